@@ -1,0 +1,106 @@
+//! What can be wrong with one measurement: a code, the place in the document and a sentence.
+//!
+//! A measurement that is left out on purpose is no error: see `process::Discard`.
+
+use crate::json::ReadError;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use thiserror::Error;
+
+/// Why a measurement is rejected. The first seven are those of scoring spec §4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Code {
+    /// The text is not JSON.
+    #[serde(rename = "E-PARSE")]
+    Parse,
+    /// A value has a kind that the rule cannot handle.
+    #[serde(rename = "E-TYPE")]
+    Type,
+    /// A required key is missing.
+    #[serde(rename = "E-KEY")]
+    Key,
+    /// The first or second item of something shorter.
+    #[serde(rename = "E-INDEX")]
+    Index,
+    /// The right kind with a content that is not acceptable.
+    #[serde(rename = "E-VALUE")]
+    Value,
+    /// Base64 that ends inside a group.
+    #[serde(rename = "E-PAD")]
+    Pad,
+    /// A check of the rule itself failed.
+    #[serde(rename = "E-ASSERT")]
+    Assert,
+    /// A limit of ours was passed; the reference has none.
+    #[serde(rename = "E-LIMIT")]
+    Limit,
+    /// A container is broken, or holds what no reader takes.
+    #[serde(rename = "E-CAN")]
+    Can,
+}
+
+impl Code {
+    /// Every code.
+    pub const ALL: [Code; 9] =
+        [Code::Parse, Code::Type, Code::Key, Code::Index, Code::Value, Code::Pad, Code::Assert, Code::Limit, Code::Can];
+
+    /// The code as it is written, such as `E-TYPE`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Code::Parse => "E-PARSE",
+            Code::Type => "E-TYPE",
+            Code::Key => "E-KEY",
+            Code::Index => "E-INDEX",
+            Code::Value => "E-VALUE",
+            Code::Pad => "E-PAD",
+            Code::Assert => "E-ASSERT",
+            Code::Limit => "E-LIMIT",
+            Code::Can => "E-CAN",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why a measurement was rejected, and where in it.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+pub struct Error {
+    /// What sort of trouble.
+    pub code: Code,
+    /// Where, as a JSON pointer into the document as it was read (RFC 6901); `""` is the whole of it.
+    pub path: String,
+    /// What is wrong, in a sentence without the path.
+    pub message: String,
+}
+
+impl Error {
+    /// An error at a place.
+    pub fn new(code: Code, path: impl Into<String>, message: impl Into<String>) -> Error {
+        Error { code, path: path.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Error { code, path, message } = self;
+        match path.as_str() {
+            "" => write!(f, "{code}: {message}"),
+            path => write!(f, "{code} at {path}: {message}"),
+        }
+    }
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Error {
+        let code = match error {
+            ReadError::Syntax { .. } => Code::Parse,
+            ReadError::Limit { .. } => Code::Limit,
+        };
+        Error::new(code, "", error.to_string())
+    }
+}

@@ -1,0 +1,117 @@
+//! [`Json`]: a value that owns its parts, with the kinds and the precision of the text it came from.
+
+use super::Kind;
+use crate::number::Int;
+
+/// A JSON value as rows and scores keep it.
+///
+/// Text is generalized UTF-8: halves of surrogate pairs may stand alone, as three bytes each. Equality is of kind and
+/// value, floats by their bits, so that a row read back can be compared with the row written.
+#[derive(Clone, Debug, Default)]
+pub enum Json {
+    /// `null`
+    #[default]
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// An integer of any size.
+    Int(Int),
+    /// A float, `NaN` and the infinities among them.
+    Float(f64),
+    /// A string.
+    Text(Vec<u8>),
+    /// An array.
+    Array(Vec<Json>),
+    /// An object; no key occurs twice.
+    Object(Vec<(Vec<u8>, Json)>),
+}
+
+impl Json {
+    /// The kind of the value.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Json::Null => Kind::Null,
+            Json::Bool(_) => Kind::Bool,
+            Json::Int(_) => Kind::Int,
+            Json::Float(_) => Kind::Float,
+            Json::Text(_) => Kind::Text,
+            Json::Array(_) => Kind::Array,
+            Json::Object(_) => Kind::Object,
+        }
+    }
+
+    /// The text of a string that is UTF-8, as all but a few are.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Json::Text(text) => std::str::from_utf8(text).ok(),
+            _ => None,
+        }
+    }
+
+    /// The number of an integer or float, nearest float.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Json::Int(int) => int.to_f64(),
+            Json::Float(float) => Some(*float),
+            _ => None,
+        }
+    }
+
+    /// The member of that name of an object.
+    pub fn get(&self, key: &str) -> Option<&Json> {
+        match self {
+            Json::Object(members) => members.iter().find(|(name, _)| name == key.as_bytes()).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// An object of these members.
+    pub fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
+        Json::Object(members.into_iter().map(|(key, value)| (key.as_bytes().to_vec(), value)).collect())
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Json) -> bool {
+        match (self, other) {
+            (Json::Null, Json::Null) => true,
+            (Json::Bool(a), Json::Bool(b)) => a == b,
+            (Json::Int(a), Json::Int(b)) => a == b,
+            (Json::Float(a), Json::Float(b)) => a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(),
+            (Json::Text(a), Json::Text(b)) => a == b,
+            (Json::Array(a), Json::Array(b)) => a == b,
+            (Json::Object(a), Json::Object(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl From<&str> for Json {
+    fn from(text: &str) -> Json {
+        Json::Text(text.as_bytes().to_vec())
+    }
+}
+
+impl From<String> for Json {
+    fn from(text: String) -> Json {
+        Json::Text(text.into_bytes())
+    }
+}
+
+impl From<bool> for Json {
+    fn from(value: bool) -> Json {
+        Json::Bool(value)
+    }
+}
+
+impl From<f64> for Json {
+    fn from(value: f64) -> Json {
+        Json::Float(value)
+    }
+}
+
+impl From<i64> for Json {
+    fn from(value: i64) -> Json {
+        Json::Int(Int::from(value))
+    }
+}

@@ -1,0 +1,136 @@
+//! [`Measurement`]: a document seen as a measurement, its envelope removed.
+//!
+//! What a rule makes of the fields is in `nettest`; what a row makes of them in `row`.
+
+use crate::error::{Code, Error};
+use crate::json::{Field, Value};
+use serde::{Deserialize, Serialize};
+
+/// A measurement: the object that a probe made, inside its envelope or bare.
+#[derive(Clone, Copy, Debug)]
+pub struct Measurement<'a> {
+    content: Value<'a>,
+    is_verified: IsVerified,
+}
+
+/// What the collector found out about the probe's credentials, `is_verified` of the envelope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum IsVerified {
+    /// Not verified: nobody tried, or nothing is said.
+    #[default]
+    #[serde(rename = "u")]
+    Unverified,
+    /// Verified.
+    #[serde(rename = "t")]
+    Verified,
+    /// The check failed.
+    #[serde(rename = "f")]
+    Failed,
+}
+
+impl IsVerified {
+    /// The letter in the row.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            IsVerified::Unverified => "u",
+            IsVerified::Verified => "t",
+            IsVerified::Failed => "f",
+        }
+    }
+
+    fn of(value: Value<'_>) -> IsVerified {
+        [IsVerified::Verified, IsVerified::Failed]
+            .into_iter()
+            .find(|letter| value.is_text(letter.as_str()))
+            .unwrap_or_default()
+    }
+}
+
+impl<'a> Measurement<'a> {
+    /// Sees a value as a measurement and removes its envelope (scoring spec §3, steps 3 and 4).
+    ///
+    /// An object that has both keys `content` and `format` is an envelope, whatever else it has.
+    ///
+    /// # Errors
+    /// `E-TYPE` when there is no object where one is needed or the format is unknown; `E-VALUE` for `format: yaml`,
+    /// which this build does not read.
+    pub fn new(value: Value<'a>) -> Result<Measurement<'a>, Error> {
+        let is_verified = IsVerified::of(value.get("is_verified")?.value());
+        let content = match (value.field("content").found(), value.field("format").found()) {
+            (Some(content), Some(format)) => opened(content, format)?,
+            _ => value,
+        };
+        if !content.is_object() {
+            return Err(content.wrong_kind("a measurement, an object,"));
+        }
+        Ok(Measurement { content, is_verified })
+    }
+
+    /// The measurement itself, an object.
+    pub fn content(self) -> Value<'a> {
+        self.content
+    }
+
+    /// `is_verified` of the envelope, or of a bare measurement.
+    pub fn is_verified(self) -> IsVerified {
+        self.is_verified
+    }
+
+    /// A field of the measurement, missing or not.
+    pub fn field(self, key: &'static str) -> Field<'a> {
+        self.content.field(key)
+    }
+
+    /// `test_keys`; an empty object when missing or null. It may be of any other kind.
+    pub fn test_keys(self) -> Value<'a> {
+        self.field("test_keys").if_null(Value::NO_TEST_KEYS)
+    }
+
+    /// `annotations`; an empty object when there are none or they are no object.
+    pub fn annotations(self) -> Value<'a> {
+        let value = self.field("annotations").value();
+        if value.is_object() { value } else { Value::EMPTY_OBJECT }
+    }
+}
+
+fn opened<'a>(content: Value<'a>, format: Value<'a>) -> Result<Value<'a>, Error> {
+    let Some(name) = format.text() else {
+        return Err(format.wrong_kind("a string"));
+    };
+    // Beyond ASCII no letter has one of these as its lower case.
+    match name.to_ascii_lowercase().as_slice() {
+        b"json" => Ok(content),
+        b"yaml" => Err(Error::new(Code::Value, content.path(), "yaml support not built")),
+        _ => Err(Error::new(Code::Type, format.path(), "a format that is neither json nor yaml")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Reader;
+
+    fn opened(text: &str) -> Result<(usize, IsVerified), (Code, String)> {
+        let mut reader = Reader::new();
+        let document = reader.read(text.as_bytes()).unwrap();
+        Measurement::new(document.root()).map(|m| (m.content().count(), m.is_verified())).map_err(|e| (e.code, e.path))
+    }
+
+    #[test]
+    fn envelopes() {
+        use IsVerified::{Failed, Unverified, Verified};
+        assert_eq!(opened(r#"{"a":1}"#), Ok((1, Unverified)));
+        assert_eq!(opened(r#"{"format":"json","content":{},"is_verified":"t","more":1}"#), Ok((0, Verified)));
+        assert_eq!(opened(r#"{"format":"JSON","content":{"is_verified":"t"}}"#), Ok((1, Unverified)));
+        assert_eq!(opened(r#"{"is_verified":"f"}"#), Ok((1, Failed)));
+        assert_eq!(opened(r#"{"is_verified":["t"]}"#), Ok((1, Unverified)));
+        assert_eq!(opened(r#"{"content":{}}"#), Ok((1, Unverified)));
+        for text in ["[]", "null", "5", "\"x\""] {
+            assert_eq!(opened(text), Err((Code::Type, String::new())));
+        }
+        assert_eq!(opened(r#"{"format":null,"content":{}}"#), Err((Code::Type, "/format".into())));
+        assert_eq!(opened(r#"{"format":"xml","content":{}}"#), Err((Code::Type, "/format".into())));
+        assert_eq!(opened(r#"{"format":"json","content":[]}"#), Err((Code::Type, "/content".into())));
+        assert_eq!(opened(r#"{"format":"Yaml","content":"a: 1"}"#), Err((Code::Value, "/content".into())));
+    }
+}

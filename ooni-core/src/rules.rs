@@ -1,0 +1,127 @@
+//! Which rules are applied: the reference's own, or those with its errors repaired.
+//!
+//! Each repair is one place in the code, found by its name: `grep -rn Repair::BodyFull`.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The rules to score by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rules {
+    /// The reference bit for bit, its errors included.
+    Compat,
+    /// The reference with the repairs of [`Repair`].
+    #[default]
+    Fixed,
+}
+
+impl Rules {
+    /// The name on the command line and in rows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Rules::Compat => "compat",
+            Rules::Fixed => "fixed",
+        }
+    }
+
+    /// Name and version, such as `fixed/1`. The number goes up whenever a row could come out otherwise than before.
+    pub const fn version(self) -> &'static str {
+        match self {
+            Rules::Compat => "compat/1",
+            Rules::Fixed => "fixed/1",
+        }
+    }
+
+    /// The repairs that these rules make.
+    pub fn repairs(self) -> Repairs {
+        match self {
+            Rules::Compat => Repairs::NONE,
+            Rules::Fixed => Repair::ALL.into_iter().fold(Repairs::NONE, Repairs::with),
+        }
+    }
+}
+
+/// A difference between [`Rules::Fixed`] and the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Repair {
+    /// Header fingerprints of type `contains` match; in the reference they never do.
+    HeaderContains,
+    /// Body fingerprints of type `regexp` are regular expressions; in the reference they are literal text.
+    BodyRegexp,
+    /// Body fingerprints of type `full` match a body that is equal; in the reference one that has them inside.
+    BodyFull,
+    /// A body or header that does not decode is skipped and `accuracy` becomes 0.0; in the reference all matches of the
+    /// measurement are lost, or the whole measurement.
+    BadBase64,
+}
+
+impl Repair {
+    /// Every repair.
+    pub const ALL: [Repair; 4] = [Repair::HeaderContains, Repair::BodyRegexp, Repair::BodyFull, Repair::BadBase64];
+
+    /// The name as it is written in explanations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Repair::HeaderContains => "header-contains",
+            Repair::BodyRegexp => "body-regexp",
+            Repair::BodyFull => "body-full",
+            Repair::BadBase64 => "bad-base64",
+        }
+    }
+}
+
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A set of repairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repairs(u8);
+
+impl Repairs {
+    /// No repair: the reference.
+    pub const NONE: Repairs = Repairs(0);
+
+    /// Whether `repair` is made.
+    pub const fn has(self, repair: Repair) -> bool {
+        self.0 & 1 << repair as u8 != 0
+    }
+
+    /// The set with `repair`.
+    #[must_use]
+    pub const fn with(self, repair: Repair) -> Repairs {
+        Repairs(self.0 | 1 << repair as u8)
+    }
+
+    /// The set without `repair`.
+    #[must_use]
+    pub const fn without(self, repair: Repair) -> Repairs {
+        Repairs(self.0 & !(1 << repair as u8))
+    }
+}
+
+/// What a row was made by: enough to make it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ruleset {
+    /// Name and version of the rules, such as `fixed/1`.
+    pub rules: String,
+    /// Version of this crate.
+    pub version: String,
+    /// SHA-256 of the fingerprint lists in order, as the caller computed it; 64 hexadecimal digits, or `""`.
+    pub fingerprints: String,
+}
+
+impl Ruleset {
+    /// The ruleset of these rules in this build with lists of that hash.
+    pub fn new(rules: Rules, list_sha256: &str) -> Ruleset {
+        Ruleset {
+            rules: rules.version().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            fingerprints: list_sha256.to_owned(),
+        }
+    }
+}

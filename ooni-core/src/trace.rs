@@ -1,0 +1,105 @@
+//! Notes that rules leave on their way, when somebody asked for an explanation.
+//!
+//! Rules only leave notes; what is made of them is in `explain`.
+
+use crate::json::{Field, Json, Value, write_json};
+use serde::Serialize;
+use std::cell::RefCell;
+
+/// A place that a rule read, and what it found there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reading {
+    /// JSON pointer into the document as it was read.
+    pub path: String,
+    /// The value; `None` when there is none. Of what is long, only a description is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Json>,
+    /// True when `value` is only a description.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub described: bool,
+}
+
+/// A rule that fired: it read some places and set something because of what it found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Fired {
+    /// The rule, in a few words.
+    pub rule: &'static str,
+    /// The key of the scores that was set, or what else was decided.
+    pub sets: &'static str,
+    /// The places that were read.
+    pub reads: Vec<Reading>,
+}
+
+/// A fingerprint that was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Found {
+    /// Name of the fingerprint.
+    pub name: String,
+    /// Its scope, such as `nat`.
+    pub scope: String,
+    /// Where it is looked for: `dns`, `body` or `header.<name>`.
+    pub location_found: String,
+    /// How it is compared: `full`, `prefix`, `contains` or `regexp`.
+    pub pattern_type: String,
+    /// What is looked for.
+    pub pattern: String,
+    /// JSON pointer to the answer, body or header in which it was found.
+    pub path: String,
+    /// Byte offset of the match in the decoded text.
+    pub offset: usize,
+    /// Further offsets in the same text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_at: Vec<usize>,
+    /// Whether it confirms that the measurement was blocked.
+    pub confirmed: bool,
+    /// Why it does or does not.
+    pub why: String,
+}
+
+/// The notes of one measurement.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    pub(crate) fired: RefCell<Vec<Fired>>,
+    pub(crate) found: RefCell<Vec<Found>>,
+}
+
+/// Something that has a place in the document.
+pub(crate) trait Place {
+    /// The place and what is there.
+    fn reading(&self) -> Reading;
+}
+
+impl Place for Value<'_> {
+    fn reading(&self) -> Reading {
+        let (value, described) = kept(*self);
+        Reading { path: self.path(), value: Some(value), described }
+    }
+}
+
+impl Place for Field<'_> {
+    fn reading(&self) -> Reading {
+        match self.found() {
+            Some(value) => Reading { path: self.path(), ..value.reading() },
+            None => Reading { path: self.path(), value: None, described: false },
+        }
+    }
+}
+
+/// Values that are longer than this are only described, bytes of JSON text.
+const LONGEST: usize = 200;
+
+fn kept(value: Value<'_>) -> (Json, bool) {
+    let whole = value.to_json();
+    let mut text = Vec::new();
+    write_json(&whole, &mut text);
+    if text.len() <= LONGEST {
+        return (whole, false);
+    }
+    let description = match &whole {
+        Json::Array(items) => format!("an array of {}", items.len()),
+        Json::Object(members) => format!("an object of {}", members.len()),
+        Json::Text(text) => format!("a string of {} bytes", text.len()),
+        other => format!("{}, {} bytes long", other.kind().name(), text.len()),
+    };
+    (Json::from(description), true)
+}
