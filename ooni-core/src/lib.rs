@@ -4,6 +4,7 @@
 
 pub mod base64;
 pub mod error;
+pub mod explain;
 pub mod fingerprint;
 pub mod json;
 pub mod measurement;
@@ -13,10 +14,11 @@ pub mod process;
 pub mod python;
 pub mod python_text;
 pub mod rules;
+pub mod row;
 pub mod scores;
 pub mod text;
 pub mod time;
-mod trace;
+pub mod trace;
 pub mod uid;
 pub mod url;
 pub mod version;

@@ -76,6 +76,30 @@ fn sorted_members(value: Value<'_>) -> Vec<(Text<'_>, Value<'_>)> {
     members
 }
 
+/// Python's ordering of two values, for `a > b`: numbers, strings, arrays; `None` where a NaN stands in the way.
+///
+/// # Errors
+/// `E-TYPE` for kinds that have no order among them.
+pub fn order(a: Value<'_>, b: Value<'_>) -> Result<Option<Ordering>, Error> {
+    if let (Some(a), Some(b)) = (number(a), number(b)) {
+        return Ok(match (a, b) {
+            (Number::Int(a), Number::Int(b)) => Some(a.cmp(&b)),
+            (Number::Float(a), Number::Float(b)) => a.partial_cmp(&b),
+            (Number::Int(int), Number::Float(float)) => int.cmp_f64(float),
+            (Number::Float(float), Number::Int(int)) => int.cmp_f64(float).map(Ordering::reverse),
+        });
+    }
+    match (a.kind(), b.kind()) {
+        // Generalized UTF-8 sorts as its code points do.
+        (Kind::Text, Kind::Text) => Ok(Some(a.text().cmp(&b.text()))),
+        (Kind::Array, Kind::Array) => match a.elements().zip(b.elements()).find(|(a, b)| !equals(*a, *b)) {
+            Some((a, b)) => order(a, b),
+            None => Ok(Some(a.count().cmp(&b.count()))),
+        },
+        _ => Err(a.wrong_kind("something that can be ordered")),
+    }
+}
+
 /// Python's `text in v`: part of a string, element of an array, key of an object.
 ///
 /// # Errors

@@ -167,3 +167,19 @@ fn untag<E: de::Error>(key: &[u8], value: &mut Json) -> Option<Result<Json, E>> 
 fn int<E: de::Error>(digits: &str) -> Result<Json, E> {
     Int::parse_decimal(digits.as_bytes()).map(Json::Int).ok_or_else(|| E::custom("not a decimal integer"))
 }
+
+/// As the value [`Json::Int`].
+impl Serialize for Int {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Json::Int(self.clone()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Int {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Int, D::Error> {
+        match Json::deserialize(deserializer)? {
+            Json::Int(int) => Ok(int),
+            other => Err(de::Error::custom(format!("{} where an integer is needed", other.kind().name()))),
+        }
+    }
+}

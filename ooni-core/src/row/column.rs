@@ -1,0 +1,72 @@
+//! [`Column`]: the value of one column, as it is written.
+
+use crate::json::{Json, write_json, write_key, write_text};
+use crate::number::Int;
+use crate::scores::Scores;
+use crate::time::DateTime;
+
+/// The value of a column. Passed-through values keep the kind that the probe gave them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Column<'r> {
+    /// Text of our own.
+    Text(&'r str),
+    /// A value of the measurement.
+    Json(&'r Json),
+    /// A number of any size.
+    Int(&'r Int),
+    /// UTC, to the second.
+    Time(DateTime),
+    /// The scores, an object.
+    Scores(&'r Scores),
+    /// A boolean of `obs_openvpn`.
+    Bool(bool),
+    /// No value.
+    Null,
+}
+
+impl Column<'_> {
+    /// `t` or `f`, the flags of `fastpath`.
+    pub(super) fn flag(value: bool) -> Column<'static> {
+        Column::Text(if value { "t" } else { "f" })
+    }
+
+    /// Appends the value as JSON in the reference's form (scoring spec §14); times as `"YYYY-MM-DD HH:MM:SS"`.
+    pub fn write_json(self, out: &mut Vec<u8>) {
+        match self {
+            Column::Text(text) => write_text(text.as_bytes(), out),
+            Column::Json(value) => write_json(value, out),
+            Column::Int(int) => out.extend_from_slice(int.to_string().as_bytes()),
+            Column::Time(time) => {
+                out.push(b'"');
+                time.write(out);
+                out.push(b'"');
+            }
+            Column::Scores(scores) => scores.write_json(out),
+            Column::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
+            Column::Null => out.extend_from_slice(b"null"),
+        }
+    }
+
+    /// Appends the value as a person or a table has it: text as it is, all else as JSON, nothing for null.
+    ///
+    /// Lone surrogates become U+FFFD, so that the result is UTF-8.
+    pub fn write_plain(self, out: &mut Vec<u8>) {
+        match self {
+            Column::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Column::Json(Json::Text(text)) => out.extend_from_slice(String::from_utf8_lossy(text).as_bytes()),
+            Column::Time(time) => time.write(out),
+            Column::Null | Column::Json(Json::Null) => {}
+            other => other.write_json(out),
+        }
+    }
+}
+
+/// Appends columns as a JSON object.
+pub(super) fn write_object(columns: &[(&'static str, Column<'_>)], out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (name, value) in columns {
+        write_key(name, out);
+        value.write_json(out);
+    }
+    out.push(b'}');
+}
