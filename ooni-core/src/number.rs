@@ -304,7 +304,7 @@ fn write(out: &mut Vec<u8>, value: f64, form: Form) {
         out.extend_from_slice(form.infinity.as_bytes());
         return;
     }
-    let text = format!("{value:e}"); // d[.ddd]e[-]N with the shortest digits that round-trip
+    let text = shortest(value);
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let (first, more) = digits.split_once('.').unwrap_or((digits, ""));
@@ -333,6 +333,25 @@ fn write(out: &mut Vec<u8>, value: f64, form: Form) {
             let (size, width) = (exponent.unsigned_abs(), form.exponent_digits);
             out.extend_from_slice(format!("{digits}e{sign}{size:0width$}").as_bytes());
         }
+    }
+}
+
+/// `d[.ddd]e[-]N` with the shortest digits that round-trip, for a positive number.
+///
+/// Where two texts are equally short and equally near Python takes the even last digit, the
+/// standard library the greater one. Only doubles of 16 digits and more can lie half-way.
+fn shortest(value: f64) -> String {
+    let text = format!("{value:e}");
+    let decimals = text.find('e').unwrap_or(0).saturating_sub(2);
+    if decimals < 15 {
+        return text;
+    }
+    let even = format!("{value:.decimals$e}");
+    // Just above a power of two the nearest text of this length may belong to the float below.
+    if even.parse() == Ok(value) {
+        even
+    } else {
+        text
     }
 }
 
@@ -497,6 +516,21 @@ mod tests {
             (1e16, "1e+16", "1e+16"),
             (1.5e21, "1.5e+21", "1.5e+21"),
             (5e-324, "5e-324", "5e-324"),
+            (
+                2_f64.powi(-25),
+                "2.9802322387695312e-8",
+                "2.9802322387695312e-08",
+            ),
+            (
+                -2898329522704165.0 / 4.0,
+                "-724582380676041.2",
+                "-724582380676041.2",
+            ),
+            (
+                2_f64.powi(-44),
+                "5.684341886080802e-14",
+                "5.684341886080802e-14",
+            ),
             (
                 f64::MAX,
                 "1.7976931348623157e+308",
