@@ -1,0 +1,620 @@
+//! Numbers as Python has them: unbounded integers, and the text forms of floats.
+//!
+//! Integers are kept as they were read and only compared, never computed with, so no big-number
+//! arithmetic lives here. Reading numbers out of arbitrary text (`int("…")`) is in `python_text`.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+
+/// How many digits an integer may have: Python's limit for decimal text.
+pub const MAX_DIGITS: usize = 4300;
+
+/// An integer of any size.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Int {
+    /// A value that fits 64 bits.
+    Small(i64),
+    /// A value that does not: decimal text, `-` for negative ones, no leading zeros.
+    ///
+    /// Equality and order rely on this form, so build it with the functions of this type.
+    Big(Box<str>),
+}
+
+impl Int {
+    /// Reads ASCII `[-]digits`, leading zeros allowed; `-` and `-0` are 0 (scoring spec §2).
+    ///
+    /// `None` for any other text, and for more than [`MAX_DIGITS`] digits not counting leading
+    /// zeros.
+    pub fn parse_decimal(digits: &[u8]) -> Option<Int> {
+        let (negative, digits) = match digits {
+            [b'-', rest @ ..] => (true, rest),
+            [] => return None,
+            _ => (false, digits),
+        };
+        let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+        let digits = digits.get(zeros..).unwrap_or_default();
+        if digits.len() > MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        if digits.len() <= 18 {
+            let value = digits
+                .iter()
+                .fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
+            return Some(Int::Small(if negative { -value } else { value }));
+        }
+        let mut text = String::with_capacity(digits.len() + 1);
+        if negative {
+            text.push('-');
+        }
+        text.push_str(std::str::from_utf8(digits).ok()?);
+        Some(match text.parse() {
+            Ok(value) => Int::Small(value),
+            Err(_) => Int::Big(text.into()),
+        })
+    }
+
+    /// The integral part of `value`, exactly; `None` for NaN and the infinities.
+    pub fn from_f64_truncated(value: f64) -> Option<Int> {
+        if !value.is_finite() {
+            return None;
+        }
+        let whole = value.trunc();
+        if in_i64(whole) {
+            return Some(Int::Small(whole as i64));
+        }
+        Int::parse_decimal(format!("{whole:.0}").as_bytes())
+    }
+
+    /// The nearest float; `None` where Python raises `OverflowError`.
+    pub fn to_f64(&self) -> Option<f64> {
+        match self {
+            Int::Small(value) => Some(*value as f64),
+            Int::Big(text) => text.parse().ok().filter(|value: &f64| value.is_finite()),
+        }
+    }
+
+    /// Compares with a float by exact value, as Python does; `None` for NaN.
+    pub fn cmp_f64(&self, other: f64) -> Option<Ordering> {
+        if other.is_nan() {
+            return None;
+        }
+        let Some(whole) = Int::from_f64_truncated(other) else {
+            return 0.0.partial_cmp(&other); // an infinity
+        };
+        // A float with a fraction is far too small to meet a `Big`.
+        let order = self.cmp(&whole);
+        Some(order.then_with(|| 0.0.partial_cmp(&other.fract()).unwrap_or(Ordering::Equal)))
+    }
+
+    /// Whether this is 0, Python's only falsy integer.
+    pub fn is_zero(&self) -> bool {
+        *self == Int::Small(0)
+    }
+
+    /// The value when it fits.
+    pub fn as_i64(&self) -> Option<i64> {
+        match self {
+            Int::Small(value) => Some(*value),
+            Int::Big(_) => None,
+        }
+    }
+
+    /// The value when it fits: not negative, below 2^64.
+    pub fn as_u64(&self) -> Option<u64> {
+        match self {
+            Int::Small(value) => u64::try_from(*value).ok(),
+            Int::Big(text) => text.parse().ok(),
+        }
+    }
+}
+
+impl From<i64> for Int {
+    fn from(value: i64) -> Int {
+        Int::Small(value)
+    }
+}
+
+impl fmt::Display for Int {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Int::Small(value) => value.fmt(f),
+            Int::Big(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Ord for Int {
+    fn cmp(&self, other: &Int) -> Ordering {
+        match (self, other) {
+            (Int::Small(a), Int::Small(b)) => a.cmp(b),
+            (Int::Small(_), Int::Big(b)) => sign(b).reverse(),
+            (Int::Big(a), Int::Small(_)) => sign(a),
+            (Int::Big(a), Int::Big(b)) => sign(a).cmp(&sign(b)).then_with(|| {
+                let size = (a.len(), a).cmp(&(b.len(), b));
+                if sign(a) == Ordering::Less {
+                    size.reverse()
+                } else {
+                    size
+                }
+            }),
+        }
+    }
+}
+
+impl PartialOrd for Int {
+    fn partial_cmp(&self, other: &Int) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// How a [`Int::Big`] compares with 0, and so with everything small.
+fn sign(text: &str) -> Ordering {
+    if text.starts_with('-') {
+        Ordering::Less
+    } else {
+        Ordering::Greater
+    }
+}
+
+fn in_i64(whole: f64) -> bool {
+    // Both limits are powers of two, exact as floats.
+    (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&whole)
+}
+
+/// Reads a float the JSON reader has already checked, forms such as `1.`, `1.e5`, `-.5` and `00.5`
+/// included (scoring spec §2).
+///
+/// The result is the nearest float whatever the length of the digits or the exponent; overflow
+/// gives an infinity. Text that is no number gives NaN.
+pub fn parse_f64(text: &[u8]) -> f64 {
+    let text = if text.len() > 400 {
+        Cow::Owned(condense(text))
+    } else {
+        Cow::Borrowed(text)
+    };
+    std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(f64::NAN)
+}
+
+/// More digits than this never decide a rounding: only whether any of the rest is not 0 does.
+const DECISIVE: usize = 800;
+
+/// The same value in short text. The standard library clips exponents near 2^16 before it weighs
+/// them against the digits, which is wrong for a number with as many zeros.
+fn condense(text: &[u8]) -> Vec<u8> {
+    let mut short = Vec::with_capacity(DECISIVE + 32);
+    let mut bytes = text.iter().copied().peekable();
+    if let Some(sign) = bytes.next_if(|byte| matches!(byte, b'-' | b'+')) {
+        short.push(sign);
+    }
+    let mut digits = 0_usize;
+    let mut exponent = 0_i64;
+    let mut after_point = false;
+    let mut sticky = false;
+    let mut any = false;
+    while let Some(byte) = bytes.next_if(|byte| byte.is_ascii_digit() || *byte == b'.') {
+        if byte == b'.' {
+            if after_point {
+                return Vec::new(); // no number
+            }
+            after_point = true;
+            continue;
+        }
+        any = true;
+        if digits == DECISIVE {
+            sticky |= byte != b'0';
+            exponent += i64::from(!after_point);
+        } else {
+            exponent -= i64::from(after_point);
+            if digits > 0 || byte != b'0' {
+                short.push(byte);
+                digits += 1;
+            }
+        }
+    }
+    if sticky {
+        short.push(b'1');
+        exponent -= 1;
+    }
+    if digits == 0 {
+        short.push(b'0');
+    }
+    match bytes.next() {
+        None if any => {}
+        Some(b'e' | b'E') if any => {
+            let negative = match bytes.next_if(|byte| matches!(byte, b'-' | b'+')) {
+                Some(sign) => sign == b'-',
+                None => false,
+            };
+            let mut given = None;
+            for byte in bytes {
+                if !byte.is_ascii_digit() {
+                    return Vec::new(); // no number
+                }
+                let so_far: i64 = given.unwrap_or(0);
+                given = Some(
+                    so_far
+                        .saturating_mul(10)
+                        .saturating_add(i64::from(byte - b'0')),
+                );
+            }
+            let Some(given) = given else {
+                return Vec::new();
+            };
+            exponent = exponent.saturating_add(if negative { -given } else { given });
+        }
+        _ => return Vec::new(), // no number
+    }
+    // With at most `DECISIVE` digits anything beyond these is 0 or infinite anyway.
+    short.extend_from_slice(format!("e{}", exponent.clamp(-5000, 5000)).as_bytes());
+    short
+}
+
+/// Appends `value` as upstream's JSON writer does (scoring spec §14): `1.0`, `1e-5`, `1e+16`,
+/// `NaN`, `-Infinity`.
+pub fn write_f64(out: &mut Vec<u8>, value: f64) {
+    write(
+        out,
+        value,
+        Form {
+            nan: "NaN",
+            infinity: "Infinity",
+            exponent_digits: 1,
+        },
+    );
+}
+
+/// Appends `value` as Python's `repr` does: like [`write_f64`] but `1e-05`, `nan`, `-inf`.
+pub fn write_f64_python(out: &mut Vec<u8>, value: f64) {
+    write(
+        out,
+        value,
+        Form {
+            nan: "nan",
+            infinity: "inf",
+            exponent_digits: 2,
+        },
+    );
+}
+
+struct Form {
+    nan: &'static str,
+    infinity: &'static str,
+    exponent_digits: usize,
+}
+
+fn write(out: &mut Vec<u8>, value: f64, form: Form) {
+    if value.is_nan() {
+        out.extend_from_slice(form.nan.as_bytes());
+        return;
+    }
+    if value.is_sign_negative() {
+        out.push(b'-');
+    }
+    let value = value.abs();
+    // Most floats of a row are 0.0, 1.0 or 2.0.
+    if value < 10.0 && value.trunc() == value {
+        out.extend_from_slice(&[b'0' + value as u8, b'.', b'0']);
+        return;
+    }
+    if value.is_infinite() {
+        out.extend_from_slice(form.infinity.as_bytes());
+        return;
+    }
+    let text = shortest(value);
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let (first, more) = digits.split_once('.').unwrap_or((digits, ""));
+    match exponent {
+        0..=15 => {
+            let whole = exponent as usize;
+            let (before, after) = more.split_at(more.len().min(whole));
+            out.extend_from_slice(first.as_bytes());
+            out.extend_from_slice(before.as_bytes());
+            out.resize(out.len() + whole - before.len(), b'0');
+            out.push(b'.');
+            out.extend_from_slice(if after.is_empty() {
+                b"0"
+            } else {
+                after.as_bytes()
+            });
+        }
+        -4..=-1 => {
+            out.extend_from_slice(b"0.");
+            out.resize(out.len() + exponent.unsigned_abs() as usize - 1, b'0');
+            out.extend_from_slice(first.as_bytes());
+            out.extend_from_slice(more.as_bytes());
+        }
+        _ => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            let (size, width) = (exponent.unsigned_abs(), form.exponent_digits);
+            out.extend_from_slice(format!("{digits}e{sign}{size:0width$}").as_bytes());
+        }
+    }
+}
+
+/// `d[.ddd]e[-]N` with the shortest digits that round-trip, for a positive number.
+///
+/// Where two texts are equally short and equally near Python takes the even last digit, the
+/// standard library the greater one. Only doubles of 16 digits and more can lie half-way.
+fn shortest(value: f64) -> String {
+    let text = format!("{value:e}");
+    let decimals = text.find('e').unwrap_or(0).saturating_sub(2);
+    if decimals < 15 {
+        return text;
+    }
+    let even = format!("{value:.decimals$e}");
+    // Just above a power of two the nearest text of this length may belong to the float below.
+    if even.parse() == Ok(value) {
+        even
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn int(text: &str) -> Int {
+        Int::parse_decimal(text.as_bytes()).unwrap()
+    }
+
+    fn json(value: f64) -> String {
+        let mut out = Vec::new();
+        write_f64(&mut out, value);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn repr(value: f64) -> String {
+        let mut out = Vec::new();
+        write_f64_python(&mut out, value);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn integers_read_and_print() {
+        for (text, printed) in [
+            ("0", "0"),
+            ("-", "0"),
+            ("-0", "0"),
+            ("-000", "0"),
+            ("01", "1"),
+            ("-01", "-1"),
+            ("9223372036854775807", "9223372036854775807"),
+            ("-9223372036854775808", "-9223372036854775808"),
+            ("9223372036854775808", "9223372036854775808"),
+            ("-09223372036854775809", "-9223372036854775809"),
+            ("00000000000000000000000007", "7"),
+        ] {
+            assert_eq!(int(text).to_string(), printed);
+        }
+        assert!(matches!(int("9223372036854775807"), Int::Small(i64::MAX)));
+        assert!(matches!(int("-9223372036854775808"), Int::Small(i64::MIN)));
+        assert!(matches!(int("9223372036854775808"), Int::Big(_)));
+        for text in [
+            "",
+            "+1",
+            "1-",
+            "--1",
+            " 1",
+            "1x",
+            "1_0",
+            "111111111111111111111x",
+        ] {
+            assert_eq!(Int::parse_decimal(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn digit_limit_ignores_leading_zeros() {
+        let longest = "1".repeat(MAX_DIGITS);
+        assert!(Int::parse_decimal(longest.as_bytes()).is_some());
+        assert!(Int::parse_decimal(format!("-00{longest}").as_bytes()).is_some());
+        assert!(Int::parse_decimal(format!("{longest}1").as_bytes()).is_none());
+        assert_eq!(int(&"0".repeat(5000)), Int::Small(0));
+    }
+
+    #[test]
+    fn order_is_numeric() {
+        let sorted = [
+            "-100000000000000000000",
+            "-99999999999999999999",
+            "-20000000000000000000",
+            "-9223372036854775808",
+            "-1",
+            "0",
+            "5",
+            "9223372036854775807",
+            "9223372036854775808",
+            "10000000000000000000",
+            "100000000000000000000",
+        ];
+        for (i, a) in sorted.iter().enumerate() {
+            for (j, b) in sorted.iter().enumerate() {
+                assert_eq!(int(a).cmp(&int(b)), i.cmp(&j), "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn comparison_with_floats_is_exact() {
+        use Ordering::{Equal, Greater, Less};
+        for (text, float, order) in [
+            ("0", -0.0, Equal),
+            ("1", 1.0, Equal),
+            ("1", 1.5, Less),
+            ("-1", -1.5, Greater),
+            ("0", 5e-324, Less),
+            ("0", -5e-324, Greater),
+            ("9007199254740993", 9007199254740992.0, Greater),
+            ("9007199254740991", 9007199254740992.0, Less),
+            ("9223372036854775807", 9223372036854775808.0, Less),
+            ("9223372036854775808", 9223372036854775808.0, Equal),
+            ("-9223372036854775808", -9223372036854775808.0, Equal),
+            ("-9223372036854775809", -9223372036854775808.0, Less),
+            ("100000000000000000000000", 1e23, Greater), // 1e23 is below its name
+            ("99999999999999991611392", 1e23, Equal),
+            ("5", f64::INFINITY, Less),
+            ("5", f64::NEG_INFINITY, Greater),
+        ] {
+            assert_eq!(int(text).cmp_f64(float), Some(order), "{text} {float}");
+        }
+        assert_eq!(int("0").cmp_f64(f64::NAN), None);
+        assert_eq!(int(&"9".repeat(400)).cmp_f64(f64::MAX), Some(Greater));
+        assert_eq!(int(&"9".repeat(400)).cmp_f64(f64::INFINITY), Some(Less));
+    }
+
+    #[test]
+    fn conversions() {
+        assert_eq!(int("9007199254740993").to_f64(), Some(9007199254740992.0));
+        assert_eq!(int("-100000000000000000000").to_f64(), Some(-1e20));
+        assert_eq!(int(&format!("1{}", "0".repeat(309))).to_f64(), None);
+        assert_eq!(Int::from_f64_truncated(-0.9), Some(Int::Small(0)));
+        assert_eq!(
+            Int::from_f64_truncated(1e19),
+            Some(int("10000000000000000000"))
+        );
+        assert_eq!(
+            Int::from_f64_truncated(-1e23),
+            Some(int("-99999999999999991611392"))
+        );
+        assert_eq!(Int::from_f64_truncated(f64::NAN), None);
+        assert_eq!(Int::from_f64_truncated(f64::INFINITY), None);
+        assert_eq!(int("18446744073709551615").as_u64(), Some(u64::MAX));
+        assert_eq!(int("18446744073709551616").as_u64(), None);
+        assert_eq!(int("-1").as_u64(), None);
+        assert_eq!(int("-1").as_i64(), Some(-1));
+        assert_eq!(int("18446744073709551615").as_i64(), None);
+        assert!(int("-").is_zero() && !Int::from(3).is_zero());
+    }
+
+    #[test]
+    fn float_forms() {
+        for (value, in_json, in_python) in [
+            (0.0, "0.0", "0.0"),
+            (-0.0, "-0.0", "-0.0"),
+            (1.0, "1.0", "1.0"),
+            (-9.0, "-9.0", "-9.0"),
+            (10.0, "10.0", "10.0"),
+            (1e3, "1000.0", "1000.0"),
+            (0.5, "0.5", "0.5"),
+            (0.1 + 0.2, "0.30000000000000004", "0.30000000000000004"),
+            (0.0001, "0.0001", "0.0001"),
+            (0.000123, "0.000123", "0.000123"),
+            (1e-5, "1e-5", "1e-05"),
+            (1.25e-7, "1.25e-7", "1.25e-07"),
+            (1e15, "1000000000000000.0", "1000000000000000.0"),
+            (
+                123456789012345.67,
+                "123456789012345.67",
+                "123456789012345.67",
+            ),
+            (1e16, "1e+16", "1e+16"),
+            (1.5e21, "1.5e+21", "1.5e+21"),
+            (5e-324, "5e-324", "5e-324"),
+            (
+                2_f64.powi(-25),
+                "2.9802322387695312e-8",
+                "2.9802322387695312e-08",
+            ),
+            (
+                -724582380676041.25,
+                "-724582380676041.2",
+                "-724582380676041.2",
+            ),
+            (
+                2_f64.powi(-44),
+                "5.684341886080802e-14",
+                "5.684341886080802e-14",
+            ),
+            (
+                f64::MAX,
+                "1.7976931348623157e+308",
+                "1.7976931348623157e+308",
+            ),
+            (f64::NAN, "NaN", "nan"),
+            (-f64::NAN, "NaN", "nan"),
+            (f64::INFINITY, "Infinity", "inf"),
+            (f64::NEG_INFINITY, "-Infinity", "-inf"),
+        ] {
+            assert_eq!(json(value), in_json);
+            assert_eq!(repr(value), in_python);
+        }
+    }
+
+    #[test]
+    fn float_texts() {
+        for (text, value) in [
+            ("1.", 1.0),
+            ("1.e5", 1e5),
+            ("-.5", -0.5),
+            ("-.5e2", -50.0),
+            ("00.5", 0.5),
+            ("-0.0", -0.0),
+            ("1E+2", 100.0),
+            ("1e400", f64::INFINITY),
+            ("-1e400", f64::NEG_INFINITY),
+            ("1e-400", 0.0),
+            ("1e99999999999999999999999", f64::INFINITY),
+            ("1e-99999999999999999999999", 0.0),
+            ("0e99999999999999999999999", 0.0),
+            ("9007199254740993.0", 9007199254740992.0),
+        ] {
+            assert_eq!(
+                parse_f64(text.as_bytes()).to_bits(),
+                value.to_bits(),
+                "{text}"
+            );
+        }
+        assert!(parse_f64(b"").is_nan() && parse_f64(b"\xFF").is_nan());
+    }
+
+    #[test]
+    fn long_float_texts() {
+        let zeros = "0".repeat(700_000);
+        for (text, value) in [
+            (format!("0.{zeros}1e700001"), 1.0),
+            (format!("-{zeros}1.5"), -1.5),
+            (format!("1{zeros}e-700000"), 1.0),
+            (format!("1{zeros}e-700001"), 0.1),
+            (format!("{zeros}e5"), 0.0),
+            (format!("-0.{zeros}"), -0.0),
+            // Half-way, then just above half-way far behind the point.
+            (format!("9007199254740993.{zeros}"), 9007199254740992.0),
+            (format!("9007199254740993.{zeros}1"), 9007199254740994.0),
+            (format!("1e{}", "9".repeat(500)), f64::INFINITY),
+            (format!("1e-{}", "9".repeat(500)), 0.0),
+            (format!("1e{}5", "0".repeat(500)), 1e5),
+        ] {
+            assert_eq!(parse_f64(text.as_bytes()).to_bits(), value.to_bits());
+        }
+        for text in ["", ".", "..", "e5", "1e", "1e+", "1e5x", "1x"] {
+            assert!(condense(text.as_bytes()).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn condensed_text_has_the_same_value() {
+        for text in [
+            "1.",
+            "-.5e2",
+            "123.456e-7",
+            "4.9406564584124654e-324",
+            "0.00",
+            "1e22",
+            "+7",
+        ] {
+            let plain: f64 = text.parse().unwrap();
+            let short = String::from_utf8(condense(text.as_bytes())).unwrap();
+            assert_eq!(
+                short.parse::<f64>().unwrap().to_bits(),
+                plain.to_bits(),
+                "{short}"
+            );
+        }
+    }
+}
