@@ -1,0 +1,16 @@
+//! `dns_consistency` (scoring spec §7.15).
+
+use super::{Context, Nettest};
+use crate::error::Error;
+use crate::scores::Scores;
+
+pub(super) const NETTEST: Nettest = Nettest {
+    name: "dns_consistency",
+    spec: "https://github.com/ooni/spec/blob/master/nettests/ts-002-dns-consistency.md",
+    about: "Nothing: the measurements are kept and never found to be anomalous",
+    score,
+};
+
+fn score(_: &Context<'_>) -> Result<Scores, Error> {
+    Ok(Scores::initial())
+}

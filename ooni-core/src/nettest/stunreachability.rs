@@ -1,0 +1,28 @@
+//! `stunreachability` (scoring spec §7.17).
+
+use super::{Context, Nettest};
+use crate::error::Error;
+use crate::json::Json;
+use crate::python::is_truthy;
+use crate::scores::Scores;
+
+pub(super) const NETTEST: Nettest = Nettest {
+    name: "stunreachability",
+    spec: "https://github.com/ooni/spec/blob/master/nettests/ts-025-stun-reachability.md",
+    about: "The STUN endpoint cannot be reached",
+    score,
+};
+
+fn score(context: &Context<'_>) -> Result<Scores, Error> {
+    let tk = context.test_keys();
+    let mut extra = vec![(b"endpoint".to_vec(), tk.get("endpoint")?.value().to_json())];
+    let failure = tk.field("failure");
+    let mut scores = Scores::initial();
+    if is_truthy(failure.value()) {
+        context.fired("the exchange with the endpoint fails", "blocking_general", &[&failure]);
+        scores.block(1.0);
+        extra.push((b"failure".to_vec(), failure.value().to_json()));
+    }
+    scores.set("extra", Json::Object(extra));
+    Ok(scores)
+}
