@@ -29,3 +29,26 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     scores.set("extra", Json::object(extra));
     Ok(scores)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check;
+
+    #[test]
+    fn rows() {
+        let check = |keys, expected| check("browser_web", keys, expected);
+        check(r#"{"result":"error","load_time_ms":680}"#, r#"1.0,"extra":{"browser_name":"","load_time_ms":680}}"#);
+        let plain = r#"0.0,"extra":{"browser_name":"firefox","load_time_ms":0}}"#;
+        check(r#"{"result":"ok","browser_name":"firefox","load_time_ms":null}"#, plain);
+        check(
+            r#"{"result":"ok","browser_name":5,"load_time_ms":"x"}"#,
+            r#"0.0,"extra":{"browser_name":5,"load_time_ms":"x"}}"#,
+        );
+        for keys in
+            ["{}", r#"{"result":null}"#, r#"{"result":"OK"}"#, r#"{"result":1}"#, r#"{"result":["ok"]}"#, "null", ""]
+        {
+            check(keys, r#"0.0,"accuracy":0.0,"extra":{"browser_name":"","load_time_ms":0}}"#);
+        }
+        check("[]", "E-TYPE");
+    }
+}

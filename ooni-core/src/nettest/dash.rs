@@ -54,3 +54,33 @@ fn is_of_network(failure: Value<'_>) -> Result<bool, Error> {
     // Booleans and numbers get as far as this search and fail there.
     Ok(NETWORK.iter().any(|text| failure.is_text(text)) || contains(failure, "ssl_error")?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check;
+
+    use super::NETWORK;
+
+    #[test]
+    fn rows() {
+        let check = |keys: &str, expected| check("dash", keys, expected);
+        for keys in ["{}", "null", ""] {
+            check(keys, r#"0.0,"accuracy":0.0}"#);
+        }
+        check(r#"{"x":1}"#, "0.0}");
+        check(r#"{"failure":null}"#, "0.0}");
+        for failure in NETWORK {
+            check(&format!(r#"{{"failure":"{failure}"}}"#), r#"0.1,"accuracy":0.0}"#);
+        }
+        for failure in [r#""my ssl_error: x""#, r#"["a","ssl_error"]"#, r#"{"ssl_error":0}"#] {
+            check(&format!(r#"{{"failure":{failure}}}"#), r#"0.1,"accuracy":0.0}"#);
+        }
+        for failure in [r#""boo""#, r#""""#, r#""eof_error ""#, r#"["ssl_error: x"]"#, r#"["eof_error"]"#, "{}", "[]"] {
+            check(&format!(r#"{{"failure":{failure}}}"#), r#"0.0,"msg":"Probe error","accuracy":0.0}"#);
+        }
+        for keys in [r#"{"failure":true}"#, r#"{"failure":false}"#, r#"{"failure":0}"#, r#"{"failure":1.5}"#, "[]", "5"]
+        {
+            check(keys, "E-TYPE");
+        }
+    }
+}

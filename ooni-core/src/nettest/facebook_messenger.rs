@@ -73,3 +73,59 @@ fn only_dns_is_called_blocked(tk: Value<'_>) -> bool {
         && tk.field(DNS_BLOCKING).value().is_true()
         && CONSISTENT.into_iter().all(sound)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check;
+
+    use super::{CONSISTENT, DNS_BLOCKING, TCP_BLOCKING};
+
+    /// All checks succeed and both kinds of blocking are as given, with the changes, JSON members, after that.
+    fn keys(tcp: &str, dns: &str, changes: &str) -> String {
+        let consistent: Vec<_> = CONSISTENT.iter().map(|key| format!("{key:?}:true,")).collect();
+        format!("{{{}{TCP_BLOCKING:?}:{tcp},{DNS_BLOCKING:?}:{dns}{changes}}}", consistent.concat())
+    }
+
+    #[test]
+    fn sums() {
+        let check = |keys: &str, expected: &str| check("facebook_messenger", keys, expected);
+        check(
+            r#"{"facebook_stun_dns_consistent":false,"facebook_dns_blocking":true,"facebook_tcp_blocking":true,
+                "facebook_b_api_reachable":false}"#,
+            r#"2.0,"facebook_b_api_reachable":false,"facebook_stun_dns_consistent":false,"facebook_tcp_blocking":true,"facebook_dns_blocking":true}"#,
+        );
+        for none in [
+            "{}",
+            "null",
+            "",
+            r#"{"facebook_b_api_reachable":0,"facebook_tcp_blocking":1,"facebook_dns_blocking":"true"}"#,
+        ] {
+            check(none, "0.0}");
+        }
+        for key in CONSISTENT {
+            check(&format!("{{{key:?}:false}}"), &format!("0.5,{key:?}:false}}"));
+            check(&format!("{{{key:?}:null}}"), "0.0}");
+        }
+        let all: Vec<_> = CONSISTENT.iter().map(|key| format!("{key:?}:false")).collect();
+        let all = format!(r#"{},"facebook_tcp_blocking":true,"facebook_dns_blocking":true}}"#, all.join(","));
+        check(&format!("{{{all}"), &format!("7.5,{all}"));
+        check("[]", "E-TYPE");
+        check(r#""x""#, "E-TYPE");
+    }
+
+    #[test]
+    fn dns_blocking_alone_is_a_false_alarm() {
+        let check = |keys: &str, expected: &str| check("facebook_messenger", keys, expected);
+        check(&keys("false", "true", ""), "0.0}");
+        check(&keys("false", "true", r#","facebook_scontent_cdn_reachable":false"#), "0.0}");
+        check(
+            &keys("false", "false", r#","facebook_scontent_cdn_reachable":false"#),
+            r#"0.5,"facebook_scontent_cdn_reachable":false}"#,
+        );
+        check(&keys("null", "true", ""), r#"0.5,"facebook_dns_blocking":true}"#);
+        check(&keys("true", "true", ""), r#"1.0,"facebook_tcp_blocking":true,"facebook_dns_blocking":true}"#);
+        for key in CONSISTENT.iter().filter(|key| !key.contains("cdn")) {
+            check(&keys("false", "true", &format!(",{key:?}:null")), r#"0.5,"facebook_dns_blocking":true}"#);
+        }
+    }
+}

@@ -151,3 +151,127 @@ fn changes(echoed: &Headers<'_>, sent: &Headers<'_>) -> usize {
     let common = echoed.iter().filter(|pair| same(*pair)).count();
     echoed.len() + sent.len() - 2 * common
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, check_with, error_of};
+
+    use crate::error::Code;
+
+    const NAME: &str = "http_header_field_manipulation";
+    const FAILED: &str = r#"0.0,"accuracy":0.0}"#;
+    const MALFORMED: &str = r#"1.0,"msg":"Malformed ctrl_headers"}"#;
+    const EMPTY: &str = r#"1.0,"total_tampering":true,"msg":"Empty body"}"#;
+
+    /// One request with these headers, and an answer that says that these came in.
+    fn keys(echoed: &str, sent: &str) -> String {
+        let body = format!(r#"{{"headers_dict":{echoed}}}"#).replace('\\', r"\\").replace('"', r#"\""#);
+        format!(r#"{{"requests":[{{"response":{{"body":"{body}"}},"request":{{"headers":{sent}}}}}]}}"#)
+    }
+
+    fn changes(echoed: &str, sent: &str, count: usize) {
+        let expected = match count {
+            0 => "0.0}".to_owned(),
+            _ => format!(r#"1.1,"msg":"{count} unexpected header change"}}"#),
+        };
+        check(NAME, &keys(echoed, sent), &expected);
+    }
+
+    #[test]
+    fn header_changes() {
+        changes(r#"{"A":["x"],"B":["y","z"],"Connection":["close"]}"#, r#"{"A":"x","B":"q"}"#, 2);
+        changes("{}", "{}", 0);
+        changes(r#"{"A":["x"]}"#, r#"{"A":"x","Connection":"close"}"#, 0);
+        changes(r#"{"Connection":["close"]}"#, r#"{"Connection":"close"}"#, 0);
+        changes(r#"{"connection":["close"]}"#, "{}", 1);
+        changes(r#"{"Connection":["Close"]}"#, r#"{"Connection":"close"}"#, 1);
+        changes(r#"{"Connection":"close"}"#, "{}", 1);
+        changes(r#"{"A":["x"]}"#, r#"{"a":"x"}"#, 2);
+        changes(r#"{"A":["x"]}"#, r#"{"A":"x","B":"y","C":"z"}"#, 2);
+        changes(r#"{"A":["x","more"]}"#, r#"{"A":"x"}"#, 0);
+        changes(r#"{"A":"xyz"}"#, r#"{"A":"x"}"#, 0);
+        changes(r#"{"A":"é"}"#, r#"{"A":"\u00e9"}"#, 0);
+        changes(r#"{"A":[1],"B":[0.0],"C":[null]}"#, r#"{"A":true,"B":false,"C":null}"#, 0);
+        changes(r#"{"A":[NaN]}"#, r#"{"A":NaN}"#, 2);
+        changes(r#"{"A":["y"],"A":["x"]}"#, r#"{"A":"x"}"#, 0);
+    }
+
+    #[test]
+    fn many_headers() {
+        let list = |value: &str| {
+            let members: Vec<_> = (0..20_000).map(|i| format!(r#""h{i}":{value}"#)).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        changes(&list(r#"["x"]"#), &list(r#""y""#), 40_000);
+    }
+
+    #[test]
+    fn failed() {
+        for keys in ["", "null", "{}", r#"{"requests":null}"#, r#"{"requests":true}"#, r#"{"requests":5}"#] {
+            check(NAME, keys, FAILED);
+        }
+        for keys in [r#"{"requests":{}}"#, r#"{"requests":{"0":{}}}"#, r#"{"requests":[]}"#, r#"{"requests":""}"#] {
+            check(NAME, keys, FAILED);
+        }
+        check(NAME, r#"{"requests":[{"response":null}]}"#, FAILED);
+        // Every other test takes these for an error.
+        for keys in ["[]", "5", "true", r#""requests""#] {
+            check(NAME, keys, FAILED);
+        }
+    }
+
+    #[test]
+    fn answers_without_headers() {
+        check(NAME, r#"{"requests":[{"response":{"body":null}}]}"#, EMPTY);
+        check(NAME, r#"{"requests":[{"response":{}}]}"#, EMPTY);
+        check(NAME, r#"{"requests":[{}]}"#, EMPTY);
+        for body in
+            [r#""{}""#, r#""""#, r#""bad""#, r#""[]""#, r#""null""#, "5", "{}", r#"{"format":"base64","data":"e30="}"#]
+        {
+            check(NAME, &format!(r#"{{"requests":[{{"response":{{"body":{body}}}}}]}}"#), MALFORMED);
+        }
+        let deep = "[".repeat(1025) + &"]".repeat(1025);
+        check(NAME, &keys(&deep[1..deep.len() - 1], "{}"), MALFORMED);
+    }
+
+    #[test]
+    fn errors() {
+        check_with(NAME, "[]", &[("report_id", "")], "E-KEY");
+        for keys in [
+            r#"{"requests":"x"}"#,
+            r#"{"requests":["x"]}"#,
+            r#"{"requests":[null]}"#,
+            r#"{"requests":[{"response":"x"}]}"#,
+            r#"{"requests":[{"response":false}]}"#,
+        ] {
+            check(NAME, keys, "E-TYPE");
+        }
+        for (echoed, sent, code) in [
+            ("null", "{}", "E-TYPE"),
+            ("[]", "{}", "E-TYPE"),
+            (r#"{"A":[]}"#, "{}", "E-INDEX"),
+            (r#"{"A":""}"#, "{}", "E-INDEX"),
+            (r#"{"A":{}}"#, "{}", "E-KEY"),
+            (r#"{"A":null}"#, "{}", "E-TYPE"),
+            (r#"{"A":1}"#, "{}", "E-TYPE"),
+            (r#"{"A":[[]]}"#, "{}", "E-TYPE"),
+            (r#"{"A":[{}]}"#, "{}", "E-TYPE"),
+            ("{}", "null", "E-TYPE"),
+            ("{}", "[]", "E-TYPE"),
+            ("{}", r#"{"A":["x"]}"#, "E-TYPE"),
+            ("{}", r#"{"A":{}}"#, "E-TYPE"),
+        ] {
+            check(NAME, &keys(echoed, sent), code);
+        }
+        check(NAME, r#"{"requests":[{"response":{"body":"{\"headers_dict\":{}}"},"request":null}]}"#, "E-TYPE");
+        check(NAME, r#"{"requests":[{"response":{"body":"{\"headers_dict\":{}}"}}]}"#, "0.0}");
+    }
+
+    #[test]
+    fn places_in_the_answer() {
+        let place = "/test_keys/requests/0/response/body/headers_dict/A~1".to_owned();
+        assert_eq!(error_of(NAME, &keys(r#"{"A/":[]}"#, "{}")), (Code::Index, place));
+        let place = "/test_keys/requests/0/request/headers/B".to_owned();
+        assert_eq!(error_of(NAME, &keys("{}", r#"{"B":[]}"#)), (Code::Type, place));
+    }
+}

@@ -72,3 +72,59 @@ fn items<'v>(value: Value<'v>) -> Box<dyn Iterator<Item = Item<'v>> + 'v> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, check_with, notes_of};
+
+    #[test]
+    fn rows() {
+        let check = |keys: &str, expected| check("http_invalid_request_line", keys, expected);
+        check(r#"{"sent":["a","b"],"received":["a"]}"#, "0.0}");
+        check(r#"{"sent":["a"],"received":[]}"#, "0.0}");
+        check(r#"{"received":["a"]}"#, "0.0}");
+        for empty in ["{}", "", r#"{"sent":"","received":{}}"#, r#"{"tampering":true,"sent":[]}"#] {
+            check(empty, r#"0.0,"accuracy":0.0}"#);
+        }
+        check(r#"{"sent":["a","b"],"received":["a","c"]}"#, "1.0}");
+        check(r#"{"sent":["a","b","c"],"received":["b","c"]}"#, "1.0}");
+        check(r#"{"sent":[1,{"a":[1],"b":0}],"received":[true,{"b":false,"a":[1.0]}]}"#, "0.0}");
+        check(r#"{"sent":[null],"received":[false]}"#, "1.0}");
+        for wrong in [
+            r#"{"sent":null}"#,
+            r#"{"received":null}"#,
+            r#"{"sent":5}"#,
+            r#"{"sent":["a"],"received":true}"#,
+            "[]",
+            "5",
+        ] {
+            check(wrong, "E-TYPE");
+        }
+    }
+
+    #[test]
+    fn strings_by_character_objects_by_key() {
+        let check = |keys: &str, expected| check("http_invalid_request_line", keys, expected);
+        check(r#"{"sent":"aé😀","received":["a","\u00e9","😀"]}"#, "0.0}");
+        check(r#"{"sent":"ab","received":["ab"]}"#, "1.0}");
+        check(r#"{"sent":"ab","received":"a"}"#, "0.0}");
+        check(r#"{"sent":"ab","received":"xb"}"#, "1.0}");
+        check(r#"{"sent":{"a":1,"b":2},"received":"ab"}"#, "0.0}");
+        check(r#"{"sent":{"a":1,"b":2},"received":{"a":3,"b":4}}"#, "0.0}");
+        check(r#"{"sent":{"a":1},"received":["b"]}"#, "1.0}");
+    }
+
+    #[test]
+    fn report_id() {
+        check_with("http_invalid_request_line", r#"{"sent":["a"]}"#, &[("report_id", "")], "E-KEY");
+        check_with("http_invalid_request_line", "5", &[("report_id", "")], "E-KEY");
+        check_with("http_invalid_request_line", r#"{"sent":["a"]}"#, &[("report_id", "null")], "0.0}");
+    }
+
+    #[test]
+    fn every_difference_is_noted() {
+        let notes = notes_of("http_invalid_request_line", r#"{"sent":["a","b","c"],"received":["x","b","y"]}"#);
+        let paths: Vec<_> = notes.into_iter().flat_map(|(_, paths)| paths).collect();
+        assert_eq!(paths, ["/test_keys/sent/0", "/test_keys/received/0", "/test_keys/sent/2", "/test_keys/received/2"]);
+    }
+}

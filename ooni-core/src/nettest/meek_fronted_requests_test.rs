@@ -109,3 +109,95 @@ fn server_of_list(headers: Value<'_>) -> Result<Option<Item<'_>>, Error> {
     }
     Ok(server)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check;
+
+    const NAME: &str = "meek_fronted_requests_test";
+
+    fn answers(answers: &[&str], expected: &str) {
+        let requests: Vec<_> = answers.iter().map(|answer| format!(r#"{{"response":{answer}}}"#)).collect();
+        check(NAME, &format!(r#"{{"requests":[{}]}}"#, requests.join(",")), expected);
+    }
+
+    fn headers(headers: &str, expected: &str) {
+        answers(&[&format!(r#"{{"code":200,"headers":{headers}}}"#)], expected);
+    }
+
+    #[test]
+    fn no_requests() {
+        for keys in ["", "{}", r#"{"requests":[]}"#, r#"{"requests":{}}"#, r#"{"requests":0}"#, r#"{"requests":false}"#]
+        {
+            check(NAME, keys, r#"1.0,"accuracy":0}"#);
+        }
+        for keys in
+            [r#"{"requests":true}"#, r#"{"requests":5}"#, r#"{"requests":"x"}"#, r#"{"requests":{"a":1}}"#, "[]"]
+        {
+            check(NAME, keys, "E-TYPE");
+        }
+        check(NAME, r#"{"requests":[5]}"#, "E-TYPE");
+    }
+
+    #[test]
+    fn answers_of_servers() {
+        let front = r#"{"code":200,"headers":{"Server":"ECAcc (x)"}}"#;
+        let none = r#"{"code":200.0}"#;
+        answers(&[r#"{"code":200,"headers":[["Server",["nginx"]]]}"#, front, none], "1.0}");
+        answers(&[front, front], "0.0}");
+        answers(&[none, none, none], "1.5}");
+        answers(&[none, none, none, "null", "5"], "1.0}");
+        for bad in ["null", "{}", r#"{"code":"200"}"#, r#"{"code":null}"#, r#"{"code":302}"#, r#"{"code":true}"#] {
+            answers(&[front, bad], "1.0}");
+            // The codes and headers behind the first bad answer are not looked at.
+            answers(&[bad, r#"{"code":0}"#, r#"{"code":200,"headers":5}"#], "1.0}");
+        }
+        check(NAME, r#"{"requests":[{}]}"#, "1.0}");
+        answers(&["5"], "E-TYPE");
+        answers(&[none, "[]"], "E-TYPE");
+    }
+
+    #[test]
+    fn headers_as_an_object() {
+        headers(r#"{"Server":"ECAcc (x)"}"#, "0.0}");
+        for other in
+            [r#"{"Server":"ECAcc"}"#, r#"{"server":"ECAcc (x)"}"#, r#"{"Server":" ECAcc "}"#, "{}", r#"{"Server":""}"#]
+        {
+            headers(other, "0.5}");
+        }
+        for wrong in
+            [r#"{"Server":null}"#, r#"{"Server":["ECAcc "]}"#, r#"{"Server":5}"#, "null", "5", r#""x""#, "false"]
+        {
+            headers(wrong, "E-TYPE");
+        }
+    }
+
+    #[test]
+    fn headers_as_a_list() {
+        headers(r#"[["Server",["ECAcc (x)"]]]"#, "0.0}");
+        headers(r#"[["Server",["nginx"]],null,[],"",0,["A",["b"]],["Server",["ECAcc (x)","n"],5]]"#, "0.0}");
+        headers(r#"[["Server",["ECAcc (x)"]],["Server",["nginx"]]]"#, "0.5}");
+        headers(r#"[["Server","ECAcc (x)"]]"#, "0.5}");
+        headers(r#"["Se",["Server",["ECAcc "]]]"#, "0.0}");
+        headers(r#"[[null,["x"]],[5,"y"]]"#, "0.5}");
+        headers("[]", "0.5}");
+        for short in [r#"["S"]"#, r#"["😀"]"#, r#"[["Server"]]"#, r#"[["Server",""]]"#, r#"[["Server",[]]]"#] {
+            headers(short, "E-INDEX");
+        }
+        for object in [r#"[{"a":1}]"#, r#"[["Server",{"a":1}]]"#, r#"[["Server",{}]]"#] {
+            headers(object, "E-KEY");
+        }
+        for wrong in [
+            "[5]",
+            "[true]",
+            r#"[["Server",null]]"#,
+            r#"[["Server",5]]"#,
+            r#"[[[],["x"]]]"#,
+            r#"[[{},["x"]]]"#,
+            r#"[["Server",[5]]]"#,
+            r#"[["Server",[["ECAcc "]]]]"#,
+        ] {
+            headers(wrong, "E-TYPE");
+        }
+    }
+}

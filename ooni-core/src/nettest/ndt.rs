@@ -14,3 +14,15 @@ pub(super) const NETTEST: Nettest = Nettest {
 fn score(_: &Context<'_>) -> Result<Scores, Error> {
     Ok(Scores::empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check;
+
+    #[test]
+    fn nothing_is_read() {
+        for keys in ["", "null", "5", "[]", r#"{"failure":"x"}"#] {
+            check("ndt", keys, "{}");
+        }
+    }
+}

@@ -25,3 +25,29 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     scores.set("extra", Json::object([("test_runtime", context.field("test_runtime").value().to_json())]));
     Ok(scores)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, check_with};
+
+    #[test]
+    fn rows() {
+        let check = |keys: &str, expected| check("openvpn", keys, expected);
+        check(r#"{"success":false}"#, r#"1.0,"extra":{"test_runtime":null}}"#);
+        for keys in ["", "{}", r#"{"success":null}"#] {
+            check(keys, r#"0.0,"accuracy":0.0,"extra":{"test_runtime":null}}"#);
+        }
+        for success in ["true", "0", "0.0", r#""""#, r#""false""#, "[]"] {
+            check(&format!(r#"{{"success":{success}}}"#), r#"0.0,"extra":{"test_runtime":null}}"#);
+        }
+        for keys in ["[]", "5", r#""success""#] {
+            check(keys, "E-TYPE");
+        }
+        check_with(
+            "openvpn",
+            r#"{"success":true}"#,
+            &[("test_runtime", "1e3")],
+            r#"0.0,"extra":{"test_runtime":1000.0}}"#,
+        );
+    }
+}

@@ -39,3 +39,40 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     scores.set("extra", Json::object(extra));
     Ok(scores)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, check_with};
+
+    const RESOLVER: (&str, &str) = ("resolver_ip", "null");
+
+    #[test]
+    fn without_resolver() {
+        let check = |keys: &str, expected| check("psiphon", keys, expected);
+        check(r#"{"failure":"x"}"#, r#"1.0,"accuracy":0.0,"extra":{"test_runtime":null,"bootstrap_time":0}}"#);
+        check(r#"{"bootstrap_time":5}"#, r#"0.0,"accuracy":0.0,"extra":{"test_runtime":null,"bootstrap_time":5}}"#);
+        for keys in ["", "{}", r#"{"failure":null}"#] {
+            check(keys, r#"0.0,"accuracy":0.0,"extra":{"test_runtime":null,"bootstrap_time":0}}"#);
+        }
+        check("[]", "E-TYPE");
+    }
+
+    #[test]
+    fn with_resolver() {
+        for time in ["0", "0.0", "false", "-0.0"] {
+            let keys = format!(r#"{{"bootstrap_time":{time}}}"#);
+            let expected = format!(r#"0.0,"accuracy":0.0,"extra":{{"test_runtime":null,"bootstrap_time":{time}}}}}"#);
+            check_with("psiphon", &keys, &[RESOLVER], &expected);
+        }
+        for time in ["5", "null", "true", r#""0""#, "[]", "NaN"] {
+            let keys = format!(r#"{{"failure":null,"bootstrap_time":{time}}}"#);
+            let expected = format!(r#"0.0,"accuracy":1.0,"extra":{{"test_runtime":1.5,"bootstrap_time":{time}}}}}"#);
+            check_with("psiphon", &keys, &[RESOLVER, ("test_runtime", "1.5")], &expected);
+        }
+        for failure in [r#""x""#, r#""""#, "false", "0", "[]"] {
+            let keys = format!(r#"{{"failure":{failure},"bootstrap_time":0}}"#);
+            let expected = r#"1.0,"accuracy":1.0,"extra":{"test_runtime":null,"bootstrap_time":0}}"#;
+            check_with("psiphon", &keys, &[RESOLVER], expected);
+        }
+    }
+}

@@ -97,3 +97,138 @@ fn version(field: Field<'_>) -> Option<Version> {
 fn is_since(time: DateTime, year: u16, month: u8, day: u8) -> bool {
     DateTime::new(year, month, day, 0, 0, 0).is_some_and(|midnight| time >= midnight)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, check_with};
+
+    const FAILED: &str = r#"0.0,"accuracy":0.0}"#;
+    const GOOD: &str = r#"{"failed_operation":null,"failure":null,"signal_backend_status":"ok"}"#;
+
+    /// A good measurement with these fields changed.
+    fn with(changes: &[(&str, &str)], expected: &str) {
+        check_with("signal", GOOD, changes, expected);
+    }
+
+    #[test]
+    fn status() {
+        let check = |keys: &str, expected| check("signal", keys, expected);
+        let blocked = r#"1.0,"accuracy":0.0,"analysis":{"signal_backend_failure":null}}"#;
+        check(r#"{"signal_backend_status":"blocked"}"#, blocked);
+        check(GOOD, "0.0}");
+        let blocked = r#""failed_operation":null,"failure":null,"signal_backend_status":"blocked""#;
+        check(
+            &format!(r#"{{{blocked},"signal_backend_failure":"eof"}}"#),
+            r#"1.0,"analysis":{"signal_backend_failure":"eof"}}"#,
+        );
+        for status in ["null", r#""x""#, r#""OK""#, "true", r#"["ok"]"#] {
+            let keys = format!(r#"{{"failed_operation":"","failure":false,"signal_backend_status":{status}}}"#);
+            check(&keys, FAILED);
+        }
+        for keys in ["", "{}", r#"{"signal_backend_status":"ok"}"#] {
+            check(keys, FAILED);
+        }
+        check(r#"{"failed_operation":"connect","failure":null,"signal_backend_status":"ok"}"#, FAILED);
+        check(r#"{"failure":null,"signal_backend_status":"ok"}"#, FAILED);
+        check(r#"{"failed_operation":null,"signal_backend_status":"ok"}"#, FAILED);
+        check("[]", "E-TYPE");
+        check(r#""x""#, "E-TYPE");
+    }
+
+    #[test]
+    fn versions_of_the_test() {
+        for version in [
+            r#""0.2.4""#,
+            r#""0.2.3""#,
+            r#""0.2.3-alpha""#,
+            r#""0.0.1""#,
+            r#""""#,
+            r#""x""#,
+            r#""0.2.x""#,
+            "5",
+            "[]",
+            "",
+            "null",
+        ] {
+            with(&[("test_version", version)], FAILED);
+        }
+        for version in [
+            r#""0.2.4.0""#,
+            r#""v0.2.4""#,
+            r#""0.2.3.1""#,
+            r#""0.2.3-1""#,
+            r#""0.2.3+a""#,
+            r#""0.2.5-beta""#,
+            r#""1!0""#,
+        ] {
+            with(&[("test_version", version)], "0.0}");
+        }
+    }
+
+    #[test]
+    fn dates() {
+        let at = |time, version, expected: &str| {
+            with(&[("measurement_start_time", time), ("test_version", version)], expected);
+        };
+        at(r#""2023-11-06 23:59:59""#, r#""0.2.3""#, "0.0}");
+        at(r#""2023-11-07 00:00:00""#, r#""0.2.3""#, FAILED);
+        at(r#""2022-10-18 23:59:59""#, r#""0.2.1""#, "0.0}");
+        at(r#""2022-10-19 00:00:00""#, r#""0.2.1""#, FAILED);
+        at(r#""2022-10-19 00:00:00""#, r#""0.2.2""#, "0.0}");
+        at(r#""2022-10-19 00:00:00""#, r#""0.2.2-rc1""#, FAILED);
+        at(r#""2022-1-2  3:4:5""#, "", "0.0}");
+        at(r#""2022-1-2 3:4:5""#, r#""0.2.4""#, FAILED);
+        at(r#""2022-1-2 3:4:5""#, r#""x""#, FAILED);
+        for time in [
+            "",
+            "null",
+            "5",
+            r#""""#,
+            r#""2022-01-02T03:04:05""#,
+            r#""2022-02-30 03:04:05""#,
+            r#""2022-01-02 03:04:60""#,
+        ] {
+            at(time, r#""0.5.0""#, FAILED);
+        }
+    }
+
+    #[test]
+    fn versions_of_the_engine() {
+        let at = |time, annotations, expected: &str| {
+            with(&[("measurement_start_time", time), ("annotations", annotations)], expected);
+        };
+        let (before, after) = (r#""2023-05-01 23:59:59""#, r#""2023-05-02 00:00:00""#);
+        for old in [
+            r#"{"engine_version":"3.17.2-alpha"}"#,
+            r#"{"engine_version":null}"#,
+            "{}",
+            "null",
+            "",
+            r#"{"engine_version":"3.9"}"#,
+        ] {
+            at(before, old, "0.0}");
+            at(after, old, FAILED);
+        }
+        for new in
+            [r#"{"engine_version":"3.17.2"}"#, r#"{"engine_version":"3.17.2-1"}"#, r#"{"engine_version":"3.100"}"#]
+        {
+            at(after, new, "0.0}");
+        }
+        for wrong in [
+            r#"{"engine_version":"3.17.2-dirty"}"#,
+            r#"{"engine_version":5}"#,
+            r#"{"engine_version":""}"#,
+            "[]",
+            r#""x""#,
+            "5",
+        ] {
+            at(before, wrong, FAILED);
+        }
+    }
+
+    #[test]
+    fn old_probes_keep_no_verdict() {
+        let keys = r#"{"failed_operation":null,"failure":null,"signal_backend_status":"blocked"}"#;
+        check_with("signal", keys, &[("test_version", r#""0.2.4""#)], FAILED);
+    }
+}

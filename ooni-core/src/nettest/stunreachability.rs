@@ -26,3 +26,19 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     scores.set("extra", Json::Object(extra));
     Ok(scores)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check;
+
+    #[test]
+    fn rows() {
+        let check = |keys: &str, expected| check("stunreachability", keys, expected);
+        check(r#"{"endpoint":"s:1","failure":"x"}"#, r#"1.0,"extra":{"endpoint":"s:1","failure":"x"}}"#);
+        check(r#"{"failure":[0]}"#, r#"1.0,"extra":{"endpoint":null,"failure":[0]}}"#);
+        check(r#"{"endpoint":"s:1","failure":null}"#, r#"0.0,"extra":{"endpoint":"s:1"}}"#);
+        check(r#"{"endpoint":1.50,"failure":""}"#, r#"0.0,"extra":{"endpoint":1.5}}"#);
+        check("", r#"0.0,"extra":{"endpoint":null}}"#);
+        check("[]", "E-TYPE");
+    }
+}

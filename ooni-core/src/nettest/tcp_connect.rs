@@ -35,3 +35,41 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     }
     Ok(scores)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, check_with};
+
+    use super::COMMON;
+
+    #[test]
+    fn rows() {
+        let check = |keys: &str, expected| check("tcp_connect", keys, expected);
+        check(r#"{"connection":"success"}"#, "0.0}");
+        for failure in COMMON {
+            check(&format!(r#"{{"connection":"{failure}"}}"#), "0.8}");
+        }
+        for keys in [
+            "",
+            "{}",
+            r#"{"connection":null}"#,
+            r#"{"connection":"x"}"#,
+            r#"{"connection":""}"#,
+            r#"{"connection":["success"]}"#,
+        ] {
+            check(keys, "1.0}");
+        }
+        check("[]", "E-TYPE");
+    }
+
+    #[test]
+    fn input() {
+        let input = |value, keys, expected| check_with("tcp_connect", keys, &[("input", value)], expected);
+        input("", "[]", "E-KEY");
+        for falsy in ["null", r#""""#, "0", "[]"] {
+            input(falsy, "[]", "E-ASSERT");
+        }
+        input("[0]", "[]", "E-TYPE");
+        input("[0]", r#"{"connection":"success"}"#, "0.0}");
+    }
+}

@@ -92,3 +92,80 @@ fn count_requests<'c>(context: &Context<'_>, requests: Field<'c>) -> Result<Opti
     }
     Ok(Some(counts))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, error_of};
+
+    const NAME: &str = "telegram";
+    const FAILED: &str = r#"0.0,"accuracy":0.0}"#;
+
+    #[test]
+    fn vectors() {
+        let counts = r#""web_failure":null,"accessible_endpoints":0,"unreachable_endpoints":0,"http_success_cnt":0,"http_failure_cnt":0"#;
+        for keys in ["{}", "null", "", r#"{"telegram_web_status":"ok"}"#, r#"{"tcp_connect":null,"requests":{}}"#] {
+            check(NAME, keys, &format!("1.0,{counts}}}"));
+        }
+        check(NAME, r#"{"telegram_web_status":"blocked"}"#, &format!("2.0,{counts}}}"));
+        check(
+            NAME,
+            r#"{"telegram_web_status":"blocked",
+                "tcp_connect":[{"status":{"success":true}},{"status":{"success":false}},{"status":{"success":null}}],
+                "requests":[{"request":{"url":"https://web.telegram.org/"},"failure":"eof_error"},
+                    {"request":{"url":"a"},"failure":null},{"request":{"url":"b"},"failure":"t"},
+                    {"request":{"url":"c"},"failure":""}]}"#,
+            r#"2.1666666666666665,"web_failure":"eof_error","accessible_endpoints":1,"unreachable_endpoints":1,"http_success_cnt":1,"http_failure_cnt":2,"msg":"failure: eof_error"}"#,
+        );
+        check(NAME, r#"{"requests":[{"request":{}}]}"#, FAILED);
+        check(NAME, r#"{"requests":[{"request":{"url":"x"}}]}"#, "E-KEY");
+    }
+
+    #[test]
+    fn requests_without_url() {
+        let good = r#"{"request":{"url":"u"},"failure":"x"}"#;
+        for bad in ["{}", r#"{"failure":null}"#, r#"{"request":{"method":"GET"}}"#] {
+            check(NAME, &format!(r#"{{"telegram_web_status":"blocked","requests":[{good},{bad},5]}}"#), FAILED);
+        }
+        for wrong in ["5", "null", r#"{"request":null}"#, r#"{"request":"url"}"#, r#"{"request":[]}"#] {
+            check(NAME, &format!(r#"{{"requests":[{good},{wrong}]}}"#), "E-TYPE");
+        }
+    }
+
+    #[test]
+    fn web_failures() {
+        let web = |failure: &str| format!(r#"{{"request":{{"url":"http://web.telegram.org/"}},"failure":{failure}}}"#);
+        let check_web = |failures: [&str; 2], web_failure: &str, message: &str| {
+            let [a, b] = failures.map(web);
+            let counts =
+                r#""accessible_endpoints":0,"unreachable_endpoints":0,"http_success_cnt":0,"http_failure_cnt":0"#;
+            let expected = format!(r#"1.0,"web_failure":{web_failure},{counts}{message}}}"#);
+            check(NAME, &format!(r#"{{"requests":[{a},{b}]}}"#), &expected);
+        };
+        check_web(["null", "null"], "null", "");
+        check_web([r#""a""#, "null"], r#""a""#, r#","msg":"failure: a""#);
+        check_web([r#""a""#, r#""b""#], r#""b""#, r#","msg":"failure: b""#);
+        check_web(["null", "false"], "false", r#","msg":"failure: False""#);
+        check_web(["null", "[1e-5]"], "[1e-5]", r#","msg":"failure: [1e-05]""#);
+        check_web(["null", r#"{"k":null}"#], r#"{"k":null}"#, r#","msg":"failure: {'k': None}""#);
+    }
+
+    #[test]
+    fn wrong_kinds() {
+        for keys in [
+            "[]",
+            "5",
+            r#"{"tcp_connect":true}"#,
+            r#"{"tcp_connect":0}"#,
+            r#"{"tcp_connect":"x"}"#,
+            r#"{"tcp_connect":{"a":1}}"#,
+            r#"{"tcp_connect":[1]}"#,
+            r#"{"tcp_connect":[{"status":[]}]}"#,
+            r#"{"requests":true}"#,
+            r#"{"requests":"x"}"#,
+        ] {
+            check(NAME, keys, "E-TYPE");
+        }
+        let (code, path) = error_of(NAME, r#"{"tcp_connect":[{},{"status":5}]}"#);
+        assert_eq!((code.as_str(), path.as_str()), ("E-TYPE", "/test_keys/tcp_connect/1/status"));
+    }
+}

@@ -69,3 +69,67 @@ fn count(context: &Context<'_>, targets: Value<'_>) -> Result<Option<Targets>, E
     }
     Ok(Some(counts))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, check_with};
+
+    const FAILED: &str = r#"0.0,"accuracy":0.0}"#;
+
+    /// Targets with these failures and all else that is needed.
+    fn targets(failures: &[&str], expected: &str) {
+        let targets: Vec<_> = failures
+            .iter()
+            .enumerate()
+            .map(|(i, failure)| format!(r#""t{i}":{{"failure":{failure},"network_events":[]}}"#))
+            .collect();
+        check("tor", &format!(r#"{{"targets":{{{}}}}}"#, targets.join(",")), expected);
+    }
+
+    #[test]
+    fn shares() {
+        targets(&["null", r#""x""#, "false"], r#"0.5,"extra":{"test_runtime":null}}"#);
+        targets(&["false"], r#"0.0,"accuracy":0.0,"extra":{"test_runtime":null}}"#);
+        targets(&["null", "null"], r#"0.0,"extra":{"test_runtime":null}}"#);
+        targets(&["0", "true", "[]", "{}"], r#"1.0,"extra":{"test_runtime":null}}"#);
+        targets(&["null", r#""x""#, r#""y""#], r#"0.6666666666666666,"extra":{"test_runtime":null}}"#);
+        targets(&["null", r#""""#], "E-ASSERT");
+    }
+
+    #[test]
+    fn incomplete_targets() {
+        let blocked = r#""a":{"failure":"x","network_events":[]}"#;
+        for incomplete in
+            ["{}", r#"{"failure":null}"#, r#"{"network_events":[]}"#, "[]", r#""failure""#, r#"["failure"]"#]
+        {
+            check("tor", &format!(r#"{{"targets":{{{blocked},"b":{incomplete},"c":5}}}}"#), FAILED);
+        }
+        for wrong in ["null", "true", "5", r#""failure network_events""#, r#"["failure","network_events"]"#] {
+            check("tor", &format!(r#"{{"targets":{{{blocked},"b":{wrong}}}}}"#), "E-TYPE");
+        }
+    }
+
+    #[test]
+    fn no_targets() {
+        for keys in [
+            "",
+            "{}",
+            r#"{"targets":null}"#,
+            r#"{"targets":{}}"#,
+            r#"{"targets":0}"#,
+            r#"{"targets":""}"#,
+            r#"{"targets":[1]}"#,
+        ] {
+            check("tor", keys, FAILED);
+        }
+        for keys in [r#"{"targets":true}"#, r#"{"targets":"x"}"#, r#"{"targets":5}"#, "[]"] {
+            check("tor", keys, "E-TYPE");
+        }
+    }
+
+    #[test]
+    fn runtime_is_copied() {
+        let keys = r#"{"targets":{"a":{"failure":null,"network_events":null}}}"#;
+        check_with("tor", keys, &[("test_runtime", "5")], r#"0.0,"extra":{"test_runtime":5}}"#);
+    }
+}

@@ -47,3 +47,41 @@ fn is_broken_probe(context: &Context<'_>) -> Result<bool, Error> {
     }
     Ok(broken)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, check_with};
+
+    const VERSION: (&str, &str) = ("software_version", r#""3.8.3""#);
+
+    #[test]
+    fn rows() {
+        let check = |keys: &str, expected| check("torsf", keys, expected);
+        check(r#"{"failure":"x","bootstrap_time":5}"#, "1.0}");
+        check(r#"{"failure":[null]}"#, "1.0}");
+        let good = r#"0.0,"extra":{"bootstrap_time":5.5,"test_runtime":null}}"#;
+        check(r#"{"failure":null,"bootstrap_time":5.5}"#, good);
+        check(r#"{"failure":"","bootstrap_time":5.5}"#, good);
+        check("", r#"0.0,"extra":{"bootstrap_time":null,"test_runtime":null}}"#);
+        check("[]", "E-TYPE");
+    }
+
+    #[test]
+    fn broken_probe() {
+        let named = |version, name, expected| {
+            let changes = [("software_version", version), ("software_name", name)];
+            check_with("torsf", r#"{"failure":"x"}"#, &changes, expected);
+        };
+        named(VERSION.1, r#""ooniprobe-android""#, r#"0.0,"accuracy":0.0}"#);
+        named(VERSION.1, r#""ooniprobe-android-unattended""#, r#"0.0,"accuracy":0.0}"#);
+        named(VERSION.1, r#""ooniprobe-ios""#, "1.0}");
+        named(VERSION.1, "", "1.0}");
+        named(r#""3.8.30""#, r#""ooniprobe-android""#, "1.0}");
+        named("", r#""ooniprobe-android""#, "1.0}");
+        named(VERSION.1, "null", "E-TYPE");
+        named(VERSION.1, "[]", "E-TYPE");
+        named("383", "[]", "1.0}");
+        let android = ("software_name", r#""ooniprobe-android""#);
+        check_with("torsf", "[]", &[VERSION, android], r#"0.0,"accuracy":0.0}"#);
+    }
+}

@@ -45,3 +45,59 @@ fn is_done(log: Value<'_>) -> Result<bool, Error> {
 fn clamped(progress: f64) -> f64 {
     if progress > 0.0 { progress.min(100.0) } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check;
+
+    #[test]
+    fn logs() {
+        let check = |keys: &str, expected| check("vanilla_tor", keys, expected);
+        for none in ["", "{}", r#"{"tor_logs":"","tor_progress":"33.3"}"#, r#"{"tor_logs":[],"tor_log":null}"#] {
+            check(none, r#"0.0,"accuracy":0.0}"#);
+        }
+        for done in [
+            r#"{"tor_logs":"x Bootstrapped 100%: Done\n"}"#,
+            r#"{"tor_log":"Bootstrapped 100% (done): Done"}"#,
+            r#"{"tor_logs":["x","Bootstrapped 100%: Done"]}"#,
+            r#"{"tor_log":{"Bootstrapped 100%: Done":0},"tor_progress":null}"#,
+        ] {
+            check(done, "0.0}");
+        }
+        check(r#"{"tor_logs":["x Bootstrapped 100%: Done"]}"#, "1.0}");
+        check(r#"{"tor_log":""}"#, "1.0}");
+        check(r#"{"tor_logs":"x","tor_log":"Bootstrapped 100%: Done"}"#, "1.0}");
+        for wrong in [r#"{"tor_log":false}"#, r#"{"tor_log":0}"#, r#"{"tor_logs":5}"#, r#"{"tor_logs":true}"#, "[]"] {
+            check(wrong, "E-TYPE");
+        }
+    }
+
+    #[test]
+    fn progress() {
+        for (progress, expected) in [
+            ("5", "0.98}"),
+            ("80", "0.6799999999999999}"),
+            ("0", "1.0}"),
+            ("-7", "1.0}"),
+            ("NaN", "1.0}"),
+            ("true", "0.996}"),
+            ("99.5", "0.602}"),
+            ("100", "0.0}"),
+            ("100.0", "0.0}"),
+            ("1000", "0.0}"),
+            ("Infinity", "0.0}"),
+            (r#"" 33.3 ""#, "0.8668}"),
+            (r#""1e400""#, "0.0}"),
+            (r#""nan""#, "1.0}"),
+            ("null", "E-TYPE"),
+            ("[]", "E-TYPE"),
+            ("{}", "E-TYPE"),
+            (r#""""#, "E-VALUE"),
+            (r#""5%""#, "E-VALUE"),
+        ] {
+            check("vanilla_tor", &format!(r#"{{"tor_log":"x","tor_progress":{progress}}}"#), expected);
+        }
+        let huge = "9".repeat(400);
+        check("vanilla_tor", &format!(r#"{{"tor_log":"x","tor_progress":{huge}}}"#), "E-VALUE");
+    }
+}
