@@ -11,7 +11,7 @@ use crate::json::{Field, Value};
 use crate::measurement::Measurement;
 use crate::rules::{Repair, Repairs};
 use crate::scores::Scores;
-use crate::trace::{Place, Trace};
+use crate::trace::{Fired, Place, Reading, Trace};
 use std::cell::RefCell;
 
 pub use self::matches::{Match, match_fingerprints};
@@ -80,6 +80,11 @@ pub(crate) fn score(context: &Context<'_>) -> Result<Scores, Error> {
     }
 }
 
+/// From this many notes on a rule leaves no more than [`MOST_OF_A_RULE`]: each has to find the path of its places, which
+/// takes longer the later in the document they are.
+const MOST_NOTES: usize = 1000;
+const MOST_OF_A_RULE: usize = 100;
+
 /// What a rule has at hand: the measurement, the fingerprints and a place for notes.
 pub(crate) struct Context<'c> {
     measurement: Measurement<'c>,
@@ -121,9 +126,22 @@ impl<'c> Context<'c> {
     #[inline]
     pub(crate) fn fired(&self, rule: &'static str, sets: &'static str, places: &[&dyn Place]) {
         if let Some(trace) = self.trace {
-            let reads = places.iter().map(|place| place.reading()).collect();
-            trace.fired.borrow_mut().push(crate::trace::Fired { rule, sets, reads });
+            let mut fired = trace.fired.borrow_mut();
+            if fired.len() >= MOST_NOTES && fired.iter().filter(|note| note.rule == rule).count() >= MOST_OF_A_RULE {
+                return;
+            }
+            let mut reads: Vec<_> = places.iter().map(|place| self.reading(*place)).collect();
+            reads.dedup();
+            fired.push(Fired { rule, sets, reads });
         }
+    }
+
+    /// What was read at a place. Without test keys all of their fields are at one place: where the test keys should be.
+    fn reading(&self, place: &dyn Place) -> Reading {
+        let reading = place.reading();
+        let test_keys = self.field("test_keys");
+        let stands_in = test_keys.is_null() && reading.path.starts_with("/test_keys/");
+        if stands_in { test_keys.reading() } else { reading }
     }
 
     /// Takes the notes back: what was found so far makes no difference any more.

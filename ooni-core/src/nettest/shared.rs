@@ -1,15 +1,23 @@
-//! What several rules share: counting connections, finding unknown failures (scoring spec §5).
+//! What several rules share: counting connections, finding unknown failures (scoring spec §5), Python's positions.
 
 use super::Context;
-use crate::error::Error;
-use crate::json::Value;
-use crate::python::is_truthy;
+use crate::error::{Code, Error};
+use crate::json::{Kind, Value};
+use crate::python::{equals, is_truthy};
+use crate::text::chars;
 
 /// Connections that the probe made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TcpCounts {
     pub(super) accessible: i64,
     pub(super) unreachable: i64,
+}
+
+impl TcpCounts {
+    /// Nothing was counted.
+    pub(super) fn is_empty(self) -> bool {
+        self.accessible == 0 && self.unreachable == 0
+    }
 }
 
 /// Counts the entries of `tcp_connect` by `status.success` (scoring spec §5.2).
@@ -38,10 +46,7 @@ pub(super) fn ratio(bad: i64, good: i64) -> f64 {
 /// # Errors
 /// `E-TYPE` for a truthy failure that is no string, before the first that is unknown.
 pub(super) fn has_unknown_failure(context: &Context<'_>, tk: Value<'_>) -> Result<bool, Error> {
-    if !tk.is_object() {
-        return Err(tk.wrong_kind("an object"));
-    }
-    for (key, value) in tk.members() {
+    for (key, value) in object(tk)?.members() {
         if !key.text().is_some_and(|key| key.ends_with(b"_failure")) || !is_truthy(value) {
             continue;
         }
@@ -55,4 +60,47 @@ pub(super) fn has_unknown_failure(context: &Context<'_>, tk: Value<'_>) -> Resul
         }
     }
     Ok(false)
+}
+
+/// The value, if it is an object.
+///
+/// # Errors
+/// `E-TYPE` for anything else.
+pub(super) fn object(value: Value<'_>) -> Result<Value<'_>, Error> {
+    if value.is_object() { Ok(value) } else { Err(value.wrong_kind("an object")) }
+}
+
+/// What is at a position of a value: in a string there are characters, which are no values of the document.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Item<'a> {
+    Value(Value<'a>),
+    Char(u32),
+}
+
+impl Item<'_> {
+    /// Python's `==`; a character is a string of length one.
+    pub(super) fn equals(self, other: Item<'_>) -> bool {
+        match (self, other) {
+            (Item::Value(a), Item::Value(b)) => equals(a, b),
+            (Item::Char(a), Item::Char(b)) => a == b,
+            (Item::Value(value), Item::Char(code)) | (Item::Char(code), Item::Value(value)) => {
+                value.text().is_some_and(|text| chars(&text).eq([code]))
+            }
+        }
+    }
+}
+
+/// Python's `value[position]`.
+///
+/// # Errors
+/// `E-INDEX` behind the end of an array or string, `E-KEY` for an object, whose keys are no numbers, `E-TYPE` for the
+/// others.
+pub(super) fn item_at(value: Value<'_>, position: usize) -> Result<Item<'_>, Error> {
+    let found = match value.kind() {
+        Kind::Array => value.elements().nth(position).map(Item::Value),
+        Kind::Text => value.text().and_then(|text| chars(&text).nth(position)).map(Item::Char),
+        Kind::Object => return Err(Error::new(Code::Key, value.path(), format!("an object has no key {position}"))),
+        _ => return Err(value.wrong_kind("an array or string")),
+    };
+    found.ok_or_else(|| Error::new(Code::Index, value.path(), format!("nothing at position {position}")))
 }

@@ -1,0 +1,218 @@
+//! What the tests of all nettests share, and what holds for the registry as a whole.
+
+use super::{Context, NETTESTS, find, score};
+use crate::error::{Code, Error};
+use crate::fingerprint::{Fingerprints, Scratch};
+use crate::json::{Json, Reader, write_json};
+use crate::measurement::Measurement;
+use crate::rules::Repairs;
+use crate::scores::Scores;
+use crate::trace::{Fired, Trace};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// The base measurement of scoring spec §16, as members of its object.
+const BASE: [(&str, &str); 8] = [
+    ("report_id", r#""R""#),
+    ("probe_cc", r#""IT""#),
+    ("probe_asn", r#""AS1""#),
+    ("input", r#""http://x.org/a""#),
+    ("measurement_start_time", r#""2024-01-02 03:04:05""#),
+    ("test_start_time", r#""2024-01-02 03:04:00""#),
+    ("test_version", r#""0.5.0""#),
+    ("annotations", r#"{"engine_version":"3.20.0"}"#),
+];
+
+/// Scores a measurement with these test keys, JSON text, and compares the outcome: see [`check_with`].
+pub(super) fn check(test_name: &str, test_keys: &str, expected: &str) {
+    check_with(test_name, test_keys, &[], expected);
+}
+
+/// The same with fields of the base measurement changed; `""` for a value, also for the test keys, leaves the field out.
+///
+/// `expected` is the code of an error, or the scores: either all of their text or, as in the vectors of the
+/// specification, `blocking_general` followed by the tail after the five blocking scores.
+pub(super) fn check_with(test_name: &str, test_keys: &str, changes: &[(&str, &str)], expected: &str) {
+    let expected = match expected.split_once([',', '}']) {
+        Some((general, _)) if general.parse::<f64>().is_ok() => format!(
+            r#"{{"blocking_general":{general},"blocking_global":0.0,"blocking_country":0.0,"blocking_isp":0.0,"blocking_local":0.0{}"#,
+            &expected[general.len()..]
+        ),
+        _ => expected.to_owned(),
+    };
+    let text = measurement(test_name, test_keys, changes);
+    let outcome = match traced(&text) {
+        Ok((scores, notes)) => {
+            check_notes(&text, &scores, &notes);
+            scores.to_json_text()
+        }
+        Err(error) => error.code.as_str().to_owned(),
+    };
+    assert_eq!(outcome, expected, "{text}");
+}
+
+/// The error and its place for a measurement with these test keys.
+pub(super) fn error_of(test_name: &str, test_keys: &str) -> (Code, String) {
+    let error = traced(&measurement(test_name, test_keys, &[])).unwrap_err();
+    (error.code, error.path)
+}
+
+/// The rules that fired, with what they set and the paths that they read.
+pub(super) fn notes_of(test_name: &str, test_keys: &str) -> Vec<(&'static str, Vec<String>)> {
+    let (_, notes) = traced(&measurement(test_name, test_keys, &[])).unwrap();
+    notes.into_iter().map(|note| (note.sets, note.reads.into_iter().map(|read| read.path).collect())).collect()
+}
+
+fn measurement(test_name: &str, test_keys: &str, changes: &[(&str, &str)]) -> String {
+    let mut fields: Vec<_> = BASE.into_iter().map(|(key, value)| (key, value.to_owned())).collect();
+    fields.push(("test_name", format!("{test_name:?}")));
+    fields.push(("test_keys", test_keys.to_owned()));
+    for (key, value) in changes {
+        fields.retain(|(name, _)| name != key);
+        fields.push((key, (*value).to_owned()));
+    }
+    fields.retain(|(_, value)| !value.is_empty());
+    let fields: Vec<_> = fields.iter().map(|(key, value)| format!("{key:?}:{value}")).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+fn traced(text: &str) -> Result<(Scores, Vec<Fired>), Error> {
+    let mut reader = Reader::new();
+    let document = reader.read(text.as_bytes()).unwrap();
+    let measurement = Measurement::new(document.root())?;
+    let (fingerprints, scratch, trace) = (Fingerprints::empty(), RefCell::default(), Trace::default());
+    let run = |trace| {
+        let scratch: &RefCell<Scratch> = &scratch;
+        score(&Context::new(measurement, &fingerprints, Repairs::NONE, scratch, trace))
+    };
+    let outcome = run(Some(&trace));
+    assert_eq!(outcome, run(None), "notes make a difference: {text}");
+    Ok((outcome?, trace.fired.into_inner()))
+}
+
+/// Every anomaly and every failure has a note, and what is noted decides: other values at all the places noted for a
+/// key make another outcome.
+fn check_notes(text: &str, scores: &Scores, notes: &[Fired]) {
+    let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for note in notes {
+        places.entry(note.sets).or_default().extend(note.reads.iter().map(|read| read.path.as_str()));
+    }
+    assert!(!scores.is_anomaly() || places.contains_key("blocking_general"), "an anomaly without a note: {text}");
+    assert!(!scores.is_failure() || places.contains_key("accuracy"), "a failure without a note: {text}");
+    let mut reader = Reader::new();
+    let whole = reader.read(text.as_bytes()).unwrap().root().to_json();
+    for (key, paths) in places {
+        let decides = REPLACEMENTS.into_iter().any(|value| {
+            let mut changed = whole.clone();
+            for path in &paths {
+                replace(&mut changed, path, value);
+            }
+            let mut text = Vec::new();
+            write_json(&changed, &mut text);
+            traced(std::str::from_utf8(&text).unwrap()).map(|(scores, _)| scores).ok().as_ref() != Some(scores)
+        });
+        // Which version or date would do is not to be guessed.
+        let guess = ["/measurement_start_time", "/test_version", "/annotations", "/annotations/engine_version"];
+        assert!(decides || paths.iter().any(|path| guess.contains(path)), "{key} does not hang on {paths:?}: {text}");
+    }
+}
+
+/// Each is the one thing that some rule takes for another sign: the last but one is requests of a wrong kind.
+const REPLACEMENTS: [&str; 13] = [
+    "null",
+    "true",
+    "false",
+    "0",
+    "200",
+    r#""x""#,
+    r#""ok""#,
+    r#""success""#,
+    r#""blocked""#,
+    "[]",
+    "{}",
+    r#"{"requests":"x"}"#,
+    "",
+];
+
+/// Puts another value at a place; `""` removes what is there.
+fn replace(whole: &mut Json, path: &str, value: &str) {
+    let Some((parent, key)) = path.rsplit_once('/') else {
+        return;
+    };
+    let mut here = whole;
+    for step in parent.split('/').skip(1) {
+        here = match here {
+            Json::Array(items) => &mut items[step.parse::<usize>().unwrap()],
+            Json::Object(members) => &mut members.iter_mut().find(|(name, _)| name == step.as_bytes()).unwrap().1,
+            // A longer path was replaced before.
+            _ => return,
+        };
+    }
+    let read = |value: &str| Reader::new().read(value.as_bytes()).unwrap().root().to_json();
+    match here {
+        Json::Array(items) if !value.is_empty() => items[key.parse::<usize>().unwrap()] = read(value),
+        Json::Object(members) => {
+            let at = members.iter().position(|(name, _)| name == key.as_bytes());
+            match (at, value) {
+                (Some(at), "") => drop(members.remove(at)),
+                (Some(at), _) => members[at].1 = read(value),
+                (None, "") => {}
+                (None, _) => members.push((key.as_bytes().to_vec(), read(value))),
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn registry() {
+    assert_eq!(NETTESTS.len(), 21);
+    assert!(NETTESTS.is_sorted_by(|a, b| a.name < b.name), "sorted, and no name twice");
+    for nettest in NETTESTS {
+        let document = nettest.spec.strip_prefix("https://github.com/ooni/spec/blob/master/nettests/ts-").unwrap();
+        let number = document.strip_suffix(".md").and_then(|rest| rest.split('-').next()).unwrap();
+        assert!(number.len() == 3 && number.parse::<u16>().is_ok(), "{}", nettest.spec);
+        assert!(nettest.about.len() > 20 && !nettest.about.ends_with('.'), "{}", nettest.about);
+        assert!(find(nettest.name).is_some_and(|found| std::ptr::eq(found, nettest)));
+    }
+    for name in ["", "urlgetter", "Dash", "dash ", "psiphon_test", "test_name"] {
+        assert!(find(name).is_none(), "{name}");
+    }
+}
+
+#[test]
+fn tests_without_a_rule_fail() {
+    check("urlgetter", "{}", "0.0,\"accuracy\":0.0}");
+    check("", "[]", "0.0,\"accuracy\":0.0}");
+    for name in ["null", "5", "[\"dash\"]", "\"DASH\""] {
+        check_with("dash", "{}", &[("test_name", name)], "0.0,\"accuracy\":0.0}");
+    }
+    check_with("dash", "{}", &[("test_name", r#""d\u0061sh""#)], "0.0,\"accuracy\":0.0}");
+    check_with("dash", r#"{"a":1}"#, &[("test_name", r#""d\u0061sh""#)], "0.0}");
+    check_with("dash", "{}", &[("test_name", "")], "E-KEY");
+}
+
+#[test]
+fn without_test_keys_the_notes_are_on_them() {
+    for name in NETTESTS.iter().map(|nettest| nettest.name) {
+        for keys in ["", "null"] {
+            let bare = measurement(name, keys, &[]);
+            let enveloped = format!(r#"{{"format":"json","content":{bare}}}"#);
+            for (text, path) in [(bare, "/test_keys"), (enveloped, "/content/test_keys")] {
+                let reads = traced(&text).unwrap().1.into_iter().flat_map(|note| note.reads);
+                let mut paths = reads.map(|read| read.path).filter(|path| path.contains("test_keys"));
+                assert!(paths.all(|read| read == path), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn long_measurements_leave_few_notes() {
+    let request = r#"{"request":{"url":"u"},"failure":"x"}"#;
+    let keys = format!(r#"{{"requests":[{request}{}]}}"#, format!(",{request}").repeat(4999));
+    let (scores, notes) = traced(&measurement("telegram", &keys, &[])).unwrap();
+    assert_eq!(scores.get("http_failure_cnt"), Some(&Json::from(5000)));
+    assert!((100..=1100).contains(&notes.len()), "{}", notes.len());
+    assert!(notes.iter().any(|note| note.rule.contains("no endpoint")), "rules that come later are heard too");
+}
