@@ -147,7 +147,7 @@ impl Kind {
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("cannot read or write {}", path.display())]
     Io {
         /// Which.
         path: PathBuf,
@@ -155,7 +155,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A fingerprint list is not the CSV it should be.
-    #[error("{}: {source}", path.display())]
+    #[error("cannot read the fingerprints of {}", path.display())]
     Csv {
         /// Which.
         path: PathBuf,
@@ -164,7 +164,7 @@ pub enum Error {
     },
     /// The folder has too few templates: both kinds of web_connectivity, with and without bodies,
     /// and another test are needed.
-    #[error("{}: too few template measurements", path.display())]
+    #[error("too few template measurements in {}", path.display())]
     Templates {
         /// Which folder.
         path: PathBuf,

@@ -71,7 +71,7 @@ pub struct Packing {
     pub per_file: u64,
     /// Compression, 0 to 9.
     pub level: u32,
-    /// Adds `measurement_uid` to the end of each line that is a whole object.
+    /// Adds `measurement_uid` to the end of each line that is a whole object. A postcan has no lines.
     pub uid_in_line: bool,
 }
 
@@ -157,7 +157,7 @@ fn write_file(
 
 enum Can {
     Jsonl(BufWriter<File>),
-    JsonlGz(GzEncoder<BufWriter<File>>),
+    JsonlGz(Box<GzEncoder<BufWriter<File>>>),
     Postcan(Box<tar::Builder<GzEncoder<BufWriter<File>>>>),
 }
 
@@ -167,7 +167,7 @@ impl Can {
         let level = Compression::new(packing.level.min(9));
         Ok(match packing.format {
             Format::Jsonl => Self::Jsonl(file),
-            Format::JsonlGz => Self::JsonlGz(GzEncoder::new(file, level)),
+            Format::JsonlGz => Self::JsonlGz(Box::new(GzEncoder::new(file, level))),
             Format::Postcan => {
                 Self::Postcan(Box::new(tar::Builder::new(GzEncoder::new(file, level))))
             }

@@ -85,7 +85,7 @@ fn made_up(rng: &mut Rng, domain: &str) -> Url {
         (0..n).map(|_| *rng.pick(&syllables)).collect()
     };
     let www = if rng.chance(0.52) { "www." } else { "" };
-    let mut host = format!("{www}{}", name(rng, 2, 5));
+    let mut host = format!("{www}{}", name(rng, 3, 6));
     if rng.chance(0.06) {
         host = format!("{host}-{}", name(rng, 1, 3));
     }
@@ -93,7 +93,7 @@ fn made_up(rng: &mut Rng, domain: &str) -> Url {
     let scheme = if rng.chance(0.81) { "https" } else { "http" };
     let mut path = String::from("/");
     if rng.chance(0.09) {
-        let segments: Vec<String> = (0..rng.range(1, 3)).map(|_| name(rng, 2, 4)).collect();
+        let segments: Vec<String> = (0..rng.range(1, 4)).map(|_| name(rng, 3, 6)).collect();
         path.push_str(&segments.join("/"));
         if rng.chance(0.2) {
             path.push_str(&format!("?id={}", rng.below(100_000)));
