@@ -59,12 +59,7 @@ fn main() -> anyhow::Result<()> {
         per_hour: a.per_hour,
         ..Options::default()
     };
-    let packing = Packing {
-        format: a.format,
-        per_file: a.per_file,
-        level: a.level,
-        uid_in_line: a.uid_in_line,
-    };
+    let packing = Packing { format: a.format, per_file: a.per_file, level: a.level, uid_in_line: a.uid_in_line };
     let summary = write(generate(&options)?, &a.out, &packing)?;
     let manifest = a.out.join("manifest.json");
     let mut text = serde_json::to_string_pretty(&summary)?;

@@ -61,14 +61,7 @@ impl Bodies {
     }
 
     /// Appends a page of at least `size` bytes and at most a few kB more. `title` is escaped.
-    pub(super) fn write(
-        &self,
-        out: &mut String,
-        rng: &mut Rng,
-        script: Script,
-        size: usize,
-        title: &str,
-    ) {
+    pub(super) fn write(&self, out: &mut String, rng: &mut Rng, script: Script, size: usize, title: &str) {
         let (start, blocks) = (out.len(), &self.blocks[script as usize]);
         let head = rng.pick(&self.heads);
         match head.split_once(TITLE) {
@@ -85,9 +78,7 @@ impl Bodies {
     /// before its foot.
     pub(super) fn place(&self, body: &str) -> usize {
         let third = body.len() / 3;
-        body[third..]
-            .find("<p ")
-            .map_or(body.len().saturating_sub(self.foot.len()), |at| third + at)
+        body[third..].find("<p ").map_or(body.len().saturating_sub(self.foot.len()), |at| third + at)
     }
 }
 
@@ -100,11 +91,7 @@ struct Words {
 impl Words {
     fn new(rng: &mut Rng, script: Script) -> Self {
         let syllables = script.syllables();
-        let glue = if matches!(script, Script::Latin) {
-            GLUE
-        } else {
-            ""
-        };
+        let glue = if matches!(script, Script::Latin) { GLUE } else { "" };
         let mut words: Vec<String> = glue.split_terminator(' ').map(String::from).collect();
         for _ in 0..2500 {
             let length = *rng.pick(&[1, 2, 2, 3, 3, 4]);
@@ -144,9 +131,7 @@ fn block(rng: &mut Rng, w: &Words) -> String {
     match rng.below(13) {
         0..4 => {
             let n = rng.range(1, 3);
-            (0..n)
-                .map(|_| format!("<p class=\"entry-text\">{}.</p>\n", w.between(rng, 12, 60)))
-                .collect()
+            (0..n).map(|_| format!("<p class=\"entry-text\">{}.</p>\n", w.between(rng, 12, 60))).collect()
         }
         4..8 => {
             let n = rng.range(4, 10);
@@ -237,9 +222,9 @@ pub(super) const LATIN: &str = "ba be bi bo ca ce co cu da de di do en er es fa 
     pa pe po ra re ri ro sa se si so ta te ti to tra tu un ur va ve vi vo";
 const CYRILLIC: &str = "ба бе во га да де до ен ер за из ка ко ла ле ли ма ме на не но об он пе по пра ра ре ро са се ст та те то ть у хо ци \
     че ши ю я";
-const ARABIC: &str =
-    "ال با به تا در را سا شا عا فا قا كا لا ما مى نا ها وا يا ست ند ان ين ار ور دى خا";
-const HAN: &str = "的一是不了人在有我他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可里后小么";
+const ARABIC: &str = "ال با به تا در را سا شا عا فا قا كا لا ما مى نا ها وا يا ست ند ان ين ار ور دى خا";
+const HAN: &str =
+    "的一是不了人在有我他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可里后小么";
 const GLUE: &str = "the of and to in a is for on with that by this are as from at it or an be";
 
 #[cfg(test)]

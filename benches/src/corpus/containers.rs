@@ -34,11 +34,7 @@ pub enum Format {
 }
 
 impl Format {
-    const ALL: [(&str, Self); 3] = [
-        ("jsonl", Self::Jsonl),
-        ("jsonl.gz", Self::JsonlGz),
-        ("postcan", Self::Postcan),
-    ];
+    const ALL: [(&str, Self); 3] = [("jsonl", Self::Jsonl), ("jsonl.gz", Self::JsonlGz), ("postcan", Self::Postcan)];
 
     /// The ending of a file's name, without its dot.
     #[must_use]
@@ -56,9 +52,7 @@ impl FromStr for Format {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Self::ALL.iter().find(|(known, _)| *known == name);
-        found
-            .map(|(_, format)| *format)
-            .ok_or_else(|| "one of jsonl, jsonl.gz, postcan".into())
+        found.map(|(_, format)| *format).ok_or_else(|| "one of jsonl, jsonl.gz, postcan".into())
     }
 }
 
@@ -77,12 +71,7 @@ pub struct Packing {
 
 impl Default for Packing {
     fn default() -> Self {
-        Self {
-            format: Format::JsonlGz,
-            per_file: 5000,
-            level: 6,
-            uid_in_line: false,
-        }
+        Self { format: Format::JsonlGz, per_file: 5000, level: 6, uid_in_line: false }
     }
 }
 
@@ -110,26 +99,15 @@ pub struct Summary {
 ///
 /// # Errors
 /// When a file cannot be written; what was written before stays.
-pub fn write(
-    corpus: impl IntoIterator<Item = Made>,
-    folder: &Path,
-    packing: &Packing,
-) -> Result<Summary, Error> {
+pub fn write(corpus: impl IntoIterator<Item = Made>, folder: &Path, packing: &Packing) -> Result<Summary, Error> {
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
     let mut summary = Summary::default();
     let mut corpus = corpus.into_iter().peekable();
     while corpus.peek().is_some() {
-        let name = format!(
-            "corpus-{:05}.{}",
-            summary.files.len(),
-            packing.format.extension()
-        );
+        let name = format!("corpus-{:05}.{}", summary.files.len(), packing.format.extension());
         let path = folder.join(name);
-        let chunk = corpus
-            .by_ref()
-            .take(usize::try_from(packing.per_file.max(1)).unwrap_or(usize::MAX));
-        summary.file_bytes +=
-            write_file(chunk, &path, packing, &mut summary).map_err(Error::io(&path))?;
+        let chunk = corpus.by_ref().take(usize::try_from(packing.per_file.max(1)).unwrap_or(usize::MAX));
+        summary.file_bytes += write_file(chunk, &path, packing, &mut summary).map_err(Error::io(&path))?;
         summary.files.push(path);
     }
     Ok(summary)
@@ -168,9 +146,7 @@ impl Can {
         Ok(match packing.format {
             Format::Jsonl => Self::Jsonl(file),
             Format::JsonlGz => Self::JsonlGz(Box::new(GzEncoder::new(file, level))),
-            Format::Postcan => {
-                Self::Postcan(Box::new(tar::Builder::new(GzEncoder::new(file, level))))
-            }
+            Format::Postcan => Self::Postcan(Box::new(tar::Builder::new(GzEncoder::new(file, level)))),
         })
     }
 
@@ -230,32 +206,20 @@ mod tests {
     use super::super::{Options, generate};
     use super::*;
 
-    const OPTIONS: fn() -> Options = || Options {
-        n: 250,
-        seed: 9,
-        ..Options::default()
-    };
+    const OPTIONS: fn() -> Options = || Options { n: 250, seed: 9, ..Options::default() };
 
     fn unpack(path: &Path) -> Vec<u8> {
         let mut bytes = Vec::new();
-        GzDecoder::new(File::open(path).unwrap())
-            .read_to_end(&mut bytes)
-            .unwrap();
+        GzDecoder::new(File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
         bytes
     }
 
     #[test]
     fn lines_packed_or_not() {
         let (plain, packed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let packing = Packing {
-            per_file: 100,
-            ..Packing::default()
-        };
+        let packing = Packing { per_file: 100, ..Packing::default() };
         let gz = write(generate(&OPTIONS()).unwrap(), packed.path(), &packing).unwrap();
-        let packing = Packing {
-            format: Format::Jsonl,
-            ..packing
-        };
+        let packing = Packing { format: Format::Jsonl, ..packing };
         let jsonl = write(generate(&OPTIONS()).unwrap(), plain.path(), &packing).unwrap();
         assert_eq!((gz.measurements, gz.files.len()), (250, 3));
         assert_eq!(gz.files[2], packed.path().join("corpus-00002.jsonl.gz"));
@@ -264,10 +228,7 @@ mod tests {
             assert!(unpack(packed) == fs::read(plain).unwrap());
         }
         let again = tempfile::tempdir().unwrap();
-        let packing = Packing {
-            per_file: 100,
-            ..Packing::default()
-        };
+        let packing = Packing { per_file: 100, ..Packing::default() };
         let second = write(generate(&OPTIONS()).unwrap(), again.path(), &packing).unwrap();
         for (first, second) in gz.files.iter().zip(&second.files) {
             assert!(fs::read(first).unwrap() == fs::read(second).unwrap());
@@ -277,32 +238,18 @@ mod tests {
     #[test]
     fn uid_is_the_last_key() {
         let folder = tempfile::tempdir().unwrap();
-        let packing = Packing {
-            format: Format::Jsonl,
-            uid_in_line: true,
-            ..Packing::default()
-        };
-        let options = Options {
-            malformed: 0.2,
-            ..OPTIONS()
-        };
+        let packing = Packing { format: Format::Jsonl, uid_in_line: true, ..Packing::default() };
+        let options = Options { malformed: 0.2, ..OPTIONS() };
         let summary = write(generate(&options).unwrap(), folder.path(), &packing).unwrap();
         let bytes = fs::read(&summary.files[0]).unwrap();
-        for (line, made) in bytes
-            .split(|&b| b == b'\n')
-            .zip(generate(&options).unwrap())
-        {
+        for (line, made) in bytes.split(|&b| b == b'\n').zip(generate(&options).unwrap()) {
             if matches!(made.kind, Kind::Plain | Kind::Fingerprint) {
                 let msm: serde_json::Value = serde_json::from_slice(line).unwrap();
                 assert_eq!(msm["measurement_uid"], *made.uid);
             }
             let wanted = format!(",\"measurement_uid\":\"{}\"}}", made.uid);
             let whole = !matches!(made.kind, Kind::Truncated | Kind::WrongType);
-            assert!(
-                line == made.content
-                    || line.ends_with(wanted.as_bytes())
-                    || line.len() == wanted.len()
-            );
+            assert!(line == made.content || line.ends_with(wanted.as_bytes()) || line.len() == wanted.len());
             assert!(!whole || line.ends_with(wanted.as_bytes()));
         }
     }
@@ -310,10 +257,7 @@ mod tests {
     #[test]
     fn postcan_members() {
         let folder = tempfile::tempdir().unwrap();
-        let packing = Packing {
-            format: Format::Postcan,
-            ..Packing::default()
-        };
+        let packing = Packing { format: Format::Postcan, ..Packing::default() };
         let summary = write(generate(&OPTIONS()).unwrap(), folder.path(), &packing).unwrap();
         let bytes = unpack(&summary.files[0]);
         let mut archive = tar::Archive::new(bytes.as_slice());

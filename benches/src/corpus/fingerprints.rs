@@ -44,20 +44,13 @@ impl Fingerprints {
                 .and_then(|mut reader| reader.deserialize().collect())
                 .map_err(|source| Error::Csv { path, source })
         };
-        Ok(Self {
-            dns: read("fingerprints_dns.csv")?,
-            http: read("fingerprints_http.csv")?,
-        })
+        Ok(Self { dns: read("fingerprints_dns.csv")?, http: read("fingerprints_http.csv")? })
     }
 
     /// One for a template: of DNS where it has no bodies, else of HTTP in two cases of three.
     pub(super) fn pick(&self, rng: &mut Rng, template: &Template) -> Option<&Fingerprint> {
         let dns = rng.chance(0.35) || template.bodies == 0;
-        let (first, second) = if dns {
-            (&self.dns, &self.http)
-        } else {
-            (&self.http, &self.dns)
-        };
+        let (first, second) = if dns { (&self.dns, &self.http) } else { (&self.http, &self.dns) };
         let list = if first.is_empty() { second } else { first };
         (!list.is_empty()).then(|| rng.pick(list))
     }
@@ -65,16 +58,9 @@ impl Fingerprints {
 
 /// The measurement of a template with a fingerprint in its DNS answers or headers. One that is
 /// found in the body is put there when there is a body.
-pub(super) fn with_fingerprint(
-    template: &Template,
-    fingerprint: &Fingerprint,
-    rng: &mut Rng,
-) -> Value {
+pub(super) fn with_fingerprint(template: &Template, fingerprint: &Fingerprint, rng: &mut Rng) -> Value {
     let mut msm = template.value.clone();
-    if msm
-        .get("test_keys")
-        .is_none_or(|test_keys| test_keys.as_object().is_none())
-    {
+    if msm.get("test_keys").is_none_or(|test_keys| test_keys.as_object().is_none()) {
         msm.set("test_keys", Value::object([]));
     }
     let Some(test_keys) = msm.get_mut("test_keys") else {
@@ -85,11 +71,7 @@ pub(super) fn with_fingerprint(
         "dns"
     } else {
         if let Some(name) = fingerprint.location_found.strip_prefix("header.") {
-            let name = if rng.chance(0.7) {
-                title(name)
-            } else {
-                name.to_owned()
-            };
+            let name = if rng.chance(0.7) { title(name) } else { name.to_owned() };
             into_headers(test_keys, &name, &fingerprint.pattern);
         }
         "http-diff"
@@ -105,10 +87,7 @@ fn into_answers(test_keys: &mut Value, fingerprint: &Fingerprint) {
         ("ipv4", Value::text(&fingerprint.pattern)),
         ("ttl", Value::null()),
     ]);
-    let queries = test_keys
-        .get_mut("queries")
-        .map(Value::items_mut)
-        .unwrap_or_default();
+    let queries = test_keys.get_mut("queries").map(Value::items_mut).unwrap_or_default();
     match queries.iter_mut().find(|query| query.as_object().is_some()) {
         Some(query) => {
             query.set("failure", Value::null());
@@ -129,13 +108,8 @@ fn into_answers(test_keys: &mut Value, fingerprint: &Fingerprint) {
 
 /// Into the first response that there is.
 fn into_headers(test_keys: &mut Value, name: &str, pattern: &str) {
-    let requests = test_keys
-        .get_mut("requests")
-        .map(Value::items_mut)
-        .unwrap_or_default();
-    let mut responses = requests
-        .iter_mut()
-        .filter_map(|request| request.get_mut("response"));
+    let requests = test_keys.get_mut("requests").map(Value::items_mut).unwrap_or_default();
+    let mut responses = requests.iter_mut().filter_map(|request| request.get_mut("response"));
     let Some(response) = responses.find(|response| response.as_object().is_some()) else {
         return;
     };
@@ -146,10 +120,7 @@ fn into_headers(test_keys: &mut Value, name: &str, pattern: &str) {
         headers.set(name, Value::text(pattern));
     }
     if let Some(Value::List(list)) = response.get_mut("headers_list") {
-        list.push(Value::List(vec![
-            Value::spelled(name),
-            Value::text(pattern),
-        ]));
+        list.push(Value::List(vec![Value::spelled(name), Value::text(pattern)]));
     }
 }
 

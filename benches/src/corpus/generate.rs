@@ -35,10 +35,7 @@ impl Corpus {
         let mut rng = Rng::new(options.seed);
         let templates = Templates::load(options)?;
         let bodies = Bodies::new(&mut rng);
-        let networks = CCS
-            .iter()
-            .map(|_| (0..12).map(|_| rng.range(1000, 64000)).collect())
-            .collect();
+        let networks = CCS.iter().map(|_| (0..12).map(|_| rng.range(1000, 64000)).collect()).collect();
         let urls = Urls::new(&mut rng, templates.inputs(), &CCS);
         Ok(Self {
             options: options.clone(),
@@ -91,17 +88,14 @@ impl Corpus {
         if template.bodies > 0 {
             let size = exp(rng.gauss(9.0, 0.85)).min(131_072.0) as usize;
             self.body.clear();
-            self.bodies
-                .write(&mut self.body, rng, Script::of_country(cc), size, &url.host);
+            self.bodies.write(&mut self.body, rng, Script::of_country(cc), size, &url.host);
             if let Some(found) = fingerprint.filter(|found| found.is_in_body()) {
-                self.body
-                    .insert_str(self.bodies.place(&self.body), &escape(&found.pattern));
+                self.body.insert_str(self.bodies.place(&self.body), &escape(&found.pattern));
             }
         }
         if template.bodies > 1 {
             self.other_body.clear();
-            self.bodies
-                .write(&mut self.other_body, rng, Script::Latin, 300, &url.host);
+            self.bodies.write(&mut self.other_body, rng, Script::Latin, 300, &url.host);
         }
 
         let mut text = String::with_capacity(self.body.len() + 16_384);
@@ -181,21 +175,15 @@ struct Templates {
 
 impl Templates {
     fn load(options: &Options) -> Result<Self, Error> {
-        let (wc, rest): (Vec<_>, Vec<_>) = templates::load(&options.templates)?
-            .into_iter()
-            .partition(|t| t.test == WEB_CONNECTIVITY);
+        let (wc, rest): (Vec<_>, Vec<_>) =
+            templates::load(&options.templates)?.into_iter().partition(|t| t.test == WEB_CONNECTIVITY);
         let (with_bodies, without): (Vec<_>, Vec<_>) = wc.into_iter().partition(|t| t.bodies > 0);
         let mut tests: BTreeMap<String, Vec<Template>> = BTreeMap::new();
         for template in rest {
-            tests
-                .entry(template.test.clone())
-                .or_default()
-                .push(template);
+            tests.entry(template.test.clone()).or_default().push(template);
         }
         if with_bodies.is_empty() || without.is_empty() || tests.is_empty() {
-            return Err(Error::Templates {
-                path: options.templates.clone(),
-            });
+            return Err(Error::Templates { path: options.templates.clone() });
         }
         Ok(Self {
             with_bodies: Group::new(with_bodies),
@@ -218,11 +206,7 @@ impl Templates {
 
     /// The inputs that web_connectivity had, escaped.
     fn inputs(&self) -> impl Iterator<Item = String> + '_ {
-        let all = self
-            .with_bodies
-            .templates()
-            .iter()
-            .chain(self.without.templates());
+        let all = self.with_bodies.templates().iter().chain(self.without.templates());
         all.filter_map(|template| template.input.clone())
     }
 }
@@ -241,18 +225,10 @@ struct Gaps {
 impl Gaps {
     /// Most measurements are sent within two minutes, 3 % up to 90 days late.
     fn new(rng: &mut Rng, received: u64, cc: &str, asn: u64, test: &str) -> Self {
-        let late = if rng.chance(0.97) {
-            5 + rng.below(90)
-        } else {
-            rng.range(87 * 86400, 90 * 86400)
-        };
+        let late = if rng.chance(0.97) { 5 + rng.below(90) } else { rng.range(87 * 86400, 90 * 86400) };
         let started = received - late * SECOND;
         let report_started = Moment::new(started - rng.below(300) * SECOND);
-        let mut report_id = format!(
-            "{}_{}_{cc}_{asn}_n1_",
-            report_started.report(),
-            test.replace('_', "")
-        );
+        let mut report_id = format!("{}_{}_{cc}_{asn}_n1_", report_started.report(), test.replace('_', ""));
         report_id.extend((0..16).map(|_| char::from(*rng.pick(REPORT_ALPHABET))));
         let mut address = rng.range(1, 223).to_string();
         for part in [rng.below(256), rng.below(256), rng.range(1, 254)] {
@@ -261,11 +237,7 @@ impl Gaps {
         Self {
             report_id,
             network: format!("AS{asn}"),
-            id: format!(
-                "{:08x}-0000-4000-8000-{:012x}",
-                rng.bits() >> 32,
-                rng.bits() >> 16
-            ),
+            id: format!("{:08x}-0000-4000-8000-{:012x}", rng.bits() >> 32, rng.bits() >> 16),
             measurement_start: Moment::new(started).spaced(),
             test_start: report_started.spaced(),
             runtime: float(rng.range(1_000_000, 30_000_000_000) as f64 / 1e9),
@@ -307,24 +279,19 @@ fn envelope(content: &[u8], stored: &Stored) -> Vec<u8> {
 const VERIFIED: &[u8] = b",\"is_verified\":\"u\"}";
 
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Share of a test among those that are not web_connectivity.
 fn share(test: &str) -> f64 {
-    OTHER_TESTS
-        .iter()
-        .find(|(name, _)| *name == test)
-        .map_or(0.3, |(_, share)| *share)
+    OTHER_TESTS.iter().find(|(name, _)| *name == test).map_or(0.3, |(_, share)| *share)
 }
 
 /// Countries, most frequent first.
 const CCS: [&str; 40] = [
-    "US", "RU", "IT", "DE", "IR", "GB", "BR", "IN", "FR", "ID", "TR", "VE", "MY", "ES", "CA", "UA",
-    "EG", "NL", "MX", "CN", "PK", "BY", "KZ", "TH", "MM", "VN", "SA", "AE", "ET", "NG", "AU", "PL",
-    "SE", "CH", "JP", "AR", "CO", "KE", "BD", "LK",
+    "US", "RU", "IT", "DE", "IR", "GB", "BR", "IN", "FR", "ID", "TR", "VE", "MY", "ES", "CA", "UA", "EG", "NL", "MX",
+    "CN", "PK", "BY", "KZ", "TH", "MM", "VN", "SA", "AE", "ET", "NG", "AU", "PL", "SE", "CH", "JP", "AR", "CO", "KE",
+    "BD", "LK",
 ];
 
 const OTHER_TESTS: [(&str, f64); 22] = [
@@ -353,8 +320,7 @@ const OTHER_TESTS: [(&str, f64); 22] = [
 ];
 
 /// Base64, `+` and `/` replaced as in report ids.
-const REPORT_ALPHABET: &[u8; 64] =
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789oo";
+const REPORT_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789oo";
 
 #[cfg(test)]
 mod tests {
@@ -363,13 +329,7 @@ mod tests {
     use super::*;
 
     fn corpus(n: u64, seed: u64) -> Vec<Made> {
-        Corpus::new(&Options {
-            n,
-            seed,
-            ..Options::default()
-        })
-        .unwrap()
-        .collect()
+        Corpus::new(&Options { n, seed, ..Options::default() }).unwrap().collect()
     }
 
     #[test]
@@ -413,15 +373,11 @@ mod tests {
     #[test]
     fn shares_and_sizes() {
         let made = corpus(4000, 2);
-        let share = |test: &dyn Fn(&Made) -> bool| {
-            made.iter().filter(|m| test(m)).count() as f64 / made.len() as f64
-        };
+        let share = |test: &dyn Fn(&Made) -> bool| made.iter().filter(|m| test(m)).count() as f64 / made.len() as f64;
         assert!((share(&|m| m.test_name == WEB_CONNECTIVITY) - 0.85).abs() < 0.02);
         assert!((share(&|m| m.has_body) - 0.85 * 0.55).abs() < 0.03);
         assert!((share(&|m| m.kind == Kind::Fingerprint) - 0.85 * 0.03).abs() < 0.008);
-        assert!(
-            (share(&|m| matches!(m.kind, Kind::Truncated | Kind::WrongType)) - 0.005).abs() < 0.004
-        );
+        assert!((share(&|m| matches!(m.kind, Kind::Truncated | Kind::WrongType)) - 0.005).abs() < 0.004);
         assert!((share(&|m| m.test_name == "signal") - 0.15 * 0.11).abs() < 0.007);
         let mean = made.iter().map(|m| m.content.len()).sum::<usize>() / made.len();
         assert!((10_500..13_500).contains(&mean), "{mean}");
@@ -430,37 +386,16 @@ mod tests {
     #[test]
     fn uids_increase() {
         let made = corpus(1000, 3);
-        assert!(
-            made.windows(2)
-                .all(|pair| pair[0].uid[..21] <= pair[1].uid[..21])
-        );
-        assert_eq!(
-            made.iter().map(|m| &m.uid).collect::<BTreeSet<_>>().len(),
-            1000
-        );
-        let hours: BTreeSet<_> = Corpus::new(&Options {
-            n: 30,
-            per_hour: 10,
-            ..Options::default()
-        })
-        .unwrap()
-        .map(|m| m.hour)
-        .collect();
-        assert_eq!(
-            hours.into_iter().collect::<Vec<_>>(),
-            ["2024030100", "2024030101", "2024030102"]
-        );
+        assert!(made.windows(2).all(|pair| pair[0].uid[..21] <= pair[1].uid[..21]));
+        assert_eq!(made.iter().map(|m| &m.uid).collect::<BTreeSet<_>>().len(), 1000);
+        let hours: BTreeSet<_> =
+            Corpus::new(&Options { n: 30, per_hour: 10, ..Options::default() }).unwrap().map(|m| m.hour).collect();
+        assert_eq!(hours.into_iter().collect::<Vec<_>>(), ["2024030100", "2024030101", "2024030102"]);
     }
 
     #[test]
     fn odd_text_is_stored_as_the_collector_reads_it() {
-        let options = Options {
-            n: 400,
-            odd: 1.0,
-            malformed: 0.0,
-            blocked: 0.0,
-            ..Options::default()
-        };
+        let options = Options { n: 400, odd: 1.0, malformed: 0.0, blocked: 0.0, ..Options::default() };
         let (mut read, mut kept) = (0, 0);
         for made in Corpus::new(&options).unwrap() {
             assert_eq!(made.kind, Kind::Odd);
@@ -468,11 +403,7 @@ mod tests {
                 assert!(made.post.is_ascii());
                 read += 1;
             } else {
-                assert!(
-                    made.post
-                        .windows(made.content.len())
-                        .any(|w| w == made.content)
-                );
+                assert!(made.post.windows(made.content.len()).any(|w| w == made.content));
                 kept += 1;
             }
         }
@@ -481,20 +412,10 @@ mod tests {
 
     #[test]
     fn fingerprint_is_in_the_text() {
-        let options = Options {
-            n: 60,
-            blocked: 1.0,
-            wc_share: 1.0,
-            malformed: 0.0,
-            odd: 0.0,
-            ..Options::default()
-        };
+        let options = Options { n: 60, blocked: 1.0, wc_share: 1.0, malformed: 0.0, odd: 0.0, ..Options::default() };
         for made in Corpus::new(&options).unwrap() {
             let text = String::from_utf8(made.content).unwrap();
-            assert!(
-                text.contains("\"blocking\":\"dns\"")
-                    || text.contains("\"blocking\":\"http-diff\"")
-            );
+            assert!(text.contains("\"blocking\":\"dns\"") || text.contains("\"blocking\":\"http-diff\""));
         }
     }
 }

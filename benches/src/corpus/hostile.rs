@@ -15,10 +15,7 @@ pub(super) struct Odd {
 /// One of the odd texts.
 pub(super) fn odd(rng: &mut Rng) -> Odd {
     let (sent, read_as) = match rng.index(ODD.len() + 3) {
-        0 => (
-            format!("\"x_odd\":{},", "9".repeat(400)).into_bytes(),
-            Read::Same,
-        ),
+        0 => (format!("\"x_odd\":{},", "9".repeat(400)).into_bytes(), Read::Same),
         1 => (nested(900), Read::Same),
         2 => (nested(1100), Read::Not), // the collector's reader stops at a depth of about 1000
         i => (ODD[i - 3].0.to_vec(), ODD[i - 3].1),
@@ -51,21 +48,12 @@ const ODD: [(&[u8], Read); 24] = [
     (b"\"x_odd\":\"a\x00b\",", Read::Not),
     (br#""x_odd":"\x41","#, Read::Not),
     (br#""x_odd":"\u12","#, Read::Not),
-    (
-        b"\"x_odd\":\"tab\there\",",
-        Read::As(r#""x_odd":"tab\there","#),
-    ),
+    (b"\"x_odd\":\"tab\there\",", Read::As(r#""x_odd":"tab\there","#)),
     (br#""x_odd":"\/\b\f","#, Read::Same),
-    (
-        "\"x_odd\":\"\u{202e}\u{301}\u{feff}\",".as_bytes(),
-        Read::Same,
-    ),
+    ("\"x_odd\":\"\u{202e}\u{301}\u{feff}\",".as_bytes(), Read::Same),
     // Not UTF-8; a surrogate in three bytes is read as one.
     (b"\"x_odd\":\"\xff\xfe\",", Read::Not),
-    (
-        b"\"x_odd\":\"\xed\xa0\xbd\",",
-        Read::As(r#""x_odd":"\ud83d","#),
-    ),
+    (b"\"x_odd\":\"\xed\xa0\xbd\",", Read::As(r#""x_odd":"\ud83d","#)),
     (b"\"x_odd\":\"\xc0\xaf\",", Read::Not),
     // Numbers.
     (br#""x_odd":NaN,"#, Read::Same),
@@ -91,45 +79,21 @@ pub(super) fn with_wrong_type(template: &Template, rng: &mut Rng) -> Value {
     match rng.below(16) {
         0 => msm.set("test_keys", value),
         1 => {
-            let values = [
-                bare("123"),
-                Value::null(),
-                text("AS"),
-                text("ASx"),
-                text("1"),
-                text(""),
-            ];
+            let values = [bare("123"), Value::null(), text("AS"), text("ASx"), text("1"), text("")];
             msm.set("probe_asn", rng.pick(&values).clone());
         }
-        2 => msm.set(
-            "probe_cc",
-            rng.pick(&[Value::null(), text(""), text("zz"), bare("5")])
-                .clone(),
-        ),
+        2 => msm.set("probe_cc", rng.pick(&[Value::null(), text(""), text("zz"), bare("5")]).clone()),
         3 => msm.set("report_id", value),
         4 => msm.remove("report_id"),
         5 => {
-            let values = [
-                Value::null(),
-                bare("5"),
-                text(""),
-                text("2021-02-30 00:00:00"),
-                text("2021-01-02T03:04:05Z"),
-            ];
+            let values =
+                [Value::null(), bare("5"), text(""), text("2021-02-30 00:00:00"), text("2021-01-02T03:04:05Z")];
             msm.set("measurement_start_time", rng.pick(&values).clone());
         }
-        6 => msm.set(
-            "test_name",
-            rng.pick(&[Value::null(), text(""), text("no_such_test"), bare("3")])
-                .clone(),
-        ),
+        6 => msm.set("test_name", rng.pick(&[Value::null(), text(""), text("no_such_test"), bare("3")]).clone()),
         7 => msm.set("input", value),
         8 => msm.set("annotations", value),
-        9 => msm.set(
-            "test_runtime",
-            rng.pick(&[Value::null(), text("3.5"), bare("-1"), bare("1e+300")])
-                .clone(),
-        ),
+        9 => msm.set("test_runtime", rng.pick(&[Value::null(), text("3.5"), bare("-1"), bare("1e+300")]).clone()),
         10 => msm.set("test_helpers", value),
         11 => {
             msm = match rng.below(6) {
@@ -142,19 +106,12 @@ pub(super) fn with_wrong_type(template: &Template, rng: &mut Rng) -> Value {
             }
         }
         _ => {
-            if msm
-                .get("test_keys")
-                .is_none_or(|test_keys| test_keys.as_object().is_none())
-            {
+            if msm.get("test_keys").is_none_or(|test_keys| test_keys.as_object().is_none()) {
                 msm.set("test_keys", Value::object([]));
             }
             if let Some(test_keys) = msm.get_mut("test_keys") {
                 let keys = test_keys.as_object().unwrap_or_default();
-                let key = if keys.is_empty() {
-                    "requests".into()
-                } else {
-                    rng.pick(keys).0.clone()
-                };
+                let key = if keys.is_empty() { "requests".into() } else { rng.pick(keys).0.clone() };
                 test_keys.set(&key, value);
             }
         }
@@ -188,10 +145,7 @@ mod tests {
             let odd = odd(&mut rng);
             assert!(odd.sent.ends_with(b",") && !odd.sent.contains(&b'\n'));
             if let Some(read_as) = odd.read_as {
-                assert!(
-                    Value::parse(&format!("{{{read_as}\"z\":1}}")).is_some(),
-                    "{read_as}"
-                );
+                assert!(Value::parse(&format!("{{{read_as}\"z\":1}}")).is_some(), "{read_as}");
             }
         }
     }

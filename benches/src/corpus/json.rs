@@ -53,10 +53,7 @@ impl Value {
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
-        self.as_object()?
-            .iter()
-            .find(|(k, _)| k == key)
-            .map(|(_, v)| v)
+        self.as_object()?.iter().find(|(k, _)| k == key).map(|(_, v)| v)
     }
 
     pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
@@ -264,9 +261,8 @@ impl Reader<'_> {
 
     fn bare(&mut self) -> Option<String> {
         let rest = &self.text[self.at..];
-        let end = rest
-            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')))
-            .unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))).unwrap_or(rest.len());
         let word = &rest[..end];
         self.at += end;
         let digits = word.strip_prefix('-').unwrap_or(word);
@@ -308,10 +304,7 @@ impl Reader<'_> {
                     c @ ('"' | '\\' | '/') => escape_unit(&mut out, c as u16),
                     _ => return None,
                 },
-                c => c
-                    .encode_utf16(&mut [0; 2])
-                    .iter()
-                    .for_each(|&unit| escape_unit(&mut out, unit)),
+                c => c.encode_utf16(&mut [0; 2]).iter().for_each(|&unit| escape_unit(&mut out, unit)),
             }
         }
         None
@@ -325,44 +318,19 @@ mod tests {
     #[test]
     fn spelled_as_the_collector_does() {
         for (text, wanted) in [
-            (
-                " { \"b\" : [ 1 , 2.50, 1e3 ] , \"a\" : { } , \"c\":[] } ",
-                r#"{"b":[1,2.5,1000.0],"a":{},"c":[]}"#,
-            ),
+            (" { \"b\" : [ 1 , 2.50, 1e3 ] , \"a\" : { } , \"c\":[] } ", r#"{"b":[1,2.5,1000.0],"a":{},"c":[]}"#),
             (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
-            (
-                "[1e-5,0.0001,1e16,1e15,-0.0,1e400,NaN,-0]",
-                "[1e-5,0.0001,1e+16,1000000000000000.0,-0.0,Infinity,NaN,0]",
-            ),
-            (
-                "\"/\\/é\u{1f600}\\ud83d\\u0041\u{7f}\\u007f\"",
-                "\"\\/\\/\\u00e9\\ud83d\\ude00\\ud83dA\u{7f}\u{7f}\"",
-            ),
+            ("[1e-5,0.0001,1e16,1e15,-0.0,1e400,NaN,-0]", "[1e-5,0.0001,1e+16,1000000000000000.0,-0.0,Infinity,NaN,0]"),
+            ("\"/\\/é\u{1f600}\\ud83d\\u0041\u{7f}\\u007f\"", "\"\\/\\/\\u00e9\\ud83d\\ude00\\ud83dA\u{7f}\u{7f}\""),
             (r#""\b\f\n\r\t\u0001\"\\""#, r#""\b\f\n\r\t\u0001\"\\""#),
         ] {
-            assert_eq!(
-                Value::parse(text).map(|v| v.dump()).as_deref(),
-                Some(wanted),
-                "{text}"
-            );
+            assert_eq!(Value::parse(text).map(|v| v.dump()).as_deref(), Some(wanted), "{text}");
         }
     }
 
     #[test]
     fn refused() {
-        for text in [
-            "",
-            "{",
-            "[1,]",
-            "{\"a\"}",
-            "\"\\x\"",
-            "\"",
-            "'a'",
-            "1 2",
-            "tru",
-            "\"\\u12\"",
-            "-",
-        ] {
+        for text in ["", "{", "[1,]", "{\"a\"}", "\"\\x\"", "\"", "'a'", "1 2", "tru", "\"\\u12\"", "-"] {
             assert_eq!(Value::parse(text), None, "{text}");
         }
     }

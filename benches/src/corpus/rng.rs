@@ -141,10 +141,7 @@ mod tests {
     #[test]
     fn same_everywhere() {
         let mut rng = Rng::new(1);
-        assert_eq!(
-            [rng.bits(), rng.bits()],
-            [0xcfc5_d07f_6f03_c29b, 0xbf42_4132_963f_e08d]
-        );
+        assert_eq!([rng.bits(), rng.bits()], [0xcfc5_d07f_6f03_c29b, 0xbf42_4132_963f_e08d]);
         assert_eq!(rng.gauss(9.0, 0.85).to_bits(), PINNED[0]);
         assert_eq!(exp(9.5).to_bits(), PINNED[1]);
         assert_eq!(power(17.0, 1.25).to_bits(), PINNED[2]);
@@ -152,12 +149,8 @@ mod tests {
     }
 
     /// Computed apart from this code, with Python's floats.
-    const PINNED: [u64; 4] = [
-        0x4021_09c3_2666_6666,
-        0x40ca_17dd_08c1_0224,
-        0x4041_4276_43af_15f6,
-        0x3fc7_9cf4_09c6_a835,
-    ];
+    const PINNED: [u64; 4] =
+        [0x4021_09c3_2666_6666, 0x40ca_17dd_08c1_0224, 0x4041_4276_43af_15f6, 0x3fc7_9cf4_09c6_a835];
 
     #[test]
     fn close_to_the_library() {
@@ -176,10 +169,7 @@ mod tests {
         let mean = drawn.iter().sum::<f64>() / 50_000.0;
         let variance = drawn.iter().map(|x| x * x).sum::<f64>() / 50_000.0;
         let beyond_two = drawn.iter().filter(|x| x.abs() > 2.0).count();
-        assert!(
-            mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03,
-            "{mean} {variance}"
-        );
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
         assert!((2100..2500).contains(&beyond_two), "{beyond_two}"); // 4.55 %
     }
 

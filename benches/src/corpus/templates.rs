@@ -117,14 +117,7 @@ impl Template {
         // Small ones are more common.
         let weight = power(5000.0 / text.len() as f64, 1.7).min(1.0);
         let value = Value::parse(&text)?;
-        Some(Self {
-            test,
-            input,
-            bodies,
-            weight,
-            parts: split(&value),
-            value,
-        })
+        Some(Self { test, input, bodies, weight, parts: split(&value), value })
     }
 }
 
@@ -157,14 +150,9 @@ pub(super) fn split(value: &Value) -> Vec<Part> {
 /// Puts marks in place of HTTP bodies that are there, and counts them.
 fn mark_bodies(test_keys: &mut Value) -> usize {
     let mut bodies = 0;
-    let requests = test_keys
-        .get_mut("requests")
-        .map(Value::items_mut)
-        .unwrap_or_default();
+    let requests = test_keys.get_mut("requests").map(Value::items_mut).unwrap_or_default();
     for request in requests {
-        let body = request
-            .get_mut("response")
-            .and_then(|response| response.get_mut("body"));
+        let body = request.get_mut("response").and_then(|response| response.get_mut("body"));
         if let Some(Value::Text(body)) = body
             && !body.is_empty()
         {
@@ -178,17 +166,8 @@ fn mark_bodies(test_keys: &mut Value) -> usize {
 /// The first IPv4 address that DNS answered.
 fn first_address(test_keys: &Value) -> Option<String> {
     let queries = test_keys.get("queries")?.items();
-    let mut answers = queries
-        .iter()
-        .filter_map(|query| query.get("answers"))
-        .flat_map(Value::items);
-    answers.find_map(|answer| {
-        answer
-            .get("ipv4")?
-            .as_text()
-            .filter(|ip| !ip.is_empty())
-            .map(str::to_owned)
-    })
+    let mut answers = queries.iter().filter_map(|query| query.get("answers")).flat_map(Value::items);
+    answers.find_map(|answer| answer.get("ipv4")?.as_text().filter(|ip| !ip.is_empty()).map(str::to_owned))
 }
 
 /// Templates of one kind, and how often each is taken.
@@ -240,13 +219,8 @@ fn without_row(path: &Path) -> Result<BTreeSet<String>, Error> {
         return Ok(BTreeSet::new());
     }
     let text = fs::read_to_string(path).map_err(Error::io(path))?;
-    let cases = text
-        .lines()
-        .filter_map(Value::parse)
-        .filter(|case| case.get("row").is_none());
-    Ok(cases
-        .filter_map(|case| Some(case.get("file")?.as_text()?.to_owned()))
-        .collect())
+    let cases = text.lines().filter_map(Value::parse).filter(|case| case.get("row").is_none());
+    Ok(cases.filter_map(|case| Some(case.get("file")?.as_text()?.to_owned())).collect())
 }
 
 #[cfg(test)]

@@ -34,11 +34,7 @@ const DOMAINS: [(&str, f64); 10] = [
 
 impl Urls {
     /// `known`: inputs of the fixtures, escaped.
-    pub(super) fn new(
-        rng: &mut Rng,
-        known: impl Iterator<Item = String>,
-        countries: &[&str],
-    ) -> Self {
+    pub(super) fn new(rng: &mut Rng, known: impl Iterator<Item = String>, countries: &[&str]) -> Self {
         let domains = Weighted::new(DOMAINS.map(|(_, weight)| weight));
         let mut global: Vec<Url> = known
             .filter_map(|url| {
@@ -50,14 +46,7 @@ impl Urls {
             let domain = DOMAINS[domains.draw(rng)].0;
             made_up(rng, domain)
         }));
-        let local = countries
-            .iter()
-            .map(|cc| {
-                (0..LOCAL)
-                    .map(|_| made_up(rng, &cc.to_lowercase()))
-                    .collect()
-            })
-            .collect();
+        let local = countries.iter().map(|cc| (0..LOCAL).map(|_| made_up(rng, &cc.to_lowercase())).collect()).collect();
         Self { global, local }
     }
 
@@ -72,9 +61,7 @@ impl Urls {
 
 /// The host, with its port if it has one, of an escaped http or https URL.
 pub(super) fn host_of(url: &str) -> Option<&str> {
-    let rest = url
-        .strip_prefix("https:\\/\\/")
-        .or_else(|| url.strip_prefix("http:\\/\\/"))?;
+    let rest = url.strip_prefix("https:\\/\\/").or_else(|| url.strip_prefix("http:\\/\\/"))?;
     rest.split("\\/").next()
 }
 
@@ -99,10 +86,7 @@ fn made_up(rng: &mut Rng, domain: &str) -> Url {
             path.push_str(&format!("?id={}", rng.below(100_000)));
         }
     }
-    Url {
-        url: escape(&format!("{scheme}://{host}{path}")),
-        host: escape(&host),
-    }
+    Url { url: escape(&format!("{scheme}://{host}{path}")), host: escape(&host) }
 }
 
 #[cfg(test)]
@@ -111,25 +95,10 @@ mod tests {
 
     #[test]
     fn lists_are_like_the_public_ones() {
-        let urls = Urls::new(
-            &mut Rng::new(1),
-            std::iter::once("http:\\/\\/a.example:80\\/x".to_owned()),
-            &["IT"],
-        );
+        let urls = Urls::new(&mut Rng::new(1), std::iter::once("http:\\/\\/a.example:80\\/x".to_owned()), &["IT"]);
         assert_eq!(urls.global[0].host, "a.example:80");
-        let lengths: usize = urls
-            .global
-            .iter()
-            .map(|u| u.url.replace('\\', "").len())
-            .sum();
-        assert!(
-            (20..30).contains(&(lengths / urls.global.len())),
-            "{lengths}"
-        );
-        assert!(
-            urls.local[0]
-                .iter()
-                .all(|u| u.host.ends_with(".it") && host_of(&u.url) == Some(&u.host))
-        );
+        let lengths: usize = urls.global.iter().map(|u| u.url.replace('\\', "").len()).sum();
+        assert!((20..30).contains(&(lengths / urls.global.len())), "{lengths}");
+        assert!(urls.local[0].iter().all(|u| u.host.ends_with(".it") && host_of(&u.url) == Some(&u.host)));
     }
 }
