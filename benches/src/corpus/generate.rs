@@ -1,0 +1,421 @@
+//! One measurement after another.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::bodies::{Bodies, Script};
+use super::calendar::{FIRST_HOUR, HOUR, Moment, SECOND};
+use super::fingerprints::{Fingerprints, with_fingerprint};
+use super::hostile::{odd, with_wrong_type};
+use super::json::{Value, escape, float};
+use super::rng::{Rng, Weighted, exp};
+use super::templates::{self, Group, Mark, Part, Template, WEB_CONNECTIVITY};
+use super::urls::Urls;
+use super::{Error, Kind, Made, Options};
+
+/// The measurements of a corpus, in the order of their receive times.
+pub struct Corpus {
+    options: Options,
+    next: u64,
+    rng: Rng,
+    templates: Templates,
+    bodies: Bodies,
+    countries: Weighted,
+    /// Networks of each country.
+    networks: Vec<Vec<u64>>,
+    urls: Urls,
+    fingerprints: Fingerprints,
+    /// The bodies of the measurement at hand; kept for their memory.
+    body: String,
+    other_body: String,
+}
+
+impl Corpus {
+    pub(super) fn new(options: &Options) -> Result<Self, Error> {
+        let mut rng = Rng::new(options.seed);
+        let templates = Templates::load(options)?;
+        let bodies = Bodies::new(&mut rng);
+        let networks = CCS.iter().map(|_| (0..12).map(|_| rng.range(1000, 64000)).collect()).collect();
+        let urls = Urls::new(&mut rng, templates.inputs(), &CCS);
+        Ok(Self {
+            options: options.clone(),
+            next: 0,
+            rng,
+            templates,
+            bodies,
+            countries: Weighted::zipf(CCS.len(), 0.9),
+            networks,
+            urls,
+            fingerprints: Fingerprints::load(&options.fingerprints)?,
+            body: String::new(),
+            other_body: String::new(),
+        })
+    }
+
+    /// A measurement received in the `width` microseconds after `slot`.
+    fn make(&mut self, slot: u64, width: u64) -> Made {
+        let (rng, options) = (&mut self.rng, &self.options);
+        let mut country = self.countries.draw(rng);
+        let template = self.templates.pick(rng, options.wc_share);
+        let is_wc = template.test == WEB_CONNECTIVITY;
+
+        let mut kind = Kind::Plain;
+        let mut fingerprint = None;
+        let mut changed = None;
+        let roll = rng.unit();
+        if is_wc && roll < options.blocked {
+            if let Some(found) = self.fingerprints.pick(rng, template) {
+                kind = Kind::Fingerprint;
+                changed = Some(with_fingerprint(template, found, rng));
+                let expected = found.countries(&CCS);
+                if !expected.is_empty() && rng.chance(0.7) {
+                    country = *rng.pick(&expected);
+                }
+                fingerprint = Some(found);
+            }
+        } else if roll > 1.0 - options.malformed * 0.5 {
+            kind = Kind::WrongType;
+            changed = Some(with_wrong_type(template, rng));
+        }
+        let changed = changed.map(|value| templates::split(&value));
+        let parts = changed.as_deref().unwrap_or(&template.parts);
+
+        let received = slot + rng.below(width);
+        let cc = CCS[country];
+        let asn = *rng.pick(&self.networks[country]);
+        let gaps = Gaps::new(rng, received, cc, asn, &template.test);
+        let url = self.urls.pick(rng, country);
+        if template.bodies > 0 {
+            let size = exp(rng.gauss(9.0, 0.85)).min(131_072.0) as usize;
+            self.body.clear();
+            self.bodies.write(&mut self.body, rng, Script::of_country(cc), size, &url.host);
+            if let Some(found) = fingerprint.filter(|found| found.is_in_body()) {
+                self.body.insert_str(self.bodies.place(&self.body), &escape(&found.pattern));
+            }
+        }
+        if template.bodies > 1 {
+            self.other_body.clear();
+            self.bodies.write(&mut self.other_body, rng, Script::Latin, 300, &url.host);
+        }
+
+        let mut text = String::with_capacity(self.body.len() + 16_384);
+        for part in parts {
+            text.push_str(match part {
+                Part::Text(text) => text,
+                Part::Gap(Mark::Url) => &url.url,
+                Part::Gap(Mark::Host) => &url.host,
+                Part::Gap(Mark::Body) => &self.body,
+                Part::Gap(Mark::OtherBody) => &self.other_body,
+                Part::Gap(Mark::Country) => cc,
+                Part::Gap(Mark::ReportId) => &gaps.report_id,
+                Part::Gap(Mark::Network) => &gaps.network,
+                Part::Gap(Mark::Id) => &gaps.id,
+                Part::Gap(Mark::MeasurementStart) => &gaps.measurement_start,
+                Part::Gap(Mark::TestStart) => &gaps.test_start,
+                Part::Gap(Mark::Runtime) => &gaps.runtime,
+                Part::Gap(Mark::Address) => &gaps.address,
+            });
+        }
+
+        let mut content = text.into_bytes();
+        let mut stored = Stored::Same;
+        if kind == Kind::Plain && roll > 1.0 - options.malformed {
+            kind = Kind::Truncated;
+            content.truncate(1 + rng.index(content.len() - 2));
+            stored = Stored::AsSent;
+        } else if kind == Kind::Plain && roll > 1.0 - options.malformed - options.odd {
+            kind = Kind::Odd;
+            (content, stored) = make_odd(rng, &content);
+        }
+        let post = envelope(&content, &stored);
+        let received = Moment::new(received);
+        let path_name = template.test.replace('_', "");
+        Made {
+            uid: format!("{}_{cc}_{path_name}_{:016x}", received.uid(), fnv1a(&post)),
+            hour: received.hour(),
+            content,
+            post,
+            cc,
+            test_name: template.test.clone(),
+            kind,
+            has_body: template.bodies > 0,
+        }
+    }
+}
+
+impl Iterator for Corpus {
+    type Item = Made;
+
+    fn next(&mut self) -> Option<Made> {
+        if self.next >= self.options.n {
+            return None;
+        }
+        let per_hour = self.options.per_hour.clamp(1, HOUR);
+        let width = HOUR / per_hour;
+        let slot = FIRST_HOUR + self.next / per_hour * HOUR + self.next % per_hour * width;
+        self.next += 1;
+        Some(self.make(slot, width))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = usize::try_from(self.options.n - self.next).unwrap_or(usize::MAX);
+        (left, Some(left))
+    }
+}
+
+/// The templates, grouped as they are drawn.
+struct Templates {
+    /// web_connectivity with HTTP bodies, and without.
+    with_bodies: Group,
+    without: Group,
+    /// Every other test.
+    rest: Vec<Group>,
+    tests: Weighted,
+}
+
+impl Templates {
+    fn load(options: &Options) -> Result<Self, Error> {
+        let (wc, rest): (Vec<_>, Vec<_>) =
+            templates::load(&options.templates)?.into_iter().partition(|t| t.test == WEB_CONNECTIVITY);
+        let (with_bodies, without): (Vec<_>, Vec<_>) = wc.into_iter().partition(|t| t.bodies > 0);
+        let mut tests: BTreeMap<String, Vec<Template>> = BTreeMap::new();
+        for template in rest {
+            tests.entry(template.test.clone()).or_default().push(template);
+        }
+        if with_bodies.is_empty() || without.is_empty() || tests.is_empty() {
+            return Err(Error::Templates { path: options.templates.clone() });
+        }
+        Ok(Self {
+            with_bodies: Group::new(with_bodies),
+            without: Group::new(without),
+            tests: Weighted::new(tests.keys().map(|test| share(test))),
+            rest: tests.into_values().map(Group::new).collect(),
+        })
+    }
+
+    fn pick(&self, rng: &mut Rng, wc_share: f64) -> &Template {
+        let group = if !rng.chance(wc_share) {
+            &self.rest[self.tests.draw(rng)]
+        } else if rng.chance(0.55) {
+            &self.with_bodies
+        } else {
+            &self.without
+        };
+        group.pick(rng)
+    }
+
+    /// The inputs that web_connectivity had, escaped.
+    fn inputs(&self) -> impl Iterator<Item = String> + '_ {
+        let all = self.with_bodies.templates().iter().chain(self.without.templates());
+        all.filter_map(|template| template.input.clone())
+    }
+}
+
+/// What the smaller gaps of a measurement are filled with.
+struct Gaps {
+    report_id: String,
+    network: String,
+    id: String,
+    measurement_start: String,
+    test_start: String,
+    runtime: String,
+    address: String,
+}
+
+impl Gaps {
+    /// Most measurements are sent within two minutes, 3 % up to 90 days late.
+    fn new(rng: &mut Rng, received: u64, cc: &str, asn: u64, test: &str) -> Self {
+        let late = if rng.chance(0.97) { 5 + rng.below(90) } else { rng.range(87 * 86400, 90 * 86400) };
+        let started = received - late * SECOND;
+        let report_started = Moment::new(started - rng.below(300) * SECOND);
+        let mut report_id = format!("{}_{}_{cc}_{asn}_n1_", report_started.report(), test.replace('_', ""));
+        report_id.extend((0..16).map(|_| char::from(*rng.pick(REPORT_ALPHABET))));
+        let mut address = rng.range(1, 223).to_string();
+        for part in [rng.below(256), rng.below(256), rng.range(1, 254)] {
+            let _ = write!(address, ".{part}"); // a String takes everything
+        }
+        Self {
+            report_id,
+            network: format!("AS{asn}"),
+            id: format!("{:08x}-0000-4000-8000-{:012x}", rng.bits() >> 32, rng.bits() >> 16),
+            measurement_start: Moment::new(started).spaced(),
+            test_start: report_started.spaced(),
+            runtime: float(rng.range(1_000_000, 30_000_000_000) as f64 / 1e9),
+            address,
+        }
+    }
+}
+
+/// What the collector does with what was sent.
+enum Stored {
+    /// Stores it, spelled as it is.
+    Same,
+    /// Stores it, spelled so.
+    As(String),
+    /// Cannot parse it, and keeps the POST body untouched.
+    AsSent,
+}
+
+fn make_odd(rng: &mut Rng, content: &[u8]) -> (Vec<u8>, Stored) {
+    let odd = odd(rng);
+    let (start, rest) = content.split_at(1); // the opening brace
+    let stored = odd.read_as.and_then(|read_as| {
+        let text = [start, read_as.as_bytes(), rest].concat();
+        Some(Value::parse(std::str::from_utf8(&text).ok()?)?.dump())
+    });
+    let sent = [start, &odd.sent, rest].concat();
+    (sent, stored.map_or(Stored::AsSent, Stored::As))
+}
+
+fn envelope(content: &[u8], stored: &Stored) -> Vec<u8> {
+    let (content, end): (&[u8], &[u8]) = match stored {
+        Stored::Same => (content, VERIFIED),
+        Stored::As(text) => (text.as_bytes(), VERIFIED),
+        Stored::AsSent => (content, b"}"),
+    };
+    [b"{\"format\":\"json\",\"content\":", content, end].concat()
+}
+
+const VERIFIED: &[u8] = b",\"is_verified\":\"u\"}";
+
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Share of a test among those that are not web_connectivity.
+fn share(test: &str) -> f64 {
+    OTHER_TESTS.iter().find(|(name, _)| *name == test).map_or(0.3, |(_, share)| *share)
+}
+
+/// Countries, most frequent first.
+const CCS: [&str; 40] = [
+    "US", "RU", "IT", "DE", "IR", "GB", "BR", "IN", "FR", "ID", "TR", "VE", "MY", "ES", "CA", "UA", "EG", "NL", "MX",
+    "CN", "PK", "BY", "KZ", "TH", "MM", "VN", "SA", "AE", "ET", "NG", "AU", "PL", "SE", "CH", "JP", "AR", "CO", "KE",
+    "BD", "LK",
+];
+
+const OTHER_TESTS: [(&str, f64); 22] = [
+    ("signal", 12.0),
+    ("telegram", 12.0),
+    ("whatsapp", 12.0),
+    ("facebook_messenger", 12.0),
+    ("tor", 8.0),
+    ("psiphon", 8.0),
+    ("http_header_field_manipulation", 8.0),
+    ("http_invalid_request_line", 8.0),
+    ("ndt", 5.0),
+    ("dash", 4.0),
+    ("dnscheck", 4.0),
+    ("openvpn", 4.0),
+    ("stunreachability", 3.0),
+    ("torsf", 3.0),
+    ("riseupvpn", 3.0),
+    ("vanilla_tor", 2.0),
+    ("urlgetter", 2.0),
+    ("echcheck", 2.0),
+    ("browser_web", 1.0),
+    ("http_requests", 1.0),
+    ("meek_fronted_requests_test", 0.5),
+    ("dns_consistency", 0.5),
+];
+
+/// Base64, `+` and `/` replaced as in report ids.
+const REPORT_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789oo";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn corpus(n: u64, seed: u64) -> Vec<Made> {
+        Corpus::new(&Options { n, seed, ..Options::default() }).unwrap().collect()
+    }
+
+    #[test]
+    fn same_seed_same_bytes() {
+        assert!(corpus(300, 5) == corpus(300, 5));
+        assert!(corpus(300, 5) != corpus(300, 6));
+        assert!(corpus(300, 5)[..100] == corpus(100, 5)[..]);
+    }
+
+    #[test]
+    fn whole_ones_parse_and_are_spelled_as_stored() {
+        let mut broken_posts = 0;
+        for made in corpus(3000, 1) {
+            let parsed: Result<serde_json::Value, _> = serde_json::from_slice(&made.content);
+            assert!(!made.content.contains(&b'\n'));
+            match made.kind {
+                Kind::Plain | Kind::Fingerprint => {
+                    let msm = parsed.unwrap();
+                    assert_eq!(msm["probe_cc"], made.cc);
+                    assert_eq!(msm["test_name"], *made.test_name);
+                    assert!(!made.content.windows(2).any(|w| w == b"@@"), "{}", made.uid);
+                }
+                Kind::WrongType => drop(parsed.unwrap()),
+                Kind::Truncated => assert!(parsed.is_err()),
+                Kind::Odd => {}
+            }
+            match serde_json::from_slice::<serde_json::Value>(&made.post) {
+                Ok(post) => assert!(made.post.is_ascii() && post["format"] == "json"),
+                Err(_) => broken_posts += 1,
+            }
+            if made.kind != Kind::Odd {
+                let text = std::str::from_utf8(&made.content).unwrap();
+                if let Some(value) = Value::parse(text) {
+                    assert!(value.dump() == text, "{}", made.uid);
+                }
+            }
+        }
+        assert!((1..40).contains(&broken_posts), "{broken_posts}");
+    }
+
+    #[test]
+    fn shares_and_sizes() {
+        let made = corpus(4000, 2);
+        let share = |test: &dyn Fn(&Made) -> bool| made.iter().filter(|m| test(m)).count() as f64 / made.len() as f64;
+        assert!((share(&|m| m.test_name == WEB_CONNECTIVITY) - 0.85).abs() < 0.02);
+        assert!((share(&|m| m.has_body) - 0.85 * 0.55).abs() < 0.03);
+        assert!((share(&|m| m.kind == Kind::Fingerprint) - 0.85 * 0.03).abs() < 0.008);
+        assert!((share(&|m| matches!(m.kind, Kind::Truncated | Kind::WrongType)) - 0.005).abs() < 0.004);
+        assert!((share(&|m| m.test_name == "signal") - 0.15 * 0.11).abs() < 0.007);
+        let mean = made.iter().map(|m| m.content.len()).sum::<usize>() / made.len();
+        assert!((10_500..13_500).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn uids_increase() {
+        let made = corpus(1000, 3);
+        assert!(made.windows(2).all(|pair| pair[0].uid[..21] <= pair[1].uid[..21]));
+        assert_eq!(made.iter().map(|m| &m.uid).collect::<BTreeSet<_>>().len(), 1000);
+        let hours: BTreeSet<_> =
+            Corpus::new(&Options { n: 30, per_hour: 10, ..Options::default() }).unwrap().map(|m| m.hour).collect();
+        assert_eq!(hours.into_iter().collect::<Vec<_>>(), ["2024030100", "2024030101", "2024030102"]);
+    }
+
+    #[test]
+    fn odd_text_is_stored_as_the_collector_reads_it() {
+        let options = Options { n: 400, odd: 1.0, malformed: 0.0, blocked: 0.0, ..Options::default() };
+        let (mut read, mut kept) = (0, 0);
+        for made in Corpus::new(&options).unwrap() {
+            assert_eq!(made.kind, Kind::Odd);
+            if made.post.ends_with(VERIFIED) {
+                assert!(made.post.is_ascii());
+                read += 1;
+            } else {
+                assert!(made.post.windows(made.content.len()).any(|w| w == made.content));
+                kept += 1;
+            }
+        }
+        assert!(read > 200 && kept > 80, "{read} {kept}");
+    }
+
+    #[test]
+    fn fingerprint_is_in_the_text() {
+        let options = Options { n: 60, blocked: 1.0, wc_share: 1.0, malformed: 0.0, odd: 0.0, ..Options::default() };
+        for made in Corpus::new(&options).unwrap() {
+            let text = String::from_utf8(made.content).unwrap();
+            assert!(text.contains("\"blocking\":\"dns\"") || text.contains("\"blocking\":\"http-diff\""));
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What the benchmarks of the workspace share. [`corpus`] makes the measurements that they run on,
+//! so that a benchmark needs the repository and nothing else.
+
+#![forbid(unsafe_code)]
+
+pub mod corpus;
