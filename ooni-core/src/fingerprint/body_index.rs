@@ -1,0 +1,281 @@
+//! The patterns for bodies, and which of them match one body.
+//!
+//! Belongs here: what a pattern's type means, under which rules. Must not be here: the public types of the
+//! search, how texts are found.
+
+use super::literal_search::{Found, LiteralSearch};
+use super::matching::{BodyMatch, BodyRules};
+use super::regexp::{BodyRegex, Lossy, Trigger, lossy_origin, text_of};
+use super::spelling::Spelling;
+use super::{Fingerprint, PatternError, PatternType};
+use memchr::memmem;
+use std::collections::HashMap;
+
+/// What one search works with and leaves behind.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Work {
+    pub(super) matches: Vec<BodyMatch>,
+    found: Found,
+    /// Numbers of the expressions whose trigger was found.
+    triggered: Vec<u32>,
+    lossy: String,
+}
+
+/// Who wants to know that a literal occurs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Contains,
+    Full,
+    /// A `regexp` pattern while it is searched as it is written.
+    RegexpAsText,
+    /// What must occur for the expression with this number to match.
+    RegexpTrigger(u32),
+}
+
+#[derive(Clone, Debug)]
+struct Literal {
+    text: String,
+    users: Vec<(u32, Role)>,
+}
+
+#[derive(Clone, Debug)]
+struct Regexp {
+    http_index: u32,
+    regex: BodyRegex,
+}
+
+/// Everything the search of bodies needs, made once from the list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BodyIndex {
+    literals: Vec<Literal>,
+    by_text: HashMap<String, u32>,
+    regexps: Vec<Regexp>,
+    /// `None` without fingerprints for bodies.
+    searches: Option<Searches>,
+    /// Some expression needs every text decoded.
+    regexp_decode: bool,
+    /// Some expression needs U+FFFD.
+    regexp_replacement: bool,
+}
+
+/// One set of literals for each way to read `regexp` patterns: a trigger may be frequent, and must not
+/// slow the search down while it is not wanted.
+#[derive(Clone, Debug)]
+struct Searches {
+    as_text: LiteralSearch,
+    as_regexp: LiteralSearch,
+}
+
+impl BodyIndex {
+    pub(super) fn new(http: &[Fingerprint]) -> Result<Self, PatternError> {
+        let mut index = Self::default();
+        let bodies = http
+            .iter()
+            .enumerate()
+            .filter(|(_, fingerprint)| fingerprint.location_found == "body");
+        for (at, fingerprint) in bodies {
+            index.add(at, fingerprint)?;
+        }
+        if !index.literals.is_empty() {
+            let as_text = index.search_for(|role| !matches!(role, Role::RegexpTrigger(_)));
+            let as_regexp = index.search_for(|role| role != Role::RegexpAsText);
+            index.searches = Some(Searches { as_text, as_regexp });
+        }
+        Ok(index)
+    }
+
+    fn search_for(&self, wanted: impl Fn(Role) -> bool) -> LiteralSearch {
+        let literals = (0..).zip(&self.literals);
+        let wanted =
+            literals.filter(|(_, literal)| literal.users.iter().any(|&(_, role)| wanted(role)));
+        LiteralSearch::new(wanted.map(|(id, literal)| (id, literal.text.as_str())))
+    }
+
+    fn search(&self, rules: BodyRules) -> Option<&LiteralSearch> {
+        let searches = self.searches.as_ref()?;
+        Some(if rules.regexp {
+            &searches.as_regexp
+        } else {
+            &searches.as_text
+        })
+    }
+
+    fn add(&mut self, at: usize, fingerprint: &Fingerprint) -> Result<(), PatternError> {
+        let http_index = at as u32;
+        let role = match fingerprint.pattern_type {
+            PatternType::Full => Role::Full,
+            PatternType::Regexp => Role::RegexpAsText,
+            PatternType::Prefix | PatternType::Contains => Role::Contains,
+        };
+        self.add_literal(&fingerprint.pattern, http_index, role);
+        if role != Role::RegexpAsText {
+            return Ok(());
+        }
+        let regex = BodyRegex::new(&fingerprint.pattern).map_err(|error| PatternError {
+            index: at,
+            message: format!("regular expression: {error}"),
+        })?;
+        match &regex.trigger {
+            Trigger::Text(text) => {
+                let number = self.regexps.len() as u32;
+                self.add_literal(text, http_index, Role::RegexpTrigger(number));
+            }
+            Trigger::Replacement => self.regexp_replacement = true,
+            Trigger::None => self.regexp_decode = true,
+        }
+        self.regexps.push(Regexp { http_index, regex });
+        Ok(())
+    }
+
+    fn add_literal(&mut self, text: &str, http_index: u32, role: Role) {
+        let known = self.by_text.get(text).copied();
+        let id = known.unwrap_or_else(|| {
+            let id = self.literals.len() as u32;
+            self.literals.push(Literal {
+                text: text.to_owned(),
+                users: Vec::new(),
+            });
+            self.by_text.insert(text.to_owned(), id);
+            id
+        });
+        self.literals[id as usize].users.push((http_index, role));
+    }
+
+    /// Whether there is a fingerprint for bodies.
+    pub(super) fn is_used(&self) -> bool {
+        self.searches.is_some()
+    }
+
+    /// Whether undecoded text may match anything but an empty pattern.
+    pub(super) fn may_match(&self, raw: &[u8], spelling: Spelling, rules: BodyRules) -> bool {
+        let Some(search) = self.search(rules) else {
+            return false;
+        };
+        spelling.has(Spelling::ODD)
+            || rules.regexp && self.regexp_decode
+            || rules.regexp && self.regexp_replacement && may_hold_replacement(raw, spelling)
+            || search.may_be_in(raw)
+    }
+
+    /// Finds what matches; `text` is decoded, `None` if nothing can match but an empty pattern.
+    pub(super) fn find(
+        &self,
+        text: Option<(&[u8], Lossy)>,
+        is_empty: bool,
+        rules: BodyRules,
+        work: &mut Work,
+    ) {
+        work.matches.clear();
+        work.triggered.clear();
+        work.found.clear(self.literals.len());
+        if let (Some((text, _)), Some(search)) = (text, self.search(rules)) {
+            search.find(text, &mut work.found);
+        }
+        if let Some(&empty) = self.by_text.get("") {
+            work.found.add(empty, 0);
+        }
+        for (id, offset) in work.found.each() {
+            let literal = &self.literals[id as usize];
+            for &(http_index, role) in &literal.users {
+                let matched = match role {
+                    Role::Contains => true,
+                    Role::Full if !rules.full => true,
+                    Role::Full => match text {
+                        Some((text, _)) => text == literal.text.as_bytes(),
+                        None => is_empty && literal.text.is_empty(),
+                    },
+                    Role::RegexpAsText => !rules.regexp,
+                    Role::RegexpTrigger(number) => {
+                        work.triggered.push(number);
+                        false
+                    }
+                };
+                if matched {
+                    work.matches.push(BodyMatch { http_index, offset });
+                }
+            }
+        }
+        if let Some((text, mode)) = text.filter(|_| rules.regexp) {
+            self.find_regexps(text, mode, work);
+        }
+        work.matches.sort_unstable_by_key(|found| found.http_index);
+    }
+
+    fn find_regexps(&self, bytes: &[u8], mode: Lossy, work: &mut Work) {
+        let triggered = &work.triggered;
+        let wanted = |(number, regexp): &(usize, &Regexp)| match regexp.regex.trigger {
+            Trigger::Text(_) => triggered.contains(&(*number as u32)),
+            Trigger::Replacement | Trigger::None => true,
+        };
+        let mut wanted = self.regexps.iter().enumerate().filter(wanted).peekable();
+        if wanted.peek().is_none() {
+            return;
+        }
+        let text = text_of(bytes, mode, &mut work.lossy);
+        for (_, Regexp { http_index, regex }) in wanted {
+            if let Some(start) = regex.find(text) {
+                let offset = lossy_origin(bytes, mode, start);
+                work.matches.push(BodyMatch {
+                    http_index: *http_index,
+                    offset,
+                });
+            }
+        }
+    }
+
+    /// Places in the HTTP list of the patterns, as written, that stand in `text`.
+    pub(super) fn patterns_inside(&self, text: &str, work: &mut Work) -> impl Iterator<Item = u32> {
+        self.find(
+            Some((text.as_bytes(), Lossy::Text)),
+            false,
+            BodyRules::default(),
+            work,
+        );
+        work.matches.iter().map(|found| found.http_index)
+    }
+
+    /// All places where one fingerprint that matches does so.
+    pub(super) fn all_places(
+        &self,
+        text: &[u8],
+        mode: Lossy,
+        fingerprint: &Fingerprint,
+        http_index: u32,
+        rules: BodyRules,
+    ) -> Vec<usize> {
+        if rules.regexp && fingerprint.pattern_type == PatternType::Regexp {
+            let Some(regexp) = self
+                .regexps
+                .iter()
+                .find(|regexp| regexp.http_index == http_index)
+            else {
+                return Vec::new();
+            };
+            let mut lossy = String::new();
+            let starts = regexp.regex.find_all(text_of(text, mode, &mut lossy));
+            return starts
+                .into_iter()
+                .map(|start| lossy_origin(text, mode, start))
+                .collect();
+        }
+        if fingerprint.pattern.is_empty() {
+            return vec![0];
+        }
+        let finder = memmem::Finder::new(&fingerprint.pattern);
+        let mut places = Vec::new();
+        let mut from = 0;
+        // Places may overlap, so the search goes on one byte further.
+        while let Some(at) = text.get(from..).and_then(|rest| finder.find(rest)) {
+            places.push(from + at);
+            from += at + 1;
+        }
+        places
+    }
+}
+
+/// Whether decoding may give U+FFFD or something that is read as it.
+fn may_hold_replacement(raw: &[u8], spelling: Spelling) -> bool {
+    spelling.has(Spelling::LONE)
+        || spelling.has(Spelling::U_NON_ASCII) && memmem::find(raw, b"\\ufffd").is_some()
+        || spelling.has(Spelling::NON_ASCII) && memmem::find(raw, b"\xef\xbf\xbd").is_some()
+}

@@ -1,0 +1,116 @@
+//! Which body fingerprints match one response body.
+//!
+//! Undecoded text is looked at first for anything that a match could not do without; only if there is
+//! something is the text decoded and searched in full. Results do not depend on the first look.
+//!
+//! Belongs here: the search as callers see it. Must not be here: headers, DNS, what a match means for the
+//! scores.
+
+use super::Fingerprints;
+use super::body_index::Work;
+use super::regexp::Lossy;
+use super::spelling::{Spelling, unescape};
+
+/// A response body as the JSON reader hands it over.
+#[derive(Clone, Copy, Debug)]
+pub enum Body<'a> {
+    /// The inside of a JSON string, between the quotes; its escapes are valid but not yet decoded.
+    Raw {
+        /// The bytes as they stand in the document.
+        raw: &'a [u8],
+        /// What the reader saw in them.
+        spelling: Spelling,
+    },
+    /// Bytes that were base64 in the document.
+    Bytes(&'a [u8]),
+}
+
+/// Repairs of body matching; all off is how published rows were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BodyRules {
+    /// `regexp` patterns are regular expressions and not searched as they are written.
+    pub regexp: bool,
+    /// `full` patterns must be the whole body and not only occur in it.
+    pub full: bool,
+}
+
+/// A body fingerprint that matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyMatch {
+    /// Place in [`Fingerprints::http`].
+    pub http_index: u32,
+    /// Where in the decoded body the first match starts, in bytes.
+    pub offset: usize,
+}
+
+/// Memory the search uses again from body to body.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    decoded: Vec<u8>,
+    work: Work,
+}
+
+impl Fingerprints {
+    /// Whether any fingerprint is for bodies; without one no body is looked at.
+    #[must_use]
+    pub fn has_body_fingerprints(&self) -> bool {
+        self.body.is_used()
+    }
+
+    /// The body fingerprints that match, in list order, each with its first place.
+    pub fn find_in_body<'s>(
+        &self,
+        body: Body<'_>,
+        rules: BodyRules,
+        scratch: &'s mut Scratch,
+    ) -> &'s [BodyMatch] {
+        let Scratch { decoded, work } = scratch;
+        let (text, is_empty) = match body {
+            _ if !self.body.is_used() => (None, false),
+            Body::Bytes(bytes) => (Some((bytes, Lossy::Bytes)), bytes.is_empty()),
+            Body::Raw { raw, spelling } if !spelling.has(Spelling::ESCAPED) => {
+                (Some((raw, Lossy::Text)), raw.is_empty())
+            }
+            Body::Raw { raw, spelling } => {
+                let hot = self.body.may_match(raw, spelling, rules);
+                (
+                    hot.then(|| (decode(raw, decoded), Lossy::Text)),
+                    raw.is_empty(),
+                )
+            }
+        };
+        self.body.find(text, is_empty, rules, work);
+        &work.matches
+    }
+
+    /// As [`find_in_body`](Self::find_in_body), with every place of each match. Slower: for explaining one
+    /// measurement. Places of a regular expression do not overlap, those of a text may.
+    #[must_use]
+    pub fn find_all_in_body(
+        &self,
+        body: Body<'_>,
+        rules: BodyRules,
+        scratch: &mut Scratch,
+    ) -> Vec<(u32, Vec<usize>)> {
+        let matches = self.find_in_body(body, rules, scratch).to_vec();
+        let (text, mode) = match body {
+            Body::Bytes(bytes) => (bytes, Lossy::Bytes),
+            Body::Raw { raw, .. } => (decode(raw, &mut scratch.decoded), Lossy::Text),
+        };
+        let places = |found: &BodyMatch| {
+            let fingerprint = self.http().get(found.http_index as usize)?;
+            Some((
+                found.http_index,
+                self.body
+                    .all_places(text, mode, fingerprint, found.http_index, rules),
+            ))
+        };
+        matches.iter().filter_map(places).collect()
+    }
+}
+
+fn decode<'d>(raw: &[u8], decoded: &'d mut Vec<u8>) -> &'d [u8] {
+    decoded.clear();
+    unescape(raw, decoded);
+    decoded
+}
