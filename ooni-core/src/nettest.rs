@@ -90,7 +90,7 @@ pub(crate) struct Context<'c> {
     measurement: Measurement<'c>,
     fingerprints: &'c Fingerprints,
     repairs: Repairs,
-    scratch: &'c RefCell<Scratch>,
+    scratch: RefCell<Scratch>,
     trace: Option<&'c Trace>,
 }
 
@@ -99,10 +99,15 @@ impl<'c> Context<'c> {
         measurement: Measurement<'c>,
         fingerprints: &'c Fingerprints,
         repairs: Repairs,
-        scratch: &'c RefCell<Scratch>,
+        scratch: Scratch,
         trace: Option<&'c Trace>,
     ) -> Context<'c> {
-        Context { measurement, fingerprints, repairs, scratch, trace }
+        Context { measurement, fingerprints, repairs, scratch: RefCell::new(scratch), trace }
+    }
+
+    /// The buffers, for the next measurement.
+    pub(crate) fn into_scratch(self) -> Scratch {
+        self.scratch.into_inner()
     }
 
     /// A field of the measurement.
@@ -142,6 +147,13 @@ impl<'c> Context<'c> {
         let test_keys = self.field("test_keys");
         let stands_in = test_keys.is_null() && reading.path.starts_with("/test_keys/");
         if stands_in { test_keys.reading() } else { reading }
+    }
+
+    /// Takes back which fingerprints were found.
+    pub(crate) fn forget_found(&self) {
+        if let Some(trace) = self.trace {
+            trace.found.borrow_mut().clear();
+        }
     }
 
     /// Takes the notes back: what was found so far makes no difference any more.

@@ -1,11 +1,102 @@
 //! From bytes to an outcome: the pipeline of one measurement (scoring spec §3).
-use crate::error::Error;
+//!
+//! [`process`] does all of it. [`Scorer`] does the same for many measurements, keeps its buffers, and takes values that
+//! have been read already, so that a reader of containers need not have them parsed twice.
+
+use crate::error::{Code, Error};
 use crate::fingerprint::{Fingerprints, Scratch};
+use crate::json::{Reader, Value};
 use crate::measurement::Measurement;
 use crate::nettest::{self, Context};
-use crate::rules::Rules;
+use crate::python::is_truthy;
+use crate::row::{FastpathRow, OpenvpnRow};
+use crate::rules::{Repairs, Rules, Ruleset};
 use crate::scores::Scores;
+use crate::text::upper;
+use crate::time::DateTime;
+use crate::trace::Trace;
+use crate::uid;
+use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+
+/// What became of a measurement. Nothing else can happen to one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "outcome")]
+pub enum Outcome {
+    /// It has a row. Whether a typed store would take it is said by [`FastpathRow::acceptance`].
+    Stored {
+        /// The row of `fastpath`.
+        row: Box<FastpathRow>,
+        /// The row of `obs_openvpn`, for measurements of that test.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        openvpn: Option<Box<OpenvpnRow>>,
+    },
+    /// It is left out on purpose.
+    Discarded {
+        /// Why.
+        reason: Discard,
+    },
+    /// Something in it is not as it has to be.
+    Rejected {
+        /// What, and where.
+        error: Error,
+    },
+}
+
+/// Why a measurement is left out on purpose (scoring spec §3, steps 5 to 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Discard {
+    /// It belongs to no report.
+    NoReportId,
+    /// The probe does not know its country: `ZZ`.
+    UnknownCountry,
+    /// The probe does not know its network: `AS0`.
+    UnknownNetwork,
+}
+
+impl Discard {
+    /// Every reason.
+    pub const ALL: [Discard; 3] = [Discard::NoReportId, Discard::UnknownCountry, Discard::UnknownNetwork];
+
+    /// The reason as it is written in outputs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Discard::NoReportId => "no_report_id",
+            Discard::UnknownCountry => "unknown_country",
+            Discard::UnknownNetwork => "unknown_network",
+        }
+    }
+
+    /// The field that decides.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Discard::NoReportId => "report_id",
+            Discard::UnknownCountry => "probe_cc",
+            Discard::UnknownNetwork => "probe_asn",
+        }
+    }
+}
+
+impl fmt::Display for Discard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Processes one measurement or POST body: parse, open the envelope, discard, score, derive the row.
+///
+/// `uid` is the measurement's id; its receive time, if it has one, tells wrong clocks.
+pub fn process(bytes: &[u8], uid: &str, fingerprints: &Fingerprints, rules: Rules) -> Outcome {
+    let mut reader = Reader::new();
+    let scorer = Scorer::new(fingerprints, rules);
+    match reader.read(bytes) {
+        Ok(document) => scorer.process(document.root(), uid),
+        Err(error) => Outcome::Rejected { error: error.into() },
+    }
+}
 
 /// Scores a measurement by the rule of its test (scoring spec §7): no dates, no discards, no row.
 ///
@@ -16,6 +107,116 @@ pub fn score_measurement(
     fingerprints: &Fingerprints,
     rules: Rules,
 ) -> Result<Scores, Error> {
-    let scratch = RefCell::new(Scratch::default());
-    nettest::score(&Context::new(*measurement, fingerprints, rules.repairs(), &scratch, None))
+    nettest::score(&Context::new(*measurement, fingerprints, rules.repairs(), Scratch::default(), None))
+}
+
+/// Processes measurements, one after another, with the same buffers.
+#[derive(Debug)]
+pub struct Scorer<'f> {
+    fingerprints: &'f Fingerprints,
+    repairs: Repairs,
+    ruleset: Arc<Ruleset>,
+    scratch: RefCell<Scratch>,
+}
+
+impl<'f> Scorer<'f> {
+    /// A scorer with these lists and rules.
+    pub fn new(fingerprints: &'f Fingerprints, rules: Rules) -> Scorer<'f> {
+        Scorer {
+            fingerprints,
+            repairs: rules.repairs(),
+            ruleset: Arc::new(Ruleset::new(rules, fingerprints.list_sha256())),
+            scratch: RefCell::default(),
+        }
+    }
+
+    /// What its rows name as what they were made by.
+    pub fn ruleset(&self) -> &Arc<Ruleset> {
+        &self.ruleset
+    }
+
+    /// Processes a value that has been read: a measurement, or an envelope with one.
+    pub fn process(&self, value: Value<'_>, uid: &str) -> Outcome {
+        self.traced(value, uid, None)
+    }
+
+    /// The same with other repairs than those of the rules.
+    pub(crate) fn with_repairs(&self, repairs: Repairs) -> Scorer<'f> {
+        Scorer { repairs, ruleset: Arc::clone(&self.ruleset), scratch: RefCell::default(), ..*self }
+    }
+
+    pub(crate) fn repairs(&self) -> Repairs {
+        self.repairs
+    }
+
+    pub(crate) fn traced(&self, value: Value<'_>, uid: &str, trace: Option<&Trace>) -> Outcome {
+        self.outcome(value, uid, trace).unwrap_or_else(|error| Outcome::Rejected { error })
+    }
+
+    /// Steps 1, 3 and 4 of scoring spec §3, and then the others.
+    fn outcome(&self, value: Value<'_>, uid: &str, trace: Option<&Trace>) -> Result<Outcome, Error> {
+        if uid.is_empty() {
+            return Err(Error::new(Code::Assert, "", "the measurement has an empty uid"));
+        }
+        let measurement = Measurement::new(value)?;
+        let context = Context::new(measurement, self.fingerprints, self.repairs, self.scratch.take(), trace);
+        let outcome = self.scored(&context, measurement, uid);
+        self.scratch.replace(context.into_scratch());
+        outcome
+    }
+
+    /// Steps 5 to 13.
+    fn scored(&self, context: &Context<'_>, measurement: Measurement<'_>, uid: &str) -> Result<Outcome, Error> {
+        if let Some(reason) = discard(measurement)? {
+            context.fired("measurements without this are left out", "outcome", &[&measurement.field(reason.field())]);
+            return Ok(Outcome::Discarded { reason });
+        }
+        let mut scores = nettest::score(context)?;
+        flag_wrong_date(context, uid, &mut scores)?;
+        let row = FastpathRow::derive(measurement, uid, scores, &self.ruleset)?;
+        let openvpn = row.test_name.as_str() == Some("openvpn");
+        let openvpn = openvpn.then(|| Box::new(OpenvpnRow::derive(measurement, &row)));
+        Ok(Outcome::Stored { row: Box::new(row), openvpn })
+    }
+}
+
+/// Whether the measurement is left out on purpose (scoring spec §3, steps 5 to 7).
+fn discard(measurement: Measurement<'_>) -> Result<Option<Discard>, Error> {
+    if measurement.field("report_id").is_null() {
+        return Ok(Some(Discard::NoReportId));
+    }
+    let reads = |key, wanted: &[u8]| {
+        let value = measurement.field(key).if_missing(Value::EMPTY_TEXT);
+        match value.text() {
+            Some(text) => Ok(&*upper(&text) == wanted),
+            None => Err(value.wrong_kind("a string")),
+        }
+    };
+    Ok(if reads("probe_cc", b"ZZ")? {
+        Some(Discard::UnknownCountry)
+    } else if reads("probe_asn", b"AS0")? {
+        Some(Discard::UnknownNetwork)
+    } else {
+        None
+    })
+}
+
+/// Marks a measurement whose start does not fit the time at which it was received (scoring spec §8).
+fn flag_wrong_date(context: &Context<'_>, uid: &str, scores: &mut Scores) -> Result<(), Error> {
+    if uid::received_at(uid).is_none() {
+        return Ok(());
+    }
+    let field = context.field("measurement_start_time");
+    let value = field.value();
+    if !is_truthy(value) {
+        return Ok(());
+    }
+    let text = value.text().ok_or_else(|| value.wrong_kind("a string"))?;
+    let wrong = DateTime::parse(&text).and_then(|start| uid::wrong_date(uid, start));
+    if let Some(wrong) = wrong {
+        context.fired(wrong.message(), "accuracy", &[&field]);
+        scores.inaccurate();
+        scores.set("msg", wrong.message());
+    }
+    Ok(())
 }

@@ -65,6 +65,15 @@ impl Json {
         }
     }
 
+    /// Levels of nesting: 0 for a scalar, 1 for an array or object of scalars or of nothing.
+    pub fn depth(&self) -> usize {
+        match self {
+            Json::Array(items) => 1 + items.iter().map(Json::depth).max().unwrap_or(0),
+            Json::Object(members) => 1 + members.iter().map(|(_, value)| value.depth()).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// An object of these members.
     pub fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
         Json::Object(members.into_iter().map(|(key, value)| (key.as_bytes().to_vec(), value)).collect())

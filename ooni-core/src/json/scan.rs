@@ -1,4 +1,4 @@
-//! Finding the end of a JSON string, sixteen bytes at a time, and noting on the way how it is spelled.
+//! Finding the end of a JSON string, thirty-two bytes at a time, and noting on the way how it is spelled.
 //!
 //! Nothing is decoded here: see `unescape`. What a string holds is judged by others.
 
@@ -35,12 +35,15 @@ impl Spelling {
         Spelling(self.0 | other.0)
     }
 
-    pub(crate) const fn bits(self) -> u8 {
-        self.0
-    }
-
-    pub(crate) const fn from_bits(bits: u8) -> Spelling {
-        Spelling(bits)
+    /// How the inside of a JSON string is spelled; nothing if it is not the inside of one.
+    ///
+    /// The reader finds this out as it goes; this is for text that did not come through it.
+    pub fn of(raw: &[u8]) -> Option<Spelling> {
+        let mut quoted = raw.to_vec();
+        quoted.push(b'"');
+        let (end, spelling) = string_end(&quoted, 0).ok()?;
+        let lone = std::str::from_utf8(raw).is_err();
+        (end == raw.len()).then_some(if lone { spelling.with(Spelling::LONE) } else { spelling })
     }
 }
 
@@ -53,29 +56,26 @@ pub(super) type Broken = (usize, &'static str);
 #[inline]
 pub(super) fn string_end(text: &[u8], start: usize) -> Result<(usize, Spelling), Broken> {
     let mut at = start;
-    let mut high = 0;
+    let mut high = false;
     let mut spelling = Spelling::PLAIN;
     loop {
-        let (special, top) = match text.get(at..at + 16).and_then(|s| <&[u8; 16]>::try_from(s).ok()) {
-            Some(block) => masks(block),
+        let (offset, top) = match text.get(at..at + 32).and_then(|s| <&[u8; 32]>::try_from(s).ok()) {
+            Some(block) => first_special(block),
             None => {
-                let mut block = [0; 16];
+                let mut block = [0; 32];
                 let rest = text.get(at..).unwrap_or_default();
                 block[..rest.len()].copy_from_slice(rest);
-                match masks(&block) {
-                    (0, _) => return Err((text.len(), "the text ends inside a string")),
+                match first_special(&block) {
+                    (32, _) => return Err((text.len(), "the text ends inside a string")),
                     found => found,
                 }
             }
         };
-        if special == 0 {
-            high |= top;
-            at += 16;
+        high |= top;
+        at += offset;
+        if offset == 32 {
             continue;
         }
-        let offset = special.trailing_zeros();
-        high |= top & ((1 << offset) - 1);
-        at += offset as usize;
         if text[at] == b'"' {
             break;
         }
@@ -85,7 +85,7 @@ pub(super) fn string_end(text: &[u8], start: usize) -> Result<(usize, Spelling),
         }
         spelling = spelling.with(Spelling::ESCAPED);
     }
-    if high != 0 {
+    if high {
         spelling = spelling.with(Spelling::NON_ASCII);
         if spelling.has(Spelling::U_NON_ASCII) {
             spelling = spelling.with(Spelling::ODD);
@@ -172,28 +172,34 @@ const HEX: [u8; 256] = {
     table
 };
 
-/// A bit for each byte that is a quote or a backslash, and one for each that is 0x80 or more.
-#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+/// The position of the first quote or backslash among these bytes, 32 if there is none, and whether a byte of 0x80 or
+/// more comes before it.
+///
+/// Plain arithmetic on words of eight bytes, which compilers turn into vector instructions.
 #[inline]
-fn masks(block: &[u8; 16]) -> (u32, u32) {
-    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8};
-    let [a, b, c, d, e, f, g, h, rest @ ..] = *block;
-    let low = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    let x = _mm_set_epi64x(i64::from_le_bytes(rest), low);
-    let quote = _mm_cmpeq_epi8(x, _mm_set1_epi8(b'"' as i8));
-    let backslash = _mm_cmpeq_epi8(x, _mm_set1_epi8(b'\\' as i8));
-    let special = _mm_movemask_epi8(_mm_or_si128(quote, backslash));
-    (special as u32, _mm_movemask_epi8(x) as u32)
-}
-
-/// The same for other machines.
-#[cfg(not(all(target_arch = "x86_64", target_feature = "sse2")))]
-#[inline]
-fn masks(block: &[u8; 16]) -> (u32, u32) {
-    let (mut special, mut high) = (0, 0);
-    for (i, &byte) in block.iter().enumerate() {
-        special |= u32::from(byte == b'"' || byte == b'\\') << i;
-        high |= u32::from(byte >= 0x80) << i;
+fn first_special(block: &[u8; 32]) -> (usize, bool) {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    /// A high bit for each byte that is zero; true up to the first of them, which is all that is used.
+    const fn zeros(x: u64) -> u64 {
+        x.wrapping_sub(0x0101_0101_0101_0101) & !x & HIGH
     }
-    (special, high)
+    let mut words = [0; 4];
+    let mut special = [0; 4];
+    for ((word, special), bytes) in words.iter_mut().zip(&mut special).zip(block.chunks_exact(8)) {
+        *word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+        *special = zeros(*word ^ 0x2222_2222_2222_2222) | zeros(*word ^ 0x5c5c_5c5c_5c5c_5c5c);
+    }
+    if special[0] | special[1] | special[2] | special[3] == 0 {
+        return (32, (words[0] | words[1] | words[2] | words[3]) & HIGH != 0);
+    }
+    let mut high = 0;
+    for i in 0..4 {
+        if special[i] != 0 {
+            let bit = special[i].trailing_zeros();
+            high |= words[i] & HIGH & ((1 << bit) - 1);
+            return (i * 8 + bit as usize / 8, high != 0);
+        }
+        high |= words[i] & HIGH;
+    }
+    (32, high != 0)
 }

@@ -1,6 +1,378 @@
-//! stub
+//! Fingerprints of blocking in a measurement: finding them, and what they confirm (scoring spec §5.4, §6).
+//!
+//! The search itself is in `fingerprint`; here is where in a measurement it looks.
+
 use super::Context;
-#[derive(Debug)]
-pub struct Match;
-pub fn match_fingerprints() {}
-fn _x(_: &Context<'_>) {}
+use super::shared::object;
+use crate::base64::{self, Base64Error};
+use crate::error::{Code, Error};
+use crate::fingerprint::{Body, BodyRules, ConfirmedBy, Fingerprint, Fingerprints, PatternType, Scratch, locality};
+use crate::json::{Json, Kind, Value, push_code_point};
+use crate::measurement::Measurement;
+use crate::number::Int;
+use crate::python::is_truthy;
+use crate::rules::{Repair, Rules};
+use crate::scores::{BLOCKING_COUNTRY, BLOCKING_GENERAL, BLOCKING_ISP, BLOCKING_LOCAL, Scores};
+use crate::text::upper;
+use crate::trace::{Found, Place};
+use std::borrow::Cow;
+
+/// A fingerprint that was found in a measurement.
+#[derive(Clone, Copy, Debug)]
+pub struct Match<'c> {
+    /// The fingerprint.
+    pub fingerprint: &'c Fingerprint,
+    /// The answer, body or header in which it was found.
+    pub place: Value<'c>,
+}
+
+/// Finds all fingerprints in a `web_connectivity` measurement, in the order of scoring spec §6.2.
+///
+/// A fingerprint occurs once for each answer, body or header that has it.
+///
+/// # Errors
+/// Fields of kinds that cannot be searched; under [`Rules::Compat`] also bodies and headers that do not decode.
+pub fn match_fingerprints<'c>(
+    measurement: Measurement<'c>,
+    fingerprints: &'c Fingerprints,
+    rules: Rules,
+) -> Result<Vec<Match<'c>>, Error> {
+    let context = Context::new(measurement, fingerprints, rules.repairs(), Scratch::default(), None);
+    let mut search = Search::new(&context);
+    search.measurement()?;
+    Ok(search.matches)
+}
+
+impl Match<'_> {
+    /// The fingerprint as it is in scores (scoring spec §6.4).
+    pub fn to_json(&self) -> Json {
+        let Fingerprint { name, scope, location_found, confidence_no_fp, expected_countries, .. } = self.fingerprint;
+        let countries = expected_countries.iter().map(|country| Json::from(country.as_str())).collect();
+        Json::object([
+            ("name", Json::from(name.as_str())),
+            ("scope", Json::from(scope.as_str())),
+            ("location_found", Json::from(location_found.as_str())),
+            ("confidence_no_fp", Json::Int(Int::Small(i64::from(*confidence_no_fp)))),
+            ("expected_countries", Json::Array(countries)),
+        ])
+    }
+}
+
+/// A search for fingerprints, and what it has found.
+pub(super) struct Search<'x, 'c> {
+    context: &'x Context<'c>,
+    pub(super) matches: Vec<Match<'c>>,
+    /// A body or header was skipped because it does not decode; only where that is repaired.
+    pub(super) skipped: bool,
+}
+
+impl<'x, 'c> Search<'x, 'c> {
+    pub(super) fn new(context: &'x Context<'c>) -> Search<'x, 'c> {
+        Search { context, matches: Vec::new(), skipped: false }
+    }
+
+    /// DNS answers, then bodies and headers, of `web_connectivity`.
+    pub(super) fn measurement(&mut self) -> Result<(), Error> {
+        self.context.field("probe_cc").required()?;
+        let tk = self.context.test_keys();
+        for query in tk.get("queries")?.objects()? {
+            self.answers(query?.field("answers").if_null(Value::EMPTY_ARRAY))?;
+        }
+        for request in tk.field("requests").objects()? {
+            let response = request?.field("response").value();
+            if !response.is_null() {
+                self.response(response)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Body and headers of one response.
+    pub(super) fn response(&mut self, response: Value<'c>) -> Result<(), Error> {
+        object(response)?;
+        self.body(response.field("body").value())?;
+        self.headers(response.field("headers").if_null(Value::EMPTY_OBJECT))
+    }
+
+    fn found(&mut self, fingerprint: &'c Fingerprint, place: Value<'c>, offsets: &[usize]) {
+        self.matches.push(Match { fingerprint, place });
+        if let Some(trace) = self.context.trace {
+            trace.found.borrow_mut().push(self.explained(fingerprint, place, offsets));
+        }
+    }
+
+    fn explained(&self, fingerprint: &Fingerprint, place: Value<'c>, offsets: &[usize]) -> Found {
+        let cc = country(self.context).unwrap_or_default();
+        let by = fingerprint.confirmed_by(&String::from_utf8_lossy(&cc));
+        let why = match by {
+            Some(ConfirmedBy::Country) => format!("expected in {}", String::from_utf8_lossy(&cc)),
+            Some(ConfirmedBy::Scope(scope)) => format!("scope {} confirms in every country", scope.as_str()),
+            None if fingerprint.expected_countries.is_empty() => "expected in no country".to_owned(),
+            None => format!("expected in {} only", fingerprint.expected_countries.join(", ")),
+        };
+        Found {
+            name: fingerprint.name.clone(),
+            scope: fingerprint.scope.as_str().to_owned(),
+            location_found: fingerprint.location_found.clone(),
+            pattern_type: fingerprint.pattern_type.as_str().to_owned(),
+            pattern: fingerprint.pattern.clone(),
+            path: place.reading().path,
+            offset: offsets.first().copied().unwrap_or(0),
+            also_at: offsets.get(1..).unwrap_or_default().to_vec(),
+            confirmed: by.is_some(),
+            why,
+        }
+    }
+
+    /// Answers of one query, of any kind that Python iterates over.
+    fn answers(&mut self, answers: Value<'c>) -> Result<(), Error> {
+        match answers.kind() {
+            Kind::Array => answers.elements().try_for_each(|answer| self.answer(answer)),
+            // The keys, which are strings.
+            Kind::Object => answers.members().try_for_each(|(key, _)| self.answer(key)),
+            // The characters: too short to hold the name of an address, so each counts as an empty one.
+            Kind::Text => {
+                let characters = answers.text().map_or(0, |text| crate::text::chars(&text).count());
+                (0..characters).for_each(|_| self.address(b"", answers));
+                Ok(())
+            }
+            _ => Err(answers.wrong_kind("a list of answers")),
+        }
+    }
+
+    fn answer(&mut self, answer: Value<'c>) -> Result<(), Error> {
+        const ADDRESSES: [&str; 3] = ["ipv4", "hostname", "ipv6"];
+        if self.context.fingerprints.dns().is_empty() {
+            return Ok(());
+        }
+        if answer.is_object() {
+            match ADDRESSES.iter().find_map(|key| answer.field(key).found()) {
+                Some(address) => {
+                    if let Some(text) = address.text() {
+                        self.address(&text, address);
+                    }
+                }
+                None => self.address(b"", answer),
+            }
+            return Ok(());
+        }
+        for key in ADDRESSES {
+            if crate::python::contains(answer, key)? {
+                return Err(answer.wrong_kind("an object"));
+            }
+        }
+        self.address(b"", answer);
+        Ok(())
+    }
+
+    fn address(&mut self, address: &[u8], place: Value<'c>) {
+        let fingerprints = self.context.fingerprints;
+        for &index in fingerprints.dns_matches(address) {
+            self.found(&fingerprints.dns()[index as usize], place, &[0]);
+        }
+    }
+
+    /// A body: text, or base64 in an object (scoring spec §6.3).
+    fn body(&mut self, body: Value<'c>) -> Result<(), Error> {
+        let fingerprints = self.context.fingerprints;
+        match body.kind() {
+            Kind::Null => Ok(()),
+            Kind::Text => {
+                if let Some((raw, spelling)) = body.raw_text() {
+                    self.search(Body::Raw { raw, spelling }, body);
+                }
+                Ok(())
+            }
+            Kind::Object => {
+                let data = body.field("data");
+                if data.is_missing() || !body.field("format").value().is_text("base64") {
+                    return Ok(());
+                }
+                if let Some(bytes) = self.decoded(data.value())? {
+                    self.search(Body::Bytes(&bytes), data.value());
+                }
+                Ok(())
+            }
+            _ if fingerprints.has_body_fingerprints() => Err(body.wrong_kind("a string or object")),
+            _ => Ok(()),
+        }
+    }
+
+    fn search(&mut self, body: Body<'_>, place: Value<'c>) {
+        let context = self.context;
+        let rules = BodyRules {
+            regexp: context.repairs(Repair::BodyRegexp),
+            full: context.repairs(Repair::BodyFull),
+        };
+        let mut scratch = context.scratch.borrow_mut();
+        if context.trace.is_some() {
+            for (index, offsets) in context.fingerprints.find_all_in_body(body, rules, &mut scratch) {
+                self.found(&context.fingerprints.http()[index as usize], place, &offsets);
+            }
+        } else {
+            for found in context.fingerprints.find_in_body(body, rules, &mut scratch) {
+                self.found(&context.fingerprints.http()[found.http_index as usize], place, &[found.offset]);
+            }
+        }
+    }
+
+    /// Headers by lower-case name; of several with the same name the last counts.
+    fn headers(&mut self, headers: Value<'c>) -> Result<(), Error> {
+        if !is_truthy(headers) {
+            return Ok(());
+        }
+        let fingerprints = self.context.fingerprints;
+        let mut wanted: Vec<(&[u32], Value<'c>)> = Vec::new();
+        for (name, value) in object(headers)?.members() {
+            let name = name.text().unwrap_or_default();
+            let indices = fingerprints.header_fingerprints(&crate::text::lower(&name));
+            if indices.is_empty() {
+                continue;
+            }
+            match wanted.iter_mut().find(|(same, _)| same.first() == indices.first()) {
+                Some((_, last)) => *last = value,
+                None => wanted.push((indices, value)),
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let mut values: Vec<_> = wanted.iter().map(|(_, value)| Header::new(*value)).collect();
+        let mut in_order: Vec<_> = wanted
+            .iter()
+            .enumerate()
+            .flat_map(|(which, (indices, _))| indices.iter().map(move |&index| (index, which)))
+            .collect();
+        in_order.sort_unstable();
+        for (index, which) in in_order {
+            self.header(&fingerprints.http()[index as usize], &mut values[which])?;
+        }
+        Ok(())
+    }
+
+    fn header(&mut self, fingerprint: &'c Fingerprint, header: &mut Header<'c>) -> Result<(), Error> {
+        let contains = self.context.repairs(Repair::HeaderContains);
+        let (place, is_latin1) = (header.place, header.is_base64);
+        // A value in base64 is not decoded to be compared in full.
+        let text = match fingerprint.pattern_type {
+            PatternType::Full => header.plain.as_deref(),
+            PatternType::Contains if !contains => None,
+            PatternType::Regexp => None,
+            PatternType::Prefix | PatternType::Contains => self.header_text(header)?,
+        };
+        let Some(text) = text else { return Ok(()) };
+        if fingerprint.header_matches(text, contains) {
+            let offsets = offsets(text, fingerprint, is_latin1);
+            self.found(fingerprint, place, &offsets);
+        }
+        Ok(())
+    }
+
+    /// The text of a header, decoded where it is base64; nothing for a value of another kind.
+    fn header_text<'h>(&mut self, header: &'h mut Header<'c>) -> Result<Option<&'h [u8]>, Error> {
+        if header.is_base64 && header.decoded.is_none() {
+            let data = header.value.field("data").if_missing(Value::EMPTY_TEXT);
+            let bytes = self.decoded(data)?;
+            if bytes.is_none() {
+                header.is_base64 = false;
+            }
+            header.decoded = bytes.map(|bytes| {
+                let mut text = Vec::with_capacity(bytes.len());
+                bytes.iter().for_each(|&byte| push_code_point(u32::from(byte), &mut text));
+                text
+            });
+        }
+        Ok(header.decoded.as_deref().or(header.plain.as_deref()))
+    }
+
+    /// Decodes base64. Nothing where it does not decode and that is repaired: it is skipped.
+    fn decoded(&mut self, data: Value<'c>) -> Result<Option<Vec<u8>>, Error> {
+        let error = match data.text() {
+            None => data.wrong_kind("a string of base64"),
+            Some(text) => match base64::decode(&text) {
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(error) => {
+                    let code = match error {
+                        Base64Error::NotAscii => Code::Value,
+                        Base64Error::Padding => Code::Pad,
+                    };
+                    Error::new(code, data.path(), error.to_string())
+                }
+            },
+        };
+        let repaired = self.context.repairs(Repair::BadBase64);
+        if repaired || error.code == Code::Pad {
+            self.context.fired("a body or header does not decode", "accuracy", &[&data]);
+        }
+        if repaired {
+            self.skipped = true;
+            return Ok(None);
+        }
+        Err(error)
+    }
+}
+
+/// A header value, decoded at most once.
+struct Header<'c> {
+    value: Value<'c>,
+    place: Value<'c>,
+    plain: Option<Cow<'c, [u8]>>,
+    is_base64: bool,
+    decoded: Option<Vec<u8>>,
+}
+
+impl<'c> Header<'c> {
+    fn new(value: Value<'c>) -> Header<'c> {
+        let is_base64 = value.field("format").value().is_text("base64");
+        let place = if is_base64 { value.field("data").found().unwrap_or(value) } else { value };
+        Header { value, place, plain: value.text(), is_base64, decoded: None }
+    }
+}
+
+/// Where the pattern is, in bytes of what was decoded: those of base64 are read as Latin-1, each a character.
+fn offsets(text: &[u8], fingerprint: &Fingerprint, is_latin1: bool) -> Vec<usize> {
+    if fingerprint.pattern_type != PatternType::Contains || fingerprint.pattern.is_empty() {
+        return vec![0];
+    }
+    let places = memchr::memmem::find_iter(text, fingerprint.pattern.as_bytes());
+    if is_latin1 { places.map(|at| crate::text::chars(&text[..at]).count()).collect() } else { places.collect() }
+}
+
+/// Country of the probe in upper case, `ZZ` when missing or null.
+fn country<'c>(context: &Context<'c>) -> Result<Cow<'c, [u8]>, Error> {
+    let cc = context.field("probe_cc");
+    if cc.is_null() {
+        return Ok(Cow::Borrowed(b"ZZ"));
+    }
+    let text = cc.value().text().ok_or_else(|| cc.value().wrong_kind("a string"))?;
+    Ok(Cow::Owned(upper(&text).into_owned()))
+}
+
+/// Writes the matches into the scores, and what they confirm (scoring spec §5.4).
+pub(super) fn confirm(context: &Context<'_>, matches: &[Match<'_>], scores: &mut Scores) -> Result<(), Error> {
+    if !matches.is_empty() {
+        scores.set("fingerprints", Json::Array(matches.iter().map(Match::to_json).collect()));
+    }
+    let cc = country(context)?;
+    let cc = String::from_utf8_lossy(&cc);
+    for found in matches {
+        let Some(by) = found.fingerprint.confirmed_by(&cc) else { continue };
+        let score = match locality(found.fingerprint.scope) {
+            "country" => BLOCKING_COUNTRY,
+            "isp" => BLOCKING_ISP,
+            "local" => BLOCKING_LOCAL,
+            _ => BLOCKING_GENERAL,
+        };
+        scores.set(score, 1.0);
+        scores.set("confirmed", true);
+        let rule = match by {
+            ConfirmedBy::Country => "a fingerprint of this country was found",
+            ConfirmedBy::Scope(_) => "a fingerprint of a network or nation was found",
+        };
+        context.fired(rule, "confirmed", &[&found.place]);
+        if score == BLOCKING_GENERAL {
+            context.fired(rule, BLOCKING_GENERAL, &[&found.place]);
+        }
+    }
+    Ok(())
+}

@@ -8,7 +8,6 @@ use crate::measurement::Measurement;
 use crate::rules::Repairs;
 use crate::scores::Scores;
 use crate::trace::{Fired, Trace};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// The base measurement of scoring spec §16, as members of its object.
@@ -80,10 +79,9 @@ fn traced(text: &str) -> Result<(Scores, Vec<Fired>), Error> {
     let mut reader = Reader::new();
     let document = reader.read(text.as_bytes()).unwrap();
     let measurement = Measurement::new(document.root())?;
-    let (fingerprints, scratch, trace) = (Fingerprints::empty(), RefCell::default(), Trace::default());
+    let (fingerprints, trace) = (Fingerprints::empty(), Trace::default());
     let run = |trace| {
-        let scratch: &RefCell<Scratch> = &scratch;
-        score(&Context::new(measurement, &fingerprints, Repairs::NONE, scratch, trace))
+        score(&Context::new(measurement, &fingerprints, Repairs::NONE, Scratch::default(), trace))
     };
     let outcome = run(Some(&trace));
     assert_eq!(outcome, run(None), "notes make a difference: {text}");

@@ -3,7 +3,7 @@
 use super::column::write_object;
 use super::{Column, date, or_empty, probe_asn};
 use crate::error::{Code, Error};
-use crate::json::{Field, Json, Kind, Value};
+use crate::json::{Field, Json, Kind, MAX_DEPTH, Value};
 use crate::measurement::{IsVerified, Measurement};
 use crate::number::Int;
 use crate::python::is_truthy;
@@ -89,6 +89,7 @@ impl FastpathRow {
         scores: Scores,
         ruleset: &Arc<Ruleset>,
     ) -> Result<FastpathRow, Error> {
+        check_depth(&scores)?;
         let content = measurement.content();
         let annotations = measurement.annotations();
         // In this order: it decides which of several errors is told.
@@ -171,6 +172,14 @@ impl FastpathRow {
     /// Appends the columns as a JSON object in the reference's form (scoring spec §14).
     pub fn write_json(&self, out: &mut Vec<u8>) {
         write_object(&self.columns(), out);
+    }
+}
+
+/// The reference cannot write scores that nest deeper than it reads (scoring spec §14), which copied values can.
+fn check_depth(scores: &Scores) -> Result<(), Error> {
+    match scores.entries().any(|(_, value)| value.depth() >= MAX_DEPTH) {
+        true => Err(Error::new(Code::Value, "", format!("scores nested deeper than {MAX_DEPTH} levels"))),
+        false => Ok(()),
     }
 }
 
