@@ -4,6 +4,7 @@
 
 pub mod base64;
 pub mod error;
+pub mod explain;
 pub mod fingerprint;
 pub mod json;
 pub mod measurement;
