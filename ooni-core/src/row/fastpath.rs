@@ -74,7 +74,7 @@ pub struct FastpathRow {
     /// Whether the probe's credentials were verified.
     pub is_verified: IsVerified,
     /// What the row was made by.
-    #[serde(default, with = "shared")]
+    #[serde(default)]
     pub ruleset: Arc<Ruleset>,
 }
 
@@ -249,21 +249,5 @@ mod flag {
             "f" => Ok(false),
             other => Err(D::Error::invalid_value(Unexpected::Str(other), &"t or f")),
         }
-    }
-}
-
-/// The ruleset is shared by all rows of a run, but each row is written with its own.
-mod shared {
-    use crate::rules::Ruleset;
-    use serde::de::{Deserialize, Deserializer};
-    use serde::ser::{Serialize, Serializer};
-    use std::sync::Arc;
-
-    pub(super) fn serialize<S: Serializer>(value: &Arc<Ruleset>, serializer: S) -> Result<S::Ok, S::Error> {
-        Ruleset::serialize(value, serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Ruleset>, D::Error> {
-        Ruleset::deserialize(deserializer).map(Arc::new)
     }
 }
