@@ -77,6 +77,8 @@ fn the_repairs_change_what_is_listed_and_nothing_else() {
     }
 }
 
+/// Scores may differ from what was published when a measurement was uploaded; what it is may not. Times are left out:
+/// the pipeline of 2019 moved them out of the time zone of the probe.
 #[test]
 fn identity_fields_are_those_that_were_published() {
     let published = lines("measurements/published.jsonl");
@@ -92,9 +94,6 @@ fn identity_fields_are_those_that_were_published() {
         for key in ["measurement_uid", "report_id", "input", "test_name", "probe_asn", "probe_cc"] {
             assert_eq!(ours.get(key), answer.get(key), "{file} {key}");
         }
-        let time = answer.get("measurement_start_time").and_then(Json::as_str).unwrap();
-        let time = time.replace('T', " ").replace('Z', "");
-        assert_eq!(ours.get("measurement_start_time").and_then(Json::as_str), Some(&*time), "{file}");
     }
     assert_eq!(published.len(), 28);
 }
