@@ -5,6 +5,7 @@
 
 mod body_index;
 mod check;
+mod literal_search;
 mod load;
 mod matching;
 mod needles;

@@ -1,6 +1,8 @@
 //! The body search against plain substring search, an automaton, and a regular expression engine, on
 //! texts made of pieces of patterns in the spellings that documents come in.
 
+#![allow(clippy::unwrap_used)] // a test that cannot read its list has failed
+
 use ooni_core::fingerprint::spelling::{Spelling, unescape};
 use ooni_core::fingerprint::{
     Body, BodyRules, Fingerprint, Fingerprints, PatternType, Scope, Scratch,

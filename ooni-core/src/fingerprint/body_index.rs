@@ -1,19 +1,15 @@
-//! The literals of all body patterns, and the search for them in one body.
+//! The patterns for bodies, and which of them match one body.
 //!
-//! Belongs here: what is made of the list for searching, and which fingerprints a text matches. Must not be
-//! here: the public types of the search, the scan itself, how patterns are spelled.
+//! Belongs here: what a pattern's type means, under which rules. Must not be here: the public types of the
+//! search, how texts are found.
 
+use super::literal_search::{Found, LiteralSearch};
 use super::matching::{BodyMatch, BodyRules};
-use super::needles::{self, RawSearch};
-use super::qgram::{MIN_NEEDLE, QGram, TooManyCandidates};
 use super::regexp::{BodyRegex, Lossy, Trigger, lossy_origin, text_of};
 use super::spelling::Spelling;
-use super::{Fingerprint, PatternError, PatternType, rarity};
-use aho_corasick::{AhoCorasick, MatchKind};
+use super::{Fingerprint, PatternError, PatternType};
 use memchr::memmem;
 use std::collections::HashMap;
-use std::ops::ControlFlow;
-use std::sync::OnceLock;
 
 /// What one search works with and leaves behind.
 #[derive(Clone, Debug, Default)]
@@ -23,34 +19,6 @@ pub(super) struct Work {
     /// Numbers of the expressions whose trigger was found.
     triggered: Vec<u32>,
     lossy: String,
-}
-
-/// The literals found in the current body.
-#[derive(Clone, Debug, Default)]
-struct Found {
-    /// By literal: the first place, `usize::MAX` for none.
-    first: Vec<usize>,
-    which: Vec<u32>,
-}
-
-impl Found {
-    fn clear(&mut self, literals: usize) {
-        for &literal in &self.which {
-            if let Some(first) = self.first.get_mut(literal as usize) {
-                *first = usize::MAX;
-            }
-        }
-        self.which.clear();
-        self.first.resize(literals, usize::MAX);
-    }
-
-    fn add(&mut self, literal: u32, at: usize) {
-        let first = &mut self.first[literal as usize];
-        if *first == usize::MAX {
-            self.which.push(literal);
-        }
-        *first = at.min(*first);
-    }
 }
 
 /// Who wants to know that a literal occurs.
@@ -64,21 +32,10 @@ enum Role {
     RegexpTrigger(u32),
 }
 
-/// Sets of rules under which a literal matters, as bits.
-type Needs = u8;
-const ALWAYS: Needs = 1;
-const AS_TEXT: Needs = 2;
-const AS_REGEXP: Needs = 4;
-
-fn needs_of(rules: BodyRules) -> Needs {
-    ALWAYS | if rules.regexp { AS_REGEXP } else { AS_TEXT }
-}
-
 #[derive(Clone, Debug)]
 struct Literal {
     text: String,
     users: Vec<(u32, Role)>,
-    needs: Needs,
 }
 
 #[derive(Clone, Debug)]
@@ -87,49 +44,60 @@ struct Regexp {
     regex: BodyRegex,
 }
 
-/// Where the text after a raw needle goes on in its literal.
-#[derive(Clone, Copy, Debug)]
-struct RawUse {
-    literal: u32,
-    rest: u32,
-}
-
 /// Everything the search of bodies needs, made once from the list.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BodyIndex {
     literals: Vec<Literal>,
     by_text: HashMap<String, u32>,
     regexps: Vec<Regexp>,
-    /// Decoded text: literals of [`MIN_NEEDLE`] bytes or more, and the shorter ones.
-    exact: Option<QGram>,
-    exact_ids: Vec<u32>,
-    exact_short: Vec<(u32, memmem::Finder<'static>)>,
-    /// Undecoded text.
-    raw: Option<QGram>,
-    raw_uses: Vec<RawUse>,
-    raw_short: Vec<(Needs, memmem::Finder<'static>)>,
-    /// Rules under which every text must be decoded.
-    decode: Needs,
-    /// Rules under which U+FFFD matters.
-    replacement: Needs,
-    /// The fallback, made when it is first needed.
-    automaton: OnceLock<Option<AhoCorasick>>,
-    used: bool,
+    /// `None` without fingerprints for bodies.
+    searches: Option<Searches>,
+    /// Some expression needs every text decoded.
+    regexp_decode: bool,
+    /// Some expression needs U+FFFD.
+    regexp_replacement: bool,
+}
+
+/// One set of literals for each way to read `regexp` patterns: a trigger may be frequent, and must not
+/// slow the search down while it is not wanted.
+#[derive(Clone, Debug)]
+struct Searches {
+    as_text: LiteralSearch,
+    as_regexp: LiteralSearch,
 }
 
 impl BodyIndex {
     pub(super) fn new(http: &[Fingerprint]) -> Result<Self, PatternError> {
         let mut index = Self::default();
-        for (at, fingerprint) in http
+        let bodies = http
             .iter()
             .enumerate()
-            .filter(|(_, fingerprint)| fingerprint.location_found == "body")
-        {
-            index.used = true;
+            .filter(|(_, fingerprint)| fingerprint.location_found == "body");
+        for (at, fingerprint) in bodies {
             index.add(at, fingerprint)?;
         }
-        index.prepare();
+        if !index.literals.is_empty() {
+            let as_text = index.search_for(|role| !matches!(role, Role::RegexpTrigger(_)));
+            let as_regexp = index.search_for(|role| role != Role::RegexpAsText);
+            index.searches = Some(Searches { as_text, as_regexp });
+        }
         Ok(index)
+    }
+
+    fn search_for(&self, wanted: impl Fn(Role) -> bool) -> LiteralSearch {
+        let literals = (0..).zip(&self.literals);
+        let wanted =
+            literals.filter(|(_, literal)| literal.users.iter().any(|&(_, role)| wanted(role)));
+        LiteralSearch::new(wanted.map(|(id, literal)| (id, literal.text.as_str())))
+    }
+
+    fn search(&self, rules: BodyRules) -> Option<&LiteralSearch> {
+        let searches = self.searches.as_ref()?;
+        Some(if rules.regexp {
+            &searches.as_regexp
+        } else {
+            &searches.as_text
+        })
     }
 
     fn add(&mut self, at: usize, fingerprint: &Fingerprint) -> Result<(), PatternError> {
@@ -152,8 +120,8 @@ impl BodyIndex {
                 let number = self.regexps.len() as u32;
                 self.add_literal(text, http_index, Role::RegexpTrigger(number));
             }
-            Trigger::Replacement => self.replacement |= AS_REGEXP,
-            Trigger::None => self.decode |= AS_REGEXP,
+            Trigger::Replacement => self.regexp_replacement = true,
+            Trigger::None => self.regexp_decode = true,
         }
         self.regexps.push(Regexp { http_index, regex });
         Ok(())
@@ -166,144 +134,27 @@ impl BodyIndex {
             self.literals.push(Literal {
                 text: text.to_owned(),
                 users: Vec::new(),
-                needs: 0,
             });
             self.by_text.insert(text.to_owned(), id);
             id
         });
-        let literal = &mut self.literals[id as usize];
-        literal.users.push((http_index, role));
-        literal.needs |= match role {
-            Role::Contains | Role::Full => ALWAYS,
-            Role::RegexpAsText => AS_TEXT,
-            Role::RegexpTrigger(_) => AS_REGEXP,
-        };
-    }
-
-    fn prepare(&mut self) {
-        let mut raw_needles = Vec::new();
-        let mut exact = Vec::new();
-        for (id, literal) in self
-            .literals
-            .iter()
-            .enumerate()
-            .filter(|(_, literal)| !literal.text.is_empty())
-        {
-            let id = id as u32;
-            if literal.text.len() >= MIN_NEEDLE {
-                exact.push((literal.text.as_bytes(), 0..literal.text.len()));
-                self.exact_ids.push(id);
-            } else {
-                self.exact_short
-                    .push((id, memmem::Finder::new(&literal.text).into_owned()));
-            }
-            match needles::plan(&literal.text, rarity::cost_of_text) {
-                RawSearch::Needles(needles) => {
-                    for needle in needles {
-                        self.raw_uses.push(RawUse {
-                            literal: id,
-                            rest: needle.rest as u32,
-                        });
-                        raw_needles.push(needle);
-                    }
-                }
-                RawSearch::Short(pieces) => {
-                    for piece in pieces {
-                        self.raw_short
-                            .push((literal.needs, memmem::Finder::new(&piece).into_owned()));
-                    }
-                }
-                RawSearch::Decode => self.decode |= literal.needs,
-            }
-        }
-        self.exact = Some(QGram::new(exact.into_iter()));
-        self.raw =
-            Some(QGram::new(raw_needles.iter().map(|needle| {
-                (needle.bytes.as_slice(), needle.window.clone())
-            })));
+        self.literals[id as usize].users.push((http_index, role));
     }
 
     /// Whether there is a fingerprint for bodies.
     pub(super) fn is_used(&self) -> bool {
-        self.used
+        self.searches.is_some()
     }
 
     /// Whether undecoded text may match anything but an empty pattern.
     pub(super) fn may_match(&self, raw: &[u8], spelling: Spelling, rules: BodyRules) -> bool {
-        let needs = needs_of(rules);
-        if self.decode & needs != 0 || spelling.has(Spelling::ODD) {
-            return true;
-        }
-        if self.replacement & needs != 0 && may_hold_replacement(raw, spelling) {
-            return true;
-        }
-        let scan = |index: &QGram| {
-            index.scan(raw, |needle, at| {
-                let RawUse { literal, rest } = self.raw_uses[needle];
-                let literal = &self.literals[literal as usize];
-                let after = at + index.needle_len(needle);
-                if literal.needs & needs != 0
-                    && needles::goes_on(&raw[after..], &literal.text[rest as usize..])
-                {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            })
+        let Some(search) = self.search(rules) else {
+            return false;
         };
-        if self
-            .raw
-            .as_ref()
-            .is_some_and(|index| scan(index).unwrap_or(true))
-        {
-            return true;
-        }
-        self.raw_short
-            .iter()
-            .any(|(wanted, finder)| wanted & needs != 0 && finder.find(raw).is_some())
-    }
-
-    /// Finds all literals in decoded text.
-    fn find_literals(&self, text: &[u8], found: &mut Found) {
-        found.clear(self.literals.len());
-        let result = self.exact.as_ref().map(|index| {
-            index.scan(text, |needle, at| {
-                found.add(self.exact_ids[needle], at);
-                ControlFlow::Continue(())
-            })
-        });
-        if let Some(Err(TooManyCandidates)) = result
-            && let Some(automaton) = self.automaton()
-        {
-            found.clear(self.literals.len());
-            for hit in automaton.find_overlapping_iter(text) {
-                found.add(hit.pattern().as_u32(), hit.start());
-            }
-            return;
-        }
-        if let Some(Err(TooManyCandidates)) = result {
-            for (id, literal) in self.literals.iter().enumerate() {
-                if let Some(at) = memmem::find(text, literal.text.as_bytes()) {
-                    found.add(id as u32, at);
-                }
-            }
-        }
-        for (id, finder) in &self.exact_short {
-            if let Some(at) = finder.find(text) {
-                found.add(*id, at);
-            }
-        }
-    }
-
-    fn automaton(&self) -> Option<&AhoCorasick> {
-        let build = || {
-            let literals = self.literals.iter().map(|literal| literal.text.as_bytes());
-            AhoCorasick::builder()
-                .match_kind(MatchKind::Standard)
-                .build(literals)
-                .ok()
-        };
-        self.automaton.get_or_init(build).as_ref()
+        spelling.has(Spelling::ODD)
+            || rules.regexp && self.regexp_decode
+            || rules.regexp && self.regexp_replacement && may_hold_replacement(raw, spelling)
+            || search.may_be_in(raw)
     }
 
     /// Finds what matches; `text` is decoded, `None` if nothing can match but an empty pattern.
@@ -317,15 +168,14 @@ impl BodyIndex {
         work.matches.clear();
         work.triggered.clear();
         work.found.clear(self.literals.len());
-        if let Some((text, _)) = text {
-            self.find_literals(text, &mut work.found);
+        if let (Some((text, _)), Some(search)) = (text, self.search(rules)) {
+            search.find(text, &mut work.found);
         }
         if let Some(&empty) = self.by_text.get("") {
             work.found.add(empty, 0);
         }
-        for &id in &work.found.which {
+        for (id, offset) in work.found.each() {
             let literal = &self.literals[id as usize];
-            let offset = work.found.first[id as usize];
             for &(http_index, role) in &literal.users {
                 let matched = match role {
                     Role::Contains => true,

@@ -19,8 +19,8 @@ pub(super) struct RawNeedle {
     pub(super) bytes: Vec<u8>,
     /// Where in `bytes` the scan may take its groups.
     pub(super) window: Range<usize>,
-    /// Where in the pattern the text after the needle goes on.
-    pub(super) rest: usize,
+    /// What the needle is of the pattern.
+    pub(super) part: Range<usize>,
 }
 
 /// How to find a pattern in undecoded text.
@@ -55,18 +55,41 @@ fn class(c: char) -> Class {
     }
 }
 
-/// Appends a character in its first or, where it has two, its second spelling.
-fn spell(c: char, second: bool, out: &mut Vec<u8>) {
-    match c {
-        '"' => out.extend_from_slice(b"\\\""),
-        '\\' => out.extend_from_slice(b"\\\\"),
-        '/' if second => out.extend_from_slice(b"\\/"),
-        '<' | '>' | '&' | '\u{80}'.. if second => {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+/// One character as it is spelled.
+struct Spelled {
+    bytes: [u8; 12],
+    len: usize,
+}
+
+impl Spelled {
+    /// The first or, where there are two, the second spelling.
+    fn new(c: char, second: bool) -> Self {
+        let mut out = Self {
+            bytes: [0; 12],
+            len: 0,
+        };
+        match c {
+            '"' => out.push(b"\\\""),
+            '\\' => out.push(b"\\\\"),
+            '/' if second => out.push(b"\\/"),
+            '<' | '>' | '&' | '\u{80}'.. if second => {
+                for &mut unit in c.encode_utf16(&mut [0; 2]) {
+                    let digit = |shift: u32| b"0123456789abcdef"[usize::from(unit >> shift & 15)];
+                    out.push(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
+                }
             }
+            _ => out.push(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
-        _ => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        out
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }
 
@@ -119,11 +142,11 @@ fn runs(chars: &[(usize, char)], wanted: impl Fn(Class) -> bool) -> Vec<Range<us
 
 /// The shortest piece from the start of `run` that has enough bytes in each spelling.
 fn needle_piece(chars: &[(usize, char)], run: Range<usize>) -> Option<Range<usize>> {
-    let mut bytes = Vec::new();
+    let mut length = 0;
     for at in run.clone() {
         // The first spelling is the shortest.
-        spell(chars[at].1, false, &mut bytes);
-        if bytes.len() >= MIN_NEEDLE {
+        length += Spelled::new(chars[at].1, false).len;
+        if length >= MIN_NEEDLE {
             return Some(run.start..at + 1);
         }
     }
@@ -189,18 +212,16 @@ fn spelled(
             Class::PerText => choice & 1 == 1,
             Class::One | Class::Unknown => false,
         };
-        spell(c, second, &mut bytes);
+        bytes.extend_from_slice(Spelled::new(c, second).as_bytes());
         if at + 1 == window.end {
             bounds.end = bytes.len();
         }
     }
-    let rest = chars
-        .get(around.end)
-        .map_or(pattern.len(), |&(start, _)| start);
+    let place = |at: usize| chars.get(at).map_or(pattern.len(), |&(start, _)| start);
     RawNeedle {
         bytes,
         window: bounds,
-        rest,
+        part: place(around.start)..place(around.end),
     }
 }
 
@@ -230,18 +251,29 @@ fn short(pattern: &str, chars: &[(usize, char)]) -> RawSearch {
 /// Whether undecoded text that starts here may go on like `pattern`. A character whose spelling is not
 /// known answers yes.
 pub(super) fn goes_on(mut text: &[u8], pattern: &str) -> bool {
-    let mut bytes = Vec::new();
     for c in pattern.chars() {
         if class(c) == Class::Unknown {
             return true;
         }
-        let one = [false, true].into_iter().find_map(|second| {
-            bytes.clear();
-            spell(c, second, &mut bytes);
-            text.strip_prefix(bytes.as_slice())
-        });
-        match one {
+        let spelled = |second| text.strip_prefix(Spelled::new(c, second).as_bytes());
+        match spelled(false).or_else(|| spelled(true)) {
             Some(after) => text = after,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// Whether undecoded text that ends here may end like `pattern`. What is not clear answers yes.
+pub(super) fn ends_so(mut text: &[u8], pattern: &str) -> bool {
+    for c in pattern.chars().rev() {
+        // Seen from behind, `\\/` may be a slash after a backslash or one in its second spelling.
+        if class(c) == Class::Unknown || c == '/' && text.ends_with(b"\\\\/") {
+            return true;
+        }
+        let spelled = |second| text.strip_suffix(Spelled::new(c, second).as_bytes());
+        match spelled(true).or_else(|| spelled(false)) {
+            Some(before) => text = before,
             None => return false,
         }
     }
@@ -320,7 +352,7 @@ mod tests {
                 assert!(
                     needle.window.len() >= MIN_NEEDLE && needle.window.end <= needle.bytes.len()
                 );
-                assert!(pattern.is_char_boundary(needle.rest));
+                assert!(pattern.get(needle.part).is_some());
             }
         }
     }
@@ -332,5 +364,15 @@ mod tests {
         assert!(!goes_on(b"/b", "/a"));
         assert!(!goes_on(b"/", "/a"));
         assert!(goes_on(b"/", "/\na"));
+    }
+
+    #[test]
+    fn what_comes_before() {
+        assert!(ends_so(br#"x\u00e9\"\u003ca\/"#, "é\"<a/"));
+        assert!(ends_so("xé\\\"<a/".as_bytes(), "é\"<a/"));
+        assert!(!ends_so(b"a/", "b/"));
+        assert!(!ends_so(b"/", "a/"));
+        assert!(ends_so(br"\\/", r"\/"), "an escaped backslash and a slash");
+        assert!(ends_so(br"\\\/", r"\/"));
     }
 }

@@ -8,41 +8,39 @@
 //! Belongs here: the index and the scan over bytes. Must not be here: what a needle means, JSON spelling.
 
 use super::rarity;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 /// A needle shorter than this is not sure to cover an aligned group at each of its four positions.
 pub(super) const MIN_NEEDLE: usize = 7;
 
 const BITMAP_BITS: u32 = 17;
-const BITMAP_WORDS: usize = 1 << (BITMAP_BITS - 6);
+const BITMAP_WORDS: usize = 1 << BITMAP_BITS;
 /// One branch per this many bytes: sixteen groups.
 const BLOCK: usize = 64;
 
 /// A set of needles, ready to scan with.
 #[derive(Clone)]
 pub(super) struct QGram {
-    bits: Box<[u64; BITMAP_WORDS]>,
-    /// Open addressing by group: where its entries start and how many there are (0: a free slot).
-    slots: Vec<Slot>,
+    bits: Box<[u8; BITMAP_WORDS]>,
+    /// By hash of a group: where its entries start. Those of the next hash start where they end.
+    heads: Vec<u32>,
     entries: Vec<Entry>,
     needles: Vec<Needle>,
     /// All needles, one after the other.
     bytes: Vec<u8>,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    group: u32,
-    start: u32,
-    len: u32,
-}
-
 #[derive(Clone, Copy)]
 struct Entry {
+    /// Eight bytes of the needle around its groups; of a needle of seven the last is 0.
+    around: u64,
+    /// Which of them must be equal.
+    mask: u64,
     group: u32,
     needle: u32,
-    /// Where in the needle the group stands.
+    /// Where the group stands in the needle, and in `around`.
     at: u32,
+    at_around: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -52,164 +50,178 @@ struct Needle {
 }
 
 /// The scan gave up because the text was made to defeat the bitmap.
+#[derive(Debug)]
 pub(super) struct TooManyCandidates;
 
 impl QGram {
-    /// Prepares the needles; those shorter than [`MIN_NEEDLE`] are never found.
-    ///
-    /// `windows[i]` limits where in `needles[i]` the groups may be taken from; they are numbered as given.
-    pub(super) fn new<'a>(
-        needles: impl Iterator<Item = (&'a [u8], std::ops::Range<usize>)>,
-    ) -> Self {
+    /// Prepares the needles; those shorter than [`MIN_NEEDLE`] are never found. With each comes the part
+    /// of it that its groups may be taken from. They are numbered as given.
+    pub(super) fn new(needles: &[(&[u8], Range<usize>)]) -> Self {
         let mut index = Self {
             bits: Box::new([0; BITMAP_WORDS]),
-            slots: Vec::new(),
-            entries: Vec::new(),
-            needles: Vec::new(),
+            heads: Vec::new(),
+            entries: Vec::with_capacity(needles.len() * 4),
+            needles: Vec::with_capacity(needles.len()),
             bytes: Vec::new(),
         };
-        for (needle, window) in needles {
-            index.add(needle, window);
+        for (needle, _) in needles {
+            index.needles.push(Needle {
+                start: index.bytes.len() as u32,
+                len: needle.len() as u32,
+            });
+            index.bytes.extend_from_slice(needle);
+        }
+        // Those with little choice go first: the others can then share what they have set.
+        let mut order: Vec<usize> = (0..needles.len()).collect();
+        order.sort_by_key(|&id| needles[id].1.len());
+        for id in order {
+            let (needle, window) = &needles[id];
+            index.add(id as u32, needle, window.clone());
         }
         index.fill_table();
         index
     }
 
-    fn add(&mut self, needle: &[u8], window: std::ops::Range<usize>) {
-        let id = self.needles.len() as u32;
-        self.needles.push(Needle {
-            start: self.bytes.len() as u32,
-            len: needle.len() as u32,
-        });
-        self.bytes.extend_from_slice(needle);
+    fn add(&mut self, id: u32, needle: &[u8], window: Range<usize>) {
         let Some(offset) = self.rarest_window(&needle[window.clone()]) else {
             return;
         };
-        for at in (window.start + offset..).take(4) {
-            let group = group_at(needle, at);
+        let start = window.start + offset;
+        let from = start.min(needle.len().saturating_sub(8));
+        let mut around = [0; 8];
+        let len = needle.len().min(8);
+        around[..len].copy_from_slice(&needle[from..from + len]);
+        for at in start..start + 4 {
+            let group = group_at(&needle[at..]);
             let bit = bit_of(group);
-            self.bits[bit >> 6] |= 1 << (bit & 63);
+            self.bits[bit] = 1;
             self.entries.push(Entry {
+                around: u64::from_le_bytes(around),
+                mask: u64::MAX >> (64 - 8 * len),
                 group,
                 needle: id,
                 at: at as u32,
+                at_around: (at - from) as u32,
             });
         }
     }
 
     /// Where the four consecutive groups start that will be hit least often. Groups whose bit is set
-    /// already cost nothing more.
+    /// already cost little more.
     fn rarest_window(&self, needle: &[u8]) -> Option<usize> {
-        let costs: Vec<u32> = needle
-            .windows(4)
-            .map(|four| {
-                let group = group_at(four, 0);
-                let bit = bit_of(group);
-                if self.bits[bit >> 6] >> (bit & 63) & 1 == 1 {
-                    rarity::cost(group) / 4
-                } else {
-                    rarity::cost(group)
-                }
-            })
-            .collect();
-        let sums = costs.windows(4).map(|four| {
-            four.iter()
-                .fold(0u32, |sum, &cost| sum.saturating_add(cost))
-        });
-        sums.enumerate()
-            .min_by_key(|&(_, sum)| sum)
+        let cost = |group: u32| {
+            let bit = bit_of(group);
+            let set = self.bits[bit] == 1;
+            if set {
+                rarity::cost(group) / 2
+            } else {
+                rarity::cost(group)
+            }
+        };
+        rarity::windows(needle, cost)
+            .min_by_key(|&(_, cost)| cost)
             .map(|(offset, _)| offset)
     }
 
     fn fill_table(&mut self) {
-        self.entries
-            .sort_unstable_by_key(|entry| (entry.group, entry.needle, entry.at));
-        self.slots = vec![Slot::default(); (self.entries.len() * 2).next_power_of_two().max(2)];
-        let mut start = 0;
-        for run in self.entries.chunk_by(|a, b| a.group == b.group) {
-            let mask = self.slots.len() - 1;
-            let mut slot = slot_of(run[0].group) & mask;
-            while self.slots[slot].len > 0 {
-                slot = (slot + 1) & mask;
-            }
-            self.slots[slot] = Slot {
-                group: run[0].group,
-                start,
-                len: run.len() as u32,
-            };
-            start += run.len() as u32;
+        let buckets = self.entries.len().next_power_of_two();
+        let bucket = |group| bucket_of(group) & (buckets - 1);
+        self.entries.sort_unstable_by_key(|entry| {
+            (bucket(entry.group), entry.group, entry.needle, entry.at)
+        });
+        self.heads = vec![0; buckets + 1];
+        for entry in &self.entries {
+            self.heads[bucket(entry.group) + 1] += 1;
+        }
+        for at in 1..self.heads.len() {
+            self.heads[at] += self.heads[at - 1];
         }
     }
 
-    /// Calls `found` with the number and the position of each needle that stands in `text`, each once.
+    /// Calls `found` with the number, the start and the end of each needle that stands in `text`, each once.
     ///
-    /// Positions of one needle come in no particular order. `Ok(true)` if `found` broke off. Text that
-    /// makes the comparisons cost more than an automaton would is given up.
+    /// Places of one needle come in no particular order. `Ok(true)` if `found` broke off. Text that makes
+    /// the comparisons cost more than an automaton would is given up.
+    #[inline]
     pub(super) fn scan(
         &self,
         text: &[u8],
-        mut found: impl FnMut(usize, usize) -> ControlFlow<()>,
+        mut found: impl FnMut(usize, usize, usize) -> ControlFlow<()>,
     ) -> Result<bool, TooManyCandidates> {
         if self.entries.is_empty() {
             return Ok(false);
         }
         let mut budget = text.len() + 4096;
-        let mut base = 0;
-        let mut blocks = text.chunks_exact(BLOCK);
-        for block in &mut blocks {
-            if self.any_hit(block)
-                && self
-                    .candidates(text, base, BLOCK, &mut budget, &mut found)?
+        let (blocks, rest) = text.as_chunks::<BLOCK>();
+        for (number, block) in blocks.iter().enumerate() {
+            if self.any_hit(block) {
+                let hits = self.hits(block);
+                if self
+                    .candidates(text, number * BLOCK, hits, &mut budget, &mut found)?
                     .is_break()
-            {
-                return Ok(true);
+                {
+                    return Ok(true);
+                }
             }
-            base += BLOCK;
         }
-        let rest = blocks.remainder().len();
+        let hits = self.hits(rest);
         Ok(self
-            .candidates(text, base, rest, &mut budget, &mut found)?
+            .candidates(text, text.len() - rest.len(), hits, &mut budget, &mut found)?
             .is_break())
     }
 
     /// Branch-free over a block: whether any of its groups is in the bitmap.
-    #[inline]
-    fn any_hit(&self, block: &[u8]) -> bool {
+    #[inline(never)]
+    fn any_hit(&self, block: &[u8; BLOCK]) -> bool {
         let mut hits = 0;
-        for four in block.chunks_exact(4) {
-            let bit = bit_of(group_at(four, 0));
-            hits |= self.bits[bit >> 6] >> (bit & 63);
+        for four in block.as_chunks::<4>().0 {
+            let bit = bit_of(u32::from_le_bytes(*four));
+            hits |= self.bits[bit];
         }
-        hits & 1 == 1
+        hits == 1
     }
 
-    #[inline(never)]
+    /// Which groups are in the bitmap, the first in the lowest bit.
+    #[inline]
+    fn hits(&self, block: &[u8]) -> u32 {
+        let mut hits = 0;
+        for (at, four) in block.as_chunks::<4>().0.iter().enumerate() {
+            let bit = bit_of(u32::from_le_bytes(*four));
+            hits |= u32::from(self.bits[bit]) << at;
+        }
+        hits
+    }
+
+    #[inline]
     fn candidates(
         &self,
         text: &[u8],
         base: usize,
-        len: usize,
+        mut hits: u32,
         budget: &mut usize,
-        found: &mut impl FnMut(usize, usize) -> ControlFlow<()>,
+        found: &mut impl FnMut(usize, usize, usize) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TooManyCandidates> {
-        for (group_index, four) in text[base..base + len].chunks_exact(4).enumerate() {
-            let group = group_at(four, 0);
-            let bit = bit_of(group);
-            if self.bits[bit >> 6] >> (bit & 63) & 1 == 0 {
-                continue;
-            }
-            let at = base + group_index * 4;
-            for entry in self.entries_of(group) {
-                let needle = self.needle(entry.needle as usize);
-                let Some(start) = at.checked_sub(entry.at as usize) else {
+        while hits != 0 {
+            let at = base + hits.trailing_zeros() as usize * 4;
+            hits &= hits - 1;
+            let group = group_at(&text[at..]);
+            let entries = self.entries_of(group);
+            *budget = budget.checked_sub(entries.len()).ok_or(TooManyCandidates)?;
+            for entry in entries {
+                if entry.group != group || !entry.may_stand_at(text, at) {
+                    continue;
+                }
+                let Needle { start, len } = self.needles[entry.needle as usize];
+                let needle = &self.bytes[start as usize..(start + len) as usize];
+                let Some(from) = at.checked_sub(entry.at as usize) else {
                     continue;
                 };
-                // What a comparison may cost, not what it did cost: it stops at the first difference.
+                // What the comparison may cost, not what it did cost: it stops at the first difference.
                 *budget = budget
-                    .checked_sub(1 + needle.len() / 16)
+                    .checked_sub(needle.len() / 16)
                     .ok_or(TooManyCandidates)?;
-                if text[start..].starts_with(needle)
-                    && found(entry.needle as usize, start).is_break()
+                if text[from..].starts_with(needle)
+                    && found(entry.needle as usize, from, from + needle.len()).is_break()
                 {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -218,28 +230,26 @@ impl QGram {
         Ok(ControlFlow::Continue(()))
     }
 
+    #[inline]
     fn entries_of(&self, group: u32) -> &[Entry] {
-        let mask = self.slots.len() - 1;
-        let mut at = slot_of(group) & mask;
-        loop {
-            let slot = self.slots[at];
-            if slot.len == 0 {
-                return &[];
-            }
-            if slot.group == group {
-                return &self.entries[slot.start as usize..(slot.start + slot.len) as usize];
-            }
-            at = (at + 1) & mask;
-        }
+        let bucket = bucket_of(group) & (self.heads.len() - 2);
+        &self.entries[self.heads[bucket] as usize..self.heads[bucket + 1] as usize]
     }
+}
 
-    pub(super) fn needle_len(&self, id: usize) -> usize {
-        self.needles[id].len as usize
-    }
-
-    fn needle(&self, id: usize) -> &[u8] {
-        let needle = self.needles[id];
-        &self.bytes[needle.start as usize..(needle.start + needle.len) as usize]
+impl Entry {
+    /// Compares the bytes around a group at `at` at once.
+    #[inline]
+    fn may_stand_at(&self, text: &[u8], at: usize) -> bool {
+        let Some(rest) = at
+            .checked_sub(self.at_around as usize)
+            .and_then(|from| text.get(from..))
+        else {
+            return false;
+        };
+        // Too near to the end to load eight bytes: leave it to the comparison in full.
+        rest.first_chunk::<8>()
+            .is_none_or(|eight| (u64::from_le_bytes(*eight) ^ self.around) & self.mask == 0)
     }
 }
 
@@ -249,9 +259,10 @@ impl std::fmt::Debug for QGram {
     }
 }
 
+/// The group at the start of `bytes`, which has four bytes or more.
 #[inline]
-fn group_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+fn group_at(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
 #[inline]
@@ -259,7 +270,8 @@ fn bit_of(group: u32) -> usize {
     (group.wrapping_mul(rarity::MULTIPLIER) >> (32 - BITMAP_BITS)) as usize
 }
 
-/// Another multiplier than the bitmap's: its collisions must not pile up here too.
-fn slot_of(group: u32) -> usize {
-    (group.wrapping_mul(0x9e37_79b1) >> 12) as usize
+/// Another multiplier than the bitmap's: groups that share a bit must not share a bucket too.
+#[inline]
+fn bucket_of(group: u32) -> usize {
+    (group.wrapping_mul(0x85eb_ca6b) >> 10) as usize
 }

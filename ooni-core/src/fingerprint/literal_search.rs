@@ -1,0 +1,204 @@
+//! Finding a fixed set of literals in one text, decoded or not.
+//!
+//! Belongs here: which scan finds which literal. Must not be here: whose literals they are.
+
+use super::needles::{self, RawNeedle, RawSearch};
+use super::qgram::{MIN_NEEDLE, QGram, TooManyCandidates};
+use super::rarity;
+use aho_corasick::{AhoCorasick, MatchKind};
+use memchr::memmem;
+use std::ops::ControlFlow;
+use std::sync::OnceLock;
+
+/// The literals found in one text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    /// By literal: the first place, `usize::MAX` for none.
+    first: Vec<usize>,
+    which: Vec<u32>,
+}
+
+impl Found {
+    /// Makes it ready for a text and this many literals.
+    pub(super) fn clear(&mut self, literals: usize) {
+        for &literal in &self.which {
+            if let Some(first) = self.first.get_mut(literal as usize) {
+                *first = usize::MAX;
+            }
+        }
+        self.which.clear();
+        self.first.resize(literals, usize::MAX);
+    }
+
+    pub(super) fn add(&mut self, literal: u32, at: usize) {
+        let first = &mut self.first[literal as usize];
+        if *first == usize::MAX {
+            self.which.push(literal);
+        }
+        *first = at.min(*first);
+    }
+
+    /// Each literal that was found and its first place.
+    pub(super) fn each(&self) -> impl Iterator<Item = (u32, usize)> {
+        self.which
+            .iter()
+            .map(|&literal| (literal, self.first[literal as usize]))
+    }
+}
+
+/// What a needle in undecoded text is part of.
+#[derive(Clone, Copy, Debug)]
+struct RawUse {
+    literal: u32,
+    start: u32,
+    end: u32,
+}
+
+/// The scans for a set of literals. Literals are numbered as given; empty ones are not searched.
+#[derive(Clone, Debug)]
+pub(super) struct LiteralSearch {
+    literals: Vec<(u32, String)>,
+    /// Decoded text: what the index finds, and what is too short for it.
+    exact: QGram,
+    exact_ids: Vec<u32>,
+    exact_short: Vec<(u32, memmem::Finder<'static>)>,
+    /// Undecoded text, likewise.
+    raw: QGram,
+    raw_uses: Vec<RawUse>,
+    raw_short: Vec<memmem::Finder<'static>>,
+    /// A literal cannot be looked for in undecoded text.
+    decode: bool,
+    /// For text made to defeat the index; made when it is first needed.
+    automaton: OnceLock<Option<AhoCorasick>>,
+}
+
+impl LiteralSearch {
+    pub(super) fn new<'a>(literals: impl Iterator<Item = (u32, &'a str)>) -> Self {
+        let literals: Vec<(u32, String)> = literals
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(id, text)| (id, text.to_owned()))
+            .collect();
+        let mut exact = Vec::new();
+        let mut exact_ids = Vec::new();
+        let mut exact_short = Vec::new();
+        let mut raw: Vec<RawNeedle> = Vec::new();
+        let mut raw_uses = Vec::new();
+        let mut raw_short = Vec::new();
+        let mut decode = false;
+        for (at, (id, text)) in (0..).zip(&literals) {
+            if text.len() >= MIN_NEEDLE {
+                exact.push((text.as_bytes(), 0..text.len()));
+                exact_ids.push(*id);
+            } else {
+                exact_short.push((*id, memmem::Finder::new(text).into_owned()));
+            }
+            match needles::plan(text, rarity::cost_of_text) {
+                RawSearch::Needles(needles) => {
+                    for needle in needles {
+                        let (start, end) = (needle.part.start as u32, needle.part.end as u32);
+                        raw_uses.push(RawUse {
+                            literal: at,
+                            start,
+                            end,
+                        });
+                        raw.push(needle);
+                    }
+                }
+                RawSearch::Short(pieces) => {
+                    raw_short.extend(
+                        pieces
+                            .iter()
+                            .map(|piece| memmem::Finder::new(piece).into_owned()),
+                    );
+                }
+                RawSearch::Decode => decode = true,
+            }
+        }
+        let exact = QGram::new(&exact);
+        let raw: Vec<_> = raw
+            .iter()
+            .map(|needle| (needle.bytes.as_slice(), needle.window.clone()))
+            .collect();
+        let raw = QGram::new(&raw);
+        let automaton = OnceLock::new();
+        Self {
+            literals,
+            exact,
+            exact_ids,
+            exact_short,
+            raw,
+            raw_uses,
+            raw_short,
+            decode,
+            automaton,
+        }
+    }
+
+    /// Whether undecoded text may have any of the literals; its spelling must not be odd.
+    pub(super) fn may_be_in(&self, raw: &[u8]) -> bool {
+        if self.decode {
+            return true;
+        }
+        let hit = |needle: usize, from: usize, to: usize| {
+            let RawUse {
+                literal,
+                start,
+                end,
+            } = self.raw_uses[needle];
+            let literal = self.literals[literal as usize].1.as_str();
+            let (before, after) = (&literal[..start as usize], &literal[end as usize..]);
+            if needles::goes_on(&raw[to..], after) && needles::ends_so(&raw[..from], before) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        // A text that is looked at too closely is decoded: the other scan has a way out.
+        self.raw.scan(raw, hit).unwrap_or(true)
+            || self
+                .raw_short
+                .iter()
+                .any(|finder| finder.find(raw).is_some())
+    }
+
+    /// Finds all literals in decoded text.
+    pub(super) fn find(&self, text: &[u8], found: &mut Found) {
+        let result = self.exact.scan(text, |needle, from, _| {
+            found.add(self.exact_ids[needle], from);
+            ControlFlow::Continue(())
+        });
+        if let Err(TooManyCandidates) = result {
+            self.find_by_automaton(text, found);
+            return;
+        }
+        for (id, finder) in &self.exact_short {
+            if let Some(at) = finder.find(text) {
+                found.add(*id, at);
+            }
+        }
+    }
+
+    /// What was found before stays true and is found again.
+    fn find_by_automaton(&self, text: &[u8], found: &mut Found) {
+        let build = || {
+            let texts = self.literals.iter().map(|(_, text)| text);
+            // Only the standard kind reports matches that overlap.
+            AhoCorasick::builder()
+                .match_kind(MatchKind::Standard)
+                .build(texts)
+                .ok()
+        };
+        if let Some(automaton) = self.automaton.get_or_init(build) {
+            for hit in automaton.find_overlapping_iter(text) {
+                found.add(self.literals[hit.pattern()].0, hit.start());
+            }
+            return;
+        }
+        // The list is too large for an automaton.
+        for (id, literal) in &self.literals {
+            if let Some(at) = memmem::find(text, literal.as_bytes()) {
+                found.add(*id, at);
+            }
+        }
+    }
+}
