@@ -15,8 +15,10 @@ pub(super) const MIN_NEEDLE: usize = 7;
 
 const BITMAP_BITS: u32 = 17;
 const BITMAP_WORDS: usize = 1 << BITMAP_BITS;
-/// One branch per this many bytes: sixteen groups.
+/// Sixteen groups.
 const BLOCK: usize = 64;
+/// Blocks looked at before the hits among them are followed.
+const BATCH: usize = 64;
 
 /// A set of needles, ready to scan with.
 #[derive(Clone)]
@@ -34,13 +36,13 @@ pub(super) struct QGram {
 struct Entry {
     /// Eight bytes of the needle around its groups; of a needle of seven the last is 0.
     around: u64,
-    /// Which of them must be equal.
-    mask: u64,
     group: u32,
     needle: u32,
     /// Where the group stands in the needle, and in `around`.
     at: u32,
-    at_around: u32,
+    at_around: u8,
+    /// The bits of `around` that count: 56 or 64.
+    around_bits: u8,
 }
 
 #[derive(Clone, Copy)]
@@ -97,11 +99,11 @@ impl QGram {
             self.bits[bit] = 1;
             self.entries.push(Entry {
                 around: u64::from_le_bytes(around),
-                mask: u64::MAX >> (64 - 8 * len),
                 group,
                 needle: id,
                 at: at as u32,
-                at_around: (at - from) as u32,
+                at_around: (at - from) as u8,
+                around_bits: 8 * len as u8,
             });
         }
     }
@@ -142,7 +144,6 @@ impl QGram {
     ///
     /// Places of one needle come in no particular order. `Ok(true)` if `found` broke off. Text that makes
     /// the comparisons cost more than an automaton would is given up.
-    #[inline]
     pub(super) fn scan(
         &self,
         text: &[u8],
@@ -153,43 +154,37 @@ impl QGram {
         }
         let mut budget = text.len() + 4096;
         let (blocks, rest) = text.as_chunks::<BLOCK>();
-        for (number, block) in blocks.iter().enumerate() {
-            if self.any_hit(block) {
-                let hits = self.hits(block);
+        for (number, batch) in blocks.chunks(BATCH).enumerate() {
+            // Which blocks are hit is not to be foreseen: no branch until the batch is done.
+            let mut hit_blocks = [(0, 0); BATCH];
+            let mut count = 0;
+            for (at, block) in batch.iter().enumerate() {
+                let hits = self.hits(block.as_chunks().0);
+                hit_blocks[count] = (at, hits);
+                count += usize::from(hits != 0);
+            }
+            for &(at, hits) in &hit_blocks[..count] {
+                let base = (number * BATCH + at) * BLOCK;
                 if self
-                    .candidates(text, number * BLOCK, hits, &mut budget, &mut found)?
+                    .candidates(text, base, hits, &mut budget, &mut found)?
                     .is_break()
                 {
                     return Ok(true);
                 }
             }
         }
-        let hits = self.hits(rest);
+        let hits = self.hits(rest.as_chunks().0);
         Ok(self
             .candidates(text, text.len() - rest.len(), hits, &mut budget, &mut found)?
             .is_break())
     }
 
-    /// Branch-free over a block: whether any of its groups is in the bitmap.
-    #[inline(never)]
-    fn any_hit(&self, block: &[u8; BLOCK]) -> bool {
-        let mut hits = 0;
-        for four in block.as_chunks::<4>().0 {
-            let bit = bit_of(u32::from_le_bytes(*four));
-            hits |= self.bits[bit];
-        }
-        hits == 1
-    }
-
-    /// Which groups are in the bitmap, the first in the lowest bit.
-    #[inline]
-    fn hits(&self, block: &[u8]) -> u32 {
-        let mut hits = 0;
-        for (at, four) in block.as_chunks::<4>().0.iter().enumerate() {
-            let bit = bit_of(u32::from_le_bytes(*four));
-            hits |= u32::from(self.bits[bit]) << at;
-        }
-        hits
+    /// Which groups may start a comparison, the first in the lowest bit.
+    #[inline(always)]
+    fn hits(&self, groups: &[[u8; 4]]) -> u32 {
+        groups.iter().rev().fold(0, |hits, four| {
+            hits * 2 + u32::from(self.bits[bit_of(u32::from_le_bytes(*four))])
+        })
     }
 
     #[inline]
@@ -248,8 +243,9 @@ impl Entry {
             return false;
         };
         // Too near to the end to load eight bytes: leave it to the comparison in full.
-        rest.first_chunk::<8>()
-            .is_none_or(|eight| (u64::from_le_bytes(*eight) ^ self.around) & self.mask == 0)
+        rest.first_chunk::<8>().is_none_or(|eight| {
+            (u64::from_le_bytes(*eight) ^ self.around) << (64 - self.around_bits) == 0
+        })
     }
 }
 
