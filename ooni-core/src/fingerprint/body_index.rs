@@ -217,7 +217,13 @@ impl BodyIndex {
         let text = text_of(bytes, mode, &mut work.lossy);
         for (_, Regexp { http_index, regex }) in wanted {
             if let Some(start) = regex.find(text) {
-                let offset = lossy_origin(bytes, mode, start);
+                // Where nothing was replaced, places are the same.
+                let same = text.len() == bytes.len() && text.as_ptr() == bytes.as_ptr();
+                let offset = if same {
+                    start
+                } else {
+                    lossy_origin(bytes, mode, start)
+                };
                 work.matches.push(BodyMatch {
                     http_index: *http_index,
                     offset,
