@@ -146,13 +146,12 @@ impl<'a> Scanner<'a> {
         };
         // A block that was passed over had no string in it, and no escape.
         let carry = self.carry && self.block.wrapping_add(BLOCK) == block;
-        let [quotes, backslashes] = masks(bytes, [b'"', b'\\']);
+        let [quotes, backslashes] = masks(bytes, [&[b'"'], &[b'\\']]);
         (self.quotes, self.backslashes, self.unicode, self.carry) = (quotes, backslashes, 0, false);
         if backslashes != 0 || carry {
             let (escaped, next) = escaped(backslashes, carry);
-            let [slash, b, f, n, r, t, u] = masks(bytes, *b"/bfnrtu");
-            let known = quotes | backslashes | slash | b | f | n | r | t | u;
-            let unknown = escaped & !known;
+            let [letters, u] = masks(bytes, [b"/bfnrt", b"u"]);
+            let unknown = escaped & !(quotes | backslashes | letters | u);
             if unknown != 0 {
                 return Err(self.unknown_escape(block + unknown.trailing_zeros() as usize));
             }
@@ -262,18 +261,19 @@ const HEX: [u8; 256] = {
     table
 };
 
-/// For each of `wanted` a bit for every byte that is equal.
+/// For each of the `sets` a bit for every byte that is in it.
 #[cfg(target_arch = "x86_64")]
-#[inline]
-fn masks<const N: usize>(block: &[u8; BLOCK], wanted: [u8; N]) -> [u64; N] {
-    use safe_arch::{cmp_eq_mask_i8_m128i, load_unaligned_m128i, move_mask_i8_m128i, set_splat_i8_m128i};
+#[inline(always)]
+fn masks<const N: usize>(block: &[u8; BLOCK], sets: [&[u8]; N]) -> [u64; N] {
+    use safe_arch::{cmp_eq_mask_i8_m128i, load_unaligned_m128i, move_mask_i8_m128i, set_splat_i8_m128i, zeroed_m128i};
     let mut masks = [0; N];
     for (i, bytes) in block.chunks_exact(16).enumerate() {
         let Ok(bytes) = bytes.try_into() else { continue };
         let bytes = load_unaligned_m128i(bytes);
-        for (mask, wanted) in masks.iter_mut().zip(wanted) {
-            let equal = cmp_eq_mask_i8_m128i(bytes, set_splat_i8_m128i(wanted as i8));
-            *mask |= u64::from(move_mask_i8_m128i(equal) as u16) << (16 * i);
+        for (mask, set) in masks.iter_mut().zip(sets) {
+            let equal = |&wanted: &u8| cmp_eq_mask_i8_m128i(bytes, set_splat_i8_m128i(wanted as i8));
+            let found = set.iter().map(equal).fold(zeroed_m128i(), |found, equal| found | equal);
+            *mask |= u64::from(move_mask_i8_m128i(found) as u16) << (16 * i);
         }
     }
     masks
@@ -281,15 +281,18 @@ fn masks<const N: usize>(block: &[u8; BLOCK], wanted: [u8; N]) -> [u64; N] {
 
 /// The same with plain arithmetic on words of eight bytes.
 #[cfg(not(target_arch = "x86_64"))]
-#[inline]
-fn masks<const N: usize>(block: &[u8; BLOCK], wanted: [u8; N]) -> [u64; N] {
+#[inline(always)]
+fn masks<const N: usize>(block: &[u8; BLOCK], sets: [&[u8]; N]) -> [u64; N] {
     const LOW7: u64 = 0x7f7f_7f7f_7f7f_7f7f;
     let mut masks = [0; N];
     for (i, bytes) in block.chunks_exact(8).enumerate() {
         let word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
-        for (mask, wanted) in masks.iter_mut().zip(wanted) {
-            let different = word ^ (u64::from(wanted) * 0x0101_0101_0101_0101);
-            *mask |= gathered(!(((different & LOW7) + LOW7) | different | LOW7)) << (8 * i);
+        for (mask, set) in masks.iter_mut().zip(sets) {
+            let equal = |&wanted: &u8| {
+                let different = word ^ (u64::from(wanted) * 0x0101_0101_0101_0101);
+                !(((different & LOW7) + LOW7) | different | LOW7)
+            };
+            *mask |= gathered(set.iter().map(equal).fold(0, |found, equal| found | equal)) << (8 * i);
         }
     }
     masks
