@@ -183,3 +183,120 @@ impl<'de> Deserialize<'de> for Int {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Reader, write_json};
+    use proptest::prelude::*;
+
+    /// Text with control characters, escapes in it, and halves of surrogate pairs.
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => "\\PC{0,6}".prop_map(String::into_bytes),
+            1 => prop::sample::select(vec![
+                &b"\xed\xa0\xbd"[..], b"\xed\xb8\x80", b"\\", b"\"", b"/", b"\\u0041", b"\0", b"\x7f", b"$int",
+            ]).prop_map(<[u8]>::to_vec),
+        ];
+        prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
+    }
+
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        let tags = [INT, FLOAT, TEXT, OBJECT].map(|tag| tag.as_bytes().to_vec()).to_vec();
+        prop_oneof![3 => text(), 1 => prop::sample::select(tags)]
+    }
+
+    fn json() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::Bool),
+            any::<i64>().prop_map(Json::from),
+            any::<u64>().prop_map(|int| Json::Int(Int::parse_decimal(int.to_string().as_bytes()).unwrap())),
+            "-?[1-9][0-9]{18,60}".prop_map(|digits| Json::Int(Int::parse_decimal(digits.as_bytes()).unwrap())),
+            any::<u64>().prop_map(|bits| Json::Float(f64::from_bits(bits))),
+            prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1.0, 5e-324, f64::MAX, 0.1])
+                .prop_map(Json::Float),
+            text().prop_map(Json::Text),
+            "(NaN|-?Infinity|-?[0-9]{1,30}|\\\\ud83d)".prop_map(Json::from),
+        ];
+        leaf.prop_recursive(5, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Json::Array),
+                prop::collection::vec((key(), inner.clone()), 0..6).prop_map(|mut members| {
+                    let mut seen = Vec::new();
+                    members.retain(|(key, _)| !seen.contains(key) && { seen.push(key.clone()); true });
+                    Json::Object(members)
+                }),
+                // One member with the name of a tag: what the tagged forms look like.
+                (prop::sample::select(vec![INT, FLOAT, TEXT, OBJECT]), inner)
+                    .prop_map(|(tag, value)| Json::Object(vec![(tag.as_bytes().to_vec(), value)])),
+            ]
+        })
+    }
+
+    /// Two halves that stand side by side are one character once they have been written.
+    fn joined(value: &Json) -> Json {
+        let mut out = Vec::new();
+        write_json(value, &mut out);
+        Reader::new().read(&out).unwrap().root().to_json()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+        #[test]
+        fn nothing_is_lost(value in json()) {
+            let text = serde_json::to_string(&value).unwrap();
+            let back: Json = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(&back, &value, "{}", text);
+            // Through serde_json's own values too, which sort keys and so are compared as such.
+            let through = serde_json::to_value(&value).unwrap();
+            let again: Json = serde_json::from_value(through.clone()).unwrap();
+            prop_assert_eq!(serde_json::to_value(&again).unwrap(), through);
+        }
+
+        #[test]
+        fn what_is_written_is_read_back(value in json()) {
+            let once = joined(&value);
+            prop_assert_eq!(joined(&once), once);
+        }
+    }
+
+    #[test]
+    fn forms() {
+        let int = |digits: &str| Json::Int(Int::parse_decimal(digits.as_bytes()).unwrap());
+        for (value, text) in [
+            (Json::from(5), "5"),
+            (int("18446744073709551615"), "18446744073709551615"),
+            (int("18446744073709551616"), r#"{"$int":"18446744073709551616"}"#),
+            (int("-9223372036854775809"), r#"{"$int":"-9223372036854775809"}"#),
+            (Json::Float(5.0), "5.0"),
+            (Json::Float(f64::NAN), r#"{"$float":"NaN"}"#),
+            (Json::Float(f64::NEG_INFINITY), r#"{"$float":"-Infinity"}"#),
+            (Json::from("é/"), r#""é/""#),
+            (Json::Text(b"a\xed\xa0\x80".to_vec()), r#"{"$text":"a\\ud800"}"#),
+            (Json::object([("$int", Json::from("5"))]), r#"{"$object":[["$int","5"]]}"#),
+            (Json::object([("$int", Json::from(5)), ("a", Json::Null)]), r#"{"$int":5,"a":null}"#),
+            (Json::Object(vec![(b"\xed\xa0\x80".to_vec(), Json::Null)]), r#"{"$object":[[{"$text":"\\ud800"},null]]}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&value).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Json>(text).unwrap(), value);
+        }
+        // Not ours, so nothing but objects.
+        for text in [r#"{"$int":5}"#, r#"{"$float":null}"#, r#"{"$text":[]}"#, r#"{"$object":{}}"#] {
+            assert_eq!(serde_json::from_str::<Json>(text).unwrap().kind().name(), "an object", "{text}");
+        }
+        for text in [r#"{"$int":"x"}"#, r#"{"$float":"1"}"#, r#"{"$object":[5]}"#, r#"{"$object":[["a"]]}"#] {
+            assert!(serde_json::from_str::<Json>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_alone() {
+        for int in [Int::Small(-5), Int::parse_decimal(b"99999999999999999999").unwrap()] {
+            let text = serde_json::to_string(&int).unwrap();
+            assert_eq!(serde_json::from_str::<Int>(&text).unwrap(), int);
+        }
+        assert!(serde_json::from_str::<Int>("1.0").is_err());
+        assert!(serde_json::from_str::<Int>("null").is_err());
+    }
+}
