@@ -20,6 +20,7 @@ pub use matching::{Body, BodyMatch, BodyRules, Scratch};
 
 use body_index::BodyIndex;
 use serde::{Deserialize, Serialize};
+use crate::text::lower;
 use std::collections::HashMap;
 use std::str::FromStr;
 
@@ -210,7 +211,8 @@ pub struct Fingerprints {
     http: Vec<Fingerprint>,
     list_sha256: String,
     by_address: HashMap<String, Vec<u32>>,
-    by_header: HashMap<String, Vec<u32>>,
+    /// By name of the header; there are a handful of names.
+    by_header: Vec<(String, Vec<u32>)>,
     headers: Vec<u32>,
     body: BodyIndex,
 }
@@ -239,11 +241,14 @@ impl Fingerprints {
                 .or_default()
                 .push(at);
         }
-        let mut by_header: HashMap<String, Vec<u32>> = HashMap::new();
+        let mut by_header: Vec<(String, Vec<u32>)> = Vec::new();
         let mut headers = Vec::new();
         for (at, fingerprint) in (0..).zip(&http) {
             if let Some(name) = fingerprint.header() {
-                by_header.entry(name.to_owned()).or_default().push(at);
+                match by_header.iter_mut().find(|(same, _)| same == name) {
+                    Some((_, places)) => places.push(at),
+                    None => by_header.push((name.to_owned(), vec![at])),
+                }
                 headers.push(at);
             }
         }
@@ -287,14 +292,19 @@ impl Fingerprints {
         found.map_or(&[], Vec::as_slice)
     }
 
-    /// Places in [`http`](Self::http) of the fingerprints for this header. `name` is in lower case: a
-    /// fingerprint whose header is not is never found.
+    /// Places in [`http`](Self::http) of the fingerprints for this header, whose name is put into lower case to be
+    /// looked up: a fingerprint whose header is not in lower case is never found.
     #[must_use]
     pub fn header_fingerprints(&self, name: &[u8]) -> &[u32] {
-        let found = std::str::from_utf8(name)
-            .ok()
-            .and_then(|name| self.by_header.get(name));
-        found.map_or(&[], Vec::as_slice)
+        let is_ascii = name.is_ascii();
+        let same = |wanted: &str| match is_ascii {
+            true => {
+                wanted.len() == name.len()
+                    && wanted.bytes().zip(name).all(|(wanted, byte)| wanted == byte.to_ascii_lowercase())
+            }
+            false => *lower(name) == *wanted.as_bytes(),
+        };
+        self.by_header.iter().find(|(wanted, _)| same(wanted)).map_or(&[], |(_, places)| places)
     }
 
     /// Places in [`http`](Self::http) of all header fingerprints.

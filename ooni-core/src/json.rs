@@ -17,7 +17,7 @@ pub use self::read::{Limits, MAX_DEPTH, ReadError, Reader};
 pub use self::scan::Spelling;
 pub(crate) use self::unescape::push_code_point;
 pub use self::unescape::unescape;
-pub use self::value::{Field, Members, Text, Value};
+pub use self::value::{Field, Members, Pairs, Text, Value};
 pub(crate) use self::write::write_key;
 pub use self::write::{write_json, write_text};
 

@@ -223,7 +223,7 @@ fn check(list: &Fingerprints, points: &[u32], writer: Writer) -> Result<(), Test
     let mut decoded = Vec::new();
     unescape(&raw, &mut decoded);
     let expected = naive(list, &decoded);
-    let spelling = Spelling::of(&raw);
+    let spelling = Spelling::of(&raw).unwrap();
     let body = Body::Raw {
         raw: &raw,
         spelling,
@@ -337,7 +337,7 @@ proptest! {
             (!places.is_empty()).then_some((at, places))
         }).collect();
         // A lone surrogate and U+FFFD are both three bytes long: places are the same in both.
-        let body = Body::Raw { raw: &raw, spelling: Spelling::of(&raw) };
+        let body = Body::Raw { raw: &raw, spelling: Spelling::of(&raw).unwrap() };
         let mut scratch = Scratch::default();
         prop_assert_eq!(list.find_all_in_body(body, REPAIRED, &mut scratch), expected);
     }
@@ -361,7 +361,7 @@ proptest! {
 
     #[test]
     fn anything_goes(raw in proptest::collection::vec(any::<u8>(), 0..200), flags in any::<bool>()) {
-        let spelling = if flags { Spelling::of(&raw) } else { Spelling::none() };
+        let spelling = if flags { Spelling::of(&raw).unwrap_or_default() } else { Spelling::PLAIN };
         let mut scratch = Scratch::default();
         for rules in [COMPAT, REPAIRED] {
             let _ = PUBLIC.find_in_body(Body::Raw { raw: &raw, spelling }, rules, &mut scratch);
@@ -411,7 +411,7 @@ fn compat_and_repaired_types() {
     let mut find = |text: &str, rules| -> Vec<u32> {
         let body = Body::Raw {
             raw: text.as_bytes(),
-            spelling: Spelling::of(text.as_bytes()),
+            spelling: Spelling::of(text.as_bytes()).unwrap(),
         };
         list.find_in_body(body, rules, &mut scratch)
             .iter()
@@ -455,7 +455,7 @@ fn replacement_characters_trigger() {
     ] {
         let body = Body::Raw {
             raw: text.as_bytes(),
-            spelling: Spelling::of(text.as_bytes()),
+            spelling: Spelling::of(text.as_bytes()).unwrap(),
         };
         let found = PUBLIC.find_in_body(body, REPAIRED, &mut scratch);
         assert!(found.iter().any(|hit| hit.http_index == position), "{text}");

@@ -5,9 +5,10 @@
 
 use super::literal_search::{Found, LiteralSearch};
 use super::matching::{BodyMatch, BodyRules};
+use super::needles::{self, RawSearch};
 use super::regexp::{BodyRegex, Lossy, Trigger, lossy_origin, text_of};
 use super::spelling::Spelling;
-use super::{Fingerprint, PatternError, PatternType};
+use super::{Fingerprint, PatternError, PatternType, rarity};
 use memchr::memmem;
 use std::collections::HashMap;
 
@@ -77,18 +78,20 @@ impl BodyIndex {
             index.add(at, fingerprint)?;
         }
         if !index.literals.is_empty() {
-            let as_text = index.search_for(|role| !matches!(role, Role::RegexpTrigger(_)));
-            let as_regexp = index.search_for(|role| role != Role::RegexpAsText);
+            let plan = |literal: &Literal| needles::plan(&literal.text, rarity::cost_of_text);
+            let plans: Vec<RawSearch> = index.literals.iter().map(plan).collect();
+            let as_text = index.search_for(&plans, |role| !matches!(role, Role::RegexpTrigger(_)));
+            let as_regexp = index.search_for(&plans, |role| role != Role::RegexpAsText);
             index.searches = Some(Searches { as_text, as_regexp });
         }
         Ok(index)
     }
 
-    fn search_for(&self, wanted: impl Fn(Role) -> bool) -> LiteralSearch {
-        let literals = (0..).zip(&self.literals);
-        let wanted =
-            literals.filter(|(_, literal)| literal.users.iter().any(|&(_, role)| wanted(role)));
-        LiteralSearch::new(wanted.map(|(id, literal)| (id, literal.text.as_str())))
+    fn search_for(&self, plans: &[RawSearch], wanted: impl Fn(Role) -> bool) -> LiteralSearch {
+        let literals = (0..).zip(&self.literals).zip(plans);
+        let wanted = literals
+            .filter(|((_, literal), _)| literal.users.iter().any(|&(_, role)| wanted(role)));
+        LiteralSearch::new(wanted.map(|((id, literal), plan)| (id, literal.text.as_str(), plan)))
     }
 
     fn search(&self, rules: BodyRules) -> Option<&LiteralSearch> {
@@ -214,7 +217,13 @@ impl BodyIndex {
         let text = text_of(bytes, mode, &mut work.lossy);
         for (_, Regexp { http_index, regex }) in wanted {
             if let Some(start) = regex.find(text) {
-                let offset = lossy_origin(bytes, mode, start);
+                // Where nothing was replaced, places are the same.
+                let same = text.len() == bytes.len() && text.as_ptr() == bytes.as_ptr();
+                let offset = if same {
+                    start
+                } else {
+                    lossy_origin(bytes, mode, start)
+                };
                 work.matches.push(BodyMatch {
                     http_index: *http_index,
                     offset,

@@ -3,8 +3,7 @@
 //! Belongs here: which scan finds which literal. Must not be here: whose literals they are.
 
 use super::needles::{self, RawNeedle, RawSearch};
-use super::qgram::{MIN_NEEDLE, QGram, TooManyCandidates};
-use super::rarity;
+use super::qgram::{QGram, SHORT_NEEDLE, TooManyCandidates};
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem;
 use std::ops::ControlFlow;
@@ -73,53 +72,63 @@ pub(super) struct LiteralSearch {
 }
 
 impl LiteralSearch {
-    pub(super) fn new<'a>(literals: impl Iterator<Item = (u32, &'a str)>) -> Self {
-        let literals: Vec<(u32, String)> = literals
-            .filter(|(_, text)| !text.is_empty())
-            .map(|(id, text)| (id, text.to_owned()))
-            .collect();
+    pub(super) fn new<'a>(literals: impl Iterator<Item = (u32, &'a str, &'a RawSearch)>) -> Self {
+        let literals: Vec<_> = literals.filter(|(_, text, _)| !text.is_empty()).collect();
         let mut exact = Vec::new();
         let mut exact_ids = Vec::new();
         let mut exact_short = Vec::new();
-        let mut raw: Vec<RawNeedle> = Vec::new();
+        let mut raw = Vec::new();
         let mut raw_uses = Vec::new();
         let mut raw_short = Vec::new();
         let mut decode = false;
-        for (at, (id, text)) in (0..).zip(&literals) {
-            if text.len() >= MIN_NEEDLE {
+        for (at, &(id, text, plan)) in (0..).zip(&literals) {
+            if text.len() >= SHORT_NEEDLE {
                 exact.push((text.as_bytes(), 0..text.len()));
-                exact_ids.push(*id);
+                exact_ids.push(id);
             } else {
-                exact_short.push((*id, memmem::Finder::new(text).into_owned()));
+                exact_short.push((id, memmem::Finder::new(text).into_owned()));
             }
-            match needles::plan(text, rarity::cost_of_text) {
+            match plan {
                 RawSearch::Needles(needles) => {
-                    for needle in needles {
-                        let (start, end) = (needle.part.start as u32, needle.part.end as u32);
+                    for RawNeedle {
+                        bytes,
+                        window,
+                        part,
+                    } in needles
+                    {
+                        let (start, end) = (part.start as u32, part.end as u32);
                         raw_uses.push(RawUse {
                             literal: at,
                             start,
                             end,
                         });
-                        raw.push(needle);
+                        raw.push((bytes.as_slice(), window.clone()));
                     }
                 }
                 RawSearch::Short(pieces) => {
-                    raw_short.extend(
-                        pieces
-                            .iter()
-                            .map(|piece| memmem::Finder::new(piece).into_owned()),
-                    );
+                    for piece in pieces {
+                        if piece.len() >= SHORT_NEEDLE {
+                            // It is all there is to look for: nothing before or after it is compared.
+                            raw_uses.push(RawUse {
+                                literal: at,
+                                start: 0,
+                                end: text.len() as u32,
+                            });
+                            raw.push((piece.as_slice(), 0..piece.len()));
+                        } else {
+                            raw_short.push(memmem::Finder::new(piece).into_owned());
+                        }
+                    }
                 }
                 RawSearch::Decode => decode = true,
             }
         }
         let exact = QGram::new(&exact);
-        let raw: Vec<_> = raw
-            .iter()
-            .map(|needle| (needle.bytes.as_slice(), needle.window.clone()))
-            .collect();
         let raw = QGram::new(&raw);
+        let literals = literals
+            .iter()
+            .map(|&(id, text, _)| (id, text.to_owned()))
+            .collect();
         let automaton = OnceLock::new();
         Self {
             literals,

@@ -1,27 +1,33 @@
 //! The scan: finds many byte strings in a text by looking at four bytes out of every four.
 //!
 //! A needle of seven bytes or more covers an aligned group of four wherever it stands, so it is enough to
-//! look at the aligned groups: each needle puts the four groups of its rarest seven bytes into a small
-//! bitmap that stays in the first-level cache. Text that hits nothing costs one multiplication and one
+//! look at the aligned groups: each needle marks the four groups of its rarest seven bytes in a
+//! table that stays in the cache. Text that hits nothing costs one multiplication and one
 //! load per four bytes; a hit is looked up in a table and compared in full.
 //!
 //! Belongs here: the index and the scan over bytes. Must not be here: what a needle means, JSON spelling.
 
-use super::rarity;
+use super::rarity::{self, hash};
 use std::ops::{ControlFlow, Range};
 
 /// A needle shorter than this is not sure to cover an aligned group at each of its four positions.
 pub(super) const MIN_NEEDLE: usize = 7;
 
-const BITMAP_BITS: u32 = 18;
-const BITMAP_WORDS: usize = 1 << (BITMAP_BITS - 6);
-/// One branch per this many bytes: sixteen groups.
+/// The one shorter length that is found too, at the price of more groups.
+pub(super) const SHORT_NEEDLE: usize = 6;
+
+/// The size of a table that is indexed by [`rarity::hash`]. A byte each: a bit would cost a shift more.
+const GROUPS: usize = 1 << rarity::HASH_BITS;
+/// Sixteen groups.
 const BLOCK: usize = 64;
+/// Blocks looked at before the hits among them are followed.
+const BATCH: usize = 64;
 
 /// A set of needles, ready to scan with.
 #[derive(Clone)]
 pub(super) struct QGram {
-    bits: Box<[u64; BITMAP_WORDS]>,
+    /// By hash of a group: 1 if a comparison may start there.
+    hit: Box<[u8; GROUPS]>,
     /// By hash of a group: where its entries start. Those of the next hash start where they end.
     heads: Vec<u32>,
     entries: Vec<Entry>,
@@ -32,15 +38,15 @@ pub(super) struct QGram {
 
 #[derive(Clone, Copy)]
 struct Entry {
-    /// Eight bytes of the needle around its groups; of a needle of seven the last is 0.
+    /// Eight bytes of the needle around its groups, fewer if it is shorter.
     around: u64,
-    /// Which of them must be equal.
-    mask: u64,
     group: u32,
     needle: u32,
     /// Where the group stands in the needle, and in `around`.
-    at: u32,
-    at_around: u32,
+    at: i32,
+    at_around: i8,
+    /// The bits of `around` that count, from the lowest.
+    around_bits: u8,
 }
 
 #[derive(Clone, Copy)]
@@ -49,16 +55,16 @@ struct Needle {
     len: u32,
 }
 
-/// The scan gave up because the text was made to defeat the bitmap.
+/// The scan gave up because the text was made to defeat the table.
 #[derive(Debug)]
 pub(super) struct TooManyCandidates;
 
 impl QGram {
-    /// Prepares the needles; those shorter than [`MIN_NEEDLE`] are never found. With each comes the part
-    /// of it that its groups may be taken from. They are numbered as given.
+    /// Prepares needles of [`SHORT_NEEDLE`] bytes or more; a shorter one is never found. With each comes the
+    /// part of it that its groups may be taken from. They are numbered as given.
     pub(super) fn new(needles: &[(&[u8], Range<usize>)]) -> Self {
         let mut index = Self {
-            bits: Box::new([0; BITMAP_WORDS]),
+            hit: Box::new([0; GROUPS]),
             heads: Vec::new(),
             entries: Vec::with_capacity(needles.len() * 4),
             needles: Vec::with_capacity(needles.len()),
@@ -83,35 +89,64 @@ impl QGram {
     }
 
     fn add(&mut self, id: u32, needle: &[u8], window: Range<usize>) {
+        if needle.len() == SHORT_NEEDLE {
+            self.add_short(id, needle);
+            return;
+        }
         let Some(offset) = self.rarest_window(&needle[window.clone()]) else {
             return;
         };
         let start = window.start + offset;
         let from = start.min(needle.len().saturating_sub(8));
-        let mut around = [0; 8];
-        let len = needle.len().min(8);
-        around[..len].copy_from_slice(&needle[from..from + len]);
         for at in start..start + 4 {
-            let group = group_at(&needle[at..]);
-            let bit = bit_of(group);
-            self.bits[bit >> 6] |= 1 << (bit & 63);
-            self.entries.push(Entry {
-                around: u64::from_le_bytes(around),
-                mask: u64::MAX >> (64 - 8 * len),
-                group,
-                needle: id,
-                at: at as u32,
-                at_around: (at - from) as u32,
-            });
+            self.add_group(
+                id,
+                group_at(&needle[at..]),
+                at as i32,
+                &needle[from..],
+                (at - from) as i8,
+            );
         }
     }
 
-    /// Where the four consecutive groups start that will be hit least often. Groups whose bit is set
+    /// Three groups are inside; a needle that starts right after an aligned place shows in the group there,
+    /// whatever the byte before it.
+    fn add_short(&mut self, id: u32, needle: &[u8]) {
+        for at in 0..3 {
+            self.add_group(id, group_at(&needle[at..]), at as i32, needle, at as i8);
+        }
+        for before in 0..=u8::MAX {
+            self.add_group(
+                id,
+                u32::from_le_bytes([before, needle[0], needle[1], needle[2]]),
+                -1,
+                needle,
+                -1,
+            );
+        }
+    }
+
+    fn add_group(&mut self, needle: u32, group: u32, at: i32, around: &[u8], at_around: i8) {
+        self.hit[hash(group)] = 1;
+        let mut eight = [0; 8];
+        let len = around.len().min(8);
+        eight[..len].copy_from_slice(&around[..len]);
+        let around = u64::from_le_bytes(eight);
+        self.entries.push(Entry {
+            around,
+            group,
+            needle,
+            at,
+            at_around,
+            around_bits: 8 * len as u8,
+        });
+    }
+
+    /// Where the four consecutive groups start that will be hit least often. Groups that are marked
     /// already cost little more.
     fn rarest_window(&self, needle: &[u8]) -> Option<usize> {
         let cost = |group: u32| {
-            let bit = bit_of(group);
-            let set = self.bits[bit >> 6] >> (bit & 63) & 1 == 1;
+            let set = self.hit[hash(group)] == 1;
             if set {
                 rarity::cost(group) / 2
             } else {
@@ -142,7 +177,6 @@ impl QGram {
     ///
     /// Places of one needle come in no particular order. `Ok(true)` if `found` broke off. Text that makes
     /// the comparisons cost more than an automaton would is given up.
-    #[inline]
     pub(super) fn scan(
         &self,
         text: &[u8],
@@ -153,43 +187,37 @@ impl QGram {
         }
         let mut budget = text.len() + 4096;
         let (blocks, rest) = text.as_chunks::<BLOCK>();
-        for (number, block) in blocks.iter().enumerate() {
-            if self.any_hit(block) {
-                let hits = self.hits(block);
+        for (number, batch) in blocks.chunks(BATCH).enumerate() {
+            // Which blocks are hit is not to be foreseen: no branch until the batch is done.
+            let mut hit_blocks = [(0, 0); BATCH];
+            let mut count = 0;
+            for (at, block) in batch.iter().enumerate() {
+                let hits = self.hits(block.as_chunks().0);
+                hit_blocks[count] = (at, hits);
+                count += usize::from(hits != 0);
+            }
+            for &(at, hits) in &hit_blocks[..count] {
+                let base = (number * BATCH + at) * BLOCK;
                 if self
-                    .candidates(text, number * BLOCK, hits, &mut budget, &mut found)?
+                    .candidates(text, base, hits, &mut budget, &mut found)?
                     .is_break()
                 {
                     return Ok(true);
                 }
             }
         }
-        let hits = self.hits(rest);
+        let hits = self.hits(rest.as_chunks().0);
         Ok(self
             .candidates(text, text.len() - rest.len(), hits, &mut budget, &mut found)?
             .is_break())
     }
 
-    /// Branch-free over a block: whether any of its groups is in the bitmap.
-    #[inline]
-    fn any_hit(&self, block: &[u8; BLOCK]) -> bool {
-        let mut hits = 0;
-        for four in block.as_chunks::<4>().0 {
-            let bit = bit_of(u32::from_le_bytes(*four));
-            hits |= self.bits[bit >> 6] >> (bit & 63);
-        }
-        hits & 1 == 1
-    }
-
-    /// Which groups are in the bitmap, the first in the lowest bit.
-    #[inline]
-    fn hits(&self, block: &[u8]) -> u32 {
-        let mut hits = 0;
-        for (at, four) in block.as_chunks::<4>().0.iter().enumerate() {
-            let bit = bit_of(u32::from_le_bytes(*four));
-            hits |= ((self.bits[bit >> 6] >> (bit & 63) & 1) as u32) << at;
-        }
-        hits
+    /// Which groups may start a comparison, the first in the lowest bit.
+    #[inline(always)]
+    fn hits(&self, groups: &[[u8; 4]]) -> u32 {
+        groups.iter().rev().fold(0, |hits, four| {
+            hits * 2 + u32::from(self.hit[hash(u32::from_le_bytes(*four))])
+        })
     }
 
     #[inline]
@@ -213,7 +241,7 @@ impl QGram {
                 }
                 let Needle { start, len } = self.needles[entry.needle as usize];
                 let needle = &self.bytes[start as usize..(start + len) as usize];
-                let Some(from) = at.checked_sub(entry.at as usize) else {
+                let Some(from) = at.checked_add_signed(-(entry.at as isize)) else {
                     continue;
                 };
                 // What the comparison may cost, not what it did cost: it stops at the first difference.
@@ -242,14 +270,15 @@ impl Entry {
     #[inline]
     fn may_stand_at(&self, text: &[u8], at: usize) -> bool {
         let Some(rest) = at
-            .checked_sub(self.at_around as usize)
+            .checked_add_signed(-isize::from(self.at_around))
             .and_then(|from| text.get(from..))
         else {
             return false;
         };
         // Too near to the end to load eight bytes: leave it to the comparison in full.
-        rest.first_chunk::<8>()
-            .is_none_or(|eight| (u64::from_le_bytes(*eight) ^ self.around) & self.mask == 0)
+        rest.first_chunk::<8>().is_none_or(|eight| {
+            (u64::from_le_bytes(*eight) ^ self.around) << (64 - self.around_bits) == 0
+        })
     }
 }
 
@@ -265,12 +294,7 @@ fn group_at(bytes: &[u8]) -> u32 {
     u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
-#[inline]
-fn bit_of(group: u32) -> usize {
-    (group.wrapping_mul(rarity::MULTIPLIER) >> (32 - BITMAP_BITS)) as usize
-}
-
-/// Another multiplier than the bitmap's: groups that share a bit must not share a bucket too.
+/// Another multiplier than the bitmap's: groups that share a mark must not share a bucket too.
 #[inline]
 fn bucket_of(group: u32) -> usize {
     (group.wrapping_mul(0x85eb_ca6b) >> 10) as usize

@@ -6,7 +6,9 @@
 //!
 //! Belongs here: one expression against one text, and lossy reading. Must not be here: which bodies to try.
 
+use super::rarity;
 use memchr::memmem;
+use std::cmp::Reverse;
 
 const REPLACEMENT: char = '\u{fffd}';
 
@@ -43,13 +45,8 @@ impl BodyRegex {
     pub(super) fn new(pattern: &str) -> Result<Self, regex_lite::Error> {
         if let Some(pieces) = line_pieces(pattern) {
             let literals = pieces.iter().flatten();
-            let wanted = literals
-                .flat_map(|literal| literal.split(REPLACEMENT))
-                .max_by_key(|text| text.len());
-            let trigger = match wanted {
-                Some(text) if !text.is_empty() => Trigger::Text(text.to_owned()),
-                _ => Trigger::Replacement,
-            };
+            let trigger = best_trigger(literals.flat_map(|literal| literal.split(REPLACEMENT)));
+            let trigger = trigger.map_or(Trigger::Replacement, Trigger::Text);
             return Ok(Self {
                 kind: Kind::Line(pieces),
                 trigger,
@@ -220,7 +217,7 @@ fn escape_braces(pattern: &str) -> String {
     out
 }
 
-/// The longest text outside groups and classes that no quantifier makes optional; `None` if unsure.
+/// A text outside groups and classes that no quantifier makes optional; `None` if unsure.
 fn required_text(pattern: &str) -> Option<String> {
     if pattern.contains('|') || pattern.contains("(?") || pattern.contains('[') {
         return None;
@@ -253,9 +250,14 @@ fn required_text(pattern: &str) -> Option<String> {
             None => runs.push(String::new()),
         }
     }
-    runs.into_iter()
-        .max_by_key(String::len)
-        .filter(|run| !run.is_empty())
+    best_trigger(runs.iter().map(String::as_str))
+}
+
+/// The text that is expected least often, of those long enough to be found fast; else the longest.
+fn best_trigger<'t>(texts: impl Iterator<Item = &'t str>) -> Option<String> {
+    let best =
+        texts.min_by_key(|text| (rarity::cost_of_text(text.as_bytes()), Reverse(text.len())));
+    best.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// How bytes that are not UTF-8 are read.

@@ -3,7 +3,7 @@
 //! It accepts what the reference's parser accepts, no more and no less. Strings are neither copied nor decoded and
 //! numbers are not converted: that happens when somebody looks at them.
 
-use super::scan::string_end;
+use super::scan::Scanner;
 use super::unescape::check_generalized;
 use super::{Document, Node, Spelling, Tag};
 use thiserror::Error;
@@ -95,6 +95,7 @@ impl Reader {
         self.open.clear();
         let mut pass = Pass {
             text,
+            scanner: Scanner::new(text),
             at: 0,
             nodes: &mut self.nodes,
             open: &mut self.open,
@@ -124,6 +125,7 @@ fn check_bytes(text: &[u8]) -> Result<bool, ReadError> {
 
 struct Pass<'a> {
     text: &'a [u8],
+    scanner: Scanner<'a>,
     at: usize,
     nodes: &'a mut Vec<Node>,
     open: &'a mut Vec<Open>,
@@ -294,7 +296,7 @@ impl Pass<'_> {
     fn string(&mut self) -> Result<(), ReadError> {
         let start = self.at + 1;
         let (end, spelling) =
-            string_end(self.text, start).map_err(|(at, message)| ReadError::Syntax { at, message })?;
+            self.scanner.string_end(start).map_err(|(at, message)| ReadError::Syntax { at, message })?;
         self.at = end + 1;
         let spelling = if spelling.has(Spelling::NON_ASCII) { spelling.with(self.lone) } else { spelling };
         self.push(Tag::Text, spelling, start, end - start)

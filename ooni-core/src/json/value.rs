@@ -16,6 +16,9 @@ pub struct Value<'a> {
 /// Decoded text: generalized UTF-8, borrowed where nothing had to be decoded.
 pub type Text<'a> = Cow<'a, [u8]>;
 
+/// Keys that are compared with each other one by one.
+const MOST_DISTINCT: usize = 24;
+
 const fn lone(tag: Tag, len: u32) -> [Node; 1] {
     [Node { start: 0, len, next: 1, tag, spelling: Spelling::PLAIN }]
 }
@@ -184,14 +187,15 @@ impl<'a> Value<'a> {
         if node.tag == Tag::Object { node.next } else { self.at }
     }
 
-    fn pairs(self) -> Pairs<'a> {
+    /// The members of an object as they are written, repeated keys and all. Of anything else, none.
+    pub fn pairs(self) -> Pairs<'a> {
         Pairs { document: self.document, at: self.at + 1, end: self.end_of_object() }
     }
 
     fn has_repeated_key(self) -> bool {
         let count = self.count();
-        if count <= 24 {
-            let mut seen = [&[][..]; 24];
+        if count <= MOST_DISTINCT {
+            let mut seen = [&[][..]; MOST_DISTINCT];
             for (i, (key, _)) in self.pairs().enumerate() {
                 if key.node().spelling.has(Spelling::ESCAPED) {
                     return true; // not known: `distinct` looks closely
@@ -237,13 +241,51 @@ impl<'a> Value<'a> {
 
     /// The member of that name; of anything but an object, missing.
     pub fn field(self, key: &'static str) -> Field<'a> {
+        let Document { text, nodes, .. } = *self.document;
+        let (mut at, end) = (self.at + 1, self.end_of_object());
         let mut found = None;
-        for (name, value) in self.pairs() {
-            if name.reads(key.as_bytes()) {
-                found = Some(value);
+        while at < end {
+            let name = nodes[at as usize];
+            let start = name.start as usize;
+            // Most names differ in length, which is known without looking at them.
+            let same = if name.spelling.has(Spelling::ESCAPED) {
+                Value { at, ..self }.reads(key.as_bytes())
+            } else {
+                name.len as usize == key.len() && text[start..start + key.len()] == *key.as_bytes()
+            };
+            at += 1;
+            if same {
+                found = Some(Value { at, ..self });
             }
+            at = nodes[at as usize].next;
         }
         Field { of: self, key, found }
+    }
+
+    /// The members of an object whose keys end in `suffix`, each key once: first position, last value.
+    pub fn members_ending(self, suffix: &'static str) -> Vec<(Text<'a>, Value<'a>)> {
+        let mut found: Vec<(Text<'a>, Value<'a>)> = Vec::new();
+        for (key, value) in self.pairs() {
+            let (raw, spelling) = (key.span(), key.node().spelling);
+            if !spelling.has(Spelling::ESCAPED) && !raw.ends_with(suffix.as_bytes()) {
+                continue;
+            }
+            let key = decode(raw, spelling);
+            if !key.ends_with(suffix.as_bytes()) {
+                continue;
+            }
+            let so_far = found.len();
+            match found.iter_mut().find(|(same, _)| *same == key) {
+                Some((_, last)) => *last = value,
+                None if so_far == MOST_DISTINCT => {
+                    // So many that looking for each among all others would take too long.
+                    let all = self.members().map(|(key, value)| (key.text().unwrap_or_default(), value));
+                    return all.filter(|(key, _)| key.ends_with(suffix.as_bytes())).collect();
+                }
+                None => found.push((key, value)),
+            }
+        }
+        found
     }
 
     /// Where this value is, as a JSON pointer (RFC 6901); `""` is the whole document.

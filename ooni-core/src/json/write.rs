@@ -45,7 +45,15 @@ pub(crate) fn write_key(key: &str, out: &mut Vec<u8>) {
     if out.last() != Some(&b'{') {
         out.push(b',');
     }
-    write_text(key.as_bytes(), out);
+    // The names of columns and scores are plain; those that were read back may be anything.
+    match key.bytes().all(is_plain) {
+        true => {
+            out.push(b'"');
+            out.extend_from_slice(key.as_bytes());
+            out.push(b'"');
+        }
+        false => write_text(key.as_bytes(), out),
+    }
     out.push(b':');
 }
 
@@ -61,7 +69,7 @@ pub fn write_text(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
     while !rest.is_empty() {
-        let plain = rest.iter().position(|&byte| !is_plain(byte)).unwrap_or(rest.len());
+        let plain = rest.iter().position(|&byte| !PLAIN[usize::from(byte)]).unwrap_or(rest.len());
         out.extend_from_slice(&rest[..plain]);
         rest = &rest[plain..];
         let Some(&byte) = rest.first() else { break };
@@ -86,6 +94,16 @@ pub fn write_text(text: &[u8], out: &mut Vec<u8>) {
 const fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7f) && !matches!(byte, b'"' | b'\\' | b'/')
 }
+
+const PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_plain(byte as u8);
+        byte += 1;
+    }
+    table
+};
 
 fn write_escape(byte: u8, out: &mut Vec<u8>) {
     let letter = match byte {

@@ -222,18 +222,13 @@ impl<'x, 'c> Search<'x, 'c> {
             return Ok(());
         }
         let fingerprints = self.context.fingerprints;
-        let mut wanted: Vec<(&[u32], Value<'c>)> = Vec::new();
-        for (name, value) in object(headers)?.members() {
-            let name = name.text().unwrap_or_default();
-            let indices = fingerprints.header_fingerprints(&crate::text::lower(&name));
-            if indices.is_empty() {
-                continue;
-            }
-            match wanted.iter_mut().find(|(same, _)| same.first() == indices.first()) {
-                Some((_, last)) => *last = value,
-                None => wanted.push((indices, value)),
-            }
+        // A key that is repeated has the place of the first and the value of the last; it matters only if wanted.
+        let mut wanted = Wanted::default();
+        if !wanted.collect(fingerprints, object(headers)?.pairs()) {
+            wanted = Wanted::default();
+            wanted.collect(fingerprints, headers.members());
         }
+        let Wanted(wanted) = wanted;
         if wanted.is_empty() {
             return Ok(());
         }
@@ -309,6 +304,32 @@ impl<'x, 'c> Search<'x, 'c> {
             return Ok(None);
         }
         Err(error)
+    }
+}
+
+/// Headers for which there are fingerprints: their places in the list, and the value.
+#[derive(Default)]
+struct Wanted<'c>(Vec<(&'c [u32], Value<'c>)>);
+
+impl<'c> Wanted<'c> {
+    /// Takes what is wanted; false when a name came up more than once.
+    fn collect(
+        &mut self,
+        fingerprints: &'c Fingerprints,
+        headers: impl Iterator<Item = (Value<'c>, Value<'c>)>,
+    ) -> bool {
+        let mut once = true;
+        for (name, value) in headers {
+            let indices = fingerprints.header_fingerprints(&name.text().unwrap_or_default());
+            if indices.is_empty() {
+                continue;
+            }
+            match self.0.iter_mut().find(|(same, _)| same.first() == indices.first()) {
+                Some((_, last)) => (*last, once) = (value, false),
+                None => self.0.push((indices, value)),
+            }
+        }
+        once
     }
 }
 

@@ -46,8 +46,8 @@ pub(super) fn ratio(bad: i64, good: i64) -> f64 {
 /// # Errors
 /// `E-TYPE` for a truthy failure that is no string, before the first that is unknown.
 pub(super) fn has_unknown_failure(context: &Context<'_>, tk: Value<'_>) -> Result<bool, Error> {
-    for (key, value) in object(tk)?.members() {
-        if !key.text().is_some_and(|key| key.ends_with(b"_failure")) || !is_truthy(value) {
+    for (_, value) in object(tk)?.members_ending("_failure") {
+        if !is_truthy(value) {
             continue;
         }
         match value.text() {
