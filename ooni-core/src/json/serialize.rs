@@ -1,15 +1,17 @@
 //! serde for [`Json`], without loss through any format.
 //!
 //! What serde's data model has no word for is an object of one member: `{"$int": "…"}` for an integer beyond 64 bits,
-//! `{"$float": "NaN"}`, `{"$text": "…"}` for a string with lone surrogates (escaped as in a JSON text), and
+//! `{"$float": "NaN"}`, `{"$text": "…"}` for a string with lone surrogates, each as `\uxxxx`, and
 //! `{"$object": [[key, value], …]}` for an object that could be taken for one of these. Rows in the reference's own
 //! form are written by `write`, and are read back by the lenient reader.
 
-use super::{Json, unescape, write_text};
+use super::scan::hex4;
+use super::{Json, push_code_point};
 use crate::number::Int;
+use crate::text;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 const INT: &str = "$int";
 const FLOAT: &str = "$float";
@@ -60,11 +62,44 @@ fn plain_keys(members: &[(Vec<u8>, Json)]) -> Option<Vec<&str>> {
     }
 }
 
-/// The text as a JSON string spells it, without the quotes.
+/// The text with lone surrogates as `\uxxxx` and backslashes doubled. All else is as it is, so that two halves side by
+/// side, which are not one character, stay two.
 fn escaped(text: &[u8]) -> String {
-    let mut out = Vec::new();
-    write_text(text, &mut out);
-    String::from_utf8_lossy(&out[1..out.len() - 1]).into_owned()
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut rest = text;
+    while let Some((code, length)) = text::first(rest) {
+        match char::from_u32(code) {
+            Some('\\') => out.push_str("\\\\"),
+            Some(c) => out.push(c),
+            None => {
+                let _ = write!(out, "\\u{code:04x}");
+            }
+        }
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// Undoes [`escaped`]; nothing for text that is not of its making.
+fn unescaped(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        out.extend_from_slice(plain.as_bytes());
+        rest = match escape.strip_prefix('\\') {
+            Some(rest) => {
+                out.push(b'\\');
+                rest
+            }
+            None => {
+                let (digits, rest) = escape.strip_prefix('u')?.split_at_checked(4)?;
+                push_code_point(hex4(digits.as_bytes(), 0)?.0, &mut out);
+                rest
+            }
+        };
+    }
+    out.extend_from_slice(rest.as_bytes());
+    Some(out)
 }
 
 impl<'de> Deserialize<'de> for Json {
@@ -144,11 +179,11 @@ fn untag<E: de::Error>(key: &[u8], value: &mut Json) -> Option<Result<Json, E>> 
             b"-Infinity" => Ok(Json::Float(f64::NEG_INFINITY)),
             _ => Err(E::custom("$float is none of NaN, Infinity, -Infinity")),
         },
-        (TEXT, Json::Text(text)) => {
-            let mut out = Vec::new();
-            unescape(text, &mut out);
-            Ok(Json::Text(out))
-        }
+        (TEXT, Json::Text(text)) => std::str::from_utf8(text)
+            .ok()
+            .and_then(unescaped)
+            .map(Json::Text)
+            .ok_or_else(|| E::custom("$text has a backslash that begins neither \\\\ nor \\uxxxx")),
         (OBJECT, Json::Array(pairs)) => pairs
             .drain(..)
             .map(|pair| match pair {
@@ -274,6 +309,7 @@ mod tests {
             (Json::Float(f64::NEG_INFINITY), r#"{"$float":"-Infinity"}"#),
             (Json::from("é/"), r#""é/""#),
             (Json::Text(b"a\xed\xa0\x80".to_vec()), r#"{"$text":"a\\ud800"}"#),
+            (Json::Text(b"\\\xed\xa0\xbd\xed\xb8\x80\xf0\x9f\x98\x80".to_vec()), r#"{"$text":"\\\\\\ud83d\\ude00😀"}"#),
             (Json::object([("$int", Json::from("5"))]), r#"{"$object":[["$int","5"]]}"#),
             (Json::object([("$int", Json::from(5)), ("a", Json::Null)]), r#"{"$int":5,"a":null}"#),
             (Json::Object(vec![(b"\xed\xa0\x80".to_vec(), Json::Null)]), r#"{"$object":[[{"$text":"\\ud800"},null]]}"#),
@@ -285,7 +321,7 @@ mod tests {
         for text in [r#"{"$int":5}"#, r#"{"$float":null}"#, r#"{"$text":[]}"#, r#"{"$object":{}}"#] {
             assert_eq!(serde_json::from_str::<Json>(text).unwrap().kind().name(), "an object", "{text}");
         }
-        for text in [r#"{"$int":"x"}"#, r#"{"$float":"1"}"#, r#"{"$object":[5]}"#, r#"{"$object":[["a"]]}"#] {
+        for text in [r#"{"$int":"x"}"#, r#"{"$float":"1"}"#, r#"{"$text":"\\u12"}"#, r#"{"$text":"\\n"}"#, r#"{"$object":[5]}"#, r#"{"$object":[["a"]]}"#] {
             assert!(serde_json::from_str::<Json>(text).is_err(), "{text}");
         }
     }
