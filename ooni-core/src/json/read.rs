@@ -675,8 +675,8 @@ mod tests {
         assert_eq!(read(r#"{"a":1,"b":2}"#), Ok(Kind::Object));
         // Keys are values.
         let error = read(r#"{"a":1,"b":2,"c":3}"#).unwrap_err();
-        assert_eq!(error, ReadError::Limit { at: 16, what: "values", limit: 6 });
-        assert_eq!(error.to_string(), "values beyond the limit of 6 at byte 16");
+        assert_eq!(error, ReadError::Limit { at: 18, what: "values", limit: 6 });
+        assert_eq!(error.to_string(), "values beyond the limit of 6 at byte 18");
         assert_eq!(read(&" ".repeat(41)), Err(ReadError::Limit { at: 0, what: "bytes", limit: 40 }));
         assert_eq!(read(&format!("{:40}", 1)), Ok(Kind::Int));
         // A limit beyond the reference's is that of the reference, and no limit of ours.
@@ -694,7 +694,7 @@ mod tests {
         }
     }
 
-    /// Strings that end, escape and leave ASCII at every position of the 32-byte blocks in which their end is sought.
+    /// Strings that end, escape and leave ASCII at every position of the 64-byte blocks in which their end is sought.
     #[test]
     fn strings_across_blocks() {
         let specials: [(&[u8], &[u8]); 8] = [
@@ -707,9 +707,9 @@ mod tests {
             ("é".as_bytes(), "é".as_bytes()),
             (b"\xed\xa0\x80\\ud800", b"\xed\xa0\x80\xed\xa0\x80"),
         ];
-        let fill: Vec<u8> = (0..70).map(|i| b'!' + 2 + i % 50).filter(|&byte| byte != b'\\').collect();
-        for offset in 0..33 {
-            for length in 0..68 {
+        let fill: Vec<u8> = (0..140).map(|i| b'!' + 2 + i % 50).filter(|&byte| byte != b'\\').collect();
+        for offset in 0..64 {
+            for length in (0..4).chain(54..70).chain(118..134) {
                 for (raw, decoded) in specials {
                     // The special part at the end of the filling, and in its middle.
                     for at in [length, length / 2] {

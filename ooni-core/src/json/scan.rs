@@ -415,24 +415,34 @@ mod tests {
     }
 
     #[test]
-    fn first_special_in_every_block() {
-        for special in [b'"', b'\\'] {
-            for at in 0..=32 {
-                for high in 0..=32 {
-                    for later in [0x22u8, 0x23, 0x5d, 0x80, 0xff] {
-                        let mut block = [b'x'; 32];
-                        block.iter_mut().skip(at).for_each(|byte| *byte = later);
-                        if high < 32 {
-                            block[high] = 0x80;
-                        }
-                        if at < 32 {
-                            block[at] = special;
-                        }
-                        let place = block.iter().position(|&byte| byte == b'"' || byte == b'\\').unwrap_or(32);
-                        let expected = (place, block[..place].iter().any(|&byte| byte >= 0x80));
-                        assert_eq!(first_special(&block), expected, "{block:x?}");
-                    }
+    fn masks_have_a_bit_for_each_byte() {
+        for at in 0..BLOCK {
+            for byte in [0, b' ', b'"', b'#', b'\\', b']', b'u', b't', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
+                for fill in [b'x', b'"', b'!', 0x80, 0xa2] {
+                    let mut block = [fill; BLOCK];
+                    block[at] = byte;
+                    let naive = |is: &dyn Fn(u8) -> bool| {
+                        (0..BLOCK).filter(|&i| is(block[i])).fold(0u64, |mask, i| mask | 1 << i)
+                    };
+                    let [quotes, some] = masks(&block, [b"\"", b"\\ut/"]);
+                    assert_eq!(quotes, naive(&|byte| byte == b'"'));
+                    assert_eq!(some, naive(&|byte| b"\\ut/".contains(&byte)));
+                    assert_eq!(high_bits(&block), naive(&|byte| byte >= 0x80));
                 }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn escaped_bytes(a in any::<u64>(), b in any::<u64>(), c in any::<u64>(), carry in any::<bool>()) {
+            for backslashes in [a, a & b, a | b, a & b & c, a | b | c, !0, 0, 1 << 63, a | 1 << 63] {
+                let (mut expected, mut escapes) = (0u64, carry);
+                for i in 0..64 {
+                    expected |= u64::from(escapes) << i;
+                    escapes = !escapes && backslashes >> i & 1 == 1;
+                }
+                prop_assert_eq!(escaped(backslashes, carry), (expected, escapes), "{:x}", backslashes);
             }
         }
     }
