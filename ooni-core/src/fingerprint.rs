@@ -6,6 +6,7 @@
 mod body_index;
 mod check;
 mod literal_search;
+mod headers;
 mod load;
 mod matching;
 mod needles;
@@ -15,12 +16,12 @@ mod regexp;
 pub mod spelling;
 
 pub use check::Finding;
+pub use headers::{Header, HeaderMatch};
 pub use load::LoadError;
 pub use matching::{Body, BodyMatch, BodyRules, Scratch};
 
 use body_index::BodyIndex;
 use serde::{Deserialize, Serialize};
-use crate::text::lower;
 use std::collections::HashMap;
 use std::str::FromStr;
 
@@ -145,19 +146,6 @@ impl Fingerprint {
         matches!(self.scope, Scope::Isp | Scope::Nat).then_some(ConfirmedBy::Scope(self.scope))
     }
 
-    /// Whether a header value matches. `contains` has `contains` patterns match, which they did not in
-    /// published rows; `regexp` patterns never do.
-    #[must_use]
-    pub fn header_matches(&self, value: &[u8], contains: bool) -> bool {
-        let pattern = self.pattern.as_bytes();
-        match self.pattern_type {
-            PatternType::Full => value == pattern,
-            PatternType::Prefix => value.starts_with(pattern),
-            PatternType::Contains => contains && memchr::memmem::find(value, pattern).is_some(),
-            PatternType::Regexp => false,
-        }
-    }
-
     /// The header it is for, as spelled in the list.
     #[must_use]
     pub fn header(&self) -> Option<&str> {
@@ -211,9 +199,8 @@ pub struct Fingerprints {
     http: Vec<Fingerprint>,
     list_sha256: String,
     by_address: HashMap<String, Vec<u32>>,
-    /// By name of the header; there are a handful of names.
-    by_header: Vec<(String, Vec<u32>)>,
-    headers: Vec<u32>,
+    /// There are a handful.
+    headers: Vec<Header>,
     body: BodyIndex,
 }
 
@@ -241,23 +228,12 @@ impl Fingerprints {
                 .or_default()
                 .push(at);
         }
-        let mut by_header: Vec<(String, Vec<u32>)> = Vec::new();
-        let mut headers = Vec::new();
-        for (at, fingerprint) in (0..).zip(&http) {
-            if let Some(name) = fingerprint.header() {
-                match by_header.iter_mut().find(|(same, _)| same == name) {
-                    Some((_, places)) => places.push(at),
-                    None => by_header.push((name.to_owned(), vec![at])),
-                }
-                headers.push(at);
-            }
-        }
+        let headers = headers::by_header(&http)?;
         Ok(Self {
             dns,
             http,
             list_sha256: list_sha256.into(),
             by_address,
-            by_header,
             headers,
             body,
         })
@@ -290,26 +266,5 @@ impl Fingerprints {
             .ok()
             .and_then(|address| self.by_address.get(address));
         found.map_or(&[], Vec::as_slice)
-    }
-
-    /// Places in [`http`](Self::http) of the fingerprints for this header, whose name is put into lower case to be
-    /// looked up: a fingerprint whose header is not in lower case is never found.
-    #[must_use]
-    pub fn header_fingerprints(&self, name: &[u8]) -> &[u32] {
-        let is_ascii = name.is_ascii();
-        let same = |wanted: &str| match is_ascii {
-            true => {
-                wanted.len() == name.len()
-                    && wanted.bytes().zip(name).all(|(wanted, byte)| wanted == byte.to_ascii_lowercase())
-            }
-            false => *lower(name) == *wanted.as_bytes(),
-        };
-        self.by_header.iter().find(|(wanted, _)| same(wanted)).map_or(&[], |(_, places)| places)
-    }
-
-    /// Places in [`http`](Self::http) of all header fingerprints.
-    #[must_use]
-    pub fn all_header_fingerprints(&self) -> &[u32] {
-        &self.headers
     }
 }

@@ -42,8 +42,7 @@ fn public_lists_load() {
         (226, 1729, "abc")
     );
     assert!(list.has_body_fingerprints());
-    assert_eq!(list.all_header_fingerprints().len(), 118 + 275 + 25);
-    assert!(list.all_header_fingerprints().is_sorted());
+    assert_eq!(list.http().iter().filter(|fingerprint| fingerprint.header().is_some()).count(), 118 + 275 + 25);
     let first = &list.http()[0];
     assert_eq!(
         (first.name.as_str(), first.scope, first.confidence_no_fp),
@@ -193,13 +192,19 @@ fn headers() {
         fingerprint("header.server", PatternType::Regexp, "ab"),
     ];
     let list = Fingerprints::new(Vec::new(), http, "").unwrap();
-    assert_eq!(list.header_fingerprints(b"server"), [0, 3, 4, 5]);
-    assert_eq!(list.all_header_fingerprints(), [0, 1, 3, 4, 5]);
-    assert!(list.header_fingerprints(b"").is_empty());
+    assert!(list.header(b"").is_none());
+    assert!(list.header(b"via").is_none());
+    let header = list.header(b"SERVER").unwrap();
+    assert_eq!((header.decoded_for(false), header.decoded_for(true)), (Some(3), Some(3)));
+    let search = |value: &[u8], full, contains| -> Vec<(u32, usize)> {
+        let mut found = Vec::new();
+        header.find(list.http(), value, full, contains, &mut found);
+        found.into_iter().map(|found| (found.http_index, found.offset)).collect()
+    };
+    assert_eq!(search(b"ab", false, true), [(3, 0), (4, 0)]);
+    assert_eq!(search(b"xabab", true, true), [(4, 1)]);
     let matches = |value: &[u8], contains| -> Vec<u32> {
-        let all = list.header_fingerprints(b"server").iter().copied();
-        all.filter(|&at| list.http()[at as usize].header_matches(value, contains))
-            .collect()
+        search(value, true, contains).into_iter().map(|(at, _)| at).collect()
     };
     assert_eq!(matches(b"ab", false), [0, 3]);
     assert_eq!(matches(b"ab", true), [0, 3, 4]);

@@ -295,6 +295,10 @@ impl Pass<'_> {
     #[inline]
     fn string(&mut self) -> Result<(), ReadError> {
         let start = self.at + 1;
+        if let Some(end) = self.scanner.plain_end(start) {
+            self.at = end + 1;
+            return self.push(Tag::Text, Spelling::PLAIN, start, end - start);
+        }
         let (end, spelling) =
             self.scanner.string_end(start).map_err(|(at, message)| ReadError::Syntax { at, message })?;
         self.at = end + 1;

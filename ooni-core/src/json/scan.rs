@@ -88,8 +88,21 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// The end of a string that is in the block at hand and has nothing of note in it, as most have.
+    #[inline(always)]
+    pub(super) fn plain_end(&self, start: usize) -> Option<usize> {
+        let block = start & !(BLOCK - 1);
+        if block != self.block {
+            return None;
+        }
+        let from = u64::MAX << (start - block);
+        let quotes = self.quotes & from;
+        let before_end = (quotes & quotes.wrapping_neg()).wrapping_sub(1) & from;
+        let plain = quotes != 0 && (self.backslashes | self.high) & before_end == 0;
+        plain.then(|| block + quotes.trailing_zeros() as usize)
+    }
+
     /// From the byte after the opening quote to the closing quote: its position, and the spelling of what is between.
-    #[inline]
     pub(super) fn string_end(&mut self, start: usize) -> Result<(usize, Spelling), Broken> {
         let (mut high, mut backslashes) = (0, 0);
         let mut spelling = Spelling::PLAIN;

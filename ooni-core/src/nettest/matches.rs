@@ -6,7 +6,9 @@ use super::Context;
 use super::shared::object;
 use crate::base64::{self, Base64Error};
 use crate::error::{Code, Error};
-use crate::fingerprint::{Body, BodyRules, ConfirmedBy, Fingerprint, Fingerprints, PatternType, Scratch, locality};
+use crate::fingerprint::{
+    Body, BodyRules, ConfirmedBy, Fingerprint, Fingerprints, Header, HeaderMatch, PatternType, Scratch, locality,
+};
 use crate::json::{Json, Kind, Value, push_code_point};
 use crate::measurement::Measurement;
 use crate::number::Int;
@@ -228,56 +230,63 @@ impl<'x, 'c> Search<'x, 'c> {
             wanted = Wanted::default();
             wanted.collect(fingerprints, headers.members());
         }
-        let Wanted(wanted) = wanted;
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        let mut values: Vec<_> = wanted.iter().map(|(_, value)| Header::new(*value)).collect();
-        let mut in_order: Vec<_> = wanted
-            .iter()
-            .enumerate()
-            .flat_map(|(which, (indices, _))| indices.iter().map(move |&index| (index, which)))
-            .collect();
-        in_order.sort_unstable();
-        for (index, which) in in_order {
-            self.header(&fingerprints.http()[index as usize], &mut values[which])?;
-        }
-        Ok(())
-    }
-
-    fn header(&mut self, fingerprint: &'c Fingerprint, header: &mut Header<'c>) -> Result<(), Error> {
         let contains = self.context.repairs(Repair::HeaderContains);
-        let (place, is_latin1) = (header.place, header.is_base64);
-        // A value in base64 is not decoded to be compared in full.
-        let text = match fingerprint.pattern_type {
-            PatternType::Full => header.plain.as_deref(),
-            PatternType::Contains if !contains => None,
-            PatternType::Regexp => None,
-            PatternType::Prefix | PatternType::Contains => self.header_text(header)?,
-        };
-        let Some(text) = text else { return Ok(()) };
-        if fingerprint.header_matches(text, contains) {
-            let offsets = offsets(text, fingerprint, is_latin1);
-            self.found(fingerprint, place, &offsets);
+        // In the order of the list, as each fingerprint is tried: it decides which of several errors is told.
+        wanted.0.sort_by_key(|(header, _)| header.decoded_for(contains).unwrap_or(u32::MAX));
+        let mut found = Vec::new();
+        for (header, value) in wanted.0 {
+            self.header(header, value, contains, &mut found)?;
+        }
+        found.sort_unstable_by_key(|(found, ..)| *found);
+        for (HeaderMatch { http_index, offset }, place, more) in found {
+            let offsets = [&[offset], &*more].concat();
+            self.found(&fingerprints.http()[http_index as usize], place, &offsets);
         }
         Ok(())
     }
 
-    /// The text of a header, decoded where it is base64; nothing for a value of another kind.
-    fn header_text<'h>(&mut self, header: &'h mut Header<'c>) -> Result<Option<&'h [u8]>, Error> {
-        if header.is_base64 && header.decoded.is_none() {
-            let data = header.value.field("data").if_missing(Value::EMPTY_TEXT);
-            let bytes = self.decoded(data)?;
-            if bytes.is_none() {
-                header.is_base64 = false;
+    /// Searches one header value: text, or base64 in an object, which is never compared in full.
+    fn header(
+        &mut self,
+        header: &Header,
+        value: Value<'c>,
+        contains: bool,
+        found: &mut Vec<(HeaderMatch, Value<'c>, Vec<usize>)>,
+    ) -> Result<(), Error> {
+        let http = self.context.fingerprints.http();
+        let mut matches = Vec::new();
+        if let Some(text) = value.text() {
+            header.find(http, &text, true, contains, &mut matches);
+            for one in matches {
+                found.push((one, value, self.further_offsets(one, &text)));
             }
-            header.decoded = bytes.map(|bytes| {
+        } else if header.decoded_for(contains).is_some() && value.field("format").value().is_text("base64") {
+            let data = value.field("data").if_missing(Value::EMPTY_TEXT);
+            if let Some(bytes) = self.decoded(data)? {
+                // The reference reads the bytes as Latin-1: each is a character.
                 let mut text = Vec::with_capacity(bytes.len());
                 bytes.iter().for_each(|&byte| push_code_point(u32::from(byte), &mut text));
-                text
-            });
+                header.find(http, &text, false, contains, &mut matches);
+                for mut one in matches {
+                    let mut more = self.further_offsets(one, &text);
+                    for offset in more.iter_mut().chain([&mut one.offset]) {
+                        *offset = crate::text::chars(&text[..*offset]).count();
+                    }
+                    found.push((one, data, more));
+                }
+            }
         }
-        Ok(header.decoded.as_deref().or(header.plain.as_deref()))
+        Ok(())
+    }
+
+    /// Where else a pattern is in a header; only for explanations.
+    fn further_offsets(&self, found: HeaderMatch, text: &[u8]) -> Vec<usize> {
+        let fingerprint = &self.context.fingerprints.http()[found.http_index as usize];
+        let wanted = self.context.trace.is_some() && fingerprint.pattern_type == PatternType::Contains;
+        if !wanted || fingerprint.pattern.is_empty() {
+            return Vec::new();
+        }
+        memchr::memmem::find_iter(text, fingerprint.pattern.as_bytes()).skip(1).collect()
     }
 
     /// Decodes base64. Nothing where it does not decode and that is repaired: it is skipped.
@@ -307,9 +316,9 @@ impl<'x, 'c> Search<'x, 'c> {
     }
 }
 
-/// Headers for which there are fingerprints: their places in the list, and the value.
+/// Headers for which there are fingerprints.
 #[derive(Default)]
-struct Wanted<'c>(Vec<(&'c [u32], Value<'c>)>);
+struct Wanted<'c>(Vec<(&'c Header, Value<'c>)>);
 
 impl<'c> Wanted<'c> {
     /// Takes what is wanted; false when a name came up more than once.
@@ -320,43 +329,14 @@ impl<'c> Wanted<'c> {
     ) -> bool {
         let mut once = true;
         for (name, value) in headers {
-            let indices = fingerprints.header_fingerprints(&name.text().unwrap_or_default());
-            if indices.is_empty() {
-                continue;
-            }
-            match self.0.iter_mut().find(|(same, _)| same.first() == indices.first()) {
+            let Some(header) = name.text().and_then(|name| fingerprints.header(&name)) else { continue };
+            match self.0.iter_mut().find(|(same, _)| same.name() == header.name()) {
                 Some((_, last)) => (*last, once) = (value, false),
-                None => self.0.push((indices, value)),
+                None => self.0.push((header, value)),
             }
         }
         once
     }
-}
-
-/// A header value, decoded at most once.
-struct Header<'c> {
-    value: Value<'c>,
-    place: Value<'c>,
-    plain: Option<Cow<'c, [u8]>>,
-    is_base64: bool,
-    decoded: Option<Vec<u8>>,
-}
-
-impl<'c> Header<'c> {
-    fn new(value: Value<'c>) -> Header<'c> {
-        let is_base64 = value.field("format").value().is_text("base64");
-        let place = if is_base64 { value.field("data").found().unwrap_or(value) } else { value };
-        Header { value, place, plain: value.text(), is_base64, decoded: None }
-    }
-}
-
-/// Where the pattern is, in bytes of what was decoded: those of base64 are read as Latin-1, each a character.
-fn offsets(text: &[u8], fingerprint: &Fingerprint, is_latin1: bool) -> Vec<usize> {
-    if fingerprint.pattern_type != PatternType::Contains || fingerprint.pattern.is_empty() {
-        return vec![0];
-    }
-    let places = memchr::memmem::find_iter(text, fingerprint.pattern.as_bytes());
-    if is_latin1 { places.map(|at| crate::text::chars(&text[..at]).count()).collect() } else { places.collect() }
 }
 
 /// Country of the probe in upper case, `ZZ` when missing or null.
