@@ -119,7 +119,9 @@ fn copied_columns() {
     for (runtime, expected) in [("", "0.0"), ("null", "0.0"), ("5", "5"), ("1e3", "1000.0"), (r#""x""#, r#""x""#)] {
         assert_eq!(of_row(&[("test_runtime", runtime)], "test_runtime"), expected);
     }
-    for (name, expected) in [(r#""x""#, r#""x""#), ("null", r#""""#), ("0", r#""""#), ("[]", r#""""#), ("5", "5"), ("[0]", "[0]")] {
+    for (name, expected) in
+        [(r#""x""#, r#""x""#), ("null", r#""""#), ("0", r#""""#), ("[]", r#""""#), ("5", "5"), ("[0]", "[0]")]
+    {
         assert_eq!(of_row(&[("test_name", name)], "test_name"), expected);
     }
     for (annotations, platform, architecture) in [
@@ -163,7 +165,9 @@ fn input_and_domain() {
     for wrong in [r#""http://[::1""#, r#""http://[1.2.3.4]/""#, r#""http://a\uff0fb.com/""#, r#""http://[a]@b/""#] {
         assert_eq!(error(&[("input", wrong)]), (Code::Value, "/input".to_owned()), "{wrong}");
     }
-    let meek = |input: &str| [("test_name", r#""meek_fronted_requests_test""#), ("input", input)].map(|(k, v)| (k, v.to_owned()));
+    let meek = |input: &str| {
+        [("test_name", r#""meek_fronted_requests_test""#), ("input", input)].map(|(k, v)| (k, v.to_owned()))
+    };
     for (input, stored, domain) in [
         (r#"["b","a"]"#, "{b,a}", "b"),
         (r#"["a/b,c"]"#, "{a/b,c}", "a/b,c"),
@@ -225,8 +229,17 @@ fn dates() {
             assert_eq!(error(&[(key, odd)]), (Code::Type, path.clone()), "{odd}");
         }
         for wrong in [
-            "", "x", "2021-01-02", "2021-01-02T03:04:05", "2021-01-02 03:04:05Z", " 2021-01-02 03:04:05", "2021-02-30 03:04:05",
-            "2021-01-02 24:00:00", "2021-01-02 23:59:60", "0000-01-01 00:00:00", "2021-01-02 03:04:05.1",
+            "",
+            "x",
+            "2021-01-02",
+            "2021-01-02T03:04:05",
+            "2021-01-02 03:04:05Z",
+            " 2021-01-02 03:04:05",
+            "2021-02-30 03:04:05",
+            "2021-01-02 24:00:00",
+            "2021-01-02 23:59:60",
+            "0000-01-01 00:00:00",
+            "2021-01-02 03:04:05.1",
         ] {
             assert_eq!(error(&[(key, &format!("{wrong:?}"))]), (Code::Value, path.clone()), "{wrong}");
         }
@@ -239,9 +252,10 @@ fn dates() {
         ("measurement_start_time", ""),
         ("test_start_time", ""),
     ];
-    for (i, path) in ["/annotations/ooni_run_link_id", "/input", "/probe_asn", "/measurement_start_time", "/test_start_time"]
-        .into_iter()
-        .enumerate()
+    for (i, path) in
+        ["/annotations/ooni_run_link_id", "/input", "/probe_asn", "/measurement_start_time", "/test_start_time"]
+            .into_iter()
+            .enumerate()
     {
         assert_eq!(error(&all[i..]).1, path);
     }
@@ -314,7 +328,10 @@ fn flags() {
     // One half is no anomaly.
     let half = r#"{"targets":{"a":{"failure":"x","network_events":[]},"b":{"failure":null,"network_events":[]}}}"#;
     assert_eq!(flags(r#""tor""#, half), (false, false, false, none.clone()));
-    assert_eq!(flags(r#""facebook_messenger""#, r#"{"facebook_tcp_blocking":true}"#), (false, false, false, none.clone()));
+    assert_eq!(
+        flags(r#""facebook_messenger""#, r#"{"facebook_tcp_blocking":true}"#),
+        (false, false, false, none.clone())
+    );
     let more = r#"{"facebook_tcp_blocking":true,"facebook_dns_blocking":true}"#;
     assert_eq!(flags(r#""facebook_messenger""#, more), (true, false, false, none.clone()));
     // The integer 0 and the float 1.0 of accuracy.
@@ -354,9 +371,15 @@ fn wrong_dates() {
     assert_eq!(scores(&with("000001"), r#""2023-01-02 03:04:05""#, &[]), old);
     // Ids without a time, or with one that is none.
     for uid in [
-        "01202003026e2b60ffaa8e1b2bc7865d0bc26659", "x", "20240102030405.000000", "20241302030405.000000_IT_ndt_x",
-        "20240230030405.000000_IT_ndt_x", "20240102030405.0000000_IT_ndt_x", "2024010203040.000000_IT_ndt_xx",
-        "30240102030405.000000_IT_ndt_x", "20240102030405_IT_ndt_0123456789",
+        "01202003026e2b60ffaa8e1b2bc7865d0bc26659",
+        "x",
+        "20240102030405.000000",
+        "20241302030405.000000_IT_ndt_x",
+        "20240230030405.000000_IT_ndt_x",
+        "20240102030405.0000000_IT_ndt_x",
+        "2024010203040.000000_IT_ndt_xx",
+        "30240102030405.000000_IT_ndt_x",
+        "20240102030405_IT_ndt_0123456789",
     ] {
         assert_eq!(scores(uid, r#""0001-01-01 00:00:00""#, &[]), "{}", "{uid}");
     }
@@ -388,7 +411,9 @@ fn wrong_dates() {
 #[test]
 fn steps() {
     let good = measurement(&[]);
-    assert!(matches!(outcome(&good, ""), Outcome::Rejected { error } if error.code == Code::Assert && error.path.is_empty()));
+    assert!(
+        matches!(outcome(&good, ""), Outcome::Rejected { error } if error.code == Code::Assert && error.path.is_empty())
+    );
     assert!(matches!(outcome(&good[1..], UID), Outcome::Rejected { error } if error.code == Code::Parse));
     for text in ["[]", "5", "null", r#""x""#] {
         assert!(matches!(outcome(text, UID), Outcome::Rejected { error } if error.code == Code::Type));
@@ -401,7 +426,9 @@ fn steps() {
     ] {
         assert_eq!(outcome(&measurement(changes), UID), Outcome::Discarded { reason });
     }
-    for kept in [&[("report_id", r#""""#)][..], &[("probe_cc", "")], &[("probe_cc", r#""ZZ ""#)], &[("probe_asn", r#""AS00""#)]] {
+    for kept in
+        [&[("report_id", r#""""#)][..], &[("probe_cc", "")], &[("probe_cc", r#""ZZ ""#)], &[("probe_asn", r#""AS00""#)]]
+    {
         row(kept);
     }
     for (key, value) in [("probe_cc", "null"), ("probe_cc", "5"), ("probe_asn", "null"), ("probe_asn", "[]")] {
@@ -420,7 +447,15 @@ fn envelopes() {
         other => panic!("{other:?}"),
     };
     assert_eq!(verified(&inner), "t");
-    for (value, letter) in [(r#""t""#, "t"), (r#""f""#, "f"), (r#""u""#, "u"), (r#""x""#, "u"), ("true", "u"), ("null", "u"), (r#""T""#, "u")] {
+    for (value, letter) in [
+        (r#""t""#, "t"),
+        (r#""f""#, "f"),
+        (r#""u""#, "u"),
+        (r#""x""#, "u"),
+        ("true", "u"),
+        ("null", "u"),
+        (r#""T""#, "u"),
+    ] {
         assert_eq!(verified(&format!(r#"{{"is_verified":{value},"format":"json","content":{inner}}}"#)), letter);
     }
     assert_eq!(verified(&format!(r#"{{"format":"jSoN","content":{inner},"more":1}}"#)), "u");
@@ -471,19 +506,24 @@ fn openvpn() {
         )
     );
     // At the top, and the wrong way round.
-    for (success, anomaly) in [("true", "true"), ("false", "false"), ("1", "false"), (r#""true""#, "false"), ("null", "false")] {
+    for (success, anomaly) in
+        [("true", "true"), ("false", "false"), ("1", "false"), (r#""true""#, "false"), ("null", "false")]
+    {
         assert_eq!(of(&[("success", success)], "anomaly"), anomaly);
     }
     assert_eq!(of(&[("test_keys", r#"{"success":true}"#)], "anomaly"), "false");
     assert_eq!(of(&[("annotations", r#"{"platform":"linux"}"#)], "platform"), r#""""#);
     assert_eq!(of(&[("platform", r#""linux""#)], "platform"), r#""linux""#);
     for key in ["failure", "minivpn_version", "obfs4_version", "obfuscation", "provider", "remote", "transport"] {
-        for (value, expected) in [("null", r#""""#), (r#""x""#, r#""x""#), ("5", "5"), ("[]", "[]"), ("false", "false")] {
+        for (value, expected) in [("null", r#""""#), (r#""x""#, r#""x""#), ("5", "5"), ("[]", "[]"), ("false", "false")]
+        {
             assert_eq!(of(&[("test_keys", &format!(r#"{{"{key}":{value}}}"#))], key), expected);
         }
     }
     for key in ["success", "success_handshake", "success_icmp", "success_urlgrab"] {
-        for (value, expected) in [("null", "false"), ("true", "true"), ("0", "false"), (r#""x""#, "true"), ("[]", "false")] {
+        for (value, expected) in
+            [("null", "false"), ("true", "true"), ("0", "false"), (r#""x""#, "true"), ("[]", "false")]
+        {
             assert_eq!(of(&[("test_keys", &format!(r#"{{"{key}":{value}}}"#))], key), expected);
         }
     }
@@ -568,7 +608,10 @@ fn every_outcome_is_read_back() {
         measurement(&[("test_name", r#""psiphon""#), ("test_runtime", "NaN"), ("report_id", r#"{"$int":"5"}"#)]),
         measurement(&[("software_name", r#""\ud83d""#), ("probe_asn", r#""AS99999999999999999999""#)]),
     ];
-    for text in texts {
+    // As deep as a measurement may be.
+    let deep = format!("{}{}", "[".repeat(1023), "]".repeat(1023));
+    let deep = [("report_id", r#""R""#), ("test_name", r#""psiphon""#), ("software_name", &deep), ("test_keys", "{}")];
+    for text in texts.into_iter().chain([measurement(&deep)]) {
         let outcome = outcome(&text, UID);
         let written = serde_json::to_string(&outcome).unwrap();
         assert_eq!(serde_json::from_str::<Outcome>(&written).unwrap(), outcome, "{written}");
