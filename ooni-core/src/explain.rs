@@ -96,7 +96,8 @@ impl Scorer<'_> {
         }
         let difference = |repair: Repair| {
             let lacking = outcome(all.without(repair));
-            let (without, with) = if lacking == fixed { (&compat, &outcome(none.with(repair))) } else { (&lacking, &fixed) };
+            let (without, with) =
+                if lacking == fixed { (&compat, &outcome(none.with(repair))) } else { (&lacking, &fixed) };
             (without != with).then(|| Difference { repair, without: in_words(without), with: in_words(with) })
         };
         Repair::ALL.into_iter().filter_map(difference).collect()
@@ -201,7 +202,8 @@ fn plain(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const NAMES: &str = "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries\n";
+    const NAMES: &str =
+        "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries\n";
 
     fn fingerprints() -> Fingerprints {
         let dns = format!("{NAMES}d1,nat,,dns,full,10.10.34.36,10,IR\n");
@@ -235,67 +237,92 @@ mod tests {
 
     #[test]
     fn an_anomaly() {
-        check(&measurement("web_connectivity", r#"{"blocking":"dns"}"#), Rules::Compat, &[
-            "20240102030410.000000_IT_x_0123456789abcdef: anomaly, no fingerprint (compat/1)",
-            r#"  scores {"blocking_general":1.0,"blocking_global":0.0,"blocking_country":0.0,"blocking_isp":0.0,"blocking_local":0.0,"analysis":{"blocking_type":"dns"}}"#,
-            "  blocking_general: the probe says that the site is blocked",
-            r#"    /test_keys/blocking is "dns""#,
-        ]);
+        check(
+            &measurement("web_connectivity", r#"{"blocking":"dns"}"#),
+            Rules::Compat,
+            &[
+                "20240102030410.000000_IT_x_0123456789abcdef: anomaly, no fingerprint (compat/1)",
+                r#"  scores {"blocking_general":1.0,"blocking_global":0.0,"blocking_country":0.0,"blocking_isp":0.0,"blocking_local":0.0,"analysis":{"blocking_type":"dns"}}"#,
+                "  blocking_general: the probe says that the site is blocked",
+                r#"    /test_keys/blocking is "dns""#,
+            ],
+        );
     }
 
     #[test]
     fn confirmed() {
-        let keys = r#"{"blocking":false,"requests":[{"response":{"body":"a BLOCK, a BLOCK","headers":{"Server":"A Wall"}}}]}"#;
-        check(&measurement("web_connectivity", keys), Rules::Fixed, &[
-            "20240102030410.000000_IT_x_0123456789abcdef: anomaly, confirmed, 2 fingerprints (fixed/1)",
-            concat!(
-                r#"  scores {"blocking_general":2.0,"blocking_global":0.0,"blocking_country":1.0,"blocking_isp":0.0,"#,
-                r#""blocking_local":1.0,"fingerprints":[{"name":"page","scope":"nat","location_found":"body","#,
-                r#""confidence_no_fp":5,"expected_countries":["IT"]},{"name":"header","scope":"inst","#,
-                r#""location_found":"header.server","confidence_no_fp":5,"expected_countries":["DE","IT"]}],"confirmed":true}"#
-            ),
-            "  confirmed: a fingerprint of this country was found",
-            r#"    /test_keys/requests/0/response/body is "a BLOCK, a BLOCK""#,
-            "  confirmed: a fingerprint of this country was found",
-            r#"    /test_keys/requests/0/response/headers/Server is "A Wall""#,
-            "  blocking_general: fingerprints that were found for a place count in general too",
-            r#"    /test_keys/requests/0/response/body is "a BLOCK, a BLOCK""#,
-            r#"    /test_keys/requests/0/response/headers/Server is "A Wall""#,
-            "  fingerprint page, nat, body: confirms, expected in IT",
-            r#"    /test_keys/requests/0/response/body at byte 2: contains "BLOCK""#,
-            "  fingerprint header, inst, header.server: confirms, expected in IT",
-            r#"    /test_keys/requests/0/response/headers/Server at byte 2: contains "Wall""#,
-            "  repair header-contains: without it anomaly, confirmed, 1 fingerprint; with it anomaly, confirmed, 2 fingerprints",
-        ]);
+        let keys =
+            r#"{"blocking":false,"requests":[{"response":{"body":"a BLOCK, a BLOCK","headers":{"Server":"A Wall"}}}]}"#;
+        check(
+            &measurement("web_connectivity", keys),
+            Rules::Fixed,
+            &[
+                "20240102030410.000000_IT_x_0123456789abcdef: anomaly, confirmed, 2 fingerprints (fixed/1)",
+                concat!(
+                    r#"  scores {"blocking_general":2.0,"blocking_global":0.0,"blocking_country":1.0,"blocking_isp":0.0,"#,
+                    r#""blocking_local":1.0,"fingerprints":[{"name":"page","scope":"nat","location_found":"body","#,
+                    r#""confidence_no_fp":5,"expected_countries":["IT"]},{"name":"header","scope":"inst","#,
+                    r#""location_found":"header.server","confidence_no_fp":5,"expected_countries":["DE","IT"]}],"confirmed":true}"#
+                ),
+                "  confirmed: a fingerprint of this country was found",
+                r#"    /test_keys/requests/0/response/body is "a BLOCK, a BLOCK""#,
+                "  confirmed: a fingerprint of this country was found",
+                r#"    /test_keys/requests/0/response/headers/Server is "A Wall""#,
+                "  blocking_general: fingerprints that were found for a place count in general too",
+                r#"    /test_keys/requests/0/response/body is "a BLOCK, a BLOCK""#,
+                r#"    /test_keys/requests/0/response/headers/Server is "A Wall""#,
+                "  fingerprint page, nat, body: confirms, expected in IT",
+                r#"    /test_keys/requests/0/response/body at byte 2: contains "BLOCK""#,
+                "  fingerprint header, inst, header.server: confirms, expected in IT",
+                r#"    /test_keys/requests/0/response/headers/Server at byte 2: contains "Wall""#,
+                "  repair header-contains: without it anomaly, confirmed, 1 fingerprint; with it anomaly, confirmed, 2 fingerprints",
+            ],
+        );
     }
 
     #[test]
     fn a_failure() {
-        check(&measurement("urlgetter", "{}"), Rules::Fixed, &[
-            "20240102030410.000000_IT_x_0123456789abcdef: failure, no fingerprint (fixed/1)",
-            r#"  scores {"blocking_general":0.0,"blocking_global":0.0,"blocking_country":0.0,"blocking_isp":0.0,"blocking_local":0.0,"accuracy":0.0}"#,
-            "  accuracy: no rule for a test of this name",
-            r#"    /test_name is "urlgetter""#,
-        ]);
+        check(
+            &measurement("urlgetter", "{}"),
+            Rules::Fixed,
+            &[
+                "20240102030410.000000_IT_x_0123456789abcdef: failure, no fingerprint (fixed/1)",
+                r#"  scores {"blocking_general":0.0,"blocking_global":0.0,"blocking_country":0.0,"blocking_isp":0.0,"blocking_local":0.0,"accuracy":0.0}"#,
+                "  accuracy: no rule for a test of this name",
+                r#"    /test_name is "urlgetter""#,
+            ],
+        );
     }
 
     #[test]
     fn rejected() {
-        check(&measurement("telegram", r#"{"requests":[{"request":{"url":"x"}}]}"#), Rules::Fixed, &[
-            "20240102030410.000000_IT_x_0123456789abcdef: rejected: E-KEY at /test_keys/requests/0/failure: a required key is missing (fixed/1)",
-        ]);
-        check("[1", Rules::Fixed, &[
-            "20240102030410.000000_IT_x_0123456789abcdef: rejected: E-PARSE: the text ends inside an object or array at byte 2 (fixed/1)",
-        ]);
+        check(
+            &measurement("telegram", r#"{"requests":[{"request":{"url":"x"}}]}"#),
+            Rules::Fixed,
+            &[
+                "20240102030410.000000_IT_x_0123456789abcdef: rejected: E-KEY at /test_keys/requests/0/failure: a required key is missing (fixed/1)",
+            ],
+        );
+        check(
+            "[1",
+            Rules::Fixed,
+            &[
+                "20240102030410.000000_IT_x_0123456789abcdef: rejected: E-PARSE: the text ends inside an object or array at byte 2 (fixed/1)",
+            ],
+        );
     }
 
     #[test]
     fn discarded() {
-        check(r#"{"report_id":"R","probe_cc":"zz"}"#, Rules::Fixed, &[
-            "20240102030410.000000_IT_x_0123456789abcdef: discarded: unknown_country (fixed/1)",
-            "  outcome: measurements without this are left out",
-            r#"    /probe_cc is "zz""#,
-        ]);
+        check(
+            r#"{"report_id":"R","probe_cc":"zz"}"#,
+            Rules::Fixed,
+            &[
+                "20240102030410.000000_IT_x_0123456789abcdef: discarded: unknown_country (fixed/1)",
+                "  outcome: measurements without this are left out",
+                r#"    /probe_cc is "zz""#,
+            ],
+        );
     }
 
     #[test]
@@ -327,8 +354,12 @@ mod tests {
         let mut named = [0; 4];
         for test_name in ["web_connectivity", "http_requests"] {
             for chosen in 0..1 << requests.len() {
-                let chosen: Vec<_> =
-                    requests.iter().enumerate().filter(|(i, _)| chosen >> i & 1 == 1).map(|(_, request)| *request).collect();
+                let chosen: Vec<_> = requests
+                    .iter()
+                    .enumerate()
+                    .filter(|(i, _)| chosen >> i & 1 == 1)
+                    .map(|(_, request)| *request)
+                    .collect();
                 let keys = format!(
                     r#"{{"blocking":false,"body_length_match":true,"headers_match":true,"requests":[{}]}}"#,
                     chosen.join(",")

@@ -21,8 +21,23 @@ const RULES: [Rules; 2] = [Rules::Compat, Rules::Fixed];
 /// Each is the one thing that some rule takes for another sign; `None` removes what is there.
 static REPLACEMENTS: LazyLock<Vec<Option<Json>>> = LazyLock::new(|| {
     let texts = [
-        "null", "true", "false", "0", "1", "200", "0.5", r#""""#, r#""x""#, r#""ok""#, r#""success""#, r#""blocked""#, "[]",
-        "{}", r#"{"requests":"x"}"#, r#"{"engine_version":"9.9"}"#, r#""2000-01-01 00:00:00""#,
+        "null",
+        "true",
+        "false",
+        "0",
+        "1",
+        "200",
+        "0.5",
+        r#""""#,
+        r#""x""#,
+        r#""ok""#,
+        r#""success""#,
+        r#""blocked""#,
+        "[]",
+        "{}",
+        r#"{"requests":"x"}"#,
+        r#"{"engine_version":"9.9"}"#,
+        r#""2000-01-01 00:00:00""#,
     ];
     texts.iter().map(|text| Some(json(text.as_bytes()))).chain([None]).collect()
 });
@@ -111,7 +126,8 @@ fn check_fired(document: &Document, rules: Rules, explanation: &Explanation) {
 fn searched(whole: &Json, path: &str) -> (Vec<u8>, bool) {
     let Some(Json::Text(text)) = at(whole, path) else { return (Vec::new(), false) };
     let container = edit::parent(path).and_then(|parent| at(whole, parent));
-    let is_base64 = path.ends_with("/data") && container.and_then(|c| c.get("format")).and_then(Json::as_str) == Some("base64");
+    let is_base64 =
+        path.ends_with("/data") && container.and_then(|c| c.get("format")).and_then(Json::as_str) == Some("base64");
     match is_base64 {
         true => (ooni_core::base64::decode(text).unwrap(), true),
         false => (text.clone(), false),
@@ -192,12 +208,12 @@ fn insert(whole: &mut Json, fingerprint: &Fingerprint, dice: &mut Dice) {
     let Some(keys @ Json::Object(_)) = at_mut(content, "/test_keys") else { panic!("no test keys") };
     if location_found == "dns" {
         let kind = *dice.pick(&["ipv4", "ipv6", "hostname"]);
-        let query = Json::object([("answers", Json::Array(vec![Json::object([(kind, Json::from(pattern.as_str()))])]))]);
+        let query =
+            Json::object([("answers", Json::Array(vec![Json::object([(kind, Json::from(pattern.as_str()))])]))]);
         return push(keys, "queries", query, dice);
     }
-    let encoded = |bytes: Vec<u8>| {
-        Json::object([("format", Json::from("base64")), ("data", Json::from(base64(&bytes)))])
-    };
+    let encoded =
+        |bytes: Vec<u8>| Json::object([("format", Json::from("base64")), ("data", Json::from(base64(&bytes)))]);
     let surroundings = ["", "<p>", "ünï🙂", "\n\t/\"\\", "<html><body>&amp;"];
     let (before, after) = (*dice.pick(&surroundings), *dice.pick(&surroundings));
     let response = match location_found.strip_prefix("header.") {
@@ -254,7 +270,10 @@ fn with_fingerprints(count: usize) -> Vec<Document> {
         (fingerprint.header().is_some(), fingerprint.location_found == "dns", fingerprint.pattern_type.as_str())
     };
     let mut kinds: BTreeMap<_, Vec<&Fingerprint>> = BTreeMap::new();
-    FULL.dns().iter().chain(FULL.http()).for_each(|fingerprint| kinds.entry(kind(fingerprint)).or_default().push(fingerprint));
+    FULL.dns()
+        .iter()
+        .chain(FULL.http())
+        .for_each(|fingerprint| kinds.entry(kind(fingerprint)).or_default().push(fingerprint));
     let kinds: Vec<_> = kinds.into_values().collect();
     let mut dice = Dice(2026);
     let made = (0..count).map(|i| {

@@ -19,7 +19,8 @@ const RULES: [Rules; 2] = [Rules::Compat, Rules::Fixed];
 
 /// Lists that are quick to find something of, so that even documents made at random have fingerprints in them.
 static SHORT: LazyLock<Fingerprints> = LazyLock::new(|| {
-    const NAMES: &str = "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries\n";
+    const NAMES: &str =
+        "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries\n";
     let dns = format!("{NAMES}d1,nat,,dns,full,x,1,\nd2,prod,,dns,full,,1,IT\n");
     let http = format!(
         "{NAMES}{}{}{}",
@@ -32,33 +33,149 @@ static SHORT: LazyLock<Fingerprints> = LazyLock::new(|| {
 
 static FIXTURES: LazyLock<Vec<(Fixture, Option<Json>)>> = LazyLock::new(|| {
     let parsed = |bytes: &[u8]| Reader::new().read(bytes).ok().map(|document| document.root().to_json());
-    fixtures().into_iter().map(|fixture| (parsed(&fixture.bytes), fixture)).map(|(json, fixture)| (fixture, json)).collect()
+    fixtures()
+        .into_iter()
+        .map(|fixture| (parsed(&fixture.bytes), fixture))
+        .map(|(json, fixture)| (fixture, json))
+        .collect()
 });
 
 /// Keys that rules look for, and some that they do not.
 const KEYS: &[&str] = &[
-    "", "x", "failure", "success", "requests", "request", "response", "body", "headers", "Server", "Location", "data",
-    "format", "content", "queries", "answers", "ipv4", "hostname", "tcp_connect", "status", "url", "blocking",
-    "accessible", "title_match", "x_failure", "input", "test_name", "test_keys", "report_id", "probe_cc", "probe_asn",
-    "annotations", "measurement_start_time", "test_start_time", "test_runtime", "targets", "network_events",
-    "transaction_id", "tor_log", "tor_logs", "tor_progress", "bootstrap_time", "connection", "result", "sent",
-    "received", "headers_match", "body_length_match", "control_failure", "is_verified", "test_version", "software_version",
-    "software_name", "engine_version", "ooni_run_link_id", "platform", "test_helpers", "backend", "address", "type",
-    "headers_dict", "code", "endpoint", "signal_backend_status", "telegram_web_status", "whatsapp_web_failure",
-    "failed_operation", "resolver_asn", "resolver_ip", "tor", "is_tor", "$int", "$text",
+    "",
+    "x",
+    "failure",
+    "success",
+    "requests",
+    "request",
+    "response",
+    "body",
+    "headers",
+    "Server",
+    "Location",
+    "data",
+    "format",
+    "content",
+    "queries",
+    "answers",
+    "ipv4",
+    "hostname",
+    "tcp_connect",
+    "status",
+    "url",
+    "blocking",
+    "accessible",
+    "title_match",
+    "x_failure",
+    "input",
+    "test_name",
+    "test_keys",
+    "report_id",
+    "probe_cc",
+    "probe_asn",
+    "annotations",
+    "measurement_start_time",
+    "test_start_time",
+    "test_runtime",
+    "targets",
+    "network_events",
+    "transaction_id",
+    "tor_log",
+    "tor_logs",
+    "tor_progress",
+    "bootstrap_time",
+    "connection",
+    "result",
+    "sent",
+    "received",
+    "headers_match",
+    "body_length_match",
+    "control_failure",
+    "is_verified",
+    "test_version",
+    "software_version",
+    "software_name",
+    "engine_version",
+    "ooni_run_link_id",
+    "platform",
+    "test_helpers",
+    "backend",
+    "address",
+    "type",
+    "headers_dict",
+    "code",
+    "endpoint",
+    "signal_backend_status",
+    "telegram_web_status",
+    "whatsapp_web_failure",
+    "failed_operation",
+    "resolver_asn",
+    "resolver_ip",
+    "tor",
+    "is_tor",
+    "$int",
+    "$text",
 ];
 
 static VALUES: LazyLock<Vec<Json>> = LazyLock::new(|| {
     let texts = [
-        "null", "true", "false", "0", "1", "-1", "200", "0.5", "-0.0", "NaN", "Infinity", "1e400", "99999999999999999999",
-        r#""""#, r#""x""#, r#""ok""#, r#""blocked""#, r#""dns""#, r#""success""#, r#""error""#, r#""base64""#, r#""json""#,
-        r#""AS1""#, r#""AS0""#, r#""IT""#, r#""ZZ""#, r#""2024-01-02 03:04:05""#, r#""2034-01-02 03:04:05""#,
-        r#""unknown_failure: x""#, r#""http://x.org/""#, r#""http://[::1""#, r#""https://web.whatsapp.com/""#,
-        r#""https://v.whatsapp.net/v2/register""#, r#""https://web.telegram.org/""#, r#""YQ==""#, r#""YQ""#, r#""é""#,
-        r#""\ud83d""#, r#""\u0000""#, r#""0.2.4""#, r#""3.17.x""#, r#""3.8.3""#, r#""ooniprobe-android""#, r#""5""#,
-        r#""{\"headers_dict\":{\"A\":[\"x\"]}}""#, r#""Bootstrapped 100%: Done""#, "[]", "{}", "[null]", r#"["x"]"#,
-        r#"[{}]"#, r#"{"x":null}"#, r#"{"data":"YQ==","format":"base64"}"#, r#"{"data":"YQ","format":"base64"}"#,
-        r#"{"failure":"x","network_events":[]}"#, r#"{"ipv4":"x"}"#, r#"{"status":{"success":false}}"#,
+        "null",
+        "true",
+        "false",
+        "0",
+        "1",
+        "-1",
+        "200",
+        "0.5",
+        "-0.0",
+        "NaN",
+        "Infinity",
+        "1e400",
+        "99999999999999999999",
+        r#""""#,
+        r#""x""#,
+        r#""ok""#,
+        r#""blocked""#,
+        r#""dns""#,
+        r#""success""#,
+        r#""error""#,
+        r#""base64""#,
+        r#""json""#,
+        r#""AS1""#,
+        r#""AS0""#,
+        r#""IT""#,
+        r#""ZZ""#,
+        r#""2024-01-02 03:04:05""#,
+        r#""2034-01-02 03:04:05""#,
+        r#""unknown_failure: x""#,
+        r#""http://x.org/""#,
+        r#""http://[::1""#,
+        r#""https://web.whatsapp.com/""#,
+        r#""https://v.whatsapp.net/v2/register""#,
+        r#""https://web.telegram.org/""#,
+        r#""YQ==""#,
+        r#""YQ""#,
+        r#""é""#,
+        r#""\ud83d""#,
+        r#""\u0000""#,
+        r#""0.2.4""#,
+        r#""3.17.x""#,
+        r#""3.8.3""#,
+        r#""ooniprobe-android""#,
+        r#""5""#,
+        r#""{\"headers_dict\":{\"A\":[\"x\"]}}""#,
+        r#""Bootstrapped 100%: Done""#,
+        "[]",
+        "{}",
+        "[null]",
+        r#"["x"]"#,
+        r#"[{}]"#,
+        r#"{"x":null}"#,
+        r#"{"data":"YQ==","format":"base64"}"#,
+        r#"{"data":"YQ","format":"base64"}"#,
+        r#"{"failure":"x","network_events":[]}"#,
+        r#"{"ipv4":"x"}"#,
+        r#"{"status":{"success":false}}"#,
         r#"{"request":{"url":"x"},"failure":null,"response":{"code":200,"body":"x","headers":{"Server":"x"}}}"#,
     ];
     texts.iter().map(|text| json(text.as_bytes())).collect()
@@ -84,7 +201,8 @@ fn check(bytes: &[u8], uid: &str, fingerprints: &Fingerprints) {
                 }
             }
             Outcome::Discarded { reason } => {
-                let field = explanation.fired.iter().filter(|fired| fired.sets == "outcome").flat_map(|fired| &fired.reads);
+                let field =
+                    explanation.fired.iter().filter(|fired| fired.sets == "outcome").flat_map(|fired| &fired.reads);
                 assert!(field.map(|read| &read.path).any(|path| path.ends_with(reason.field())), "{shown}");
             }
             Outcome::Rejected { error } => check_error(bytes, error, &shown),
@@ -94,7 +212,10 @@ fn check(bytes: &[u8], uid: &str, fingerprints: &Fingerprints) {
 
 fn check_row(row: &FastpathRow, explanation: &Explanation, shown: &str) {
     for (key, value) in row.scores.entries().filter(|(key, _)| key.starts_with("blocking_")) {
-        assert!(matches!(value, Json::Float(score) if score.is_finite() && *score >= 0.0), "{key} is {value:?}: {shown}");
+        assert!(
+            matches!(value, Json::Float(score) if score.is_finite() && *score >= 0.0),
+            "{key} is {value:?}: {shown}"
+        );
     }
     assert!(row.scores.get("accuracy").is_none_or(|accuracy| accuracy.as_f64().is_some_and(f64::is_finite)));
     let sets = |key: &str| explanation.fired.iter().any(|fired| fired.sets == key);
@@ -140,10 +261,11 @@ fn document() -> impl Strategy<Value = Vec<u8>> {
             }),
         ]
     });
-    let name = prop::sample::select(NETTESTS.iter().map(|nettest| nettest.name).chain(["urlgetter"]).collect::<Vec<_>>());
+    let name =
+        prop::sample::select(NETTESTS.iter().map(|nettest| nettest.name).chain(["urlgetter"]).collect::<Vec<_>>());
     let extra = prop::collection::vec((prop::sample::select(KEYS.to_vec()), tree.clone()), 0..3);
-    (name, prop::collection::vec((prop::sample::select(KEYS.to_vec()), tree.clone()), 0..7), extra, tree, 0..12u8).prop_map(
-        |(name, keys, extra, tree, shape)| {
+    (name, prop::collection::vec((prop::sample::select(KEYS.to_vec()), tree.clone()), 0..7), extra, tree, 0..12u8)
+        .prop_map(|(name, keys, extra, tree, shape)| {
             if shape == 0 {
                 return text(&tree).into_bytes();
             }
@@ -162,8 +284,7 @@ fn document() -> impl Strategy<Value = Vec<u8>> {
             ];
             members.extend(extra.into_iter().filter(|_| shape < 6));
             text(&object(members)).into_bytes()
-        },
-    )
+        })
 }
 
 const UID: &str = "20240102030405.000000_IT_ndt_0123456789abcdef";

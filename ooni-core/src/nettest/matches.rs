@@ -202,10 +202,7 @@ impl<'x, 'c> Search<'x, 'c> {
 
     fn search(&mut self, body: Body<'_>, place: Value<'c>) {
         let context = self.context;
-        let rules = BodyRules {
-            regexp: context.repairs(Repair::BodyRegexp),
-            full: context.repairs(Repair::BodyFull),
-        };
+        let rules = BodyRules { regexp: context.repairs(Repair::BodyRegexp), full: context.repairs(Repair::BodyFull) };
         let mut scratch = context.scratch.borrow_mut();
         if context.trace.is_some() {
             for (index, offsets) in context.fingerprints.find_all_in_body(body, rules, &mut scratch) {
@@ -412,9 +409,7 @@ mod tests {
         let mut reader = Reader::new();
         let document = reader.read(text.as_bytes()).unwrap();
         match match_fingerprints(Measurement::new(document.root()).unwrap(), fingerprints, rules) {
-            Ok(matches) => {
-                matches.iter().map(|found| found.fingerprint.name.as_str()).collect::<Vec<_>>().join(" ")
-            }
+            Ok(matches) => matches.iter().map(|found| found.fingerprint.name.as_str()).collect::<Vec<_>>().join(" "),
             Err(error) => error.code.as_str().to_owned(),
         }
     }
@@ -502,13 +497,27 @@ mod tests {
             ),
             "host needle prefix full_h prefix_h needle"
         );
-        for keys in ["null", "{}", r#"{"queries":[],"requests":{}}"#, r#"{"queries":"","requests":null}"#, r#"{"queries":[{}]}"#] {
+        for keys in [
+            "null",
+            "{}",
+            r#"{"queries":[],"requests":{}}"#,
+            r#"{"queries":"","requests":null}"#,
+            r#"{"queries":[{}]}"#,
+        ] {
             assert_eq!(names(keys), "", "{keys}");
         }
         for keys in [
-            "5", "[]", r#"{"queries":5}"#, r#"{"queries":[5]}"#, r#"{"queries":{"a":1}}"#, r#"{"requests":false}"#,
-            r#"{"requests":[null]}"#, r#"{"requests":"x"}"#, r#"{"requests":[{"response":5}]}"#,
-            r#"{"requests":[{"response":[]}]}"#, r#"{"requests":[{"response":""}]}"#,
+            "5",
+            "[]",
+            r#"{"queries":5}"#,
+            r#"{"queries":[5]}"#,
+            r#"{"queries":{"a":1}}"#,
+            r#"{"requests":false}"#,
+            r#"{"requests":[null]}"#,
+            r#"{"requests":"x"}"#,
+            r#"{"requests":[{"response":5}]}"#,
+            r#"{"requests":[{"response":[]}]}"#,
+            r#"{"requests":[{"response":""}]}"#,
         ] {
             assert_eq!(names(keys), "E-TYPE", "{keys}");
         }
@@ -556,7 +565,8 @@ mod tests {
         }
         // Without a fingerprint for bodies nobody looks at them, but they are decoded all the same.
         let list = list("", "full_h,prod,,header.server,full,Wall,5,\n");
-        let bodies = |body: &str| names(&list, Rules::Compat, &format!(r#"{{"requests":[{{"response":{{"body":{body}}}}}]}}"#));
+        let bodies =
+            |body: &str| names(&list, Rules::Compat, &format!(r#"{{"requests":[{{"response":{{"body":{body}}}}}]}}"#));
         for body in ["true", "0", "[]", r#""NEEDLE""#] {
             assert_eq!(bodies(body), "", "{body}");
         }
@@ -567,8 +577,11 @@ mod tests {
     #[test]
     fn an_empty_pattern_is_in_every_body() {
         let list = list("", "empty,prod,,body,contains,,5,\n");
-        let bodies = |body: &str| names(&list, Rules::Compat, &format!(r#"{{"requests":[{{"response":{{"body":{body}}}}}]}}"#));
-        for body in [r#""""#, r#""x""#, r#""\n""#, r#"{"data":"","format":"base64"}"#, r#"{"data":"eA==","format":"base64"}"#] {
+        let bodies =
+            |body: &str| names(&list, Rules::Compat, &format!(r#"{{"requests":[{{"response":{{"body":{body}}}}}]}}"#));
+        for body in
+            [r#""""#, r#""x""#, r#""\n""#, r#"{"data":"","format":"base64"}"#, r#"{"data":"eA==","format":"base64"}"#]
+        {
             assert_eq!(bodies(body), "empty", "{body}");
         }
         for body in ["null", "{}"] {
@@ -683,8 +696,14 @@ mod tests {
         ] {
             // A header that is skipped loses the fingerprints for its text, but not the body beside it.
             for (bad, more) in [
-                (format!(r#"{{"body":{{"format":"base64","data":{data}}},"headers":{{"server":"Wall"}}}}"#), "full_h,prefix_h,contains_h,"),
-                (format!(r#"{{"body":"NEEDLE","headers":{{"server":{{"format":"base64","data":{data}}}}}}}"#), "needle,"),
+                (
+                    format!(r#"{{"body":{{"format":"base64","data":{data}}},"headers":{{"server":"Wall"}}}}"#),
+                    "full_h,prefix_h,contains_h,",
+                ),
+                (
+                    format!(r#"{{"body":"NEEDLE","headers":{{"server":{{"format":"base64","data":{data}}}}}}}"#),
+                    "needle,",
+                ),
             ] {
                 let keys = keys(&bad);
                 check_listed(&list, Rules::Compat, "web_connectivity", &keys, &[], compat);
@@ -748,14 +767,24 @@ mod tests {
             .map(|found| (&*found.name, &*found.path, found.offset, &*found.also_at, found.confirmed, &*found.why))
             .collect();
         let nowhere = "expected in no country";
-        assert_eq!(told, [
-            ("addr", "/test_keys/queries/0/answers/0/ipv4", 0, &[][..], true, "scope nat confirms in every country"),
-            ("again", "/test_keys/queries/0/answers/0/ipv4", 0, &[], true, "scope isp confirms in every country"),
-            ("needle", "/test_keys/requests/0/response/body", 3, &[10], false, nowhere),
-            ("contains_h", "/test_keys/requests/0/response/headers/Server", 3, &[8], false, nowhere),
-            ("needle", "/test_keys/requests/1/response/body/data", 1, &[], false, nowhere),
-            // Bytes of what was decoded, before it was read as Latin-1.
-            ("contains_h", "/test_keys/requests/1/response/headers/server/data", 2, &[], false, nowhere),
-        ]);
+        assert_eq!(
+            told,
+            [
+                (
+                    "addr",
+                    "/test_keys/queries/0/answers/0/ipv4",
+                    0,
+                    &[][..],
+                    true,
+                    "scope nat confirms in every country"
+                ),
+                ("again", "/test_keys/queries/0/answers/0/ipv4", 0, &[], true, "scope isp confirms in every country"),
+                ("needle", "/test_keys/requests/0/response/body", 3, &[10], false, nowhere),
+                ("contains_h", "/test_keys/requests/0/response/headers/Server", 3, &[8], false, nowhere),
+                ("needle", "/test_keys/requests/1/response/body/data", 1, &[], false, nowhere),
+                // Bytes of what was decoded, before it was read as Latin-1.
+                ("contains_h", "/test_keys/requests/1/response/headers/server/data", 2, &[], false, nowhere),
+            ]
+        );
     }
 }

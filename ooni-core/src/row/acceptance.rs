@@ -62,7 +62,9 @@ impl OpenvpnRow {
             "probe_asn" | "resolver_asn" | "last_handshake_transaction_id" => Type::UInt32,
             "test_start_time" | "measurement_start_time" => Type::DateTime,
             "test_runtime" | "bootstrap_time" => Type::Float32,
-            "anomaly" | "confirmed" | "success" | "success_handshake" | "success_icmp" | "success_urlgrab" => Type::Bool,
+            "anomaly" | "confirmed" | "success" | "success_handshake" | "success_icmp" | "success_urlgrab" => {
+                Type::Bool
+            }
             _ => Type::Text,
         })
     }
@@ -262,14 +264,18 @@ mod tests {
         for key in ["platform", "probe_network_name", "resolver_ip", "resolver_network_name"] {
             assert_eq!(refused(&[(key, "5")]), key);
         }
-        for (value, column) in [("0.5", ""), ("true", ""), ("NaN", ""), ("1e39", "bootstrap_time"), (r#""1""#, "bootstrap_time")] {
+        for (value, column) in
+            [("0.5", ""), ("true", ""), ("NaN", ""), ("1e39", "bootstrap_time"), (r#""1""#, "bootstrap_time")]
+        {
             assert_eq!(refused(&[("test_keys", &format!(r#"{{"bootstrap_time":{value}}}"#))]), column, "{value}");
         }
         for (asn, column) in [("AS5", ""), ("AS-5", "resolver_asn"), ("AS4294967296", "resolver_asn")] {
             assert_eq!(refused(&[("resolver_asn", &format!("{asn:?}"))]), column);
         }
         let column = "last_handshake_transaction_id";
-        for (id, column) in [("5", ""), ("true", ""), ("-5", column), ("1.5", column), (r#""x""#, column), ("null", column)] {
+        for (id, column) in
+            [("5", ""), ("true", ""), ("-5", column), ("1.5", column), (r#""x""#, column), ("null", column)]
+        {
             let keys = format!(r#"{{"network_events":[{{"transaction_id":{id}}}]}}"#);
             assert_eq!(refused(&[("test_keys", &keys)]), column, "{id}");
         }
