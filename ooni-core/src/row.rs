@@ -44,3 +44,6 @@ fn date(measurement: &Measurement<'_>, key: &'static str) -> Result<DateTime, Er
     DateTime::parse(&text)
         .ok_or_else(|| Error::new(Code::Value, value.path(), "not a date of the form YYYY-MM-DD HH:MM:SS"))
 }
+
+#[cfg(test)]
+mod tests;

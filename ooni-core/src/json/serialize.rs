@@ -2,11 +2,13 @@
 //!
 //! What serde's data model has no word for is an object of one member: `{"$int": "…"}` for an integer beyond 64 bits,
 //! `{"$float": "NaN"}`, `{"$text": "…"}` for a string with lone surrogates, each as `\uxxxx`, and
-//! `{"$object": [[key, value], …]}` for an object that could be taken for one of these. Rows in the reference's own
+//! `{"$object": [[key, value], …]}` for an object that could be taken for one of these. What nests deeper than readers of
+//! JSON follow is flat, `{"$deep": […]}`: its values in order, `{"array": n}` and `{"object": n}` for the containers, and
+//! before each member of an object its key. Rows in the reference's own
 //! form are written by `write`, and are read back by the lenient reader.
 
 use super::scan::hex4;
-use super::{Json, push_code_point};
+use super::{Json, MAX_DEPTH, push_code_point};
 use crate::number::Int;
 use crate::text;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -17,6 +19,13 @@ const INT: &str = "$int";
 const FLOAT: &str = "$float";
 const TEXT: &str = "$text";
 const OBJECT: &str = "$object";
+const DEEP: &str = "$deep";
+
+/// Levels that are written as they are: serde_json reads 128, a tagged object takes three, and rows are nested too.
+const DEEPEST: usize = 32;
+
+/// Levels that are read back from the flat form: more than the reader of measurements and a column add up to.
+const DEEPEST_FLAT: usize = 2 * MAX_DEPTH;
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -35,6 +44,11 @@ impl Serialize for Json {
                 Ok(text) => serializer.serialize_str(text),
                 Err(_) => tagged(serializer, TEXT, &escaped(text)),
             },
+            Json::Array(_) | Json::Object(_) if self.depth() > DEEPEST => {
+                let mut flat = Vec::new();
+                flatten(self, &mut flat);
+                tagged(serializer, DEEP, &flat)
+            }
             Json::Array(items) => serializer.collect_seq(items),
             Json::Object(members) => match plain_keys(members) {
                 Some(keys) => serializer.collect_map(keys.into_iter().zip(members.iter().map(|(_, value)| value))),
@@ -57,8 +71,57 @@ fn tagged<S: Serializer, T: Serialize + ?Sized>(serializer: S, tag: &str, value:
 fn plain_keys(members: &[(Vec<u8>, Json)]) -> Option<Vec<&str>> {
     let keys = members.iter().map(|(key, _)| std::str::from_utf8(key).ok()).collect::<Option<Vec<_>>>()?;
     match keys[..] {
-        [INT | FLOAT | TEXT | OBJECT] => None,
+        [INT | FLOAT | TEXT | OBJECT | DEEP] => None,
         _ => Some(keys),
+    }
+}
+
+fn flatten(value: &Json, flat: &mut Vec<Json>) {
+    let count = |kind, count: usize| Json::object([(kind, Json::Int(Int::from(count as i64)))]);
+    match value {
+        Json::Array(items) => {
+            flat.push(count("array", items.len()));
+            items.iter().for_each(|item| flatten(item, flat));
+        }
+        Json::Object(members) => {
+            flat.push(count("object", members.len()));
+            for (key, value) in members {
+                flat.push(Json::Text(key.clone()));
+                flatten(value, flat);
+            }
+        }
+        scalar => flat.push(scalar.clone()),
+    }
+}
+
+/// Undoes [`flatten`]; nothing for values that are not of its making.
+fn unflatten(flat: &mut impl Iterator<Item = Json>, levels: usize) -> Option<Json> {
+    let Json::Object(members) = flat.next()? else { return None };
+    unflatten_container(members, flat, levels)
+}
+
+fn unflatten_container(
+    members: Vec<(Vec<u8>, Json)>,
+    flat: &mut impl Iterator<Item = Json>,
+    levels: usize,
+) -> Option<Json> {
+    let levels = levels.checked_sub(1)?;
+    let [(kind, Json::Int(Int::Small(count)))] = &members[..] else { return None };
+    let value = |flat: &mut _| match Iterator::next(flat)? {
+        Json::Object(members) => unflatten_container(members, flat, levels),
+        Json::Array(_) => None,
+        scalar => Some(scalar),
+    };
+    match &kind[..] {
+        b"array" => (0..*count).map(|_| value(flat)).collect::<Option<_>>().map(Json::Array),
+        b"object" => {
+            let member = |_| match flat.next()? {
+                Json::Text(key) => Some((key, value(flat)?)),
+                _ => None,
+            };
+            (0..*count).map(member).collect::<Option<_>>().map(Json::Object)
+        }
+        _ => None,
     }
 }
 
@@ -184,6 +247,12 @@ fn untag<E: de::Error>(key: &[u8], value: &mut Json) -> Option<Result<Json, E>> 
             .and_then(unescaped)
             .map(Json::Text)
             .ok_or_else(|| E::custom("$text has a backslash that begins neither \\\\ nor \\uxxxx")),
+        (DEEP, Json::Array(flat)) => {
+            let mut flat = flat.drain(..);
+            unflatten(&mut flat, DEEPEST_FLAT)
+                .filter(|_| flat.next().is_none())
+                .ok_or_else(|| E::custom("$deep holds something other than values in order"))
+        }
         (OBJECT, Json::Array(pairs)) => pairs
             .drain(..)
             .map(|pair| match pair {
@@ -237,7 +306,7 @@ mod tests {
     }
 
     fn key() -> impl Strategy<Value = Vec<u8>> {
-        let tags = [INT, FLOAT, TEXT, OBJECT].map(|tag| tag.as_bytes().to_vec()).to_vec();
+        let tags = [INT, FLOAT, TEXT, OBJECT, DEEP].map(|tag| tag.as_bytes().to_vec()).to_vec();
         prop_oneof![3 => text(), 1 => prop::sample::select(tags)]
     }
 
@@ -259,11 +328,16 @@ mod tests {
                 prop::collection::vec(inner.clone(), 0..6).prop_map(Json::Array),
                 prop::collection::vec((key(), inner.clone()), 0..6).prop_map(|mut members| {
                     let mut seen = Vec::new();
-                    members.retain(|(key, _)| !seen.contains(key) && { seen.push(key.clone()); true });
+                    members.retain(|(key, _)| {
+                        !seen.contains(key) && {
+                            seen.push(key.clone());
+                            true
+                        }
+                    });
                     Json::Object(members)
                 }),
                 // One member with the name of a tag: what the tagged forms look like.
-                (prop::sample::select(vec![INT, FLOAT, TEXT, OBJECT]), inner)
+                (prop::sample::select(vec![INT, FLOAT, TEXT, OBJECT, DEEP]), inner)
                     .prop_map(|(tag, value)| Json::Object(vec![(tag.as_bytes().to_vec(), value)])),
             ]
         })
@@ -321,9 +395,55 @@ mod tests {
         for text in [r#"{"$int":5}"#, r#"{"$float":null}"#, r#"{"$text":[]}"#, r#"{"$object":{}}"#] {
             assert_eq!(serde_json::from_str::<Json>(text).unwrap().kind().name(), "an object", "{text}");
         }
-        for text in [r#"{"$int":"x"}"#, r#"{"$float":"1"}"#, r#"{"$text":"\\u12"}"#, r#"{"$text":"\\n"}"#, r#"{"$object":[5]}"#, r#"{"$object":[["a"]]}"#] {
+        for text in [
+            r#"{"$int":"x"}"#,
+            r#"{"$float":"1"}"#,
+            r#"{"$text":"\\u12"}"#,
+            r#"{"$text":"\\n"}"#,
+            r#"{"$object":[5]}"#,
+            r#"{"$object":[["a"]]}"#,
+        ] {
             assert!(serde_json::from_str::<Json>(text).is_err(), "{text}");
         }
+    }
+
+    /// Readers of JSON give up at some depth, so what is deep is written flat.
+    #[test]
+    fn deep_values() {
+        let kinds: [fn(Json) -> Json; 5] = [
+            |inner| Json::Array(vec![inner]),
+            |inner| Json::object([("a", Json::Float(f64::NAN)), ("b", inner)]),
+            |inner| Json::Object(vec![(b"\xed\xa0\x80".to_vec(), inner)]),
+            |inner| Json::object([(DEEP, inner)]),
+            |inner| Json::Array(vec![Json::object([("array", Json::from(1))]), inner, Json::Array(vec![])]),
+        ];
+        for nest in kinds {
+            for depth in [1, 30, 31, 32, 33, 34, 64, 200, 1024, 1030] {
+                let value = (0..depth).fold(Json::from("x"), |inner, _| nest(inner));
+                let text = serde_json::to_string(&value).unwrap();
+                assert_eq!(serde_json::from_str::<Json>(&text).unwrap(), value, "{depth}");
+            }
+        }
+        let value = (0..33).fold(Json::Null, |inner, _| Json::object([("k", inner)]));
+        let member = r#"{"object":1},"k","#;
+        assert_eq!(serde_json::to_string(&value).unwrap(), format!(r#"{{"$deep":[{}null]}}"#, member.repeat(33)));
+        let endless = format!(r#"{{"$deep":[{}null]}}"#, r#"{"array":1},"#.repeat(100_000));
+        for text in [
+            endless.as_str(),
+            r#"{"$deep":[]}"#,
+            r#"{"$deep":[5]}"#,
+            r#"{"$deep":[{"array":1}]}"#,
+            r#"{"$deep":[{"array":0},1]}"#,
+            r#"{"$deep":[{"array":1},[]]}"#,
+            r#"{"$deep":[{"object":1},5,6]}"#,
+            r#"{"$deep":[{"x":1},5]}"#,
+            r#"{"$deep":[{"array":9223372036854775807},1]}"#,
+            r#"{"$deep":[{"array":1.0},1]}"#,
+            r#"{"$deep":[{},1]}"#,
+        ] {
+            assert!(serde_json::from_str::<Json>(text).is_err(), "{}", &text[..text.len().min(60)]);
+        }
+        assert_eq!(serde_json::from_str::<Json>(r#"{"$deep":[{"array":-1}]}"#).unwrap(), Json::Array(vec![]));
     }
 
     #[test]

@@ -29,11 +29,14 @@ pub(super) fn check(test_name: &str, test_keys: &str, expected: &str) {
 
 /// The fingerprints of scoring spec §16.
 pub(super) fn vector_list() -> Fingerprints {
-    list("d1,nat,,dns,full,10.10.34.36,10,IR\nd3,prod,,dns,full,x,1,\"IT,FR\"\n", concat!(
-        "h1,nat,,body,contains,BLOCK,5,IT\n",
-        "h3,prod,,header.location,prefix,http://b,5,IT\n",
-        "h4,inst,,header.server,full,Wall,5,\"IT,DE\"\n",
-    ))
+    list(
+        "d1,nat,,dns,full,10.10.34.36,10,IR\nd3,prod,,dns,full,x,1,\"IT,FR\"\n",
+        concat!(
+            "h1,nat,,body,contains,BLOCK,5,IT\n",
+            "h3,prod,,header.location,prefix,http://b,5,IT\n",
+            "h4,inst,,header.server,full,Wall,5,\"IT,DE\"\n",
+        ),
+    )
 }
 
 /// Lists of these rows of CSV, without the line of names.
@@ -78,12 +81,7 @@ pub(super) fn error_listed(
 }
 
 /// The fingerprints that are explained, for a measurement with these test keys.
-pub(super) fn found_listed(
-    fingerprints: &Fingerprints,
-    rules: Rules,
-    test_name: &str,
-    test_keys: &str,
-) -> Vec<Found> {
+pub(super) fn found_listed(fingerprints: &Fingerprints, rules: Rules, test_name: &str, test_keys: &str) -> Vec<Found> {
     traced_with(&measurement(test_name, test_keys, &[]), fingerprints, rules.repairs()).unwrap().2
 }
 
