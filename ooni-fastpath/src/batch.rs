@@ -48,8 +48,8 @@ pub struct Entry {
     /// What it is.
     pub kind: Kind,
     /// Offset of its first byte in the file, decompressed. For [`Kind::File`] the offset of the trouble in the file as
-    /// it lies there.
-    pub at: u64,
+    /// it lies there, if it has one.
+    pub at: Option<u64>,
     /// Place in the text of the batch.
     text: Range<usize>,
     /// Why it cannot be read.
@@ -186,12 +186,18 @@ impl Batch {
 
     /// Adds an entry that is to be read.
     pub fn push(&mut self, kind: Kind, at: u64, text: Range<usize>) {
-        self.entries.push(Entry { source: self.sources.len().saturating_sub(1), kind, at, text, trouble: None });
+        self.entries.push(Entry {
+            source: self.sources.len().saturating_sub(1),
+            kind,
+            at: Some(at),
+            text,
+            trouble: None,
+        });
     }
 
     /// Adds something that cannot be read.
-    pub fn push_trouble(&mut self, kind: Kind, at: u64, error: Error) {
+    pub fn push_trouble(&mut self, kind: Kind, at: impl Into<Option<u64>>, error: Error) {
         let source = self.sources.len().saturating_sub(1);
-        self.entries.push(Entry { source, kind, at, text: 0..0, trouble: Some(Box::new(error)) });
+        self.entries.push(Entry { source, kind, at: at.into(), text: 0..0, trouble: Some(Box::new(error)) });
     }
 }

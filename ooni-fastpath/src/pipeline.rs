@@ -15,7 +15,7 @@ use std::io;
 use std::thread;
 
 /// Text under way in bytes, beyond which reading waits.
-const BUDGET: usize = 512 << 20;
+pub const BUDGET: usize = 512 << 20;
 
 /// Text of a batch when one thread does everything: what was decompressed is still in its cache when it is read.
 const ALONE: usize = batch::TARGET / 4;

@@ -42,8 +42,8 @@ pub struct Place<'r> {
     /// The name of the member of an archive.
     pub member: Option<&'r [u8]>,
     /// Offset of the first byte of the line, member or document in the file, decompressed; for what is wrong with a file
-    /// as a whole, of the trouble in the file as it lies there.
-    pub byte: u64,
+    /// as a whole, of the trouble in the file as it lies there, if it has a place.
+    pub byte: Option<u64>,
 }
 
 impl fmt::Display for Place<'_> {
@@ -55,7 +55,10 @@ impl fmt::Display for Place<'_> {
         if let Some(member) = self.member {
             write!(f, ", member {}", plain(&String::from_utf8_lossy(member)))?;
         }
-        write!(f, ", byte {}", self.byte)
+        match self.byte {
+            Some(byte) => write!(f, ", byte {byte}"),
+            None => Ok(()),
+        }
     }
 }
 

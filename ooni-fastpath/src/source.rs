@@ -56,7 +56,7 @@ impl Feeder {
         let source = Arc::new(Source { uid: uid.map(str::to_owned), name });
         let mut refuse = |sentence: String| {
             batch.begin(&source);
-            batch.push_trouble(Kind::File, 0, Error::new(Code::Can, "", sentence));
+            batch.push_trouble(Kind::File, None, Error::new(Code::Can, "", sentence));
         };
         if let Some(trouble) = found.trouble {
             return refuse(trouble);

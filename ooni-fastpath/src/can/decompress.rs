@@ -10,7 +10,7 @@ use std::fmt;
 use std::io::{ErrorKind, Read};
 
 /// Bytes read from a file at once.
-const CHUNK: usize = 128 << 10;
+const CHUNK: usize = 64 << 10;
 
 /// Why a file cannot be read on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -71,8 +71,9 @@ fn sinks(format: Format, rules: Rules, lists: &Fingerprints) -> Box<dyn Fn() -> 
         Format::Csv => Box::new(|| Box::new(Csv::default())),
         Format::Table => {
             let terminal = io::stdout().is_terminal();
-            let width = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
-            let table = Table::new(width.filter(|_| terminal), terminal && colours());
+            // A terminal that does not know its width is taken for an ordinary one.
+            let width = || Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns));
+            let table = Table::new(terminal.then(width), terminal && colours());
             Box::new(move || Box::new(table.clone()))
         }
     }
@@ -113,7 +114,6 @@ impl Run {
         let result = pipeline::run(&Plan { scoring, jobs, sink }, feeder, &mut |done| self.put(done));
         self.progress.finish();
         result?;
-        debug_assert!(self.counts.adds_up());
         text.clear();
         sink().end(&self.counts, &mut text);
         self.out.write_all(&text)?;
@@ -145,6 +145,10 @@ impl Run {
                 files => format!("; {files} files of other names passed over"),
             };
             tell(&format!("{accepted} read: {stored} stored, {discarded} discarded, {rejected} rejected{files}"));
+        }
+        if !self.counts.adds_up() {
+            tell("the counts do not add up: please report this");
+            return ExitCode::FAILURE;
         }
         if *rejected > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }

@@ -89,7 +89,9 @@ fn write_place(place: &Place<'_>, out: &mut Vec<u8>) {
     if let Some(member) = place.member {
         members.push((b"member".to_vec(), Json::from(&*String::from_utf8_lossy(member))));
     }
-    members.push((b"byte".to_vec(), int(place.byte)));
+    if let Some(byte) = place.byte {
+        members.push((b"byte".to_vec(), int(byte)));
+    }
     write_json(&Json::Object(members), out);
 }
 

@@ -6,6 +6,7 @@
 use super::{Record, Sink, plain};
 use crate::stats::{Count, Counts};
 use comfy_table::{CellAlignment, presets};
+use ooni_core::error::Error;
 use ooni_core::json::Json;
 use ooni_core::process::Outcome;
 use ooni_core::row::FastpathRow;
@@ -28,7 +29,7 @@ const NAMES: [&str; 7] = ["time", "cc", "network", "test", "verdict", "why", "in
 const WIDE: [usize; 7] = [19, 2, 8, 16, 9, 24, 0];
 
 /// Least widths: 80 columns with a blank between any two.
-const NARROW: [usize; 7] = [10, 2, 8, 16, 9, 13, 16];
+const NARROW: [usize; 7] = [10, 2, 8, 16, 9, 15, 14];
 
 impl Table {
     /// A table; `width` is that of the terminal, if it goes to one.
@@ -96,7 +97,8 @@ impl Sink for Table {
         let cells = match record.outcome {
             Outcome::Stored { row, .. } => stored(row, verdict),
             Outcome::Discarded { reason } => unstored(record, verdict, reason.to_string()),
-            Outcome::Rejected { error } => unstored(record, verdict, error.to_string()),
+            Outcome::Rejected { error } if self.cut => unstored(record, verdict, error.code.to_string()),
+            Outcome::Rejected { error } => unstored(record, verdict, format!("{error} ({})", record.place)),
         };
         let mut cells = cells.map(|cell| plain(&cell));
         if self.cut {
@@ -105,6 +107,12 @@ impl Sink for Table {
             cells[0] = cells[0].chars().take(shown).collect();
         }
         self.line(cells.map(Cow::Owned), colour, out);
+        // Where the columns are cut, an error has a line of its own, which is not.
+        if let (Outcome::Rejected { error }, true) = (record.outcome, self.cut) {
+            let Error { path, message, .. } = error;
+            let at = if path.is_empty() { String::new() } else { format!("at {}: ", plain(path)) };
+            out.extend_from_slice(format!("    {at}{} ({})\n", plain(message), record.place).as_bytes());
+        }
         if let Some(explanation) = record.explanation {
             for line in explanation.to_string().lines() {
                 out.extend_from_slice(format!("    {line}\n").as_bytes());
@@ -126,8 +134,7 @@ impl Sink for Table {
             table.add_row([&[plain(test)], &numbers[..]].concat());
         }
         for column in table.column_iter_mut() {
-            let padding = (0, 2);
-            column.set_padding(padding);
+            column.set_padding((0, 1));
             if column.index > 0 {
                 column.set_cell_alignment(CellAlignment::Right);
             }
@@ -166,26 +173,15 @@ fn stored(row: &FastpathRow, verdict: &'static str) -> [String; 7] {
     ]
 }
 
-/// The line of a measurement without a row: what can be said about it, and its place where there is no input.
+/// The line of a measurement without a row: what can be said about it.
 fn unstored(record: &Record<'_>, verdict: &'static str, why: String) -> [String; 7] {
     let field = |key| {
-        let value = record.measurement?.field(key).value();
-        Some(String::from_utf8_lossy(&value.text()?).into_owned())
+        let text = record.measurement.and_then(|measurement| measurement.field(key).value().text());
+        text.map_or_else(String::new, |text| String::from_utf8_lossy(&text).into_owned())
     };
-    let shown = |key| field(key).unwrap_or_default();
-    let input = match (record.outcome, field("input")) {
-        (Outcome::Discarded { .. }, input) => input.unwrap_or_default(),
-        _ => record.place.to_string(),
-    };
-    [
-        shown("measurement_start_time"),
-        shown("probe_cc"),
-        shown("probe_asn"),
-        shown("test_name"),
-        verdict.to_owned(),
-        why,
-        input,
-    ]
+    let [time, country, network, test, input] =
+        ["measurement_start_time", "probe_cc", "probe_asn", "test_name", "input"].map(field);
+    [time, country, network, test, verdict.to_owned(), why, input]
 }
 
 /// A few words on what decided, out of the scores: no more than that is looked at.
