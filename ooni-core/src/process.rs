@@ -145,7 +145,6 @@ impl<'f> Scorer<'f> {
         Scorer { repairs, ruleset: Arc::clone(&self.ruleset), scratch: RefCell::default(), ..*self }
     }
 
-
     pub(crate) fn traced(&self, value: Value<'_>, uid: &str, trace: Option<&Trace>) -> Outcome {
         self.outcome(value, uid, trace).unwrap_or_else(|error| Outcome::Rejected { error })
     }

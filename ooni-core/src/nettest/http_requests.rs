@@ -97,10 +97,10 @@ mod tests {
         ] {
             check("http_requests", &keys(body, headers), general);
         }
-        assert_eq!(notes_of("http_requests", &keys("true", "false")), [(
-            "blocking_general",
-            vec!["/test_keys/headers_match".to_owned()]
-        )]);
+        assert_eq!(
+            notes_of("http_requests", &keys("true", "false")),
+            [("blocking_general", vec!["/test_keys/headers_match".to_owned()])]
+        );
         for keys in ["5", "[]", "\"x\"", "false"] {
             check("http_requests", keys, "E-TYPE");
         }
@@ -133,7 +133,9 @@ mod tests {
             check_listed(&vector_list(), Rules::Compat, "http_requests", &keys(request), &[], expected);
         };
         let found = r#"0.0 country=1.0,"fingerprints":[h1],"confirmed":true}"#;
-        for request in ["null", "{}", r#"{"tor":null}"#, r#"{"tor":{}}"#, r#"{"tor":{"is_tor":false}}"#, r#"{"tor":{"is_tor":0}}"#] {
+        for request in
+            ["null", "{}", r#"{"tor":null}"#, r#"{"tor":{}}"#, r#"{"tor":{"is_tor":false}}"#, r#"{"tor":{"is_tor":0}}"#]
+        {
             check(request, found);
         }
         for request in [r#"{"tor":{"is_tor":true}}"#, r#"{"tor":{"is_tor":"x"}}"#, r#"{"tor":{"is_tor":1}}"#] {
@@ -146,14 +148,16 @@ mod tests {
 
     #[test]
     fn responses() {
-        let keys = |requests: &str| format!(r#"{{"body_length_match":true,"headers_match":true,"requests":{requests}}}"#);
+        let keys =
+            |requests: &str| format!(r#"{{"body_length_match":true,"headers_match":true,"requests":{requests}}}"#);
         let check = |requests: &str, expected: &str| {
             check_listed(&vector_list(), Rules::Compat, "http_requests", &keys(requests), &[], expected);
         };
         for none in ["null", "[]", "{}", "\"\"", "[{}]", r#"[{"response":null}]"#, r#"[{"response":{}}]"#] {
             check(none, "0.0}");
         }
-        for odd in ["5", "true", "\"x\"", r#"{"a":1}"#, "[5]", "[null]", r#"[{"response":5}]"#, r#"[{"response":[]}]"#] {
+        for odd in ["5", "true", "\"x\"", r#"{"a":1}"#, "[5]", "[null]", r#"[{"response":5}]"#, r#"[{"response":[]}]"#]
+        {
             check(odd, "E-TYPE");
         }
         // The answers to queries are not looked at.
@@ -172,7 +176,9 @@ mod tests {
     /// Unlike in `web_connectivity` the measurement is lost with what does not decode, unless that is repaired.
     #[test]
     fn what_does_not_decode() {
-        for (data, code) in [("\"QkxPQ0s\"", Code::Pad), ("5", Code::Type), ("null", Code::Type), ("\"é\"", Code::Value)] {
+        for (data, code) in
+            [("\"QkxPQ0s\"", Code::Pad), ("5", Code::Type), ("null", Code::Type), ("\"é\"", Code::Value)]
+        {
             let keys = format!(
                 r#"{{"body_length_match":true,"headers_match":true,"requests":[
                     {{"response":{{"body":{{"format":"base64","data":{data}}},"headers":{{"server":"Wall"}}}}}},
@@ -193,10 +199,13 @@ mod tests {
             );
             let found = found_listed(&list, Rules::Fixed, "http_requests", &keys);
             let places: Vec<_> = found.iter().map(|found| (&*found.name, &*found.path, found.offset)).collect();
-            assert_eq!(places, [
-                ("h4", "/test_keys/requests/0/response/headers/server", 0),
-                ("h1", "/test_keys/requests/1/response/body", 2),
-            ]);
+            assert_eq!(
+                places,
+                [
+                    ("h4", "/test_keys/requests/0/response/headers/server", 0),
+                    ("h1", "/test_keys/requests/1/response/body", 2),
+                ]
+            );
         }
     }
 }

@@ -110,7 +110,8 @@ mod tests {
     fn vectors() {
         let list = vector_list();
         for rules in [Rules::Compat, Rules::Fixed] {
-            let check = |keys: &str, expected: &str| check_listed(&list, rules, "web_connectivity", keys, &[], expected);
+            let check =
+                |keys: &str, expected: &str| check_listed(&list, rules, "web_connectivity", keys, &[], expected);
             check(
                 r#"{"blocking":"dns","accessible":false,"queries":[{"answers":[{"ipv4":"10.10.34.36","hostname":"x"}]}]}"#,
                 concat!(
@@ -150,16 +151,17 @@ mod tests {
         for not in ["false", "0", "0.0", "-0.0", "-0"] {
             check(&format!(r#"{{"blocking":{not}}}"#), "0.0}");
         }
-        for unknown in ["true", "1", "1.0", r#""""#, r#""x""#, r#""DNS""#, r#""dns ""#, "[]", r#"["dns"]"#, "{}", "NaN"] {
+        for unknown in ["true", "1", "1.0", r#""""#, r#""x""#, r#""DNS""#, r#""dns ""#, "[]", r#"["dns"]"#, "{}", "NaN"]
+        {
             check(&format!(r#"{{"blocking":{unknown}}}"#), UNSUPPORTED);
         }
         for missing in ["{}", r#"{"blocking":null}"#, "", "null"] {
             check(missing, r#"0.0,"accuracy":0.0}"#);
         }
-        assert_eq!(notes_of("web_connectivity", r#"{"blocking":"dns"}"#), [(
-            "blocking_general",
-            vec!["/test_keys/blocking".to_owned()]
-        )]);
+        assert_eq!(
+            notes_of("web_connectivity", r#"{"blocking":"dns"}"#),
+            [("blocking_general", vec!["/test_keys/blocking".to_owned()])]
+        );
         assert_eq!(notes_of("web_connectivity", "{}"), [("accuracy", vec!["/test_keys/blocking".to_owned()])]);
     }
 
@@ -178,7 +180,10 @@ mod tests {
     fn unknown_failures_and_accessible() {
         let check = |keys: &str, expected: &str| check("web_connectivity", keys, expected);
         check(r#"{"blocking":false,"dns_experiment_failure":"unknown_failure: x"}"#, r#"0.0,"accuracy":0.0}"#);
-        check(r#"{"blocking":"dns","x_failure":"unknown_failure"}"#, r#"1.0,"analysis":{"blocking_type":"dns"},"accuracy":0.0}"#);
+        check(
+            r#"{"blocking":"dns","x_failure":"unknown_failure"}"#,
+            r#"1.0,"analysis":{"blocking_type":"dns"},"accuracy":0.0}"#,
+        );
         check(r#"{"blocking":false,"x_failure":"eof_error","y_failure":null,"z_failure":0}"#, "0.0}");
         check(r#"{"blocking":false,"x_failure":"an unknown_failure","failure":"unknown_failure"}"#, "0.0}");
         check(r#"{"blocking":false,"a_failure":5,"b_failure":"unknown_failure"}"#, "E-TYPE");
@@ -210,10 +215,13 @@ mod tests {
 
     #[test]
     fn what_is_added_up() {
-        let list = list("", concat!(
-            "nat,nat,,body,contains,N,5,\nisp,isp,,body,contains,I,5,\n",
-            "inst,inst,,body,contains,L,5,IT\nprod,prod,,body,contains,P,5,IT\n"
-        ));
+        let list = list(
+            "",
+            concat!(
+                "nat,nat,,body,contains,N,5,\nisp,isp,,body,contains,I,5,\n",
+                "inst,inst,,body,contains,L,5,IT\nprod,prod,,body,contains,P,5,IT\n"
+            ),
+        );
         for (body, blocking, expected) in [
             ("N", "false", r#"1.0 country=1.0,"fingerprints":[nat],"confirmed":true}"#),
             ("N I", "false", r#"2.0 country=1.0 isp=1.0,"fingerprints":[nat,isp],"confirmed":true}"#),
