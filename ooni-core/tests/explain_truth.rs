@@ -334,3 +334,23 @@ fn fingerprints_are_explained_truly() {
     assert_eq!(seen.len(), 11, "{seen:?}");
     assert!(repairs.len() == 4 && repairs.values().all(|&n| n >= 6), "{repairs:?}");
 }
+
+/// Measurements that no probe makes reach rules that the fixtures do not.
+#[test]
+fn changed_fixtures_are_explained_truly() {
+    let (documents, mut dice) = (documents(), Dice(7));
+    let values: Vec<_> = REPLACEMENTS.iter().flatten().cloned().collect();
+    for i in 0..600 {
+        let Document { name, uid, whole } = &documents[i % documents.len()];
+        let (mut whole, name) = (whole.clone(), format!("{name}, changed {i}"));
+        if text(&whole).len() > 60_000 {
+            continue;
+        }
+        for _ in 0..=dice.roll(3) {
+            edit::mutate(&mut whole, &values, &["failure", "x_failure", "requests", "success", "x"], &mut dice);
+        }
+        // With repeated keys a pointer is no place.
+        let document = Document { name, uid: uid.clone(), whole: json(text(&whole).as_bytes()) };
+        check(&document, RULES[i % 2]);
+    }
+}
