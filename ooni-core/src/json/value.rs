@@ -346,6 +346,11 @@ pub struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
+    /// A member that has been looked up already.
+    pub(crate) fn known(of: Value<'a>, key: &'static str, found: Option<Value<'a>>) -> Field<'a> {
+        Field { of, key, found }
+    }
+
     /// The value, if the key is there; it may be `null`.
     pub fn found(self) -> Option<Value<'a>> {
         self.found

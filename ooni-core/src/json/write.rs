@@ -46,7 +46,7 @@ pub(crate) fn write_key(key: &str, out: &mut Vec<u8>) {
         out.push(b',');
     }
     // The names of columns and scores are plain; those that were read back may be anything.
-    match key.bytes().all(is_plain) {
+    match key.bytes().all(|byte| PLAIN[usize::from(byte)]) {
         true => {
             out.push(b'"');
             out.extend_from_slice(key.as_bytes());

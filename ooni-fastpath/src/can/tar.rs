@@ -1,0 +1,192 @@
+//! Headers of a tar archive: what a block says, and the records of extended headers.
+//!
+//! Blocks are looked at where they lie; nothing is read, kept or unpacked here. Python's `tarfile`, which the reference
+//! reads with, is the model for what is accepted.
+
+/// Headers take a block; contents are filled up to whole ones.
+pub(super) const BLOCK: usize = 512;
+
+/// What a header announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    /// A file with its content.
+    File,
+    /// Records for the next member (pax).
+    Extended,
+    /// Records for all members that follow (pax).
+    Global,
+    /// The name of the next member (GNU).
+    LongName,
+    /// The target of the next member (GNU).
+    LongLink,
+    /// A directory, link, device or other thing without content.
+    Bare(&'static str),
+    /// Something else with content.
+    Other,
+}
+
+/// A header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) kind: Type,
+    /// Bytes of content.
+    pub(super) size: u64,
+    /// The name; longer ones are in an extended header before this.
+    pub(super) name: Vec<u8>,
+}
+
+/// Reads a header; `None` for a block of zeros, which ends an archive.
+///
+/// # Errors
+/// A few words, for a block that is none.
+pub(super) fn header(block: &[u8; BLOCK]) -> Result<Option<Header>, &'static str> {
+    if block.iter().all(|&byte| byte == 0) {
+        return Ok(None);
+    }
+    // The sum counts its own field as blanks. Some old writers took bytes for signed.
+    let (mut unsigned, mut signed) = (256u32, 256i32);
+    for (at, &byte) in block.iter().enumerate() {
+        if !(148..156).contains(&at) {
+            unsigned += u32::from(byte);
+            signed += i32::from(byte.cast_signed());
+        }
+    }
+    let sum = number(&block[148..156]).ok_or("a tar header without checksum")?;
+    if sum != u64::from(unsigned) && i64::try_from(sum) != Ok(i64::from(signed)) {
+        return Err("no tar header, or a damaged one");
+    }
+    let kind = match block[156] {
+        b'0' | 0 | b'7' => Type::File,
+        b'x' | b'X' => Type::Extended,
+        b'g' => Type::Global,
+        b'L' => Type::LongName,
+        b'K' => Type::LongLink,
+        b'1' => Type::Bare("a hard link"),
+        b'2' => Type::Bare("a symbolic link"),
+        b'3' | b'4' => Type::Bare("a device"),
+        b'5' => Type::Bare("a directory"),
+        b'6' => Type::Bare("a pipe"),
+        _ => Type::Other,
+    };
+    let size = match kind {
+        Type::Bare(_) => 0,
+        _ => number(&block[124..136]).ok_or("a tar header without size")?,
+    };
+    let (name, prefix) = (text(&block[..100]), text(&block[345..500]));
+    let is_ustar = &block[257..263] == b"ustar\0";
+    let name = if is_ustar && !prefix.is_empty() { [prefix, b"/", name].concat() } else { name.to_vec() };
+    Ok(Some(Header { kind, size, name }))
+}
+
+/// A field up to its first NUL.
+pub(super) fn text(field: &[u8]) -> &[u8] {
+    let end = memchr::memchr(0, field).unwrap_or(field.len());
+    &field[..end]
+}
+
+/// A number: octal digits with blanks around, or binary in a field that begins with the byte 0x80.
+fn number(field: &[u8]) -> Option<u64> {
+    match field.split_first() {
+        Some((0x80, bytes)) => {
+            let (high, low) = bytes.split_at(bytes.len().saturating_sub(8));
+            let fits = high.iter().all(|&byte| byte == 0);
+            fits.then(|| low.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+        }
+        _ => {
+            let digits = text(field).trim_ascii();
+            digits.iter().try_fold(0u64, |number, &digit| match digit {
+                b'0'..=b'7' => number.checked_mul(8)?.checked_add(u64::from(digit - b'0')),
+                _ => None,
+            })
+        }
+    }
+}
+
+/// What a postcan needs of the records of an extended header.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Records {
+    pub(super) name: Option<Vec<u8>>,
+    pub(super) size: Option<u64>,
+}
+
+/// Reads the records `<length> <key>=<value>\n` of an extended header.
+///
+/// # Errors
+/// A few words, for anything else.
+pub(super) fn records(mut content: &[u8]) -> Result<Records, &'static str> {
+    const WRONG: &str = "a damaged extended tar header";
+    let mut records = Records::default();
+    while let Some(blank) = memchr::memchr(b' ', content) {
+        let length: usize =
+            std::str::from_utf8(&content[..blank]).ok().and_then(|length| length.parse().ok()).ok_or(WRONG)?;
+        let record = content.get(blank + 1..length).and_then(|record| record.strip_suffix(b"\n")).ok_or(WRONG)?;
+        let equals = memchr::memchr(b'=', record).ok_or(WRONG)?;
+        let value = &record[equals + 1..];
+        match &record[..equals] {
+            b"path" => records.name = Some(value.to_vec()),
+            b"size" => {
+                let size = std::str::from_utf8(value).ok().and_then(|size| size.parse().ok());
+                records.size = Some(size.ok_or(WRONG)?);
+            }
+            _ => {}
+        }
+        content = &content[length..];
+    }
+    if text(content).is_empty() { Ok(records) } else { Err(WRONG) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers() {
+        let mut made = tar::Header::new_ustar();
+        made.set_path("a/b.post").unwrap();
+        made.set_size(1234);
+        made.set_cksum();
+        let mut block = *made.as_bytes();
+        let read = header(&block).unwrap().unwrap();
+        assert_eq!(read, Header { kind: Type::File, size: 1234, name: b"a/b.post".to_vec() });
+        block[0] ^= 1;
+        assert!(header(&block).is_err());
+        assert_eq!(header(&[0; BLOCK]), Ok(None));
+
+        let long = format!("{}/{}", "d".repeat(120), "f".repeat(90));
+        made.set_path(&long).unwrap();
+        made.set_entry_type(tar::EntryType::Directory);
+        made.set_cksum();
+        let read = header(made.as_bytes()).unwrap().unwrap();
+        assert_eq!(read, Header { kind: Type::Bare("a directory"), size: 0, name: long.into_bytes() });
+
+        let mut made = tar::Header::new_gnu();
+        made.set_path("x").unwrap();
+        made.set_size(1 << 40);
+        made.set_cksum();
+        assert_eq!(header(made.as_bytes()).unwrap().unwrap().size, 1 << 40);
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(number(b"0000644\0"), Some(0o644));
+        assert_eq!(number(b"   644 \0"), Some(0o644));
+        assert_eq!(number(b"\0\0\0\0"), Some(0));
+        assert_eq!(number(b"00009\0"), None);
+        assert_eq!(number(b"\x80\0\0\0\0\0\0\0\0\0\x01\x02"), Some(0x102));
+        assert_eq!(number(b"\x80\0\0\x01\0\0\0\0\0\0\0\0"), None);
+        assert_eq!(number(b"777777777777777777777777"), None);
+    }
+
+    #[test]
+    fn extended_records() {
+        let read = |content: &[u8]| records(content).map(|records| (records.name, records.size));
+        assert_eq!(read(b"12 path=a/b\n"), Ok((Some(b"a/b".to_vec()), None)));
+        assert_eq!(read(b"20 mtime=1.123456789\n"), Err("a damaged extended tar header"));
+        assert_eq!(read(b"21 mtime=1.123456789\n11 size=77\n"), Ok((None, Some(77))));
+        assert_eq!(read(b""), Ok((None, None)));
+        for wrong in [&b"999 path=a\n"[..], b"5 path\n", b"x path=a\n", b"9 path=a", b"0 =\n", b"10 size=x\n", b"junk"]
+        {
+            assert!(read(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

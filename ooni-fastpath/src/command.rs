@@ -1,0 +1,22 @@
+//! The subcommands, one a file.
+
+pub mod score;
+
+use crate::cli::{Cli, Command};
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Nothing could be begun: wrong arguments, or a list that cannot be read.
+const USAGE: u8 = 2;
+
+/// Does what was asked for.
+pub fn run(cli: Cli) -> ExitCode {
+    match cli.command {
+        Command::Score(arguments) => score::run(&arguments),
+    }
+}
+
+/// A line on standard error. That it may be closed is no reason to stop.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "fastpath: {line}");
+}

@@ -1,0 +1,44 @@
+//! What standard error is told about broken files, lines and members: one line each, and not too many.
+
+use std::io::{self, Write};
+
+/// Lines that are shown; of more only the number is.
+pub const SHOWN: usize = 20;
+
+/// Complaints in the order of the input.
+#[derive(Clone, Debug, Default)]
+pub struct Complaints {
+    lines: Vec<String>,
+    all: u64,
+}
+
+impl Complaints {
+    /// Adds one, if there is still room for it.
+    pub fn add(&mut self, line: impl FnOnce() -> String) {
+        self.all += 1;
+        if self.lines.len() < SHOWN {
+            self.lines.push(line());
+        }
+    }
+
+    /// Shows those of a batch that come after these, and forgets them.
+    pub fn show(&mut self, batch: &mut Complaints) {
+        let mut error = io::stderr().lock();
+        for line in batch.lines.drain(..).take(SHOWN.saturating_sub(self.lines.len())) {
+            let _ = writeln!(error, "fastpath: {line}"); // nowhere to complain about a closed standard error
+            self.lines.push(line);
+        }
+        self.all += batch.all;
+        batch.all = 0;
+    }
+
+    /// How many were not shown.
+    pub fn unseen(&self) -> u64 {
+        self.all - self.lines.len() as u64
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.all == 0
+    }
+}

@@ -1,0 +1,83 @@
+//! The fingerprint lists: those built into the binary, or others out of a folder.
+//!
+//! The lists are those of `ooni/blocking-fingerprints` (see `data/fingerprints/README.md`). What is done with them is
+//! in `ooni_core::fingerprint`.
+
+use ooni_core::fingerprint::{Fingerprints, LoadError};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+use thiserror::Error;
+
+/// The built-in list of false DNS answers, CSV.
+pub const DNS: &[u8] = include_bytes!("../data/fingerprints/fingerprints_dns.csv");
+/// The built-in list of blockpages, CSV.
+pub const HTTP: &[u8] = include_bytes!("../data/fingerprints/fingerprints_http.csv");
+
+/// Where the built-in lists come from and on what terms.
+pub const NOTICE: &str = "The built-in fingerprint lists are those of https://github.com/ooni/blocking-fingerprints \
+                          at 171641e, by OONI, licensed CC BY-SA 4.0.";
+
+/// Why there are no lists.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A file could not be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A row of a list is wrong.
+    #[error(transparent)]
+    Wrong(#[from] LoadError),
+}
+
+/// The lists that are built in.
+///
+/// # Errors
+/// None, unless the lists were broken when this was built.
+pub fn built_in() -> Result<Fingerprints, Error> {
+    read(DNS, HTTP)
+}
+
+/// The lists `fingerprints_dns.csv` and `fingerprints_http.csv` of a folder.
+///
+/// # Errors
+/// When a file cannot be read, or a row of it is wrong.
+pub fn from_folder(folder: &Path) -> Result<Fingerprints, Error> {
+    let file = |name| {
+        let path = folder.join(name);
+        fs::read(&path).map_err(|source| Error::Unreadable { path, source })
+    };
+    read(&file("fingerprints_dns.csv")?, &file("fingerprints_http.csv")?)
+}
+
+fn read(dns: &[u8], http: &[u8]) -> Result<Fingerprints, Error> {
+    Ok(Fingerprints::from_csv(dns, http, list_sha256(dns, http))?)
+}
+
+/// What rows name the lists by: SHA-256 over the bytes of the DNS list and then of the HTTP list, in hexadecimal digits.
+pub fn list_sha256(dns: &[u8], http: &[u8]) -> String {
+    let hash = Sha256::new().chain_update(dns).chain_update(http).finalize();
+    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}"); // writing to a string does not fail
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_lists_are_whole() {
+        let lists = built_in().unwrap();
+        assert_eq!((lists.dns().len(), lists.http().len()), (226, 1729));
+        assert_eq!(lists.list_sha256(), list_sha256(DNS, HTTP));
+        assert_eq!(list_sha256(b"", b"abc"), list_sha256(b"abc", b""));
+        assert_eq!(list_sha256(b"a", b"bc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

@@ -1,0 +1,73 @@
+//! [`Limits`]: what is refused because of its size, whatever is in it.
+//!
+//! Each limit is a flag of the command line with the default given here. What passes one is rejected as `E-LIMIT`.
+
+use ooni_core::json;
+
+/// Sizes beyond which input is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one measurement: a line, a member of an archive, a file of its own.
+    pub measurement_size: usize,
+    /// Levels of nesting in JSON.
+    pub depth: usize,
+    /// JSON values in one measurement, keys included: each takes 16 bytes of memory.
+    pub values: usize,
+    /// How many times larger than its compressed form a file may become. It is asked only beyond
+    /// [`RATIO_FREE`] bytes: short files of repeated text come near 1032, the most that deflate can do.
+    pub ratio: u64,
+}
+
+/// Decompressed bytes that a file may have whatever their ratio.
+pub const RATIO_FREE: u64 = 64 << 20;
+
+impl Default for Limits {
+    fn default() -> Limits {
+        let json::Limits { bytes, depth, values } = json::Limits::default();
+        Limits { measurement_size: bytes, depth, values, ratio: 500 }
+    }
+}
+
+impl Limits {
+    /// Those that the JSON reader watches.
+    pub fn json(self) -> json::Limits {
+        json::Limits { bytes: self.measurement_size, depth: self.depth, values: self.values }
+    }
+}
+
+/// Reads a size: a plain number of bytes, or one with `KiB`, `MiB` or `GiB`.
+///
+/// # Errors
+/// A sentence, for anything else and for sizes beyond 4095 MiB.
+pub fn parse_size(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let factor = match text[digits.len()..].trim_start().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => return Err("a number of bytes, or one with KiB, MiB or GiB".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "a number of bytes, or one with KiB, MiB or GiB".to_owned())?;
+    match number.checked_mul(factor) {
+        Some(0) | None => Err("at least 1 byte, at most 4095MiB".to_owned()),
+        Some(size) if size > 4095 << 20 => Err("at least 1 byte, at most 4095MiB".to_owned()),
+        Some(size) => usize::try_from(size).map_err(|error| error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, size) in [("1", 1), ("512 KiB", 512 << 10), ("200MiB", 200 << 20), ("3gib", 3 << 30), ("7B", 7)] {
+            assert_eq!(parse_size(text), Ok(size), "{text}");
+        }
+        for text in ["", "0", "MiB", "1.5MiB", "1TiB", "-1", "4GiB", "99999999999999999999", "18446744073709551615GiB"]
+        {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+}

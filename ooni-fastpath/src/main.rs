@@ -1,0 +1,7 @@
+//! The binary `fastpath`: arguments, one command, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ooni_fastpath::command::run(ooni_fastpath::cli::parse())
+}

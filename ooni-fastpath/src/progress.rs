@@ -1,0 +1,59 @@
+//! [`Progress`]: a bar on standard error when that is a terminal and the work takes longer than a moment.
+
+use crate::stats::Counts;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Work that takes less has no bar.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// How far the work is.
+#[derive(Debug)]
+pub struct Progress {
+    /// Bytes read so far, counted by the reader.
+    read: Arc<AtomicU64>,
+    total: u64,
+    begun: Instant,
+    wanted: bool,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Of `total` bytes, as far as is known; 0 for no idea.
+    pub fn new(total: u64, read: Arc<AtomicU64>) -> Progress {
+        Progress { read, total, begun: Instant::now(), wanted: io::stderr().is_terminal(), bar: None }
+    }
+
+    /// Shows how far it is, after `write` has written to the terminals.
+    pub fn around<T>(&mut self, counts: &Counts, write: impl FnOnce() -> T) -> T {
+        if self.bar.is_none() && self.wanted && self.begun.elapsed() > MOMENT {
+            self.bar = Some(bar(self.total));
+        }
+        let Some(bar) = &self.bar else { return write() };
+        let written = bar.suspend(write);
+        bar.set_position(self.read.load(Ordering::Relaxed));
+        bar.set_message(format!("{} measurements", counts.all().accepted));
+        written
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(total: u64) -> ProgressBar {
+    let (length, template) = match total {
+        0 => (None, "{bytes} read, {msg}, {elapsed}"),
+        total => (Some(total), "{wide_bar} {bytes}/{total_bytes} {msg}, {eta} left"),
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+    bar.set_style(style);
+    bar
+}

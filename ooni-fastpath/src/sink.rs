@@ -1,0 +1,84 @@
+//! Outputs: what is written of each measurement. One file a form.
+//!
+//! Workers write records into buffers, each with a sink of its own, so a sink keeps nothing that depends on what came
+//! before. Stores are no sinks.
+
+mod csv;
+mod jsonl;
+pub mod table;
+
+pub use self::csv::Csv;
+pub use self::jsonl::Jsonl;
+pub use self::table::Table;
+
+use crate::stats::Counts;
+use ooni_core::explain::Explanation;
+use ooni_core::measurement::Measurement;
+use ooni_core::process::Outcome;
+use std::fmt;
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'r> {
+    /// The uid, if it has one.
+    pub uid: Option<&'r str>,
+    /// What became of it.
+    pub outcome: &'r Outcome,
+    /// Why, if that was asked for.
+    pub explanation: Option<&'r Explanation>,
+    /// The measurement, for outcomes without a row, if there is one.
+    pub measurement: Option<Measurement<'r>>,
+    /// Where it was.
+    pub place: &'r Place<'r>,
+}
+
+/// Where an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place<'r> {
+    /// The file, as given.
+    pub file: &'r str,
+    /// The line, from 1.
+    pub line: Option<u64>,
+    /// The name of the member of an archive.
+    pub member: Option<&'r [u8]>,
+    /// Offset of the first byte of the line, member or document in the file, decompressed; for what is wrong with a file
+    /// as a whole, of the trouble in the file as it lies there, if it has a place.
+    pub byte: Option<u64>,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&plain(self.file))?;
+        if let Some(line) = self.line {
+            write!(f, ", line {line}")?;
+        }
+        if let Some(member) = self.member {
+            write!(f, ", member {}", plain(&String::from_utf8_lossy(member)))?;
+        }
+        match self.byte {
+            Some(byte) => write!(f, ", byte {byte}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A form of output.
+pub trait Sink {
+    /// What comes before all records.
+    fn begin(&mut self, _out: &mut Vec<u8>) {}
+
+    /// Appends a record.
+    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>);
+
+    /// What comes after all records.
+    fn end(&mut self, _counts: &Counts, _out: &mut Vec<u8>) {}
+}
+
+/// Text without what could play tricks with a terminal: control characters, and those that turn the direction of writing.
+pub fn plain(text: &str) -> String {
+    let harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    };
+    text.chars().map(|c| if harmful(c) { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,110 @@
+//! [`Jsonl`]: one JSON object a line, in the reference's spelling (scoring spec §14).
+//!
+//! | Key | When | What |
+//! |---|---|---|
+//! | `measurement_uid` | always | text, `null` when there is none |
+//! | `outcome` | always | `stored`, `discarded` or `rejected` |
+//! | `row` | stored | the 26 columns of `fastpath` in order |
+//! | `openvpn` | stored, for that test | the columns of `obs_openvpn` |
+//! | `reason` | discarded | `no_report_id`, `unknown_country` or `unknown_network` |
+//! | `error` | rejected | `code`, `path`, `message` |
+//! | `source` | rejected | `file`; `line` or `member`; `byte`, see [`Place`] |
+//! | `ruleset` | always | `rules`, `version`, `fingerprints` |
+//! | `explanation` | asked for | `fired`, `fingerprints`, `differences` |
+
+use super::{Place, Record, Sink};
+use ooni_core::error::Error;
+use ooni_core::explain::Explanation;
+use ooni_core::json::{Json, write_json, write_text};
+use ooni_core::process::Outcome;
+use ooni_core::rules::Ruleset;
+use serde::Serialize;
+
+/// Lines of JSON.
+#[derive(Debug)]
+pub struct Jsonl {
+    /// The end of each line but for the explanation: `,"ruleset":{…}`.
+    ruleset: Vec<u8>,
+}
+
+impl Jsonl {
+    /// Lines for measurements that are scored by this ruleset.
+    pub fn new(ruleset: &Ruleset) -> Jsonl {
+        let Ruleset { rules, version, fingerprints } = ruleset;
+        let members = [("rules", rules), ("version", version), ("fingerprints", fingerprints)];
+        let value = Json::object(members.map(|(key, text)| (key, Json::from(text.as_str()))));
+        let mut ruleset = b",\"ruleset\":".to_vec();
+        write_json(&value, &mut ruleset);
+        Jsonl { ruleset }
+    }
+}
+
+impl Sink for Jsonl {
+    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"measurement_uid\":");
+        match record.uid {
+            Some(uid) => write_text(uid.as_bytes(), out),
+            None => out.extend_from_slice(b"null"),
+        }
+        match record.outcome {
+            Outcome::Stored { row, openvpn } => {
+                out.extend_from_slice(b",\"outcome\":\"stored\",\"row\":");
+                row.write_json(out);
+                if let Some(openvpn) = openvpn {
+                    out.extend_from_slice(b",\"openvpn\":");
+                    openvpn.write_json(out);
+                }
+            }
+            Outcome::Discarded { reason } => {
+                out.extend_from_slice(b",\"outcome\":\"discarded\",\"reason\":");
+                write_text(reason.as_str().as_bytes(), out);
+            }
+            Outcome::Rejected { error } => {
+                out.extend_from_slice(b",\"outcome\":\"rejected\",\"error\":");
+                write_error(error, out);
+                out.extend_from_slice(b",\"source\":");
+                write_place(record.place, out);
+            }
+        }
+        out.extend_from_slice(&self.ruleset);
+        if let Some(explanation) = record.explanation {
+            out.extend_from_slice(b",\"explanation\":");
+            write_explanation(explanation, out);
+        }
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+fn write_error(error: &Error, out: &mut Vec<u8>) {
+    let members = [("code", error.code.as_str()), ("path", &error.path), ("message", &error.message)];
+    write_json(&Json::object(members.map(|(key, text)| (key, Json::from(text)))), out);
+}
+
+fn write_place(place: &Place<'_>, out: &mut Vec<u8>) {
+    let int = |number: u64| Json::from(i64::try_from(number).unwrap_or(i64::MAX));
+    let mut members = vec![(b"file".to_vec(), Json::from(place.file))];
+    if let Some(line) = place.line {
+        members.push((b"line".to_vec(), int(line)));
+    }
+    if let Some(member) = place.member {
+        members.push((b"member".to_vec(), Json::from(&*String::from_utf8_lossy(member))));
+    }
+    if let Some(byte) = place.byte {
+        members.push((b"byte".to_vec(), int(byte)));
+    }
+    write_json(&Json::Object(members), out);
+}
+
+fn write_explanation(explanation: &Explanation, out: &mut Vec<u8>) {
+    #[derive(Serialize)]
+    struct Part<'e> {
+        fired: &'e [ooni_core::trace::Fired],
+        fingerprints: &'e [ooni_core::trace::Found],
+        differences: &'e [ooni_core::explain::Difference],
+    }
+    let Explanation { fired, fingerprints, differences, .. } = explanation;
+    // By way of a value of the core's, for its spelling. Neither step can fail for these types.
+    let text = serde_json::to_vec(&Part { fired, fingerprints, differences }).unwrap_or_default();
+    let value: Json = serde_json::from_slice(&text).unwrap_or_default();
+    write_json(&value, out);
+}
