@@ -3,6 +3,8 @@
 //! Every place that a rule is said to have read is changed, every byte that a fingerprint is said to stand on, and the
 //! outcome has to be another.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
+
 mod support;
 
 use ooni_core::explain::{Explanation, explain};
