@@ -56,11 +56,7 @@ fn decode_slice(text: &[u8], mut room: &mut [u8]) -> Result<usize, Base64Error> 
         rest = rest.get(done * 4..).unwrap_or_default();
         room = room.get_mut(done * 3..).unwrap_or_default();
         let group = odd_group(rest);
-        let written = if group.end == End::Unfinished {
-            0
-        } else {
-            group.bytes
-        };
+        let written = if group.end == End::Unfinished { 0 } else { group.bytes };
         for (place, byte) in room.iter_mut().zip(group.data).take(written) {
             *place = byte;
         }
@@ -117,12 +113,7 @@ fn odd_group(text: &[u8]) -> Group {
     let mut bits = 0_u32;
     let group = |length, bits: u32, digits: usize, end| {
         let [_, data @ ..] = (bits << (24 - 6 * digits)).to_be_bytes();
-        Group {
-            length,
-            data,
-            bytes: digits.saturating_sub(1),
-            end,
-        }
+        Group { length, data, bytes: digits.saturating_sub(1), end }
     };
     for (index, &byte) in text.iter().enumerate() {
         if byte == b'=' {
@@ -145,11 +136,7 @@ fn odd_group(text: &[u8]) -> Group {
             return group(index + 1, bits, digits, End::Complete);
         }
     }
-    let end = if digits == 0 {
-        End::Complete
-    } else {
-        End::Unfinished
-    };
+    let end = if digits == 0 { End::Complete } else { End::Unfinished };
     group(text.len(), bits, digits, end)
 }
 
@@ -187,10 +174,7 @@ mod tests {
     #[test]
     fn appends_and_restores() {
         let mut out = b"x".to_vec();
-        assert_eq!(
-            decode_into(b"AAAAYWJjZ", &mut out),
-            Err(Base64Error::Padding)
-        );
+        assert_eq!(decode_into(b"AAAAYWJjZ", &mut out), Err(Base64Error::Padding));
         assert_eq!(out, b"x");
         assert_eq!(decode_into(b"YWJj", &mut out), Ok(()));
         assert_eq!(out, b"xabc");
@@ -200,10 +184,7 @@ mod tests {
     fn fast_path_resumes_after_line_breaks() {
         let line = "YWJj".repeat(19);
         let text = format!("{line}\n{line}\r\n{line}YQ==");
-        assert_eq!(
-            decode(text.as_bytes()),
-            Ok(format!("{}a", "abc".repeat(57)).into_bytes())
-        );
+        assert_eq!(decode(text.as_bytes()), Ok(format!("{}a", "abc".repeat(57)).into_bytes()));
     }
 
     #[test]

@@ -96,7 +96,8 @@ impl Scorer<'_> {
         }
         let difference = |repair: Repair| {
             let lacking = outcome(all.without(repair));
-            let (without, with) = if lacking == fixed { (&compat, &outcome(none.with(repair))) } else { (&lacking, &fixed) };
+            let (without, with) =
+                if lacking == fixed { (&compat, &outcome(none.with(repair))) } else { (&lacking, &fixed) };
             (without != with).then(|| Difference { repair, without: in_words(without), with: in_words(with) })
         };
         Repair::ALL.into_iter().filter_map(difference).collect()
@@ -195,4 +196,199 @@ impl fmt::Debug for Cut<'_> {
 /// Text from a measurement without what could play tricks with a terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: &str =
+        "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries\n";
+
+    fn fingerprints() -> Fingerprints {
+        let dns = format!("{NAMES}d1,nat,,dns,full,10.10.34.36,10,IR\n");
+        let http = format!(
+            "{NAMES}{}",
+            concat!(
+                "page,nat,,body,contains,BLOCK,5,IT\nregexp,isp,,body,regexp,a.c,5,IT\nfull,prod,,body,full,whole,5,FR\n",
+                "header,inst,,header.server,contains,Wall,5,\"IT,DE\"\n",
+            )
+        );
+        Fingerprints::from_csv(dns.as_bytes(), http.as_bytes(), "").unwrap()
+    }
+
+    fn measurement(test_name: &str, keys: &str) -> String {
+        format!(
+            r#"{{"report_id":"R","probe_cc":"IT","probe_asn":"AS1","input":"http://x.org/","test_name":"{test_name}",
+            "measurement_start_time":"2024-01-02 03:04:05","test_start_time":"2024-01-02 03:04:05","test_keys":{keys}}}"#
+        )
+    }
+
+    fn explained(text: &str, uid: &str, rules: Rules) -> String {
+        explain(text.as_bytes(), uid, &fingerprints(), rules).to_string()
+    }
+
+    #[track_caller]
+    fn check(text: &str, rules: Rules, expected: &[&str]) {
+        let said = explained(text, "20240102030410.000000_IT_x_0123456789abcdef", rules);
+        let lines: Vec<_> = said.lines().collect();
+        assert_eq!(lines, expected, "\n{said}");
+    }
+
+    #[test]
+    fn an_anomaly() {
+        check(
+            &measurement("web_connectivity", r#"{"blocking":"dns"}"#),
+            Rules::Compat,
+            &[
+                "20240102030410.000000_IT_x_0123456789abcdef: anomaly, no fingerprint (compat/1)",
+                r#"  scores {"blocking_general":1.0,"blocking_global":0.0,"blocking_country":0.0,"blocking_isp":0.0,"blocking_local":0.0,"analysis":{"blocking_type":"dns"}}"#,
+                "  blocking_general: the probe says that the site is blocked",
+                r#"    /test_keys/blocking is "dns""#,
+            ],
+        );
+    }
+
+    #[test]
+    fn confirmed() {
+        let keys =
+            r#"{"blocking":false,"requests":[{"response":{"body":"a BLOCK, a BLOCK","headers":{"Server":"A Wall"}}}]}"#;
+        check(
+            &measurement("web_connectivity", keys),
+            Rules::Fixed,
+            &[
+                "20240102030410.000000_IT_x_0123456789abcdef: anomaly, confirmed, 2 fingerprints (fixed/1)",
+                concat!(
+                    r#"  scores {"blocking_general":2.0,"blocking_global":0.0,"blocking_country":1.0,"blocking_isp":0.0,"#,
+                    r#""blocking_local":1.0,"fingerprints":[{"name":"page","scope":"nat","location_found":"body","#,
+                    r#""confidence_no_fp":5,"expected_countries":["IT"]},{"name":"header","scope":"inst","#,
+                    r#""location_found":"header.server","confidence_no_fp":5,"expected_countries":["DE","IT"]}],"confirmed":true}"#
+                ),
+                "  confirmed: a fingerprint of this country was found",
+                r#"    /test_keys/requests/0/response/body is "a BLOCK, a BLOCK""#,
+                "  confirmed: a fingerprint of this country was found",
+                r#"    /test_keys/requests/0/response/headers/Server is "A Wall""#,
+                "  blocking_general: fingerprints that were found for a place count in general too",
+                r#"    /test_keys/requests/0/response/body is "a BLOCK, a BLOCK""#,
+                r#"    /test_keys/requests/0/response/headers/Server is "A Wall""#,
+                "  fingerprint page, nat, body: confirms, expected in IT",
+                r#"    /test_keys/requests/0/response/body at byte 2: contains "BLOCK""#,
+                "  fingerprint header, inst, header.server: confirms, expected in IT",
+                r#"    /test_keys/requests/0/response/headers/Server at byte 2: contains "Wall""#,
+                "  repair header-contains: without it anomaly, confirmed, 1 fingerprint; with it anomaly, confirmed, 2 fingerprints",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_failure() {
+        check(
+            &measurement("urlgetter", "{}"),
+            Rules::Fixed,
+            &[
+                "20240102030410.000000_IT_x_0123456789abcdef: failure, no fingerprint (fixed/1)",
+                r#"  scores {"blocking_general":0.0,"blocking_global":0.0,"blocking_country":0.0,"blocking_isp":0.0,"blocking_local":0.0,"accuracy":0.0}"#,
+                "  accuracy: no rule for a test of this name",
+                r#"    /test_name is "urlgetter""#,
+            ],
+        );
+    }
+
+    #[test]
+    fn rejected() {
+        check(
+            &measurement("telegram", r#"{"requests":[{"request":{"url":"x"}}]}"#),
+            Rules::Fixed,
+            &[
+                "20240102030410.000000_IT_x_0123456789abcdef: rejected: E-KEY at /test_keys/requests/0/failure: a required key is missing (fixed/1)",
+            ],
+        );
+        check(
+            "[1",
+            Rules::Fixed,
+            &[
+                "20240102030410.000000_IT_x_0123456789abcdef: rejected: E-PARSE: the text ends inside an object or array at byte 2 (fixed/1)",
+            ],
+        );
+    }
+
+    #[test]
+    fn discarded() {
+        check(
+            r#"{"report_id":"R","probe_cc":"zz"}"#,
+            Rules::Fixed,
+            &[
+                "20240102030410.000000_IT_x_0123456789abcdef: discarded: unknown_country (fixed/1)",
+                "  outcome: measurements without this are left out",
+                r#"    /probe_cc is "zz""#,
+            ],
+        );
+    }
+
+    #[test]
+    fn nothing_plays_tricks_with_a_terminal() {
+        let text = measurement("stunreachability", r#"{"failure":"\u001b[2J\u009b","endpoint":5}"#);
+        let broken = r#"{"report_id":"R","\u001b[2J":5,"probe_cc":"IT","probe_asn":"AS1","test_name":"dash","test_keys":{"failure":{"\u001b":5}}}"#;
+        for text in [&*text, broken] {
+            for rules in [Rules::Compat, Rules::Fixed] {
+                let said = explained(text, "\u{1b}[2J\r\u{9b}", rules);
+                assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
+            }
+        }
+    }
+
+    /// Of all sets of repairs: a repair is named only if it makes a difference to one of them, and it is named if taking
+    /// it away from all does. Nothing is named where repairs outweigh each other.
+    #[test]
+    fn differences_are_real() {
+        let fingerprints = fingerprints();
+        let requests = [
+            r#"{"response":{"body":"xabcx"}}"#,
+            r#"{"response":{"body":"the whole"}}"#,
+            r#"{"response":{"headers":{"server":"a Wall"}}}"#,
+            r#"{"response":{"body":{"format":"base64","data":"A"}}}"#,
+            r#"{"response":{"body":{"format":"base64","data":5}}}"#,
+            r#"{"response":{"headers":{"server":{"format":"base64","data":"A"}}}}"#,
+            r#"{"response":{"body":"BLOCK a.c whole"}}"#,
+        ];
+        let mut named = [0; 4];
+        for test_name in ["web_connectivity", "http_requests"] {
+            for chosen in 0..1 << requests.len() {
+                let chosen: Vec<_> = requests
+                    .iter()
+                    .enumerate()
+                    .filter(|(i, _)| chosen >> i & 1 == 1)
+                    .map(|(_, request)| *request)
+                    .collect();
+                let keys = format!(
+                    r#"{{"blocking":false,"body_length_match":true,"headers_match":true,"requests":[{}]}}"#,
+                    chosen.join(",")
+                );
+                let text = measurement(test_name, &keys);
+                let mut reader = Reader::new();
+                let document = reader.read(text.as_bytes()).unwrap();
+                let scorer = Scorer::new(&fingerprints, Rules::Fixed);
+                let set = |bits: usize| {
+                    let chosen = Repair::ALL.into_iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1);
+                    chosen.fold(Repairs::NONE, |set, (_, repair)| set.with(repair))
+                };
+                let outcomes: Vec<_> =
+                    (0..16).map(|bits| scorer.with_repairs(set(bits)).process(document.root(), "x")).collect();
+                let differences = scorer.explain(document.root(), "x").differences;
+                assert_eq!(differences.is_empty(), outcomes[0] == outcomes[15], "{text}");
+                for (i, repair) in Repair::ALL.into_iter().enumerate() {
+                    let is_named = differences.iter().any(|difference| difference.repair == repair);
+                    named[i] += usize::from(is_named);
+                    let matters = (0..16).any(|bits| outcomes[bits] != outcomes[bits | 1 << i]);
+                    assert!(matters || !is_named, "{repair}: {text}");
+                    let lacking = &outcomes[15 & !(1 << i)];
+                    assert!(is_named || differences.is_empty() || outcomes[15] == *lacking, "{repair}: {text}");
+                }
+                for Difference { repair, without, with } in &differences {
+                    assert_ne!(without, with, "{repair}: {text}");
+                }
+            }
+        }
+        assert!(named.iter().all(|&n| n > 20), "{named:?}");
+    }
 }

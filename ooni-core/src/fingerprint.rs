@@ -5,8 +5,8 @@
 
 mod body_index;
 mod check;
-mod literal_search;
 mod headers;
+mod literal_search;
 mod load;
 mod matching;
 mod needles;
@@ -173,10 +173,7 @@ pub fn prepare_countries(text: &str) -> Vec<String> {
 }
 
 fn prepare_codes<'a>(codes: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut codes: Vec<String> = codes
-        .map(str::to_uppercase)
-        .filter(|code| !code.is_empty() && code != "ZZ")
-        .collect();
+    let mut codes: Vec<String> = codes.map(str::to_uppercase).filter(|code| !code.is_empty() && code != "ZZ").collect();
     codes.sort_unstable();
     codes.dedup();
     codes
@@ -223,20 +220,10 @@ impl Fingerprints {
         let body = BodyIndex::new(&http)?;
         let mut by_address: HashMap<String, Vec<u32>> = HashMap::with_capacity(dns.len());
         for (at, fingerprint) in (0..).zip(&dns) {
-            by_address
-                .entry(fingerprint.pattern.clone())
-                .or_default()
-                .push(at);
+            by_address.entry(fingerprint.pattern.clone()).or_default().push(at);
         }
         let headers = headers::by_header(&http)?;
-        Ok(Self {
-            dns,
-            http,
-            list_sha256: list_sha256.into(),
-            by_address,
-            headers,
-            body,
-        })
+        Ok(Self { dns, http, list_sha256: list_sha256.into(), by_address, headers, body })
     }
 
     /// The DNS list.
@@ -262,9 +249,7 @@ impl Fingerprints {
     /// The address is text of a document and may hold lone surrogates; then nothing matches.
     #[must_use]
     pub fn dns_matches(&self, address: &[u8]) -> &[u32] {
-        let found = std::str::from_utf8(address)
-            .ok()
-            .and_then(|address| self.by_address.get(address));
+        let found = std::str::from_utf8(address).ok().and_then(|address| self.by_address.get(address));
         found.map_or(&[], Vec::as_slice)
     }
 }

@@ -1,4 +1,29 @@
 //! Parse, score and explain OONI measurements.
+//!
+//! Bytes of a measurement or POST body go in, an [`Outcome`](process::Outcome) comes out: a row, a reason to leave the
+//! measurement out, or an error with its place. The bytes are read once and borrowed; nothing here opens files, reads
+//! clocks, starts threads or keeps global state, and no input makes it panic.
+//!
+//! ```
+//! use ooni_core::{fingerprint::Fingerprints, process::{Outcome, process}, rules::Rules};
+//!
+//! let bytes = br#"{"report_id": "20241124T120000Z_telegram_IT_30722_n1_abcdefgh", "probe_cc": "IT", "probe_asn": "AS30722",
+//!     "test_name": "telegram", "test_start_time": "2024-11-24 12:00:00", "measurement_start_time": "2024-11-24 12:00:01",
+//!     "test_keys": {"telegram_web_status": "blocked"}}"#;
+//! let uid = "20241124120005.123456_IT_telegram_0123456789abcdef";
+//! match process(bytes, uid, &Fingerprints::empty(), Rules::Fixed) {
+//!     Outcome::Stored { row, .. } => assert!(row.anomaly && !row.confirmed),
+//!     other => panic!("{other:?}"),
+//! }
+//! ```
+//!
+//! [`Scorer`](process::Scorer) does the same for many measurements with the same buffers. [`explain`](explain::explain)
+//! says why: the rules that fired, the fingerprints that were found, and what each [`Repair`](rules::Repair) changes.
+//! [`Rules`](rules::Rules) chooses between the reference bit for bit and the reference with its errors repaired.
+//!
+//! Modules build on each other in this order: `error`, `text`, `number`, `json`, `python_text`, `python`, `time`, `uid`,
+//! `base64`, `url` and `version`; then `measurement`, `fingerprint`, `rules` and `scores`; then `row`, `trace` and
+//! `nettest`; then `process` and `explain`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -13,8 +38,8 @@ pub mod number;
 pub mod process;
 pub mod python;
 pub mod python_text;
-pub mod rules;
 pub mod row;
+pub mod rules;
 pub mod scores;
 pub mod text;
 pub mod time;

@@ -2,6 +2,9 @@
 //!
 //! What a rule makes of the fields is in `nettest`; what a row makes of them in `row`.
 
+mod fields;
+
+use self::fields::Fields;
 use crate::error::{Code, Error};
 use crate::json::{Field, Value};
 use serde::{Deserialize, Serialize};
@@ -9,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// A measurement: the object that a probe made, inside its envelope or bare.
 #[derive(Clone, Copy, Debug)]
 pub struct Measurement<'a> {
-    content: Value<'a>,
+    fields: Fields<'a>,
     is_verified: IsVerified,
 }
 
@@ -55,39 +58,43 @@ impl<'a> Measurement<'a> {
     /// `E-TYPE` when there is no object where one is needed or the format is unknown; `E-VALUE` for `format: yaml`,
     /// which this build does not read.
     pub fn new(value: Value<'a>) -> Result<Measurement<'a>, Error> {
-        let is_verified = IsVerified::of(value.get("is_verified")?.value());
-        let content = match (value.field("content").found(), value.field("format").found()) {
-            (Some(content), Some(format)) => opened(content, format)?,
-            _ => value,
+        if !value.is_object() {
+            return Err(value.wrong_kind("an object"));
+        }
+        let outer = Fields::of(value);
+        let is_verified = IsVerified::of(outer.field("is_verified").value());
+        let (Some(content), Some(format)) = (outer.field("content").found(), outer.field("format").found()) else {
+            return Ok(Measurement { fields: outer, is_verified });
         };
+        let content = opened(content, format)?;
         if !content.is_object() {
             return Err(content.wrong_kind("a measurement, an object,"));
         }
-        Ok(Measurement { content, is_verified })
+        Ok(Measurement { fields: Fields::of(content), is_verified })
     }
 
     /// The measurement itself, an object.
-    pub fn content(self) -> Value<'a> {
-        self.content
+    pub fn content(&self) -> Value<'a> {
+        self.fields.object()
     }
 
     /// `is_verified` of the envelope, or of a bare measurement.
-    pub fn is_verified(self) -> IsVerified {
+    pub fn is_verified(&self) -> IsVerified {
         self.is_verified
     }
 
     /// A field of the measurement, missing or not.
-    pub fn field(self, key: &'static str) -> Field<'a> {
-        self.content.field(key)
+    pub fn field(&self, key: &'static str) -> Field<'a> {
+        self.fields.field(key)
     }
 
     /// `test_keys`; an empty object when missing or null. It may be of any other kind.
-    pub fn test_keys(self) -> Value<'a> {
+    pub fn test_keys(&self) -> Value<'a> {
         self.field("test_keys").if_null(Value::NO_TEST_KEYS)
     }
 
     /// `annotations`; an empty object when there are none or they are no object.
-    pub fn annotations(self) -> Value<'a> {
+    pub fn annotations(&self) -> Value<'a> {
         let value = self.field("annotations").value();
         if value.is_object() { value } else { Value::EMPTY_OBJECT }
     }

@@ -110,6 +110,11 @@ impl<'c> Context<'c> {
         self.scratch.into_inner()
     }
 
+    /// The measurement.
+    pub(crate) fn measurement(&self) -> &Measurement<'c> {
+        &self.measurement
+    }
+
     /// A field of the measurement.
     pub(crate) fn field(&self, key: &'static str) -> Field<'c> {
         self.measurement.field(key)

@@ -38,9 +38,7 @@ impl Int {
             return None;
         }
         if digits.len() <= 18 {
-            let value = digits
-                .iter()
-                .fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
+            let value = digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
             return Some(Int::Small(if negative { -value } else { value }));
         }
         let mut text = String::with_capacity(digits.len() + 1);
@@ -132,11 +130,7 @@ impl Ord for Int {
             (Int::Big(a), Int::Small(_)) => sign(a),
             (Int::Big(a), Int::Big(b)) => sign(a).cmp(&sign(b)).then_with(|| {
                 let size = (a.len(), a).cmp(&(b.len(), b));
-                if sign(a) == Ordering::Less {
-                    size.reverse()
-                } else {
-                    size
-                }
+                if sign(a) == Ordering::Less { size.reverse() } else { size }
             }),
         }
     }
@@ -150,11 +144,7 @@ impl PartialOrd for Int {
 
 /// How a [`Int::Big`] compares with 0, and so with everything small.
 fn sign(text: &str) -> Ordering {
-    if text.starts_with('-') {
-        Ordering::Less
-    } else {
-        Ordering::Greater
-    }
+    if text.starts_with('-') { Ordering::Less } else { Ordering::Greater }
 }
 
 fn in_i64(whole: f64) -> bool {
@@ -168,15 +158,8 @@ fn in_i64(whole: f64) -> bool {
 /// The result is the nearest float whatever the length of the digits or the exponent; overflow
 /// gives an infinity. Text that is no number gives NaN.
 pub fn parse_f64(text: &[u8]) -> f64 {
-    let text = if text.len() > 400 {
-        Cow::Owned(condense(text))
-    } else {
-        Cow::Borrowed(text)
-    };
-    std::str::from_utf8(&text)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(f64::NAN)
+    let text = if text.len() > 400 { Cow::Owned(condense(text)) } else { Cow::Borrowed(text) };
+    std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
 }
 
 /// More digits than this never decide a rounding: only whether any of the rest is not 0 does.
@@ -235,11 +218,7 @@ fn condense(text: &[u8]) -> Vec<u8> {
                     return Vec::new(); // no number
                 }
                 let so_far: i64 = given.unwrap_or(0);
-                given = Some(
-                    so_far
-                        .saturating_mul(10)
-                        .saturating_add(i64::from(byte - b'0')),
-                );
+                given = Some(so_far.saturating_mul(10).saturating_add(i64::from(byte - b'0')));
             }
             let Some(given) = given else {
                 return Vec::new();
@@ -256,28 +235,12 @@ fn condense(text: &[u8]) -> Vec<u8> {
 /// Appends `value` as upstream's JSON writer does (scoring spec §14): `1.0`, `1e-5`, `1e+16`,
 /// `NaN`, `-Infinity`.
 pub fn write_f64(out: &mut Vec<u8>, value: f64) {
-    write(
-        out,
-        value,
-        Form {
-            nan: "NaN",
-            infinity: "Infinity",
-            exponent_digits: 1,
-        },
-    );
+    write(out, value, Form { nan: "NaN", infinity: "Infinity", exponent_digits: 1 });
 }
 
 /// Appends `value` as Python's `repr` does: like [`write_f64`] but `1e-05`, `nan`, `-inf`.
 pub fn write_f64_python(out: &mut Vec<u8>, value: f64) {
-    write(
-        out,
-        value,
-        Form {
-            nan: "nan",
-            infinity: "inf",
-            exponent_digits: 2,
-        },
-    );
+    write(out, value, Form { nan: "nan", infinity: "inf", exponent_digits: 2 });
 }
 
 struct Form {
@@ -316,11 +279,7 @@ fn write(out: &mut Vec<u8>, value: f64, form: Form) {
             out.extend_from_slice(before.as_bytes());
             out.resize(out.len() + whole - before.len(), b'0');
             out.push(b'.');
-            out.extend_from_slice(if after.is_empty() {
-                b"0"
-            } else {
-                after.as_bytes()
-            });
+            out.extend_from_slice(if after.is_empty() { b"0" } else { after.as_bytes() });
         }
         -4..=-1 => {
             out.extend_from_slice(b"0.");
@@ -348,11 +307,7 @@ fn shortest(value: f64) -> String {
     }
     let even = format!("{value:.decimals$e}");
     // Just above a power of two the nearest text of this length may belong to the float below.
-    if even.parse() == Ok(value) {
-        even
-    } else {
-        text
-    }
+    if even.parse() == Ok(value) { even } else { text }
 }
 
 #[cfg(test)]
@@ -395,16 +350,7 @@ mod tests {
         assert!(matches!(int("9223372036854775807"), Int::Small(i64::MAX)));
         assert!(matches!(int("-9223372036854775808"), Int::Small(i64::MIN)));
         assert!(matches!(int("9223372036854775808"), Int::Big(_)));
-        for text in [
-            "",
-            "+1",
-            "1-",
-            "--1",
-            " 1",
-            "1x",
-            "1_0",
-            "111111111111111111111x",
-        ] {
+        for text in ["", "+1", "1-", "--1", " 1", "1x", "1_0", "111111111111111111111x"] {
             assert_eq!(Int::parse_decimal(text.as_bytes()), None, "{text:?}");
         }
     }
@@ -474,14 +420,8 @@ mod tests {
         assert_eq!(int("-100000000000000000000").to_f64(), Some(-1e20));
         assert_eq!(int(&format!("1{}", "0".repeat(309))).to_f64(), None);
         assert_eq!(Int::from_f64_truncated(-0.9), Some(Int::Small(0)));
-        assert_eq!(
-            Int::from_f64_truncated(1e19),
-            Some(int("10000000000000000000"))
-        );
-        assert_eq!(
-            Int::from_f64_truncated(-1e23),
-            Some(int("-99999999999999991611392"))
-        );
+        assert_eq!(Int::from_f64_truncated(1e19), Some(int("10000000000000000000")));
+        assert_eq!(Int::from_f64_truncated(-1e23), Some(int("-99999999999999991611392")));
         assert_eq!(Int::from_f64_truncated(f64::NAN), None);
         assert_eq!(Int::from_f64_truncated(f64::INFINITY), None);
         assert_eq!(int("18446744073709551615").as_u64(), Some(u64::MAX));
@@ -508,34 +448,14 @@ mod tests {
             (1e-5, "1e-5", "1e-05"),
             (1.25e-7, "1.25e-7", "1.25e-07"),
             (1e15, "1000000000000000.0", "1000000000000000.0"),
-            (
-                123456789012345.67,
-                "123456789012345.67",
-                "123456789012345.67",
-            ),
+            (123456789012345.67, "123456789012345.67", "123456789012345.67"),
             (1e16, "1e+16", "1e+16"),
             (1.5e21, "1.5e+21", "1.5e+21"),
             (5e-324, "5e-324", "5e-324"),
-            (
-                2_f64.powi(-25),
-                "2.9802322387695312e-8",
-                "2.9802322387695312e-08",
-            ),
-            (
-                -2898329522704165.0 / 4.0,
-                "-724582380676041.2",
-                "-724582380676041.2",
-            ),
-            (
-                2_f64.powi(-44),
-                "5.684341886080802e-14",
-                "5.684341886080802e-14",
-            ),
-            (
-                f64::MAX,
-                "1.7976931348623157e+308",
-                "1.7976931348623157e+308",
-            ),
+            (2_f64.powi(-25), "2.9802322387695312e-8", "2.9802322387695312e-08"),
+            (-2898329522704165.0 / 4.0, "-724582380676041.2", "-724582380676041.2"),
+            (2_f64.powi(-44), "5.684341886080802e-14", "5.684341886080802e-14"),
+            (f64::MAX, "1.7976931348623157e+308", "1.7976931348623157e+308"),
             (f64::NAN, "NaN", "nan"),
             (-f64::NAN, "NaN", "nan"),
             (f64::INFINITY, "Infinity", "inf"),
@@ -564,11 +484,7 @@ mod tests {
             ("0e99999999999999999999999", 0.0),
             ("9007199254740993.0", 9007199254740992.0),
         ] {
-            assert_eq!(
-                parse_f64(text.as_bytes()).to_bits(),
-                value.to_bits(),
-                "{text}"
-            );
+            assert_eq!(parse_f64(text.as_bytes()).to_bits(), value.to_bits(), "{text}");
         }
         assert!(parse_f64(b"").is_nan() && parse_f64(b"\xFF").is_nan());
     }
@@ -599,22 +515,10 @@ mod tests {
 
     #[test]
     fn condensed_text_has_the_same_value() {
-        for text in [
-            "1.",
-            "-.5e2",
-            "123.456e-7",
-            "4.9406564584124654e-324",
-            "0.00",
-            "1e22",
-            "+7",
-        ] {
+        for text in ["1.", "-.5e2", "123.456e-7", "4.9406564584124654e-324", "0.00", "1e22", "+7"] {
             let plain: f64 = text.parse().unwrap();
             let short = String::from_utf8(condense(text.as_bytes())).unwrap();
-            assert_eq!(
-                short.parse::<f64>().unwrap().to_bits(),
-                plain.to_bits(),
-                "{short}"
-            );
+            assert_eq!(short.parse::<f64>().unwrap().to_bits(), plain.to_bits(), "{short}");
         }
     }
 }

@@ -145,7 +145,6 @@ impl<'f> Scorer<'f> {
         Scorer { repairs, ruleset: Arc::clone(&self.ruleset), scratch: RefCell::default(), ..*self }
     }
 
-
     pub(crate) fn traced(&self, value: Value<'_>, uid: &str, trace: Option<&Trace>) -> Outcome {
         self.outcome(value, uid, trace).unwrap_or_else(|error| Outcome::Rejected { error })
     }
@@ -157,13 +156,14 @@ impl<'f> Scorer<'f> {
         }
         let measurement = Measurement::new(value)?;
         let context = Context::new(measurement, self.fingerprints, self.repairs, self.scratch.take(), trace);
-        let outcome = self.scored(&context, measurement, uid);
+        let outcome = self.scored(&context, uid);
         self.scratch.replace(context.into_scratch());
         outcome
     }
 
     /// Steps 5 to 13.
-    fn scored(&self, context: &Context<'_>, measurement: Measurement<'_>, uid: &str) -> Result<Outcome, Error> {
+    fn scored(&self, context: &Context<'_>, uid: &str) -> Result<Outcome, Error> {
+        let measurement = context.measurement();
         if let Some(reason) = discard(measurement)? {
             context.fired("measurements without this are left out", "outcome", &[&measurement.field(reason.field())]);
             return Ok(Outcome::Discarded { reason });
@@ -178,7 +178,7 @@ impl<'f> Scorer<'f> {
 }
 
 /// Whether the measurement is left out on purpose (scoring spec §3, steps 5 to 7).
-fn discard(measurement: Measurement<'_>) -> Result<Option<Discard>, Error> {
+fn discard(measurement: &Measurement<'_>) -> Result<Option<Discard>, Error> {
     if measurement.field("report_id").is_null() {
         return Ok(Some(Discard::NoReportId));
     }

@@ -8,12 +8,11 @@ use crate::text::{chars, first};
 
 /// Code points of the digit zero; nine more digits follow each.
 const ZEROS: [u32; 66] = [
-    0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66,
-    0xDE6, 0xE50, 0xED0, 0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90,
-    0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10,
-    0x104A0, 0x10D30, 0x11066, 0x110F0, 0x11136, 0x111D0, 0x112F0, 0x11450, 0x114D0, 0x11650,
-    0x116C0, 0x11730, 0x118E0, 0x11950, 0x11C50, 0x11D50, 0x11DA0, 0x16A60, 0x16AC0, 0x16B50,
-    0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E950, 0x1FBF0,
+    0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50, 0xED0,
+    0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620,
+    0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10, 0x104A0, 0x10D30, 0x11066, 0x110F0, 0x11136, 0x111D0,
+    0x112F0, 0x11450, 0x114D0, 0x11650, 0x116C0, 0x11730, 0x118E0, 0x11950, 0x11C50, 0x11D50, 0x11DA0, 0x16A60,
+    0x16AC0, 0x16B50, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E950, 0x1FBF0,
 ];
 
 /// Whether Python's `str.isspace()` and the `\s` of its patterns accept this code point.
@@ -61,16 +60,15 @@ pub fn to_float(text: &[u8]) -> Option<f64> {
         [b'+', rest @ ..] => (false, rest),
         rest => (false, rest),
     };
-    let value =
-        if unsigned.eq_ignore_ascii_case(b"inf") || unsigned.eq_ignore_ascii_case(b"infinity") {
-            f64::INFINITY
-        } else if unsigned.eq_ignore_ascii_case(b"nan") {
-            f64::NAN
-        } else if is_float(unsigned) {
-            parse_f64(unsigned)
-        } else {
-            return None;
-        };
+    let value = if unsigned.eq_ignore_ascii_case(b"inf") || unsigned.eq_ignore_ascii_case(b"infinity") {
+        f64::INFINITY
+    } else if unsigned.eq_ignore_ascii_case(b"nan") {
+        f64::NAN
+    } else if is_float(unsigned) {
+        parse_f64(unsigned)
+    } else {
+        return None;
+    };
     Some(if negative { -value } else { value })
 }
 
@@ -104,10 +102,7 @@ fn ascii_number(text: &[u8]) -> Option<Vec<u8>> {
     let mut codes = chars(text).peekable();
     while let Some(code) = codes.next() {
         if code == u32::from(b'_') {
-            let between = after_digit
-                && codes
-                    .peek()
-                    .is_some_and(|&next| decimal_digit(next).is_some());
+            let between = after_digit && codes.peek().is_some_and(|&next| decimal_digit(next).is_some());
             if !between {
                 return None;
             }
@@ -164,12 +159,7 @@ mod tests {
 
     #[test]
     fn digits_and_spaces() {
-        assert_eq!(
-            (0..0x11_0000)
-                .filter(|&code| decimal_digit(code).is_some())
-                .count(),
-            660
-        );
+        assert_eq!((0..0x11_0000).filter(|&code| decimal_digit(code).is_some()).count(), 660);
         assert_eq!((0..0x11_0000).filter(|&code| is_space(code)).count(), 29);
         assert_eq!(decimal_digit(0x665), Some(5));
         assert_eq!(decimal_digit(0xFF19), Some(9));
@@ -195,10 +185,7 @@ mod tests {
             ("٥", "5"),
             ("５", "5"),
             ("1_٥", "15"),
-            (
-                "123456789012345678901234567890",
-                "123456789012345678901234567890",
-            ),
+            ("123456789012345678901234567890", "123456789012345678901234567890"),
         ] {
             assert_eq!(int(text).as_deref(), Some(value), "{text:?}");
         }
@@ -262,18 +249,13 @@ mod tests {
             ("-1e400", f64::NEG_INFINITY),
             ("-0", -0.0),
         ] {
-            assert_eq!(
-                float(text).map(f64::to_bits),
-                Some(value.to_bits()),
-                "{text:?}"
-            );
+            assert_eq!(float(text).map(f64::to_bits), Some(value.to_bits()), "{text:?}");
         }
         assert!(float("nan").is_some_and(f64::is_nan));
         assert!(float("-NaN").is_some_and(f64::is_nan));
         for text in [
-            "0x10", "", "5,0", "_5", "1__0", "1_.5", "1._5", "1e_5", "1_e5", ".", "e5", "1e",
-            "1e+", "+", "in_f", "infinit", "nan1", "--5", "+-5", "+ 5", "1 2", "5\0", "1.2.3",
-            "\u{1C}5", "1f", "é",
+            "0x10", "", "5,0", "_5", "1__0", "1_.5", "1._5", "1e_5", "1_e5", ".", "e5", "1e", "1e+", "+", "in_f",
+            "infinit", "nan1", "--5", "+-5", "+ 5", "1 2", "5\0", "1.2.3", "\u{1C}5", "1f", "é",
         ] {
             assert_eq!(float(text), None, "{text:?}");
         }

@@ -14,19 +14,19 @@ pub use self::fastpath::FastpathRow;
 pub use self::openvpn::OpenvpnRow;
 
 use crate::error::{Code, Error};
-use crate::json::{Json, Value};
+use crate::json::{Field, Json, Value};
 use crate::measurement::Measurement;
 use crate::number::Int;
 use crate::python_text;
 use crate::time::DateTime;
 
 /// A member as it is, `""` when missing or null.
-fn or_empty(of: Value<'_>, key: &'static str) -> Json {
-    of.field(key).if_null(Value::EMPTY_TEXT).to_json()
+fn or_empty(field: Field<'_>) -> Json {
+    field.if_null(Value::EMPTY_TEXT).to_json()
 }
 
 /// The number of the network: what follows the first two characters, whatever those are (scoring spec §10.2).
-fn probe_asn(measurement: Measurement<'_>) -> Result<Int, Error> {
+fn probe_asn(measurement: &Measurement<'_>) -> Result<Int, Error> {
     let value = measurement.field("probe_asn").required()?;
     let text = value.text().ok_or_else(|| value.wrong_kind("a string"))?;
     let mut digits = Vec::new();
@@ -38,9 +38,12 @@ fn probe_asn(measurement: Measurement<'_>) -> Result<Int, Error> {
 }
 
 /// A date that every row has to have (scoring spec §10.3).
-fn date(measurement: Measurement<'_>, key: &'static str) -> Result<DateTime, Error> {
+fn date(measurement: &Measurement<'_>, key: &'static str) -> Result<DateTime, Error> {
     let value = measurement.field(key).required()?;
     let text = value.text().ok_or_else(|| value.wrong_kind("a string"))?;
     DateTime::parse(&text)
         .ok_or_else(|| Error::new(Code::Value, value.path(), "not a date of the form YYYY-MM-DD HH:MM:SS"))
 }
+
+#[cfg(test)]
+mod tests;

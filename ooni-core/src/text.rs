@@ -49,24 +49,14 @@ pub(crate) fn first(text: &[u8]) -> Option<(u32, usize)> {
 /// The tables are those of the Rust standard library. Against Python 3.11 they differ only for
 /// letters added or paired since Unicode 14, none of which maps to or from ASCII.
 pub fn lower(text: &[u8]) -> Cow<'_, [u8]> {
-    map(
-        text,
-        u8::is_ascii_uppercase,
-        <[u8]>::to_ascii_lowercase,
-        str::to_lowercase,
-    )
+    map(text, u8::is_ascii_uppercase, <[u8]>::to_ascii_lowercase, str::to_lowercase)
 }
 
 /// Python's `str.upper()`: the full Unicode mapping (scoring spec §1.3), so `ß` becomes `SS`.
 ///
 /// The tables are those of the Rust standard library, see [`lower`].
 pub fn upper(text: &[u8]) -> Cow<'_, [u8]> {
-    map(
-        text,
-        u8::is_ascii_lowercase,
-        <[u8]>::to_ascii_uppercase,
-        str::to_uppercase,
-    )
+    map(text, u8::is_ascii_lowercase, <[u8]>::to_ascii_uppercase, str::to_uppercase)
 }
 
 fn map(
@@ -76,11 +66,7 @@ fn map(
     unicode: fn(&str) -> String,
 ) -> Cow<'_, [u8]> {
     if text.is_ascii() {
-        return if text.iter().any(changes) {
-            Cow::Owned(ascii(text))
-        } else {
-            Cow::Borrowed(text)
-        };
+        return if text.iter().any(changes) { Cow::Owned(ascii(text)) } else { Cow::Borrowed(text) };
     }
     let mut mapped = Vec::with_capacity(text.len());
     // Pieces end at surrogates. These are neither cased nor ignorable, so they end a word for the
@@ -139,9 +125,6 @@ mod tests {
     fn surrogates_stay_and_end_a_word() {
         assert_eq!(&*lower(b"A\xED\xA0\x80B"), b"a\xED\xA0\x80b");
         // U+0391 U+03A3 surrogate U+0391: the sigma is final.
-        assert_eq!(
-            &*lower(b"\xCE\x91\xCE\xA3\xED\xA0\x80\xCE\x91"),
-            b"\xCE\xB1\xCF\x82\xED\xA0\x80\xCE\xB1"
-        );
+        assert_eq!(&*lower(b"\xCE\x91\xCE\xA3\xED\xA0\x80\xCE\x91"), b"\xCE\xB1\xCF\x82\xED\xA0\x80\xCE\xB1");
     }
 }

@@ -21,23 +21,12 @@ pub struct DateTime {
 
 impl DateTime {
     /// The earliest one, 0001-01-01 00:00:00.
-    pub const MIN: DateTime = DateTime {
-        timestamp: -62_135_596_800,
-    };
+    pub const MIN: DateTime = DateTime { timestamp: -62_135_596_800 };
     /// The latest one, 9999-12-31 23:59:59.
-    pub const MAX: DateTime = DateTime {
-        timestamp: 253_402_300_799,
-    };
+    pub const MAX: DateTime = DateTime { timestamp: 253_402_300_799 };
 
     /// The moment with these fields; `None` if there is none, second 60 included.
-    pub const fn new(
-        year: u16,
-        month: u8,
-        day: u8,
-        hour: u8,
-        minute: u8,
-        second: u8,
-    ) -> Option<DateTime> {
+    pub const fn new(year: u16, month: u8, day: u8, hour: u8, minute: u8, second: u8) -> Option<DateTime> {
         let real = year >= 1
             && year <= 9999
             && month >= 1
@@ -51,9 +40,7 @@ impl DateTime {
             return None;
         }
         let seconds = hour as i64 * 3600 + minute as i64 * 60 + second as i64;
-        Some(DateTime {
-            timestamp: days_since_1970(year, month, day) * DAY + seconds,
-        })
+        Some(DateTime { timestamp: days_since_1970(year, month, day) * DAY + seconds })
     }
 
     /// The moment this many seconds after 1970 began; `None` outside the years 1 to 9999.
@@ -115,11 +102,7 @@ impl DateTime {
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let march_month = (5 * of_year + 2) / 153;
         let day = of_year - (153 * march_month + 2) / 5 + 1;
-        let month = if march_month < 10 {
-            march_month + 3
-        } else {
-            march_month - 9
-        };
+        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
         let year = days.div_euclid(146_097) * 400 + year_of_era + i64::from(month <= 2);
         (year as u32, month as u32, day as u32)
     }
@@ -127,9 +110,7 @@ impl DateTime {
 
 const fn days_in_month(year: u16, month: u8) -> u8 {
     match month {
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
-            29
-        }
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
@@ -157,10 +138,7 @@ fn canonical(text: &[u8]) -> Option<Option<DateTime>> {
     }
     let mut digits = true;
     let mut number = |place: usize| {
-        let (tens, ones) = (
-            text[place].wrapping_sub(b'0'),
-            text[place + 1].wrapping_sub(b'0'),
-        );
+        let (tens, ones) = (text[place].wrapping_sub(b'0'), text[place + 1].wrapping_sub(b'0'));
         digits &= tens < 10 && ones < 10;
         tens.wrapping_mul(10).wrapping_add(ones)
     };
@@ -210,12 +188,7 @@ impl Fields<'_> {
 
     /// An ASCII digit from `low` to `high`.
     fn ascii(&mut self, low: u8, high: u8) -> Option<u8> {
-        self.next_if(|code| {
-            u8::try_from(code)
-                .ok()
-                .filter(|byte| (low..=high).contains(byte))
-        })
-        .map(|byte| byte - b'0')
+        self.next_if(|code| u8::try_from(code).ok().filter(|byte| (low..=high).contains(byte))).map(|byte| byte - b'0')
     }
 
     fn digit(&mut self) -> Option<u8> {
@@ -307,8 +280,7 @@ impl Visitor<'_> for Text {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<DateTime, E> {
-        DateTime::parse(text.as_bytes())
-            .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+        DateTime::parse(text.as_bytes()).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
     }
 }
 
@@ -400,35 +372,19 @@ mod tests {
     #[test]
     fn timestamps() {
         assert_eq!(DateTime::new(1970, 1, 1, 0, 0, 0).unwrap().timestamp(), 0);
-        assert_eq!(
-            DateTime::new(1969, 12, 31, 23, 59, 59).unwrap().timestamp(),
-            -1
-        );
+        assert_eq!(DateTime::new(1969, 12, 31, 23, 59, 59).unwrap().timestamp(), -1);
         let date = DateTime::from_timestamp(1_612_786_028).unwrap();
         assert_eq!(date.to_string(), "2021-02-08 12:07:08");
-        assert_eq!(
-            DateTime::from_timestamp(DateTime::MIN.timestamp() - 1),
-            None
-        );
-        assert_eq!(
-            DateTime::from_timestamp(DateTime::MAX.timestamp() + 1),
-            None
-        );
+        assert_eq!(DateTime::from_timestamp(DateTime::MIN.timestamp() - 1), None);
+        assert_eq!(DateTime::from_timestamp(DateTime::MAX.timestamp() + 1), None);
         assert_eq!(DateTime::from_timestamp(i64::MIN), None);
     }
 
     #[test]
     fn day_has_no_padding_before_the_year_1000() {
-        for (year, text) in [
-            (1, "10101"),
-            (999, "9990101"),
-            (1000, "10000101"),
-            (2021, "20210101"),
-        ] {
+        for (year, text) in [(1, "10101"), (999, "9990101"), (1000, "10000101"), (2021, "20210101")] {
             let mut out = Vec::new();
-            DateTime::new(year, 1, 1, 0, 0, 0)
-                .unwrap()
-                .write_day(&mut out);
+            DateTime::new(year, 1, 1, 0, 0, 0).unwrap().write_day(&mut out);
             assert_eq!(out, text.as_bytes());
         }
     }

@@ -45,9 +45,7 @@ pub fn received_at(uid: &str) -> Option<(DateTime, u32)> {
     }
     let mut microseconds = 0;
     for place in 0..6 {
-        let digit = fraction
-            .get(place)
-            .map_or(Some(0), |&code| ascii_digit(code))?;
+        let digit = fraction.get(place).map_or(Some(0), |&code| ascii_digit(code))?;
         microseconds = microseconds * 10 + u32::from(digit);
     }
     let year = u16::from(decimal_digit(head[2])?) * 10 + u16::from(decimal_digit(head[3])?);
@@ -64,30 +62,19 @@ pub fn received_at(uid: &str) -> Option<(DateTime, u32)> {
 
 /// `3[0-1]|[1-2]\d|0[1-9]`: after a 0 other digits than ASCII do not match.
 fn day(tens: u32, ones: u32) -> Option<u8> {
-    if tens == u32::from(b'0') {
-        ascii_digit(ones)
-    } else {
-        number(tens, ones, 3)
-    }
+    if tens == u32::from(b'0') { ascii_digit(ones) } else { number(tens, ones, 3) }
 }
 
 /// Two digits. As in Python's pattern the first is ASCII, and the second may be any Unicode decimal
 /// digit unless the first is `most`.
 fn number(tens: u32, ones: u32, most: u8) -> Option<u8> {
     let tens = ascii_digit(tens)?;
-    let ones = if tens < most {
-        decimal_digit(ones)?
-    } else {
-        ascii_digit(ones)?
-    };
+    let ones = if tens < most { decimal_digit(ones)? } else { ascii_digit(ones)? };
     Some(tens * 10 + ones)
 }
 
 fn ascii_digit(code: u32) -> Option<u8> {
-    u8::try_from(code)
-        .ok()
-        .filter(u8::is_ascii_digit)
-        .map(|byte| byte - b'0')
+    u8::try_from(code).ok().filter(u8::is_ascii_digit).map(|byte| byte - b'0')
 }
 
 /// Whether a measurement that started at `start` and has this uid is to be flagged (scoring spec
@@ -110,13 +97,9 @@ pub fn wrong_date(uid: &str, start: DateTime) -> Option<WrongDate> {
 /// (formats spec §1). The date need not exist.
 pub fn is_current(uid: &str) -> bool {
     let mut parts = uid.split('_');
-    let (Some(time), Some(country), Some(test), Some(hash), None) = (
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-    ) else {
+    let (Some(time), Some(country), Some(test), Some(hash), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return false;
     };
     let Some((date, fraction)) = time.split_once('.') else {
@@ -219,35 +202,18 @@ mod tests {
         assert_eq!(flag(UID, "2021-02-08 23:07:10"), None);
         assert_eq!(flag(whole, "2020-02-09 22:07:10"), None);
         assert_eq!(flag(whole, "2020-02-09 22:07:09"), Some(WrongDate::TooOld));
-        assert_eq!(
-            flag("20210208220710.000001_", "2020-02-09 22:07:10"),
-            Some(WrongDate::TooOld)
-        );
+        assert_eq!(flag("20210208220710.000001_", "2020-02-09 22:07:10"), Some(WrongDate::TooOld));
         assert_eq!(flag(whole, "0001-01-01 00:00:00"), Some(WrongDate::TooOld));
         assert_eq!(flag(whole, "9999-12-31 23:59:59"), Some(WrongDate::Future));
-        assert_eq!(
-            flag(
-                "01202102037f9c2ba4e88f827d61604550760585",
-                "9999-12-31 23:59:59"
-            ),
-            None
-        );
-        assert_eq!(
-            WrongDate::Future.message(),
-            "Measurement start time from the future"
-        );
-        assert_eq!(
-            WrongDate::TooOld.message(),
-            "Measurement start time too old"
-        );
+        assert_eq!(flag("01202102037f9c2ba4e88f827d61604550760585", "9999-12-31 23:59:59"), None);
+        assert_eq!(WrongDate::Future.message(), "Measurement start time from the future");
+        assert_eq!(WrongDate::TooOld.message(), "Measurement start time too old");
     }
 
     #[test]
     fn forms() {
         assert!(is_current(UID));
-        assert!(is_current(
-            "20221110104928.397322_IR_httpheaderfieldmanipulation_33ed804ee27d4955"
-        ));
+        assert!(is_current("20221110104928.397322_IR_httpheaderfieldmanipulation_33ed804ee27d4955"));
         for uid in [
             "",
             "20210208220710.181572_MA_ndt_7888edc7748936b",

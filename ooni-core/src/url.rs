@@ -26,8 +26,8 @@ pub enum BadUrl {
 
 /// Code points, other than ASCII, whose NFKC form contains one of `/ ? # @ :`.
 const DECEPTIVE: [u32; 19] = [
-    0x2047, 0x2048, 0x2049, 0x2100, 0x2101, 0x2105, 0x2106, 0x2A74, 0xFE13, 0xFE16, 0xFE55, 0xFE56,
-    0xFE5F, 0xFE6B, 0xFF03, 0xFF0F, 0xFF1A, 0xFF1F, 0xFF20,
+    0x2047, 0x2048, 0x2049, 0x2100, 0x2101, 0x2105, 0x2106, 0x2A74, 0xFE13, 0xFE16, 0xFE55, 0xFE56, 0xFE5F, 0xFE6B,
+    0xFF03, 0xFF0F, 0xFF1A, 0xFF1F, 0xFF20,
 ];
 
 /// The network location of the URL `text`; empty when it has none.
@@ -35,19 +35,12 @@ const DECEPTIVE: [u32; 19] = [
 /// Borrowed unless tabs or line breaks had to be removed. Brackets are judged by the rule Python
 /// has since early 2025.
 pub fn netloc(text: &[u8]) -> Result<Cow<'_, [u8]>, BadUrl> {
-    let start = text
-        .iter()
-        .position(|&byte| byte > b' ')
-        .unwrap_or(text.len());
+    let start = text.iter().position(|&byte| byte > b' ').unwrap_or(text.len());
     let url = text.get(start..).unwrap_or_default();
     if !url.iter().any(is_removed) {
         return in_clean(url).map(Cow::Borrowed);
     }
-    let clean: Vec<u8> = url
-        .iter()
-        .copied()
-        .filter(|byte| !is_removed(byte))
-        .collect();
+    let clean: Vec<u8> = url.iter().copied().filter(|byte| !is_removed(byte)).collect();
     in_clean(&clean).map(|netloc| Cow::Owned(netloc.to_vec()))
 }
 
@@ -59,9 +52,7 @@ fn in_clean(url: &[u8]) -> Result<&[u8], BadUrl> {
     let Some(rest) = without_scheme(url).strip_prefix(b"//") else {
         return Ok(b"");
     };
-    let end = rest
-        .iter()
-        .position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
     let netloc = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
     match (netloc.contains(&b'['), netloc.contains(&b']')) {
         (true, true) => check_brackets(netloc)?,
@@ -90,10 +81,7 @@ fn without_scheme(url: &[u8]) -> &[u8] {
 
 /// Judges a network location that has both brackets, in whatever order.
 fn check_brackets(netloc: &[u8]) -> Result<(), BadUrl> {
-    let user = netloc
-        .iter()
-        .rposition(|&byte| byte == b'@')
-        .map_or(0, |at| at + 1);
+    let user = netloc.iter().rposition(|&byte| byte == b'@').map_or(0, |at| at + 1);
     let host = netloc.get(user..).unwrap_or_default();
     let address = match split_once(host, b'[') {
         // The brackets are in the user info: the host itself is taken for the address.
@@ -113,11 +101,7 @@ fn check_brackets(netloc: &[u8]) -> Result<(), BadUrl> {
         }),
         None => is_ipv6(address),
     };
-    if good {
-        Ok(())
-    } else {
-        Err(BadUrl::BadAddress)
-    }
+    if good { Ok(()) } else { Err(BadUrl::BadAddress) }
 }
 
 /// Whether Python's `ipaddress.IPv6Address` takes `text`: an address, perhaps `%` and a zone of any
@@ -195,10 +179,7 @@ mod tests {
             assert_eq!(location(url).as_deref(), Ok(domain), "{url:?}");
         }
         assert!(matches!(netloc(b"http://h/"), Ok(Cow::Borrowed(b"h"))));
-        assert_eq!(
-            netloc(b"//\xED\xA0\x80/").as_deref(),
-            Ok(&b"\xED\xA0\x80"[..])
-        );
+        assert_eq!(netloc(b"//\xED\xA0\x80/").as_deref(), Ok(&b"\xED\xA0\x80"[..]));
     }
 
     #[test]
@@ -218,19 +199,11 @@ mod tests {
             "[1:2:3:4:5:6:7::]",
             "[::1.2.3.4]",
         ] {
-            let expected = if host == "[]@::1%z[" {
-                None
-            } else {
-                Some(host.to_owned())
-            };
+            let expected = if host == "[]@::1%z[" { None } else { Some(host.to_owned()) };
             assert_eq!(location(&format!("//{host}/")).ok(), expected, "{host}");
         }
         for host in ["a[::1]", "[::1]x", "[::1][", "u@a[::1]"] {
-            assert_eq!(
-                location(&format!("//{host}")),
-                Err(BadUrl::TextAroundBrackets),
-                "{host}"
-            );
+            assert_eq!(location(&format!("//{host}")), Err(BadUrl::TextAroundBrackets), "{host}");
         }
         for host in [
             "[a]@b",
@@ -256,11 +229,7 @@ mod tests {
             "[1.2.3.4::]",
             "[:1:2:3:4:5:6:7:8]",
         ] {
-            assert_eq!(
-                location(&format!("//{host}")),
-                Err(BadUrl::BadAddress),
-                "{host}"
-            );
+            assert_eq!(location(&format!("//{host}")), Err(BadUrl::BadAddress), "{host}");
         }
     }
 
@@ -268,9 +237,7 @@ mod tests {
     fn deceptive_code_points_are_complete() {
         assert!(DECEPTIVE.is_sorted());
         for character in (0x80..=0x10_FFFF).filter_map(char::from_u32) {
-            let found = character
-                .nfkc()
-                .any(|c| matches!(c, '/' | '?' | '#' | '@' | ':'));
+            let found = character.nfkc().any(|c| matches!(c, '/' | '?' | '#' | '@' | ':'));
             let listed = DECEPTIVE.contains(&u32::from(character));
             assert_eq!(listed, found, "U+{:04X}", u32::from(character));
         }

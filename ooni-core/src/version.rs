@@ -52,11 +52,7 @@ impl Version {
             (.., true) => Ordering::Greater,
             _ => Ordering::Equal,
         };
-        Some(Version {
-            later_epoch,
-            release,
-            suffix,
-        })
+        Some(Version { later_epoch, release, suffix })
     }
 
     /// Compares with the final version that has these release numbers and no epoch.
@@ -64,21 +60,11 @@ impl Version {
         if self.later_epoch {
             return Ordering::Greater;
         }
-        let used = release
-            .iter()
-            .rposition(|&number| number != 0)
-            .map_or(0, |last| last + 1);
+        let used = release.iter().rposition(|&number| number != 0).map_or(0, |last| last + 1);
         let theirs = release.iter().take(used).map(|number| number.to_string());
-        let ours = self
-            .release
-            .iter()
-            .map(|number| (number.len(), number.to_vec()));
+        let ours = self.release.iter().map(|number| (number.len(), number.to_vec()));
         ours.cmp(theirs.map(|text| {
-            let digits = if text == "0" {
-                Vec::new()
-            } else {
-                text.into_bytes()
-            };
+            let digits = if text == "0" { Vec::new() } else { text.into_bytes() };
             (digits.len(), digits)
         }))
         .then(self.suffix)
@@ -88,22 +74,13 @@ impl Version {
 /// Removes white space, as the `\s*` of Python's pattern at both ends.
 fn strip(text: &[u8]) -> &[u8] {
     let length = |code: u32| char::from_u32(code).map_or(0, char::len_utf8);
-    let before: usize = chars(text)
-        .take_while(|&code| is_space(code))
-        .map(length)
-        .sum();
+    let before: usize = chars(text).take_while(|&code| is_space(code)).map(length).sum();
     let text = text.get(before..).unwrap_or_default();
     // What is left begins with something else, and versions are ASCII: the first space ends them,
     // and only spaces may follow.
-    let end = chars(text)
-        .take_while(|&code| code < 0x80 && !is_space(code))
-        .count();
+    let end = chars(text).take_while(|&code| code < 0x80 && !is_space(code)).count();
     let (version, behind) = text.split_at(end);
-    if chars(behind).all(is_space) {
-        version
-    } else {
-        text
-    }
+    if chars(behind).all(is_space) { version } else { text }
 }
 
 /// Takes a version apart from the front. No step ever needs to be undone for the sake of a later
@@ -232,17 +209,9 @@ mod tests {
         ] {
             assert_eq!(order(text, &[3, 17, 2]), Some(expected), "{text}");
         }
-        for text in [
-            "",
-            "x",
-            "3.17.x",
-            "3.17.2-dirty",
-            "3.17.2-5-gabcdef",
-            "3..1",
-            "3.17.2_1",
-            "3.17.2 beta",
-            "3.17.2.",
-        ] {
+        for text in
+            ["", "x", "3.17.x", "3.17.2-dirty", "3.17.2-5-gabcdef", "3..1", "3.17.2_1", "3.17.2 beta", "3.17.2."]
+        {
             assert_eq!(order(text, &[3, 17, 2]), None, "{text}");
         }
     }

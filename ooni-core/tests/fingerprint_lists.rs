@@ -3,22 +3,14 @@
 #![allow(clippy::unwrap_used)] // a test that cannot read its list has failed
 
 use ooni_core::fingerprint::{
-    Body, BodyRules, ConfirmedBy, Finding, Fingerprint, Fingerprints, PatternType, Scope, Scratch,
-    locality, prepare_countries,
+    Body, BodyRules, ConfirmedBy, Finding, Fingerprint, Fingerprints, PatternType, Scope, Scratch, locality,
+    prepare_countries,
 };
 
 fn public() -> Fingerprints {
-    let folder = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../ooni-fastpath/data/fingerprints/"
-    );
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../ooni-fastpath/data/fingerprints/");
     let read = |name: &str| std::fs::read(format!("{folder}{name}")).unwrap();
-    Fingerprints::from_csv(
-        &read("fingerprints_dns.csv"),
-        &read("fingerprints_http.csv"),
-        "abc",
-    )
-    .unwrap()
+    Fingerprints::from_csv(&read("fingerprints_dns.csv"), &read("fingerprints_http.csv"), "abc").unwrap()
 }
 
 fn fingerprint(location: &str, pattern_type: PatternType, pattern: &str) -> Fingerprint {
@@ -37,79 +29,40 @@ fn fingerprint(location: &str, pattern_type: PatternType, pattern: &str) -> Fing
 #[test]
 fn public_lists_load() {
     let list = public();
-    assert_eq!(
-        (list.dns().len(), list.http().len(), list.list_sha256()),
-        (226, 1729, "abc")
-    );
+    assert_eq!((list.dns().len(), list.http().len(), list.list_sha256()), (226, 1729, "abc"));
     assert!(list.has_body_fingerprints());
     assert_eq!(list.http().iter().filter(|fingerprint| fingerprint.header().is_some()).count(), 118 + 275 + 25);
     let first = &list.http()[0];
-    assert_eq!(
-        (first.name.as_str(), first.scope, first.confidence_no_fp),
-        ("ooni.ae_0", Scope::Nat, 5)
-    );
+    assert_eq!((first.name.as_str(), first.scope, first.confidence_no_fp), ("ooni.ae_0", Scope::Nat, 5));
     assert_eq!(first.expected_countries, ["AE", "SA"]);
 }
 
 #[test]
 fn self_test_of_the_public_lists() {
     let findings = public().self_test();
-    let count =
-        |wanted: fn(&Finding) -> bool| findings.iter().filter(|finding| wanted(finding)).count();
+    let count = |wanted: fn(&Finding) -> bool| findings.iter().filter(|finding| wanted(finding)).count();
     let counts = [
-        count(|f| {
-            matches!(
-                f,
-                Finding::DeadHeader {
-                    pattern_type: PatternType::Contains,
-                    ..
-                }
-            )
-        }),
+        count(|f| matches!(f, Finding::DeadHeader { pattern_type: PatternType::Contains, .. })),
         count(|f| matches!(f, Finding::DeadHeader { .. })),
         count(|f| matches!(f, Finding::DeadLocation { .. })),
-        count(|f| {
-            matches!(
-                f,
-                Finding::SearchedAsText {
-                    pattern_type: PatternType::Regexp,
-                    ..
-                }
-            )
-        }),
+        count(|f| matches!(f, Finding::SearchedAsText { pattern_type: PatternType::Regexp, .. })),
         count(|f| matches!(f, Finding::SearchedAsText { .. })),
         count(|f| matches!(f, Finding::Duplicate { .. })),
         count(|f| matches!(f, Finding::Contained { .. })),
         count(|f| matches!(f, Finding::EmptyPattern { .. })),
     ];
     assert_eq!(counts, [118, 118, 0, 14, 15, 11, 163, 0]);
-    assert!(
-        findings
-            .iter()
-            .all(|finding| !finding.to_string().contains('\n'))
-    );
+    assert!(findings.iter().all(|finding| !finding.to_string().contains('\n')));
 }
 
 #[test]
 fn every_literal_pattern_of_the_public_list_finds_itself() {
     let list = public();
     let mut scratch = Scratch::default();
-    for (at, fingerprint) in (0..)
-        .zip(list.http())
-        .filter(|(_, f)| f.location_found == "body")
-    {
+    for (at, fingerprint) in (0..).zip(list.http()).filter(|(_, f)| f.location_found == "body") {
         let text = format!("<html>\n{}</html>", fingerprint.pattern);
-        let found = list.find_in_body(
-            Body::Bytes(text.as_bytes()),
-            BodyRules::default(),
-            &mut scratch,
-        );
-        assert!(
-            found
-                .iter()
-                .any(|hit| (hit.http_index, hit.offset) == (at, 7)),
-            "{fingerprint:?}"
-        );
+        let found = list.find_in_body(Body::Bytes(text.as_bytes()), BodyRules::default(), &mut scratch);
+        assert!(found.iter().any(|hit| (hit.http_index, hit.offset) == (at, 7)), "{fingerprint:?}");
     }
 }
 
@@ -124,11 +77,7 @@ fn countries() {
 #[test]
 fn confirmation() {
     let mut one = fingerprint("body", PatternType::Contains, "p");
-    assert_eq!(
-        one.confirmed_by("IT"),
-        Some(ConfirmedBy::Country),
-        "a known false positive confirms too"
-    );
+    assert_eq!(one.confirmed_by("IT"), Some(ConfirmedBy::Country), "a known false positive confirms too");
     assert_eq!(one.confirmed_by("DE"), None);
     one.expected_countries.push("ZZ".to_owned());
     assert_eq!(one.confirmed_by("ZZ"), None);
@@ -137,13 +86,7 @@ fn confirmation() {
         assert_eq!(one.confirmed_by("DE"), Some(ConfirmedBy::Scope(scope)));
         assert_eq!(one.confirmed_by("FR"), Some(ConfirmedBy::Country));
     }
-    for scope in [
-        Scope::Prod,
-        Scope::Inst,
-        Scope::Vbw,
-        Scope::Injb,
-        Scope::Prov,
-    ] {
+    for scope in [Scope::Prod, Scope::Inst, Scope::Vbw, Scope::Injb, Scope::Prov] {
         one.scope = scope;
         assert_eq!(one.confirmed_by("DE"), None);
     }
@@ -157,12 +100,7 @@ fn localities() {
             assert_eq!(scope.to_string(), text);
             locality(scope)
         });
-    assert_eq!(
-        localities,
-        [
-            "country", "isp", "general", "local", "general", "general", "general", "general"
-        ]
-    );
+    assert_eq!(localities, ["country", "isp", "general", "local", "general", "general", "general", "general"]);
     assert!("NAT".parse::<Scope>().is_err());
 }
 
@@ -203,9 +141,8 @@ fn headers() {
     };
     assert_eq!(search(b"ab", false, true), [(3, 0), (4, 0)]);
     assert_eq!(search(b"xabab", true, true), [(4, 1)]);
-    let matches = |value: &[u8], contains| -> Vec<u32> {
-        search(value, true, contains).into_iter().map(|(at, _)| at).collect()
-    };
+    let matches =
+        |value: &[u8], contains| -> Vec<u32> { search(value, true, contains).into_iter().map(|(at, _)| at).collect() };
     assert_eq!(matches(b"ab", false), [0, 3]);
     assert_eq!(matches(b"ab", true), [0, 3, 4]);
     assert_eq!(matches(b"abc", false), [3]);

@@ -13,18 +13,15 @@ const HASH_BITS: u32 = 17;
 const RAREST: f64 = 23.0;
 
 fn hash(four: &[u8]) -> usize {
-    (u32::from_le_bytes(four.try_into().unwrap()).wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS))
-        as usize
+    (u32::from_le_bytes(four.try_into().unwrap()).wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize
 }
 
 #[test]
 #[ignore = "writes into the source folder"]
 fn make_table() {
     let mut frequencies = vec![0.0; 1 << HASH_BITS];
-    let mut files: Vec<_> = std::fs::read_dir(std::env::var("RARITY_TEXTS").unwrap())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(std::env::var("RARITY_TEXTS").unwrap()).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     for file in &files {
         let text = std::fs::read(file).unwrap();
@@ -38,13 +35,6 @@ fn make_table() {
         }
     }
     let level = |frequency: &f64| (frequency.log2() + RAREST).round().clamp(0.0, 15.0) as u8;
-    let table: Vec<u8> = frequencies
-        .chunks(2)
-        .map(|pair| level(&pair[0]) | level(&pair[1]) << 4)
-        .collect();
-    std::fs::write(
-        concat!(env!("CARGO_MANIFEST_DIR"), "/src/fingerprint/rarity.bin"),
-        table,
-    )
-    .unwrap();
+    let table: Vec<u8> = frequencies.chunks(2).map(|pair| level(&pair[0]) | level(&pair[1]) << 4).collect();
+    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/fingerprint/rarity.bin"), table).unwrap();
 }

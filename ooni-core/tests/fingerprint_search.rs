@@ -4,20 +4,12 @@
 #![allow(clippy::unwrap_used)] // a test that cannot read its list has failed
 
 use ooni_core::fingerprint::spelling::{Spelling, unescape};
-use ooni_core::fingerprint::{
-    Body, BodyRules, Fingerprint, Fingerprints, PatternType, Scope, Scratch,
-};
+use ooni_core::fingerprint::{Body, BodyRules, Fingerprint, Fingerprints, PatternType, Scope, Scratch};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
-const COMPAT: BodyRules = BodyRules {
-    regexp: false,
-    full: false,
-};
-const REPAIRED: BodyRules = BodyRules {
-    regexp: true,
-    full: true,
-};
+const COMPAT: BodyRules = BodyRules { regexp: false, full: false };
+const REPAIRED: BodyRules = BodyRules { regexp: true, full: true };
 
 fn fingerprint(pattern_type: PatternType, pattern: &str) -> Fingerprint {
     Fingerprint {
@@ -33,25 +25,14 @@ fn fingerprint(pattern_type: PatternType, pattern: &str) -> Fingerprint {
 }
 
 fn list(patterns: &[(PatternType, String)]) -> Fingerprints {
-    let http = patterns
-        .iter()
-        .map(|(pattern_type, pattern)| fingerprint(*pattern_type, pattern))
-        .collect();
+    let http = patterns.iter().map(|(pattern_type, pattern)| fingerprint(*pattern_type, pattern)).collect();
     Fingerprints::new(Vec::new(), http, "test").unwrap()
 }
 
 static PUBLIC: LazyLock<Fingerprints> = LazyLock::new(|| {
-    let folder = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../ooni-fastpath/data/fingerprints/"
-    );
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../ooni-fastpath/data/fingerprints/");
     let read = |name: &str| std::fs::read(format!("{folder}{name}")).unwrap();
-    Fingerprints::from_csv(
-        &read("fingerprints_dns.csv"),
-        &read("fingerprints_http.csv"),
-        "public",
-    )
-    .unwrap()
+    Fingerprints::from_csv(&read("fingerprints_dns.csv"), &read("fingerprints_http.csv"), "public").unwrap()
 });
 
 /// How a serializer spells strings.
@@ -73,11 +54,7 @@ enum Writer {
 fn push(code: u32, out: &mut Vec<u8>) {
     match char::from_u32(code) {
         Some(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        None => out.extend_from_slice(&[
-            0xed,
-            0x80 | (code >> 6 & 0x3f) as u8,
-            0x80 | (code & 0x3f) as u8,
-        ]),
+        None => out.extend_from_slice(&[0xed, 0x80 | (code >> 6 & 0x3f) as u8, 0x80 | (code & 0x3f) as u8]),
     }
 }
 
@@ -87,29 +64,18 @@ fn escape(code: u32, upper: bool, out: &mut Vec<u8>) {
         None => vec![code as u16],
     };
     for unit in units {
-        let text = if upper {
-            format!("\\u{unit:04X}")
-        } else {
-            format!("\\u{unit:04x}")
-        };
+        let text = if upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") };
         out.extend_from_slice(text.as_bytes());
     }
 }
 
 fn spell(text: &[u32], writer: Writer) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut seed = if let Writer::Odd(seed) | Writer::Mixed(seed) = writer {
-        seed
-    } else {
-        1
-    };
-    let escape_text = matches!(writer, Writer::Collector)
-        || matches!(writer, Writer::Mixed(seed) if seed & 1 > 0);
+    let mut seed = if let Writer::Odd(seed) | Writer::Mixed(seed) = writer { seed } else { 1 };
+    let escape_text = matches!(writer, Writer::Collector) || matches!(writer, Writer::Mixed(seed) if seed & 1 > 0);
     let mixed = matches!(writer, Writer::Odd(_) | Writer::Mixed(_));
     for &code in text {
-        seed = seed
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         let dice = seed >> 40;
         let odd = matches!(writer, Writer::Odd(_));
         let c = char::from_u32(code).filter(char::is_ascii).unwrap_or('é');
@@ -119,12 +85,8 @@ fn spell(text: &[u32], writer: Writer) -> Vec<u8> {
             '\\' => out.extend_from_slice(b"\\\\"),
             '\n' => out.extend_from_slice(b"\\n"),
             '\0'..' ' => escape(code, false, &mut out),
-            '/' if matches!(writer, Writer::Collector) || mixed && dice & 8 > 0 => {
-                out.extend_from_slice(b"\\/")
-            }
-            '<' | '>' | '&' if matches!(writer, Writer::Go) || mixed && dice & 8 > 0 => {
-                escape(code, false, &mut out)
-            }
+            '/' if matches!(writer, Writer::Collector) || mixed && dice & 8 > 0 => out.extend_from_slice(b"\\/"),
+            '<' | '>' | '&' if matches!(writer, Writer::Go) || mixed && dice & 8 > 0 => escape(code, false, &mut out),
             // A lone surrogate is not UTF-8: always escaped, but in odd texts.
             'é' if escape_text => escape(code, false, &mut out),
             'é' if char::from_u32(code).is_none() && !odd => escape(code, false, &mut out),
@@ -151,16 +113,13 @@ fn writer() -> impl Strategy<Value = Writer> {
 
 /// A piece of a pattern of the list, or of nothing.
 fn piece(patterns: Vec<String>) -> impl Strategy<Value = Vec<u32>> {
-    let whole =
-        proptest::sample::select(patterns.clone()).prop_map(|pattern| code_points(&pattern));
-    let part = (proptest::sample::select(patterns), any::<(u16, u16)>()).prop_map(
-        |(pattern, (from, length))| {
-            let points = code_points(&pattern);
-            let from = usize::from(from) % (points.len() + 1);
-            let length = usize::from(length) % (points.len() - from + 1);
-            points[from..from + length].to_vec()
-        },
-    );
+    let whole = proptest::sample::select(patterns.clone()).prop_map(|pattern| code_points(&pattern));
+    let part = (proptest::sample::select(patterns), any::<(u16, u16)>()).prop_map(|(pattern, (from, length))| {
+        let points = code_points(&pattern);
+        let from = usize::from(from) % (points.len() + 1);
+        let length = usize::from(length) % (points.len() - from + 1);
+        points[from..from + length].to_vec()
+    });
     prop_oneof![
         4 => whole,
         3 => part,
@@ -193,25 +152,16 @@ fn naive(list: &Fingerprints, text: &[u8]) -> Vec<(u32, Vec<usize>)> {
             .take(if pattern.is_empty() { 1 } else { usize::MAX })
             .collect()
     };
-    let all = (0..)
-        .zip(list.http())
-        .filter(|(_, fingerprint)| fingerprint.location_found == "body");
+    let all = (0..).zip(list.http()).filter(|(_, fingerprint)| fingerprint.location_found == "body");
     let all = all.map(|(at, fingerprint)| (at, places(fingerprint.pattern.as_bytes())));
     all.filter(|(_, places)| !places.is_empty()).collect()
 }
 
 fn automaton(list: &Fingerprints, text: &[u8]) -> Vec<u32> {
-    let bodies: Vec<(u32, &Fingerprint)> = (0..)
-        .zip(list.http())
-        .filter(|(_, fingerprint)| fingerprint.location_found == "body")
-        .collect();
-    let automaton =
-        aho_corasick::AhoCorasick::new(bodies.iter().map(|(_, fingerprint)| &fingerprint.pattern))
-            .unwrap();
-    let mut found: Vec<u32> = automaton
-        .find_overlapping_iter(text)
-        .map(|hit| bodies[hit.pattern()].0)
-        .collect();
+    let bodies: Vec<(u32, &Fingerprint)> =
+        (0..).zip(list.http()).filter(|(_, fingerprint)| fingerprint.location_found == "body").collect();
+    let automaton = aho_corasick::AhoCorasick::new(bodies.iter().map(|(_, fingerprint)| &fingerprint.pattern)).unwrap();
+    let mut found: Vec<u32> = automaton.find_overlapping_iter(text).map(|hit| bodies[hit.pattern()].0).collect();
     found.sort_unstable();
     found.dedup();
     found
@@ -224,20 +174,11 @@ fn check(list: &Fingerprints, points: &[u32], writer: Writer) -> Result<(), Test
     unescape(&raw, &mut decoded);
     let expected = naive(list, &decoded);
     let spelling = Spelling::of(&raw).unwrap();
-    let body = Body::Raw {
-        raw: &raw,
-        spelling,
-    };
+    let body = Body::Raw { raw: &raw, spelling };
     let mut scratch = Scratch::default();
-    let found: Vec<_> = list
-        .find_in_body(body, COMPAT, &mut scratch)
-        .iter()
-        .map(|m| (m.http_index, m.offset))
-        .collect();
-    let first: Vec<_> = expected
-        .iter()
-        .map(|(at, places)| (*at, places[0]))
-        .collect();
+    let found: Vec<_> =
+        list.find_in_body(body, COMPAT, &mut scratch).iter().map(|m| (m.http_index, m.offset)).collect();
+    let first: Vec<_> = expected.iter().map(|(at, places)| (*at, places[0])).collect();
     prop_assert_eq!(&found, &first, "raw {:?}", String::from_utf8_lossy(&raw));
     prop_assert_eq!(list.find_all_in_body(body, COMPAT, &mut scratch), expected);
     let bytes = list.find_in_body(Body::Bytes(&decoded), COMPAT, &mut scratch);
@@ -260,12 +201,7 @@ fn lossy(decoded: &[u8]) -> String {
 }
 
 fn public_patterns() -> Vec<String> {
-    PUBLIC
-        .http()
-        .iter()
-        .filter(|f| f.location_found == "body")
-        .map(|f| f.pattern.clone())
-        .collect()
+    PUBLIC.http().iter().filter(|f| f.location_found == "body").map(|f| f.pattern.clone()).collect()
 }
 
 const EXPRESSIONS: [&str; 24] = [
@@ -373,28 +309,14 @@ proptest! {
 /// Text made to be looked at closely everywhere: the search gives up the scan and stays exact.
 #[test]
 fn text_against_the_scan() {
-    let many: Vec<_> = (0..200)
-        .map(|n| (PatternType::Contains, format!("aaaaaaaa{n}b")))
-        .collect();
+    let many: Vec<_> = (0..200).map(|n| (PatternType::Contains, format!("aaaaaaaa{n}b"))).collect();
     let list = list(&many);
     let mut text = "a".repeat(20_000);
     text.push_str("17b");
     let mut scratch = Scratch::default();
-    for body in [
-        Body::Bytes(text.as_bytes()),
-        Body::Raw {
-            raw: text.as_bytes(),
-            spelling: Spelling::ESCAPED,
-        },
-    ] {
+    for body in [Body::Bytes(text.as_bytes()), Body::Raw { raw: text.as_bytes(), spelling: Spelling::ESCAPED }] {
         let found = list.find_in_body(body, COMPAT, &mut scratch);
-        assert_eq!(
-            found
-                .iter()
-                .map(|hit| (hit.http_index, hit.offset))
-                .collect::<Vec<_>>(),
-            [(17, 19_992)]
-        );
+        assert_eq!(found.iter().map(|hit| (hit.http_index, hit.offset)).collect::<Vec<_>>(), [(17, 19_992)]);
     }
 }
 
@@ -409,14 +331,8 @@ fn compat_and_repaired_types() {
     ]);
     let mut scratch = Scratch::default();
     let mut find = |text: &str, rules| -> Vec<u32> {
-        let body = Body::Raw {
-            raw: text.as_bytes(),
-            spelling: Spelling::of(text.as_bytes()).unwrap(),
-        };
-        list.find_in_body(body, rules, &mut scratch)
-            .iter()
-            .map(|hit| hit.http_index)
-            .collect()
+        let body = Body::Raw { raw: text.as_bytes(), spelling: Spelling::of(text.as_bytes()).unwrap() };
+        list.find_in_body(body, rules, &mut scratch).iter().map(|hit| hit.http_index).collect()
     };
     assert_eq!(find("a<p><\\/p>U.L mid", COMPAT), [0, 1, 2, 3, 4]);
     assert_eq!(find("a<p><\\/p>URL mid", COMPAT), [0, 2, 3, 4]);
@@ -433,40 +349,19 @@ fn without_body_fingerprints_nothing_matches() {
     header.location_found = "header.server".to_owned();
     let list = Fingerprints::new(Vec::new(), vec![header], "").unwrap();
     assert!(!list.has_body_fingerprints() && !Fingerprints::empty().has_body_fingerprints());
-    assert!(
-        list.find_in_body(Body::Bytes(b"x"), COMPAT, &mut Scratch::default())
-            .is_empty()
-    );
+    assert!(list.find_in_body(Body::Bytes(b"x"), COMPAT, &mut Scratch::default()).is_empty());
 }
 
 #[test]
 fn replacement_characters_trigger() {
     let mut scratch = Scratch::default();
-    let position = PUBLIC
-        .http()
-        .iter()
-        .position(|f| f.pattern == "�.*�")
-        .unwrap() as u32;
-    for text in [
-        "\\ufffd x \\ufffd",
-        "� x �",
-        "\\ud800 x \\uFFFD",
-        "\\udc00\\udc00",
-    ] {
-        let body = Body::Raw {
-            raw: text.as_bytes(),
-            spelling: Spelling::of(text.as_bytes()).unwrap(),
-        };
+    let position = PUBLIC.http().iter().position(|f| f.pattern == "�.*�").unwrap() as u32;
+    for text in ["\\ufffd x \\ufffd", "� x �", "\\ud800 x \\uFFFD", "\\udc00\\udc00"] {
+        let body = Body::Raw { raw: text.as_bytes(), spelling: Spelling::of(text.as_bytes()).unwrap() };
         let found = PUBLIC.find_in_body(body, REPAIRED, &mut scratch);
         assert!(found.iter().any(|hit| hit.http_index == position), "{text}");
-        assert!(
-            PUBLIC.find_in_body(body, COMPAT, &mut scratch).is_empty(),
-            "{text}"
-        );
+        assert!(PUBLIC.find_in_body(body, COMPAT, &mut scratch).is_empty(), "{text}");
     }
     let found = PUBLIC.find_in_body(Body::Bytes(b"\xff\xff"), REPAIRED, &mut scratch);
-    assert_eq!(
-        found.iter().map(|hit| hit.http_index).collect::<Vec<_>>(),
-        [position]
-    );
+    assert_eq!(found.iter().map(|hit| hit.http_index).collect::<Vec<_>>(), [position]);
 }

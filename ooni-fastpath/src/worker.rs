@@ -226,7 +226,7 @@ fn uid_of_name<'b>(batch: &'b Batch, entry: &'b Entry) -> Option<&'b str> {
 /// The trivial id of a line or file.
 #[cold]
 fn trivial(text: &[u8], root: Value<'_>) -> String {
-    let measurement = Measurement::new(root).map_or(root, Measurement::content);
+    let measurement = Measurement::new(root).map_or(root, |measurement| measurement.content());
     ids::trivial(text, measurement.field("measurement_start_time").value().text().as_deref())
 }
 

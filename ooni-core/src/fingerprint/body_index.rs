@@ -70,10 +70,7 @@ struct Searches {
 impl BodyIndex {
     pub(super) fn new(http: &[Fingerprint]) -> Result<Self, PatternError> {
         let mut index = Self::default();
-        let bodies = http
-            .iter()
-            .enumerate()
-            .filter(|(_, fingerprint)| fingerprint.location_found == "body");
+        let bodies = http.iter().enumerate().filter(|(_, fingerprint)| fingerprint.location_found == "body");
         for (at, fingerprint) in bodies {
             index.add(at, fingerprint)?;
         }
@@ -89,18 +86,13 @@ impl BodyIndex {
 
     fn search_for(&self, plans: &[RawSearch], wanted: impl Fn(Role) -> bool) -> LiteralSearch {
         let literals = (0..).zip(&self.literals).zip(plans);
-        let wanted = literals
-            .filter(|((_, literal), _)| literal.users.iter().any(|&(_, role)| wanted(role)));
+        let wanted = literals.filter(|((_, literal), _)| literal.users.iter().any(|&(_, role)| wanted(role)));
         LiteralSearch::new(wanted.map(|((id, literal), plan)| (id, literal.text.as_str(), plan)))
     }
 
     fn search(&self, rules: BodyRules) -> Option<&LiteralSearch> {
         let searches = self.searches.as_ref()?;
-        Some(if rules.regexp {
-            &searches.as_regexp
-        } else {
-            &searches.as_text
-        })
+        Some(if rules.regexp { &searches.as_regexp } else { &searches.as_text })
     }
 
     fn add(&mut self, at: usize, fingerprint: &Fingerprint) -> Result<(), PatternError> {
@@ -114,10 +106,8 @@ impl BodyIndex {
         if role != Role::RegexpAsText {
             return Ok(());
         }
-        let regex = BodyRegex::new(&fingerprint.pattern).map_err(|error| PatternError {
-            index: at,
-            message: format!("regular expression: {error}"),
-        })?;
+        let regex = BodyRegex::new(&fingerprint.pattern)
+            .map_err(|error| PatternError { index: at, message: format!("regular expression: {error}") })?;
         match &regex.trigger {
             Trigger::Text(text) => {
                 let number = self.regexps.len() as u32;
@@ -134,10 +124,7 @@ impl BodyIndex {
         let known = self.by_text.get(text).copied();
         let id = known.unwrap_or_else(|| {
             let id = self.literals.len() as u32;
-            self.literals.push(Literal {
-                text: text.to_owned(),
-                users: Vec::new(),
-            });
+            self.literals.push(Literal { text: text.to_owned(), users: Vec::new() });
             self.by_text.insert(text.to_owned(), id);
             id
         });
@@ -161,13 +148,7 @@ impl BodyIndex {
     }
 
     /// Finds what matches; `text` is decoded, `None` if nothing can match but an empty pattern.
-    pub(super) fn find(
-        &self,
-        text: Option<(&[u8], Lossy)>,
-        is_empty: bool,
-        rules: BodyRules,
-        work: &mut Work,
-    ) {
+    pub(super) fn find(&self, text: Option<(&[u8], Lossy)>, is_empty: bool, rules: BodyRules, work: &mut Work) {
         work.matches.clear();
         work.triggered.clear();
         work.found.clear(self.literals.len());
@@ -219,27 +200,15 @@ impl BodyIndex {
             if let Some(start) = regex.find(text) {
                 // Where nothing was replaced, places are the same.
                 let same = text.len() == bytes.len() && text.as_ptr() == bytes.as_ptr();
-                let offset = if same {
-                    start
-                } else {
-                    lossy_origin(bytes, mode, start)
-                };
-                work.matches.push(BodyMatch {
-                    http_index: *http_index,
-                    offset,
-                });
+                let offset = if same { start } else { lossy_origin(bytes, mode, start) };
+                work.matches.push(BodyMatch { http_index: *http_index, offset });
             }
         }
     }
 
     /// Places in the HTTP list of the patterns, as written, that stand in `text`.
     pub(super) fn patterns_inside(&self, text: &str, work: &mut Work) -> impl Iterator<Item = u32> {
-        self.find(
-            Some((text.as_bytes(), Lossy::Text)),
-            false,
-            BodyRules::default(),
-            work,
-        );
+        self.find(Some((text.as_bytes(), Lossy::Text)), false, BodyRules::default(), work);
         work.matches.iter().map(|found| found.http_index)
     }
 
@@ -253,19 +222,12 @@ impl BodyIndex {
         rules: BodyRules,
     ) -> Vec<usize> {
         if rules.regexp && fingerprint.pattern_type == PatternType::Regexp {
-            let Some(regexp) = self
-                .regexps
-                .iter()
-                .find(|regexp| regexp.http_index == http_index)
-            else {
+            let Some(regexp) = self.regexps.iter().find(|regexp| regexp.http_index == http_index) else {
                 return Vec::new();
             };
             let mut lossy = String::new();
             let starts = regexp.regex.find_all(text_of(text, mode, &mut lossy));
-            return starts
-                .into_iter()
-                .map(|start| lossy_origin(text, mode, start))
-                .collect();
+            return starts.into_iter().map(|start| lossy_origin(text, mode, start)).collect();
         }
         if fingerprint.pattern.is_empty() {
             return vec![0];

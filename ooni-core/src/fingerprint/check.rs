@@ -63,23 +63,13 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DeadHeader { name, pattern_type } => {
-                write!(
-                    f,
-                    "http {name:?}: never matches, headers are not compared by {pattern_type}"
-                )
+                write!(f, "http {name:?}: never matches, headers are not compared by {pattern_type}")
             }
-            Self::DeadLocation {
-                list,
-                name,
-                location_found,
-            } => {
+            Self::DeadLocation { list, name, location_found } => {
                 write!(f, "{list} {name:?}: never searched at {location_found:?}")
             }
             Self::SearchedAsText { name, pattern_type } => {
-                write!(
-                    f,
-                    "http {name:?}: {pattern_type} pattern is searched as text"
-                )
+                write!(f, "http {name:?}: {pattern_type} pattern is searched as text")
             }
             Self::Duplicate { list, name, of } => {
                 write!(f, "{list} {name:?}: same pattern as {of:?}")
@@ -105,19 +95,12 @@ impl Fingerprints {
 
     fn check_contained(&self, findings: &mut Vec<Finding>) {
         let mut work = Work::default();
-        for fingerprint in self
-            .http()
-            .iter()
-            .filter(|fingerprint| fingerprint.location_found == "body")
-        {
+        for fingerprint in self.http().iter().filter(|fingerprint| fingerprint.location_found == "body") {
             for by in self.body.patterns_inside(&fingerprint.pattern, &mut work) {
                 let by = &self.http()[by as usize];
                 // An empty one is in all, and has a finding of its own.
                 if by.pattern != fingerprint.pattern && !by.pattern.is_empty() {
-                    findings.push(Finding::Contained {
-                        name: fingerprint.name.clone(),
-                        by: by.name.clone(),
-                    });
+                    findings.push(Finding::Contained { name: fingerprint.name.clone(), by: by.name.clone() });
                 }
             }
         }
@@ -133,47 +116,24 @@ fn check_each(list: &'static str, fingerprints: &[Fingerprint], findings: &mut V
         match (fingerprint.location_found.as_str(), pattern_type) {
             ("dns", _) if is_dns => {}
             ("body", PatternType::Contains) if !is_dns => {}
-            ("body", _) if !is_dns => findings.push(Finding::SearchedAsText {
-                name: name.clone(),
-                pattern_type,
-            }),
-            (header, _)
-                if !is_dns && header.starts_with("header.") && header.to_lowercase() == header =>
-            {
+            ("body", _) if !is_dns => findings.push(Finding::SearchedAsText { name: name.clone(), pattern_type }),
+            (header, _) if !is_dns && header.starts_with("header.") && header.to_lowercase() == header => {
                 if matches!(pattern_type, PatternType::Contains | PatternType::Regexp) {
-                    findings.push(Finding::DeadHeader {
-                        name: name.clone(),
-                        pattern_type,
-                    });
+                    findings.push(Finding::DeadHeader { name: name.clone(), pattern_type });
                 }
             }
             (location_found, _) => {
                 let location_found = location_found.to_owned();
-                findings.push(Finding::DeadLocation {
-                    list,
-                    name: name.clone(),
-                    location_found,
-                });
+                findings.push(Finding::DeadLocation { list, name: name.clone(), location_found });
             }
         }
         if fingerprint.pattern.is_empty() {
-            findings.push(Finding::EmptyPattern {
-                list,
-                name: name.clone(),
-            });
+            findings.push(Finding::EmptyPattern { list, name: name.clone() });
         }
-        let key = (
-            fingerprint.location_found.as_str(),
-            pattern_type.as_str(),
-            fingerprint.pattern.as_str(),
-        );
+        let key = (fingerprint.location_found.as_str(), pattern_type.as_str(), fingerprint.pattern.as_str());
         let of = *first.entry(key).or_insert(fingerprint.name.as_str());
         if of != fingerprint.name {
-            findings.push(Finding::Duplicate {
-                list,
-                name,
-                of: of.to_owned(),
-            });
+            findings.push(Finding::Duplicate { list, name, of: of.to_owned() });
         }
     }
 }
@@ -183,12 +143,7 @@ mod tests {
     use super::super::Scope;
     use super::*;
 
-    fn fingerprint(
-        name: &str,
-        location: &str,
-        pattern_type: PatternType,
-        pattern: &str,
-    ) -> Fingerprint {
+    fn fingerprint(name: &str, location: &str, pattern_type: PatternType, pattern: &str) -> Fingerprint {
         Fingerprint {
             name: name.to_owned(),
             scope: Scope::Nat,
@@ -204,10 +159,7 @@ mod tests {
     #[test]
     fn each_finding() {
         use PatternType::{Contains, Full, Prefix, Regexp};
-        let dns = vec![
-            fingerprint("d1", "dns", Full, "1.1.1.1"),
-            fingerprint("d2", "body", Full, ""),
-        ];
+        let dns = vec![fingerprint("d1", "dns", Full, "1.1.1.1"), fingerprint("d2", "body", Full, "")];
         let http = vec![
             fingerprint("dead", "header.server", Contains, "x"),
             fingerprint("case", "header.Server", Prefix, "x"),

@@ -2,7 +2,7 @@
 //!
 //! Belongs here: the search in a value. Must not be here: where headers are in a measurement, how they are encoded.
 
-use super::{Fingerprint, Fingerprints, PatternType, PatternError};
+use super::{Fingerprint, Fingerprints, PatternError, PatternType};
 use crate::text::lower;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
@@ -85,8 +85,7 @@ impl Header {
                 index: http_indices.first().map_or(0, |&at| at as usize),
                 message: error.to_string(),
             })?;
-        let first =
-            |wanted| http_indices.iter().copied().find(|&at| http[at as usize].pattern_type == wanted);
+        let first = |wanted| http_indices.iter().copied().find(|&at| http[at as usize].pattern_type == wanted);
         let (first_prefix, first_contains) = (first(PatternType::Prefix), first(PatternType::Contains));
         Ok(Header { name, http_indices, automaton, first_prefix, first_contains })
     }

@@ -39,9 +39,7 @@ impl Found {
 
     /// Each literal that was found and its first place.
     pub(super) fn each(&self) -> impl Iterator<Item = (u32, usize)> {
-        self.which
-            .iter()
-            .map(|&literal| (literal, self.first[literal as usize]))
+        self.which.iter().map(|&literal| (literal, self.first[literal as usize]))
     }
 }
 
@@ -90,18 +88,9 @@ impl LiteralSearch {
             }
             match plan {
                 RawSearch::Needles(needles) => {
-                    for RawNeedle {
-                        bytes,
-                        window,
-                        part,
-                    } in needles
-                    {
+                    for RawNeedle { bytes, window, part } in needles {
                         let (start, end) = (part.start as u32, part.end as u32);
-                        raw_uses.push(RawUse {
-                            literal: at,
-                            start,
-                            end,
-                        });
+                        raw_uses.push(RawUse { literal: at, start, end });
                         raw.push((bytes.as_slice(), window.clone()));
                     }
                 }
@@ -109,11 +98,7 @@ impl LiteralSearch {
                     for piece in pieces {
                         if piece.len() >= SHORT_NEEDLE {
                             // It is all there is to look for: nothing before or after it is compared.
-                            raw_uses.push(RawUse {
-                                literal: at,
-                                start: 0,
-                                end: text.len() as u32,
-                            });
+                            raw_uses.push(RawUse { literal: at, start: 0, end: text.len() as u32 });
                             raw.push((piece.as_slice(), 0..piece.len()));
                         } else {
                             raw_short.push(memmem::Finder::new(piece).into_owned());
@@ -125,22 +110,9 @@ impl LiteralSearch {
         }
         let exact = QGram::new(&exact);
         let raw = QGram::new(&raw);
-        let literals = literals
-            .iter()
-            .map(|&(id, text, _)| (id, text.to_owned()))
-            .collect();
+        let literals = literals.iter().map(|&(id, text, _)| (id, text.to_owned())).collect();
         let automaton = OnceLock::new();
-        Self {
-            literals,
-            exact,
-            exact_ids,
-            exact_short,
-            raw,
-            raw_uses,
-            raw_short,
-            decode,
-            automaton,
-        }
+        Self { literals, exact, exact_ids, exact_short, raw, raw_uses, raw_short, decode, automaton }
     }
 
     /// Whether undecoded text may have any of the literals; its spelling must not be odd.
@@ -149,11 +121,7 @@ impl LiteralSearch {
             return true;
         }
         let hit = |needle: usize, from: usize, to: usize| {
-            let RawUse {
-                literal,
-                start,
-                end,
-            } = self.raw_uses[needle];
+            let RawUse { literal, start, end } = self.raw_uses[needle];
             let literal = self.literals[literal as usize].1.as_str();
             let (before, after) = (&literal[..start as usize], &literal[end as usize..]);
             if needles::goes_on(&raw[to..], after) && needles::ends_so(&raw[..from], before) {
@@ -163,11 +131,7 @@ impl LiteralSearch {
             }
         };
         // A text that is looked at too closely is decoded: the other scan has a way out.
-        self.raw.scan(raw, hit).unwrap_or(true)
-            || self
-                .raw_short
-                .iter()
-                .any(|finder| finder.find(raw).is_some())
+        self.raw.scan(raw, hit).unwrap_or(true) || self.raw_short.iter().any(|finder| finder.find(raw).is_some())
     }
 
     /// Finds all literals in decoded text.
@@ -192,10 +156,7 @@ impl LiteralSearch {
         let build = || {
             let texts = self.literals.iter().map(|(_, text)| text);
             // Only the standard kind reports matches that overlap.
-            AhoCorasick::builder()
-                .match_kind(MatchKind::Standard)
-                .build(texts)
-                .ok()
+            AhoCorasick::builder().match_kind(MatchKind::Standard).build(texts).ok()
         };
         if let Some(automaton) = self.automaton.get_or_init(build) {
             for hit in automaton.find_overlapping_iter(text) {

@@ -27,11 +27,7 @@ impl Fingerprints {
     ///
     /// # Errors
     /// If a row is wrong; its line is named.
-    pub fn from_csv(
-        dns: &[u8],
-        http: &[u8],
-        list_sha256: impl Into<String>,
-    ) -> Result<Self, LoadError> {
+    pub fn from_csv(dns: &[u8], http: &[u8], list_sha256: impl Into<String>) -> Result<Self, LoadError> {
         load(read_csv, dns, http, list_sha256.into())
     }
 
@@ -40,21 +36,12 @@ impl Fingerprints {
     ///
     /// # Errors
     /// If a row is wrong; its line is named.
-    pub fn from_json(
-        dns: &[u8],
-        http: &[u8],
-        list_sha256: impl Into<String>,
-    ) -> Result<Self, LoadError> {
+    pub fn from_json(dns: &[u8], http: &[u8], list_sha256: impl Into<String>) -> Result<Self, LoadError> {
         load(read_json, dns, http, list_sha256.into())
     }
 }
 
-fn load(
-    read: Reader,
-    dns: &[u8],
-    http: &[u8],
-    list_sha256: String,
-) -> Result<Fingerprints, LoadError> {
+fn load(read: Reader, dns: &[u8], http: &[u8], list_sha256: String) -> Result<Fingerprints, LoadError> {
     let (_, dns): (Vec<u64>, Vec<Fingerprint>) = read("dns", dns)?.into_iter().unzip();
     let (lines, http): (Vec<u64>, Vec<Fingerprint>) = read("http", http)?.into_iter().unzip();
     Fingerprints::new(dns, http, list_sha256).map_err(|error| LoadError {
@@ -76,11 +63,7 @@ const COLUMNS: [&str; 8] = [
 ];
 
 fn read_csv(list: &'static str, bytes: &[u8]) -> Result<Rows, LoadError> {
-    let error = |line: u64, message: String| LoadError {
-        list,
-        line,
-        message,
-    };
+    let error = |line: u64, message: String| LoadError { list, line, message };
     let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
     let csv_error = |e: csv::Error| {
         let line = e.position().map_or(1, csv::Position::line);
@@ -89,27 +72,16 @@ fn read_csv(list: &'static str, bytes: &[u8]) -> Result<Rows, LoadError> {
     let header = reader.headers().map_err(csv_error)?;
     let mut places = [0; COLUMNS.len()];
     for (place, column) in places.iter_mut().zip(COLUMNS) {
-        *place = header
-            .iter()
-            .position(|name| name == column)
-            .ok_or_else(|| error(1, format!("no column {column:?}")))?;
+        *place =
+            header.iter().position(|name| name == column).ok_or_else(|| error(1, format!("no column {column:?}")))?;
     }
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(csv_error)?;
         let line = record.position().map_or(0, csv::Position::line);
-        let [
-            name,
-            scope,
-            other_names,
-            location_found,
-            pattern_type,
-            pattern,
-            confidence,
-            countries,
-        ] = places.map(|place| record.get(place).unwrap_or_default());
-        let bad =
-            |column: &str, why: &dyn std::fmt::Display| error(line, format!("{column}: {why}"));
+        let [name, scope, other_names, location_found, pattern_type, pattern, confidence, countries] =
+            places.map(|place| record.get(place).unwrap_or_default());
+        let bad = |column: &str, why: &dyn std::fmt::Display| error(line, format!("{column}: {why}"));
         let fingerprint = Fingerprint {
             name: name.to_owned(),
             scope: scope.parse().map_err(|e| bad("scope", &e))?,
@@ -149,11 +121,7 @@ enum Countries {
 
 fn read_json(list: &'static str, bytes: &[u8]) -> Result<Rows, LoadError> {
     let line_at = |at: usize| 1 + memchr::memchr_iter(b'\n', &bytes[..at]).count() as u64;
-    let error = |at: usize, message: &str| LoadError {
-        list,
-        line: line_at(at),
-        message: message.to_owned(),
-    };
+    let error = |at: usize, message: &str| LoadError { list, line: line_at(at), message: message.to_owned() };
     let mut rows = Vec::new();
     let mut at = skip_space(bytes, 0);
     if bytes.get(at) != Some(&b'[') {
@@ -171,11 +139,7 @@ fn read_json(list: &'static str, bytes: &[u8]) -> Result<Rows, LoadError> {
             Some(Ok(read)) => rows.push((line, read.into_fingerprint())),
             Some(Err(e)) => {
                 let line = line + (e.line() as u64).saturating_sub(1);
-                return Err(LoadError {
-                    list,
-                    line,
-                    message: e.to_string(),
-                });
+                return Err(LoadError { list, line, message: e.to_string() });
             }
             None => return Err(error(at, "the array does not end")),
         }
@@ -195,10 +159,7 @@ fn read_json(list: &'static str, bytes: &[u8]) -> Result<Rows, LoadError> {
 
 fn skip_space(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
-    at + rest
-        .iter()
-        .take_while(|byte| byte.is_ascii_whitespace())
-        .count()
+    at + rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
 }
 
 impl JsonRow {
@@ -223,14 +184,11 @@ impl JsonRow {
 mod tests {
     use super::*;
 
-    const HEADER: &str = "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries,source\n";
+    const HEADER: &str =
+        "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries,source\n";
 
     fn csv(http: &str) -> Result<Fingerprints, LoadError> {
-        Fingerprints::from_csv(
-            HEADER.as_bytes(),
-            format!("{HEADER}{http}").as_bytes(),
-            "sha",
-        )
+        Fingerprints::from_csv(HEADER.as_bytes(), format!("{HEADER}{http}").as_bytes(), "sha")
     }
 
     fn csv_error(http: &str) -> (u64, String) {
@@ -241,22 +199,14 @@ mod tests {
 
     #[test]
     fn csv_rows() {
-        let list = csv(
-            "a,nat,,body,contains,\"x\ny\",5,\"it,ZZ,FR\",s\nb,prov,o,header.server,prefix,p,0,,\n",
-        )
-        .unwrap();
+        let list =
+            csv("a,nat,,body,contains,\"x\ny\",5,\"it,ZZ,FR\",s\nb,prov,o,header.server,prefix,p,0,,\n").unwrap();
         assert_eq!(list.http().len(), 2);
         assert_eq!(list.list_sha256(), "sha");
         let first = &list.http()[0];
-        assert_eq!(
-            (first.pattern.as_str(), first.confidence_no_fp),
-            ("x\ny", 5)
-        );
+        assert_eq!((first.pattern.as_str(), first.confidence_no_fp), ("x\ny", 5));
         assert_eq!(first.expected_countries, ["FR", "IT"]);
-        assert_eq!(
-            (list.http()[1].scope, list.http()[1].other_names.as_str()),
-            (Scope::Prov, "o")
-        );
+        assert_eq!((list.http()[1].scope, list.http()[1].other_names.as_str()), (Scope::Prov, "o"));
     }
 
     #[test]
@@ -264,34 +214,16 @@ mod tests {
         let good = "a,nat,,body,contains,\"x\ny\",5,,\n";
         let (line, message) = csv_error(&format!("{good}b,city,,body,full,p,5,,\n"));
         assert_eq!(line, 4);
-        assert!(
-            message.contains("scope") && message.contains("city"),
-            "{message}"
-        );
+        assert!(message.contains("scope") && message.contains("city"), "{message}");
         let (line, message) = csv_error(&format!("{good}b,nat,,body,glob,p,5,,\n"));
         assert!(line == 4 && message.contains("pattern_type"), "{message}");
         let (line, message) = csv_error(&format!("{good}b,nat,,body,full,p,300,,\n"));
-        assert!(
-            line == 4 && message.contains("confidence_no_fp"),
-            "{message}"
-        );
+        assert!(line == 4 && message.contains("confidence_no_fp"), "{message}");
         let (line, message) = csv_error(&format!("{good}b,nat,,body,regexp,a(,5,,\n"));
-        assert!(
-            line == 4 && message.contains("regular expression"),
-            "{message}"
-        );
+        assert!(line == 4 && message.contains("regular expression"), "{message}");
         assert_eq!(csv_error(&format!("{good}b,nat\n")).0, 4);
-        let bytes = [
-            HEADER.as_bytes(),
-            b"a,nat,,body,full,p,5,,\nb,nat,,body,full,\xff,5,,\n",
-        ]
-        .concat();
-        assert_eq!(
-            Fingerprints::from_csv(&bytes, HEADER.as_bytes(), "")
-                .unwrap_err()
-                .line,
-            3
-        );
+        let bytes = [HEADER.as_bytes(), b"a,nat,,body,full,p,5,,\nb,nat,,body,full,\xff,5,,\n"].concat();
+        assert_eq!(Fingerprints::from_csv(&bytes, HEADER.as_bytes(), "").unwrap_err().line, 3);
         let missing = Fingerprints::from_csv(b"name,scope\n", b"", "").unwrap_err();
         assert_eq!((missing.list, missing.line), ("dns", 1));
         assert!(missing.message.contains("other_names"));
@@ -308,32 +240,15 @@ mod tests {
                 r#"{{"name":"a","scope":"isp","location_found":"body","pattern_type":"contains","pattern":"p","confidence_no_fp":3,"expected_countries":{countries},"notes":null}}"#
             )
         };
-        let text = format!(
-            " [\n{} ,\n{}]\n",
-            row(r#"["fr","ZZ","DE","FR"]"#),
-            row(r#""fr,de""#)
-        );
+        let text = format!(" [\n{} ,\n{}]\n", row(r#"["fr","ZZ","DE","FR"]"#), row(r#""fr,de""#));
         let list = json(&text).unwrap();
         assert_eq!(list.http()[0], list.http()[1]);
         assert_eq!(list.http()[0].expected_countries, ["DE", "FR"]);
         let line = |text: &str| json(text).unwrap_err().line;
         assert_eq!(line(&format!("[\n{},\n{}]", row("[]"), row("3"))), 3);
+        assert_eq!(line(&format!("[\n{},\n\n{}]", row("[]"), row("[]").replace("contains", "glob"))), 4);
         assert_eq!(
-            line(&format!(
-                "[\n{},\n\n{}]",
-                row("[]"),
-                row("[]").replace("contains", "glob")
-            )),
-            4
-        );
-        assert_eq!(
-            line(&format!(
-                "[\n{},\n{}]",
-                row("[]"),
-                row("[]")
-                    .replace("contains", "regexp")
-                    .replace("\"p\"", "\"(\"")
-            )),
+            line(&format!("[\n{},\n{}]", row("[]"), row("[]").replace("contains", "regexp").replace("\"p\"", "\"(\""))),
             3
         );
         assert_eq!(line(&format!("[\n{}\n", row("[]"))), 3);

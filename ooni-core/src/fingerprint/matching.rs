@@ -58,12 +58,7 @@ impl Fingerprints {
     }
 
     /// The body fingerprints that match, in list order, each with its first place.
-    pub fn find_in_body<'s>(
-        &self,
-        body: Body<'_>,
-        rules: BodyRules,
-        scratch: &'s mut Scratch,
-    ) -> &'s [BodyMatch] {
+    pub fn find_in_body<'s>(&self, body: Body<'_>, rules: BodyRules, scratch: &'s mut Scratch) -> &'s [BodyMatch] {
         let Scratch { decoded, work } = scratch;
         let (text, is_empty) = match body {
             _ if !self.body.is_used() => (None, false),
@@ -73,10 +68,7 @@ impl Fingerprints {
             }
             Body::Raw { raw, spelling } => {
                 let hot = self.body.may_match(raw, spelling, rules);
-                (
-                    hot.then(|| (decode(raw, decoded), Lossy::Text)),
-                    raw.is_empty(),
-                )
+                (hot.then(|| (decode(raw, decoded), Lossy::Text)), raw.is_empty())
             }
         };
         self.body.find(text, is_empty, rules, work);
@@ -86,12 +78,7 @@ impl Fingerprints {
     /// As [`find_in_body`](Self::find_in_body), with every place of each match. Slower: for explaining one
     /// measurement. Places of a regular expression do not overlap, those of a text may.
     #[must_use]
-    pub fn find_all_in_body(
-        &self,
-        body: Body<'_>,
-        rules: BodyRules,
-        scratch: &mut Scratch,
-    ) -> Vec<(u32, Vec<usize>)> {
+    pub fn find_all_in_body(&self, body: Body<'_>, rules: BodyRules, scratch: &mut Scratch) -> Vec<(u32, Vec<usize>)> {
         let matches = self.find_in_body(body, rules, scratch).to_vec();
         let (text, mode) = match body {
             Body::Bytes(bytes) => (bytes, Lossy::Bytes),
@@ -99,11 +86,7 @@ impl Fingerprints {
         };
         let places = |found: &BodyMatch| {
             let fingerprint = self.http().get(found.http_index as usize)?;
-            Some((
-                found.http_index,
-                self.body
-                    .all_places(text, mode, fingerprint, found.http_index, rules),
-            ))
+            Some((found.http_index, self.body.all_places(text, mode, fingerprint, found.http_index, rules)))
         };
         matches.iter().filter_map(places).collect()
     }

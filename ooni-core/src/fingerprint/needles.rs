@@ -64,10 +64,7 @@ struct Spelled {
 impl Spelled {
     /// The first or, where there are two, the second spelling.
     fn new(c: char, second: bool) -> Self {
-        let mut out = Self {
-            bytes: [0; 12],
-            len: 0,
-        };
+        let mut out = Self { bytes: [0; 12], len: 0 };
         match c {
             '"' => out.push(b"\\\""),
             '\\' => out.push(b"\\\\"),
@@ -97,10 +94,7 @@ impl Spelled {
 pub(super) fn plan(pattern: &str, cost: impl Fn(&[u8]) -> u32) -> RawSearch {
     let chars: Vec<(usize, char)> = pattern.char_indices().collect();
     let price = |needles: &Vec<RawNeedle>| -> u64 {
-        needles
-            .iter()
-            .map(|needle| u64::from(cost(&needle.bytes[needle.window.clone()])) + 1)
-            .sum()
+        needles.iter().map(|needle| u64::from(cost(&needle.bytes[needle.window.clone()])) + 1).sum()
     };
     let single = runs(&chars, |class| class == Class::One)
         .into_iter()
@@ -109,16 +103,10 @@ pub(super) fn plan(pattern: &str, cost: impl Fn(&[u8]) -> u32) -> RawSearch {
     if let Some(needles) = single.min_by_key(price) {
         return RawSearch::Needles(needles);
     }
-    let spelled_out = runs(&chars, |class| class != Class::Unknown)
-        .into_iter()
-        .flat_map(|run| {
-            let pieces = run
-                .clone()
-                .filter_map(|start| needle_piece(&chars, start..run.end));
-            pieces
-                .filter_map(|piece| variants(pattern, &chars, piece))
-                .collect::<Vec<_>>()
-        });
+    let spelled_out = runs(&chars, |class| class != Class::Unknown).into_iter().flat_map(|run| {
+        let pieces = run.clone().filter_map(|start| needle_piece(&chars, start..run.end));
+        pieces.filter_map(|piece| variants(pattern, &chars, piece)).collect::<Vec<_>>()
+    });
     if let Some(needles) = spelled_out.min_by_key(price) {
         return RawSearch::Needles(needles);
     }
@@ -156,10 +144,7 @@ fn needle_piece(chars: &[(usize, char)], run: Range<usize>) -> Option<Range<usiz
 /// All spellings of a piece, if they are not too many.
 fn variants(pattern: &str, chars: &[(usize, char)], piece: Range<usize>) -> Option<Vec<RawNeedle>> {
     let inside = &chars[piece.clone()];
-    let per_place = inside
-        .iter()
-        .filter(|&&(_, c)| class(c) == Class::PerPlace)
-        .count();
+    let per_place = inside.iter().filter(|&&(_, c)| class(c) == Class::PerPlace).count();
     let per_text = inside.iter().any(|&(_, c)| class(c) == Class::PerText);
     let count = 1usize.checked_shl((per_place + usize::from(per_text)) as u32)?;
     if count > MAX_VARIANTS {
@@ -170,17 +155,10 @@ fn variants(pattern: &str, chars: &[(usize, char)], piece: Range<usize>) -> Opti
     while around.start > 0 && class(chars[around.start - 1].1) == Class::One {
         around.start -= 1;
     }
-    while chars
-        .get(around.end)
-        .is_some_and(|&(_, c)| class(c) == Class::One)
-    {
+    while chars.get(around.end).is_some_and(|&(_, c)| class(c) == Class::One) {
         around.end += 1;
     }
-    Some(
-        (0..count)
-            .map(|choice| spelled(pattern, chars, around.clone(), piece.clone(), choice))
-            .collect(),
-    )
+    Some((0..count).map(|choice| spelled(pattern, chars, around.clone(), piece.clone(), choice)).collect())
 }
 
 /// The characters of `around`, those with two spellings by the bits of `choice`: the first bit is for
@@ -192,9 +170,7 @@ fn spelled(
     window: Range<usize>,
     choice: usize,
 ) -> RawNeedle {
-    let has_text = chars[window.clone()]
-        .iter()
-        .any(|&(_, c)| class(c) == Class::PerText);
+    let has_text = chars[window.clone()].iter().any(|&(_, c)| class(c) == Class::PerText);
     let mut places = choice >> usize::from(has_text);
     let mut bytes = Vec::new();
     let mut bounds = 0..0;
@@ -218,34 +194,20 @@ fn spelled(
         }
     }
     let place = |at: usize| chars.get(at).map_or(pattern.len(), |&(start, _)| start);
-    RawNeedle {
-        bytes,
-        window: bounds,
-        part: place(around.start)..place(around.end),
-    }
+    RawNeedle { bytes, window: bounds, part: place(around.start)..place(around.end) }
 }
 
 /// The longest piece that has one spelling, else a short piece in all its spellings.
 fn short(pattern: &str, chars: &[(usize, char)]) -> RawSearch {
     let pieces = runs(chars, |class| class != Class::Unknown);
-    let all = pieces
-        .into_iter()
-        .filter_map(|piece| variants(pattern, chars, piece))
-        .max_by_key(|needles| {
-            (
-                needles.iter().map(|needle| needle.bytes.len()).min(),
-                std::cmp::Reverse(needles.len()),
-            )
-        });
+    let all = pieces.into_iter().filter_map(|piece| variants(pattern, chars, piece)).max_by_key(|needles| {
+        (needles.iter().map(|needle| needle.bytes.len()).min(), std::cmp::Reverse(needles.len()))
+    });
     if let Some(needles) = all {
         return RawSearch::Short(needles.into_iter().map(|needle| needle.bytes).collect());
     }
-    let longest = runs(chars, |class| class == Class::One)
-        .into_iter()
-        .max_by_key(Range::len);
-    longest.map_or(RawSearch::Decode, |run| {
-        RawSearch::Short(vec![spelled(pattern, chars, run.clone(), run, 0).bytes])
-    })
+    let longest = runs(chars, |class| class == Class::One).into_iter().max_by_key(Range::len);
+    longest.map_or(RawSearch::Decode, |run| RawSearch::Short(vec![spelled(pattern, chars, run.clone(), run, 0).bytes]))
 }
 
 /// Whether undecoded text that starts here may go on like `pattern`. A character whose spelling is not
@@ -286,14 +248,12 @@ mod tests {
 
     fn needles(pattern: &str) -> Vec<String> {
         match plan(pattern, |bytes| bytes.len() as u32) {
-            RawSearch::Needles(needles) => needles
-                .iter()
-                .map(|needle| String::from_utf8_lossy(&needle.bytes).into_owned())
-                .collect(),
-            RawSearch::Short(pieces) => pieces
-                .iter()
-                .map(|piece| format!("short {}", String::from_utf8_lossy(piece)))
-                .collect(),
+            RawSearch::Needles(needles) => {
+                needles.iter().map(|needle| String::from_utf8_lossy(&needle.bytes).into_owned()).collect()
+            }
+            RawSearch::Short(pieces) => {
+                pieces.iter().map(|piece| format!("short {}", String::from_utf8_lossy(piece))).collect()
+            }
             RawSearch::Decode => vec!["decode".to_owned()],
         }
     }
@@ -306,23 +266,10 @@ mod tests {
 
     #[test]
     fn else_all_spellings() {
-        assert_eq!(
-            needles("ab/cde/"),
-            ["ab/cde/", "ab\\/cde/", "ab/cde\\/", "ab\\/cde\\/"]
-        );
-        assert_eq!(
-            needles("Марк"),
-            [
-                "Марк",
-                r"\u043c\u0430\u0440\u043a".replace("043c", "041c").as_str()
-            ]
-        );
+        assert_eq!(needles("ab/cde/"), ["ab/cde/", "ab\\/cde/", "ab/cde\\/", "ab\\/cde\\/"]);
+        assert_eq!(needles("Марк"), ["Марк", r"\u043c\u0430\u0440\u043a".replace("043c", "041c").as_str()]);
         assert_eq!(needles("😀😀"), ["😀😀", r"\ud83d\ude00\ud83d\ude00"]);
-        assert_eq!(
-            needles("<b>éaaaaa").len(),
-            2,
-            "a piece with fewer spellings is cheaper"
-        );
+        assert_eq!(needles("<b>éaaaaa").len(), 2, "a piece with fewer spellings is cheaper");
     }
 
     #[test]
@@ -337,21 +284,13 @@ mod tests {
 
     #[test]
     fn windows_stay_inside() {
-        for pattern in [
-            "xx/yy/zz<a>",
-            "é</é></é>",
-            "\"<<<<<<<<<<\"",
-            "禁止访问",
-            "�.*�",
-        ] {
+        for pattern in ["xx/yy/zz<a>", "é</é></é>", "\"<<<<<<<<<<\"", "禁止访问", "�.*�"] {
             let RawSearch::Needles(needles) = plan(pattern, |_| 1) else {
                 panic!("{pattern}");
             };
             assert!(needles.len() <= MAX_VARIANTS);
             for needle in needles {
-                assert!(
-                    needle.window.len() >= MIN_NEEDLE && needle.window.end <= needle.bytes.len()
-                );
+                assert!(needle.window.len() >= MIN_NEEDLE && needle.window.end <= needle.bytes.len());
                 assert!(pattern.get(needle.part).is_some());
             }
         }

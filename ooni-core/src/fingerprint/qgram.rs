@@ -71,10 +71,7 @@ impl QGram {
             bytes: Vec::new(),
         };
         for (needle, _) in needles {
-            index.needles.push(Needle {
-                start: index.bytes.len() as u32,
-                len: needle.len() as u32,
-            });
+            index.needles.push(Needle { start: index.bytes.len() as u32, len: needle.len() as u32 });
             index.bytes.extend_from_slice(needle);
         }
         // Those with little choice go first: the others can then share what they have set.
@@ -99,13 +96,7 @@ impl QGram {
         let start = window.start + offset;
         let from = start.min(needle.len().saturating_sub(8));
         for at in start..start + 4 {
-            self.add_group(
-                id,
-                group_at(&needle[at..]),
-                at as i32,
-                &needle[from..],
-                (at - from) as i8,
-            );
+            self.add_group(id, group_at(&needle[at..]), at as i32, &needle[from..], (at - from) as i8);
         }
     }
 
@@ -116,13 +107,7 @@ impl QGram {
             self.add_group(id, group_at(&needle[at..]), at as i32, needle, at as i8);
         }
         for before in 0..=u8::MAX {
-            self.add_group(
-                id,
-                u32::from_le_bytes([before, needle[0], needle[1], needle[2]]),
-                -1,
-                needle,
-                -1,
-            );
+            self.add_group(id, u32::from_le_bytes([before, needle[0], needle[1], needle[2]]), -1, needle, -1);
         }
     }
 
@@ -132,14 +117,7 @@ impl QGram {
         let len = around.len().min(8);
         eight[..len].copy_from_slice(&around[..len]);
         let around = u64::from_le_bytes(eight);
-        self.entries.push(Entry {
-            around,
-            group,
-            needle,
-            at,
-            at_around,
-            around_bits: 8 * len as u8,
-        });
+        self.entries.push(Entry { around, group, needle, at, at_around, around_bits: 8 * len as u8 });
     }
 
     /// Where the four consecutive groups start that will be hit least often. Groups that are marked
@@ -147,23 +125,15 @@ impl QGram {
     fn rarest_window(&self, needle: &[u8]) -> Option<usize> {
         let cost = |group: u32| {
             let set = self.hit[hash(group)] == 1;
-            if set {
-                rarity::cost(group) / 2
-            } else {
-                rarity::cost(group)
-            }
+            if set { rarity::cost(group) / 2 } else { rarity::cost(group) }
         };
-        rarity::windows(needle, cost)
-            .min_by_key(|&(_, cost)| cost)
-            .map(|(offset, _)| offset)
+        rarity::windows(needle, cost).min_by_key(|&(_, cost)| cost).map(|(offset, _)| offset)
     }
 
     fn fill_table(&mut self) {
         let buckets = self.entries.len().next_power_of_two();
         let bucket = |group| bucket_of(group) & (buckets - 1);
-        self.entries.sort_unstable_by_key(|entry| {
-            (bucket(entry.group), entry.group, entry.needle, entry.at)
-        });
+        self.entries.sort_unstable_by_key(|entry| (bucket(entry.group), entry.group, entry.needle, entry.at));
         self.heads = vec![0; buckets + 1];
         for entry in &self.entries {
             self.heads[bucket(entry.group) + 1] += 1;
@@ -198,26 +168,19 @@ impl QGram {
             }
             for &(at, hits) in &hit_blocks[..count] {
                 let base = (number * BATCH + at) * BLOCK;
-                if self
-                    .candidates(text, base, hits, &mut budget, &mut found)?
-                    .is_break()
-                {
+                if self.candidates(text, base, hits, &mut budget, &mut found)?.is_break() {
                     return Ok(true);
                 }
             }
         }
         let hits = self.hits(rest.as_chunks().0);
-        Ok(self
-            .candidates(text, text.len() - rest.len(), hits, &mut budget, &mut found)?
-            .is_break())
+        Ok(self.candidates(text, text.len() - rest.len(), hits, &mut budget, &mut found)?.is_break())
     }
 
     /// Which groups may start a comparison, the first in the lowest bit.
     #[inline(always)]
     fn hits(&self, groups: &[[u8; 4]]) -> u32 {
-        groups.iter().rev().fold(0, |hits, four| {
-            hits * 2 + u32::from(self.hit[hash(u32::from_le_bytes(*four))])
-        })
+        groups.iter().rev().fold(0, |hits, four| hits * 2 + u32::from(self.hit[hash(u32::from_le_bytes(*four))]))
     }
 
     #[inline]
@@ -245,9 +208,7 @@ impl QGram {
                     continue;
                 };
                 // What the comparison may cost, not what it did cost: it stops at the first difference.
-                *budget = budget
-                    .checked_sub(needle.len() / 16)
-                    .ok_or(TooManyCandidates)?;
+                *budget = budget.checked_sub(needle.len() / 16).ok_or(TooManyCandidates)?;
                 if text[from..].starts_with(needle)
                     && found(entry.needle as usize, from, from + needle.len()).is_break()
                 {
@@ -269,16 +230,12 @@ impl Entry {
     /// Compares the bytes around a group at `at` at once.
     #[inline]
     fn may_stand_at(&self, text: &[u8], at: usize) -> bool {
-        let Some(rest) = at
-            .checked_add_signed(-isize::from(self.at_around))
-            .and_then(|from| text.get(from..))
-        else {
+        let Some(rest) = at.checked_add_signed(-isize::from(self.at_around)).and_then(|from| text.get(from..)) else {
             return false;
         };
         // Too near to the end to load eight bytes: leave it to the comparison in full.
-        rest.first_chunk::<8>().is_none_or(|eight| {
-            (u64::from_le_bytes(*eight) ^ self.around) << (64 - self.around_bits) == 0
-        })
+        rest.first_chunk::<8>()
+            .is_none_or(|eight| (u64::from_le_bytes(*eight) ^ self.around) << (64 - self.around_bits) == 0)
     }
 }
 

@@ -25,18 +25,9 @@ pub(super) fn cost(group: u32) -> u32 {
 }
 
 /// For each place in `text` where four consecutive groups start, what they cost together.
-pub(super) fn windows(
-    text: &[u8],
-    cost: impl Fn(u32) -> u32,
-) -> impl Iterator<Item = (usize, u32)> {
-    let at = move |place: usize| {
-        cost(u32::from_le_bytes([
-            text[place],
-            text[place + 1],
-            text[place + 2],
-            text[place + 3],
-        ]))
-    };
+pub(super) fn windows(text: &[u8], cost: impl Fn(u32) -> u32) -> impl Iterator<Item = (usize, u32)> {
+    let at =
+        move |place: usize| cost(u32::from_le_bytes([text[place], text[place + 1], text[place + 2], text[place + 3]]));
     let mut last = [0; 4];
     (0..text.len().saturating_sub(3)).filter_map(move |place| {
         last.rotate_left(1);
@@ -49,15 +40,10 @@ pub(super) fn windows(
 /// to be like them; for less there is no telling.
 pub(super) fn cost_of_text(text: &[u8]) -> u32 {
     if text.len() == 6 {
-        let groups = text
-            .windows(4)
-            .map(|four| cost(u32::from_le_bytes([four[0], four[1], four[2], four[3]])));
+        let groups = text.windows(4).map(|four| cost(u32::from_le_bytes([four[0], four[1], four[2], four[3]])));
         return groups.sum::<u32>() / 3 * 4;
     }
-    windows(text, cost)
-        .map(|(_, cost)| cost)
-        .min()
-        .unwrap_or(u32::MAX)
+    windows(text, cost).map(|(_, cost)| cost).min().unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -47,17 +47,11 @@ impl BodyRegex {
             let literals = pieces.iter().flatten();
             let trigger = best_trigger(literals.flat_map(|literal| literal.split(REPLACEMENT)));
             let trigger = trigger.map_or(Trigger::Replacement, Trigger::Text);
-            return Ok(Self {
-                kind: Kind::Line(pieces),
-                trigger,
-            });
+            return Ok(Self { kind: Kind::Line(pieces), trigger });
         }
         let engine = regex_lite::Regex::new(&escape_braces(pattern))?;
         let trigger = required_text(pattern).map_or(Trigger::None, Trigger::Text);
-        Ok(Self {
-            kind: Kind::Engine(engine),
-            trigger,
-        })
+        Ok(Self { kind: Kind::Engine(engine), trigger })
     }
 
     /// Start of the leftmost match.
@@ -91,8 +85,7 @@ fn find_on_line(pieces: &[Piece], text: &str, mut from: usize) -> Option<(usize,
     loop {
         // Only a line with the first literal can match; the others need not be looked at.
         let at = from + memmem::find(text.as_bytes().get(from..)?, first.first()?.as_bytes())?;
-        let end =
-            memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |length| at + length);
+        let end = memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |length| at + length);
         if let Some((start, mut next)) = find_piece(first, &text[..end], at) {
             // `.*` reaches anywhere on the line, so the first place of each piece is as good as any.
             let complete = others.iter().all(|piece| {
@@ -120,9 +113,7 @@ fn find_piece(piece: &Piece, text: &str, mut from: usize) -> Option<(usize, usiz
         let mut rest = &text[start + first.len()..];
         let complete = others.iter().all(|literal| {
             let mut chars = rest.chars();
-            let after = chars
-                .next()
-                .and_then(|_| chars.as_str().strip_prefix(literal.as_str()));
+            let after = chars.next().and_then(|_| chars.as_str().strip_prefix(literal.as_str()));
             rest = after.unwrap_or(rest);
             after.is_some()
         });
@@ -148,10 +139,7 @@ fn line_pieces(pattern: &str) -> Option<Vec<Piece>> {
         }
         let (literal, after) = match c {
             '\\' => {
-                let escaped = rest[1..]
-                    .chars()
-                    .next()
-                    .filter(char::is_ascii_punctuation)?;
+                let escaped = rest[1..].chars().next().filter(char::is_ascii_punctuation)?;
                 (Some(escaped), &rest[2..])
             }
             '.' => (None, &rest[1..]),
@@ -170,19 +158,14 @@ fn line_pieces(pattern: &str) -> Option<Vec<Piece>> {
         rest = after;
     }
     let last = pieces.len() - 1;
-    let usable = pieces
-        .iter()
-        .enumerate()
-        .all(|(at, piece)| !piece[0].is_empty() || (at == last && at > 0 && piece.len() == 1));
+    let usable =
+        pieces.iter().enumerate().all(|(at, piece)| !piece[0].is_empty() || (at == last && at > 0 && piece.len() == 1));
     usable.then_some(pieces)
 }
 
 /// Whether `text` starts with `{m}`, `{m,}`, `{,n}` or `{m,n}`; any other brace is a literal in Python.
 fn is_quantifier(text: &str) -> bool {
-    let Some((inside, _)) = text
-        .strip_prefix('{')
-        .and_then(|after| after.split_once('}'))
-    else {
+    let Some((inside, _)) = text.strip_prefix('{').and_then(|after| after.split_once('}')) else {
         return false;
     };
     let (least, most) = inside.split_once(',').unwrap_or((inside, "0"));
@@ -196,10 +179,7 @@ fn escape_braces(pattern: &str) -> String {
     let mut rest = pattern;
     while let Some(c) = rest.chars().next() {
         if c == '\\' {
-            let pair = rest
-                .char_indices()
-                .nth(2)
-                .map_or(rest.len(), |(end, _)| end);
+            let pair = rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end);
             out.push_str(&rest[..pair]);
             rest = &rest[pair..];
             continue;
@@ -255,8 +235,7 @@ fn required_text(pattern: &str) -> Option<String> {
 
 /// The text that is expected least often, of those long enough to be found fast; else the longest.
 fn best_trigger<'t>(texts: impl Iterator<Item = &'t str>) -> Option<String> {
-    let best =
-        texts.min_by_key(|text| (rarity::cost_of_text(text.as_bytes()), Reverse(text.len())));
+    let best = texts.min_by_key(|text| (rarity::cost_of_text(text.as_bytes()), Reverse(text.len())));
     best.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 

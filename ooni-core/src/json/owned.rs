@@ -65,13 +65,14 @@ impl Json {
         }
     }
 
-    /// Levels of nesting: 0 for a scalar, 1 for an array or object of scalars or of nothing.
+    /// How many arrays and objects are around the innermost value: 0 for a scalar and for `[]`, 1 for `[5]` and `[[]]`.
     pub fn depth(&self) -> usize {
-        match self {
-            Json::Array(items) => 1 + items.iter().map(Json::depth).max().unwrap_or(0),
-            Json::Object(members) => 1 + members.iter().map(|(_, value)| value.depth()).max().unwrap_or(0),
-            _ => 0,
-        }
+        let inside = match self {
+            Json::Array(items) => items.iter().map(Json::depth).max(),
+            Json::Object(members) => members.iter().map(|(_, value)| value.depth()).max(),
+            _ => None,
+        };
+        inside.map_or(0, |depth| depth + 1)
     }
 
     /// An object of these members.

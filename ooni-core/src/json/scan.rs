@@ -159,7 +159,7 @@ impl<'a> Scanner<'a> {
         };
         // A block that was passed over had no string in it, and no escape.
         let carry = self.carry && self.block.wrapping_add(BLOCK) == block;
-        let [quotes, backslashes] = masks(bytes, [&[b'"'], &[b'\\']]);
+        let [quotes, backslashes] = masks(bytes, [b"\"", b"\\"]);
         (self.quotes, self.backslashes, self.unicode, self.carry) = (quotes, backslashes, 0, false);
         if backslashes != 0 || carry {
             let (escaped, next) = escaped(backslashes, carry);
@@ -325,4 +325,151 @@ fn high_bits(block: &[u8; BLOCK]) -> u64 {
 /// The high bits of eight bytes as one byte.
 const fn gathered(high_bits: u64) -> u64 {
     (high_bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Reader, Value};
+    use proptest::prelude::*;
+
+    /// The flags by their definitions, a character at a time. `raw_halves`: the document has raw halves of surrogates.
+    fn naive(raw: &[u8], raw_halves: bool) -> Spelling {
+        let mut is = [false; 5];
+        let [escaped, non_ascii, u_non_ascii, odd, lone] = &mut is;
+        let mut units: Vec<(Option<u32>, bool)> = Vec::new(); // code of a \u escape, upper case in it
+        let mut at = 0;
+        while at < raw.len() {
+            if raw[at] != b'\\' {
+                *non_ascii |= raw[at] >= 0x80;
+                units.push((None, false));
+                at += 1;
+                continue;
+            }
+            *escaped = true;
+            if raw[at + 1] == b'u' {
+                let digits = std::str::from_utf8(&raw[at + 2..at + 6]).unwrap();
+                units.push((u32::from_str_radix(digits, 16).ok(), digits.chars().any(|c| c.is_ascii_uppercase())));
+                at += 6;
+            } else {
+                units.push((None, false));
+                at += 2;
+            }
+        }
+        for (i, &(code, upper)) in units.iter().enumerate() {
+            let Some(code) = code else { continue };
+            let beside = |j: usize| units.get(j).and_then(|unit| unit.0);
+            match code {
+                0..0x20 | 0x7f => {}
+                0x3c | 0x3e | 0x26 => *odd |= upper,
+                0x20..0x7f => *odd = true,
+                _ => {
+                    *u_non_ascii = true;
+                    *odd |= upper;
+                }
+            }
+            // Of a run of high halves only the one right before a low half has a partner.
+            let high = |code: u32| (0xd800..0xdc00).contains(&code);
+            let low = |code: u32| (0xdc00..0xe000).contains(&code);
+            *lone |= high(code) && !beside(i + 1).is_some_and(low);
+            *lone |= low(code) && !(i > 0 && beside(i - 1).is_some_and(high));
+        }
+        *lone |= *non_ascii && raw_halves;
+        *odd |= *non_ascii && *u_non_ascii;
+        let flags = [Spelling::ESCAPED, Spelling::NON_ASCII, Spelling::U_NON_ASCII, Spelling::ODD, Spelling::LONE];
+        flags.into_iter().zip(is).filter(|(_, is)| *is).fold(Spelling::PLAIN, |all, (flag, _)| all.with(flag))
+    }
+
+    /// Pieces of strings as different writers have them; the last few are such as no writer has.
+    fn pieces() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            6 => "[ -!#-\\[\\]-~]{0,40}".prop_map(String::into_bytes),
+            1 => prop::sample::select(vec![
+                &b"\\\""[..], b"\\\\", b"\\/", b"\\n", b"\\u003c", b"\\u003C", b"\\u0026", b"\\u0041", b"\\u007f",
+                b"\\u001F", b"\\u0000", b"\\u00e9", b"\\u00E9", b"\\ud83d", b"\\ude00", b"\\ud83d\\ude00",
+                b"\\uD83D\\ude00", b"\\ud83d\\uDE00", b"\\ud83d\\n", "é".as_bytes(), "€".as_bytes(), "😀".as_bytes(),
+                b"\x7f", b"\x01", b"\xed\xa0\x80", b"\xed\xb0\x80",
+            ]).prop_map(<[u8]>::to_vec),
+        ];
+        prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn spelling_is_what_it_says(strings in prop::collection::vec(pieces(), 1..4)) {
+            let mut text = b"[".to_vec();
+            for string in &strings {
+                text.extend_from_slice(&[b"\"", &string[..], b"\","].concat());
+            }
+            text.extend_from_slice(b"0]");
+            let mut reader = Reader::new();
+            let document = reader.read(&text).unwrap();
+            let halves = std::str::from_utf8(&text).is_err();
+            for (value, string) in document.root().elements().zip(&strings) {
+                let (raw, spelling) = Value::raw_text(value).unwrap();
+                prop_assert_eq!(raw, &string[..]);
+                prop_assert_eq!(spelling, naive(raw, halves), "{:?}", String::from_utf8_lossy(raw));
+                prop_assert_eq!(Spelling::of(raw), Some(naive(raw, std::str::from_utf8(raw).is_err())));
+                if !spelling.has(Spelling::ESCAPED) {
+                    prop_assert_eq!(&*value.text().unwrap(), raw);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn spelling_of_what_is_no_inside_of_a_string() {
+        for raw in [&b"a\"b"[..], b"\"", b"\\", b"a\\", b"\\x", b"\\u12"] {
+            assert_eq!(Spelling::of(raw), None);
+        }
+        assert_eq!(Spelling::of(b""), Some(Spelling::PLAIN));
+        assert_eq!(Spelling::of(b"\xed\xa0\x80"), Some(Spelling::NON_ASCII.with(Spelling::LONE)));
+    }
+
+    #[test]
+    fn masks_have_a_bit_for_each_byte() {
+        for at in 0..BLOCK {
+            for byte in [0, b' ', b'"', b'#', b'\\', b']', b'u', b't', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
+                for fill in [b'x', b'"', b'!', 0x80, 0xa2] {
+                    let mut block = [fill; BLOCK];
+                    block[at] = byte;
+                    let naive = |is: &dyn Fn(u8) -> bool| {
+                        (0..BLOCK).filter(|&i| is(block[i])).fold(0u64, |mask, i| mask | 1 << i)
+                    };
+                    let [quotes, some] = masks(&block, [b"\"", b"\\ut/"]);
+                    assert_eq!(quotes, naive(&|byte| byte == b'"'));
+                    assert_eq!(some, naive(&|byte| b"\\ut/".contains(&byte)));
+                    assert_eq!(high_bits(&block), naive(&|byte| byte >= 0x80));
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn escaped_bytes(a in any::<u64>(), b in any::<u64>(), c in any::<u64>(), carry in any::<bool>()) {
+            for backslashes in [a, a & b, a | b, a & b & c, a | b | c, !0, 0, 1 << 63, a | 1 << 63] {
+                let (mut expected, mut escapes) = (0u64, carry);
+                for i in 0..64 {
+                    expected |= u64::from(escapes) << i;
+                    escapes = !escapes && backslashes >> i & 1 == 1;
+                }
+                prop_assert_eq!(escaped(backslashes, carry), (expected, escapes), "{:x}", backslashes);
+            }
+        }
+    }
+
+    #[test]
+    fn hexadecimal() {
+        assert_eq!(hex4(b"0aF9", 0), Some((0x0af9, true)));
+        assert_eq!(hex4(b"xff7f", 1), Some((0xff7f, false)));
+        for byte in 0..=255u8 {
+            let expected = char::from(byte).to_digit(16).map(|digit| (digit << 4, byte.is_ascii_uppercase()));
+            assert_eq!(hex4(&[b'0', b'0', byte, b'0'], 0), expected);
+        }
+        assert_eq!(hex4(b"123", 0), None);
+        assert_eq!(hex4(b"1234", 1), None);
+        assert_eq!(hex4(b"1234", 9), None);
+    }
 }

@@ -1,20 +1,31 @@
 //! serde for [`Json`], without loss through any format.
 //!
 //! What serde's data model has no word for is an object of one member: `{"$int": "…"}` for an integer beyond 64 bits,
-//! `{"$float": "NaN"}`, `{"$text": "…"}` for a string with lone surrogates (escaped as in a JSON text), and
-//! `{"$object": [[key, value], …]}` for an object that could be taken for one of these. Rows in the reference's own
+//! `{"$float": "NaN"}`, `{"$text": "…"}` for a string with lone surrogates, each as `\uxxxx`, and
+//! `{"$object": [[key, value], …]}` for an object that could be taken for one of these. What nests deeper than readers of
+//! JSON follow is flat, `{"$deep": […]}`: its values in order, `{"array": n}` and `{"object": n}` for the containers, and
+//! before each member of an object its key. Rows in the reference's own
 //! form are written by `write`, and are read back by the lenient reader.
 
-use super::{Json, unescape, write_text};
+use super::scan::hex4;
+use super::{Json, MAX_DEPTH, push_code_point};
 use crate::number::Int;
+use crate::text;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 const INT: &str = "$int";
 const FLOAT: &str = "$float";
 const TEXT: &str = "$text";
 const OBJECT: &str = "$object";
+const DEEP: &str = "$deep";
+
+/// Levels that are written as they are: serde_json reads 128, a tagged object takes three, and rows are nested too.
+const DEEPEST: usize = 32;
+
+/// Levels that are read back from the flat form: more than the reader of measurements and a column add up to.
+const DEEPEST_FLAT: usize = 2 * MAX_DEPTH;
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -33,6 +44,11 @@ impl Serialize for Json {
                 Ok(text) => serializer.serialize_str(text),
                 Err(_) => tagged(serializer, TEXT, &escaped(text)),
             },
+            Json::Array(_) | Json::Object(_) if self.depth() > DEEPEST => {
+                let mut flat = Vec::new();
+                flatten(self, &mut flat);
+                tagged(serializer, DEEP, &flat)
+            }
             Json::Array(items) => serializer.collect_seq(items),
             Json::Object(members) => match plain_keys(members) {
                 Some(keys) => serializer.collect_map(keys.into_iter().zip(members.iter().map(|(_, value)| value))),
@@ -55,16 +71,98 @@ fn tagged<S: Serializer, T: Serialize + ?Sized>(serializer: S, tag: &str, value:
 fn plain_keys(members: &[(Vec<u8>, Json)]) -> Option<Vec<&str>> {
     let keys = members.iter().map(|(key, _)| std::str::from_utf8(key).ok()).collect::<Option<Vec<_>>>()?;
     match keys[..] {
-        [INT | FLOAT | TEXT | OBJECT] => None,
+        [INT | FLOAT | TEXT | OBJECT | DEEP] => None,
         _ => Some(keys),
     }
 }
 
-/// The text as a JSON string spells it, without the quotes.
+fn flatten(value: &Json, flat: &mut Vec<Json>) {
+    let count = |kind, count: usize| Json::object([(kind, Json::Int(Int::from(count as i64)))]);
+    match value {
+        Json::Array(items) => {
+            flat.push(count("array", items.len()));
+            items.iter().for_each(|item| flatten(item, flat));
+        }
+        Json::Object(members) => {
+            flat.push(count("object", members.len()));
+            for (key, value) in members {
+                flat.push(Json::Text(key.clone()));
+                flatten(value, flat);
+            }
+        }
+        scalar => flat.push(scalar.clone()),
+    }
+}
+
+/// Undoes [`flatten`]; nothing for values that are not of its making.
+fn unflatten(flat: &mut impl Iterator<Item = Json>, levels: usize) -> Option<Json> {
+    let Json::Object(members) = flat.next()? else { return None };
+    unflatten_container(members, flat, levels)
+}
+
+fn unflatten_container(
+    members: Vec<(Vec<u8>, Json)>,
+    flat: &mut impl Iterator<Item = Json>,
+    levels: usize,
+) -> Option<Json> {
+    let levels = levels.checked_sub(1)?;
+    let [(kind, Json::Int(Int::Small(count)))] = &members[..] else { return None };
+    let value = |flat: &mut _| match Iterator::next(flat)? {
+        Json::Object(members) => unflatten_container(members, flat, levels),
+        Json::Array(_) => None,
+        scalar => Some(scalar),
+    };
+    match &kind[..] {
+        b"array" => (0..*count).map(|_| value(flat)).collect::<Option<_>>().map(Json::Array),
+        b"object" => {
+            let member = |_| match flat.next()? {
+                Json::Text(key) => Some((key, value(flat)?)),
+                _ => None,
+            };
+            (0..*count).map(member).collect::<Option<_>>().map(Json::Object)
+        }
+        _ => None,
+    }
+}
+
+/// The text with lone surrogates as `\uxxxx` and backslashes doubled. All else is as it is, so that two halves side by
+/// side, which are not one character, stay two.
 fn escaped(text: &[u8]) -> String {
-    let mut out = Vec::new();
-    write_text(text, &mut out);
-    String::from_utf8_lossy(&out[1..out.len() - 1]).into_owned()
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut rest = text;
+    while let Some((code, length)) = text::first(rest) {
+        match char::from_u32(code) {
+            Some('\\') => out.push_str("\\\\"),
+            Some(c) => out.push(c),
+            None => {
+                let _ = write!(out, "\\u{code:04x}");
+            }
+        }
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// Undoes [`escaped`]; nothing for text that is not of its making.
+fn unescaped(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        out.extend_from_slice(plain.as_bytes());
+        rest = match escape.strip_prefix('\\') {
+            Some(rest) => {
+                out.push(b'\\');
+                rest
+            }
+            None => {
+                let (digits, rest) = escape.strip_prefix('u')?.split_at_checked(4)?;
+                push_code_point(hex4(digits.as_bytes(), 0)?.0, &mut out);
+                rest
+            }
+        };
+    }
+    out.extend_from_slice(rest.as_bytes());
+    Some(out)
 }
 
 impl<'de> Deserialize<'de> for Json {
@@ -144,10 +242,16 @@ fn untag<E: de::Error>(key: &[u8], value: &mut Json) -> Option<Result<Json, E>> 
             b"-Infinity" => Ok(Json::Float(f64::NEG_INFINITY)),
             _ => Err(E::custom("$float is none of NaN, Infinity, -Infinity")),
         },
-        (TEXT, Json::Text(text)) => {
-            let mut out = Vec::new();
-            unescape(text, &mut out);
-            Ok(Json::Text(out))
+        (TEXT, Json::Text(text)) => std::str::from_utf8(text)
+            .ok()
+            .and_then(unescaped)
+            .map(Json::Text)
+            .ok_or_else(|| E::custom("$text has a backslash that begins neither \\\\ nor \\uxxxx")),
+        (DEEP, Json::Array(flat)) => {
+            let mut flat = flat.drain(..);
+            unflatten(&mut flat, DEEPEST_FLAT)
+                .filter(|_| flat.next().is_none())
+                .ok_or_else(|| E::custom("$deep holds something other than values in order"))
         }
         (OBJECT, Json::Array(pairs)) => pairs
             .drain(..)
@@ -181,5 +285,174 @@ impl<'de> Deserialize<'de> for Int {
             Json::Int(int) => Ok(int),
             other => Err(de::Error::custom(format!("{} where an integer is needed", other.kind().name()))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Reader, write_json};
+    use proptest::prelude::*;
+
+    /// Text with control characters, escapes in it, and halves of surrogate pairs.
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => "\\PC{0,6}".prop_map(String::into_bytes),
+            1 => prop::sample::select(vec![
+                &b"\xed\xa0\xbd"[..], b"\xed\xb8\x80", b"\\", b"\"", b"/", b"\\u0041", b"\0", b"\x7f", b"$int",
+            ]).prop_map(<[u8]>::to_vec),
+        ];
+        prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
+    }
+
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        let tags = [INT, FLOAT, TEXT, OBJECT, DEEP].map(|tag| tag.as_bytes().to_vec()).to_vec();
+        prop_oneof![3 => text(), 1 => prop::sample::select(tags)]
+    }
+
+    fn json() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::Bool),
+            any::<i64>().prop_map(Json::from),
+            any::<u64>().prop_map(|int| Json::Int(Int::parse_decimal(int.to_string().as_bytes()).unwrap())),
+            "-?[1-9][0-9]{18,60}".prop_map(|digits| Json::Int(Int::parse_decimal(digits.as_bytes()).unwrap())),
+            any::<u64>().prop_map(|bits| Json::Float(f64::from_bits(bits))),
+            prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1.0, 5e-324, f64::MAX, 0.1])
+                .prop_map(Json::Float),
+            text().prop_map(Json::Text),
+            "(NaN|-?Infinity|-?[0-9]{1,30}|\\\\ud83d)".prop_map(Json::from),
+        ];
+        leaf.prop_recursive(5, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Json::Array),
+                prop::collection::vec((key(), inner.clone()), 0..6).prop_map(|mut members| {
+                    let mut seen = Vec::new();
+                    members.retain(|(key, _)| {
+                        !seen.contains(key) && {
+                            seen.push(key.clone());
+                            true
+                        }
+                    });
+                    Json::Object(members)
+                }),
+                // One member with the name of a tag: what the tagged forms look like.
+                (prop::sample::select(vec![INT, FLOAT, TEXT, OBJECT, DEEP]), inner)
+                    .prop_map(|(tag, value)| Json::Object(vec![(tag.as_bytes().to_vec(), value)])),
+            ]
+        })
+    }
+
+    /// Two halves that stand side by side are one character once they have been written.
+    fn joined(value: &Json) -> Json {
+        let mut out = Vec::new();
+        write_json(value, &mut out);
+        Reader::new().read(&out).unwrap().root().to_json()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+        #[test]
+        fn nothing_is_lost(value in json()) {
+            let text = serde_json::to_string(&value).unwrap();
+            let back: Json = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(&back, &value, "{}", text);
+            // Through serde_json's own values too, which sort keys and so are compared as such.
+            let through = serde_json::to_value(&value).unwrap();
+            let again: Json = serde_json::from_value(through.clone()).unwrap();
+            prop_assert_eq!(serde_json::to_value(&again).unwrap(), through);
+        }
+
+        #[test]
+        fn what_is_written_is_read_back(value in json()) {
+            let once = joined(&value);
+            prop_assert_eq!(joined(&once), once);
+        }
+    }
+
+    #[test]
+    fn forms() {
+        let int = |digits: &str| Json::Int(Int::parse_decimal(digits.as_bytes()).unwrap());
+        for (value, text) in [
+            (Json::from(5), "5"),
+            (int("18446744073709551615"), "18446744073709551615"),
+            (int("18446744073709551616"), r#"{"$int":"18446744073709551616"}"#),
+            (int("-9223372036854775809"), r#"{"$int":"-9223372036854775809"}"#),
+            (Json::Float(5.0), "5.0"),
+            (Json::Float(f64::NAN), r#"{"$float":"NaN"}"#),
+            (Json::Float(f64::NEG_INFINITY), r#"{"$float":"-Infinity"}"#),
+            (Json::from("é/"), r#""é/""#),
+            (Json::Text(b"a\xed\xa0\x80".to_vec()), r#"{"$text":"a\\ud800"}"#),
+            (Json::Text(b"\\\xed\xa0\xbd\xed\xb8\x80\xf0\x9f\x98\x80".to_vec()), r#"{"$text":"\\\\\\ud83d\\ude00😀"}"#),
+            (Json::object([("$int", Json::from("5"))]), r#"{"$object":[["$int","5"]]}"#),
+            (Json::object([("$int", Json::from(5)), ("a", Json::Null)]), r#"{"$int":5,"a":null}"#),
+            (Json::Object(vec![(b"\xed\xa0\x80".to_vec(), Json::Null)]), r#"{"$object":[[{"$text":"\\ud800"},null]]}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&value).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Json>(text).unwrap(), value);
+        }
+        // Not ours, so nothing but objects.
+        for text in [r#"{"$int":5}"#, r#"{"$float":null}"#, r#"{"$text":[]}"#, r#"{"$object":{}}"#] {
+            assert_eq!(serde_json::from_str::<Json>(text).unwrap().kind().name(), "an object", "{text}");
+        }
+        for text in [
+            r#"{"$int":"x"}"#,
+            r#"{"$float":"1"}"#,
+            r#"{"$text":"\\u12"}"#,
+            r#"{"$text":"\\n"}"#,
+            r#"{"$object":[5]}"#,
+            r#"{"$object":[["a"]]}"#,
+        ] {
+            assert!(serde_json::from_str::<Json>(text).is_err(), "{text}");
+        }
+    }
+
+    /// Readers of JSON give up at some depth, so what is deep is written flat.
+    #[test]
+    fn deep_values() {
+        let kinds: [fn(Json) -> Json; 5] = [
+            |inner| Json::Array(vec![inner]),
+            |inner| Json::object([("a", Json::Float(f64::NAN)), ("b", inner)]),
+            |inner| Json::Object(vec![(b"\xed\xa0\x80".to_vec(), inner)]),
+            |inner| Json::object([(DEEP, inner)]),
+            |inner| Json::Array(vec![Json::object([("array", Json::from(1))]), inner, Json::Array(vec![])]),
+        ];
+        for nest in kinds {
+            for depth in [1, 30, 31, 32, 33, 34, 64, 200, 1024, 1030] {
+                let value = (0..depth).fold(Json::from("x"), |inner, _| nest(inner));
+                let text = serde_json::to_string(&value).unwrap();
+                assert_eq!(serde_json::from_str::<Json>(&text).unwrap(), value, "{depth}");
+            }
+        }
+        let value = (0..33).fold(Json::Null, |inner, _| Json::object([("k", inner)]));
+        let member = r#"{"object":1},"k","#;
+        assert_eq!(serde_json::to_string(&value).unwrap(), format!(r#"{{"$deep":[{}null]}}"#, member.repeat(33)));
+        let endless = format!(r#"{{"$deep":[{}null]}}"#, r#"{"array":1},"#.repeat(100_000));
+        for text in [
+            endless.as_str(),
+            r#"{"$deep":[]}"#,
+            r#"{"$deep":[5]}"#,
+            r#"{"$deep":[{"array":1}]}"#,
+            r#"{"$deep":[{"array":0},1]}"#,
+            r#"{"$deep":[{"array":1},[]]}"#,
+            r#"{"$deep":[{"object":1},5,6]}"#,
+            r#"{"$deep":[{"x":1},5]}"#,
+            r#"{"$deep":[{"array":9223372036854775807},1]}"#,
+            r#"{"$deep":[{"array":1.0},1]}"#,
+            r#"{"$deep":[{},1]}"#,
+        ] {
+            assert!(serde_json::from_str::<Json>(text).is_err(), "{}", &text[..text.len().min(60)]);
+        }
+        assert_eq!(serde_json::from_str::<Json>(r#"{"$deep":[{"array":-1}]}"#).unwrap(), Json::Array(vec![]));
+    }
+
+    #[test]
+    fn integers_alone() {
+        for int in [Int::Small(-5), Int::parse_decimal(b"99999999999999999999").unwrap()] {
+            let text = serde_json::to_string(&int).unwrap();
+            assert_eq!(serde_json::from_str::<Int>(&text).unwrap(), int);
+        }
+        assert!(serde_json::from_str::<Int>("1.0").is_err());
+        assert!(serde_json::from_str::<Int>("null").is_err());
     }
 }

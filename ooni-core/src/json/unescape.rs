@@ -80,3 +80,90 @@ pub(super) fn check_generalized(text: &[u8]) -> Result<(), usize> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unescaped(raw: &[u8]) -> Vec<u8> {
+        let mut out = b"kept".to_vec();
+        unescape(raw, &mut out);
+        out.strip_prefix(b"kept").unwrap().to_vec()
+    }
+
+    #[test]
+    fn escapes() {
+        for (raw, text) in [
+            ("", ""),
+            ("abc", "abc"),
+            (r#"\"\\\/\b\f\n\r\t"#, "\"\\/\u{8}\u{c}\n\r\t"),
+            (r"a\u0041b\u00e9\u20aC", "aAbé€"),
+            (r"\ud83d\ude00!", "😀!"),
+            (r"\udbff\udfff", "\u{10ffff}"),
+            (r"\\u0041", r"\u0041"),
+            (r"\\\u0041", r"\A"),
+            (r"\u0000\u007f\u0080\u07ff\u0800\uffff", "\0\u{7f}\u{80}\u{7ff}\u{800}\u{ffff}"),
+            ("é\\n😀", "é\n😀"),
+        ] {
+            assert_eq!(String::from_utf8(unescaped(raw.as_bytes())).unwrap(), text, "{raw}");
+        }
+    }
+
+    #[test]
+    fn only_escaped_halves_become_one() {
+        for (raw, text) in [
+            (&br"\ud83d"[..], &b"\xed\xa0\xbd"[..]),
+            (br"\ude00\ud83d", b"\xed\xb8\x80\xed\xa0\xbd"),
+            (br"\ud83dx\ude00", b"\xed\xa0\xbdx\xed\xb8\x80"),
+            (b"\\ud83d\xed\xb8\x80", b"\xed\xa0\xbd\xed\xb8\x80"),
+            (b"\xed\xa0\xbd\\ude00", b"\xed\xa0\xbd\xed\xb8\x80"),
+            (b"\xed\xa0\xbd\xed\xb8\x80", b"\xed\xa0\xbd\xed\xb8\x80"),
+            (br"\ud83d\ud83d\ude00", b"\xed\xa0\xbd\xf0\x9f\x98\x80"),
+        ] {
+            assert_eq!(unescaped(raw), text, "{}", String::from_utf8_lossy(raw));
+        }
+    }
+
+    /// Such text never comes from the reader; it must do no harm.
+    #[test]
+    fn broken_escapes_are_copied() {
+        for (raw, text) in [
+            (&br"\"[..], &br"\"[..]),
+            (br"\u12", br"\u12"),
+            (br"\ud83d\u12", b"\xed\xa0\xbd\\u12"),
+            (br"\ud83d\", b"\xed\xa0\xbd\\"),
+            (br"\x", b"x"),
+        ] {
+            assert_eq!(unescaped(raw), text, "{}", String::from_utf8_lossy(raw));
+        }
+    }
+
+    #[test]
+    fn code_points_are_generalized_utf8() {
+        for code in 0..0x11_0000 {
+            let mut out = Vec::new();
+            push_code_point(code, &mut out);
+            assert_eq!(crate::text::first(&out), Some((code, out.len())));
+            assert_eq!(check_generalized(&out), Ok(()));
+            if let Some(c) = char::from_u32(code) {
+                assert_eq!(out, c.to_string().as_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_generalized_utf8() {
+        for (text, at) in [
+            (&b"abc\x80"[..], 3),
+            (b"\xed\xa0\xbd\xed\xa0", 3),
+            (b"\xed\xa0\x80\xed\xbf\xbf\xff", 6),
+            (b"\xed\x9f\xc0", 0),
+            (b"\xf4\x90\x80\x80", 0),
+            (b"\xc0\x80", 0),
+            ("é\u{d7ff}x".as_bytes(), 99),
+            (b"\xed\xa0\x80x\xed\xb0\x80", 99),
+        ] {
+            assert_eq!(check_generalized(text), if at == 99 { Ok(()) } else { Err(at) }, "{text:x?}");
+        }
+    }
+}

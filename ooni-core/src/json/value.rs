@@ -346,6 +346,11 @@ pub struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
+    /// A member that has been looked up already.
+    pub(crate) fn known(of: Value<'a>, key: &'static str, found: Option<Value<'a>>) -> Field<'a> {
+        Field { of, key, found }
+    }
+
     /// The value, if the key is there; it may be `null`.
     pub fn found(self) -> Option<Value<'a>> {
         self.found
@@ -465,4 +470,181 @@ fn decode_owned(raw: &[u8]) -> Vec<u8> {
 fn push_key(path: &mut String, key: &[u8]) {
     path.push('/');
     path.push_str(&String::from_utf8_lossy(key).replace('~', "~0").replace('/', "~1"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Reader, write_json};
+
+    /// Reads a text and does something with its root.
+    fn with<T>(text: &str, look: impl FnOnce(Value<'_>) -> T) -> T {
+        let mut reader = Reader::new();
+        let document = reader.read(text.as_bytes()).unwrap();
+        look(document.root())
+    }
+
+    fn read_back(text: &str) -> String {
+        let mut out = Vec::new();
+        write_json(&with(text, |value| value.to_json()), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn kinds() {
+        for (text, kind, name) in [
+            ("null", Kind::Null, "null"),
+            ("true", Kind::Bool, "a boolean"),
+            ("false", Kind::Bool, "a boolean"),
+            ("1", Kind::Int, "an integer"),
+            ("1.0", Kind::Float, "a float"),
+            ("NaN", Kind::Float, "a float"),
+            ("\"\"", Kind::Text, "a string"),
+            ("[]", Kind::Array, "an array"),
+            ("{}", Kind::Object, "an object"),
+        ] {
+            with(text, |value| {
+                assert_eq!((value.kind(), value.kind().name()), (kind, name));
+                assert_eq!(value.is_null(), text == "null");
+                assert_eq!((value.is_true(), value.is_false()), (text == "true", text == "false"));
+                assert_eq!((value.is_array(), value.is_object()), (text == "[]", text == "{}"));
+                assert_eq!(value.int().is_some(), kind == Kind::Int);
+                assert_eq!(value.float().is_some(), kind == Kind::Float);
+                assert_eq!((value.text().is_some(), value.raw_text().is_some()), (text == "\"\"", text == "\"\""));
+                assert_eq!((value.count(), value.elements().count(), value.members().count()), (0, 0, 0));
+            });
+        }
+    }
+
+    #[test]
+    fn text_is_compared_decoded() {
+        with(r#"["dns","d\u006es","dns ","d\\u006es",5]"#, |value| {
+            let is: Vec<_> = value.elements().map(|value| value.is_text("dns")).collect();
+            assert_eq!(is, [true, true, false, false, false]);
+        });
+    }
+
+    #[test]
+    fn a_repeated_key_keeps_its_first_place_and_its_last_value() {
+        for (text, expected) in [
+            (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
+            (r#"{"a":1,"a":2,"a":[{"a":3,"a":4}]}"#, r#"{"a":[{"a":4}]}"#),
+            (r#"{"a":1,"b":2,"\u0061":3}"#, r#"{"a":3,"b":2}"#),
+            (r#"{"\u0061":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
+            (r#"{"a\u0062":1,"a\\u0062":2}"#, r#"{"ab":1,"a\\u0062":2}"#),
+            (r#"{"":1,"":2}"#, r#"{"":2}"#),
+            (r#"{"\ud83d\ude00":1,"😀":2,"\ud83d":3,"\ude00":4}"#, r#"{"\ud83d\ude00":2,"\ud83d":3,"\ude00":4}"#),
+        ] {
+            assert_eq!(read_back(text), expected, "{text}");
+        }
+        for n in [2, 23, 24, 25, 26, 100] {
+            // The last key repeats the first, the middle one or none.
+            for repeated in [0, n / 2, n] {
+                let mut text = "{".to_owned();
+                (0..n).for_each(|i| text += &format!("\"key {i}\":{i},"));
+                text += &format!("\"key\\u0020{repeated}\":-1,\"key {repeated}\":-2}}");
+                let mut expected: Vec<_> = (0..n).map(|i| (format!("key {i}"), i)).collect();
+                match expected.iter_mut().find(|(_, i)| *i == repeated) {
+                    Some((_, value)) => *value = -2,
+                    None => expected.push((format!("key {repeated}"), -2)),
+                }
+                with(&text, |value| {
+                    assert_eq!(value.count(), n as usize + 2);
+                    let members: Vec<_> = value
+                        .members()
+                        .map(|(key, value)| {
+                            (String::from_utf8(key.text().unwrap().into_owned()).unwrap(), value.int().unwrap())
+                        })
+                        .collect();
+                    let expected: Vec<_> = expected.into_iter().map(|(key, i)| (key, Int::from(i))).collect();
+                    assert_eq!(members, expected);
+                });
+            }
+        }
+        with(r#"{"a":1,"b":{"c":[]},"\u0061":2}"#, |value| {
+            assert_eq!(value.field("a").value().int(), Some(Int::Small(2)));
+            assert!(value.get("x").unwrap().is_missing());
+        });
+    }
+
+    #[test]
+    fn fields() {
+        with(r#"{"null":null,"one":1,"list":[{},5],"text":"","object":{},"full":{"a":1}}"#, |value| {
+            let missing = value.field("none");
+            assert!(missing.is_missing() && missing.is_null() && missing.found().is_none());
+            assert!(missing.value().is_null());
+            assert!(missing.if_missing(Value::TRUE).is_true() && missing.if_null(Value::TRUE).is_true());
+            let error = missing.required().unwrap_err();
+            assert_eq!((error.code, &*error.path), (Code::Key, "/none"));
+            let null = value.field("null");
+            assert!(!null.is_missing() && null.is_null());
+            assert!(null.if_missing(Value::TRUE).is_null() && null.if_null(Value::TRUE).is_true());
+            assert!(null.required().unwrap().is_null());
+            let one = value.field("one");
+            assert_eq!(one.if_null(Value::NULL).int(), Some(Int::Small(1)));
+            for key in ["one", "list", "text"] {
+                let error = value.field(key).value().get("x").unwrap_err();
+                assert_eq!((error.code, error.path), (Code::Type, format!("/{key}")));
+                assert!(value.field(key).value().field("x").is_missing());
+            }
+            for key in ["none", "null", "text", "object"] {
+                assert_eq!(value.field(key).objects().unwrap().count(), 0, "{key}");
+            }
+            for key in ["one", "full"] {
+                assert_eq!(value.field(key).objects().err().unwrap().code, Code::Type, "{key}");
+            }
+            // The elements are looked at one after the other.
+            let list: Vec<_> = value.field("list").objects().unwrap().map(|item| item.map(Value::path)).collect();
+            assert_eq!(list[0].as_deref(), Ok("/list/0"));
+            assert_eq!(list[1].as_ref().map_err(|error| error.path.as_str()), Err("/list/1"));
+        });
+    }
+
+    #[test]
+    fn paths_are_json_pointers() {
+        with(r#"{"a/b":[{"~":null},[[1,2],{"":{"\u00e9":"x"}}]],"m~n":{},"a":{"b":1,"b":{"c":2}}}"#, |root| {
+            fn walk(value: Value<'_>, paths: &mut Vec<String>) {
+                paths.push(value.path());
+                value.elements().for_each(|element| walk(element, paths));
+                value.members().for_each(|(_, member)| walk(member, paths));
+            }
+            let mut paths = Vec::new();
+            walk(root, &mut paths);
+            let expected = [
+                "",
+                "/a~1b",
+                "/a~1b/0",
+                "/a~1b/0/~0",
+                "/a~1b/1",
+                "/a~1b/1/0",
+                "/a~1b/1/0/0",
+                "/a~1b/1/0/1",
+                "/a~1b/1/1",
+                "/a~1b/1/1/",
+                "/a~1b/1/1//é",
+                "/m~0n",
+                "/a",
+                "/a/b",
+                "/a/b/c",
+            ];
+            assert_eq!(paths, expected);
+            assert_eq!(root.field("a").value().field("none").path(), "/a/none");
+            let (key, _) = root.members().next().unwrap();
+            assert_eq!(key.path(), "", "a key has the place of its object");
+        });
+        // Values that stand in for missing ones: only those of the test keys have a place.
+        assert_eq!(Value::EMPTY_OBJECT.path(), "");
+        assert_eq!(Value::EMPTY_OBJECT.field("x").path(), "/x");
+        assert_eq!(Value::NO_TEST_KEYS.path(), "/test_keys");
+        assert_eq!(Value::NO_TEST_KEYS.field("x").path(), "/test_keys/x");
+    }
+
+    #[test]
+    fn defaults() {
+        assert!(Value::NULL.is_null() && Value::TRUE.is_true());
+        assert_eq!(Value::ZERO.int(), Some(Int::Small(0)));
+        assert_eq!(Value::EMPTY_TEXT.text().as_deref(), Some(&b""[..]));
+        assert!(Value::EMPTY_ARRAY.is_array() && Value::EMPTY_ARRAY.elements().next().is_none());
+        assert!(Value::EMPTY_OBJECT.is_object() && Value::NO_TEST_KEYS.members().next().is_none());
+    }
 }

@@ -46,7 +46,7 @@ pub(crate) fn write_key(key: &str, out: &mut Vec<u8>) {
         out.push(b',');
     }
     // The names of columns and scores are plain; those that were read back may be anything.
-    match key.bytes().all(is_plain) {
+    match key.bytes().all(|byte| PLAIN[usize::from(byte)]) {
         true => {
             out.push(b'"');
             out.extend_from_slice(key.as_bytes());
@@ -134,5 +134,109 @@ fn code_point(text: &[u8]) -> (u32, usize) {
             ((u32::from(lead & 7) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3)).clamp(0x10000, 0x10ffff), 4)
         }
         _ => (0xfffd, 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{MAX_DEPTH, Reader};
+
+    fn written(value: &Json) -> String {
+        let mut out = Vec::new();
+        write_json(value, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn text(text: &[u8]) -> String {
+        written(&Json::Text(text.to_vec()))
+    }
+
+    /// Scoring spec §14.
+    #[test]
+    fn strings_are_ascii() {
+        for (value, expected) in [
+            ("", r#""""#),
+            ("a b", r#""a b""#),
+            (r#"a"b\c/d"#, r#""a\"b\\c\/d""#),
+            ("\u{8}\t\n\u{c}\r", r#""\b\t\n\f\r""#),
+            ("\0\x01\x0b\x0e\x1f", r#""\u0000\u0001\u000b\u000e\u001f""#),
+            ("\x7f", "\"\x7f\""),
+            ("<>&'", r#""<>&'""#),
+            ("\u{80}é\u{7ff}\u{800}\u{2028}\u{feff}\u{ffff}", r#""\u0080\u00e9\u07ff\u0800\u2028\ufeff\uffff""#),
+            ("\u{10000}😀\u{10ffff}", r#""\ud800\udc00\ud83d\ude00\udbff\udfff""#),
+        ] {
+            assert_eq!(text(value.as_bytes()), expected);
+        }
+        // Halves stand for themselves, and two of them are read back as one character.
+        assert_eq!(text(b"\xed\xa0\xbd"), r#""\ud83d""#);
+        assert_eq!(text(b"\xed\xb8\x80\xed\xa0\xbd"), r#""\ude00\ud83d""#);
+        assert_eq!(text(b"a\xed\xbf\xbfb"), r#""a\udfffb""#);
+        // What is no text is replaced, not passed on.
+        assert_eq!(text(b"\xffa\xc3"), r#""\ufffda\ufffd""#);
+    }
+
+    #[test]
+    fn every_character_is_read_back() {
+        for code in 0..0x11_0000 {
+            let mut raw = b"x".to_vec();
+            crate::json::push_code_point(code, &mut raw);
+            raw.push(b'y');
+            let written = text(&raw);
+            assert!(written.is_ascii());
+            let mut reader = Reader::new();
+            assert_eq!(*reader.read(written.as_bytes()).unwrap().root().text().unwrap(), raw, "{code:x}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_literals() {
+        for (value, expected) in [
+            (Json::Null, "null"),
+            (Json::Bool(true), "true"),
+            (Json::Bool(false), "false"),
+            (Json::from(0), "0"),
+            (Json::from(680), "680"),
+            (Json::from(i64::MIN), "-9223372036854775808"),
+            (Json::Float(1.0), "1.0"),
+            (Json::Float(-0.0), "-0.0"),
+            (Json::Float(0.0001), "0.0001"),
+            (Json::Float(1e-5), "1e-5"),
+            (Json::Float(1.25e-7), "1.25e-7"),
+            (Json::Float(1e15), "1000000000000000.0"),
+            (Json::Float(1e16), "1e+16"),
+            (Json::Float(1.5e21), "1.5e+21"),
+            (Json::Float(0.6799999999999999), "0.6799999999999999"),
+            (Json::Float(5e-324), "5e-324"),
+            (Json::Float(f64::NAN), "NaN"),
+            (Json::Float(f64::INFINITY), "Infinity"),
+            (Json::Float(f64::NEG_INFINITY), "-Infinity"),
+        ] {
+            assert_eq!(written(&value), expected);
+        }
+        for digits in ["18446744073709551616", "-9223372036854775809", &"9".repeat(4300)] {
+            assert_eq!(written(&Json::Int(Int::parse_decimal(digits.as_bytes()).unwrap())), digits);
+        }
+    }
+
+    #[test]
+    fn containers_have_no_blanks_and_keep_their_order() {
+        let value = Json::object([
+            ("b", Json::Array(vec![])),
+            ("a/", Json::Array(vec![Json::from(1), Json::from("x"), Json::Null])),
+            ("", Json::object([("z", Json::Bool(true)), ("é", Json::object([]))])),
+        ]);
+        assert_eq!(written(&value), r#"{"b":[],"a\/":[1,"x",null],"":{"z":true,"\u00e9":{}}}"#);
+        let deep = (0..MAX_DEPTH).fold(Json::Null, |inner, _| Json::Array(vec![inner]));
+        assert_eq!(written(&deep), format!("{}null{}", "[".repeat(1024), "]".repeat(1024)));
+    }
+
+    #[test]
+    fn keys() {
+        let mut out = b"{".to_vec();
+        write_key("a", &mut out);
+        out.push(b'1');
+        write_key("b/", &mut out);
+        assert_eq!(out, br#"{"a":1,"b\/":"#);
     }
 }

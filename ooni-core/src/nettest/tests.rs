@@ -5,9 +5,9 @@ use crate::error::{Code, Error};
 use crate::fingerprint::{Fingerprints, Scratch};
 use crate::json::{Json, Reader, write_json};
 use crate::measurement::Measurement;
-use crate::rules::Repairs;
+use crate::rules::{Repairs, Rules};
 use crate::scores::Scores;
-use crate::trace::{Fired, Trace};
+use crate::trace::{Fired, Found, Trace};
 use std::collections::BTreeMap;
 
 /// The base measurement of scoring spec §16, as members of its object.
@@ -27,6 +27,93 @@ pub(super) fn check(test_name: &str, test_keys: &str, expected: &str) {
     check_with(test_name, test_keys, &[], expected);
 }
 
+/// The fingerprints of scoring spec §16.
+pub(super) fn vector_list() -> Fingerprints {
+    list(
+        "d1,nat,,dns,full,10.10.34.36,10,IR\nd3,prod,,dns,full,x,1,\"IT,FR\"\n",
+        concat!(
+            "h1,nat,,body,contains,BLOCK,5,IT\n",
+            "h3,prod,,header.location,prefix,http://b,5,IT\n",
+            "h4,inst,,header.server,full,Wall,5,\"IT,DE\"\n",
+        ),
+    )
+}
+
+/// Lists of these rows of CSV, without the line of names.
+pub(super) fn list(dns: &str, http: &str) -> Fingerprints {
+    const NAMES: &str =
+        "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries\n";
+    let with_names = |rows| [NAMES, rows].concat().into_bytes();
+    Fingerprints::from_csv(&with_names(dns), &with_names(http), "").unwrap()
+}
+
+/// As [`check_with`], with fingerprints. A locality's score is written behind `blocking_general` as `country=1.0`, and
+/// in the list of those found a name stands for a fingerprint.
+pub(super) fn check_listed(
+    fingerprints: &Fingerprints,
+    rules: Rules,
+    test_name: &str,
+    test_keys: &str,
+    changes: &[(&str, &str)],
+    expected: &str,
+) {
+    let text = measurement(test_name, test_keys, changes);
+    let outcome = match traced_with(&text, fingerprints, rules.repairs()) {
+        Ok((scores, notes, _)) => {
+            check_notes(&text, fingerprints, rules.repairs(), &scores, &notes);
+            scores.to_json_text()
+        }
+        Err(error) => error.code.as_str().to_owned(),
+    };
+    assert_eq!(outcome, spelled_out(fingerprints, expected), "{text}");
+}
+
+/// The error and its place, with fingerprints.
+pub(super) fn error_listed(
+    fingerprints: &Fingerprints,
+    rules: Rules,
+    test_name: &str,
+    test_keys: &str,
+) -> (Code, String) {
+    let text = measurement(test_name, test_keys, &[]);
+    let error = traced_with(&text, fingerprints, rules.repairs()).unwrap_err();
+    (error.code, error.path)
+}
+
+/// The fingerprints that are explained, for a measurement with these test keys.
+pub(super) fn found_listed(fingerprints: &Fingerprints, rules: Rules, test_name: &str, test_keys: &str) -> Vec<Found> {
+    traced_with(&measurement(test_name, test_keys, &[]), fingerprints, rules.repairs()).unwrap().2
+}
+
+fn spelled_out(fingerprints: &Fingerprints, expected: &str) -> String {
+    let end = expected.find([',', '}']).unwrap_or(expected.len());
+    let (head, tail) = expected.split_at(end);
+    let mut head = head.split(' ');
+    let Some(Ok(general)) = head.next().map(|general| general.parse::<f64>()) else {
+        return expected.to_owned();
+    };
+    let mut out = format!(r#"{{"blocking_general":{general:?}"#);
+    let local: Vec<_> = head.filter_map(|score| score.split_once('=')).collect();
+    for locality in ["global", "country", "isp", "local"] {
+        let score = local.iter().find(|(name, _)| *name == locality).map_or("0.0", |(_, score)| score);
+        out += &format!(r#","blocking_{locality}":{score}"#);
+    }
+    let Some((before, rest)) = tail.split_once(r#""fingerprints":["#) else { return out + tail };
+    let (names, rest) = rest.split_once(']').unwrap();
+    let minis: Vec<_> = names.split(',').map(|name| mini(fingerprints, name)).collect();
+    out + before + r#""fingerprints":["# + &minis.join(",") + "]" + rest
+}
+
+fn mini(fingerprints: &Fingerprints, name: &str) -> String {
+    let mut all = fingerprints.dns().iter().chain(fingerprints.http());
+    let found = all.find(|fingerprint| fingerprint.name == name).unwrap();
+    format!(
+        r#"{{"name":"{name}","scope":"{}","location_found":"{}","confidence_no_fp":{},"expected_countries":{:?}}}"#,
+        found.scope, found.location_found, found.confidence_no_fp, found.expected_countries
+    )
+    .replace(", ", ",")
+}
+
 /// The same with fields of the base measurement changed; `""` for a value, also for the test keys, leaves the field out.
 ///
 /// `expected` is the code of an error, or the scores: either all of their text or, as in the vectors of the
@@ -42,7 +129,7 @@ pub(super) fn check_with(test_name: &str, test_keys: &str, changes: &[(&str, &st
     let text = measurement(test_name, test_keys, changes);
     let outcome = match traced(&text) {
         Ok((scores, notes)) => {
-            check_notes(&text, &scores, &notes);
+            check_notes(&text, &Fingerprints::empty(), Repairs::NONE, &scores, &notes);
             scores.to_json_text()
         }
         Err(error) => error.code.as_str().to_owned(),
@@ -76,21 +163,27 @@ fn measurement(test_name: &str, test_keys: &str, changes: &[(&str, &str)]) -> St
 }
 
 fn traced(text: &str) -> Result<(Scores, Vec<Fired>), Error> {
+    traced_with(text, &Fingerprints::empty(), Repairs::NONE).map(|(scores, notes, _)| (scores, notes))
+}
+
+fn traced_with(
+    text: &str,
+    fingerprints: &Fingerprints,
+    repairs: Repairs,
+) -> Result<(Scores, Vec<Fired>, Vec<Found>), Error> {
     let mut reader = Reader::new();
     let document = reader.read(text.as_bytes()).unwrap();
     let measurement = Measurement::new(document.root())?;
-    let (fingerprints, trace) = (Fingerprints::empty(), Trace::default());
-    let run = |trace| {
-        score(&Context::new(measurement, &fingerprints, Repairs::NONE, Scratch::default(), trace))
-    };
+    let trace = Trace::default();
+    let run = |trace| score(&Context::new(measurement, fingerprints, repairs, Scratch::default(), trace));
     let outcome = run(Some(&trace));
     assert_eq!(outcome, run(None), "notes make a difference: {text}");
-    Ok((outcome?, trace.fired.into_inner()))
+    Ok((outcome?, trace.fired.into_inner(), trace.found.into_inner()))
 }
 
 /// Every anomaly and every failure has a note, and what is noted decides: other values at all the places noted for a
 /// key make another outcome.
-fn check_notes(text: &str, scores: &Scores, notes: &[Fired]) {
+fn check_notes(text: &str, fingerprints: &Fingerprints, repairs: Repairs, scores: &Scores, notes: &[Fired]) {
     let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for note in notes {
         places.entry(note.sets).or_default().extend(note.reads.iter().map(|read| read.path.as_str()));
@@ -107,7 +200,8 @@ fn check_notes(text: &str, scores: &Scores, notes: &[Fired]) {
             }
             let mut text = Vec::new();
             write_json(&changed, &mut text);
-            traced(std::str::from_utf8(&text).unwrap()).map(|(scores, _)| scores).ok().as_ref() != Some(scores)
+            let changed = traced_with(std::str::from_utf8(&text).unwrap(), fingerprints, repairs);
+            changed.map(|(scores, ..)| scores).ok().as_ref() != Some(scores)
         });
         // Which version or date would do is not to be guessed.
         let guess = ["/measurement_start_time", "/test_version", "/annotations", "/annotations/engine_version"];

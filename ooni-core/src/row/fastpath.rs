@@ -84,13 +84,12 @@ impl FastpathRow {
     /// # Errors
     /// `E-KEY`, `E-TYPE`, `E-VALUE` and `E-ASSERT` for fields that a row cannot be made of, at their place.
     pub(crate) fn derive(
-        measurement: Measurement<'_>,
+        measurement: &Measurement<'_>,
         measurement_uid: &str,
         scores: Scores,
         ruleset: &Arc<Ruleset>,
     ) -> Result<FastpathRow, Error> {
         check_depth(&scores)?;
-        let content = measurement.content();
         let annotations = measurement.annotations();
         // In this order: it decides which of several errors is told.
         let ooni_run_link_id = run_link_id(annotations.field("ooni_run_link_id"))?;
@@ -102,9 +101,9 @@ impl FastpathRow {
         let (test_helper_address, test_helper_type) = test_helper(measurement);
         Ok(FastpathRow {
             measurement_uid: measurement_uid.to_owned(),
-            report_id: or_empty(content, "report_id"),
+            report_id: or_empty(measurement.field("report_id")),
             input,
-            probe_cc: or_empty(content, "probe_cc"),
+            probe_cc: or_empty(measurement.field("probe_cc")),
             probe_asn,
             test_name: if is_truthy(test_name) { test_name.to_json() } else { Json::from("") },
             test_start_time,
@@ -119,16 +118,16 @@ impl FastpathRow {
             blocking_type: scores.blocking_type().cloned().unwrap_or(Json::from("")),
             scores,
             domain,
-            software_name: or_empty(content, "software_name"),
-            software_version: or_empty(content, "software_version"),
-            test_version: or_empty(content, "test_version"),
-            test_runtime: match content.field("test_runtime") {
+            software_name: or_empty(measurement.field("software_name")),
+            software_version: or_empty(measurement.field("software_version")),
+            test_version: or_empty(measurement.field("test_version")),
+            test_runtime: match measurement.field("test_runtime") {
                 runtime if runtime.is_null() => Json::Float(0.0),
                 runtime => runtime.value().to_json(),
             },
-            architecture: or_empty(annotations, "architecture"),
-            engine_name: or_empty(annotations, "engine_name"),
-            engine_version: or_empty(annotations, "engine_version"),
+            architecture: or_empty(annotations.field("architecture")),
+            engine_name: or_empty(annotations.field("engine_name")),
+            engine_version: or_empty(annotations.field("engine_version")),
             test_helper_address,
             test_helper_type,
             ooni_run_link_id,
@@ -227,10 +226,10 @@ fn joined(input: Value<'_>) -> Result<(Json, Json), Error> {
 }
 
 /// Address and type of the test helper; both empty unless all is in order (scoring spec §10.4).
-fn test_helper(measurement: Measurement<'_>) -> (Json, Json) {
+fn test_helper(measurement: &Measurement<'_>) -> (Json, Json) {
     let helpers = measurement.field("test_helpers").value();
     let backend = helpers.field("backend").value();
-    (or_empty(backend, "address"), or_empty(backend, "type"))
+    (or_empty(backend.field("address")), or_empty(backend.field("type")))
 }
 
 /// Flags are `"t"` and `"f"`.

@@ -56,41 +56,40 @@ pub struct OpenvpnRow {
 
 impl OpenvpnRow {
     /// Derives the row; the measurement is of the test `openvpn` and has got the row `fastpath`.
-    pub(crate) fn derive(measurement: Measurement<'_>, fastpath: &FastpathRow) -> OpenvpnRow {
-        let top = measurement.content();
+    pub(crate) fn derive(measurement: &Measurement<'_>, fastpath: &FastpathRow) -> OpenvpnRow {
         let tk = measurement.test_keys();
         let truthy = |key| is_truthy(tk.field(key).value());
         OpenvpnRow {
-            anomaly: top.field("success").value().is_true(),
+            anomaly: measurement.field("success").value().is_true(),
             bootstrap_time: tk.field("bootstrap_time").if_null(Value::ZERO).to_json(),
             confirmed: false,
-            failure: or_empty(tk, "failure"),
-            input: or_empty(top, "input"),
+            failure: or_empty(tk.field("failure")),
+            input: or_empty(measurement.field("input")),
             last_handshake_transaction_id: highest_transaction_id(tk.field("network_events").value()),
             measurement_start_time: fastpath.measurement_start_time,
             measurement_uid: fastpath.measurement_uid.clone(),
-            minivpn_version: or_empty(tk, "minivpn_version"),
-            obfs4_version: or_empty(tk, "obfs4_version"),
-            obfuscation: or_empty(tk, "obfuscation"),
-            platform: or_empty(top, "platform"),
+            minivpn_version: or_empty(tk.field("minivpn_version")),
+            obfs4_version: or_empty(tk.field("obfs4_version")),
+            obfuscation: or_empty(tk.field("obfuscation")),
+            platform: or_empty(measurement.field("platform")),
             probe_asn: fastpath.probe_asn.clone(),
             probe_cc: fastpath.probe_cc.clone(),
-            probe_network_name: or_empty(top, "probe_network_name"),
-            provider: or_empty(tk, "provider"),
-            remote: or_empty(tk, "remote"),
+            probe_network_name: or_empty(measurement.field("probe_network_name")),
+            provider: or_empty(tk.field("provider")),
+            remote: or_empty(tk.field("remote")),
             report_id: fastpath.report_id.clone(),
-            resolver_asn: resolver_asn(top.field("resolver_asn").value()),
-            resolver_ip: or_empty(top, "resolver_ip"),
-            resolver_network_name: or_empty(top, "resolver_network_name"),
+            resolver_asn: resolver_asn(measurement.field("resolver_asn").value()),
+            resolver_ip: or_empty(measurement.field("resolver_ip")),
+            resolver_network_name: or_empty(measurement.field("resolver_network_name")),
             software_name: fastpath.software_name.clone(),
             software_version: fastpath.software_version.clone(),
             success: truthy("success"),
             success_handshake: truthy("success_handshake"),
             success_icmp: truthy("success_icmp"),
             success_urlgrab: truthy("success_urlgrab"),
-            test_runtime: top.field("test_runtime").if_null(Value::ZERO).to_json(),
+            test_runtime: measurement.field("test_runtime").if_null(Value::ZERO).to_json(),
             test_start_time: fastpath.test_start_time,
-            transport: or_empty(tk, "transport"),
+            transport: or_empty(tk.field("transport")),
         }
     }
 

@@ -1,6 +1,8 @@
 //! What the integration tests share: the full fingerprint lists, the fixtures and ways to compare.
 #![allow(dead_code, unreachable_pub)] // each test binary uses its part
 
+pub mod edit;
+
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::{Json, Reader, write_json};
 use std::path::{Path, PathBuf};

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Makes the seeds in fuzz/corpus from the fixtures. Inputs named `found-*` are what fuzzing broke a law with: they stay.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+fixtures=ooni-core/tests/fixtures/measurements
+lists=ooni-fastpath/data/fingerprints
+corpus=fuzz/corpus
+mkdir -p "$corpus"/{measurement,fingerprints,json}
+find "$corpus" -type f ! -name 'found-*' -delete
+
+# --- measurement: rules, id, bytes ---
+# Every fixture up to 9 kB, and of each test the smallest; fixed and compat rules, dated and undated ids in turn.
+declare -A seen=()
+turn=0
+heads=(fd cu fu cd)
+while read -r size path; do
+    name=$(basename "$path" .json)
+    test_name=${name%%--*}
+    [[ -n ${seen[$test_name]:-} && $size -gt 9000 ]] && continue
+    seen[$test_name]=1
+    { printf '%s' "${heads[turn++ % 4]}"; cat "$path"; } > "$corpus/measurement/$name"
+done < <(find "$fixtures" -name '*.json' -printf '%s %p\n' | LC_ALL=C sort -n -k1,1 -k2,2)
+envelope() { printf '%s{"format":%s,"content":%s}' "$2" "$3" "$4" > "$corpus/measurement/$1"; }
+envelope envelope fd '"json"' "$(cat "$fixtures/ndt--spec--ts-022-ndt-4.json")"
+envelope envelope-yaml fd '"yaml"' '"a: 1"'
+envelope envelope-of-nothing cu null '{}'
+
+# --- fingerprints: form, DNS list %% HTTP list %% text ---
+fingerprints() { printf '%s%s\n%%%%\n%s\n%%%%\n%s' "$2" "$3" "$4" "$5" > "$corpus/fingerprints/$1"; }
+head='name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries'
+dns=$(printf '%s\n%s' "$head" 'd,nat,,dns,full,10.10.34.35,10,"IR, it,ZZ"')
+body() { printf '%s' "$head"; printf '\nf,isp,,%s,%s,%s,5,IR' "$@"; }
+fingerprints published c "$(head -n 4 $lists/fingerprints_dns.csv)" "$(head -n 12 $lists/fingerprints_http.csv)" \
+    '<html>Protected by WireFilter http://www.bluecoat.com/notify-NotifyUser1'
+fingerprints published-regexp c "$(head -n 1 $lists/fingerprints_dns.csv)" \
+    "$(head -n 1 $lists/fingerprints_http.csv; grep ',body,regexp,' $lists/fingerprints_http.csv | head -n 6)" 'a U.L b'
+fingerprints literals c "$dns" "$(body body contains abab body full ab body prefix '</p>' body contains '')" 'ab</p>abab'
+fingerprints expressions c "$dns" \
+    "$(body body regexp 'a.*b' body regexp 'a.b' body regexp '[ab]+c' body regexp '(ab|ba)c' body regexp '^a$')" \
+    $'xxaab\nabc'
+fingerprints escapes c "$dns" "$(body body contains '/a' body regexp 'é.*�' body contains '<')" 'x\/a \u00e9 \ud83d \u003c'
+fingerprints headers c "$dns" \
+    "$(body header.server prefix ab header.server contains b header.Server full ab header.via full ab)" 'ab'
+fingerprints address c "$dns" "$head" '10.10.34.35'
+fingerprints json j '[]' '[{"name":"f","scope":"nat","location_found":"body","pattern_type":"contains","pattern":"ab",
+"confidence_no_fp":5,"expected_countries":["it"," de"]},{"name":"g","scope":"fp","location_found":"body",
+"pattern_type":"regexp","pattern":"a.*b","confidence_no_fp":5,"expected_countries":"it, de"}]' 'xab'
+fingerprints broken c 'name,scope' "$head" ''
+fingerprints broken-json j '[' '[]' ''
+
+# --- json: the text ---
+number=0
+while IFS= read -r line; do
+    printf '%s' "$line" > "$corpus/json/text-$((++number))"
+done <<'TEXTS'
+{"a":1,"b":[true,false,null],"a":{"":"x"}}
+[0,-0,-,007,18446744073709551615,18446744073709551616,-9223372036854775809,123456789012345678901234567890]
+[1.5,1.,-.5,1e5,1E-7,-0.0,1e400,4.9e-324,2.2250738585072011e-308,9007199254740993.0,NaN,Infinity,-Infinity]
+["\"\\\/\b\f\n\r\t","\u00e9\ud83d\ude00","\ud83d","\ude00\ud83d","é禁😀"]
+{"$int":"5"}
+[{"$float":"NaN"},{"$text":"\\ud800"},{"$object":[]},{"$object":1,"b":2}]
+[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]
+  {"k" : [ ] , "l" : { } }  
+{"a":1,}
+"0123456789012345678901234567890123456789012345678901234567890123456789\n0123456789"
+tru
+TEXTS
+for name in dash--spec--ts-021-dash-4 signal--fastpath--signal_022 web_connectivity--fastpath--bug_352; do
+    head -c 4000 "$fixtures/$name.json" > "$corpus/json/$name"
+done

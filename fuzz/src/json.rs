@@ -1,0 +1,76 @@
+//! The lenient reader against serde_json, which is strict: what that accepts has to be read as the same value.
+
+use ooni_core::json::{Json, Limits, ReadError, Reader, write_json};
+use ooni_core::number::Int;
+use serde_json::Value as Strict;
+
+/// The input is the text.
+pub fn run(text: &[u8]) {
+    let mut reader = Reader::new();
+    let strict = serde_json::from_slice::<Strict>(text).ok();
+    let (value, count) = match reader.read(text) {
+        Ok(document) => (document.root().to_json(), document.root().count()),
+        Err(ReadError::Syntax { at, .. } | ReadError::Limit { at, .. }) => {
+            assert!(at <= text.len(), "an error after the end");
+            assert!(strict.is_none(), "serde_json reads it: {strict:?}");
+            return;
+        }
+    };
+    if let Some(strict) = strict {
+        assert!(same(&value, &strict), "{value:?} is {strict:?} for serde_json");
+    }
+    if let Json::Array(items) = &value {
+        assert_eq!(count, items.len());
+    }
+
+    // Written in the reference's form and read again it is the same.
+    let mut written = Vec::new();
+    write_json(&value, &mut written);
+    assert!(written.is_ascii());
+    let again = reader.read(&written).map(|document| document.root().to_json());
+    assert_eq!(again.as_ref(), Ok(&value));
+
+    // serde loses nothing either, but has a limit of its own.
+    if value.depth() < 40 {
+        let through = serde_json::to_vec(&value).and_then(|text| serde_json::from_slice::<Json>(&text));
+        assert_eq!(through.ok(), Some(value.clone()));
+    }
+
+    // With limits it is read as without, or not at all.
+    let limits = Limits { bytes: 64, depth: 3, values: 8 };
+    match Reader::with_limits(limits).read(text).map(|document| document.root().to_json()) {
+        Ok(limited) => assert_eq!(limited, value),
+        Err(error) => assert!(matches!(error, ReadError::Limit { .. }), "{error}"),
+    }
+}
+
+/// Whether both are the same value. serde_json has no integers beyond 64 bits, and reads `-0` as a float.
+fn same(ours: &Json, strict: &Strict) -> bool {
+    match (ours, strict) {
+        (Json::Null, Strict::Null) => true,
+        (Json::Bool(ours), Strict::Bool(strict)) => ours == strict,
+        (Json::Text(ours), Strict::String(strict)) => ours == strict.as_bytes(),
+        (Json::Array(ours), Strict::Array(strict)) => {
+            ours.len() == strict.len() && ours.iter().zip(strict).all(|(ours, strict)| same(ours, strict))
+        }
+        (Json::Object(ours), Strict::Object(strict)) => {
+            let find = |key: &[u8]| std::str::from_utf8(key).ok().and_then(|key| strict.get(key));
+            ours.len() == strict.len()
+                && ours.iter().all(|(key, ours)| find(key).is_some_and(|strict| same(ours, strict)))
+        }
+        (Json::Int(ours), Strict::Number(strict)) => same_int(ours, strict),
+        (Json::Float(ours), Strict::Number(strict)) => {
+            strict.is_f64() && strict.as_f64().is_some_and(|strict| ours.to_bits() == strict.to_bits())
+        }
+        _ => false,
+    }
+}
+
+fn same_int(ours: &Int, strict: &serde_json::Number) -> bool {
+    match (ours.as_i64(), ours.as_u64()) {
+        (Some(0), _) if strict.is_f64() => strict.as_f64() == Some(0.0),
+        (Some(int), _) => strict.as_i64() == Some(int),
+        (None, Some(int)) => strict.as_u64() == Some(int),
+        (None, None) => strict.is_f64() && ours.to_f64() == strict.as_f64(),
+    }
+}

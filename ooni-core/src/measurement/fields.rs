@@ -1,0 +1,88 @@
+//! The fields at the top of a measurement, found in one pass: each row looks at two dozen of them.
+
+use crate::json::{Field, Value};
+
+/// The names that are looked for. Another name is looked up in the object itself.
+const NAMES: [&str; 25] = [
+    "annotations",
+    "content",
+    "control_failure",
+    "experiment_failure",
+    "format",
+    "input",
+    "is_verified",
+    "measurement_start_time",
+    "platform",
+    "probe_asn",
+    "probe_cc",
+    "probe_network_name",
+    "report_id",
+    "resolver_asn",
+    "resolver_ip",
+    "resolver_network_name",
+    "software_name",
+    "software_version",
+    "success",
+    "test_helpers",
+    "test_keys",
+    "test_name",
+    "test_runtime",
+    "test_start_time",
+    "test_version",
+];
+
+/// Where a name has its place. No two of [`NAMES`] share one: the table is built when this is compiled, and would not be.
+const fn slot(name: &[u8]) -> usize {
+    match name {
+        [first, .., last] => (name.len() + *first as usize * 5 + *last as usize * 25) % SLOTS,
+        _ => 0,
+    }
+}
+
+const SLOTS: usize = 64;
+
+const TABLE: [&str; SLOTS] = {
+    let mut table = [""; SLOTS];
+    let mut i = 0;
+    while i < NAMES.len() {
+        let slot = slot(NAMES[i].as_bytes());
+        assert!(table[slot].is_empty(), "two names share a slot");
+        table[slot] = NAMES[i];
+        i += 1;
+    }
+    table
+};
+
+/// The members of an object by name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields<'a> {
+    of: Value<'a>,
+    found: [Option<Value<'a>>; SLOTS],
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of an object; of anything else, none.
+    pub(super) fn of(value: Value<'a>) -> Fields<'a> {
+        let mut found = [None; SLOTS];
+        for (key, value) in value.pairs() {
+            let Some(key) = key.text() else { continue };
+            let slot = slot(&key);
+            // A repeated key has its last value.
+            if TABLE[slot].as_bytes() == &*key {
+                found[slot] = Some(value);
+            }
+        }
+        Fields { of: value, found }
+    }
+
+    /// The object.
+    pub(super) fn object(&self) -> Value<'a> {
+        self.of
+    }
+
+    /// A member, missing or not.
+    pub(super) fn field(&self, key: &'static str) -> Field<'a> {
+        let slot = slot(key.as_bytes());
+        if TABLE[slot] == key { Field::known(self.of, key, self.found[slot]) } else { self.of.field(key) }
+    }
+}
