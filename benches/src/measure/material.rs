@@ -143,6 +143,7 @@ fn folder(name: &'static str, options: &Options, folder: &Path, packing: &Packin
 }
 
 /// Size after decompression. Reading the file also puts it in the system's cache.
+#[expect(clippy::disallowed_methods, reason = "the file is our own")]
 fn unpacked(path: &Path) -> io::Result<u64> {
     io::copy(&mut MultiGzDecoder::new(File::open(path)?), &mut io::sink())
 }
