@@ -143,7 +143,7 @@ fn folder(name: &'static str, options: &Options, folder: &Path, packing: &Packin
 }
 
 /// Size after decompression. Reading the file also puts it in the system's cache.
-#[allow(clippy::disallowed_methods)] // a file that this program has just made, and nothing is kept
+#[expect(clippy::disallowed_methods, reason = "the file is our own")]
 fn unpacked(path: &Path) -> io::Result<u64> {
     io::copy(&mut MultiGzDecoder::new(File::open(path)?), &mut io::sink())
 }

@@ -5,10 +5,16 @@ use std::fmt::{self, Write};
 
 use super::commands::{COMPAT, FIXED, GZIP, IGZIP, IGZIP_PIPE, TWO_JOBS};
 use super::in_process::Stage;
+use super::machine::Machine;
 use super::material::{Files, POSTCANS, SIZES, WITH_UID, WITHOUT_UID};
 use super::sample::{Group, Sample};
 use super::statistics::{Ratio, median, min, ratio};
 use super::{Run, commands};
+
+const LEGEND: &str = "\
+Times are seconds of processor time, MB are 10⁶ bytes before compression. × is how many times as long
+as the first line of the table it takes: the median of the ratios within each repetition, and the ratio
+of the fastest repetitions.";
 
 /// The report.
 #[must_use]
@@ -34,21 +40,12 @@ fn sections(out: &mut String, run: &Run, samples: &[Sample]) -> fmt::Result {
 }
 
 fn head(out: &mut String, run: &Run) -> fmt::Result {
-    let machine = &run.machine;
-    writeln!(out, "# Run of {}\n", machine.started)?;
-    writeln!(
-        out,
-        "{}, {} processors, Linux {}, {}. ",
-        machine.processor, machine.processors, machine.kernel, machine.rustc
-    )?;
-    writeln!(out, "Commit {}. Load at the start: {}.\n", machine.commit, machine.load)?;
-    writeln!(out, "{} measurements, seed {}; {} repetitions.", run.n, run.seed, run.repetitions)?;
-    writeln!(
-        out,
-        "Times are seconds of processor time, MB are 10⁶ bytes before compression. × is how many times as long"
-    )?;
-    writeln!(out, "as the first line it takes: the median of the ratios within each repetition, and the ratio of the")?;
-    writeln!(out, "fastest repetitions.")?;
+    let Machine { started, processor, processors, kernel, rustc, commit, load } = &run.machine;
+    writeln!(out, "# Run of {started}\n")?;
+    writeln!(out, "{processor}, {processors} processors, Linux {kernel}, {rustc}.")?;
+    writeln!(out, "Commit {commit}. Load at the start: {load}.\n")?;
+    writeln!(out, "{} measurements, seed {}; repetitions: {}.", run.n, run.seed, run.repetitions)?;
+    writeln!(out, "{LEGEND}")?;
     if !run.missing.is_empty() {
         writeln!(out, "\nNot on this machine: {}.", run.missing.join(", "))?;
     }
@@ -298,7 +295,6 @@ fn cells<'a>(
 #[cfg(test)]
 mod tests {
     use super::super::clock::Spent;
-    use super::super::machine::Machine;
     use super::*;
 
     fn sample(group: Group, input: &str, what: &str, repetition: u32, cpu: f64) -> Sample {
