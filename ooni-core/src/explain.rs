@@ -16,7 +16,8 @@ use std::sync::Arc;
 /// What became of a measurement and why.
 ///
 /// It tells the truth: another value at all the places that set one key, or other bytes at the offsets of a
-/// fingerprint, and the outcome is another. `Display` is a few lines for a person.
+/// fingerprint, and the outcome is another. (The matches of a regular expression are those that do not overlap; where
+/// they are changed, one that overlapped may remain.) `Display` is a few lines for a person.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
     /// The measurement's id.
@@ -319,7 +320,7 @@ mod tests {
             Rules::Fixed,
             &[
                 "20240102030410.000000_IT_x_0123456789abcdef: discarded: unknown_country (fixed/1)",
-                "  outcome: measurements without this are left out",
+                "  outcome: measurements with this are left out",
                 r#"    /probe_cc is "zz""#,
             ],
         );

@@ -165,7 +165,7 @@ impl<'f> Scorer<'f> {
     fn scored(&self, context: &Context<'_>, uid: &str) -> Result<Outcome, Error> {
         let measurement = context.measurement();
         if let Some(reason) = discard(measurement)? {
-            context.fired("measurements without this are left out", "outcome", &[&measurement.field(reason.field())]);
+            context.fired("measurements with this are left out", "outcome", &[&measurement.field(reason.field())]);
             return Ok(Outcome::Discarded { reason });
         }
         let mut scores = nettest::score(context)?;
