@@ -1,5 +1,7 @@
 //! The corpora of the fuzz targets through the functions of the targets, so that `cargo test` finds what fuzzing found.
 
+#![allow(clippy::unwrap_used)] // a corpus that cannot be read is a test that has failed
+
 #[allow(unreachable_pub)] // it is a library of its own too
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
