@@ -1,5 +1,6 @@
 //! Generated and mutated measurements with the outcomes of a model of the reference: a spread over the tests, the
 //! outcomes, the errors and their places. `fixtures/README.md` says how they were made.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
 mod support;
 

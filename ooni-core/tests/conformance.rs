@@ -1,4 +1,5 @@
 //! The reference's own answers for real measurements, its rules bit for bit; and what the repairs change of them.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The corpora of the fuzz targets through the functions of the targets, so that `cargo test` finds what fuzzing found.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
 #[allow(unreachable_pub)] // it is a library of its own too
 #[path = "../../fuzz/src/lib.rs"]

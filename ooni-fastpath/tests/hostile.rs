@@ -299,7 +299,7 @@ fn a_file_that_may_not_be_read() {
     use std::os::unix::fs::PermissionsExt as _;
     let files = Files::new();
     let path = files.add("a.json", GOOD);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     let may_read = std::fs::File::open(&path).is_ok(); // root may
     let ran = score(&[&path]);
     assert_eq!(ran.outcomes(), [if may_read { "stored" } else { "E-CAN" }]);

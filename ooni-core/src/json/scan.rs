@@ -159,7 +159,7 @@ impl<'a> Scanner<'a> {
         };
         // A block that was passed over had no string in it, and no escape.
         let carry = self.carry && self.block.wrapping_add(BLOCK) == block;
-        let [quotes, backslashes] = masks(bytes, [&[b'"'], &[b'\\']]);
+        let [quotes, backslashes] = masks(bytes, [b"\"", b"\\"]);
         (self.quotes, self.backslashes, self.unicode, self.carry) = (quotes, backslashes, 0, false);
         if backslashes != 0 || carry {
             let (escaped, next) = escaped(backslashes, carry);

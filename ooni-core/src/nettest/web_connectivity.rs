@@ -192,6 +192,14 @@ mod tests {
         check(r#"{"blocking":false,"accessible":null}"#, r#"0.0,"accuracy":0.0}"#);
         check(r#"{"blocking":false,"accessible":true}"#, "0.0}");
         check(r#"{"blocking":"dns","accessible":null}"#, r#"1.0,"analysis":{"blocking_type":"dns"},"accuracy":0.0}"#);
+        for (keys, path) in [
+            (r#"{"blocking":false,"accessible":null}"#, "/test_keys/accessible"),
+            (r#"{"blocking":false,"x_failure":"unknown_failure"}"#, "/test_keys/x_failure"),
+            (r#"{"blocking":false,"title_match":"x"}"#, "/test_keys/title_match"),
+            (r#"{"blocking":true}"#, "/test_keys/blocking"),
+        ] {
+            assert_eq!(notes_of("web_connectivity", keys), [("accuracy", vec![path.to_owned()])]);
+        }
         // Not reached when the title is odd.
         check(r#"{"title_match":"x","a_failure":5}"#, r#"0.0,"accuracy":0.0}"#);
     }

@@ -1,5 +1,6 @@
 //! What the integration tests share: the full fingerprint lists, the fixtures and ways to compare.
 #![allow(dead_code, unreachable_pub)] // each test binary uses its part
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
 pub mod edit;
 

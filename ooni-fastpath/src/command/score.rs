@@ -2,7 +2,7 @@
 
 use super::{USAGE, tell};
 use crate::cli::{Format, Score};
-use crate::complaints::Complaints;
+use crate::complaints::{Complaints, SHOWN};
 use crate::fingerprints;
 use crate::pipeline::{self, Plan};
 use crate::progress::Progress;
@@ -24,11 +24,27 @@ pub fn run(arguments: &Score) -> ExitCode {
         None => fingerprints::built_in(),
     };
     match lists {
-        Ok(lists) => with_lists(arguments, &lists),
+        Ok(lists) => {
+            if arguments.fingerprints.is_some() {
+                report(&lists);
+            }
+            with_lists(arguments, &lists)
+        }
         Err(error) => {
             tell(&error.to_string());
             ExitCode::from(USAGE)
         }
+    }
+}
+
+/// Tells what the self-test of lists of the user's own found; what is wrong with the built-in ones is known.
+fn report(lists: &Fingerprints) {
+    let findings = lists.self_test();
+    for finding in findings.iter().take(SHOWN) {
+        tell(&finding.to_string());
+    }
+    if findings.len() > SHOWN {
+        tell(&format!("and {} more in the fingerprint lists", findings.len() - SHOWN));
     }
 }
 
