@@ -1,4 +1,5 @@
 //! The binary `fastpath`: arguments, one command, exit code.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

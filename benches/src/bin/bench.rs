@@ -1,4 +1,5 @@
 //! Measures, prints the report and keeps every repetition; see [`ooni_benches::measure`].
+#![forbid(unsafe_code)]
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

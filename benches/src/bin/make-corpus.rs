@@ -1,4 +1,5 @@
 //! Writes a corpus of measurements to a folder; see [`ooni_benches::corpus`].
+#![forbid(unsafe_code)]
 
 use std::fs;
 use std::io::{self, Write};
