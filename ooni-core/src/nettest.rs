@@ -1,6 +1,6 @@
 //! The tests that are scored: one file each, named after its `test_name`, and one line each in the registry below.
 //!
-//! A rule reads a measurement through [`Context`] and returns [`Scores`]. It knows nothing of rows and files.
+//! A rule reads a measurement through `Context` and returns [`Scores`]. It knows nothing of rows and files.
 
 mod matches;
 mod shared;

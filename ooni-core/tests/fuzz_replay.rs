@@ -1,5 +1,4 @@
 //! The corpora of the fuzz targets through the functions of the targets, so that `cargo test` finds what fuzzing found.
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 #![allow(clippy::unwrap_used)] // a corpus that cannot be read is a test that has failed
 
 #[allow(unreachable_pub)] // it is a library of its own too

@@ -2,7 +2,7 @@
 //!
 //! With one job all is done by the calling thread, batch by batch. With more, one thread reads, each job scores, and
 //! the calling thread gets the results in the order of the input. There is a fixed number of batches, which go round,
-//! so every queue is bounded; and those that are under way hold no more than [`BUDGET`] bytes of text unless one does
+//! so every queue is bounded; and those that are under way hold no more than `BUDGET` bytes of text unless one does
 //! alone.
 
 use crate::batch::{self, Batch};
