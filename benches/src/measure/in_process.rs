@@ -1,6 +1,7 @@
 //! From bytes to rows in this process, on one thread, stage by stage.
 //!
-//! A stage does what those before it do and one thing more, so that differences are what each thing costs. Stages run
+//! A stage does what those before it do and one thing more, so that differences are what each thing costs; only the two
+//! sets of rules stand beside each other. Stages run
 //! over the same megabyte one after another before the next comes: what disturbs the machine disturbs them all.
 
 use std::array;
