@@ -90,12 +90,13 @@ impl Reader {
         if text.len() > self.limits.bytes.min(u32::MAX as usize - 64) {
             return Err(ReadError::Limit { at: 0, what: "bytes", limit: self.limits.bytes });
         }
-        let lone = check_bytes(text)?;
+        let is_ascii = is_plain_ascii(text);
+        let lone = !is_ascii && check_bytes(text)?;
         self.nodes.clear();
         self.open.clear();
         let mut pass = Pass {
             text,
-            scanner: Scanner::new(text),
+            scanner: Scanner::new(text, is_ascii),
             at: 0,
             nodes: &mut self.nodes,
             open: &mut self.open,
@@ -105,6 +106,11 @@ impl Reader {
         pass.document()?;
         Ok(Document { text, nodes: &self.nodes, base: "" })
     }
+}
+
+/// Whether all bytes are ASCII and none is NUL, as in most texts: then there is nothing more to check.
+fn is_plain_ascii(text: &[u8]) -> bool {
+    text.chunks(256).all(|bytes| bytes.iter().fold(true, |plain, &byte| plain & (byte as i8 > 0)))
 }
 
 /// Checks what holds for the whole text: no NUL, and sound (generalized) UTF-8. True when it has raw surrogates.
@@ -300,6 +306,12 @@ impl Pass<'_> {
             self.at = end + 1;
             return self.push(Tag::Text, Spelling::PLAIN, start, end - start);
         }
+        self.long_string(start)
+    }
+
+    /// A string with escapes, of other scripts, or across blocks: apart, so that the others pay nothing for it.
+    #[inline(never)]
+    fn long_string(&mut self, start: usize) -> Result<(), ReadError> {
         let (end, spelling) =
             self.scanner.string_end(start).map_err(|(at, message)| ReadError::Syntax { at, message })?;
         self.at = end + 1;

@@ -41,7 +41,7 @@ impl Spelling {
     pub fn of(raw: &[u8]) -> Option<Spelling> {
         let mut quoted = raw.to_vec();
         quoted.push(b'"');
-        let (end, spelling) = Scanner::new(&quoted).string_end(0).ok()?;
+        let (end, spelling) = Scanner::new(&quoted, raw.is_ascii()).string_end(0).ok()?;
         let lone = std::str::from_utf8(raw).is_err();
         (end == raw.len()).then_some(if lone { spelling.with(Spelling::LONE) } else { spelling })
     }
@@ -74,18 +74,9 @@ pub(super) struct Scanner<'a> {
 const BLOCK: usize = 64;
 
 impl<'a> Scanner<'a> {
-    /// A scanner of a text that holds no NUL byte.
-    pub(super) fn new(text: &'a [u8]) -> Scanner<'a> {
-        Scanner {
-            text,
-            is_ascii: text.is_ascii(),
-            block: usize::MAX,
-            quotes: 0,
-            backslashes: 0,
-            unicode: 0,
-            high: 0,
-            carry: false,
-        }
+    /// A scanner of a text that holds no NUL byte; `is_ascii` says that none is 0x80 or more.
+    pub(super) fn new(text: &'a [u8], is_ascii: bool) -> Scanner<'a> {
+        Scanner { text, is_ascii, block: usize::MAX, quotes: 0, backslashes: 0, unicode: 0, high: 0, carry: false }
     }
 
     /// The end of a string that is in the block at hand and has nothing of note in it, as most have.
