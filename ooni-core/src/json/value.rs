@@ -57,6 +57,16 @@ impl<'a> Value<'a> {
         Value { document, at }
     }
 
+    /// Where this value is among all of its document.
+    pub(crate) fn position(self) -> u32 {
+        self.at
+    }
+
+    /// The value at a position in the same document, as [`Value::position`] tells it.
+    pub(crate) fn at_position(self, position: u32) -> Value<'a> {
+        Value { at: position, ..self }
+    }
+
     #[inline]
     fn node(self) -> Node {
         self.document.nodes[self.at as usize]

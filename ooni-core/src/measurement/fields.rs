@@ -57,19 +57,20 @@ const TABLE: [&str; SLOTS] = {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields<'a> {
     of: Value<'a>,
-    found: [Option<Value<'a>>; SLOTS],
+    /// Places in the document, 0 for none: the outermost value is no member.
+    found: [u32; SLOTS],
 }
 
 impl<'a> Fields<'a> {
     /// The fields of an object; of anything else, none.
     pub(super) fn of(value: Value<'a>) -> Fields<'a> {
-        let mut found = [None; SLOTS];
+        let mut found = [0; SLOTS];
         for (key, value) in value.pairs() {
             let Some(key) = key.text() else { continue };
             let slot = slot(&key);
             // A repeated key has its last value.
             if TABLE[slot].as_bytes() == &*key {
-                found[slot] = Some(value);
+                found[slot] = value.position();
             }
         }
         Fields { of: value, found }
@@ -83,6 +84,10 @@ impl<'a> Fields<'a> {
     /// A member, missing or not.
     pub(super) fn field(&self, key: &'static str) -> Field<'a> {
         let slot = slot(key.as_bytes());
-        if TABLE[slot] == key { Field::known(self.of, key, self.found[slot]) } else { self.of.field(key) }
+        if TABLE[slot] != key {
+            return self.of.field(key);
+        }
+        let found = (self.found[slot] != 0).then(|| self.of.at_position(self.found[slot]));
+        Field::known(self.of, key, found)
     }
 }
