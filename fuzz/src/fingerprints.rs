@@ -1,10 +1,7 @@
 //! Lists from untrusted bytes, and the search with them against looking at every place.
 
-use ooni_core::fingerprint::{
-    Body, BodyRules, Fingerprint, Fingerprints, PatternType, Scratch,
-    spelling::{Spelling, unescape},
-};
-use ooni_core::json::write_text;
+use ooni_core::fingerprint::{Body, BodyRules, Fingerprint, Fingerprints, PatternType, Scratch};
+use ooni_core::json::{Spelling, unescape, write_text};
 use serde_json::json;
 
 /// Rows and bytes up to which every place is looked at.

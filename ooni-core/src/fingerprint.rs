@@ -13,7 +13,6 @@ mod needles;
 mod qgram;
 mod rarity;
 mod regexp;
-pub mod spelling;
 
 pub use check::Finding;
 pub use headers::{Header, HeaderMatch};

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot read its list has failed
 
-use ooni_core::fingerprint::spelling::{Spelling, unescape};
 use ooni_core::fingerprint::{Body, BodyRules, Fingerprint, Fingerprints, PatternType, Scope, Scratch};
+use ooni_core::json::{Spelling, unescape};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 

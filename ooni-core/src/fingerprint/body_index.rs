@@ -7,8 +7,8 @@ use super::literal_search::{Found, LiteralSearch};
 use super::matching::{BodyMatch, BodyRules};
 use super::needles::{self, RawSearch};
 use super::regexp::{BodyRegex, Lossy, Trigger, lossy_origin, text_of};
-use super::spelling::Spelling;
 use super::{Fingerprint, PatternError, PatternType, rarity};
+use crate::json::Spelling;
 use memchr::memmem;
 use std::collections::HashMap;
 

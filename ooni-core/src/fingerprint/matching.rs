@@ -9,7 +9,7 @@
 use super::Fingerprints;
 use super::body_index::Work;
 use super::regexp::Lossy;
-use super::spelling::{Spelling, unescape};
+use crate::json::{Spelling, unescape};
 
 /// A response body as the JSON reader hands it over.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 //! A serializer spells most characters in one way only; the runs of those in a pattern can be looked for
 //! as they are. `/ < > &` and non-ASCII text come in two spellings, so a pattern without a run that is long
 //! enough is looked for in all spellings of a piece of it. Text that is spelled in yet another way has
-//! [`Spelling::ODD`](super::spelling::Spelling::ODD) set and is decoded first.
+//! [`Spelling::ODD`](crate::json::Spelling::ODD) set and is decoded first.
 //!
 //! Belongs here: from pattern to needles. Must not be here: finding them.
 
