@@ -170,4 +170,4 @@ impl<'c> Context<'c> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

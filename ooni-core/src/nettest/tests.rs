@@ -149,7 +149,8 @@ pub(super) fn notes_of(test_name: &str, test_keys: &str) -> Vec<(&'static str, V
     notes.into_iter().map(|note| (note.sets, note.reads.into_iter().map(|read| read.path).collect())).collect()
 }
 
-fn measurement(test_name: &str, test_keys: &str, changes: &[(&str, &str)]) -> String {
+/// The text of the base measurement of a test; a field that is changed comes last, `""` leaves it out.
+pub(crate) fn measurement(test_name: &str, test_keys: &str, changes: &[(&str, &str)]) -> String {
     let mut fields: Vec<_> = BASE.into_iter().map(|(key, value)| (key, value.to_owned())).collect();
     fields.push(("test_name", format!("{test_name:?}")));
     fields.push(("test_keys", test_keys.to_owned()));

@@ -7,32 +7,9 @@ use crate::json::{Json, Reader};
 use crate::process::{Discard, Outcome, process};
 use crate::rules::Rules;
 
-/// The base measurement of scoring spec §16, for `ndt`.
-const BASE: [(&str, &str); 10] = [
-    ("report_id", r#""R""#),
-    ("probe_cc", r#""IT""#),
-    ("probe_asn", r#""AS1""#),
-    ("input", r#""http://x.org/a""#),
-    ("measurement_start_time", r#""2024-01-02 03:04:05""#),
-    ("test_start_time", r#""2024-01-02 03:04:00""#),
-    ("test_version", r#""0.5.0""#),
-    ("annotations", r#"{"engine_version":"3.20.0"}"#),
-    ("test_name", r#""ndt""#),
-    ("test_keys", "{}"),
-];
-
-/// The text of the base measurement with other fields; `""` leaves a field out.
+/// The text of the base measurement of scoring spec §16, for `ndt`, with other fields; `""` leaves a field out.
 pub(super) fn measurement(changes: &[(&str, &str)]) -> String {
-    let mut fields = BASE.to_vec();
-    for &(key, value) in changes {
-        match fields.iter_mut().find(|(name, _)| *name == key) {
-            Some((_, old)) => *old = value,
-            None => fields.push((key, value)),
-        }
-    }
-    fields.retain(|(_, value)| !value.is_empty());
-    let fields: Vec<_> = fields.iter().map(|(key, value)| format!("{key:?}:{value}")).collect();
-    format!("{{{}}}", fields.join(","))
+    crate::nettest::tests::measurement("ndt", "{}", changes)
 }
 
 const UID: &str = "20240102030405.000000_IT_ndt_0123456789abcdef";
