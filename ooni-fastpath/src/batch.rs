@@ -1,59 +1,76 @@
-//! [`Batch`]: a piece of text out of containers, and where the entries are in it.
+//! [`Batch`]: a piece of text out of a container, and where the entries are in it.
 //!
 //! Containers write into a batch, workers read out of it; nothing is copied in between. A batch is used again and again.
 //! What an entry is worth is none of its business.
 
 use ooni_core::error::Error;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Text of a batch in bytes, when no single entry needs more.
 pub const TARGET: usize = 1 << 20;
 
-/// A batch that has grown beyond this gives its memory back when it is cleared.
-const KEPT: usize = 4 * TARGET;
+/// A batch does not grow beyond this unless it [may](Batch::let_grow), and gives back what it has beyond it.
+pub const KEPT: usize = 4 * TARGET;
 
 /// Entries of a batch: a measurement has some thousand bytes, but a line can be empty.
 const MOST_ENTRIES: usize = 1 << 14;
 
-/// A file, as outputs name it.
-#[derive(Debug)]
-pub struct Source {
-    /// Its path as given, or `-`.
-    pub name: String,
-    /// The uid that its name says, for a file of one measurement.
-    pub uid: Option<String>,
-}
-
-/// What an entry is, and which one in its file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The file as a whole: something is wrong with it.
-    File,
+    /// The file, or a member of it, as a whole: something is wrong with it.
+    Whole,
     /// A file that is one measurement or POST body.
     Document,
-    /// A line, from 1: a measurement.
-    Line(u64),
-    /// A line, from 1: an object that holds a uid and a measurement as text.
-    Case(u64),
-    /// A member of a postcan; the place of its name among the names of the batch.
-    Member(Range<usize>),
+    /// A line that is a measurement.
+    Line,
+    /// A line that is an object with a uid and a measurement as text.
+    Case,
+    /// A member of a postcan: a POST body.
+    Post,
+    /// An entry of a YAML report, already normalized.
+    Yaml,
+}
+
+/// A name among those of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name(Range<usize>);
+
+/// Where an entry is in its file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Where {
+    /// The member of an archive.
+    pub member: Option<Name>,
+    /// The line or entry in its file or member, from 1; 0 for what is neither.
+    pub number: u64,
+    /// The measurement in its file from 0, counted through all members.
+    pub place: u64,
+    /// Offset of its first byte in the file, decompressed. For [`Kind::Whole`] the offset of the trouble in the file as
+    /// it lies there, if it has one.
+    pub at: Option<u64>,
 }
 
 /// One measurement to be read, or something in its place that cannot be.
 #[derive(Debug)]
 pub struct Entry {
-    /// Place of its file among those of the batch.
-    source: usize,
     /// What it is.
     pub kind: Kind,
-    /// Offset of its first byte in the file, decompressed. For [`Kind::File`] the offset of the trouble in the file as
-    /// it lies there, if it has one.
-    pub at: Option<u64>,
-    /// Place in the text of the batch.
-    text: Range<usize>,
+    /// Where it is.
+    pub at: Where,
     /// Why it cannot be read.
     pub trouble: Option<Box<Error>>,
+    /// Whether the reference gives up the can here.
+    pub gives_up: bool,
+    text: Place,
+}
+
+/// Where the text of an entry is.
+#[derive(Clone, Debug)]
+enum Place {
+    /// Where it was decompressed to.
+    Read(Range<usize>),
+    /// Among what was made of it.
+    Made(Range<usize>),
 }
 
 /// Text and the entries in it, in order.
@@ -63,33 +80,53 @@ pub struct Batch {
     text: Vec<u8>,
     /// Bytes of `text` that are in use.
     filled: usize,
+    /// Text that is not as it was in the file.
+    made: Vec<u8>,
     target: usize,
     names: Vec<u8>,
-    sources: Vec<Arc<Source>>,
     entries: Vec<Entry>,
+    may_grow: bool,
+    cramped: bool,
 }
 
 impl Batch {
     /// An empty batch that is full at `target` bytes.
     pub fn new(target: usize) -> Batch {
-        Batch { text: vec![0; target], filled: 0, target, names: Vec::new(), sources: Vec::new(), entries: Vec::new() }
+        Batch {
+            text: vec![0; target],
+            filled: 0,
+            made: Vec::new(),
+            target,
+            names: Vec::new(),
+            entries: Vec::new(),
+            may_grow: false,
+            cramped: false,
+        }
     }
 
     /// Makes it as new, but for its memory.
     pub fn clear(&mut self) {
-        if self.text.len() > KEPT.max(2 * self.target) {
+        if self.text.len() > KEPT {
             self.text.truncate(self.target);
             self.text.shrink_to_fit();
         }
         self.filled = 0;
+        self.made.clear();
+        self.made.shrink_to(KEPT);
         self.names.clear();
-        self.sources.clear();
         self.entries.clear();
+        (self.may_grow, self.cramped) = (false, false);
     }
 
-    /// The memory that it holds, near enough.
-    pub fn size(&self) -> usize {
-        self.text.len()
+    /// Lets it have as much text as a single entry needs.
+    pub fn let_grow(&mut self) {
+        self.may_grow = true;
+        self.cramped = false;
+    }
+
+    /// Whether it has no entry because it [may](Batch::let_grow) not grow.
+    pub fn is_cramped(&self) -> bool {
+        self.cramped
     }
 
     /// The entries.
@@ -99,24 +136,16 @@ impl Batch {
 
     /// The text of an entry.
     pub fn text(&self, entry: &Entry) -> &[u8] {
-        self.text.get(entry.text.clone()).unwrap_or_default()
-    }
-
-    /// The file of an entry.
-    pub fn source(&self, entry: &Entry) -> &Source {
-        &self.sources[entry.source]
-    }
-
-    /// The name of a member.
-    pub fn name(&self, name: &Range<usize>) -> &[u8] {
-        self.names.get(name.clone()).unwrap_or_default()
-    }
-
-    /// Says to which file the entries belong that are pushed from now on.
-    pub fn begin(&mut self, source: &Arc<Source>) {
-        if !self.sources.last().is_some_and(|last| Arc::ptr_eq(last, source)) {
-            self.sources.push(Arc::clone(source));
+        match &entry.text {
+            Place::Read(range) => self.text.get(range.clone()),
+            Place::Made(range) => self.made.get(range.clone()),
         }
+        .unwrap_or_default()
+    }
+
+    /// The member of an entry.
+    pub fn member(&self, entry: &Entry) -> Option<&[u8]> {
+        self.names.get(entry.at.member.as_ref()?.0.clone())
     }
 
     /// True when there is something to work on and no room for much more.
@@ -127,7 +156,16 @@ impl Batch {
 
     /// True when it has as many entries as it may.
     pub fn is_crowded(&self) -> bool {
-        self.entries.len() >= MOST_ENTRIES
+        self.entries.len() >= MOST_ENTRIES || self.made.len() >= 2 * self.target
+    }
+
+    /// True when it has grown as far as it may. Says so by [`Batch::is_cramped`].
+    pub(crate) fn cramp(&mut self) -> bool {
+        self.cramped = !self.may_grow
+            && self.entries.is_empty()
+            && self.text.len() >= KEPT
+            && self.text.len() - self.filled < self.target / 8;
+        self.cramped
     }
 
     /// The end of the text so far.
@@ -143,7 +181,7 @@ impl Batch {
     /// Room behind the text, at least an eighth of the target; [`Batch::advance`] says how much of it was used.
     pub fn room(&mut self) -> &mut [u8] {
         if self.text.len() - self.filled < self.target / 8 {
-            self.text.resize(self.text.len() * 2, 0);
+            self.grow(self.filled + self.target / 8);
         }
         &mut self.text[self.filled..]
     }
@@ -157,10 +195,18 @@ impl Batch {
     pub fn append(&mut self, text: &[u8]) {
         let end = self.filled + text.len();
         if end > self.text.len() {
-            self.text.resize(end * 2, 0);
+            self.grow(end);
         }
         self.text[self.filled..end].copy_from_slice(text);
         self.filled = end;
+    }
+
+    /// Twice as large while that is little, then by half: what was not needed has to be held as well.
+    fn grow(&mut self, least: usize) {
+        let length = self.text.len();
+        let more = if length < 16 * TARGET { length } else { length / 4 };
+        self.text.reserve_exact(least.max(length + more) - length);
+        self.text.resize(least.max(length + more), 0);
     }
 
     /// Forgets the text from `start` on.
@@ -178,26 +224,55 @@ impl Batch {
     }
 
     /// Keeps a name.
-    pub fn push_name(&mut self, name: &[u8]) -> Range<usize> {
+    pub fn push_name(&mut self, name: &[u8]) -> Name {
         let start = self.names.len();
         self.names.extend_from_slice(name);
-        start..self.names.len()
+        Name(start..self.names.len())
     }
 
-    /// Adds an entry that is to be read.
-    pub fn push(&mut self, kind: Kind, at: u64, text: Range<usize>) {
-        self.entries.push(Entry {
-            source: self.sources.len().saturating_sub(1),
-            kind,
-            at: Some(at),
-            text,
-            trouble: None,
-        });
+    /// Adds an entry that is to be read, out of the text.
+    pub fn push(&mut self, kind: Kind, at: Where, text: Range<usize>) {
+        self.entries.push(Entry { kind, at, text: Place::Read(text), trouble: None, gives_up: false });
+    }
+
+    /// Adds an entry whose text `make` appends to what it is given, unless that fails.
+    ///
+    /// # Errors
+    /// That of `make`.
+    pub fn push_made<E>(
+        &mut self,
+        kind: Kind,
+        at: Where,
+        text: Range<usize>,
+        make: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let start = self.made.len();
+        match make(self.text.get(text).unwrap_or_default(), &mut self.made) {
+            Ok(true) => {
+                let text = Place::Made(start..self.made.len());
+                self.entries.push(Entry { kind, at, text, trouble: None, gives_up: false });
+                Ok(())
+            }
+            Ok(false) => {
+                self.made.truncate(start);
+                Ok(())
+            }
+            Err(error) => {
+                self.made.truncate(start);
+                Err(error)
+            }
+        }
     }
 
     /// Adds something that cannot be read.
-    pub fn push_trouble(&mut self, kind: Kind, at: impl Into<Option<u64>>, error: Error) {
-        let source = self.sources.len().saturating_sub(1);
-        self.entries.push(Entry { source, kind, at: at.into(), text: 0..0, trouble: Some(Box::new(error)) });
+    pub fn push_trouble(&mut self, kind: Kind, at: Where, error: Error) {
+        self.entries.push(Entry { kind, at, text: Place::Read(0..0), trouble: Some(Box::new(error)), gives_up: false });
+    }
+
+    /// Notes that the reference gives up the can at the entry that was added last.
+    pub fn give_up(&mut self) {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.gives_up = true;
+        }
     }
 }

@@ -1,24 +1,31 @@
 //! From files to output: decompress, score and write, at the same time and in order.
 //!
-//! With one job all is done by the calling thread, batch by batch. With more, one thread reads, each job scores, and
-//! the calling thread gets the results in the order of the input. There is a fixed number of batches, which go round,
-//! so every queue is bounded; and those that are under way hold no more than `BUDGET` bytes of text unless one does
-//! alone.
+//! With one job all is done by the calling thread. With more, each thread takes the next piece of a file that nobody is
+//! reading, decompresses it, and scores it while it is still in its cache; so many files are read at once, and one large
+//! file by all threads in turn. The calling thread gets the results in the order of the files.
+//!
+//! Everything is bounded: as many files are open as there are threads, each thread has one batch, results that are too
+//! early are held up to `HELD` bytes, beyond which only the file that is due is read on, and only one batch at a time
+//! may be larger than usual.
 
 use crate::batch::{self, Batch};
+use crate::can::Filled;
+use crate::limits::Limits;
 use crate::sink::Sink;
-use crate::source::Feeder;
+use crate::source::{Opened, Source, Supply};
 use crate::worker::{Done, Scoring, Worker};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, bounded};
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Text under way in bytes, beyond which reading waits.
-pub const BUDGET: usize = 512 << 20;
+/// Results in bytes that wait for others, beyond which only what is due is read on.
+const HELD: usize = 64 << 20;
 
-/// Text of a batch when one thread does everything: what was decompressed is still in its cache when it is read.
-const ALONE: usize = batch::TARGET / 4;
+/// Text of a batch: what was decompressed is still in the cache when it is read.
+const TEXT: usize = batch::TARGET / 4;
 
 /// How the work is done.
 pub struct Plan<'p, 'f> {
@@ -28,117 +35,279 @@ pub struct Plan<'p, 'f> {
     pub jobs: usize,
     /// Makes a sink for each of them.
     pub sink: &'p (dyn Fn() -> Box<dyn Sink> + Sync),
+    /// Set when no more is to be read; what was read is finished.
+    pub stop: &'p AtomicBool,
+    /// Counts the bytes read from files.
+    pub read: &'p Arc<AtomicU64>,
 }
 
-/// A batch on its way.
-struct Work {
-    batch: Batch,
-    done: Done,
-    /// Its place in the order, from 0.
-    number: u64,
-    /// What it counts towards the budget.
-    weight: usize,
+/// What came of a piece of a file.
+pub struct Piece {
+    /// Output and counts.
+    pub done: Done,
+    /// The file.
+    pub source: Arc<Source>,
+    /// Whether it was the last of that file.
+    pub is_last: bool,
 }
 
-/// Scores all that the feeder has. `put` gets the results in the order of the input.
+/// Gets the pieces in the order of the files.
+pub type Put<'p> = &'p mut dyn FnMut(&mut Piece) -> io::Result<()>;
+
+/// Scores all that is supplied.
 ///
 /// # Errors
 /// That of `put`, which ends the work.
-pub fn run(plan: &Plan<'_, '_>, feeder: Feeder, put: &mut dyn FnMut(&mut Done) -> io::Result<()>) -> io::Result<()> {
-    if plan.jobs <= 1 { alone(plan, feeder, put) } else { together(plan, feeder, put) }
+pub fn run(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<()> {
+    // Where to stop is known only when all before has been scored.
+    if plan.jobs <= 1 || plan.scoring.stop_after.is_some() {
+        alone(plan, supply, put)
+    } else {
+        together(plan, supply, put)
+    }
 }
 
-fn alone(plan: &Plan<'_, '_>, mut feeder: Feeder, put: &mut dyn FnMut(&mut Done) -> io::Result<()>) -> io::Result<()> {
+fn alone(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<()> {
     let mut worker = Worker::new(plan.scoring, (plan.sink)());
-    let (mut batch, mut done) = (Batch::new(ALONE), Done::default());
-    while feeder.fill(&mut batch) {
-        worker.work(&batch, &mut done);
-        put(&mut done)?;
-        done.clear();
-        batch.clear();
+    let mut batch = Batch::new(TEXT);
+    let mut done = Done::default();
+    for found in supply {
+        let Some(mut opened) = found.open(&plan.scoring.limits, plan.read) else { continue };
+        loop {
+            if plan.stop.load(Ordering::Relaxed) || worker.has_enough() {
+                return Ok(());
+            }
+            let filled = fill(&mut opened, &mut batch);
+            if batch.is_cramped() {
+                batch.let_grow();
+                continue;
+            }
+            worker.work(&batch, &opened.source, &mut done);
+            let is_last = filled == Filled::Done || done.gave_up;
+            let mut piece = Piece { done, source: Arc::clone(&opened.source), is_last };
+            put(&mut piece)?;
+            done = piece.done;
+            done.clear();
+            batch.clear();
+            if is_last {
+                break;
+            }
+        }
     }
     Ok(())
 }
 
-fn together(plan: &Plan<'_, '_>, feeder: Feeder, put: &mut dyn FnMut(&mut Done) -> io::Result<()>) -> io::Result<()> {
-    let batches = 2 * plan.jobs + 2;
-    let (to_reader, returned) = bounded(batches);
-    let (to_workers, filled) = bounded::<Work>(plan.jobs);
-    let (to_writer, scored) = bounded::<Work>(plan.jobs);
-    for _ in 0..batches {
-        let work = Work { batch: Batch::new(batch::TARGET), done: Done::default(), number: 0, weight: 0 };
-        let _ = to_reader.send(work); // there is room for all of them
-    }
+fn fill(opened: &mut Opened, batch: &mut Batch) -> Filled {
+    if opened.source.is_given_up() { Filled::Done } else { opened.can.fill(batch) }
+}
+
+/// Where a piece comes in the order: the number of its file, and its own in that.
+type Order = (u64, u64);
+
+/// A file that is open, and how many pieces of it were taken.
+struct Open {
+    number: u64,
+    pieces: u64,
+    opened: Opened,
+}
+
+/// What the threads share.
+struct Desk<'s> {
+    /// Files that are open and that nobody is reading.
+    free: BTreeMap<u64, Open>,
+    /// Files that are being read.
+    reading: usize,
+    /// The files to come, unless a thread is just asking for the next.
+    supply: Option<Supply<'s>>,
+    /// No file is to come.
+    is_over: bool,
+    /// The number of the next file.
+    next: u64,
+    /// The number of the file whose results are due.
+    due: u64,
+    /// Bytes of results that wait.
+    held: usize,
+    /// Used results.
+    used: Vec<Done>,
+}
+
+struct Shared<'p, 's> {
+    desk: Mutex<Desk<'s>>,
+    changed: Condvar,
+    /// Whoever has this may have a batch larger than usual.
+    large: Mutex<()>,
+    stop: &'p AtomicBool,
+    read: &'p Arc<AtomicU64>,
+    limits: Limits,
+    most_open: usize,
+}
+
+fn together(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<()> {
+    let desk = Desk {
+        free: BTreeMap::new(),
+        reading: 0,
+        supply: Some(supply),
+        is_over: false,
+        next: 0,
+        due: 0,
+        held: 0,
+        used: Vec::new(),
+    };
+    let shared = Shared {
+        desk: Mutex::new(desk),
+        changed: Condvar::new(),
+        large: Mutex::new(()),
+        stop: plan.stop,
+        read: plan.read,
+        limits: plan.scoring.limits,
+        most_open: plan.jobs,
+    };
+    let (to_writer, scored) = bounded::<(Order, Piece)>(plan.jobs);
+    let ended = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(move || read(feeder, &returned, &to_workers));
         for _ in 0..plan.jobs {
-            let (filled, to_writer) = (filled.clone(), to_writer.clone());
+            let to_writer = to_writer.clone();
+            let (shared, ended) = (&shared, &ended);
             scope.spawn(move || {
                 let mut worker = Worker::new(plan.scoring, (plan.sink)());
-                for mut work in filled {
-                    worker.work(&work.batch, &mut work.done);
-                    if to_writer.send(work).is_err() {
+                let mut batch = Batch::new(TEXT);
+                while !ended.load(Ordering::Relaxed)
+                    && let Some(open) = shared.take()
+                {
+                    let piece = shared.piece(open, &mut batch, &mut worker);
+                    if to_writer.send(piece).is_err() {
                         break;
                     }
                 }
             });
         }
-        drop((filled, to_writer));
-        // When this returns, its ends of the queues are gone, and all threads end.
-        write(scored, to_reader, put)
+        drop(to_writer);
+        let result = shared.write(&scored, put);
+        // After an error nobody waits for the rest.
+        ended.store(true, Ordering::Relaxed);
+        drop(scored);
+        shared.changed.notify_all();
+        result
     })
 }
 
-/// Fills batches that have come back and sends them to the workers.
-fn read(mut feeder: Feeder, returned: &Receiver<Work>, to_workers: &Sender<Work>) {
-    let mut idle = Vec::new();
-    let mut under_way = 0;
-    let mut number = 0;
-    // Both channels close when the writer has given up.
-    while let Some(mut work) = idle.pop().or_else(|| take(returned, &mut under_way)) {
-        if !feeder.fill(&mut work.batch) {
-            return;
+impl<'s> Shared<'_, 's> {
+    fn desk(&self) -> MutexGuard<'_, Desk<'s>> {
+        // No panic of a thread can spoil it: every change of the desk is whole.
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the first file that nobody is reading, or opens the next; `None` when there is nothing left to do.
+    fn take(&self) -> Option<Open> {
+        let mut desk = self.desk();
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            let crowded = desk.held > HELD;
+            let due = desk.due;
+            if let Some(first) = desk.free.first_entry()
+                && (!crowded || *first.key() == due)
+            {
+                desk.reading += 1;
+                return desk.free.pop_first().map(|(_, open)| open);
+            }
+            let is_open = desk.free.len() + desk.reading;
+            if desk.is_over && is_open == 0 {
+                return None;
+            }
+            if is_open < self.most_open
+                && (!crowded || is_open == 0)
+                && let Some(mut supply) = desk.supply.take()
+            {
+                // The next file may have to be waited for; others go on meanwhile.
+                drop(desk);
+                let next = loop {
+                    match supply.next() {
+                        None => break None,
+                        Some(found) => match found.open(&self.limits, self.read) {
+                            None => {}
+                            opened => break opened,
+                        },
+                    }
+                };
+                desk = self.desk();
+                match next {
+                    None => desk.is_over = true,
+                    Some(opened) => {
+                        let number = desk.next;
+                        desk.next += 1;
+                        desk.free.insert(number, Open { number, pieces: 0, opened });
+                        desk.supply = Some(supply);
+                    }
+                }
+                self.changed.notify_all();
+                continue;
+            }
+            desk = self.changed.wait(desk).unwrap_or_else(PoisonError::into_inner);
         }
-        work.number = number;
-        work.weight = work.batch.size();
-        number += 1;
-        while under_way > 0 && under_way + work.weight > BUDGET {
-            match take(returned, &mut under_way) {
-                Some(work) => idle.push(work),
-                None => return,
+    }
+
+    /// Reads and scores the next piece of a file.
+    fn piece(&self, mut open: Open, batch: &mut Batch, worker: &mut Worker<'_>) -> (Order, Piece) {
+        let mut filled = fill(&mut open.opened, batch);
+        let large = batch.is_cramped().then(|| {
+            let large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+            batch.let_grow();
+            filled = fill(&mut open.opened, batch);
+            large
+        });
+        let order = (open.number, open.pieces);
+        let source = Arc::clone(&open.opened.source);
+        let is_last = filled == Filled::Done;
+        let mut done = {
+            let mut desk = self.desk();
+            desk.reading -= 1;
+            if !is_last {
+                open.pieces += 1;
+                desk.free.insert(open.number, open);
+            }
+            desk.used.pop().unwrap_or_default()
+        };
+        self.changed.notify_all();
+        worker.work(batch, &source, &mut done);
+        if done.gave_up {
+            source.give_up();
+        }
+        batch.clear();
+        drop(large);
+        (order, Piece { done, source, is_last })
+    }
+
+    /// Hands results on in their order.
+    fn write(&self, scored: &Receiver<(Order, Piece)>, put: Put<'_>) -> io::Result<()> {
+        let mut early = BTreeMap::new();
+        let mut due = (0, 0);
+        // A file that was given up: what else was read of it does not count.
+        let mut given_up = None;
+        for (order, piece) in scored {
+            self.desk().held += piece.done.weight();
+            early.insert(order, piece);
+            while let Some(mut piece) = early.remove(&due) {
+                let weight = piece.done.weight();
+                let Piece { is_last, .. } = piece;
+                if given_up == Some(due.0) {
+                    piece.done.clear();
+                }
+                if piece.done.gave_up {
+                    given_up = Some(due.0);
+                }
+                put(&mut piece)?;
+                due = if is_last { (due.0 + 1, 0) } else { (due.0, due.1 + 1) };
+                piece.done.clear();
+                let mut desk = self.desk();
+                desk.held -= weight;
+                desk.due = due.0;
+                desk.used.push(piece.done);
+                drop(desk);
+                self.changed.notify_all();
             }
         }
-        under_way += work.weight;
-        if to_workers.send(work).is_err() {
-            return;
-        }
+        Ok(())
     }
-}
-
-/// A batch that has come back, made as new.
-fn take(returned: &Receiver<Work>, under_way: &mut usize) -> Option<Work> {
-    let mut work = returned.recv().ok()?;
-    *under_way -= work.weight;
-    work.batch.clear();
-    work.done.clear();
-    Some(work)
-}
-
-/// Puts results in order and hands them on.
-fn write(
-    scored: Receiver<Work>,
-    to_reader: Sender<Work>,
-    put: &mut dyn FnMut(&mut Done) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut early = BTreeMap::new();
-    let mut next = 0;
-    for work in scored {
-        early.insert(work.number, work);
-        while let Some(mut work) = early.remove(&next) {
-            put(&mut work.done)?;
-            next += 1;
-            let _ = to_reader.send(work); // the reader may be through
-        }
-    }
-    Ok(())
 }

@@ -37,11 +37,13 @@ pub struct Record<'r> {
 pub struct Place<'r> {
     /// The file, as given.
     pub file: &'r str,
-    /// The line, from 1.
+    /// The line of the file or member, from 1.
     pub line: Option<u64>,
+    /// The entry of the YAML report, from 1.
+    pub entry: Option<u64>,
     /// The name of the member of an archive.
     pub member: Option<&'r [u8]>,
-    /// Offset of the first byte of the line, member or document in the file, decompressed; for what is wrong with a file
+    /// Offset of the first byte of the line, entry, member or document in the file, decompressed; for what is wrong with a file
     /// as a whole, of the trouble in the file as it lies there, if it has a place.
     pub byte: Option<u64>,
 }
@@ -49,11 +51,13 @@ pub struct Place<'r> {
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&plain(self.file))?;
-        if let Some(line) = self.line {
-            write!(f, ", line {line}")?;
-        }
         if let Some(member) = self.member {
             write!(f, ", member {}", plain(&String::from_utf8_lossy(member)))?;
+        }
+        for (what, number) in [("line", self.line), ("entry", self.entry)] {
+            if let Some(number) = number {
+                write!(f, ", {what} {number}")?;
+            }
         }
         match self.byte {
             Some(byte) => write!(f, ", byte {byte}"),

@@ -1,80 +1,123 @@
-//! Where files come from, and [`Feeder`]: one batch after another out of all of them.
+//! Where files come from. A supply is an iterator of [`Found`] files; the [`pipeline`](crate::pipeline) opens them.
 
 pub mod local;
 
-use self::local::{Found, Origin};
-use crate::batch::{Batch, Kind, Source};
-use crate::can::{Can, Filled, Form};
+use crate::can::{Can, Form, Report};
 use crate::limits::Limits;
 use ooni_core::error::{Code, Error};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Files that are still to be read, and the one that is being read.
-#[derive(Debug)]
-pub struct Feeder {
-    files: std::vec::IntoIter<Found>,
-    current: Option<(Can, Arc<Source>)>,
-    limits: Limits,
-    read: Arc<AtomicU64>,
+/// A file, as outputs and stores name it.
+#[derive(Debug, Default)]
+pub struct Source {
+    /// Its path as given, its key in the archive, or `-`.
+    pub name: String,
+    /// The uid that its name says, for a file of one measurement.
+    pub uid: Option<String>,
+    /// Where the bodies of its measurements are; only cans of the archive have a place.
+    pub bodies: Option<Bodies>,
+    /// Whether only the content says if a measurement is wanted: the name does not tell its country or test.
+    pub unsorted: bool,
+    /// Whether the reading of this file was given up.
+    pub given_up: AtomicBool,
 }
 
-impl Feeder {
-    /// All entries of these files, in order.
-    pub fn new(files: Vec<Found>, limits: Limits) -> Feeder {
-        Feeder { files: files.into_iter(), current: None, limits, read: Arc::default() }
-    }
+/// Where the bodies of a can's measurements are, as rows of the table `jsonl` say it (formats spec §9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bodies {
+    /// The key of the file of lines; of the can itself where there is none.
+    pub s3path: Arc<str>,
+    /// The day of the archive, `YYYY-MM-DD`.
+    pub date: Arc<str>,
+    /// The key of the can.
+    pub source: Arc<str>,
+}
 
-    /// Bytes read from files so far.
-    pub fn bytes_read(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.read)
-    }
+/// Where bytes come from.
+pub enum Origin {
+    /// Standard input.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+    /// A file that is there until the second is dropped.
+    Kept(PathBuf, Box<dyn Send>),
+}
 
-    /// Fills an empty batch; false when there is nothing left.
-    pub fn fill(&mut self, batch: &mut Batch) -> bool {
-        while !batch.is_full() {
-            let Some((can, source)) = &mut self.current else {
-                let Some(found) = self.files.next() else { break };
-                self.open(found, batch);
-                continue;
-            };
-            batch.begin(source);
-            match can.fill(batch) {
-                Filled::More => break,
-                Filled::Done => self.current = None,
+/// A file to be read.
+#[derive(Debug)]
+pub struct Found {
+    /// What it is called.
+    pub source: Arc<Source>,
+    /// Where it is.
+    pub origin: Origin,
+    /// What it is; `None` when its name does not say.
+    pub form: Option<Form>,
+    /// What its reports are told of it.
+    pub report: Report,
+    /// Why it cannot be read, if that is known already.
+    pub trouble: Option<Error>,
+}
+
+/// Files one after another.
+pub type Supply<'s> = Box<dyn Iterator<Item = Found> + Send + 's>;
+
+/// A file that is open.
+#[derive(Debug)]
+pub struct Opened {
+    /// What is in it.
+    pub can: Can,
+    /// What it is called.
+    pub source: Arc<Source>,
+    _kept: Origin,
+}
+
+impl Found {
+    /// Opens it. What cannot be opened is a can with that trouble in it; `None` is a file with nothing to read.
+    pub fn open(self, limits: &Limits, read: &Arc<AtomicU64>) -> Option<Opened> {
+        let Found { source, origin, form, report, trouble } = self;
+        let refused = |sentence: String| Can::refused(Error::new(Code::Can, "", sentence));
+        let can = match (trouble, form) {
+            (Some(trouble), _) => Can::refused(trouble),
+            (None, None) => refused("not a file of measurements by its name".to_owned()),
+            (None, Some(form)) => {
+                let bytes: io::Result<Box<dyn Read + Send>> = match &origin {
+                    Origin::Stdin => Ok(Box::new(Counted { bytes: io::stdin(), read: Arc::clone(read) })),
+                    Origin::File(path) | Origin::Kept(path, _) => File::open(path)
+                        .map(|bytes| Box::new(Counted { bytes, read: Arc::clone(read) }) as Box<dyn Read + Send>),
+                };
+                match bytes {
+                    Ok(bytes) => Can::open(form, bytes, &report, limits)?,
+                    Err(error) => refused(format!("cannot be opened: {error}")),
+                }
             }
-        }
-        !batch.entries().is_empty()
+        };
+        Some(Opened { can, source, _kept: origin })
+    }
+}
+
+impl Source {
+    /// Says that the rest of the file is not wanted.
+    pub fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
     }
 
-    /// Opens the next file, or notes why it cannot be.
-    fn open(&mut self, found: Found, batch: &mut Batch) {
-        let name = found.name();
-        let uid = found.stem().filter(|stem| ooni_core::uid::is_current(stem) || ooni_core::uid::is_trivial(stem));
-        let source = Arc::new(Source { uid: uid.map(str::to_owned), name });
-        let mut refuse = |sentence: String| {
-            batch.begin(&source);
-            batch.push_trouble(Kind::File, None, Error::new(Code::Can, "", sentence));
-        };
-        if let Some(trouble) = found.trouble {
-            return refuse(trouble);
+    /// Whether that was said.
+    pub fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Stdin => f.write_str("Stdin"),
+            Origin::File(path) | Origin::Kept(path, _) => f.debug_tuple("File").field(path).finish(),
         }
-        let form = match found.form {
-            Some(Form::Index) => return,
-            Some(Form::Legacy) => return refuse("LZ4 cans are not yet read".to_owned()),
-            Some(form) => form,
-            None => return refuse("not a file of measurements by its name".to_owned()),
-        };
-        let bytes: Box<dyn Read + Send> = match &found.origin {
-            Origin::Stdin => Box::new(Counted { bytes: io::stdin(), read: Arc::clone(&self.read) }),
-            Origin::File(path) => match File::open(path) {
-                Ok(bytes) => Box::new(Counted { bytes, read: Arc::clone(&self.read) }),
-                Err(error) => return refuse(format!("cannot be opened: {error}")),
-            },
-        };
-        self.current = Can::open(form, bytes, &self.limits).map(|can| (can, source));
     }
 }
 

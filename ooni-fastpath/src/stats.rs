@@ -1,8 +1,10 @@
 //! [`Counts`]: what became of all measurements, so that none is lost unseen.
 //!
-//! `accepted = stored + discarded + rejected`, over all and for each test.
+//! `accepted = stored + discarded + rejected + refused`, over all and for each test.
 
 use ooni_core::process::Outcome;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 /// Tests that are counted apart. Names come from measurements, so there is no end to them.
@@ -14,23 +16,62 @@ const OTHERS: &str = "(other tests)";
 /// Name for measurements whose test is not known.
 pub const UNKNOWN: &str = "(unknown)";
 
+/// How often what, in the order of the names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tally(BTreeMap<String, u64>);
+
+impl Tally {
+    /// Counts one.
+    pub fn add(&mut self, name: &str) {
+        match self.0.get_mut(name) {
+            Some(number) => *number += 1,
+            None => {
+                self.0.insert(name.to_owned(), 1);
+            }
+        }
+    }
+
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// Each with its number.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, &number)| (&**name, number))
+    }
+}
+
+impl AddAssign<&Tally> for Tally {
+    fn add_assign(&mut self, other: &Tally) {
+        for (name, number) in &other.0 {
+            *self.0.entry(name.clone()).or_default() += number;
+        }
+    }
+}
+
 /// What became of measurements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
     /// Entries that were read, good or broken.
     pub accepted: u64,
     /// Those that have a row.
     pub stored: u64,
+    /// Of these, rows that the store already had.
+    pub already_there: u64,
     /// Of these, anomalies.
     pub anomaly: u64,
     /// Of these, confirmed.
     pub confirmed: u64,
     /// Of these, measurements that failed.
     pub failure: u64,
-    /// Those left out on purpose.
-    pub discarded: u64,
-    /// Those with something wrong.
-    pub rejected: u64,
+    /// Those left out on purpose, by reason.
+    pub discarded: Tally,
+    /// Those with something wrong, by code.
+    pub rejected: Tally,
+    /// Those whose row a typed store does not take, by column.
+    pub refused: Tally,
 }
 
 impl Count {
@@ -43,14 +84,19 @@ impl Count {
                 self.confirmed += u64::from(row.confirmed);
                 self.failure += u64::from(row.msm_failure);
             }
-            Outcome::Discarded { .. } => self.discarded += 1,
-            Outcome::Rejected { .. } => self.rejected += 1,
+            Outcome::Discarded { reason } => self.discarded.add(reason.as_str()),
+            Outcome::Rejected { error } => self.rejected.add(error.code.as_str()),
         }
+    }
+
+    fn refuse(&mut self, column: &str) {
+        self.accepted += 1;
+        self.refused.add(column);
     }
 
     /// Whether it adds up.
     pub fn adds_up(&self) -> bool {
-        self.accepted == self.stored + self.discarded + self.rejected
+        self.accepted == self.stored + self.discarded.sum() + self.rejected.sum() + self.refused.sum()
     }
 }
 
@@ -58,16 +104,18 @@ impl AddAssign<&Count> for Count {
     fn add_assign(&mut self, other: &Count) {
         self.accepted += other.accepted;
         self.stored += other.stored;
+        self.already_there += other.already_there;
         self.anomaly += other.anomaly;
         self.confirmed += other.confirmed;
         self.failure += other.failure;
-        self.discarded += other.discarded;
-        self.rejected += other.rejected;
+        self.discarded += &other.discarded;
+        self.rejected += &other.rejected;
+        self.refused += &other.refused;
     }
 }
 
 /// What became of measurements, in all and by test.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     all: Count,
     /// In the order in which they came; they are few, and the most frequent come first.
@@ -79,6 +127,18 @@ impl Counts {
     pub fn add(&mut self, test: &str, outcome: &Outcome) {
         self.all.add(outcome);
         self.of(test).add(outcome);
+    }
+
+    /// Counts one whose row is refused because of a column.
+    pub fn refuse(&mut self, test: &str, column: &str) {
+        self.all.refuse(column);
+        self.of(test).refuse(column);
+    }
+
+    /// Counts that the store already had a row of those that are stored.
+    pub fn already_there(&mut self, test: &str) {
+        self.all.already_there += 1;
+        self.of(test).already_there += 1;
     }
 
     /// Over all tests.
@@ -135,15 +195,27 @@ mod tests {
         for test in 0..3 * MOST_TESTS {
             counts.add(&test.to_string(), &discarded);
             counts.add(UNKNOWN, &rejected);
+            counts.refuse(UNKNOWN, "test_version");
         }
         let mut twice = counts.clone();
         twice.merge(&counts);
         for (counts, times) in [(counts, 3), (twice, 6)] {
             let number = times * MOST_TESTS as u64;
-            let all = Count { accepted: 2 * number, discarded: number, rejected: number, ..Count::default() };
-            assert_eq!(*counts.all(), all);
+            assert_eq!(counts.all().accepted, 3 * number);
+            assert_eq!(counts.all().discarded.iter().collect::<Vec<_>>(), [("unknown_country", number)]);
+            assert_eq!(counts.all().rejected.iter().collect::<Vec<_>>(), [("E-CAN", number)]);
+            assert_eq!(counts.all().refused.iter().collect::<Vec<_>>(), [("test_version", number)]);
             assert!(counts.adds_up());
             assert!(counts.tests().count() <= MOST_TESTS + 2);
         }
+    }
+
+    #[test]
+    fn counts_are_read_back() {
+        let mut counts = Counts::default();
+        counts.add("dash", &Outcome::Discarded { reason: Discard::UnknownCountry });
+        counts.refuse("ndt", "probe_asn");
+        let text = serde_json::to_string(&counts).unwrap();
+        assert_eq!(serde_json::from_str::<Counts>(&text).unwrap(), counts);
     }
 }

@@ -9,6 +9,7 @@ use crate::complaints::Complaints;
 use crate::ids;
 use crate::limits::Limits;
 use crate::sink::{Place, Record, Sink};
+use crate::source::Source;
 use crate::stats::{Counts, UNKNOWN};
 use ooni_core::error::{Code, Error};
 use ooni_core::explain::Explanation;
@@ -16,6 +17,7 @@ use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::{Reader, Value};
 use ooni_core::measurement::Measurement;
 use ooni_core::process::{Outcome, Scorer};
+use ooni_core::row::{FastpathRow, OpenvpnRow, Refused};
 use ooni_core::rules::Rules;
 use std::borrow::Cow;
 
@@ -30,6 +32,56 @@ pub struct Scoring<'f> {
     pub limits: Limits,
     /// Whether each outcome is explained.
     pub explain: bool,
+    /// Whether a can is given up where the reference gives it up.
+    pub strict: bool,
+    /// Which measurements are wanted, where the name of a file does not tell.
+    pub wanted: Option<&'f dyn Wanted>,
+    /// Whether rows are for a typed store: those that it would refuse are counted as refused, the others kept.
+    pub typed: bool,
+    /// Measurements after which no more are scored.
+    pub stop_after: Option<u64>,
+    /// Gets each POST body before it is scored.
+    pub spool: Option<&'f dyn Spool>,
+}
+
+impl<'f> Scoring<'f> {
+    /// All measurements by these lists and rules, with the usual limits and nothing else.
+    pub fn new(fingerprints: &'f Fingerprints, rules: Rules) -> Scoring<'f> {
+        Scoring {
+            fingerprints,
+            rules,
+            limits: Limits::default(),
+            explain: false,
+            strict: false,
+            wanted: None,
+            typed: false,
+            stop_after: None,
+            spool: None,
+        }
+    }
+}
+
+/// Chooses measurements by their content.
+pub trait Wanted: std::fmt::Debug + Sync {
+    /// Whether this one is wanted.
+    fn wants(&self, country: Option<&str>, test_name: Option<&str>) -> bool;
+}
+
+/// Keeps POST bodies.
+pub trait Spool: std::fmt::Debug + Sync {
+    /// Keeps one.
+    fn keep(&self, uid: &str, body: &[u8]);
+}
+
+/// A row that is to be stored.
+#[derive(Debug)]
+pub struct Kept {
+    /// The row of `fastpath`.
+    pub row: Box<FastpathRow>,
+    /// The row of `obs_openvpn`.
+    pub openvpn: Option<Box<OpenvpnRow>>,
+    /// The measurement in its file, from 0.
+    pub place: u64,
 }
 
 /// What came of a batch.
@@ -37,21 +89,36 @@ pub struct Scoring<'f> {
 pub struct Done {
     /// Output, to be written as it is.
     pub out: Vec<u8>,
+    /// Rows, if they are for a typed store.
+    pub rows: Vec<Kept>,
     /// What became of the measurements.
     pub counts: Counts,
     /// What standard error is to be told.
     pub complaints: Complaints,
+    /// Whether the file is given up after this.
+    pub gave_up: bool,
 }
 
 /// Output buffers that have grown beyond this give their memory back.
-const KEPT: usize = 16 << 20;
+const KEPT: usize = 4 << 20;
+
+/// What a row that is kept takes, near enough.
+const ROW: usize = 2 << 10;
 
 impl Done {
     /// Makes it as new, but for its memory.
     pub fn clear(&mut self) {
         self.out.clear();
         self.out.shrink_to(KEPT);
+        self.rows.clear();
         self.counts = Counts::default();
+        self.complaints = Complaints::default();
+        self.gave_up = false;
+    }
+
+    /// The memory that it holds in bytes, near enough.
+    pub fn weight(&self) -> usize {
+        self.out.len() + self.rows.len() * ROW + ROW
     }
 }
 
@@ -61,8 +128,10 @@ pub struct Worker<'f> {
     /// Reads the lines of cases, whose measurements `reader` reads.
     lines: Reader,
     scorer: Scorer<'f>,
-    explain: bool,
+    scoring: Scoring<'f>,
     sink: Box<dyn Sink>,
+    /// Measurements that are still to be scored.
+    left: u64,
 }
 
 impl<'f> Worker<'f> {
@@ -73,100 +142,162 @@ impl<'f> Worker<'f> {
             reader: Reader::with_limits(limits),
             lines: Reader::with_limits(limits),
             scorer: Scorer::new(scoring.fingerprints, scoring.rules),
-            explain: scoring.explain,
+            scoring: *scoring,
             sink,
+            left: scoring.stop_after.unwrap_or(u64::MAX),
         }
     }
 
     /// Scores all entries of a batch, in order.
-    pub fn work(&mut self, batch: &Batch, done: &mut Done) {
-        let Worker { reader, lines, scorer, explain, sink } = self;
-        let mut desk = Desk { scorer, explain: *explain, sink: &mut **sink, done };
+    pub fn work(&mut self, batch: &Batch, source: &Source, done: &mut Done) {
+        let Worker { reader, lines, scorer, scoring, sink, left } = self;
+        let before = done.counts.all().accepted;
+        let mut desk = Desk { scorer, scoring, sink: &mut **sink, source, done };
         for entry in batch.entries() {
-            desk.entry(reader, lines, batch, entry);
+            if desk.done.counts.all().accepted - before >= *left {
+                break;
+            }
+            let gives_up = desk.entry(reader, lines, batch, entry);
+            if gives_up && scoring.strict {
+                desk.done.gave_up = true;
+                break;
+            }
         }
+        *left -= done.counts.all().accepted - before;
+    }
+
+    /// Whether as many were scored as were asked for.
+    pub fn has_enough(&self) -> bool {
+        self.left == 0
     }
 }
 
 /// What an entry needs besides readers, which its values borrow.
 struct Desk<'w, 'f> {
     scorer: &'w Scorer<'f>,
-    explain: bool,
+    scoring: &'w Scoring<'f>,
     sink: &'w mut dyn Sink,
+    source: &'w Source,
     done: &'w mut Done,
 }
 
+/// An entry, and where it is.
+#[derive(Clone, Copy)]
+struct At<'b> {
+    place: Place<'b>,
+    /// The measurement in its file, from 0.
+    number: u64,
+}
+
 impl Desk<'_, '_> {
-    fn entry(&mut self, reader: &mut Reader, lines: &mut Reader, batch: &Batch, entry: &Entry) {
-        let place = place(batch, entry);
-        let source = batch.source(entry);
+    /// Scores an entry. True where the reference gives up the can.
+    fn entry(&mut self, reader: &mut Reader, lines: &mut Reader, batch: &Batch, entry: &Entry) -> bool {
+        let at = At { place: place(batch, entry, self.source), number: entry.at.place };
+        let named = uid_of_name(batch, entry, self.source);
         if let Some(trouble) = &entry.trouble {
-            return self.reject(&place, uid_of_name(batch, entry), None, (**trouble).clone());
+            let mut error = (**trouble).clone();
+            if entry.gives_up && self.scoring.strict {
+                error.message += GIVEN_UP;
+            }
+            self.reject(at, named, None, error);
+            return entry.gives_up;
         }
         let text = batch.text(entry);
-        if matches!(entry.kind, Kind::Case(_)) {
-            return self.case(reader, lines, text, &place);
+        if entry.kind == Kind::Case {
+            self.case(reader, lines, text, at);
+            return false;
+        }
+        if let (Some(spool), Kind::Post, Some(uid)) = (self.scoring.spool, entry.kind, named) {
+            spool.keep(uid, text);
         }
         let document = match reader.read(text) {
             Ok(document) => document,
-            Err(error) => return self.reject(&place, uid_of_name(batch, entry), None, error.into()),
+            Err(error) => {
+                self.reject(at, named, None, error.into());
+                return false;
+            }
         };
         let root = document.root();
-        match &entry.kind {
-            Kind::Line(_) => {
+        match entry.kind {
+            Kind::Line | Kind::Yaml => {
+                if self.scoring.strict && !root.is_object() {
+                    let error = format!("a line that is no object{GIVEN_UP}");
+                    self.reject(at, None, Some(root), Error::new(Code::Can, "", error));
+                    return true;
+                }
                 let given = root.field("measurement_uid").value().text();
                 let uid = match &given {
                     Some(uid) => String::from_utf8_lossy(uid),
                     None => Cow::Owned(trivial(text, root)),
                 };
-                self.score(root, &uid, &place);
+                self.score(root, &uid, at);
             }
-            Kind::Document => match &source.uid {
-                Some(uid) => self.score(root, uid, &place),
-                None => self.score(root, &trivial(text, root), &place),
+            Kind::Document => match named {
+                Some(uid) => self.score(root, uid, at),
+                None => self.score(root, &trivial(text, root), at),
             },
-            Kind::Member(_) => {
-                let uid = uid_of_name(batch, entry).unwrap_or_default();
+            Kind::Post => {
+                let uid = named.unwrap_or_default();
                 match content(root) {
-                    Ok(content) => self.score(content, uid, &place),
-                    Err(error) => self.reject(&place, Some(uid), Some(root), error),
+                    Ok(content) => self.score(content, uid, at),
+                    Err(NoContent { mut error, gives_up }) => {
+                        if gives_up && self.scoring.strict {
+                            error.message += GIVEN_UP;
+                        }
+                        self.reject(at, Some(uid), Some(root), error);
+                        return gives_up;
+                    }
                 }
             }
-            Kind::File | Kind::Case(_) => {}
+            Kind::Whole | Kind::Case => {}
         }
+        false
     }
 
-    fn case(&mut self, reader: &mut Reader, lines: &mut Reader, text: &[u8], place: &Place<'_>) {
+    fn case(&mut self, reader: &mut Reader, lines: &mut Reader, text: &[u8], at: At<'_>) {
         let line = match lines.read(text) {
             Ok(line) => line,
-            Err(error) => return self.reject(place, None, None, error.into()),
+            Err(error) => return self.reject(at, None, None, error.into()),
         };
         match case(line.root()) {
             Ok(None) => {} // passed over
-            Err(error) => self.reject(place, None, None, error),
+            Err(error) => self.reject(at, None, None, error),
             Ok(Some(Case { uid, raw })) => {
                 let uid = String::from_utf8_lossy(&uid);
                 match reader.read(&raw) {
-                    Ok(document) => self.score(document.root(), &uid, place),
-                    Err(error) => self.reject(place, Some(&uid), None, error.into()),
+                    Ok(document) => self.score(document.root(), &uid, at),
+                    Err(error) => self.reject(at, Some(&uid), None, error.into()),
                 }
             }
         }
     }
 
-    fn score(&mut self, value: Value<'_>, uid: &str, place: &Place<'_>) {
-        if self.explain {
+    fn score(&mut self, value: Value<'_>, uid: &str, at: At<'_>) {
+        if let Some(wanted) = self.scoring.wanted
+            && self.source.unsorted
+            && !is_wanted(wanted, value)
+        {
+            return;
+        }
+        if self.scoring.explain {
             let explanation = self.scorer.explain(value, uid);
-            self.record(Some(uid), &explanation.outcome, Some(&explanation), Some(value), place);
+            self.record(Some(uid), &explanation.outcome, Some(&explanation), Some(value), &at.place);
         } else {
             let outcome = self.scorer.process(value, uid);
-            self.record(Some(uid), &outcome, None, Some(value), place);
+            let is_refused = self.record(Some(uid), &outcome, None, Some(value), &at.place);
+            if self.scoring.typed
+                && !is_refused
+                && let Outcome::Stored { row, openvpn } = outcome
+            {
+                self.done.rows.push(Kept { row, openvpn, place: at.number });
+            }
         }
     }
 
-    fn reject(&mut self, place: &Place<'_>, uid: Option<&str>, value: Option<Value<'_>>, error: Error) {
+    fn reject(&mut self, at: At<'_>, uid: Option<&str>, value: Option<Value<'_>>, error: Error) {
+        let place = &at.place;
         self.done.complaints.add(|| format!("{place}: {error}"));
-        if self.explain {
+        if self.scoring.explain {
             let explanation = self.scorer.explain_unread(error, uid.unwrap_or_default());
             self.record(uid, &explanation.outcome, Some(&explanation), value, place);
         } else {
@@ -174,6 +305,7 @@ impl Desk<'_, '_> {
         }
     }
 
+    /// Writes what came of an entry and counts it. True when its row is refused.
     fn record(
         &mut self,
         uid: Option<&str>,
@@ -181,45 +313,75 @@ impl Desk<'_, '_> {
         explanation: Option<&Explanation>,
         value: Option<Value<'_>>,
         place: &Place<'_>,
-    ) {
+    ) -> bool {
         let measurement = match outcome {
             Outcome::Stored { .. } => None,
             _ => value.and_then(|value| Measurement::new(value).ok()),
         };
         let name = match (outcome, &measurement) {
             (Outcome::Stored { row, .. }, _) => row.test_name.as_str().map(Cow::Borrowed),
-            (_, Some(measurement)) => {
-                let name = measurement.field("test_name").value().text();
-                name.map(|name| Cow::Owned(String::from_utf8_lossy(&name).into_owned()))
-            }
+            (_, Some(measurement)) => text_of(*measurement, "test_name").map(Cow::Owned),
             _ => None,
         };
         let name = name.filter(|name| !name.is_empty()).unwrap_or(Cow::Borrowed(UNKNOWN));
-        self.done.counts.add(&name, outcome);
+        let refused = if self.scoring.typed { refusal(outcome) } else { None };
+        match &refused {
+            None => self.done.counts.add(&name, outcome),
+            Some(refused) => {
+                self.done.counts.refuse(&name, &refused.column);
+                self.done.complaints.add(|| format!("{place}: the row is refused: {refused}"));
+            }
+        }
         let record = Record { uid, outcome, explanation, measurement, place };
         self.sink.write(&record, &mut self.done.out);
+        refused.is_some()
     }
 }
 
+/// What is added to an error where the reference loses the rest of a can.
+const GIVEN_UP: &str = "; the rest of the can is given up";
+
+/// Why a typed store would not take what came out.
+fn refusal(outcome: &Outcome) -> Option<Refused> {
+    match outcome {
+        Outcome::Stored { row, .. } => row.acceptance().err(),
+        _ => None,
+    }
+}
+
+/// Whether a measurement is wanted. One that cannot be told apart is: it is to be seen why.
+fn is_wanted(wanted: &dyn Wanted, value: Value<'_>) -> bool {
+    let Ok(measurement) = Measurement::new(value) else { return true };
+    let [country, test_name] = ["probe_cc", "test_name"].map(|key| text_of(measurement, key));
+    wanted.wants(country.as_deref(), test_name.as_deref())
+}
+
+fn text_of(measurement: Measurement<'_>, key: &'static str) -> Option<String> {
+    let text = measurement.field(key).value().text()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
 /// Where an entry is.
-fn place<'b>(batch: &'b Batch, entry: &'b Entry) -> Place<'b> {
-    let (line, member) = match &entry.kind {
-        Kind::Line(line) | Kind::Case(line) => (Some(*line), None),
-        Kind::Member(name) => (None, Some(batch.name(name))),
-        Kind::File | Kind::Document => (None, None),
-    };
-    Place { file: &batch.source(entry).name, line, member, byte: entry.at }
+fn place<'b>(batch: &'b Batch, entry: &Entry, source: &'b Source) -> Place<'b> {
+    let number = |kinds: &[Kind]| (entry.at.number > 0 && kinds.contains(&entry.kind)).then_some(entry.at.number);
+    Place {
+        file: &source.name,
+        line: number(&[Kind::Line, Kind::Case]),
+        entry: number(&[Kind::Yaml]),
+        member: batch.member(entry),
+        byte: entry.at.at,
+    }
 }
 
 /// The uid that the name of a file or member says, whatever is inside.
-fn uid_of_name<'b>(batch: &'b Batch, entry: &'b Entry) -> Option<&'b str> {
-    match &entry.kind {
-        Kind::Document => batch.source(entry).uid.as_deref(),
-        Kind::Member(name) => {
-            let name = std::str::from_utf8(batch.name(name)).ok()?.strip_suffix(".post")?;
+fn uid_of_name<'b>(batch: &'b Batch, entry: &Entry, source: &'b Source) -> Option<&'b str> {
+    match entry.kind {
+        Kind::Document => source.uid.as_deref(),
+        Kind::Post => {
+            let name = std::str::from_utf8(batch.member(entry)?).ok()?.strip_suffix(".post")?;
             Some(name.rsplit_once('/')?.1)
         }
-        Kind::File | Kind::Line(_) | Kind::Case(_) => None,
+        Kind::Whole | Kind::Line | Kind::Case | Kind::Yaml => None,
     }
 }
 
@@ -230,20 +392,28 @@ fn trivial(text: &[u8], root: Value<'_>) -> String {
     ids::trivial(text, measurement.field("measurement_start_time").value().text().as_deref())
 }
 
-/// The measurement in a POST body out of a postcan (formats spec §7.1). Where the reference gives up the can, the one
-/// member is rejected.
-fn content(root: Value<'_>) -> Result<Value<'_>, Error> {
-    let error = |path: &str, sentence: &str| Err(Error::new(Code::Can, path, sentence));
+/// Why there is no measurement in a POST body.
+struct NoContent {
+    error: Error,
+    /// Whether the reference gives up the can here; else it passes by the member.
+    gives_up: bool,
+}
+
+/// The measurement in a POST body out of a postcan (formats spec §7.1).
+fn content(root: Value<'_>) -> Result<Value<'_>, NoContent> {
+    let none = |path: &str, sentence: &str, gives_up| {
+        Err(NoContent { error: Error::new(Code::Can, path, sentence), gives_up })
+    };
     if !root.is_object() {
-        return error("", "a POST body that is no object");
+        return none("", "a POST body that is no object", true);
     }
     let format = root.field("format").value();
     if !format.is_text("json") {
-        return error("/format", "a POST body whose format is not json");
+        return none("/format", "a POST body whose format is not json", false);
     }
     match root.field("content").found() {
         None => Ok(Value::EMPTY_OBJECT),
         Some(content) if content.is_object() => Ok(content),
-        Some(_) => error("/content", "a POST body whose content is no object"),
+        Some(_) => none("/content", "a POST body whose content is no object", true),
     }
 }

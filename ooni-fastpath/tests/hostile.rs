@@ -214,7 +214,7 @@ fn members_that_are_no_files() {
     append(&mut builder, &member(1), post(GOOD).as_bytes());
     let ran = score(&[files.add("x.tar.gz", gzip(&builder.into_inner().unwrap()))]);
     assert_eq!(ran.outcomes(), ["E-CAN", "E-CAN", "E-CAN", "E-CAN", "stored"]);
-    assert_eq!(ran.messages()[1], "a member that is a symbolic link and no POST body");
+    assert_eq!(ran.messages()[1], "a member that is a symbolic link and no file");
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn folders_and_names() {
     assert_eq!(ran.outcomes(), ["stored", "stored", "E-CAN", "E-CAN"]);
     let messages = ran.messages();
     assert!(messages[0].starts_with("cannot be opened: "), "{}", messages[0]);
-    assert_eq!(messages[1], "LZ4 cans are not yet read");
+    assert_eq!(messages[1], "the file is empty where LZ4 should be; 0 measurements were read");
     assert!(ran.err.ends_with("4 read: 2 stored, 0 discarded, 2 rejected; 1 file of another name passed over\n"));
     // Given directly, a file of another name is an error, and so is one that is not there.
     let given: [PathBuf; 3] =

@@ -1,13 +1,15 @@
 //! [`Input`]: the bytes of a file, decompressed. The one place that decompresses, and the one that bounds it.
 //!
-//! Gzip of several members is read to its end. Zero bytes after the last member are padding; anything else there is an
-//! error, as is a file that ends inside a member. All that was decompressed before an error has been delivered by then.
+//! Gzip of several members and LZ4 of several frames are read to their end. After the last gzip member zero bytes are
+//! padding; anything else there is an error, as is a file that ends inside a member or frame. All that was decompressed
+//! before an error has been delivered by then.
 
 use crate::limits::RATIO_FREE;
 use flate2::{Decompress, FlushDecompress, Status};
+use lz4_flex::frame::FrameDecoder;
 use ooni_core::error::{Code, Error};
 use std::fmt;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 
 /// Bytes read from a file at once.
 const CHUNK: usize = 64 << 10;
@@ -23,24 +25,25 @@ pub struct Broken {
 
 /// The bytes of a file, decompressed.
 pub struct Input {
-    bytes: Box<dyn Read + Send>,
     form: Form,
-    /// Bytes read from the file and not yet used are `chunk[used..filled]`. Empty for what is not compressed.
-    chunk: Box<[u8]>,
-    used: usize,
-    filled: usize,
-    /// Bytes of the file before `chunk[used]`.
-    total_in: u64,
     total_out: u64,
     ratio: u64,
     failed: Option<Broken>,
 }
 
-#[derive(Debug)]
 enum Form {
-    Plain,
-    Unknown,
-    Gzip(Box<Decompress>, Stage),
+    Plain(Stored),
+    /// The first bytes will tell.
+    Unknown(Stored),
+    Gzip {
+        from: Stored,
+        inflate: Box<Decompress>,
+        stage: Stage,
+    },
+    Lz4 {
+        decoder: Box<FrameDecoder<Stored>>,
+        inside: bool,
+    },
 }
 
 /// Where in a file of gzip members the reading is.
@@ -54,23 +57,27 @@ enum Stage {
 impl Input {
     /// Bytes as they are.
     pub fn plain(bytes: Box<dyn Read + Send>) -> Input {
-        Input::new(bytes, Form::Plain, u64::MAX)
+        Input::new(Form::Plain(Stored::new(bytes)), u64::MAX)
     }
 
     /// Gzip. Beyond [`RATIO_FREE`] bytes it may not become more than `ratio` times its size.
     pub fn gzip(bytes: Box<dyn Read + Send>, ratio: u64) -> Input {
-        Input::new(bytes, gzip(), ratio)
+        Input::new(gzip(Stored::new(bytes)), ratio)
+    }
+
+    /// LZ4 frames, bounded likewise.
+    pub fn lz4(bytes: Box<dyn Read + Send>, ratio: u64) -> Input {
+        let decoder = Box::new(FrameDecoder::new(Stored::new(bytes)));
+        Input::new(Form::Lz4 { decoder, inside: false }, ratio)
     }
 
     /// Gzip if it begins like that, else bytes as they are.
     pub fn sniffed(bytes: Box<dyn Read + Send>, ratio: u64) -> Input {
-        Input::new(bytes, Form::Unknown, ratio)
+        Input::new(Form::Unknown(Stored::new(bytes)), ratio)
     }
 
-    fn new(bytes: Box<dyn Read + Send>, form: Form, ratio: u64) -> Input {
-        let chunk = if matches!(form, Form::Plain) { 0 } else { CHUNK };
-        let chunk = vec![0; chunk].into_boxed_slice();
-        Input { bytes, form, chunk, used: 0, filled: 0, total_in: 0, total_out: 0, ratio, failed: None }
+    fn new(form: Form, ratio: u64) -> Input {
+        Input { form, total_out: 0, ratio, failed: None }
     }
 
     /// Reads on; 0 is the end.
@@ -81,12 +88,13 @@ impl Input {
         if let Some(broken) = &self.failed {
             return Err(broken.clone());
         }
-        let before = self.total_out;
-        let result = self.read_form(into);
+        let (bytes, result) = self.read_form(into);
+        self.total_out += bytes as u64;
+        let result = result.and_then(|()| self.check_ratio());
         // What was decompressed before the error goes first.
-        let bytes = (self.total_out - before) as usize;
         match result {
-            Err(broken) => {
+            Err(error) => {
+                let broken = Broken { at: self.total_in(), error };
                 self.failed = Some(broken.clone());
                 if bytes > 0 { Ok(bytes) } else { Err(broken) }
             }
@@ -94,134 +102,249 @@ impl Input {
         }
     }
 
-    fn read_form(&mut self, into: &mut [u8]) -> Result<(), Broken> {
-        match &mut self.form {
-            Form::Plain => self.read_plain(into),
-            Form::Gzip(..) => self.read_gzip(into),
-            Form::Unknown => {
-                while self.filled < 2 && self.refill()? {}
-                let is_gzip = self.chunk[..self.filled].starts_with(&[0x1f, 0x8b]);
-                self.form = if is_gzip { gzip() } else { Form::Plain };
-                self.read_form(into)
-            }
+    /// Bytes of the file that have been used.
+    fn total_in(&self) -> u64 {
+        match &self.form {
+            Form::Plain(from) | Form::Unknown(from) | Form::Gzip { from, .. } => from.total,
+            Form::Lz4 { decoder, .. } => decoder.get_ref().total,
         }
     }
 
-    fn read_plain(&mut self, into: &mut [u8]) -> Result<(), Broken> {
-        let rest = &self.chunk[self.used..self.filled];
+    fn read_form(&mut self, into: &mut [u8]) -> (usize, Result<(), Error>) {
+        match &mut self.form {
+            Form::Plain(from) => split(from.read(into).map_err(unreadable)),
+            Form::Gzip { from, inflate, stage } => read_gzip(from, inflate, stage, into),
+            Form::Lz4 { decoder, inside } => split(read_lz4(decoder, inside, into)),
+            Form::Unknown(from) => match from.at_least(2) {
+                Err(error) => (0, Err(unreadable(error))),
+                Ok(_) => {
+                    let from = std::mem::take(from);
+                    let is_gzip = from.rest().starts_with(&[0x1f, 0x8b]);
+                    self.form = if is_gzip { gzip(from) } else { Form::Plain(from) };
+                    self.read_form(into)
+                }
+            },
+        }
+    }
+
+    fn check_ratio(&self) -> Result<(), Error> {
+        let ratio = self.ratio;
+        if self.total_out <= RATIO_FREE || self.total_out / ratio <= self.total_in() {
+            return Ok(());
+        }
+        Err(Error::new(Code::Limit, "", format!("decompresses to more than {ratio} times its size")))
+    }
+}
+
+fn split(result: Result<usize, Error>) -> (usize, Result<(), Error>) {
+    match result {
+        Ok(bytes) => (bytes, Ok(())),
+        Err(error) => (0, Err(error)),
+    }
+}
+
+fn gzip(from: Stored) -> Form {
+    Form::Gzip { from, inflate: Box::new(Decompress::new_gzip(15)), stage: Stage::Inside }
+}
+
+/// Decompresses until there is something, or the file at its end.
+fn read_gzip(
+    from: &mut Stored,
+    inflate: &mut Decompress,
+    stage: &mut Stage,
+    into: &mut [u8],
+) -> (usize, Result<(), Error>) {
+    let mut bytes = 0;
+    let result = loop {
+        if bytes > 0 {
+            break Ok(());
+        }
+        // At the end of the file there may still be output left.
+        let at_end = match from.at_least(1) {
+            Ok(available) => available == 0,
+            Err(error) => break Err(unreadable(error)),
+        };
+        let rest = from.rest();
+        match *stage {
+            Stage::Between | Stage::Padding if at_end => break Ok(()),
+            Stage::Inside => {
+                let (total_in, total_out) = (inflate.total_in(), inflate.total_out());
+                let result = inflate.decompress(rest, into, FlushDecompress::None);
+                let used = (inflate.total_in() - total_in) as usize;
+                bytes = (inflate.total_out() - total_out) as usize;
+                from.take(used);
+                match result {
+                    Ok(Status::StreamEnd) => *stage = Stage::Between,
+                    Ok(_) if used > 0 || bytes > 0 => {}
+                    Ok(_) if from.total == 0 => break Err(can_error("the file is empty where gzip should be")),
+                    Ok(_) => break Err(can_error("the file ends inside its gzip data")),
+                    Err(error) => {
+                        let error = error.message().map_or_else(|| "wrong data".to_owned(), str::to_owned);
+                        break Err(can_error(&format!("not sound gzip data: {error}")));
+                    }
+                }
+            }
+            Stage::Between if rest.first() == Some(&0x1f) => {
+                inflate.reset(true);
+                *stage = Stage::Inside;
+            }
+            Stage::Between | Stage::Padding => {
+                *stage = Stage::Padding;
+                let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
+                let garbage = zeros < rest.len();
+                from.take(zeros);
+                if garbage {
+                    break Err(can_error("something else follows the gzip data"));
+                }
+            }
+        }
+    };
+    (bytes, result)
+}
+
+/// Likewise. The decoder reads a frame and says 0 at its end; frames that hold something else are passed by here.
+fn read_lz4(decoder: &mut FrameDecoder<Stored>, inside: &mut bool, into: &mut [u8]) -> Result<usize, Error> {
+    loop {
+        if !*inside {
+            let from = decoder.get_mut();
+            if from.at_least(4).map_err(unreadable)? == 0 {
+                let nothing = || can_error("the file is empty where LZ4 should be");
+                return if from.total == 0 { Err(nothing()) } else { Ok(0) };
+            }
+            if let Some(&[kind, 0x2a, 0x4d, 0x18]) = from.rest().first_chunk()
+                && kind >> 4 == 5
+            {
+                from.pass_by_frame()?;
+                continue;
+            }
+            *inside = true;
+        }
+        let before = decoder.get_ref().total;
+        match decoder.read(into) {
+            Ok(0) if decoder.get_ref().total == before => return Err(can_error("not sound LZ4 data")),
+            Ok(0) => *inside = false,
+            Ok(bytes) => return Ok(bytes),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                return Err(can_error("the file ends inside its LZ4 data"));
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(can_error(&format!("not sound LZ4 data: {error}"))),
+        }
+    }
+}
+
+/// The bytes of a file as they lie there.
+#[derive(Default)]
+struct Stored {
+    bytes: Option<Box<dyn Read + Send>>,
+    /// Bytes read from the file and not yet used are `chunk[used..filled]`.
+    chunk: Box<[u8]>,
+    used: usize,
+    filled: usize,
+    /// Bytes of the file before `chunk[used]`.
+    total: u64,
+}
+
+impl Stored {
+    fn new(bytes: Box<dyn Read + Send>) -> Stored {
+        Stored { bytes: Some(bytes), ..Stored::default() }
+    }
+
+    /// Bytes that have been read and not used.
+    fn rest(&self) -> &[u8] {
+        &self.chunk[self.used..self.filled]
+    }
+
+    /// Counts bytes as used.
+    fn take(&mut self, bytes: usize) {
+        self.used += bytes;
+        self.total += bytes as u64;
+    }
+
+    /// Reads until so many bytes are there, or all; returns how many are.
+    fn at_least(&mut self, least: usize) -> io::Result<usize> {
+        if self.chunk.is_empty() {
+            self.chunk = vec![0; CHUNK].into_boxed_slice();
+        }
+        if self.used == self.filled {
+            (self.used, self.filled) = (0, 0);
+        } else if self.filled - self.used < least {
+            self.chunk.copy_within(self.used..self.filled, 0);
+            (self.used, self.filled) = (0, self.filled - self.used);
+        }
+        while self.filled - self.used < least {
+            let bytes = read(&mut self.bytes, &mut self.chunk[self.filled..])?;
+            if bytes == 0 {
+                break;
+            }
+            self.filled += bytes;
+        }
+        Ok(self.filled - self.used)
+    }
+
+    /// Passes by an LZ4 frame that holds something else.
+    fn pass_by_frame(&mut self) -> Result<(), Error> {
+        let cut = || can_error("the file ends inside its LZ4 data");
+        if self.at_least(8).map_err(unreadable)? < 8 {
+            return Err(cut());
+        }
+        self.take(4);
+        let Some(&size) = self.rest().first_chunk() else { return Err(cut()) };
+        self.take(4);
+        let mut left = u32::from_le_bytes(size) as usize;
+        while left > 0 {
+            let bytes = self.at_least(1).map_err(unreadable)?.min(left);
+            if bytes == 0 {
+                return Err(cut());
+            }
+            self.take(bytes);
+            left -= bytes;
+        }
+        Ok(())
+    }
+}
+
+impl Read for Stored {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.rest().is_empty() && into.len() < CHUNK {
+            self.at_least(1)?;
+        }
+        let rest = self.rest();
         let bytes = if rest.is_empty() {
-            read(&mut *self.bytes, into).map_err(|error| self.broken(error))?
+            read(&mut self.bytes, into)?
         } else {
             let bytes = rest.len().min(into.len());
             into[..bytes].copy_from_slice(&rest[..bytes]);
             self.used += bytes;
             bytes
         };
-        self.total_in += bytes as u64;
-        self.total_out += bytes as u64;
-        Ok(())
-    }
-
-    /// Decompresses until there is something, or the file at its end.
-    fn read_gzip(&mut self, into: &mut [u8]) -> Result<(), Broken> {
-        let before = self.total_out;
-        while self.total_out == before {
-            // At the end of the file there may still be output left.
-            let at_end = self.used == self.filled && !self.refill()?;
-            let Form::Gzip(inflate, stage) = &mut self.form else { return Ok(()) };
-            let rest = &self.chunk[self.used..self.filled];
-            match *stage {
-                Stage::Between | Stage::Padding if at_end => return Ok(()),
-                Stage::Inside => {
-                    let (total_in, total_out) = (inflate.total_in(), inflate.total_out());
-                    let result = inflate.decompress(rest, into, FlushDecompress::None);
-                    let bytes_in = inflate.total_in() - total_in;
-                    let bytes_out = inflate.total_out() - total_out;
-                    self.used += bytes_in as usize;
-                    self.total_in += bytes_in;
-                    self.total_out += bytes_out;
-                    match result {
-                        Ok(Status::StreamEnd) => *stage = Stage::Between,
-                        Ok(_) if bytes_in > 0 || bytes_out > 0 => {}
-                        Ok(_) if self.total_in == 0 => {
-                            return Err(self.broken(can_error("the file is empty where gzip should be")));
-                        }
-                        Ok(_) => return Err(self.broken(can_error("the file ends inside its gzip data"))),
-                        Err(error) => {
-                            let error = error.message().map_or_else(|| "wrong data".to_owned(), str::to_owned);
-                            return Err(self.broken(can_error(&format!("not sound gzip data: {error}"))));
-                        }
-                    }
-                    self.check_ratio()?;
-                }
-                Stage::Between if rest.first() == Some(&0x1f) => {
-                    inflate.reset(true);
-                    *stage = Stage::Inside;
-                }
-                Stage::Between | Stage::Padding => {
-                    *stage = Stage::Padding;
-                    let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
-                    let garbage = zeros < rest.len();
-                    self.used += zeros;
-                    self.total_in += zeros as u64;
-                    if garbage {
-                        return Err(self.broken(can_error("something else follows the gzip data")));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn check_ratio(&self) -> Result<(), Broken> {
-        if self.total_out <= RATIO_FREE || self.total_out / self.ratio <= self.total_in {
-            return Ok(());
-        }
-        let ratio = self.ratio;
-        Err(self.broken(Error::new(Code::Limit, "", format!("decompresses to more than {ratio} times its size"))))
-    }
-
-    /// Reads the next chunk, once the last has been used; false at the end.
-    fn refill(&mut self) -> Result<bool, Broken> {
-        if self.used == self.filled {
-            (self.used, self.filled) = (0, 0);
-        }
-        match read(&mut *self.bytes, &mut self.chunk[self.filled..]) {
-            Ok(bytes) => {
-                self.filled += bytes;
-                Ok(bytes > 0)
-            }
-            Err(error) => Err(self.broken(error)),
-        }
-    }
-
-    #[cold]
-    fn broken(&self, error: Error) -> Broken {
-        Broken { at: self.total_in, error }
+        self.total += bytes as u64;
+        Ok(bytes)
     }
 }
 
-fn gzip() -> Form {
-    Form::Gzip(Box::new(Decompress::new_gzip(15)), Stage::Inside)
+fn read(bytes: &mut Option<Box<dyn Read + Send>>, into: &mut [u8]) -> io::Result<usize> {
+    let Some(bytes) = bytes else { return Ok(0) };
+    loop {
+        match bytes.read(into) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // for map_err
+fn unreadable(error: io::Error) -> Error {
+    can_error(&format!("cannot be read: {error}"))
 }
 
 fn can_error(sentence: &str) -> Error {
     Error::new(Code::Can, "", sentence)
 }
 
-fn read(bytes: &mut dyn Read, into: &mut [u8]) -> Result<usize, Error> {
-    loop {
-        match bytes.read(into) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(can_error(&format!("cannot be read: {error}"))),
-            Ok(bytes) => return Ok(bytes),
-        }
-    }
-}
-
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Input").field("form", &self.form).field("total_in", &self.total_in).finish_non_exhaustive()
+        f.debug_struct("Input").field("total_in", &self.total_in()).finish_non_exhaustive()
     }
 }
 

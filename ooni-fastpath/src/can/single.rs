@@ -2,7 +2,7 @@
 
 use super::decompress::Broken;
 use super::{Fed, Feed, Filled};
-use crate::batch::{Batch, Kind};
+use crate::batch::{Batch, Kind, Where};
 use ooni_core::error::{Code, Error};
 
 /// A file of one document.
@@ -20,23 +20,24 @@ impl Single {
 
     pub(super) fn fill(&mut self, batch: &mut Batch) -> Filled {
         let mut start = self.feed.resume(batch);
+        let whole = Where { at: Some(0), ..Where::default() };
         loop {
             match self.feed.more(batch, &mut start) {
                 Fed::Text if batch.filled() - start > self.limit => {
                     batch.truncate(start);
                     let error = format!("a file beyond the limit of {} bytes", self.limit);
-                    batch.push_trouble(Kind::Document, 0, Error::new(Code::Limit, "", error));
+                    batch.push_trouble(Kind::Document, whole, Error::new(Code::Limit, "", error));
                     return Filled::Done;
                 }
                 Fed::Text => {}
                 Fed::Full => return Filled::More,
                 Fed::End => {
-                    batch.push(Kind::Document, 0, start..batch.filled());
+                    batch.push(Kind::Document, whole, start..batch.filled());
                     return Filled::Done;
                 }
                 Fed::Broken(Broken { at, error }) => {
                     batch.truncate(start);
-                    batch.push_trouble(Kind::File, at, error);
+                    batch.push_trouble(Kind::Whole, Where { at: Some(at), ..whole }, error);
                     return Filled::Done;
                 }
             }

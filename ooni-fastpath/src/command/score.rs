@@ -7,7 +7,6 @@ use crate::fingerprints;
 use crate::pipeline::{self, Plan};
 use crate::progress::Progress;
 use crate::sink::{Csv, Jsonl, Sink, Table};
-use crate::source::Feeder;
 use crate::source::local::Walked;
 use crate::stats::{Count, Counts};
 use crate::worker::{Done, Scoring};
@@ -16,6 +15,8 @@ use ooni_core::fingerprint::Fingerprints;
 use ooni_core::rules::{Rules, Ruleset};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Scores what was asked for.
 pub fn run(arguments: &Score) -> ExitCode {
@@ -54,10 +55,9 @@ fn with_lists(arguments: &Score, lists: &Fingerprints) -> ExitCode {
         None => Walked::paths(&arguments.paths),
     };
     let scoring = Scoring {
-        fingerprints: lists,
-        rules: arguments.rules.into(),
         limits: arguments.limits(),
         explain: arguments.explain,
+        ..Scoring::new(lists, arguments.rules.into())
     };
     let sink = sinks(arguments.format, scoring.rules, lists);
     let mut run = Run {
@@ -122,12 +122,13 @@ impl Run {
             .jobs
             .map_or_else(|| std::thread::available_parallelism().map_or(1, |number| number.get()), usize::from);
         let Walked { files, passed_over, bytes } = walked;
-        let feeder = Feeder::new(files, scoring.limits);
-        self.progress = Progress::new(bytes, feeder.bytes_read());
+        let read = Arc::default();
+        self.progress = Progress::new(bytes, Arc::clone(&read));
         let mut text = Vec::new();
         sink().begin(&mut text);
         self.out.write_all(&text)?;
-        let result = pipeline::run(&Plan { scoring, jobs, sink }, feeder, &mut |done| self.put(done));
+        let plan = Plan { scoring, jobs, sink, stop: &AtomicBool::new(false), read: &read };
+        let result = pipeline::run(&plan, Box::new(files.into_iter()), &mut |piece| self.put(&mut piece.done));
         self.progress.finish();
         result?;
         text.clear();
@@ -154,7 +155,8 @@ impl Run {
             unseen => tell(&format!("and {unseen} more")),
         }
         let Count { accepted, stored, discarded, rejected, .. } = self.counts.all();
-        if *rejected > 0 || passed_over > 0 {
+        let (discarded, rejected) = (discarded.sum(), rejected.sum());
+        if rejected > 0 || passed_over > 0 {
             let files = match passed_over {
                 0 => String::new(),
                 1 => "; 1 file of another name passed over".to_owned(),
@@ -166,6 +168,6 @@ impl Run {
             tell("the counts do not add up: please report this");
             return ExitCode::FAILURE;
         }
-        if *rejected > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        if rejected > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }

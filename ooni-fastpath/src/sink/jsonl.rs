@@ -8,7 +8,7 @@
 //! | `openvpn` | stored, for that test | the columns of `obs_openvpn` |
 //! | `reason` | discarded | `no_report_id`, `unknown_country` or `unknown_network` |
 //! | `error` | rejected | `code`, `path`, `message` |
-//! | `source` | rejected | `file`; `line` or `member`; `byte`, see [`Place`] |
+//! | `source` | rejected | `file`, `member`, `line`, `entry`, `byte` as far as it has them, see [`Place`] |
 //! | `ruleset` | always | `rules`, `version`, `fingerprints` |
 //! | `explanation` | asked for | `fired`, `fingerprints`, `differences` |
 
@@ -83,14 +83,13 @@ fn write_error(error: &Error, out: &mut Vec<u8>) {
 fn write_place(place: &Place<'_>, out: &mut Vec<u8>) {
     let int = |number: u64| Json::from(i64::try_from(number).unwrap_or(i64::MAX));
     let mut members = vec![(b"file".to_vec(), Json::from(place.file))];
-    if let Some(line) = place.line {
-        members.push((b"line".to_vec(), int(line)));
-    }
     if let Some(member) = place.member {
         members.push((b"member".to_vec(), Json::from(&*String::from_utf8_lossy(member))));
     }
-    if let Some(byte) = place.byte {
-        members.push((b"byte".to_vec(), int(byte)));
+    for (key, number) in [("line", place.line), ("entry", place.entry), ("byte", place.byte)] {
+        if let Some(number) = number {
+            members.push((key.as_bytes().to_vec(), int(number)));
+        }
     }
     write_json(&Json::Object(members), out);
 }

@@ -130,7 +130,9 @@ impl Sink for Table {
         }
         for (test, count) in rows {
             let Count { stored, anomaly, confirmed, failure, discarded, rejected, .. } = count;
-            let numbers = [stored, anomaly, confirmed, failure, discarded, rejected].map(u64::to_string);
+            let (discarded, rejected) = (discarded.sum(), rejected.sum());
+            let numbers =
+                [*stored, *anomaly, *confirmed, *failure, discarded, rejected].map(|number| number.to_string());
             table.add_row([&[plain(test)], &numbers[..]].concat());
         }
         for column in table.column_iter_mut() {

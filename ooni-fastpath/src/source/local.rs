@@ -2,48 +2,14 @@
 //!
 //! A folder is walked whatever its name; links to files are followed, links to folders only when given directly.
 
-use crate::can::Form;
+use super::{Found, Origin, Source};
+use crate::can::{Form, Report};
+use ooni_core::error::{Code, Error};
+use ooni_core::uid;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// Where bytes come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Standard input.
-    Stdin,
-    /// A file.
-    File(PathBuf),
-}
-
-/// A file to be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Where it is.
-    pub origin: Origin,
-    /// What it is; `None` when its name does not say.
-    pub form: Option<Form>,
-    /// Why it cannot be read, if that is known already.
-    pub trouble: Option<String>,
-}
-
-impl Found {
-    /// The name in outputs.
-    pub fn name(&self) -> String {
-        match &self.origin {
-            Origin::Stdin => "-".to_owned(),
-            Origin::File(path) => path.display().to_string(),
-        }
-    }
-
-    /// The name of the file without its last suffix.
-    pub(super) fn stem(&self) -> Option<&str> {
-        match (&self.origin, self.form) {
-            (Origin::File(path), Some(Form::Single)) => path.file_stem()?.to_str(),
-            _ => None,
-        }
-    }
-}
+use std::sync::Arc;
 
 /// What there is to read.
 #[derive(Debug, Default)]
@@ -62,7 +28,7 @@ impl Walked {
         let mut walked = Walked::default();
         for path in paths {
             if path.as_os_str() == "-" {
-                walked.files.push(Found { origin: Origin::Stdin, form: Some(Form::Sniffed), trouble: None });
+                walked.files.push(stdin(Form::Sniffed));
             } else if path.is_dir() {
                 walked.folder(path);
             } else {
@@ -76,7 +42,7 @@ impl Walked {
     pub fn cases(path: &Path) -> Walked {
         let mut walked = Walked::default();
         if path.as_os_str() == "-" {
-            walked.files.push(Found { origin: Origin::Stdin, form: Some(Form::Cases), trouble: None });
+            walked.files.push(stdin(Form::Cases));
         } else {
             walked.file(path, Some(Form::Cases));
         }
@@ -85,7 +51,7 @@ impl Walked {
 
     fn file(&mut self, path: &Path, form: Option<Form>) {
         self.bytes += fs::metadata(path).map_or(0, |metadata| metadata.len());
-        self.files.push(Found { origin: Origin::File(path.to_owned()), form, trouble: None });
+        self.files.push(found(path, form, None));
     }
 
     fn folder(&mut self, root: &Path) {
@@ -115,8 +81,8 @@ impl Walked {
             entries.map(|entry| entry.and_then(|entry| Ok((entry.path(), entry.file_type()?.is_dir())))).collect()
         });
         let mut entries: Vec<_> = entries.unwrap_or_else(|error: io::Error| {
-            let trouble = Some(format!("the folder cannot be listed: {error}"));
-            self.files.push(Found { origin: Origin::File(folder.to_owned()), form: None, trouble });
+            let trouble = Error::new(Code::Can, "", format!("the folder cannot be listed: {error}"));
+            self.files.push(found(folder, None, Some(trouble)));
             Vec::new()
         });
         entries.sort_unstable_by(|a, b| b.cmp(a));
@@ -126,4 +92,16 @@ impl Walked {
 
 fn form_of(path: &Path) -> Option<Form> {
     Form::of_name(&path.file_name()?.to_string_lossy())
+}
+
+fn stdin(form: Form) -> Found {
+    let source = Arc::new(Source { name: "-".to_owned(), ..Source::default() });
+    Found { source, origin: Origin::Stdin, form: Some(form), report: Report::default(), trouble: None }
+}
+
+fn found(path: &Path, form: Option<Form>, trouble: Option<Error>) -> Found {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).filter(|_| form == Some(Form::Single));
+    let uid = stem.filter(|stem| uid::is_current(stem) || uid::is_trivial(stem)).map(str::to_owned);
+    let source = Arc::new(Source { name: path.display().to_string(), uid, ..Source::default() });
+    Found { source, origin: Origin::File(path.to_owned()), form, report: Report::of_path(path), trouble }
 }
