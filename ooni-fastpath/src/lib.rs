@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 // From files to entries.
+pub mod archive;
 pub mod batch;
 pub mod can;
 pub mod limits;

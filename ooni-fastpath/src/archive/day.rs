@@ -1,0 +1,182 @@
+//! [`Day`] and [`DayRange`]: the calendar by which the archive is kept.
+//!
+//! Dates are those of upload, in UTC.
+
+use ooni_core::time::DateTime;
+use std::fmt;
+use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const SECONDS: i64 = 86_400;
+
+/// A day of the years 1 to 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(DateTime); // at midnight
+
+impl Day {
+    /// The day with these numbers, if there is one.
+    pub fn new(year: u16, month: u8, day: u8) -> Option<Day> {
+        DateTime::new(year, month, day, 0, 0, 0).map(Day)
+    }
+
+    /// The day that it is now.
+    pub fn today() -> Day {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+        let midnight = i64::try_from(seconds).unwrap_or(i64::MAX) / SECONDS * SECONDS;
+        Day(DateTime::from_timestamp(midnight).unwrap_or(DateTime::MAX))
+    }
+
+    /// The day after, except on the last.
+    pub fn next(self) -> Option<Day> {
+        DateTime::from_timestamp(self.0.timestamp() + SECONDS).map(Day)
+    }
+
+    /// Reads `YYYYMMDD`, as folders below `raw/` are named.
+    pub fn parse_compact(text: &str) -> Option<Day> {
+        let [y1, y2, y3, y4, m1, m2, d1, d2] = text.as_bytes() else { return None };
+        let number = |digits: &[u8]| {
+            digits
+                .iter()
+                .try_fold(0_u16, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u16::from(digit - b'0')))
+        };
+        let [month, day] = [number(&[*m1, *m2])?, number(&[*d1, *d2])?];
+        Day::new(number(&[*y1, *y2, *y3, *y4])?, u8::try_from(month).ok()?, u8::try_from(day).ok()?)
+    }
+
+    /// `YYYYMMDD`.
+    pub fn compact(self) -> String {
+        self.to_string().replace('-', "")
+    }
+}
+
+impl fmt::Display for Day {
+    /// `YYYY-MM-DD`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0.to_string().get(..10).unwrap_or_default())
+    }
+}
+
+impl FromStr for Day {
+    type Err = &'static str;
+
+    /// Reads `YYYY-MM-DD` and nothing else.
+    fn from_str(text: &str) -> Result<Day, &'static str> {
+        let no_day = "not a day: YYYY-MM-DD is wanted, such as 2021-06-14";
+        let compact = match text.as_bytes() {
+            [_, _, _, _, b'-', _, _, b'-', _, _] => text.replace('-', ""),
+            _ => return Err(no_day),
+        };
+        Day::parse_compact(&compact).ok_or(no_day)
+    }
+}
+
+/// Days from one to another, that one left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayRange {
+    /// The first day.
+    pub start: Day,
+    /// The day after the last.
+    pub end: Day,
+}
+
+impl DayRange {
+    /// Whether there are no days.
+    pub fn is_empty(&self) -> bool {
+        self.start >= self.end
+    }
+
+    /// How many days there are.
+    pub fn len(&self) -> u64 {
+        let seconds = self.end.0.timestamp() - self.start.0.timestamp();
+        u64::try_from(seconds / SECONDS).unwrap_or(0)
+    }
+
+    /// Whether a day is one of them.
+    pub fn contains(&self, day: Day) -> bool {
+        self.start <= day && day < self.end
+    }
+
+    /// Those before `day`. Of today and later not all is there yet (formats spec §8.1).
+    pub fn before(self, day: Day) -> DayRange {
+        DayRange { start: self.start, end: self.end.min(day) }
+    }
+}
+
+impl IntoIterator for DayRange {
+    type Item = Day;
+    type IntoIter = Days;
+
+    fn into_iter(self) -> Days {
+        Days { next: Some(self.start), end: self.end }
+    }
+}
+
+/// The days of a range, in order.
+#[derive(Clone, Debug)]
+pub struct Days {
+    next: Option<Day>,
+    end: Day,
+}
+
+impl Iterator for Days {
+    type Item = Day;
+
+    fn next(&mut self) -> Option<Day> {
+        let day = self.next.filter(|day| *day < self.end)?;
+        self.next = day.next();
+        Some(day)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(start: &str, end: &str) -> DayRange {
+        DayRange { start: start.parse().unwrap(), end: end.parse().unwrap() }
+    }
+
+    #[test]
+    fn spellings() {
+        let day: Day = "2021-06-14".parse().unwrap();
+        assert_eq!((day.to_string(), day.compact()), ("2021-06-14".to_owned(), "20210614".to_owned()));
+        assert_eq!(Day::parse_compact("20210614"), Some(day));
+        assert_eq!("0001-01-01".parse::<Day>().unwrap().compact(), "00010101");
+        for text in [
+            "",
+            "2021-6-14",
+            "20210614",
+            "2021-06-14 ",
+            " 2021-06-14",
+            "2021-02-29",
+            "2021-00-10",
+            "2021-06-14T00",
+            "2021/06/14",
+            "+021-06-14",
+            "0000-01-01",
+            "202106-14-",
+            "2021-06-1é",
+        ] {
+            assert!(text.parse::<Day>().is_err(), "{text:?}");
+        }
+        for text in ["2021061", "202106145", "20211301", "2021061x", "2021-6-1"] {
+            assert_eq!(Day::parse_compact(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn ranges() {
+        let days = range("2020-02-28", "2020-03-02");
+        let names: Vec<_> = days.into_iter().map(|day| day.to_string()).collect();
+        assert_eq!(names, ["2020-02-28", "2020-02-29", "2020-03-01"]);
+        assert_eq!((days.len(), days.is_empty()), (3, false));
+        assert!(days.contains(days.start) && !days.contains(days.end));
+        assert_eq!(days.before("2020-02-29".parse().unwrap()).into_iter().count(), 1);
+        for nothing in [range("2020-03-02", "2020-03-02"), range("2020-03-03", "2020-03-02")] {
+            assert_eq!((nothing.len(), nothing.is_empty(), nothing.into_iter().next()), (0, true, None));
+        }
+        let last = range("9999-12-30", "9999-12-31");
+        assert_eq!(last.into_iter().count(), 1);
+        assert_eq!(last.end.next(), None);
+    }
+}

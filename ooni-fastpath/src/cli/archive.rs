@@ -1,0 +1,72 @@
+//! Arguments of the commands that read the archive: which part of it, where it is, and where downloads are kept.
+
+use crate::archive::wanted::{parse_cc, parse_testname};
+use crate::archive::{Day, DayRange, Wanted};
+use crate::limits::parse_size;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Which part of the archive.
+#[derive(Args, Debug)]
+pub struct Selection {
+    /// First day, YYYY-MM-DD; days are those of upload, in UTC
+    #[arg(long, value_name = "DAY")]
+    pub start_day: Day,
+
+    /// The day after the last, YYYY-MM-DD; today and later are left out, since not all of them is there
+    #[arg(long, value_name = "DAY")]
+    pub end_day: Day,
+
+    /// Countries, separated by commas [default: all]
+    #[arg(long, value_name = "CC,...", value_delimiter = ',', value_parser = parse_cc)]
+    pub ccs: Vec<String>,
+
+    /// Tests, separated by commas, with or without underscores [default: all]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = parse_testname)]
+    pub testnames: Vec<String>,
+}
+
+impl Selection {
+    /// What is asked for, before `today`.
+    pub fn wanted(&self, today: Day) -> Wanted {
+        Wanted {
+            days: DayRange { start: self.start_day, end: self.end_day }.before(today),
+            ccs: self.ccs.iter().cloned().collect(),
+            testnames: self.testnames.iter().cloned().collect(),
+        }
+    }
+
+    /// What is wrong with arguments that are right one by one.
+    pub fn conflict(&self) -> Option<&'static str> {
+        let nothing = self.start_day >= self.end_day;
+        nothing.then_some("no days: --end-day, which is left out, has to come after --start-day")
+    }
+}
+
+/// Where the archive is.
+#[derive(Args, Debug)]
+pub struct Sources {
+    /// Folder or s3://BUCKET[/PREFIX] with raw/ or canned/ in it; may be repeated [default: OONI's public buckets]
+    ///
+    /// Credentials are taken from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, the region from
+    /// AWS_REGION or AWS_DEFAULT_REGION. Without credentials, and for OONI's buckets, requests are not signed.
+    #[arg(long = "source", value_name = "PLACE")]
+    pub sources: Vec<String>,
+
+    /// Another server than Amazon's for all s3:// sources, such as http://127.0.0.1:9000; addressed by path
+    #[arg(long, value_name = "URL")]
+    pub s3_endpoint: Option<String>,
+}
+
+/// Where downloads are kept.
+#[derive(Args, Debug)]
+pub struct Caching {
+    /// Folder in which downloads stay for other runs [default: a temporary one, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+
+    /// Bytes of downloads that may be there at once; a larger can is taken when no other is. KiB, MiB and GiB are
+    /// understood
+    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = parse_size)]
+    pub cache_size: usize,
+}

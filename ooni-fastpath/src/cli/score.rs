@@ -1,0 +1,91 @@
+//! The arguments of `fastpath score`.
+
+use super::RulesName;
+use crate::fingerprints::NOTICE;
+use crate::limits::{Limits, parse_size};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Score measurements in files and archives.
+///
+/// Files are what their names say: .json and .post are one measurement or POST body; .jsonl and .jsonl.gz are lines of
+/// them; .tar.gz is a postcan. Folders are walked in name order. LZ4 cans are not yet read.
+#[derive(Args, Debug)]
+#[command(after_help = format!("{EXIT_CODES}\n\n{NOTICE}"))]
+pub struct Score {
+    /// Files and folders; - is standard input, lines or gzip of lines
+    #[arg(required_unless_present = "cases", conflicts_with = "cases")]
+    pub paths: Vec<PathBuf>,
+
+    /// Lines {"uid", "raw"} or {"uid", "raw_base64"} instead, to compare scorers with; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub cases: Option<PathBuf>,
+
+    /// How many threads score; with 1, that one does everything [default: one a processor]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub jobs: Option<u16>,
+
+    /// Rules to score by
+    #[arg(long, value_enum, default_value = "fixed")]
+    pub rules: RulesName,
+
+    /// Folder with fingerprints_dns.csv and fingerprints_http.csv [default: the built-in lists]
+    #[arg(long, value_name = "DIR")]
+    pub fingerprints: Option<PathBuf>,
+
+    /// Form of the output
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Format,
+
+    /// Say why: rules that fired, fingerprints that were found, where the two sets of rules differ
+    #[arg(long)]
+    pub explain: bool,
+
+    /// Bytes of one measurement; more is rejected. KiB, MiB and GiB are understood
+    #[arg(long, value_name = "SIZE", default_value = "200MiB", value_parser = parse_size)]
+    pub max_measurement_size: usize,
+
+    /// Levels of nesting in a measurement; more is rejected
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub max_depth: u16,
+
+    /// JSON values in a measurement, each 16 bytes of memory; more is rejected
+    #[arg(long, value_name = "N", default_value_t = Limits::default().values)]
+    pub max_values: usize,
+
+    /// Times its size that a file may become when decompressed, asked beyond 64 MiB; what is more is not read
+    #[arg(long, value_name = "N", default_value_t = Limits::default().ratio, value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_ratio: u64,
+}
+
+const EXIT_CODES: &str = "Exit code: 0 when all was read and nothing rejected, 1 when something was not, 2 for wrong \
+                          arguments or fingerprint lists.";
+
+/// Forms of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A line a measurement for people, and a summary
+    Table,
+    /// A JSON object a line
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+impl Score {
+    /// The limits that were asked for.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            measurement_size: self.max_measurement_size,
+            depth: usize::from(self.max_depth),
+            values: self.max_values,
+            ratio: self.max_ratio,
+        }
+    }
+
+    /// What is wrong with arguments that are right one by one.
+    pub(super) fn conflict(&self) -> Option<&'static str> {
+        let lost = self.explain && self.format == Format::Csv;
+        lost.then_some("--explain has no place in csv: use table or jsonl")
+    }
+}
