@@ -1,6 +1,9 @@
 //! Where files come from, and [`Feeder`]: one batch after another out of all of them.
 
+pub mod archive;
+mod cache;
 pub mod local;
+pub mod supply;
 
 use self::local::{Found, Origin};
 use crate::batch::{Batch, Kind, Source};
