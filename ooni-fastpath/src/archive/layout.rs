@@ -53,7 +53,9 @@ pub struct Place {
 
 /// What a key tells; `None` for keys that are those of no can.
 pub fn place(key: &str) -> Option<Place> {
-    let odd = |part: &str| matches!(part, "" | "." | "..") || part.contains(|c: char| c == '\\' || c.is_control());
+    // The archive has names of printable ASCII, which do no harm on terminals and disks.
+    let odd =
+        |part: &str| matches!(part, "" | "." | "..") || !part.bytes().all(|c| matches!(c, b' '..=b'~') && c != b'\\');
     let parts: Vec<_> = key.splitn(8, '/').collect();
     if parts.iter().copied().any(odd) {
         return None;
@@ -150,6 +152,7 @@ mod tests {
             "raw/20210614/00//signal/x.tar.gz",
             "raw/20210614/00/JO/sig\\nal/x.tar.gz",
             "raw/20210614/00/JO/sig\nnal/x.tar.gz",
+            "raw/20210614/00/JO/sig\u{202e}nal/x.tar.gz",
             "/raw/20210614/00/JO/signal/x.tar.gz",
             "x/raw/20210614/00/JO/signal/x.tar.gz",
             "jsonl/ndt/IT/20190601/00/20190601_IT_ndt.l.0.jsonl.gz",

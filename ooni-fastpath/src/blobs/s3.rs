@@ -57,7 +57,7 @@ impl S3 {
             Some(url) => (url.to_owned(), AddressingStyle::Path),
             None => (format!("https://s3.{region}.amazonaws.com"), AddressingStyle::Auto),
         };
-        let client = Client::builder(url).and_then(|builder| {
+        let client = Client::builder(url).map(|builder| {
             builder
                 .region(region)
                 .auth(credentials.map_or(Auth::Anonymous, Auth::Static))
@@ -65,9 +65,9 @@ impl S3 {
                 .timeout(patience.silence)
                 .max_attempts(1) // those of `Patience` count what was tried, and resume
                 .user_agent(concat!("ooni-fastpath/", env!("CARGO_PKG_VERSION")))
-                .build()
         });
-        let client = client.map_err(|error| format!("{name}: {error}"))?;
+        let failed = |error: Error| format!("{name}: {error}");
+        let client = client.map_err(failed)?.build().map_err(failed)?;
         Ok(S3 { client, bucket: bucket.to_owned(), prefix, name, patience, checksums })
     }
 
@@ -232,9 +232,10 @@ pub(super) fn failure(error: &Error) -> Failure {
     };
     let Some(status) = error.status() else {
         return match error {
-            Error::Transport { message, source } => {
-                again(format!("the connection failed: {}", source.as_ref().map_or(message.clone(), root)))
-            }
+            Error::Transport { message, source } => again(format!(
+                "the connection failed: {}",
+                source.as_ref().map_or(message.clone(), |source| root(&**source))
+            )),
             Error::Decode { .. } => again("the answer makes no sense".to_owned()),
             error => Failure::Final(error.to_string()),
         };
@@ -263,8 +264,8 @@ pub(super) fn failure(error: &Error) -> Failure {
 }
 
 /// What is behind an error.
-fn root(error: &Box<dyn std::error::Error + Send + Sync>) -> String {
-    let mut error: &dyn std::error::Error = &**error;
+fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
     while let Some(source) = error.source() {
         error = source;
     }

@@ -150,7 +150,8 @@ impl State {
     fn admit(&mut self, cache: &Cache, name: &str, size: u64) -> Option<bool> {
         let there = self.places.contains_key(name);
         let room = self.held == 0 || self.held.saturating_add(size) <= cache.size;
-        if !there && !room && !(self.awaited && self.ahead == 0) {
+        let starved = self.awaited && self.ahead == 0;
+        if !(there || room || starved) {
             return None;
         }
         if let Some((_, bytes)) = self.places.remove(name).and_then(|place| self.kept.remove(&place)) {
@@ -237,10 +238,9 @@ fn temporary() -> io::Result<(PathBuf, File)> {
     for entry in fs::read_dir(&root)?.flatten() {
         let is_one = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
         let path = entry.path();
-        if is_one && entry.file_type().is_ok_and(|kind| kind.is_dir()) && path.join(LOCK).is_file() {
-            if let Ok(Some(_lock)) = lock(&path) {
-                let _ = fs::remove_dir_all(path); // somebody else may be doing so
-            }
+        let is_one = is_one && entry.file_type().is_ok_and(|kind| kind.is_dir()) && path.join(LOCK).is_file();
+        if is_one && let Ok(Some(_lock)) = lock(&path) {
+            let _ = fs::remove_dir_all(path); // somebody else may be doing so
         }
     }
     loop {

@@ -126,11 +126,12 @@ fn credentials(variable: impl Fn(&'static str) -> Option<String>) -> Result<Opti
         (Some(id), Some(secret)) => (id, secret),
         _ => return half(),
     };
-    let credentials = Credentials::new(id, secret).and_then(|credentials| match variable("AWS_SESSION_TOKEN") {
-        Some(token) => credentials.with_session_token(token),
-        None => Ok(credentials),
-    });
-    credentials.map(Some).map_err(|error| format!("the credentials in the environment: {error}"))
+    let failed = |error: s3::Error| format!("the credentials in the environment: {error}");
+    let credentials = Credentials::new(id, secret).map_err(failed)?;
+    match variable("AWS_SESSION_TOKEN") {
+        Some(token) => credentials.with_session_token(token).map(Some).map_err(failed),
+        None => Ok(Some(credentials)),
+    }
 }
 
 #[cfg(test)]
