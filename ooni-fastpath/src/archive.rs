@@ -3,6 +3,7 @@
 //! Where it is kept and how it is read is in [`source`](crate::source).
 
 pub mod day;
+pub mod layout;
 pub mod wanted;
 
 pub use self::day::{Day, DayRange};

@@ -3,8 +3,10 @@
 //! The arguments of each command are in a file of its name; what is here holds for all.
 
 pub mod archive;
+pub mod fetch;
 pub mod score;
 
+pub use self::fetch::Fetch;
 pub use self::score::{Format, Score};
 
 use crate::fingerprints::NOTICE;
@@ -25,6 +27,8 @@ pub struct Cli {
 pub enum Command {
     /// Score measurements in files and archives
     Score(Score),
+    /// Copy cans of the archive to a folder
+    Fetch(Fetch),
 }
 
 /// Rules on the command line.
@@ -50,6 +54,7 @@ pub fn parse() -> Cli {
     let cli = Cli::parse();
     let conflict = match &cli.command {
         Command::Score(score) => score.conflict(),
+        Command::Fetch(fetch) => fetch.selection.conflict(),
     };
     if let Some(message) = conflict {
         clap::Command::new("fastpath").error(ErrorKind::ArgumentConflict, message).exit();

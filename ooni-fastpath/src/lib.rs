@@ -10,6 +10,7 @@
 // From files to entries.
 pub mod archive;
 pub mod batch;
+pub mod blobs;
 pub mod can;
 pub mod limits;
 pub mod source;

@@ -35,11 +35,26 @@ impl Limits {
     }
 }
 
-/// Reads a size: a plain number of bytes, or one with `KiB`, `MiB` or `GiB`.
+/// Reads a size in memory: a plain number of bytes, or one with `KiB`, `MiB` or `GiB`.
 ///
 /// # Errors
 /// A sentence, for anything else and for sizes beyond 4095 MiB.
 pub fn parse_size(text: &str) -> Result<usize, String> {
+    let sized = |size: &u64| (1..=4095 << 20).contains(size);
+    let size = parse_bytes(text)?.filter(sized).ok_or("at least 1 byte, at most 4095MiB")?;
+    usize::try_from(size).map_err(|error| error.to_string())
+}
+
+/// Reads a size on disk, in the same way.
+///
+/// # Errors
+/// A sentence, for anything else.
+pub fn parse_disk_size(text: &str) -> Result<u64, String> {
+    parse_bytes(text)?.filter(|size| *size > 0).ok_or_else(|| "at least 1 byte, less than 2^64".to_owned())
+}
+
+/// A number of bytes; `None` beyond what can be counted.
+fn parse_bytes(text: &str) -> Result<Option<u64>, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let factor = match text[digits.len()..].trim_start().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -49,11 +64,7 @@ pub fn parse_size(text: &str) -> Result<usize, String> {
         _ => return Err("a number of bytes, or one with KiB, MiB or GiB".to_owned()),
     };
     let number: u64 = digits.parse().map_err(|_| "a number of bytes, or one with KiB, MiB or GiB".to_owned())?;
-    match number.checked_mul(factor) {
-        Some(0) | None => Err("at least 1 byte, at most 4095MiB".to_owned()),
-        Some(size) if size > 4095 << 20 => Err("at least 1 byte, at most 4095MiB".to_owned()),
-        Some(size) => usize::try_from(size).map_err(|error| error.to_string()),
-    }
+    Ok(number.checked_mul(factor))
 }
 
 #[cfg(test)]
@@ -69,5 +80,7 @@ mod tests {
         {
             assert!(parse_size(text).is_err(), "{text}");
         }
+        assert_eq!(parse_disk_size("500GiB"), Ok(500 << 30));
+        assert!(parse_disk_size("0").is_err() && parse_disk_size("18446744073709551615GiB").is_err());
     }
 }

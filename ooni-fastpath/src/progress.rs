@@ -47,7 +47,8 @@ impl Progress {
     }
 }
 
-fn bar(total: u64) -> ProgressBar {
+/// A bar over so many bytes, with a message; without an end where the number is not known and 0.
+pub(crate) fn bar(total: u64) -> ProgressBar {
     let (length, template) = match total {
         0 => (None, "{bytes} read, {msg}, {elapsed}"),
         total => (Some(total), "{wide_bar} {bytes}/{total_bytes} {msg}, {eta} left"),

@@ -1,6 +1,9 @@
 //! Where files come from. A supply is an iterator of [`Found`] files; the [`pipeline`](crate::pipeline) opens them.
 
+pub mod archive;
+mod cache;
 pub mod local;
+pub mod supply;
 
 use crate::can::{Can, Form, Report};
 use crate::limits::Limits;

@@ -2,7 +2,8 @@
 
 use crate::archive::wanted::{parse_cc, parse_testname};
 use crate::archive::{Day, DayRange, Wanted};
-use crate::limits::parse_size;
+use crate::limits::parse_disk_size;
+use crate::source::archive::{Location, Options};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -56,6 +57,30 @@ pub struct Sources {
     /// Another server than Amazon's for all s3:// sources, such as http://127.0.0.1:9000; addressed by path
     #[arg(long, value_name = "URL")]
     pub s3_endpoint: Option<String>,
+
+    /// Do not hold downloads against the ETags of the server: for buckets with keys of their own (SSE-KMS, SSE-C), whose
+    /// ETags are no MD5. Sizes are compared all the same
+    #[arg(long)]
+    pub no_checksums: bool,
+}
+
+impl Sources {
+    /// Where to look.
+    ///
+    /// # Errors
+    /// A sentence, for a source that can be none.
+    pub fn locations(&self) -> Result<Vec<Location>, String> {
+        let endpoint = self.s3_endpoint.as_deref();
+        if self.sources.is_empty() {
+            return Ok(Location::ooni(endpoint));
+        }
+        self.sources.iter().map(|source| Location::parse(source, endpoint)).collect()
+    }
+
+    /// How the archive is read.
+    pub fn options(&self) -> Options {
+        Options { checksums: !self.no_checksums, ..Options::default() }
+    }
 }
 
 /// Where downloads are kept.
@@ -67,6 +92,13 @@ pub struct Caching {
 
     /// Bytes of downloads that may be there at once; a larger can is taken when no other is. KiB, MiB and GiB are
     /// understood
-    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = parse_size)]
-    pub cache_size: usize,
+    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = parse_disk_size)]
+    pub cache_size: u64,
+}
+
+impl Caching {
+    /// The same with what is said here.
+    pub fn options(&self, options: Options) -> Options {
+        Options { cache: self.cache.clone(), cache_size: self.cache_size, ..options }
+    }
 }

@@ -1,0 +1,59 @@
+//! A folder: keys are the paths below it.
+
+use super::{Blob, Listing};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// A folder of the local disk.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    /// What is below this folder.
+    pub(crate) fn new(root: PathBuf) -> Directory {
+        Directory { root }
+    }
+
+    /// The file of a key.
+    pub(crate) fn path(&self, key: &str) -> PathBuf {
+        self.root.join(key)
+    }
+
+    /// Lists files. Links to files are followed, links to folders are not: they could lead in a circle.
+    ///
+    /// # Errors
+    /// A sentence that names the folder which cannot be read. That there is none is no error.
+    pub(crate) fn list(&self, listing: Listing<'_>) -> Result<(), String> {
+        let Listing { prefix, enter, found } = listing;
+        let mut open = vec![prefix.trim_end_matches('/').to_owned()];
+        while let Some(folder) = open.pop() {
+            let path = self.root.join(&folder);
+            let failed = |error: std::io::Error| format!("{}: cannot be listed: {error}", path.display());
+            let entries = match fs::read_dir(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                entries => entries.map_err(failed)?,
+            };
+            for entry in entries {
+                let entry = entry.map_err(failed)?;
+                let Ok(name) = entry.file_name().into_string() else { continue };
+                let key = format!("{folder}/{name}");
+                if entry.file_type().map_err(failed)?.is_dir() {
+                    if enter(&format!("{key}/")) {
+                        open.push(key);
+                    }
+                } else if let Some(size) = size(&entry.path()) {
+                    found(Blob { key, size, etag: None });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The size of a file; `None` for what is none, such as a pipe, and for what is gone.
+fn size(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
+}
