@@ -97,7 +97,8 @@ fn cell<'r>((name, column): (&str, Column<'r>)) -> Cell<'r> {
         Column::Scores(scores) => Cell::Text(Cow::Owned(scores.to_json_text())),
         Column::Time(time) => Cell::Time(time),
         Column::Bool(value) => Cell::Bool(value),
-        Column::Json(Json::Float(value)) => Cell::Float(*value as f32),
+        // There is no -0 seconds; SQLite could not keep it.
+        Column::Json(Json::Float(value)) => Cell::Float(*value as f32 + 0.0),
         Column::Json(Json::Bool(value)) if float => Cell::Float(f32::from(u8::from(*value))),
         Column::Json(Json::Bool(value)) => Cell::Int(u64::from(*value)),
         Column::Json(Json::Int(value)) if float => Cell::Float(value.to_f64().unwrap_or(f64::NAN) as f32),
@@ -183,9 +184,12 @@ mod tests {
 
     #[test]
     fn numbers_of_every_kind() {
-        for (text, float) in [("true", 1.0), ("false", 0.0), ("16777217", 16_777_216.0), ("-Infinity", f32::NEG_INFINITY)] {
+        for (text, float) in
+            [("true", 1.0), ("false", 0.0), ("16777217", 16_777_216.0), ("-Infinity", f32::NEG_INFINITY)]
+        {
             assert_eq!(fastpath(&row(text, "null")).unwrap()[18], Cell::Float(float), "{text}");
         }
+        assert!(matches!(fastpath(&row("-0.0", "null")).unwrap()[18], Cell::Float(zero) if zero.is_sign_positive()));
         assert!(matches!(fastpath(&row("NaN", "null")).unwrap()[18], Cell::Float(float) if float.is_nan()));
         assert_eq!(fastpath(&row("1", "18446744073709551615")).unwrap()[24], Cell::Int(u64::MAX));
         assert_eq!(fastpath(&row("1", "null")).unwrap()[24], Cell::Null);

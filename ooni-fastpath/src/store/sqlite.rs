@@ -7,14 +7,14 @@ mod schema;
 mod statements;
 mod value;
 
+use self::statements::Statements;
 use super::{MeasurementStore, NewRow, OnExisting, Refusal, StoreError, StoredRow, Written};
 use crate::cell;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
-
-use self::statements::Statements;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 /// An SQLite database of measurements.
 #[derive(Debug)]
@@ -88,6 +88,9 @@ impl Sqlite {
 
     fn connect(path: &Path, flags: OpenFlags, options: Options) -> Result<Sqlite, StoreError> {
         let fail = |error| StoreError { store: path.display().to_string(), message: sentence(&error, options) };
+        if path.is_dir() {
+            return Err(StoreError { store: path.display().to_string(), message: "is a folder".to_owned() });
+        }
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
         connection.busy_timeout(options.patience).map_err(fail)?;
@@ -102,7 +105,14 @@ impl Sqlite {
                 error => Err(error),
             })
         };
-        set("journal_mode", &"wal")?;
+        // For this SQLite does not wait for others by itself, not even for one that does the same.
+        let begun = Instant::now();
+        while let Err(error) = set("journal_mode", &"wal") {
+            if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) || begun.elapsed() > self.options.patience {
+                return Err(error);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
         set("synchronous", &"full")?;
         set("cache_size", &-CACHE_KIB)?;
         set("wal_autocheckpoint", &CHECKPOINT_PAGES)?;

@@ -10,6 +10,11 @@ const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_row
 /// The letters OONI.
 const APPLICATION_ID: i64 = 0x4f4f_4e49;
 
+/// All in one statement: another process may be making the tables.
+const STATE: &str = "
+    SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+    FROM pragma_application_id, pragma_user_version";
+
 /// Why a database cannot be used.
 pub(super) enum Trouble {
     /// SQLite says so.
@@ -26,9 +31,8 @@ impl From<rusqlite::Error> for Trouble {
 
 /// Whether a database may be written to: it is new or ours, and not from the future. Nothing is changed.
 pub(super) fn check(connection: &Connection) -> Result<(), Trouble> {
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let (id, version) = (pragma("application_id")?, pragma("user_version")?);
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let state = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let (id, version, tables): (i64, i64, i64) = connection.query_row(STATE, [], state)?;
     let refuse = |message: String| Err(Trouble::Schema(message));
     let known = MIGRATIONS.len();
     match (id, version) {
@@ -48,7 +52,9 @@ pub(super) fn check_current(connection: &Connection) -> Result<(), Trouble> {
     match version as u64 == MIGRATIONS.len() as u64 {
         true => Ok(()),
         false if version == 0 => Err(Trouble::Schema("is empty".to_owned())),
-        false => Err(Trouble::Schema("was made by an older fastpath: write to it once to bring it up to date".to_owned())),
+        false => {
+            Err(Trouble::Schema("was made by an older fastpath: write to it once to bring it up to date".to_owned()))
+        }
     }
 }
 
