@@ -23,6 +23,10 @@ pub mod sink;
 pub mod stats;
 pub mod worker;
 
+// From rows to databases and typed files.
+pub mod cell;
+pub mod store;
+
 // What the binary is made of.
 pub mod cli;
 pub mod command;

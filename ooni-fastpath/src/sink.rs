@@ -5,10 +5,12 @@
 
 mod csv;
 mod jsonl;
+mod parquet;
 pub mod table;
 
 pub use self::csv::Csv;
 pub use self::jsonl::Jsonl;
+pub use self::parquet::Parquet;
 pub use self::table::Table;
 
 use crate::stats::Counts;

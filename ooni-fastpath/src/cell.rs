@@ -1,0 +1,198 @@
+//! [`Cell`]: the value of one column as typed stores and files keep it, once the row has been accepted.
+//!
+//! What is refused is said by `ooni-core` (scoring spec §12). How an engine writes a cell is its own business.
+
+use ooni_core::json::Json;
+use ooni_core::number::{Int, write_f64};
+use ooni_core::row::{Column, FastpathRow, OpenvpnRow, Refused};
+use ooni_core::time::DateTime;
+use std::borrow::Cow;
+
+/// A typed value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell<'r> {
+    /// UTF-8, NUL allowed.
+    Text(Cow<'r, str>),
+    /// A number of a network, link or transaction.
+    Int(u64),
+    /// Seconds, with the precision of 32 bits; not a number and the infinities among them.
+    Float(f32),
+    /// UTC, to the second.
+    Time(DateTime),
+    /// A boolean of `obs_openvpn`.
+    Bool(bool),
+    /// No value.
+    Null,
+}
+
+/// What a column of `fastpath` holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// [`Cell::Text`]
+    Text,
+    /// [`Cell::Int`] of 32 bits.
+    UInt32,
+    /// [`Cell::Int`] or [`Cell::Null`].
+    OptionalUInt64,
+    /// [`Cell::Float`]
+    Float32,
+    /// [`Cell::Time`]
+    Time,
+}
+
+/// Names and types of the columns of `fastpath` (scoring spec §10), in the order of [`FastpathRow::columns`].
+pub const FASTPATH: [(&str, Type); 26] = [
+    ("measurement_uid", Type::Text),
+    ("report_id", Type::Text),
+    ("input", Type::Text),
+    ("probe_cc", Type::Text),
+    ("probe_asn", Type::UInt32),
+    ("test_name", Type::Text),
+    ("test_start_time", Type::Time),
+    ("measurement_start_time", Type::Time),
+    ("scores", Type::Text),
+    ("platform", Type::Text),
+    ("anomaly", Type::Text),
+    ("confirmed", Type::Text),
+    ("msm_failure", Type::Text),
+    ("blocking_type", Type::Text),
+    ("domain", Type::Text),
+    ("software_name", Type::Text),
+    ("software_version", Type::Text),
+    ("test_version", Type::Text),
+    ("test_runtime", Type::Float32),
+    ("architecture", Type::Text),
+    ("engine_name", Type::Text),
+    ("engine_version", Type::Text),
+    ("test_helper_address", Type::Text),
+    ("test_helper_type", Type::Text),
+    ("ooni_run_link_id", Type::OptionalUInt64),
+    ("is_verified", Type::Text),
+];
+
+/// The cells of a row, in the order of [`FASTPATH`].
+///
+/// # Errors
+/// [`Refused`], with the column that does not fit.
+pub fn fastpath(row: &FastpathRow) -> Result<[Cell<'_>; 26], Refused> {
+    row.acceptance()?;
+    Ok(row.columns().map(cell))
+}
+
+/// The cells of a row of `obs_openvpn`, in the order of [`OpenvpnRow::columns`].
+///
+/// # Errors
+/// [`Refused`], with the column that does not fit.
+pub fn openvpn(row: &OpenvpnRow) -> Result<[Cell<'_>; 30], Refused> {
+    row.acceptance()?;
+    Ok(row.columns().map(cell))
+}
+
+/// The cell of a column that has been accepted.
+fn cell<'r>((name, column): (&str, Column<'r>)) -> Cell<'r> {
+    let float = matches!(name, "test_runtime" | "bootstrap_time");
+    match column {
+        Column::Text(text) => Cell::Text(Cow::Borrowed(text)),
+        Column::Json(Json::Text(text)) => Cell::Text(String::from_utf8_lossy(text)),
+        Column::Scores(scores) => Cell::Text(Cow::Owned(scores.to_json_text())),
+        Column::Time(time) => Cell::Time(time),
+        Column::Bool(value) => Cell::Bool(value),
+        // There is no -0 seconds; SQLite could not keep it.
+        Column::Json(Json::Float(value)) => Cell::Float(*value as f32 + 0.0),
+        Column::Json(Json::Bool(value)) if float => Cell::Float(f32::from(u8::from(*value))),
+        Column::Json(Json::Bool(value)) => Cell::Int(u64::from(*value)),
+        Column::Json(Json::Int(value)) if float => Cell::Float(value.to_f64().unwrap_or(f64::NAN) as f32),
+        Column::Int(value) | Column::Json(Json::Int(value)) => int(value),
+        // The last three are never accepted.
+        Column::Null | Column::Json(Json::Null | Json::Array(_) | Json::Object(_)) => Cell::Null,
+    }
+}
+
+fn int(value: &Int) -> Cell<'static> {
+    value.as_u64().map_or(Cell::Null, Cell::Int)
+}
+
+impl Cell<'_> {
+    /// Appends the value as a person or a table has it; nothing for null. The same text as [`Column::write_plain`] but
+    /// for floats, which are those of 32 bits here.
+    pub fn write_plain(&self, out: &mut Vec<u8>) {
+        match self {
+            Cell::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Cell::Int(value) => out.extend_from_slice(value.to_string().as_bytes()),
+            Cell::Float(value) => write_f64(out, f64::from(*value)),
+            Cell::Time(time) => time.write(out),
+            Cell::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+            Cell::Null => {}
+        }
+    }
+
+    /// The same value, with text of its own.
+    pub fn into_owned(self) -> Cell<'static> {
+        match self {
+            Cell::Text(text) => Cell::Text(Cow::Owned(text.into_owned())),
+            Cell::Int(value) => Cell::Int(value),
+            Cell::Float(value) => Cell::Float(value),
+            Cell::Time(time) => Cell::Time(time),
+            Cell::Bool(value) => Cell::Bool(value),
+            Cell::Null => Cell::Null,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ooni_core::fingerprint::Fingerprints;
+    use ooni_core::process::{Outcome, process};
+    use ooni_core::rules::Rules;
+
+    fn row(runtime: &str, link: &str) -> FastpathRow {
+        let text = format!(
+            r#"{{"report_id":"R","probe_cc":"IT","probe_asn":"AS5","test_name":"dash","test_runtime":{runtime},
+            "measurement_start_time":"2024-01-02 03:04:05","test_start_time":"2024-01-02 03:04:05",
+            "annotations":{{"ooni_run_link_id":{link}}},"test_keys":{{}}}}"#
+        );
+        match process(text.as_bytes(), "uid", &Fingerprints::empty(), Rules::Compat) {
+            Outcome::Stored { row, .. } => *row,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn columns_have_names_and_types() {
+        let row = row("0.1", "5");
+        let cells = fastpath(&row).unwrap();
+        for (((name, column), (typed, kind)), cell) in row.columns().into_iter().zip(FASTPATH).zip(cells) {
+            assert_eq!(name, typed);
+            let fits = match kind {
+                Type::Text => matches!(cell, Cell::Text(_)),
+                Type::UInt32 => cell == Cell::Int(5),
+                Type::OptionalUInt64 => cell == Cell::Int(5),
+                Type::Float32 => cell == Cell::Float(0.1),
+                Type::Time => matches!(cell, Cell::Time(_)),
+            };
+            assert!(fits, "{name}: {cell:?}");
+            let (mut ours, mut plain) = (Vec::new(), Vec::new());
+            cell.write_plain(&mut ours);
+            column.write_plain(&mut plain);
+            match name {
+                "test_runtime" => assert_eq!(ours, b"0.10000000149011612"),
+                _ => assert_eq!(ours, plain, "{name}"),
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_of_every_kind() {
+        for (text, float) in
+            [("true", 1.0), ("false", 0.0), ("16777217", 16_777_216.0), ("-Infinity", f32::NEG_INFINITY)]
+        {
+            assert_eq!(fastpath(&row(text, "null")).unwrap()[18], Cell::Float(float), "{text}");
+        }
+        assert!(matches!(fastpath(&row("-0.0", "null")).unwrap()[18], Cell::Float(zero) if zero.is_sign_positive()));
+        assert!(matches!(fastpath(&row("NaN", "null")).unwrap()[18], Cell::Float(float) if float.is_nan()));
+        assert_eq!(fastpath(&row("1", "18446744073709551615")).unwrap()[24], Cell::Int(u64::MAX));
+        assert_eq!(fastpath(&row("1", "null")).unwrap()[24], Cell::Null);
+        assert_eq!(fastpath(&row("\"1\"", "null")).unwrap_err().column, "test_runtime");
+    }
+}

@@ -1,0 +1,98 @@
+//! The tables and their history: `migrations/sqlite`, one transaction a file.
+//!
+//! `user_version` says how many of them a database has seen, `application_id` that it is ours.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// All migrations in order. A file that has been released is never changed.
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_rows.sql")];
+
+/// The letters OONI.
+const APPLICATION_ID: i64 = 0x4f4f_4e49;
+
+/// All in one statement: another process may be making the tables.
+const STATE: &str = "
+    SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+    FROM pragma_application_id, pragma_user_version";
+
+/// Why a database cannot be used.
+pub(super) enum Trouble {
+    /// SQLite says so.
+    Database(rusqlite::Error),
+    /// What is in there is not for us.
+    Schema(String),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Trouble {
+        Trouble::Database(error)
+    }
+}
+
+/// Whether a database may be written to: it is new or ours, and not from the future. Nothing is changed.
+pub(super) fn check(connection: &Connection) -> Result<(), Trouble> {
+    let state = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let (id, version, tables): (i64, i64, i64) = connection.query_row(STATE, [], state)?;
+    let refuse = |message: String| Err(Trouble::Schema(message));
+    let known = MIGRATIONS.len();
+    match (id, version) {
+        (0, 0) if tables == 0 => Ok(()),
+        (APPLICATION_ID, 1..) if version as u64 <= known as u64 => Ok(()),
+        (APPLICATION_ID, 1..) => refuse(format!(
+            "was made by a newer fastpath: its tables are of version {version}, this program knows versions up to {known}"
+        )),
+        _ => refuse("is a database of another program".to_owned()),
+    }
+}
+
+/// Whether a database can be read as it is.
+pub(super) fn check_current(connection: &Connection) -> Result<(), Trouble> {
+    check(connection)?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match version as u64 == MIGRATIONS.len() as u64 {
+        true => Ok(()),
+        false if version == 0 => Err(Trouble::Schema("is empty".to_owned())),
+        false => {
+            Err(Trouble::Schema("was made by an older fastpath: write to it once to bring it up to date".to_owned()))
+        }
+    }
+}
+
+/// Brings the tables up to date.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), Trouble> {
+    let version =
+        |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    for (number, migration) in (1_i64..).zip(MIGRATIONS) {
+        if version(connection)? >= number {
+            continue;
+        }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process may have been first.
+        if version(&transaction)? < number {
+            check(&transaction)?;
+            transaction.execute_batch(migration)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", number)?;
+        }
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_is_compiled_in() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names.len(), MIGRATIONS.len());
+        for (number, (name, migration)) in names.iter().zip(MIGRATIONS).enumerate() {
+            assert_eq!(name[..5], format!("{:04}_", number + 1));
+            assert_eq!(std::fs::read_to_string(format!("{folder}/{name}")).unwrap(), migration);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Cells as SQLite has them.
+
+use crate::cell::{Cell, Type};
+use ooni_core::time::DateTime;
+use rusqlite::types::{FromSqlError, ToSqlOutput, Value, ValueRef};
+use rusqlite::{Result, ToSql};
+use std::borrow::Cow;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+impl ToSql for Cell<'_> {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Cell::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            // Beyond SQLite's integers: the digits.
+            Cell::Int(value) => ToSqlOutput::Owned(match i64::try_from(*value) {
+                Ok(value) => Value::Integer(value),
+                Err(_) => Value::Text(value.to_string()),
+            }),
+            // SQLite makes NULL of what is not a number.
+            Cell::Float(value) => ToSqlOutput::Owned(Value::Real(f64::from(*value))),
+            Cell::Time(time) => {
+                let mut text = Vec::with_capacity(19);
+                time.write(&mut text);
+                ToSqlOutput::Owned(Value::Text(String::from_utf8_lossy(&text).into_owned()))
+            }
+            Cell::Bool(value) => ToSqlOutput::Owned(Value::Integer(i64::from(*value))),
+            Cell::Null => ToSqlOutput::Owned(Value::Null),
+        })
+    }
+}
+
+/// A cell that was written by [`ToSql`].
+pub(super) fn read(value: ValueRef<'_>, kind: Type) -> std::result::Result<Cell<'static>, FromSqlError> {
+    let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    match (kind, value) {
+        (Type::Text, ValueRef::Text(value)) => Ok(Cell::Text(Cow::Owned(text(value)))),
+        (Type::UInt32 | Type::OptionalUInt64, ValueRef::Integer(value)) => {
+            u64::try_from(value).map(Cell::Int).map_err(|_| FromSqlError::OutOfRange(value))
+        }
+        (Type::OptionalUInt64, ValueRef::Text(value)) => {
+            text(value).parse().map(Cell::Int).map_err(|_| FromSqlError::InvalidType)
+        }
+        (Type::OptionalUInt64, ValueRef::Null) => Ok(Cell::Null),
+        (Type::Float32, ValueRef::Real(value)) => Ok(Cell::Float(value as f32)),
+        (Type::Float32, ValueRef::Null) => Ok(Cell::Float(f32::NAN)),
+        (Type::Time, ValueRef::Text(value)) => DateTime::parse(value).map(Cell::Time).ok_or(FromSqlError::InvalidType),
+        _ => Err(FromSqlError::InvalidType),
+    }
+}
+
+/// The longest text of a row and its length, if the row has more bytes than `most`.
+pub(super) fn longest<'c>(cells: impl Iterator<Item = &'c Cell<'c>>, most: usize) -> Option<(usize, usize)> {
+    let (mut all, mut longest) = (0, (0, 0));
+    for (column, cell) in cells.enumerate() {
+        let Cell::Text(text) = cell else { continue };
+        all += text.len();
+        if text.len() > longest.1 {
+            longest = (column, text.len());
+        }
+    }
+    (all > most).then_some(longest)
+}
+
+/// A time of the clock, `YYYY-MM-DD HH:MM:SS.mmm`.
+pub(super) fn timestamp(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).ok().and_then(DateTime::from_timestamp).unwrap_or(DateTime::MAX);
+    let mut text = Vec::with_capacity(23);
+    seconds.write(&mut text);
+    format!("{}.{:03}", String::from_utf8_lossy(&text), since.subsec_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_of_the_clock() {
+        assert_eq!(timestamp(UNIX_EPOCH + Duration::from_millis(1_700_000_000_007)), "2023-11-14 22:13:20.007");
+        assert_eq!(timestamp(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01 00:00:00.000");
+    }
+}
