@@ -4,14 +4,18 @@
 
 pub mod archive;
 pub mod fetch;
+pub mod limits;
+pub mod rerun;
 pub mod score;
 
 pub use self::fetch::Fetch;
+pub use self::rerun::Rerun;
 pub use self::score::{Format, Score};
 
 use crate::fingerprints::NOTICE;
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
 use ooni_core::rules::Rules;
+use std::ffi::OsString;
 
 /// Scores OONI measurements.
 #[derive(Debug, Parser)]
@@ -27,6 +31,8 @@ pub struct Cli {
 pub enum Command {
     /// Score measurements in files and archives
     Score(Score),
+    /// Score the archive again
+    Rerun(Box<Rerun>),
     /// Copy cans of the archive to a folder
     Fetch(Fetch),
 }
@@ -51,15 +57,26 @@ impl From<RulesName> for Rules {
 
 /// What was asked for. Ends the process for help, version and wrong arguments.
 pub fn parse() -> Cli {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(with_command(std::env::args_os().collect()));
     let conflict = match &cli.command {
         Command::Score(score) => score.conflict(),
-        Command::Fetch(fetch) => fetch.selection.conflict(),
+        Command::Rerun(rerun) => rerun.conflict(),
+        Command::Fetch(fetch) => fetch.selection.conflict().map(str::to_owned),
     };
     if let Some(message) = conflict {
         clap::Command::new("fastpath").error(ErrorKind::ArgumentConflict, message).exit();
     }
     cli
+}
+
+/// The reference knows no commands: flags alone ask for a rerun.
+fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let own = ["-h", "--help", "-V", "--version"];
+    let is_flag = |first: &OsString| first.to_str().is_some_and(|first| first.starts_with('-') && !own.contains(&first));
+    if arguments.get(1).is_some_and(is_flag) {
+        arguments.insert(1, "rerun".into());
+    }
+    arguments
 }
 
 fn long_version() -> String {

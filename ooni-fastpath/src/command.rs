@@ -1,6 +1,7 @@
 //! The subcommands, one a file.
 
 pub mod fetch;
+pub mod rerun;
 pub mod score;
 
 use crate::cli::{Cli, Command};
@@ -14,6 +15,7 @@ const USAGE: u8 = 2;
 pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Fetch(arguments) => fetch::run(&arguments),
+        Command::Rerun(arguments) => rerun::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
     }
 }

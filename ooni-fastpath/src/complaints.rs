@@ -21,11 +21,17 @@ impl Complaints {
         }
     }
 
-    /// Shows those of a batch that come after these, and forgets them.
+    /// Shows those of a batch that come after these on standard error, and forgets them.
     pub fn show(&mut self, batch: &mut Complaints) {
         let mut error = io::stderr().lock();
+        // Nowhere to complain about a closed standard error.
+        self.show_to(batch, |line| drop(writeln!(error, "fastpath: {line}")));
+    }
+
+    /// The same elsewhere.
+    pub fn show_to(&mut self, batch: &mut Complaints, mut tell: impl FnMut(&str)) {
         for line in batch.lines.drain(..).take(SHOWN.saturating_sub(self.lines.len())) {
-            let _ = writeln!(error, "fastpath: {line}"); // nowhere to complain about a closed standard error
+            tell(&line);
             self.lines.push(line);
         }
         self.all += batch.all;

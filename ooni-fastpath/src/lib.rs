@@ -31,4 +31,7 @@ pub mod store;
 pub mod cli;
 pub mod command;
 pub mod complaints;
+pub mod failpoint;
+pub mod journal;
 pub mod progress;
+pub mod spool;

@@ -80,6 +80,14 @@ pub trait Sink {
     fn end(&mut self, _counts: &Counts, _out: &mut Vec<u8>) {}
 }
 
+/// Nothing: the rows go elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Sink for Silent {
+    fn write(&mut self, _record: &Record<'_>, _out: &mut Vec<u8>) {}
+}
+
 /// Text without what could play tricks with a terminal: control characters, and those that turn the direction of writing.
 pub fn plain(text: &str) -> String {
     let harmful = |c: char| {

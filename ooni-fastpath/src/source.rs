@@ -5,6 +5,7 @@ mod cache;
 pub mod local;
 pub mod supply;
 
+use crate::archive::Day;
 use crate::can::{Can, Form, Report};
 use crate::limits::Limits;
 use ooni_core::error::{Code, Error};
@@ -22,23 +23,29 @@ pub struct Source {
     pub name: String,
     /// The uid that its name says, for a file of one measurement.
     pub uid: Option<String>,
-    /// Where the bodies of its measurements are; only cans of the archive have a place.
-    pub bodies: Option<Bodies>,
-    /// Whether only the content says if a measurement is wanted: the name does not tell its country or test.
-    pub unsorted: bool,
+    /// The can of the archive that it is.
+    pub can: Option<InArchive>,
+    /// The country of all its measurements in upper case, if its key tells.
+    pub cc: Option<String>,
+    /// Their test in lower case without underscores, if its key tells.
+    pub testname: Option<String>,
     /// Whether the reading of this file was given up.
     pub given_up: AtomicBool,
 }
 
-/// Where the bodies of a can's measurements are, as rows of the table `jsonl` say it (formats spec §9).
+/// A can of the archive, as rows of the table `jsonl` say where bodies are (formats spec §9).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bodies {
-    /// The key of the file of lines; of the can itself where there is none.
-    pub s3path: Arc<str>,
-    /// The day of the archive, `YYYY-MM-DD`.
+pub struct InArchive {
+    /// Its key.
+    pub key: Arc<str>,
+    /// The key of the file of lines with the same measurements; its own where there is none.
+    pub bodies: Arc<str>,
+    /// The day under which it is kept.
+    pub day: Day,
+    /// The same as text, `YYYY-MM-DD`.
     pub date: Arc<str>,
-    /// The key of the can.
-    pub source: Arc<str>,
+    /// Its bytes.
+    pub size: u64,
 }
 
 /// Where bytes come from.

@@ -3,6 +3,7 @@
 //! `accepted = stored + discarded + rejected + refused`, over all and for each test.
 
 use ooni_core::process::Outcome;
+use ooni_core::row::FastpathRow;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -58,8 +59,6 @@ pub struct Count {
     pub accepted: u64,
     /// Those that have a row.
     pub stored: u64,
-    /// Of these, rows that the store already had.
-    pub already_there: u64,
     /// Of these, anomalies.
     pub anomaly: u64,
     /// Of these, confirmed.
@@ -94,6 +93,14 @@ impl Count {
         self.refused.add(column);
     }
 
+    fn take_back(&mut self, row: &FastpathRow, column: &str) {
+        self.stored -= 1;
+        self.anomaly -= u64::from(row.anomaly);
+        self.confirmed -= u64::from(row.confirmed);
+        self.failure -= u64::from(row.msm_failure);
+        self.refused.add(column);
+    }
+
     /// Whether it adds up.
     pub fn adds_up(&self) -> bool {
         self.accepted == self.stored + self.discarded.sum() + self.rejected.sum() + self.refused.sum()
@@ -104,7 +111,6 @@ impl AddAssign<&Count> for Count {
     fn add_assign(&mut self, other: &Count) {
         self.accepted += other.accepted;
         self.stored += other.stored;
-        self.already_there += other.already_there;
         self.anomaly += other.anomaly;
         self.confirmed += other.confirmed;
         self.failure += other.failure;
@@ -135,10 +141,11 @@ impl Counts {
         self.of(test).refuse(column);
     }
 
-    /// Counts that the store already had a row of those that are stored.
-    pub fn already_there(&mut self, test: &str) {
-        self.all.already_there += 1;
-        self.of(test).already_there += 1;
+    /// Counts that a store does not take a row that was counted as stored.
+    pub fn refuse_stored(&mut self, row: &FastpathRow, column: &str) {
+        let name = row.test_name.as_str().filter(|name| !name.is_empty()).unwrap_or(UNKNOWN);
+        self.all.take_back(row, column);
+        self.of(name).take_back(row, column);
     }
 
     /// Over all tests.

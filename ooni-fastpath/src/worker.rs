@@ -3,6 +3,8 @@
 //! A worker has the buffers of its own and shares nothing but the fingerprints. Which uid an entry gets, and what of a
 //! postcan's members is a measurement at all, is decided here; what a measurement is worth in `ooni-core`.
 
+use crate::archive::Wanted;
+use crate::archive::wanted::plain_testname;
 use crate::batch::{Batch, Entry, Kind};
 use crate::can::cases::{Case, case};
 use crate::complaints::Complaints;
@@ -35,7 +37,7 @@ pub struct Scoring<'f> {
     /// Whether a can is given up where the reference gives it up.
     pub strict: bool,
     /// Which measurements are wanted, where the name of a file does not tell.
-    pub wanted: Option<&'f dyn Wanted>,
+    pub wanted: Option<&'f Wanted>,
     /// Whether rows are for a typed store: those that it would refuse are counted as refused, the others kept.
     pub typed: bool,
     /// Measurements after which no more are scored.
@@ -59,12 +61,6 @@ impl<'f> Scoring<'f> {
             spool: None,
         }
     }
-}
-
-/// Chooses measurements by their content.
-pub trait Wanted: std::fmt::Debug + Sync {
-    /// Whether this one is wanted.
-    fn wants(&self, country: Option<&str>, test_name: Option<&str>) -> bool;
 }
 
 /// Keeps POST bodies.
@@ -274,8 +270,7 @@ impl Desk<'_, '_> {
 
     fn score(&mut self, value: Value<'_>, uid: &str, at: At<'_>) {
         if let Some(wanted) = self.scoring.wanted
-            && self.source.unsorted
-            && !is_wanted(wanted, value)
+            && !is_wanted(wanted, self.source, value)
         {
             return;
         }
@@ -349,11 +344,17 @@ fn refusal(outcome: &Outcome) -> Option<Refused> {
     }
 }
 
-/// Whether a measurement is wanted. One that cannot be told apart is: it is to be seen why.
-fn is_wanted(wanted: &dyn Wanted, value: Value<'_>) -> bool {
-    let Ok(measurement) = Measurement::new(value) else { return true };
-    let [country, test_name] = ["probe_cc", "test_name"].map(|key| text_of(measurement, key));
-    wanted.wants(country.as_deref(), test_name.as_deref())
+/// Whether a measurement is wanted, where the key of its can does not tell. One that cannot be told apart is: it is to be
+/// seen why.
+fn is_wanted(wanted: &Wanted, source: &Source, value: Value<'_>) -> bool {
+    let [cc, testname] = [source.cc.as_deref(), source.testname.as_deref()];
+    wanted.takes(cc, testname).unwrap_or_else(|| {
+        let Ok(measurement) = Measurement::new(value) else { return true };
+        let of_content = |key| text_of(measurement, key).unwrap_or_default();
+        let cc = cc.map_or_else(|| of_content("probe_cc").to_ascii_uppercase(), str::to_owned);
+        let testname = testname.map_or_else(|| plain_testname(&of_content("test_name")), str::to_owned);
+        wanted.takes(Some(&cc), Some(&testname)) == Some(true)
+    })
 }
 
 fn text_of(measurement: Measurement<'_>, key: &'static str) -> Option<String> {

@@ -3,6 +3,7 @@
 //! Dates are those of upload, in UTC.
 
 use ooni_core::time::DateTime;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const SECONDS: i64 = 86_400;
 
 /// A day of the years 1 to 9999.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Day(DateTime); // at midnight
 
 impl Day {
@@ -53,6 +55,20 @@ impl fmt::Display for Day {
     /// `YYYY-MM-DD`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.0.to_string().get(..10).unwrap_or_default())
+    }
+}
+
+impl From<Day> for String {
+    fn from(day: Day) -> String {
+        day.to_string()
+    }
+}
+
+impl TryFrom<String> for Day {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Day, &'static str> {
+        text.parse()
     }
 }
 

@@ -1,15 +1,16 @@
 //! The arguments of `fastpath score`.
 
 use super::RulesName;
+use super::limits::LimitArguments;
 use crate::fingerprints::NOTICE;
-use crate::limits::{Limits, parse_size};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// Score measurements in files and archives.
 ///
 /// Files are what their names say: .json and .post are one measurement or POST body; .jsonl and .jsonl.gz are lines of
-/// them; .tar.gz is a postcan. Folders are walked in name order. LZ4 cans are not yet read.
+/// them; .tar.gz is a postcan; .json.lz4, .tar.lz4 and .yaml.lz4 are cans of the years up to 2020. Folders are walked in
+/// name order.
 #[derive(Args, Debug)]
 #[command(after_help = format!("{EXIT_CODES}\n\n{NOTICE}"))]
 pub struct Score {
@@ -41,21 +42,13 @@ pub struct Score {
     #[arg(long)]
     pub explain: bool,
 
-    /// Bytes of one measurement; more is rejected. KiB, MiB and GiB are understood
-    #[arg(long, value_name = "SIZE", default_value = "200MiB", value_parser = parse_size)]
-    pub max_measurement_size: usize,
+    /// Give up a can where the reference does, instead of only the measurement that is wrong
+    #[arg(long)]
+    pub strict_cans: bool,
 
-    /// Levels of nesting in a measurement; more is rejected
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub max_depth: u16,
-
-    /// JSON values in a measurement, each 16 bytes of memory; more is rejected
-    #[arg(long, value_name = "N", default_value_t = Limits::default().values)]
-    pub max_values: usize,
-
-    /// Times its size that a file may become when decompressed, asked beyond 64 MiB; what is more is not read
-    #[arg(long, value_name = "N", default_value_t = Limits::default().ratio, value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_ratio: u64,
+    /// What is too much.
+    #[command(flatten)]
+    pub limits: LimitArguments,
 }
 
 const EXIT_CODES: &str = "Exit code: 0 when all was read and nothing rejected, 1 when something was not, 2 for wrong \
@@ -73,19 +66,9 @@ pub enum Format {
 }
 
 impl Score {
-    /// The limits that were asked for.
-    pub fn limits(&self) -> Limits {
-        Limits {
-            measurement_size: self.max_measurement_size,
-            depth: usize::from(self.max_depth),
-            values: self.max_values,
-            ratio: self.max_ratio,
-        }
-    }
-
     /// What is wrong with arguments that are right one by one.
-    pub(super) fn conflict(&self) -> Option<&'static str> {
+    pub(super) fn conflict(&self) -> Option<String> {
         let lost = self.explain && self.format == Format::Csv;
-        lost.then_some("--explain has no place in csv: use table or jsonl")
+        lost.then(|| "--explain has no place in csv: use table or jsonl".to_owned())
     }
 }

@@ -42,7 +42,7 @@ pub fn run(arguments: &Fetch) -> ExitCode {
         }
     };
     let mut fetch = Fetching { archive, with_jsonl: arguments.with_jsonl, complaints: Complaints::default() };
-    let found = fetch.list();
+    let found = Listed::all(&fetch.archive, fetch.with_jsonl, &mut fetch.complaints);
     match io::stdout().write_all(found.table().as_bytes()) {
         // Whoever reads the table may have read enough of it; the copy is what was asked for.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => tell(&format!("cannot write the table: {error}")),
@@ -56,7 +56,7 @@ pub fn run(arguments: &Fetch) -> ExitCode {
 
 /// What is there to be copied.
 #[derive(Debug, Default)]
-struct Found {
+pub(super) struct Listed {
     /// Days, and their cans if they are kept.
     days: Vec<(Day, Option<Vec<ArchiveCan>>)>,
     /// Cans and bytes by day and test.
@@ -65,7 +65,30 @@ struct Found {
     bytes: u64,
 }
 
-impl Found {
+impl Listed {
+    /// Lists all days; what could not be listed is told.
+    pub(super) fn all(archive: &Archive, with_jsonl: bool, complaints: &mut Complaints) -> Listed {
+        let mut listed = Listed::default();
+        let mut kept = 0;
+        let mut told = Instant::now();
+        let days = archive.wanted().days;
+        for day in days {
+            let cans = day_of(archive, day, with_jsonl).unwrap_or_else(|why| {
+                complain(complaints, why);
+                Vec::new()
+            });
+            cans.iter().for_each(|can| listed.add(can));
+            let keep = kept + cans.len() <= KEPT;
+            kept += if keep { cans.len() } else { 0 };
+            listed.days.push((day, keep.then_some(cans)));
+            if told.elapsed() >= LINE {
+                told = Instant::now();
+                tell(&format!("{} of {} days listed: {} cans", listed.days.len(), days.len(), listed.cans));
+            }
+        }
+        listed
+    }
+
     fn add(&mut self, can: &ArchiveCan) {
         let test = can.testname.clone().unwrap_or_else(|| "?".to_owned());
         let (cans, bytes) = self.sums.entry((can.day, test)).or_default();
@@ -75,7 +98,7 @@ impl Found {
         }
     }
 
-    fn table(&self) -> String {
+    pub(super) fn table(&self) -> String {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_header(["day", "test", "cans", "bytes"]);
         for ((day, test), (cans, bytes)) in &self.sums {
@@ -103,31 +126,8 @@ struct Fetching {
 type Told = Result<(Brought, u64), String>;
 
 impl Fetching {
-    /// Lists all days.
-    fn list(&mut self) -> Found {
-        let mut found = Found::default();
-        let mut kept = 0;
-        let mut told = Instant::now();
-        let days = self.archive.wanted().days;
-        for day in days {
-            let cans = day_of(&self.archive, day, self.with_jsonl).unwrap_or_else(|why| {
-                self.complain(why);
-                Vec::new()
-            });
-            cans.iter().for_each(|can| found.add(can));
-            let keep = kept + cans.len() <= KEPT;
-            kept += if keep { cans.len() } else { 0 };
-            found.days.push((day, keep.then_some(cans)));
-            if told.elapsed() >= LINE {
-                told = Instant::now();
-                tell(&format!("{} of {} days listed: {} cans", found.days.len(), days.len(), found.cans));
-            }
-        }
-        found
-    }
-
     /// Copies all, so many at once.
-    fn copy(&mut self, found: Found, out: &Path, jobs: usize) {
+    fn copy(&mut self, found: Listed, out: &Path, jobs: usize) {
         let mut display = Display::new(&found, self.archive.counters());
         let (giver, taker) = bounded::<ArchiveCan>(jobs);
         let (teller, told) = bounded::<Told>(jobs);
@@ -154,7 +154,7 @@ impl Fetching {
             loop {
                 match told.recv_timeout(TICK) {
                     Ok(Ok((brought, size))) => display.add(brought, size),
-                    Ok(Err(why)) => display.around(|| self.complain(why)),
+                    Ok(Err(why)) => display.around(|| complain(&mut self.complaints, why)),
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
@@ -164,12 +164,6 @@ impl Fetching {
         display.finish();
     }
 
-    fn complain(&mut self, why: String) {
-        let mut one = Complaints::default();
-        one.add(|| why);
-        self.complaints.show(&mut one);
-    }
-
     fn exit(&self) -> ExitCode {
         match self.complaints.unseen() {
             0 => {}
@@ -177,6 +171,12 @@ impl Fetching {
         }
         if self.complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+}
+
+fn complain(complaints: &mut Complaints, why: String) {
+    let mut one = Complaints::default();
+    one.add(|| why);
+    complaints.show(&mut one);
 }
 
 /// What is to be copied of a day.
@@ -201,7 +201,7 @@ struct Display {
 }
 
 impl Display {
-    fn new(found: &Found, counters: Arc<Counters>) -> Display {
+    fn new(found: &Listed, counters: Arc<Counters>) -> Display {
         let (cans, bytes, now) = (found.cans, found.bytes, Instant::now());
         let bar = io::stderr().is_terminal().then(|| progress::bar(bytes));
         let (done, done_bytes, already, already_bytes) = (0, 0, 0, 0);

@@ -55,8 +55,9 @@ fn with_lists(arguments: &Score, lists: &Fingerprints) -> ExitCode {
         None => Walked::paths(&arguments.paths),
     };
     let scoring = Scoring {
-        limits: arguments.limits(),
+        limits: arguments.limits.limits(),
         explain: arguments.explain,
+        strict: arguments.strict_cans,
         ..Scoring::new(lists, arguments.rules.into())
     };
     let sink = sinks(arguments.format, scoring.rules, lists);

@@ -86,6 +86,11 @@ impl Parquet {
         Ok(refused)
     }
 
+    /// Where to resume once all rows so far are durable.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Makes all rows so far durable; returns where to resume.
     ///
     /// # Errors
