@@ -27,6 +27,7 @@ mod urls;
 mod fingerprints;
 mod generate;
 mod hostile;
+mod yaml;
 // Small things the above need, kept here so that they are the same on every machine.
 mod calendar;
 mod hashes;
@@ -34,6 +35,8 @@ mod json;
 mod rng;
 // Files.
 pub mod containers;
+mod packed;
+mod truth;
 
 use std::io;
 use std::path::{Path, PathBuf};
