@@ -34,7 +34,9 @@ mod hashes;
 mod json;
 mod rng;
 // Files.
+pub mod archive;
 pub mod containers;
+mod legacy;
 mod packed;
 mod truth;
 

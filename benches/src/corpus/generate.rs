@@ -174,7 +174,9 @@ impl Iterator for Corpus {
         }
         let per_hour = self.options.per_hour.clamp(1, HOUR);
         let width = HOUR / per_hour;
-        let slot = self.options.first_hour + self.next / per_hour * self.options.hours_apart * HOUR + self.next % per_hour * width;
+        let slot = self.options.first_hour
+            + self.next / per_hour * self.options.hours_apart * HOUR
+            + self.next % per_hour * width;
         self.next += 1;
         Some(self.make(slot, width, None))
     }

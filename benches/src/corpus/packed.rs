@@ -92,14 +92,9 @@ fn ended() -> io::Error {
     io::Error::other("the file has ended")
 }
 
-/// A member of a tar archive.
-pub(super) fn add_member(
-    tar: &mut tar::Builder<Packed>,
-    name: &str,
-    seconds: u64,
-    content: &[u8],
-) -> io::Result<()> {
-    let mut header = tar::Header::new_gnu();
+/// A member of a tar archive, in the form that Python's PAX takes where no name is long.
+pub(super) fn add_member(tar: &mut tar::Builder<Packed>, name: &str, seconds: u64, content: &[u8]) -> io::Result<()> {
+    let mut header = tar::Header::new_ustar();
     header.set_size(content.len() as u64);
     header.set_mode(0o644);
     header.set_mtime(seconds);

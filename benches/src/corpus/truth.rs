@@ -68,6 +68,16 @@ pub(super) struct Entry {
     pub(super) fate: Fate,
 }
 
+impl Entry {
+    /// A word for summaries.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.fate {
+            Fate::Read(_) => "yaml",
+            Fate::Rejected(_) => "broken yaml",
+        }
+    }
+}
+
 /// A can, and where the table `jsonl` says that its bodies are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place<'a> {
@@ -150,7 +160,8 @@ mod tests {
 
     #[test]
     fn fates() {
-        let stored = br#"{"probe_cc":"XX","measurement_start_time":"2020-01-02 03:04:05","input":["a\/b"],"probe_cc":"IT"}"#;
+        let stored =
+            br#"{"probe_cc":"XX","measurement_start_time":"2020-01-02 03:04:05","input":["a\/b"],"probe_cc":"IT"}"#;
         let fate = Fate::of(Some(stored));
         let Fate::Read(identity) = &fate else { panic!("{fate:?}") };
         assert_eq!(identity.fields[1], "\"IT\"");

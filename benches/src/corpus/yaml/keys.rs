@@ -36,7 +36,10 @@ fn dns(out: &mut String, rng: &mut Rng, host: &str) {
         let rr = |kind: &str| format!("<RR name={host} type={kind} class=IN ttl={ttl}s auth=False>");
         let answers = match rng.below(8) {
             0 => Vec::new(),
-            1 => vec![(rr("CNAME"), format!("<CNAME name=www.{host} ttl={ttl}>")), (rr("A"), format!("<A address={ip} ttl={ttl}>"))],
+            1 => vec![
+                (rr("CNAME"), format!("<CNAME name=www.{host} ttl={ttl}>")),
+                (rr("A"), format!("<A address={ip} ttl={ttl}>")),
+            ],
             2 => vec![(rr("MX"), format!("<MX preference=10 name=mail.{host} ttl={ttl}>"))],
             3 => vec![(
                 rr("SOA"),
