@@ -74,7 +74,10 @@ impl Legacy {
             }
             let again = alone && left >= file.entries.len() as u64 && self.rng.chance(self.duplicates);
             if !alone || again {
-                left -= if again { file.entries.len() as u64 } else { 0 };
+                if again {
+                    left -= file.entries.len() as u64;
+                    summary.measurements += file.entries.len() as u64;
+                }
                 self.put_in_tar(&date, &mut numbers, &file, truth, summary)?;
             }
         }
