@@ -1,7 +1,7 @@
 //! YAML reports of the years before JSON: a header and measurements, each between `---` and `...` (formats spec §11).
 //!
 //! What the bytes of an entry are is decided here, and with it what a reader has to make of them; what test keys look
-//! like is in [`keys`], and what cannot be read in [`broken`].
+//! like is in `keys`, and what cannot be read in `broken`.
 
 mod broken;
 mod keys;

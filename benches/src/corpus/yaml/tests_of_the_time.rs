@@ -2,7 +2,7 @@
 
 /// A test.
 pub(super) struct Test {
-    /// As it is in the names of cans, and called after normalization unless [`Test::called`] says otherwise.
+    /// As it is in the names of cans; most are called so after normalization too.
     pub(super) name: &'static str,
     /// As probes wrote it.
     pub(super) spelled: &'static [&'static str],
