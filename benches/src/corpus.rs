@@ -27,12 +27,18 @@ mod urls;
 mod fingerprints;
 mod generate;
 mod hostile;
+mod yaml;
 // Small things the above need, kept here so that they are the same on every machine.
 mod calendar;
+mod hashes;
 mod json;
 mod rng;
 // Files.
+pub mod archive;
 pub mod containers;
+mod legacy;
+mod packed;
+mod truth;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,8 +61,12 @@ pub struct Options {
     pub odd: f64,
     /// Share of web_connectivity that carries a fingerprint of the lists.
     pub blocked: f64,
-    /// Measurements received in an hour; the first hour is 2024-03-01 00:00 UTC.
+    /// Measurements received in an hour.
     pub per_hour: u64,
+    /// Microseconds from 1970 to the first hour, UTC; by default that of 2024-03-01 00:00.
+    pub first_hour: u64,
+    /// Hours from one in which measurements are received to the next.
+    pub hours_apart: u64,
     /// Folder of the template measurements.
     pub templates: PathBuf,
     /// Folder of `fingerprints_dns.csv` and `fingerprints_http.csv`.
@@ -74,6 +84,8 @@ impl Default for Options {
             odd: 0.002,
             blocked: 0.03,
             per_hour: 20_000,
+            first_hour: calendar::FIRST_HOUR,
+            hours_apart: 1,
             templates: root.join("ooni-core/tests/fixtures/measurements"),
             fingerprints: root.join("ooni-fastpath/data/fingerprints"),
         }
@@ -83,8 +95,7 @@ impl Default for Options {
 /// One measurement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Made {
-    /// `YYYYmmddHHMMSS.ffffff_CC_testname_hash`, increasing. The hash is the FNV-1a of `post`,
-    /// where a collector has the beginning of a SHA-512: only its being different matters here.
+    /// `YYYYmmddHHMMSS.ffffff_CC_testname_hash`, increasing; the hash is the beginning of the SHA-512 of `post`.
     pub uid: String,
     /// The measurement as a probe may have sent it, odd and broken text included. One line.
     pub content: Vec<u8>,
@@ -99,6 +110,8 @@ pub struct Made {
     pub test_name: String,
     /// What was done to it.
     pub kind: Kind,
+    /// Whether `post` can be parsed.
+    pub readable: bool,
     /// Whether it carries an HTTP body.
     pub has_body: bool,
 }
@@ -108,6 +121,12 @@ impl Made {
     #[must_use]
     pub fn path_name(&self) -> String {
         self.test_name.replace('_', "")
+    }
+
+    /// The measurement as the collector stores it, `None` where it cannot parse it.
+    #[must_use]
+    pub fn stored(&self) -> Option<&[u8]> {
+        self.readable.then(|| generate::inside(&self.post))
     }
 }
 

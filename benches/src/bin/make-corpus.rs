@@ -4,34 +4,50 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::Context;
 use clap::Parser;
-use ooni_benches::corpus::containers::{Format, Packing, write};
-use ooni_benches::corpus::{Options, generate};
+use ooni_benches::corpus::archive::{self, Archive};
+use ooni_benches::corpus::containers::{self, Format, Packing};
+use ooni_benches::corpus::{Error, Options};
 
 /// Writes a deterministic corpus of measurements to a folder, and what it made to manifest.json.
 #[derive(Parser)]
 struct Arguments {
-    /// How many measurements
-    #[arg(long)]
-    n: u64,
+    /// How many measurements; with --bytes at most
+    #[arg(long, required_unless_present = "bytes")]
+    n: Option<u64>,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Folder for corpus-NNNNN.*
+    /// Folder for corpus-NNNNN.*, or for a tree of cans and truth.jsonl
     #[arg(long)]
     out: PathBuf,
-    /// jsonl, jsonl.gz or postcan
+    /// jsonl, jsonl.gz, postcan, json.lz4, tar.lz4 or yaml.lz4; all is a tree of all five that are compressed
     #[arg(long, default_value = "jsonl.gz")]
-    format: Format,
+    format: Kind,
     /// End each line with its measurement_uid
     #[arg(long)]
     uid_in_line: bool,
-    #[arg(long, default_value_t = 5000)]
-    per_file: u64,
+    /// Put the files of one format under keys as the archive has them
+    #[arg(long)]
+    layout: bool,
+    /// Measurements a can of one format (5000, or with --bytes all), at most in a can of a tree under raw/ (500)
+    #[arg(long, visible_alias = "per-file")]
+    per_can: Option<u64>,
+    /// End once the files of one format have so many bytes before compression
+    #[arg(long)]
+    bytes: Option<u64>,
+    /// Measurements of a day under canned/
+    #[arg(long, default_value_t = Archive::default().per_day)]
+    per_day: u64,
+    /// Share of reports under canned/ that are in two cans
+    #[arg(long, default_value_t = 0.0)]
+    duplicates: f64,
     /// Compression, 0 to 9
     #[arg(long, default_value_t = 6)]
     level: u32,
+    /// Measurements received in an hour; in a tree at most 10000
     #[arg(long, default_value_t = 20_000)]
     per_hour: u64,
     /// Share of web_connectivity
@@ -48,20 +64,61 @@ struct Arguments {
     blocked: f64,
 }
 
+/// What is made.
+#[derive(Clone, Copy)]
+enum Kind {
+    One(Format),
+    All,
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        if name == "all" { Ok(Self::All) } else { name.parse().map(Self::One) }
+    }
+}
+
+impl Arguments {
+    fn write(&self) -> Result<containers::Summary, Error> {
+        let options = Options {
+            n: self.n.unwrap_or(u64::MAX),
+            seed: self.seed,
+            wc_share: self.wc_share,
+            malformed: self.malformed,
+            odd: self.odd,
+            blocked: self.blocked,
+            per_hour: self.per_hour,
+            ..Options::default()
+        };
+        let packing = Packing {
+            bytes: self.bytes.unwrap_or(u64::MAX),
+            level: self.level,
+            uid_in_line: self.uid_in_line,
+            layout: self.layout,
+            ..Packing::default()
+        };
+        match self.format {
+            Kind::One(format) => {
+                let all = if self.bytes.is_some() { u64::MAX } else { packing.per_file };
+                let packing = Packing { format, per_file: self.per_can.unwrap_or(all), ..packing };
+                containers::write(&options, &self.out, &packing)
+            }
+            Kind::All => {
+                let archive = Archive { per_day: self.per_day, duplicates: self.duplicates };
+                let packing = Packing { per_file: self.per_can.unwrap_or(500), ..packing };
+                archive::write(&options, &archive, &packing, &self.out)
+            }
+        }
+    }
+}
+
 fn main() -> anyhow::Result<()> {
     let a = Arguments::parse();
-    let options = Options {
-        n: a.n,
-        seed: a.seed,
-        wc_share: a.wc_share,
-        malformed: a.malformed,
-        odd: a.odd,
-        blocked: a.blocked,
-        per_hour: a.per_hour,
-        ..Options::default()
-    };
-    let packing = Packing { format: a.format, per_file: a.per_file, level: a.level, uid_in_line: a.uid_in_line };
-    let summary = write(generate(&options)?, &a.out, &packing)?;
+    if matches!(a.format, Kind::All) && a.n.is_none() {
+        anyhow::bail!("--format all needs --n");
+    }
+    let summary = a.write()?;
     let manifest = a.out.join("manifest.json");
     let mut text = serde_json::to_string_pretty(&summary)?;
     text.push('\n');

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::bodies::{Bodies, Script};
-use super::calendar::{FIRST_HOUR, HOUR, Moment, SECOND};
+use super::calendar::{DAY, HOUR, Moment, SECOND};
 use super::fingerprints::{Fingerprints, with_fingerprint};
+use super::hashes;
 use super::hostile::{odd, with_wrong_type};
 use super::json::{Value, escape, float};
 use super::rng::{Rng, Weighted, exp};
@@ -52,11 +53,26 @@ impl Corpus {
         })
     }
 
-    /// A measurement received in the `width` microseconds after `slot`.
-    fn make(&mut self, slot: u64, width: u64) -> Made {
+    /// A report of the old kind, begun on a day.
+    pub(super) fn report(&mut self, day: u64) -> Report {
+        let rng = &mut self.rng;
+        let test = self.templates.pick(rng, self.options.wc_share).test.clone();
+        let country = self.countries.draw(rng);
+        let network = *rng.pick(&self.networks[country]);
+        let start = day + rng.below(DAY - 2 * HOUR) / SECOND * SECOND;
+        let mut id = format!("{}_AS{network}_", Moment::new(start).report());
+        id.extend((0..50).map(|_| char::from(*rng.pick(&REPORT_ALPHABET[..62]))));
+        Report { test, country, network, start, id }
+    }
+
+    /// A measurement received in the `width` microseconds after `slot`, in a report if one is given.
+    pub(super) fn make(&mut self, slot: u64, width: u64, report: Option<&Report>) -> Made {
         let (rng, options) = (&mut self.rng, &self.options);
-        let mut country = self.countries.draw(rng);
-        let template = self.templates.pick(rng, options.wc_share);
+        let mut country = report.map_or_else(|| self.countries.draw(rng), |report| report.country);
+        let template = match report {
+            Some(report) => self.templates.of(rng, &report.test),
+            None => self.templates.pick(rng, options.wc_share),
+        };
         let is_wc = template.test == WEB_CONNECTIVITY;
 
         let mut kind = Kind::Plain;
@@ -68,7 +84,7 @@ impl Corpus {
                 kind = Kind::Fingerprint;
                 changed = Some(with_fingerprint(template, found, rng));
                 let expected = found.countries(&CCS);
-                if !expected.is_empty() && rng.chance(0.7) {
+                if report.is_none() && !expected.is_empty() && rng.chance(0.7) {
                     country = *rng.pick(&expected);
                 }
                 fingerprint = Some(found);
@@ -82,8 +98,13 @@ impl Corpus {
 
         let received = slot + rng.below(width);
         let cc = CCS[country];
-        let asn = *rng.pick(&self.networks[country]);
-        let gaps = Gaps::new(rng, received, cc, asn, &template.test);
+        let gaps = match report {
+            Some(report) => Gaps::in_report(rng, received, report),
+            None => {
+                let asn = *rng.pick(&self.networks[country]);
+                Gaps::new(rng, received, cc, asn, &template.test)
+            }
+        };
         let url = self.urls.pick(rng, country);
         if template.bodies > 0 {
             let size = exp(rng.gauss(9.0, 0.85)).min(131_072.0) as usize;
@@ -131,13 +152,14 @@ impl Corpus {
         let received = Moment::new(received);
         let path_name = template.test.replace('_', "");
         Made {
-            uid: format!("{}_{cc}_{path_name}_{:016x}", received.uid(), fnv1a(&post)),
+            uid: format!("{}_{cc}_{path_name}_{}", received.uid(), hashes::of_post(&post)),
             hour: received.hour(),
             content,
             post,
             cc,
             test_name: template.test.clone(),
             kind,
+            readable: !matches!(stored, Stored::AsSent),
             has_body: template.bodies > 0,
         }
     }
@@ -152,14 +174,33 @@ impl Iterator for Corpus {
         }
         let per_hour = self.options.per_hour.clamp(1, HOUR);
         let width = HOUR / per_hour;
-        let slot = FIRST_HOUR + self.next / per_hour * HOUR + self.next % per_hour * width;
+        let slot = self.options.first_hour
+            + self.next / per_hour * self.options.hours_apart * HOUR
+            + self.next % per_hour * width;
         self.next += 1;
-        Some(self.make(slot, width))
+        Some(self.make(slot, width, None))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         let left = usize::try_from(self.options.n - self.next).unwrap_or(usize::MAX);
         (left, Some(left))
+    }
+}
+
+/// A report of the years before 2020: measurements of one probe in one run.
+pub(super) struct Report {
+    /// Name of the test, with underscores.
+    pub(super) test: String,
+    country: usize,
+    pub(super) network: u64,
+    /// Microseconds from 1970, of a whole second.
+    pub(super) start: u64,
+    pub(super) id: String,
+}
+
+impl Report {
+    pub(super) fn cc(&self) -> &'static str {
+        CCS[self.country]
     }
 }
 
@@ -194,14 +235,20 @@ impl Templates {
     }
 
     fn pick(&self, rng: &mut Rng, wc_share: f64) -> &Template {
-        let group = if !rng.chance(wc_share) {
-            &self.rest[self.tests.draw(rng)]
-        } else if rng.chance(0.55) {
-            &self.with_bodies
-        } else {
-            &self.without
-        };
-        group.pick(rng)
+        if rng.chance(wc_share) { self.web_connectivity(rng) } else { self.rest[self.tests.draw(rng)].pick(rng) }
+    }
+
+    /// One of a test that there is.
+    fn of(&self, rng: &mut Rng, test: &str) -> &Template {
+        let of_test = |group: &&Group| group.templates().iter().any(|template| template.test == test);
+        match self.rest.iter().find(of_test) {
+            Some(group) => group.pick(rng),
+            None => self.web_connectivity(rng),
+        }
+    }
+
+    fn web_connectivity(&self, rng: &mut Rng) -> &Template {
+        if rng.chance(0.55) { self.with_bodies.pick(rng) } else { self.without.pick(rng) }
     }
 
     /// The inputs that web_connectivity had, escaped.
@@ -230,10 +277,15 @@ impl Gaps {
         let report_started = Moment::new(started - rng.below(300) * SECOND);
         let mut report_id = format!("{}_{}_{cc}_{asn}_n1_", report_started.report(), test.replace('_', ""));
         report_id.extend((0..16).map(|_| char::from(*rng.pick(REPORT_ALPHABET))));
-        let mut address = rng.range(1, 223).to_string();
-        for part in [rng.below(256), rng.below(256), rng.range(1, 254)] {
-            let _ = write!(address, ".{part}"); // a String takes everything
-        }
+        Self::rest(rng, report_id, asn, started, &report_started)
+    }
+
+    fn in_report(rng: &mut Rng, started: u64, report: &Report) -> Self {
+        Self::rest(rng, report.id.clone(), report.network, started, &Moment::new(report.start))
+    }
+
+    fn rest(rng: &mut Rng, report_id: String, asn: u64, started: u64, report_started: &Moment) -> Self {
+        let address = address(rng);
         Self {
             report_id,
             network: format!("AS{asn}"),
@@ -244,6 +296,15 @@ impl Gaps {
             address,
         }
     }
+}
+
+/// An IPv4 address.
+pub(super) fn address(rng: &mut Rng) -> String {
+    let mut address = rng.range(1, 223).to_string();
+    for part in [rng.below(256), rng.below(256), rng.range(1, 254)] {
+        let _ = write!(address, ".{part}"); // a String takes everything
+    }
+    address
 }
 
 /// What the collector does with what was sent.
@@ -273,14 +334,23 @@ fn envelope(content: &[u8], stored: &Stored) -> Vec<u8> {
         Stored::As(text) => (text.as_bytes(), VERIFIED),
         Stored::AsSent => (content, b"}"),
     };
-    [b"{\"format\":\"json\",\"content\":", content, end].concat()
+    [ENVELOPE, content, end].concat()
 }
 
+/// What is in the envelope of a POST body that can be parsed.
+pub(super) fn inside(post: &[u8]) -> &[u8] {
+    let inside = post.strip_prefix(ENVELOPE).unwrap_or(post);
+    inside.strip_suffix(VERIFIED).unwrap_or(inside)
+}
+
+/// What is in the envelope of a POST body that cannot be parsed.
+pub(super) fn inside_broken(post: &[u8]) -> &[u8] {
+    let inside = post.strip_prefix(ENVELOPE).unwrap_or(post);
+    inside.strip_suffix(b"}").unwrap_or(inside)
+}
+
+const ENVELOPE: &[u8] = b"{\"format\":\"json\",\"content\":";
 const VERIFIED: &[u8] = b",\"is_verified\":\"u\"}";
-
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
 
 /// Share of a test among those that are not web_connectivity.
 fn share(test: &str) -> f64 {
@@ -288,7 +358,7 @@ fn share(test: &str) -> f64 {
 }
 
 /// Countries, most frequent first.
-const CCS: [&str; 40] = [
+pub(super) const CCS: [&str; 40] = [
     "US", "RU", "IT", "DE", "IR", "GB", "BR", "IN", "FR", "ID", "TR", "VE", "MY", "ES", "CA", "UA", "EG", "NL", "MX",
     "CN", "PK", "BY", "KZ", "TH", "MM", "VN", "SA", "AE", "ET", "NG", "AU", "PL", "SE", "CH", "JP", "AR", "CO", "KE",
     "BD", "LK",

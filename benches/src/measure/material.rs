@@ -125,7 +125,7 @@ pub fn folders(options: &Options, inside: &Path, level: u32) -> anyhow::Result<[
 }
 
 fn folder(name: &'static str, options: &Options, folder: &Path, packing: &Packing) -> anyhow::Result<Files> {
-    let summary = write(generate(options)?, folder, packing)?;
+    let summary = write(options, folder, packing)?;
     let mut bytes = 0;
     for path in &summary.files {
         bytes += unpacked(path).with_context(|| path.display().to_string())?;
