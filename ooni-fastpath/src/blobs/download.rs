@@ -78,7 +78,11 @@ impl S3 {
             Some(length) if length == blob.size - part.have => {}
             // The server knows no ranges.
             Some(length) if length == blob.size => part.restart()?,
-            Some(_) => return Err(changed()),
+            // Whatever it is that cuts answers, or a change that no ETag tells.
+            Some(length) => {
+                let wanted = blob.size - part.have;
+                return Err(Failure::again(format!("the answer has {length} bytes instead of {wanted}")));
+            }
             // Nothing tells where this begins.
             None if part.have > 0 => {
                 part.restart()?;
