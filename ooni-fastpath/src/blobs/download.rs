@@ -46,7 +46,10 @@ impl S3 {
             }
             failures += 1;
             let Err(failure) = result else { break };
-            self.wait(failure, failures, counters).await.map_err(failed)?;
+            if let Err(why) = self.wait(failure, failures, counters).await {
+                part.leave();
+                return Err(failed(why));
+            }
         }
         part.finish(target).await.map_err(failed)
     }
@@ -205,6 +208,13 @@ impl Part {
         match self.etag.as_deref().and_then(as_md5).filter(|_| checksums) {
             Some(wanted) if wanted != sum => Err(format!("its MD5 is {sum} and should be {wanted}")),
             _ => Ok(()),
+        }
+    }
+
+    /// Leaves what is there to another time, if there is something.
+    fn leave(self) {
+        if self.have == 0 {
+            let _ = fs::remove_file(&self.path); // an empty one does no harm
         }
     }
 
