@@ -277,6 +277,12 @@ fn a_broken_download_goes_on_where_it_ended() {
 }
 
 #[test]
+fn a_can_larger_than_any_buffer() {
+    let (server, brought, retries) = bring(40 << 20, Plan::default());
+    assert_eq!((brought, retries, server.objects().len()), (Ok(Brought::Now), 0, 1));
+}
+
+#[test]
 fn a_server_without_ranges() {
     let (server, brought, _) = bring(1 << 20, objects(&[Some(Fault::Reset(900_000)), Some(Fault::NoRange)]));
     assert_eq!((brought, server.sent()), (Ok(Brought::Now), 900_000 + (1 << 20)));
