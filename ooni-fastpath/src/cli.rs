@@ -28,12 +28,10 @@ pub struct Cli {
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "a sentence here would take the place of the long help of the arguments")]
 pub enum Command {
-    /// Score measurements in files and archives
     Score(Score),
-    /// Score the archive again
     Rerun(Box<Rerun>),
-    /// Copy cans of the archive to a folder
     Fetch(Fetch),
 }
 

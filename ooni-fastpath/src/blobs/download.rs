@@ -46,7 +46,10 @@ impl S3 {
             }
             failures += 1;
             let Err(failure) = result else { break };
-            self.wait(failure, failures, counters).await.map_err(failed)?;
+            if let Err(why) = self.wait(failure, failures, counters).await {
+                part.leave();
+                return Err(failed(why));
+            }
         }
         part.finish(target).await.map_err(failed)
     }
@@ -78,7 +81,11 @@ impl S3 {
             Some(length) if length == blob.size - part.have => {}
             // The server knows no ranges.
             Some(length) if length == blob.size => part.restart()?,
-            Some(_) => return Err(changed()),
+            // Whatever it is that cuts answers, or a change that no ETag tells.
+            Some(length) => {
+                let wanted = blob.size - part.have;
+                return Err(Failure::again(format!("the answer has {length} bytes instead of {wanted}")));
+            }
             // Nothing tells where this begins.
             None if part.have > 0 => {
                 part.restart()?;
@@ -201,6 +208,13 @@ impl Part {
         match self.etag.as_deref().and_then(as_md5).filter(|_| checksums) {
             Some(wanted) if wanted != sum => Err(format!("its MD5 is {sum} and should be {wanted}")),
             _ => Ok(()),
+        }
+    }
+
+    /// Leaves what is there to another time, if there is something.
+    fn leave(self) {
+        if self.have == 0 {
+            let _ = fs::remove_file(&self.path); // an empty one does no harm
         }
     }
 

@@ -251,7 +251,7 @@ pub(super) fn failure(error: &Error) -> Failure {
         }
         (404, "NoSuchBucket") => Failure::Final(format!("there is no such bucket ({said})")),
         (404, _) => Failure::Final(format!("it is not there ({said})")),
-        (_, "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "ExpiredToken" | "InvalidToken") => {
+        (_, "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "ExpiredToken" | "InvalidToken" | "NotSignedUp") => {
             Failure::Final(format!("the server does not accept the credentials ({said})"))
         }
         (401 | 403, _) => Failure::Final(format!("access denied ({said})")),

@@ -73,10 +73,8 @@ impl Listed {
         let mut told = Instant::now();
         let days = archive.wanted().days;
         for day in days {
-            let cans = day_of(archive, day, with_jsonl).unwrap_or_else(|why| {
-                complain(complaints, why);
-                Vec::new()
-            });
+            let (cans, errors) = day_of(archive, day, with_jsonl);
+            errors.into_iter().for_each(|why| complain(complaints, why));
             cans.iter().for_each(|can| listed.add(can));
             let keep = kept + cans.len() <= KEPT;
             kept += if keep { cans.len() } else { 0 };
@@ -145,10 +143,12 @@ impl Fetching {
             drop(taker);
             scope.spawn(move || {
                 for (day, cans) in found.days {
-                    match cans.map_or_else(|| day_of(&archive, day, with_jsonl), Ok) {
-                        Ok(cans) => cans.into_iter().for_each(|can| drop(giver.send(can))),
-                        Err(why) => drop(teller.send(Err(why))),
-                    }
+                    let cans = cans.unwrap_or_else(|| {
+                        let (cans, errors) = day_of(&archive, day, with_jsonl);
+                        errors.into_iter().for_each(|why| drop(teller.send(Err(why))));
+                        cans
+                    });
+                    cans.into_iter().for_each(|can| drop(giver.send(can)));
                 }
             });
             loop {
@@ -179,11 +179,12 @@ fn complain(complaints: &mut Complaints, why: String) {
     complaints.show(&mut one);
 }
 
-/// What is to be copied of a day.
-fn day_of(archive: &Archive, day: Day, with_jsonl: bool) -> Result<Vec<ArchiveCan>, String> {
-    let cans = archive.day(day).map_err(|error| error.message)?;
+/// What is to be copied of a day, and what could not be listed.
+fn day_of(archive: &Archive, day: Day, with_jsonl: bool) -> (Vec<ArchiveCan>, Vec<String>) {
+    let (cans, errors) = archive.day_in_part(day);
     let lines = |can: &ArchiveCan| can.lines().filter(|_| with_jsonl).cloned();
-    Ok(cans.into_iter().flat_map(|can| [lines(&can), Some(can)]).flatten().collect())
+    let cans = cans.into_iter().flat_map(|can| [lines(&can), Some(can)]).flatten().collect();
+    (cans, errors.into_iter().map(|error| error.message).collect())
 }
 
 /// How far the copying is: a bar on a terminal, else a line now and then.

@@ -6,6 +6,7 @@ mod listing;
 mod location;
 
 pub use self::listing::ArchiveCan;
+use self::listing::Listed;
 pub use self::location::Location;
 pub use crate::blobs::{Counters, Patience};
 
@@ -109,11 +110,14 @@ impl Archive {
     /// # Errors
     /// The first place that could not be listed, after all attempts.
     pub fn day(&self, day: Day) -> Result<Vec<ArchiveCan>, Error> {
-        let listed = self.runtime.block_on(Arc::clone(&self.core).day(day));
-        match listed.errors.into_iter().next() {
-            Some(error) => Err(error),
-            None => Ok(listed.cans),
-        }
+        let (cans, errors) = self.day_in_part(day);
+        errors.into_iter().next().map_or(Ok(cans), Err)
+    }
+
+    /// The cans of a day that could be listed, by key, and the places that could not.
+    pub fn day_in_part(&self, day: Day) -> (Vec<ArchiveCan>, Vec<Error>) {
+        let Listed { cans, errors } = self.runtime.block_on(Arc::clone(&self.core).day(day));
+        (cans, errors)
     }
 
     /// Brings a can below a folder, under its key, unless it is there.

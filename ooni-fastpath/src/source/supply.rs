@@ -22,7 +22,7 @@ const AHEAD: usize = 256;
 pub struct Supply {
     queue: mpsc::Receiver<Coming>,
     cache: Option<Arc<Cache>>,
-    _driver: Task<()>,
+    driver: Task<()>,
     archive: Archive,
 }
 
@@ -90,7 +90,7 @@ impl Supply {
         let driver = Driver { core: Arc::clone(core), cache: cache.clone(), turns, sender };
         let _guard = archive.runtime.enter();
         let driver = Task(spawn(driver.drive(skip)));
-        Ok(Supply { queue, cache, _driver: driver, archive: archive.clone() })
+        Ok(Supply { queue, cache, driver, archive: archive.clone() })
     }
 }
 
@@ -115,6 +115,18 @@ impl Iterator for Supply {
                 Supplied::Can { can, file }
             }
         })
+    }
+}
+
+impl Drop for Supply {
+    /// Ends what is on its way, so that a temporary cache is gone when this is.
+    fn drop(&mut self) {
+        self.driver.end(&self.archive);
+        while let Ok(coming) = self.queue.try_recv() {
+            if let Coming::Download(_, mut task) = coming {
+                task.end(&self.archive);
+            }
+        }
     }
 }
 
@@ -191,6 +203,13 @@ impl Driver {
 /// A task that ends when nobody waits for it.
 #[derive(Debug)]
 struct Task<T>(JoinHandle<T>);
+
+impl<T> Task<T> {
+    fn end(&mut self, archive: &Archive) {
+        self.0.abort();
+        let _ = archive.runtime.block_on(&mut self.0); // aborted, or what nobody wants
+    }
+}
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
