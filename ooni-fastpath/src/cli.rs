@@ -1,5 +1,7 @@
 //! The command line: what can be said, and what it means. What is done is in [`command`](crate::command).
 
+pub mod compare;
+
 use crate::fingerprints::NOTICE;
 use crate::limits::{Limits, parse_size};
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
@@ -20,6 +22,8 @@ pub struct Cli {
 pub enum Command {
     /// Score measurements in files and archives
     Score(Score),
+    /// Compare rows of two runs, or what two sets of rules make of the same measurements
+    Compare(compare::Compare),
 }
 
 /// Score measurements in files and archives.
@@ -121,8 +125,10 @@ impl Score {
 /// What was asked for. Ends the process for help, version and wrong arguments.
 pub fn parse() -> Cli {
     let cli = Cli::parse();
-    let Command::Score(score) = &cli.command;
-    if score.explain && score.format == Format::Csv {
+    if let Command::Score(score) = &cli.command
+        && score.explain
+        && score.format == Format::Csv
+    {
         let message = "--explain has no place in csv: use table or jsonl";
         clap::Command::new("fastpath").error(ErrorKind::ArgumentConflict, message).exit();
     }

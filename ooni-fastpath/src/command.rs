@@ -1,5 +1,6 @@
 //! The subcommands, one a file.
 
+pub mod compare;
 pub mod score;
 
 use crate::cli::{Cli, Command};
@@ -12,6 +13,7 @@ const USAGE: u8 = 2;
 /// Does what was asked for.
 pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
     }
 }
