@@ -95,12 +95,16 @@ fn the_same_rows_are_equal_in_any_form() {
 #[test]
 fn differences_are_counted_and_shown() {
     let files = Files::new();
-    let version = |version| format!(r#""test_version":"{version}","test_runtime":0.5,"#);
-    let left =
-        [measurement("u1", ""), measurement("u2", &version(1)), measurement("u4", &version(1)), measurement("u3", "")];
+    let version = |version: &str| format!(r#""test_version":"{version}","test_runtime":0.5,"#);
+    let left = [
+        measurement("u1", ""),
+        measurement("u2", &version("1")),
+        measurement("u4", &version("1")),
+        measurement("u3", ""),
+    ];
     let right = [
         measurement("u5", ""),
-        measurement("u4", &version(2)),
+        measurement("u4", &version("2")),
         measurement("u2", &version("\\u001b[2J")),
         measurement("u3", ""),
     ];

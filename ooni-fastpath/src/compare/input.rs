@@ -117,7 +117,11 @@ fn jsonl(path: &Path, form: Form, put: Put<'_>) -> Result<(), String> {
         if outcome.is_text("stored") {
             let row = root.field("row").value();
             let mut record = Record::default();
-            FASTPATH.iter().for_each(|&(name, kind)| json_value(row.field(name).value(), kind, form, &mut record));
+            for (column, (name, kind)) in FASTPATH.into_iter().enumerate() {
+                // The first is the key, always text.
+                let form = if column == 0 { Form::Text } else { form };
+                json_value(row.field(name).value(), kind, form, &mut record);
+            }
             put(record).map_err(cannot_sort)?;
         }
     }
