@@ -167,7 +167,7 @@ fn a_uid_that_occurs_twice() {
         files.add(&format!("{name}.jsonl"), score(&[&lines]).out)
     };
     let (a, b) = (measurement("u", ""), measurement("u", r#""test_version":"2","#));
-    let one = lines("one", &[a.clone()]);
+    let one = lines("one", std::slice::from_ref(&a));
     let two = lines("two", &[a.clone(), b.clone(), "no measurement".to_owned()]);
     let report = json(&compare(&["--format", "json"], &[&one, &two]));
     assert_eq!(numbers(&report, &COUNTS), [1.0, 2.0, 1.0, 0.0, 0.0, 1.0]);
