@@ -275,6 +275,10 @@ fn what_rules_change() {
     let ran = compare(&["--rules", "fixed,fixed"], &[&corpus]);
     assert_eq!((ran.code, ran.text()), (Some(0), "6 measurements by fixed and fixed: 0 differ\n"));
     let ran = compare(&[&["--rules", "compat,fixed", "--examples", "1"], &lists[..2]].concat(), &[&corpus]);
+    files.add("corpus/notes.txt", "");
+    let ran_in_folder = compare(&["--rules", "fixed,fixed"], &[corpus.parent().unwrap()]);
+    let expected = "6 measurements by fixed and fixed: 0 differ; 1 file of another name passed over\n";
+    assert_eq!(ran_in_folder.text(), expected);
     let begin = "6 measurements by compat and fixed: 3 differ
 
 test             repair          measurements

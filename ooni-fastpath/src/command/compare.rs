@@ -119,7 +119,12 @@ fn columns(report: &Report, out: &mut String) {
 
 fn rule_tables(changes: &Changes) -> String {
     let Changes { rules: [first, second], measurements, changed, repairs, fingerprints, verdicts, .. } = changes;
-    let mut out = format!("{measurements} measurements by {first} and {second}: {changed} differ\n");
+    let mut out = format!("{measurements} measurements by {first} and {second}: {changed} differ");
+    match changes.passed_over {
+        0 => out.push('\n'),
+        1 => out.push_str("; 1 file of another name passed over\n"),
+        files => drop(writeln!(out, "; {files} files of other names passed over")),
+    }
     let parts = [("repair", repairs), ("fingerprint", fingerprints), ("verdict", verdicts)];
     for (name, changes) in parts.into_iter().filter(|(_, changes)| !changes.is_empty()) {
         let row = |change: &Change| [plain(&change.test), plain(&change.what), change.measurements.to_string()];
