@@ -3,6 +3,7 @@
 //! The arguments of each command are in a file of its name; what is here holds for all.
 
 pub mod archive;
+pub mod compare;
 pub mod fetch;
 pub mod limits;
 pub mod rerun;
@@ -33,6 +34,7 @@ pub enum Command {
     Score(Score),
     Rerun(Box<Rerun>),
     Fetch(Fetch),
+    Compare(compare::Compare),
 }
 
 /// Rules on the command line.
@@ -60,6 +62,7 @@ pub fn parse() -> Cli {
         Command::Score(score) => score.conflict(),
         Command::Rerun(rerun) => rerun.conflict(),
         Command::Fetch(fetch) => fetch.selection.conflict().map(str::to_owned),
+        Command::Compare(_) => None,
     };
     if let Some(message) = conflict {
         clap::Command::new("fastpath").error(ErrorKind::ArgumentConflict, message).exit();
@@ -70,7 +73,8 @@ pub fn parse() -> Cli {
 /// The reference knows no commands: flags alone ask for a rerun.
 fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let own = ["-h", "--help", "-V", "--version"];
-    let is_flag = |first: &OsString| first.to_str().is_some_and(|first| first.starts_with('-') && !own.contains(&first));
+    let is_flag =
+        |first: &OsString| first.to_str().is_some_and(|first| first.starts_with('-') && !own.contains(&first));
     if arguments.get(1).is_some_and(is_flag) {
         arguments.insert(1, "rerun".into());
     }

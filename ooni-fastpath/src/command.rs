@@ -1,5 +1,6 @@
 //! The subcommands, one a file.
 
+pub mod compare;
 pub mod fetch;
 pub mod rerun;
 pub mod score;
@@ -16,6 +17,7 @@ pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Fetch(arguments) => fetch::run(&arguments),
         Command::Rerun(arguments) => rerun::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
     }
 }

@@ -25,6 +25,7 @@ pub mod worker;
 
 // From rows to databases and typed files.
 pub mod cell;
+pub mod compare;
 pub mod store;
 
 // What the binary is made of.

@@ -181,8 +181,11 @@ pub fn is_url(text: &str) -> bool {
     text.strip_prefix("sqlite:").is_some() || text.split_once("://").is_some_and(|(name, _)| scheme(name))
 }
 
-/// The file that the URL of an SQLite store names.
-fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
+/// The file that the URL of an SQLite store names; what belongs to the store lies beside it.
+///
+/// # Errors
+/// The URL is none of an SQLite store.
+pub fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
     let refuse = |message: &str| Err(StoreError { store: without_password(url), message: message.to_owned() });
     match url.strip_prefix("sqlite:") {
         Some("") => refuse("no file is named: sqlite:PATH"),

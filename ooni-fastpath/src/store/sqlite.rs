@@ -9,7 +9,8 @@ mod value;
 
 use self::statements::Statements;
 use super::{MeasurementStore, NewRow, OnExisting, Refusal, StoreError, StoredRow, Written};
-use crate::cell;
+use crate::cell::{self, Cell};
+use ooni_core::row::Refused;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -143,7 +144,7 @@ impl MeasurementStore for Sqlite {
         let options = self.options;
         let write = |connection: &mut Connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let written = batch(&transaction, rows, on_existing, options)?;
+            let written = batch(&transaction, rows, on_existing == OnExisting::Replace, options)?;
             transaction.commit()?;
             Ok(written)
         };
@@ -160,41 +161,26 @@ impl MeasurementStore for Sqlite {
 }
 
 /// Writes the rows of a batch.
-fn batch(
-    transaction: &Transaction<'_>,
-    rows: &[NewRow],
-    on_existing: OnExisting,
-    options: Options,
-) -> rusqlite::Result<Written> {
+fn batch(transaction: &Transaction<'_>, rows: &[NewRow], replace: bool, options: Options) -> rusqlite::Result<Written> {
     let mut statements = Statements::new(transaction, value::timestamp(SystemTime::now()))?;
-    let replace = on_existing == OnExisting::Replace;
     let mut written = Written::default();
     for (index, new) in rows.iter().enumerate() {
-        let uid = &new.row.measurement_uid;
-        let refusal = |column: String, message: String| Refusal { index, column, message };
-        let cells = match cell::fastpath(&new.row) {
-            Ok(cells) => cells,
-            Err(refused) => {
-                let refusal = refusal(refused.column, refused.message);
+        let openvpn = new.openvpn.as_deref().map(cell::openvpn).transpose();
+        let (cells, openvpn) = match accepted(new, openvpn.as_ref().ok().and_then(Option::as_ref), options.longest_row)
+        {
+            Ok(cells) => (cells, openvpn),
+            Err(Refused { column, message }) => {
+                let refusal = Refusal { index, column, message };
                 statements.set_aside(new, &refusal, replace)?;
                 written.refused.push(refusal);
                 continue;
             }
         };
-        let openvpn = new.openvpn.as_deref().map(cell::openvpn);
-        let beside = openvpn.iter().flatten().flatten();
-        if let Some((column, length)) = value::longest(cells.iter().chain(beside), options.longest_row) {
-            let name = cell::FASTPATH.get(column).map_or("obs_openvpn", |(name, _)| name);
-            let refusal = refusal(name.to_owned(), format!("{length} bytes, in a row that is too long for this store"));
-            statements.set_aside(new, &refusal, replace)?;
-            written.refused.push(refusal);
-            continue;
-        }
-        let new_here = if statements.insert(&cells)? {
+        let here = if statements.insert(&cells)? {
             written.inserted += 1;
             true
         } else if replace {
-            statements.delete(uid)?;
+            statements.delete(&new.row.measurement_uid)?;
             statements.insert(&cells)?;
             written.replaced += 1;
             true
@@ -202,25 +188,42 @@ fn batch(
             written.already += 1;
             false
         };
-        if new_here {
+        if here {
             statements.insert_body(&cells, &new.body)?;
         }
         match openvpn {
-            None => {}
-            Some(Ok(cells)) if new_here => statements.insert_openvpn(&cells)?,
-            Some(Ok(_)) => {}
-            Some(Err(refused)) => {
-                let refusal = refusal(format!("obs_openvpn.{}", refused.column), refused.message);
+            Ok(openvpn) => {
+                if let Some(cells) = openvpn.filter(|_| here) {
+                    statements.insert_openvpn(&cells)?;
+                }
+                if replace {
+                    statements.accept(&new.row.measurement_uid)?;
+                }
+            }
+            Err(Refused { column, message }) => {
+                let refusal = Refusal { index, column: format!("obs_openvpn.{column}"), message };
                 statements.set_aside(new, &refusal, replace)?;
                 written.without_openvpn.push(refusal);
-                continue;
             }
-        }
-        if replace {
-            statements.accept(uid)?;
         }
     }
     Ok(written)
+}
+
+/// The cells of a row, unless the table refuses it or it is too long together with what is kept beside it.
+fn accepted<'r>(
+    new: &'r NewRow,
+    openvpn: Option<&[Cell<'r>; 30]>,
+    longest_row: usize,
+) -> Result<[Cell<'r>; 26], Refused> {
+    let cells = cell::fastpath(&new.row)?;
+    match value::longest(cells.iter().chain(openvpn.into_iter().flatten()), longest_row) {
+        None => Ok(cells),
+        Some((column, length)) => Err(Refused {
+            column: cell::FASTPATH.get(column).map_or("obs_openvpn", |(name, _)| name).to_owned(),
+            message: format!("{length} bytes, in a row that is too long for this store"),
+        }),
+    }
 }
 
 /// What went wrong, without a word of SQL.

@@ -69,7 +69,8 @@ impl Display {
         let cans = ledger.mark.cans.saturating_sub(self.before.0);
         let read = self.read.load(Ordering::Relaxed);
         let all = self.counters.bytes_listed.load(Ordering::Relaxed);
-        let [listed, found] = [&self.counters.days_listed, &self.counters.cans_listed].map(|n| n.load(Ordering::Relaxed));
+        let [listed, found] =
+            [&self.counters.days_listed, &self.counters.cans_listed].map(|n| n.load(Ordering::Relaxed));
         let per_second = read as f64 / seconds;
         // What is not listed yet is taken to be like what is.
         let share = if listed == 0 { 1.0 } else { (self.days as f64 / listed as f64).max(1.0) };

@@ -70,8 +70,7 @@ impl Output {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let length = resume_at.unwrap_or(0);
         // Not cut to nothing when it is opened: what is there is cut to what counts.
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(named)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(named)?;
         if file.metadata().map_err(named)?.len() < length {
             return Err(named(io::Error::other("is shorter than its journal says; begin anew, without --resume")));
         }

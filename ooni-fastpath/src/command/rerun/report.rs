@@ -49,7 +49,14 @@ impl Report<'_> {
         let counts = &self.mark.counts;
         let rows: Vec<_> = counts.tests().chain([("all", counts.all())]).collect();
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_header(["test", "accepted", "stored", "discarded", "rejected", "refused"]);
+        table.load_preset(presets::NOTHING).set_header([
+            "test",
+            "accepted",
+            "stored",
+            "discarded",
+            "rejected",
+            "refused",
+        ]);
         for (test, Count { accepted, stored, discarded, rejected, refused, .. }) in &rows {
             let numbers = [*accepted, *stored, discarded.sum(), rejected.sum(), refused.sum()];
             table.add_row([plain(test)].into_iter().chain(numbers.map(|number| number.to_string())));

@@ -1,0 +1,47 @@
+//! Arguments of `fastpath compare`.
+
+use super::RulesName;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Compare rows of two runs, or what two sets of rules make of the same measurements
+///
+/// Rows are read from .jsonl and .csv as score writes them, from .parquet and from stores (sqlite:PATH), in any mix, and
+/// found by their measurement_uid. They are compared as exactly as the coarser of the two has them: update_time is left
+/// out, and so is what was discarded or rejected. With --rules, the arguments are files and folders of measurements.
+#[derive(Args, Debug)]
+#[command(after_help = "Exit code: 0 when nothing differs, 1 when something does, 2 when something cannot be read.")]
+pub struct Compare {
+    /// Two files or stores; with --rules, files and folders of measurements
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Two sets of rules, such as compat,fixed: what does the second change?
+    #[arg(long, value_name = "RULES,RULES", value_enum, value_delimiter = ',', num_args = 1)]
+    pub rules: Vec<RulesName>,
+
+    /// Folder with fingerprints_dns.csv and fingerprints_http.csv [default: the built-in lists]
+    #[arg(long, value_name = "DIR", requires = "rules")]
+    pub fingerprints: Option<PathBuf>,
+
+    /// How many threads score [default: one a processor]
+    #[arg(short, long, value_name = "N", requires = "rules", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub jobs: Option<u16>,
+
+    /// Examples that are shown of each difference
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(..=1000))]
+    pub examples: u16,
+
+    /// Form of the output
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: CompareFormat,
+}
+
+/// Forms of the output of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    /// Tables for people
+    Table,
+    /// One JSON object
+    Json,
+}
