@@ -170,6 +170,9 @@ impl<'f> Scorer<'f> {
         }
         let mut scores = nettest::score(context)?;
         flag_wrong_date(context, uid, &mut scores)?;
+        if measurement.content().is_among_foreign() && scores.has_foreign() {
+            return Err(Error::new(Code::Type, "", "the scores hold a value that JSON does not have"));
+        }
         let row = FastpathRow::derive(measurement, uid, scores, &self.ruleset)?;
         let openvpn = row.test_name.as_str() == Some("openvpn");
         let openvpn = openvpn.then(|| Box::new(OpenvpnRow::derive(measurement, &row)));

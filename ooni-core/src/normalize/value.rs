@@ -129,7 +129,7 @@ pub(super) trait Members {
     /// The same, to be changed.
     fn at_mut(&mut self, key: &str) -> Option<&mut Value>;
     /// Python's `pop`: takes the member out, the others keep their order.
-    fn pop(&mut self, key: &str) -> Option<Value>;
+    fn take(&mut self, key: &str) -> Option<Value>;
     /// Sets a member: in its place if it is there, else last.
     fn set(&mut self, key: &str, value: Value);
 }
@@ -143,7 +143,7 @@ impl Members for Mapping {
         self.iter_mut().find(|(name, _)| name.is_text(key)).map(|(_, value)| value)
     }
 
-    fn pop(&mut self, key: &str) -> Option<Value> {
+    fn take(&mut self, key: &str) -> Option<Value> {
         let at = self.iter().position(|(name, _)| name.is_text(key))?;
         Some(self.remove(at).1)
     }
