@@ -26,21 +26,21 @@ pub(super) fn normalize(test_keys: &mut Mapping, is_dns_consistency: bool) -> Re
         _ => {}
     }
     let place = Place::TEST_KEYS.member("queries");
-    match test_keys.at_mut("queries") {
-        None => Ok(()),
-        Some(Value::Sequence(queries)) => queries.iter_mut().enumerate().try_for_each(|(i, query)| {
-            let place = place.item(i);
-            match query {
-                Value::Mapping(query) => normalize_query(query, &place),
-                other => Err(place.wrong(other, "a mapping")),
-            }
-        }),
+    let mut queries = match test_keys.take("queries") {
+        None => Vec::new(),
+        Some(Value::Sequence(queries)) => queries,
         // Of nothing else the items are mappings.
-        Some(other) => match items(other, &place)?.first() {
-            None => Ok(()),
-            Some(item) => Err(place.item(0).wrong(item, "a mapping")),
-        },
+        Some(other) => items(&other, &place)?.into_owned(),
+    };
+    for (i, query) in queries.iter_mut().enumerate() {
+        let place = place.item(i);
+        match query {
+            Value::Mapping(query) => normalize_query(query, &place)?,
+            other => return Err(place.wrong(other, "a mapping")),
+        }
     }
+    test_keys.set("queries", Value::Sequence(queries));
+    Ok(())
 }
 
 /// Step 2: resolvers by what is said of them. As in the reference, `failed` has the successful ones too.

@@ -33,10 +33,14 @@ pub fn frame(bytes: &[u8], from: usize) -> Framed {
         }
         [b'.', b'.', b'.', b'\n', ..] => Framed::Skip(END.len() - 1),
         _ if bytes.len() < START.len() => Framed::More,
-        [b'#', ..] => match bytes.get(from..).and_then(|rest| memchr::memchr(b'\n', rest)) {
-            Some(at) => Framed::Skip(from + at + 1),
-            None => Framed::More,
-        },
+        [b'#', ..] => {
+            // Of fewer bytes than a marker has nothing was looked at.
+            let from = from.saturating_sub(START.len() - 1);
+            match bytes.get(from..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+                Some(at) => Framed::Skip(from + at + 1),
+                None => Framed::More,
+            }
+        }
         _ => Framed::Broken,
     }
 }
@@ -81,6 +85,7 @@ mod tests {
             ("---\na: 1\n...", 0, false),
             ("---\na: 1\n", 0, false),
             ("---\n...\n", 1, false),
+            ("#c\n---\na: 1\n...\n", 1, false),
             ("", 0, false),
             ("---", 0, false),
             ("#ab", 0, false),
