@@ -34,6 +34,7 @@ pub mod fingerprint;
 pub mod json;
 pub mod measurement;
 pub mod nettest;
+#[cfg(feature = "legacy-yaml")]
 pub mod normalize;
 pub mod number;
 pub mod process;

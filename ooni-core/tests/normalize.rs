@@ -1,0 +1,108 @@
+//! Real YAML reports, normalized as the reference does it, and scored.
+#![cfg(feature = "legacy-yaml")]
+#![allow(clippy::unwrap_used, clippy::panic)] // what cannot be read is a test that has failed
+
+use ooni_core::fingerprint::Fingerprints;
+use ooni_core::json::{Limits, Reader};
+use ooni_core::normalize::{Framed, Report, frame};
+use ooni_core::process::{Outcome, Scorer};
+use ooni_core::rules::Rules;
+use serde_json::Value;
+use std::path::Path;
+
+/// The entries of a stream: what follows a broken frame is lost.
+fn entries(stream: &[u8]) -> Vec<&[u8]> {
+    let (mut rest, mut entries) = (stream, Vec::new());
+    loop {
+        match frame(rest, 0) {
+            Framed::Entry(length) => {
+                entries.push(&rest[..length]);
+                rest = &rest[length..];
+            }
+            Framed::Skip(length) => rest = &rest[length..],
+            Framed::More | Framed::Broken => return entries,
+        }
+    }
+}
+
+/// The normalized measurements of a report with their ids.
+fn normalized(bucket_date: &str, can: &str, stream: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut report = Report::new(bucket_date, &format!("{bucket_date}/{can}"), Limits::default());
+    let entries = entries(stream);
+    report.header(entries[0]).unwrap();
+    let measurement = |entry: &&[u8]| {
+        let mut text = Vec::new();
+        let uid = report.entry(entry, &mut text).unwrap().unwrap();
+        (uid, text)
+    };
+    entries[1..].iter().map(measurement).collect()
+}
+
+/// The order of members is that of the entry, but the reference has none for those it moves: it is not compared.
+#[test]
+fn reports_are_those_of_the_reference() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/yaml");
+    let fingerprints = Fingerprints::empty();
+    let scorer = Scorer::new(&fingerprints, Rules::Compat);
+    let expected = std::fs::read_to_string(folder.join("reports.jsonl")).unwrap();
+    let mut counted = 0;
+    for line in expected.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| line[key].as_str().unwrap();
+        let report = std::fs::read(folder.join(text("can").trim_end_matches(".lz4"))).unwrap();
+        let measurements = normalized(text("bucket_date"), text("can"), &report);
+        let (uid, measurement) = &measurements[line["index"].as_u64().unwrap() as usize];
+        assert_eq!(uid, text("uid"));
+        assert_eq!(serde_json::from_slice::<Value>(measurement).unwrap(), line["normalized"], "{uid}");
+        assert!(measurement.ends_with(format!(r#","measurement_uid":"{uid}"}}"#).as_bytes()), "the uid is last");
+
+        let mut reader = Reader::new();
+        let outcome = scorer.process(reader.read_normalized(measurement).unwrap().root(), uid);
+        let Outcome::Stored { row, .. } = outcome else { panic!("{outcome:?}") };
+        let scores: Value = serde_json::from_str(&row.scores.to_json_text()).unwrap();
+        for (key, score) in line["row"]["scores"].as_object().unwrap() {
+            assert_eq!(scores[key], *score, "{uid} {key}");
+        }
+        assert_eq!(if row.anomaly { "t" } else { "f" }, line["row"]["anomaly"]);
+        counted += 1;
+    }
+    assert_eq!(counted, 4);
+}
+
+/// The example of formats spec §11.9.
+#[test]
+fn example() {
+    let stream = "---\nprobe_asn: AS1\nprobe_cc: IT\nprobe_ip: 127.0.0.1\nsoftware_name: ooniprobe\n\
+                  software_version: 1.0.0\nstart_time: 1392854400.5\ntest_name: HTTP Host\ntest_version: 0.1\n...\n\
+                  ---\na: 1\n...\n";
+    let measurements = normalized("2014-02-20", "f.yaml", stream.as_bytes());
+    let [(uid, measurement)] = &measurements[..] else { panic!("{measurements:?}") };
+    let measurement: Value = serde_json::from_slice(measurement).unwrap();
+    let expected = serde_json::json!({
+        "test_name": "http_host",
+        "report_id": "20140220T000000Z_TIOySkxmdVVdrFsxfByDSbKLIFmxsfpExteLTkRwNBHxvwGiUF",
+        "id": "904b8edc-7d0d-fb73-f5bf-883f4c7e47f8",
+        "measurement_start_time": "2014-02-20 00:00:00",
+        "test_start_time": "2014-02-20 00:00:00",
+        "test_version": 0.1,
+        "test_keys": {"a": 1, "requests": []},
+        "measurement_uid": "0120140220682056aac5c8c087f2cc5c2e535e9a",
+        "bucket_date": "2014-02-20",
+        "report_filename": "2014-02-20/f.yaml",
+        "probe_asn": "AS1",
+        "probe_cc": "IT",
+        "probe_ip": "127.0.0.1",
+        "software_name": "ooniprobe",
+        "software_version": "1.0.0",
+        "data_format_version": "0.2.0",
+        "options": null,
+        "input": null,
+        "input_hashes": null,
+        "probe_city": null,
+        "backend_version": null,
+        "test_runtime": null,
+        "test_helpers": null,
+    });
+    assert_eq!(measurement, expected);
+    assert_eq!(uid, "0120140220682056aac5c8c087f2cc5c2e535e9a");
+}
