@@ -2,10 +2,12 @@
 #![cfg(feature = "legacy-yaml")]
 #![allow(clippy::unwrap_used, clippy::panic)] // what cannot be read is a test that has failed
 
+use ooni_core::error::Code;
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::{Limits, Reader};
 use ooni_core::normalize::{Framed, Report, frame};
-use ooni_core::process::{Outcome, Scorer};
+use ooni_core::process::{Discard, Outcome, Scorer, process};
+use ooni_core::row::FastpathRow;
 use ooni_core::rules::Rules;
 use serde_json::Value;
 use std::path::Path;
@@ -67,6 +69,59 @@ fn reports_are_those_of_the_reference() {
         counted += 1;
     }
     assert_eq!(counted, 4);
+}
+
+const IDENTITY: &str = "report_id: R\nprobe_cc: IT\nprobe_asn: AS1\ninput: x\ntest_version: '1'\n\
+                        test_start_time: '2014-02-20 00:00:00'\nmeasurement_start_time: '2014-02-20 00:00:00'\n";
+
+/// An envelope may hold its measurement as YAML (scoring spec §3.1).
+#[test]
+fn envelopes_of_yaml() {
+    let outcome = |content: &str| {
+        let envelope = serde_json::json!({"is_verified": "t", "format": "YAML", "content": content}).to_string();
+        process(envelope.as_bytes(), "01", &Fingerprints::empty(), Rules::Compat)
+    };
+    let content = format!("{IDENTITY}test_name: telegram\n");
+    let Outcome::Stored { row, .. } = outcome(&format!("{content}test_keys: {{telegram_web_status: blocked}}")) else {
+        panic!("no row");
+    };
+    assert!(row.anomaly && row.is_verified.as_str() == "t");
+    assert_eq!(outcome("a: 1"), Outcome::Discarded { reason: Discard::NoReportId });
+    for (content, code, path) in [
+        ("[1]", Code::Type, "/content"),
+        ("", Code::Type, "/content"),
+        ("a: 2014-02-30", Code::Value, "/content"),
+        ("a: 'open", Code::Value, "/content"),
+        ("!t x", Code::Value, "/content"),
+        ("{report_id: R, probe_cc: 5}", Code::Type, "/content/probe_cc"),
+        ("{report_id: R, probe_cc: 2014-02-20}", Code::Type, "/content/probe_cc"),
+    ] {
+        let Outcome::Rejected { error } = outcome(content) else { panic!("{content}") };
+        assert_eq!((error.code, &*error.path), (code, path), "{content}");
+    }
+    let none = process(br#"{"format":"yaml","content":{}}"#, "01", &Fingerprints::empty(), Rules::Compat);
+    assert!(matches!(none, Outcome::Rejected { error } if error.code == Code::Type && error.path == "/content"));
+}
+
+/// The reference cannot write such scores, and no typed column takes such a value.
+#[test]
+fn values_that_json_does_not_have_are_not_scored() {
+    let outcome = |more: &str| {
+        let content = format!("{IDENTITY}{more}");
+        let envelope = serde_json::json!({"format": "yaml", "content": content}).to_string();
+        process(envelope.as_bytes(), "01", &Fingerprints::empty(), Rules::Compat)
+    };
+    let Outcome::Rejected { error } = outcome("test_name: openvpn\ntest_runtime: 2014-02-20") else { panic!() };
+    assert_eq!(error.code, Code::Type);
+    let outcome = outcome("test_name: ndt\nsoftware_name: 2014-02-20");
+    let Outcome::Stored { row, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(row.acceptance().is_err(), "refused");
+    let text = serde_json::to_string(&row).unwrap();
+    assert!(text.contains(r#"{"$foreign":"date 2014-02-20"}"#), "{text}");
+    assert_eq!(serde_json::from_str::<FastpathRow>(&text).unwrap(), *row);
+    let mut written = Vec::new();
+    row.write_json(&mut written);
+    assert!(String::from_utf8(written).unwrap().contains(r#""software_name":"date 2014-02-20""#));
 }
 
 /// The example of formats spec §11.9.

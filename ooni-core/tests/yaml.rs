@@ -81,7 +81,10 @@ fn documents_are_read_as_pyyaml_reads_them() {
             Err(trouble) => (kind_name(trouble.kind).to_owned(), trouble.to_string()),
         };
         if ours != expected {
-            different.push(format!("{:?}\n  ours {ours} {message}\n  PyYAML {expected}", String::from_utf8_lossy(&document)));
+            different.push(format!(
+                "{:?}\n  ours {ours} {message}\n  PyYAML {expected}",
+                String::from_utf8_lossy(&document)
+            ));
         }
     }
     assert!(text.lines().count() >= 10_000);

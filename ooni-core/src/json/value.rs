@@ -357,11 +357,9 @@ impl<'a> Value<'a> {
             Tag::Float => Json::Float(self.float().unwrap_or(f64::NAN)),
             Tag::Text => Json::Text(self.text().unwrap_or_default().into_owned()),
             Tag::Array => Json::Array(self.elements().map(Value::to_json).collect()),
-            Tag::Object => Json::Object(
-                self.members()
-                    .map(|(key, value)| (key.key().into_owned(), value.to_json()))
-                    .collect(),
-            ),
+            Tag::Object => {
+                Json::Object(self.members().map(|(key, value)| (key.key().into_owned(), value.to_json())).collect())
+            }
             Tag::Foreign => Json::Foreign(self.foreign().unwrap_or_default().into_owned()),
         }
     }

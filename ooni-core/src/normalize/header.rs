@@ -82,7 +82,10 @@ mod tests {
     fn report_ids() {
         for (header, expected) in [
             ("{}", "19700101T000000Z_KWnRnnxAmNrJfoqrTxAKhVDgGkiuSYfGDSecYaayqhcqlfOXCX"),
-            ("{probe_cc: UK, test_name: web_connectivity}", "19700101T000000Z_LLWQMcPHNefGtRNzxcgKlXlSjKmRuyyKLycBDGwNiNEbMztVzb"),
+            (
+                "{probe_cc: UK, test_name: web_connectivity}",
+                "19700101T000000Z_LLWQMcPHNefGtRNzxcgKlXlSjKmRuyyKLycBDGwNiNEbMztVzb",
+            ),
             ("{probe_city: null}", "19700101T000000Z_eiKuKgjKWHSnFidvBwbJvrJYZoVjfwbHoCQTvQJVrhqQLoCzcW"),
             ("{probe_cc: IT}", "19700101T000000Z_QRZjLxJADuybeUuIbxyjuhjoNbkUqydGLcMcUjPYokUKpQqkYU"),
         ] {

@@ -91,7 +91,8 @@ fn normalize_session(session: &mut Mapping, place: &Place<'_>) -> Result<bool, E
                 *headers = Value::Mapping(normalize_headers(headers, &place.member("headers"))?);
             }
             _ => {
-                let nothing = [(Value::text("body"), Value::Null), (Value::text("headers"), Value::Mapping(Vec::new()))];
+                let nothing =
+                    [(Value::text("body"), Value::Null), (Value::text("headers"), Value::Mapping(Vec::new()))];
                 session.set(key, Value::Mapping(nothing.into()));
             }
         }

@@ -103,10 +103,7 @@ mod tests {
                 "=|HTTP Header Field Manipulation|test_get_random_capitalization|test_put_random_capitalization|\
                  test_post_random_capitalization",
             ),
-            (
-                "multi_protocol_traceroute",
-                "=|Multi Protocol Traceroute Test|multi_protocol_traceroute_test|traceroute",
-            ),
+            ("multi_protocol_traceroute", "=|Multi Protocol Traceroute Test|multi_protocol_traceroute_test|traceroute"),
             ("parasitic_traceroute", "parasitic_traceroute_test|parasitic_tcp_traceroute_test"),
             ("tls_handshake", "=|tls-handshake"),
             ("captive_portal", "captivep|captiveportal"),

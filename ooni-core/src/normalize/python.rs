@@ -88,7 +88,9 @@ mod tests {
 
     #[test]
     fn indexing() {
-        for (value, expected) in [("[1, a]", "a"), ("aé", "é"), ("!!binary aGk=", "105"), ("{1: x}", "x"), ("{yes: x}", "x")] {
+        for (value, expected) in
+            [("[1, a]", "a"), ("aé", "é"), ("!!binary aGk=", "105"), ("{1: x}", "x"), ("{yes: x}", "x")]
+        {
             assert_eq!(index(&load(value), 1, &Place::ROOT).unwrap(), load(expected));
         }
         for value in ["[1]", "a", "{'1': x}", "{}"] {

@@ -4,8 +4,8 @@
 //! conversions, which differ from the patterns here and there and may fail.
 
 use super::value::{Stamp, Value};
-use super::yaml::TroubleKind;
 use super::yaml::Tag;
+use super::yaml::TroubleKind;
 use crate::base64;
 use crate::number::Int;
 use crate::python_text;
@@ -91,10 +91,10 @@ fn is_float(text: &[u8]) -> bool {
                 _ => false,
             },
         },
-        [b'.', b'i' | b'I', ..] => matches!(&unsigned[1..], b"inf" | b"Inf" | b"INF"),
+        b".inf" | b".Inf" | b".INF" => true,
         // No sign before these.
         [b'.', ..] if unsigned.len() < text.len() => false,
-        [b'.', b'n' | b'N', ..] => matches!(&unsigned[1..], b"nan" | b"NaN" | b"NAN"),
+        b".nan" | b".NaN" | b".NAN" => true,
         [b'.', b'0'..=b'9', rest @ ..] => exponent(skip(rest, is_digit_or_line)),
         _ => false,
     }
@@ -265,9 +265,8 @@ fn int(text: &[u8]) -> Result<Int, Failure> {
 
 /// Python's `int(text, base)`, without `_`.
 fn in_base(text: &[u8], base: u32, bad: Failure) -> Result<Big, Failure> {
-    let spaces = |text: &[u8]| -> usize {
-        crate::text::chars(text).take_while(|&code| python_text::is_space(code)).count()
-    };
+    let spaces =
+        |text: &[u8]| -> usize { crate::text::chars(text).take_while(|&code| python_text::is_space(code)).count() };
     let codes: Vec<u32> = crate::text::chars(text).skip(spaces(text)).collect();
     let end = codes.iter().rposition(|&code| !python_text::is_space(code)).map_or(0, |last| last + 1);
     let mut codes = &codes[..end];

@@ -87,7 +87,13 @@ fn limits_lose_the_entry() {
     let mut report = Report::new("d", "f", limits);
     report.header(&framed("{}")).unwrap();
     let laughs = "a: &a [1,1,1,1]\nb: &b [*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b]\nd: [*c,*c,*c]";
-    for entry in [laughs, "a: [[[[[[[[1]]]]]]]]", "&a {b: *a}", &"x".repeat(200), "a: [1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9]"] {
+    for entry in [
+        laughs,
+        "a: [[[[[[[[1]]]]]]]]",
+        "&a {b: *a}",
+        &"x".repeat(200),
+        "a: [1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9]",
+    ] {
         let Err(EntryError::Skip(error)) = report.entry(&framed(entry), &mut Vec::new()) else { panic!("{entry}") };
         assert_eq!(error.code, Code::Limit, "{entry}");
     }
@@ -138,7 +144,9 @@ fn report_is_merged_and_names_are_mapped() {
 #[test]
 fn schema_keys_are_there() {
     let measurement = normalized("ndt", "id: given\nbucket_date: x\nreport_filename: y");
-    for key in ["input", "input_hashes", "options", "probe_cc", "probe_asn", "probe_ip", "probe_city", "backend_version"] {
+    for key in
+        ["input", "input_hashes", "options", "probe_cc", "probe_asn", "probe_ip", "probe_city", "backend_version"]
+    {
         assert_eq!(measurement.get(key), Some(&Json::Null), "{key}");
     }
     for key in ["test_version", "test_runtime", "test_helpers", "software_name", "software_version"] {
@@ -153,7 +161,8 @@ fn schema_keys_are_there() {
 
 #[test]
 fn entries_of_this_format_are_only_nested() {
-    let kept = normalized("lantern", "{data_format_version: 0.2.0, test_start_time: 5, start_time: x, test_keys: [1], z: 1}");
+    let kept =
+        normalized("lantern", "{data_format_version: 0.2.0, test_start_time: 5, start_time: x, test_keys: [1], z: 1}");
     assert_eq!((&kept["test_start_time"], &kept["test_keys"], &kept["z"]), (&json!(5), &json!([1]), &json!(1)));
     let nested = normalized("tcp_connect", "{data_format_version: 0.2.0, start_time: x, z: 1}");
     assert_eq!(nested["test_keys"], json!({"start_time": "x", "z": 1}));
@@ -169,7 +178,10 @@ fn times() {
     assert_eq!(times("a: 1"), pair("1970-01-01 00:00:00", "1970-01-01 00:00:00"));
     assert_eq!(times("start_time: 1392854400"), pair("2014-02-20 00:00:00", "2014-02-20 00:00:00"));
     assert_eq!(times("{start_time: 10.9, test_start_time: ~}"), pair("1970-01-01 00:00:10", "1970-01-01 00:00:10"));
-    assert_eq!(times("{start_time: 10, test_start_time: 20.9999999}"), pair("1970-01-01 00:00:21", "1970-01-01 00:00:10"));
+    assert_eq!(
+        times("{start_time: 10, test_start_time: 20.9999999}"),
+        pair("1970-01-01 00:00:21", "1970-01-01 00:00:10")
+    );
     assert_eq!(times("start_time: -0.5"), pair("1969-12-31 23:59:59", "1969-12-31 23:59:59"));
     assert_eq!(times("start_time: yes"), pair("1970-01-01 00:00:01", "1970-01-01 00:00:01"));
     assert_eq!(
@@ -219,11 +231,16 @@ fn tests_that_are_not_supported() {
 
 #[test]
 fn bodies() {
-    let body = |response: &str| test_keys("ndt", &format!("requests: [{{response: {response}}}]"))["requests"][0]["response"]["body"].take();
+    let body = |response: &str| {
+        test_keys("ndt", &format!("requests: [{{response: {response}}}]"))["requests"][0]["response"]["body"].take()
+    };
     assert_eq!(body("{body: !!binary aGk=}"), json!("hi"));
     assert_eq!(body("{body: x}"), json!("x"));
     let first_missing = "requests: [{}, {response: {body: !!binary aGk=}}]";
-    assert!(text_of("test_name: ndt", first_missing).unwrap().unwrap().contains(&crate::json::FOREIGN), "left as it is");
+    assert!(
+        text_of("test_name: ndt", first_missing).unwrap().unwrap().contains(&crate::json::FOREIGN),
+        "left as it is"
+    );
     for (entry, path) in [
         ("requests: [{response: {body: !!binary /w==}}]", "/test_keys/requests/0/response/body"),
         ("requests: ~", "/test_keys/requests"),
@@ -334,7 +351,10 @@ fn bodies_and_headers() {
     }
     let long = |length: usize| {
         let value = "x".repeat(length);
-        text_of("test_name: http_requests", &format!("requests: [{{request: {SIDE}, response: {{body: ~, headers: [[A, [{value}]]]}}}}]"))
+        text_of(
+            "test_name: http_requests",
+            &format!("requests: [{{request: {SIDE}, response: {{body: ~, headers: [[A, [{value}]]]}}}}]"),
+        )
     };
     assert!(long(9999).is_ok() && long(10_000).is_err());
 }
@@ -385,7 +405,8 @@ fn the_first_of_each_way_come_first() {
         .map(|url| format!("{{request: {{body: ~, headers: [], url: {url}, tor: {}}}}}", url.starts_with('t')))
         .collect();
     let sorted = test_keys("http_requests", &format!("requests: [{}]", requests.join(", ")));
-    let urls: Vec<_> = sorted["requests"].as_array().unwrap().iter().map(|item| item["request"]["url"].clone()).collect();
+    let urls: Vec<_> =
+        sorted["requests"].as_array().unwrap().iter().map(|item| item["request"]["url"].clone()).collect();
     assert_eq!(urls, ["d1", "t1", "d2", "d3", "t2"]);
 }
 
@@ -407,9 +428,7 @@ fn headers_diff() {
 #[test]
 fn tampering() {
     let keys = |entry: &str| test_keys("dns_injection", entry);
-    let lists = |errors: Json, successful: Json, failed: Json, inconsistent: Json| {
-        json!({"errors": errors, "successful": successful, "failed": failed, "inconsistent": inconsistent, "queries": []})
-    };
+    let lists = |errors: Json, successful: Json, failed: Json, inconsistent: Json| json!({"errors": errors, "successful": successful, "failed": failed, "inconsistent": inconsistent, "queries": []});
     assert_eq!(
         keys("{test_resolvers: 1, tampering: [[a, false], [b, true], [c, x]]}"),
         lists(json!([["a", false], ["b", true], ["c", "x"]]), json!(["a"]), json!(["a", "c"]), json!(["b"]))
@@ -483,9 +502,8 @@ fn queries() {
 
 #[test]
 fn answers() {
-    let answer = |record: &str, payload: &str| {
-        query(&format!("{{answers: [['{record}', '{payload}']]}}"))["answers"][0].take()
-    };
+    let answer =
+        |record: &str, payload: &str| query(&format!("{{answers: [['{record}', '{payload}']]}}"))["answers"][0].take();
     let ipv4 = |payload: &str| answer("<RR type=A class=IN ttl=300s>", payload)["ipv4"].take();
     assert_eq!(
         answer("<RR name=x type=A class=IN ttl=300s auth=False>", "<A address=93.184.216.34 ttl=300>"),
@@ -502,7 +520,9 @@ fn answers() {
         json!({"ttl": "1", "answer_type": "MX", "hostname": "1.2.3.4", "preference": "10"})
     );
     assert_eq!(answer("type=MX", "name=mx.a.b")["hostname"], "");
-    let hostname = |answer_type: &str, name: &str| answer(&format!("type={answer_type}"), &format!("<x name={name}>"))["hostname"].take();
+    let hostname = |answer_type: &str, name: &str| {
+        answer(&format!("type={answer_type}"), &format!("<x name={name}>"))["hostname"].take()
+    };
     for (name, expected) in [
         ("www.example.org", "www.example.org"),
         ("a", "a"),
@@ -526,7 +546,11 @@ fn answers() {
             "refresh_interval": "2", "retry_interval": "3", "minimum_ttl": "5", "expiration_limit": "4"})
     );
     assert_eq!(answer("type=SOA", "")["expiration_limit"], "");
-    assert_eq!(query("{answers: [['type=TXT']]}")["answers"][0], json!({"ttl": "", "answer_type": "TXT"}), "no payload needed");
+    assert_eq!(
+        query("{answers: [['type=TXT']]}")["answers"][0],
+        json!({"ttl": "", "answer_type": "TXT"}),
+        "no payload needed"
+    );
 }
 
 #[test]
@@ -540,7 +564,8 @@ fn both_http_and_dns() {
 
 #[test]
 fn request_lines() {
-    let received = |received: &str| test_keys("http_invalid_request_line", &format!("received: {received}"))["received"].take();
+    let received =
+        |received: &str| test_keys("http_invalid_request_line", &format!("received: {received}"))["received"].take();
     // base64 of `a`, 0xff, `b`
     assert_eq!(received("[!!binary Yf9i, x, 5]"), json!(["ab", "x", 5]));
     assert_eq!(received("x"), json!("x"));
@@ -554,7 +579,8 @@ fn request_lines() {
 
 #[test]
 fn kinds_that_json_does_not_have_stay() {
-    let text = text_of("test_name: ndt", "{d: 2014-01-01, b: !!binary aGk=, s: !!set {x}, 5: y, m: {~: 1}}").unwrap().unwrap();
+    let text =
+        text_of("test_name: ndt", "{d: 2014-01-01, b: !!binary aGk=, s: !!set {x}, 5: y, m: {~: 1}}").unwrap().unwrap();
     let mut reader = Reader::new();
     assert!(reader.read(&text).is_err(), "no JSON");
     let document = reader.read_normalized(&text).unwrap();

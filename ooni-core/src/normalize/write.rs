@@ -121,8 +121,14 @@ mod tests {
     #[test]
     fn what_json_has_is_json() {
         for (yaml, json) in [
-            ("[~, yes, off, 0x10, 1.0, 1e3, .inf, -.inf, .nan]", r#"[null,true,false,16,1.0,"1e3",Infinity,-Infinity,NaN]"#),
-            ("{a: {b: []}, \"c\\n\\t\\r\\0\\\"\\\\/é\\x7f\": {}}", "{\"a\":{\"b\":[]},\"c\\n\\t\\r\\u0000\\\"\\\\/é\x7f\":{}}"),
+            (
+                "[~, yes, off, 0x10, 1.0, 1e3, .inf, -.inf, .nan]",
+                r#"[null,true,false,16,1.0,"1e3",Infinity,-Infinity,NaN]"#,
+            ),
+            (
+                "{a: {b: []}, \"c\\n\\t\\r\\0\\\"\\\\/é\\x7f\": {}}",
+                "{\"a\":{\"b\":[]},\"c\\n\\t\\r\\u0000\\\"\\\\/é\x7f\":{}}",
+            ),
             ("123456789012345678901234567890", "123456789012345678901234567890"),
         ] {
             assert_eq!(String::from_utf8(written(yaml)).unwrap(), json);

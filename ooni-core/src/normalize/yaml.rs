@@ -1,8 +1,8 @@
 //! YAML 1.1 with the safe schema, as the pure-Python loader of PyYAML reads it (formats spec §11.2).
 //!
 //! An entry that cannot be read is lost alone or with the whole can, depending on which part of that loader refuses it.
-//! So the parts are the same here: characters ([`cursor`]), tokens ([`scanner`], [`scalars`], [`indicators`]), events
-//! ([`parser`]), nodes ([`compose`]) and values ([`construct`]), and each refuses what its model does. None of them
+//! So the parts are the same here: characters (`cursor`), tokens (`scanner`, `scalars`, `indicators`), events
+//! (`parser`), nodes (`compose`) and values (`construct`), and each refuses what its model does. None of them
 //! recurses; the value that comes out is no deeper than the limits say, and aliases are counted as often as they are
 //! used, so that a few lines cannot stand for gigabytes.
 

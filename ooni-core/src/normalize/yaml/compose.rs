@@ -100,8 +100,7 @@ struct Composer<'a> {
 /// The nodes of the only document in `text`.
 pub(super) fn compose(text: &[u8], limits: Limits) -> Result<Option<Nodes>, Trouble> {
     let parser = Parser::new(text)?;
-    let mut composer =
-        Composer { parser, limits, nodes: Vec::new(), anchors: BTreeMap::new(), open: Vec::new() };
+    let mut composer = Composer { parser, limits, nodes: Vec::new(), anchors: BTreeMap::new(), open: Vec::new() };
     let is_empty = matches!(composer.parser.next()?.kind, EventKind::StreamEnd);
     if is_empty {
         return Ok(None);

@@ -100,12 +100,10 @@ impl Constructor<'_> {
             let content = &self.node(at).content;
             match content {
                 Content::Scalar(_) => return Ok(at),
-                Content::Mapping(pairs) => {
-                    match pairs.iter().find(|(key, _)| self.node(*key).tag == Tag::Default) {
-                        Some((_, value)) => at = *value,
-                        None => break,
-                    }
-                }
+                Content::Mapping(pairs) => match pairs.iter().find(|(key, _)| self.node(*key).tag == Tag::Default) {
+                    Some((_, value)) => at = *value,
+                    None => break,
+                },
                 Content::Sequence(_) => break,
             }
         }

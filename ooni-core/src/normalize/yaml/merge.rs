@@ -56,9 +56,9 @@ pub(super) fn flatten(nodes: &mut Nodes, node: u32, room: &mut usize) -> Result<
         if let Some(asking) = frames.last_mut() {
             asking.sources.pop();
             let mark = nodes[asking.node as usize].mark;
-            *room = room.checked_sub(all.len()).ok_or_else(|| {
-                Trouble::new(TroubleKind::Limit, mark, "merge keys stand for too many members")
-            })?;
+            *room = room
+                .checked_sub(all.len())
+                .ok_or_else(|| Trouble::new(TroubleKind::Limit, mark, "merge keys stand for too many members"))?;
             asking.found.push(all);
         }
     }
@@ -103,7 +103,8 @@ fn step(nodes: &mut Nodes, frame: &mut Frame) -> Result<bool, Trouble> {
             Content::Mapping(_) => frame.sources.push(value),
             // Each is looked at in turn, and only when those before have been merged.
             Content::Sequence(items) => {
-                if let Some(&at) = items.iter().find(|&&at| !matches!(nodes[at as usize].content, Content::Mapping(_))) {
+                if let Some(&at) = items.iter().find(|&&at| !matches!(nodes[at as usize].content, Content::Mapping(_)))
+                {
                     return wrong(at);
                 }
                 frame.sources.extend(items.iter().rev());

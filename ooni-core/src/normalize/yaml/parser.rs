@@ -16,7 +16,11 @@ pub(super) enum EventKind {
     DocumentEnd,
     Alias(Vec<u8>),
     /// A scalar; its kind follows from the text where that is `plain` and the tag says nothing.
-    Scalar { properties: Properties, text: Vec<u8>, plain: bool },
+    Scalar {
+        properties: Properties,
+        text: Vec<u8>,
+        plain: bool,
+    },
     SequenceStart(Properties),
     MappingStart(Properties),
     /// Of a sequence or mapping.

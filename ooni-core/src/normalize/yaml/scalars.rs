@@ -39,10 +39,8 @@ impl Scanner<'_> {
             self.scan_block_breaks(indent, &mut breaks);
             inside = self.cursor.column as i64 == indent && self.cursor.peek() != 0;
             if inside {
-                let folds = folded
-                    && line_break == b"\n"
-                    && !indented_more
-                    && !matches!(self.cursor.peek(), b' ' | b'\t');
+                let folds =
+                    folded && line_break == b"\n" && !indented_more && !matches!(self.cursor.peek(), b' ' | b'\t');
                 match folds {
                     true if breaks.is_empty() => text.push(b' '),
                     true => {}

@@ -205,8 +205,8 @@ impl<'a> Scanner<'a> {
         match byte {
             b'-' => !blank_next,
             b'?' | b':' => !blank_next && !self.in_flow(),
-            b'\t' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"' | b'%'
-            | b'@' | b'`' => false,
+            b'\t' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"'
+            | b'%' | b'@' | b'`' => false,
             _ => !self.cursor.is_space_or_end(0),
         }
     }
@@ -218,11 +218,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn scalar(
-        &mut self,
-        scan: fn(&mut Self) -> Result<Vec<u8>, Trouble>,
-        is_plain: bool,
-    ) -> Result<(), Trouble> {
+    fn scalar(&mut self, scan: fn(&mut Self) -> Result<Vec<u8>, Trouble>, is_plain: bool) -> Result<(), Trouble> {
         let mark = self.cursor.mark();
         let text = scan(self)?;
         self.push(TokenKind::Scalar(text, is_plain), mark);
@@ -283,7 +279,8 @@ impl<'a> Scanner<'a> {
 
     /// Takes the possible key of this level.
     fn simple_key(&mut self) -> Option<SimpleKey> {
-        self.simple_keys.pop_back_if(|key| key.level == self.level)
+        let is_here = self.simple_keys.back().is_some_and(|key| key.level == self.level);
+        is_here.then(|| self.simple_keys.pop_back()).flatten()
     }
 
     // --- indentation ---

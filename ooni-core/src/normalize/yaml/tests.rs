@@ -13,7 +13,8 @@ fn kind(text: &str) -> TroubleKind {
 /// The examples of formats spec §11.2.
 #[test]
 fn scalars() {
-    for (text, same) in [("yes", "true"), ("OFF", "false"), ("1:30", "90"), ("010", "8"), ("0b11", "3"), ("1_0", "10")] {
+    for (text, same) in [("yes", "true"), ("OFF", "false"), ("1:30", "90"), ("010", "8"), ("0b11", "3"), ("1_0", "10")]
+    {
         assert_eq!(value(text), value(same));
     }
     assert_eq!(value("0.1"), Value::Float(0.1));
