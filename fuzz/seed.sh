@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 fixtures=ooni-core/tests/fixtures/measurements
 lists=ooni-fastpath/data/fingerprints
 corpus=fuzz/corpus
-mkdir -p "$corpus"/{measurement,fingerprints,json}
+mkdir -p "$corpus"/{measurement,fingerprints,json,yaml}
 find "$corpus" -type f ! -name 'found-*' -delete
 
 # --- measurement: rules, id, bytes ---
@@ -68,3 +68,16 @@ TEXTS
 for name in dash--spec--ts-021-dash-4 signal--fastpath--signal_022 web_connectivity--fastpath--bug_352; do
     head -c 4000 "$fixtures/$name.json" > "$corpus/json/$name"
 done
+
+# --- yaml: the stream ---
+cp ooni-core/tests/fixtures/yaml/*.yaml "$corpus/yaml/"
+yaml() { printf -- '---\n%b\n...\n---\n%b\n...\n' "$2" "$3" > "$corpus/yaml/$1"; }
+yaml scalars 'test_name: ndt' '[0x1F, 010, 1:30, 1_0, .5, 1.5e+3, -.inf, .nan, ~, yes, 2014-02-20, 2014-02-20 01:02:03.5 +1:30, !!binary aGk=, <<]'
+yaml foreign 'start_time: 1392854400.5' '{d: 2014-02-20, b: !!binary aGk=, s: !!set {x, 1}, 5: y, ~: {yes: 1}}'
+yaml blocks '{}' 'a: |2-\n   x\n  y\n\nb: >+\n  x\n  y\n\nc:\n- ? k\n  : v\n- "\\x41\\ud83d\\\n  z"\n- '"'it''s'"
+yaml aliases '{}' 'a: &a {x: 1}\nb: &b {<<: *a, y: 2}\nc: {<<: [*b, {z: 3}], x: 4}\nd: [*a, *b]\ne: !!omap [x: 1]'
+yaml laughs '{}' 'a: &a [x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e]'
+yaml http 'test_name: HTTP Host' 'options: [-u, x]\nrequests:\n- request: {url: "shttp://a", body: ~, headers: [[A, [x]]]}\n  response: {body: !!binary /w==, headers: [[Content-Length, ["5"]]]}'
+yaml dns 'test_name: dnstamper' 'tampering: {8.8.8.8: false}\nqueries: [{query: "[Query('"'a.b'"')]", resolver: [8.8.8.8, 53], answers: [["type=A ttl=5", "address=1.2.3.4"], ["type=SOA", "mname=a rname=b"]]}]'
+printf '#c\n---\na: 1\n...\n...\n%%YAML 1.1\n' > "$corpus/yaml/frames"
+printf '%%%%TAG !e! tag:e,1:\n--- !e!x &a [*a, {? b}\n... # c\n--- >\n' > "$corpus/yaml/document"

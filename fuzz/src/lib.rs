@@ -8,3 +8,5 @@
 pub mod fingerprints;
 pub mod json;
 pub mod measurement;
+#[cfg(feature = "legacy-yaml")]
+pub mod yaml;

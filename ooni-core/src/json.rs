@@ -28,12 +28,20 @@ pub struct Document<'a> {
     nodes: &'a [Node],
     /// The path of the outermost value, when it stands in for one that is missing elsewhere.
     base: &'static str,
+    /// Whether values of foreign kinds are in it.
+    has_foreign: bool,
 }
 
 impl<'a> Document<'a> {
     /// The outermost value.
     pub fn root(&'a self) -> Value<'a> {
         Value::new(self, 0)
+    }
+
+    /// The same document as part of another, whose place there has this path.
+    #[cfg(feature = "legacy-yaml")]
+    pub(crate) fn at(self, base: &'static str) -> Document<'a> {
+        Document { base, ..self }
     }
 
     /// The text that was read.
@@ -59,6 +67,8 @@ pub enum Kind {
     Array,
     /// An object.
     Object,
+    /// What JSON does not have: bytes, dates and sets, which only normalized YAML holds. Every rule finds it wrong.
+    Foreign,
 }
 
 impl Kind {
@@ -72,6 +82,7 @@ impl Kind {
             Kind::Text => "a string",
             Kind::Array => "an array",
             Kind::Object => "an object",
+            Kind::Foreign => "a value that JSON does not have",
         }
     }
 }
@@ -87,7 +98,14 @@ enum Tag {
     Text,
     Array,
     Object,
+    Foreign,
 }
+
+/// Before a string it makes it the description of a value that JSON does not have, for readers that know of them.
+pub(crate) const FOREIGN: u8 = 0x1a;
+
+/// How the descriptions of foreign values begin that are false in Python.
+pub(crate) const FOREIGN_FALSE: &[u8] = b"empty ";
 
 /// One value or key. Children follow their container; of an object, keys and values alternate.
 #[derive(Clone, Copy, Debug)]

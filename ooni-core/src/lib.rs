@@ -23,7 +23,8 @@
 //!
 //! Modules build on each other in this order: `error`, `text`, `number`, `json`, `python_text`, `python`, `time`, `uid`,
 //! `base64`, `url` and `version`; then `measurement`, `fingerprint`, `rules` and `scores`; then `row`, `trace` and
-//! `nettest`; then `process` and `explain`.
+//! `nettest`; then `process` and `explain`. With the feature `legacy-yaml` there is `normalize` for the YAML reports of
+//! the years before 2019: it needs no more than what comes before `measurement`, and `process` uses it.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -34,6 +35,7 @@ pub mod fingerprint;
 pub mod json;
 pub mod measurement;
 pub mod nettest;
+#[cfg(feature = "legacy-yaml")]
 pub mod normalize;
 pub mod number;
 pub mod process;

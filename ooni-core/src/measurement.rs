@@ -56,7 +56,7 @@ impl<'a> Measurement<'a> {
     ///
     /// # Errors
     /// `E-TYPE` when there is no object where one is needed or the format is unknown; `E-VALUE` for `format: yaml`,
-    /// which this build does not read.
+    /// which only `process` reads, and only with the feature `legacy-yaml`.
     pub fn new(value: Value<'a>) -> Result<Measurement<'a>, Error> {
         if !value.is_object() {
             return Err(value.wrong_kind("an object"));
@@ -66,7 +66,16 @@ impl<'a> Measurement<'a> {
         let (Some(content), Some(format)) = (outer.field("content").found(), outer.field("format").found()) else {
             return Ok(Measurement { fields: outer, is_verified });
         };
-        let content = opened(content, format)?;
+        Self::opened(opened(content, format)?, is_verified)
+    }
+
+    /// The content of an envelope that says `is_verified`, where it does not stand as JSON.
+    #[cfg(feature = "legacy-yaml")]
+    pub(crate) fn of_content(content: Value<'a>, is_verified: Value<'_>) -> Result<Measurement<'a>, Error> {
+        Self::opened(content, IsVerified::of(is_verified))
+    }
+
+    fn opened(content: Value<'a>, is_verified: IsVerified) -> Result<Measurement<'a>, Error> {
         if !content.is_object() {
             return Err(content.wrong_kind("a measurement, an object,"));
         }
@@ -107,7 +116,7 @@ fn opened<'a>(content: Value<'a>, format: Value<'a>) -> Result<Value<'a>, Error>
     // Beyond ASCII no letter has one of these as its lower case.
     match name.to_ascii_lowercase().as_slice() {
         b"json" => Ok(content),
-        b"yaml" => Err(Error::new(Code::Value, content.path(), "yaml support not built")),
+        b"yaml" => Err(Error::new(Code::Value, content.path(), "the content is YAML, which is not read here")),
         _ => Err(Error::new(Code::Type, format.path(), "a format that is neither json nor yaml")),
     }
 }

@@ -1,57 +1,222 @@
-//! Legacy reports (formats spec §11): not yet read.
+//! Reports of 2012 to 2018, which are YAML, as measurements of today (formats spec §11).
+//!
+//! [`frame`] cuts a stream of bytes into entries. The first one is the header of the report and goes to
+//! [`Report::header`]; each of the others is a measurement, which [`Report::entry`] normalizes and writes as text for
+//! [`Reader::read_normalized`](crate::json::Reader::read_normalized). What one step does has a file of its own.
+//!
+//! A measurement may keep values that JSON does not have where no step looks at them: bytes, sets, dates, and keys that
+//! are no text. They are written as a mark and a description, and are of [`Kind::Foreign`](crate::json::Kind::Foreign)
+//! when they are read: a rule that needs them finds them to be of the wrong kind, a name never finds such a key, and in
+//! a row they show as what is said of them, which no typed column takes.
 
+mod dns;
+mod entry;
+mod frame;
+mod header;
+mod http;
+mod names;
+mod python;
+mod request_line;
+mod scalar;
+pub mod value;
+mod write;
+pub mod yaml;
+
+pub use self::frame::{Framed, frame};
+
+use self::value::{Mapping, Members, Value};
 use crate::error::{Code, Error};
-use crate::json::Limits;
+use crate::json::{Limits, MAX_DEPTH};
+use crate::time::DateTime;
+use crate::uid;
+use sha1::{Digest, Sha1};
+use std::fmt::Write as _;
 
-/// What is at the beginning of some bytes.
-pub enum Framed {
-    /// An entry of this many bytes.
-    Entry(usize),
-    /// Bytes to pass by.
-    Skip(usize),
-    /// More bytes are needed.
-    More,
-    /// Nothing that can be read.
-    Broken,
+/// One report: its header, and what earlier entries have done to it.
+#[derive(Clone, Debug)]
+pub struct Report {
+    bucket_date: String,
+    filename: String,
+    limits: Limits,
+    header: Option<Mapping>,
+    /// Of the header's bytes: each entry's digest goes on from here.
+    digest: Sha1,
 }
 
-/// Finds the first entry.
-pub fn frame(_bytes: &[u8], _from: usize) -> Framed {
-    Framed::Broken
-}
-
-/// Why an entry is not read.
-#[derive(Debug)]
+/// Why an entry has no measurement. The report goes on to be usable after either.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
-    /// It alone is lost.
+    /// This entry alone is lost.
+    #[error(transparent)]
     Skip(Error),
-    /// The reference gives up the can.
+    /// The reference gives up the can here. A reader that is not strict goes on with the next entry.
+    #[error(transparent)]
     Abort(Error),
 }
 
-/// A report.
-#[derive(Debug)]
-pub struct Report {}
-
 impl Report {
-    /// A report of a can.
-    pub fn new(_bucket_date: &str, _report_filename: &str, _limits: Limits) -> Report {
-        Report {}
+    /// A report of the day that its bucket is named after, such as `2014-02-20`, in a file, such as
+    /// `2014-02-20/f.yaml`. Beyond the limits an entry is lost; a depth of more than [`MAX_DEPTH`] is taken as that.
+    pub fn new(bucket_date: &str, report_filename: &str, limits: Limits) -> Report {
+        Report {
+            bucket_date: bucket_date.to_owned(),
+            filename: report_filename.to_owned(),
+            limits: Limits { depth: limits.depth.min(MAX_DEPTH), ..limits },
+            header: None,
+            digest: Sha1::new(),
+        }
     }
 
-    /// Reads the header.
+    /// Takes the first framed entry, the header.
     ///
     /// # Errors
-    /// Always.
-    pub fn header(&mut self, _framed: &[u8]) -> Result<(), Error> {
-        Err(Error::new(Code::Can, "", "YAML reports are not yet read"))
+    /// When it cannot be read or is no header; then the can is lost, all of it.
+    pub fn header(&mut self, framed: &[u8]) -> Result<(), Error> {
+        let header = yaml::load(framed, self.limits)?;
+        self.header = Some(header::prepare(header)?);
+        self.digest = Sha1::new().chain_update(framed);
+        Ok(())
     }
 
-    /// Reads an entry.
+    /// Takes a further framed entry, appends the normalized measurement to `out` and returns its trivial id, which is
+    /// also its last member, `measurement_uid`. `None` for an entry with nothing in it.
     ///
     /// # Errors
-    /// Always.
-    pub fn entry(&mut self, _framed: &[u8], _out: &mut Vec<u8>) -> Result<Option<String>, EntryError> {
-        Err(EntryError::Skip(Error::new(Code::Can, "", "YAML reports are not yet read")))
+    /// When the entry cannot be read or not be normalized; then `out` is as it was.
+    pub fn entry(&mut self, framed: &[u8], out: &mut Vec<u8>) -> Result<Option<String>, EntryError> {
+        let read = yaml::load(framed, self.limits).map_err(|trouble| match trouble.aborts() {
+            true => EntryError::Abort(trouble.into()),
+            false => EntryError::Skip(trouble.into()),
+        })?;
+        let mut entry = match read {
+            empty if !empty.is_truthy() => return Ok(None),
+            Value::Mapping(entry) => entry,
+            other => {
+                let message = format!("an entry that is {}, no mapping", other.kind_name());
+                return Err(EntryError::Abort(Place::ROOT.error(message)));
+            }
+        };
+        let Some(header) = &mut self.header else {
+            return Err(EntryError::Abort(Place::ROOT.error("an entry of a report without a header")));
+        };
+        if entry.at("test_start_time").is_some() {
+            // For good: later entries do not see it either.
+            header.take("test_start_time");
+        }
+        value::update(&mut entry, header.clone());
+        let digest = self.digest.clone().chain_update(framed).finalize();
+        let start = out.len();
+        let written = entry::normalize(&mut entry, &digest, &self.bucket_date, &self.filename).and_then(|()| {
+            let uid = uid::trivial(framed, entry.at("measurement_start_time").and_then(Value::as_text));
+            entry.take("measurement_uid");
+            entry.set("measurement_uid", Value::text(&uid));
+            write::write(&Value::Mapping(entry), self.limits.depth, out)?;
+            Ok(uid)
+        });
+        written.map(Some).map_err(|error| {
+            out.truncate(start);
+            EntryError::Skip(error)
+        })
     }
 }
+
+/// The only document in `text`, written as a normalized measurement is: for envelopes with YAML in them.
+pub(crate) fn document(text: &[u8], limits: Limits) -> Result<Vec<u8>, Error> {
+    let limits = Limits { depth: limits.depth.min(MAX_DEPTH), ..limits };
+    let mut out = Vec::new();
+    write::write(&yaml::load(text, limits)?, limits.depth, &mut out)?;
+    Ok(out)
+}
+
+/// Where a step is in the entry, for errors.
+#[derive(Clone, Copy, Debug)]
+struct Place<'p> {
+    outer: Option<&'p Place<'p>>,
+    name: Name<'p>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Name<'p> {
+    Member(&'p str),
+    Item(usize),
+}
+
+impl Place<'static> {
+    /// The entry itself.
+    const ROOT: Place<'static> = Place { outer: None, name: Name::Item(0) };
+    const TEST_KEYS: Place<'static> = Place { outer: Some(&Place::ROOT), name: Name::Member("test_keys") };
+}
+
+impl Place<'_> {
+    fn member<'p>(&'p self, key: &'p str) -> Place<'p> {
+        Place { outer: Some(self), name: Name::Member(key) }
+    }
+
+    fn item(&self, index: usize) -> Place<'_> {
+        Place { outer: Some(self), name: Name::Item(index) }
+    }
+
+    fn path(&self) -> String {
+        let mut path = String::new();
+        let mut names = Vec::new();
+        let mut place = self;
+        while let Some(outer) = place.outer {
+            names.push(place.name);
+            place = outer;
+        }
+        for name in names.into_iter().rev() {
+            let _ = match name {
+                Name::Member(key) => write!(path, "/{}", key.replace('~', "~0").replace('/', "~1")),
+                Name::Item(index) => write!(path, "/{index}"),
+            };
+        }
+        path
+    }
+
+    fn error(&self, message: impl Into<String>) -> Error {
+        Error::new(Code::Can, self.path(), message)
+    }
+
+    fn wrong(&self, value: &Value, wanted: &str) -> Error {
+        self.error(format!("{} where {wanted} is needed", value.kind_name()))
+    }
+
+    fn missing(&self) -> Error {
+        self.error("a required key is missing")
+    }
+}
+
+/// A Unix time as Python makes a date of it: rounded to microseconds, of which no more than the second is kept.
+fn epoch(value: Option<&Value>, place: &Place<'_>) -> Result<DateTime, Error> {
+    let seconds = match value {
+        None => Some(0),
+        Some(Value::Bool(value)) => Some(i64::from(*value)),
+        Some(Value::Int(int)) => int.as_i64(),
+        Some(Value::Float(float)) => {
+            let whole = float.trunc();
+            let micros = ((float - whole) * 1e6).round_ties_even();
+            let carried = whole + f64::from(i8::from(micros >= 1e6)) - f64::from(i8::from(micros < 0.0));
+            (carried.abs() < 1e15).then_some(carried as i64)
+        }
+        Some(other) => return Err(place.wrong(other, "a Unix time")),
+    };
+    seconds.and_then(DateTime::from_timestamp).ok_or_else(|| place.error("a Unix time outside of the years 1 to 9999"))
+}
+
+/// `YYYY-mm-dd HH:MM:SS`
+fn date_text(date: DateTime) -> String {
+    let mut text = Vec::with_capacity(19);
+    date.write(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

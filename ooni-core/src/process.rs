@@ -154,7 +154,34 @@ impl<'f> Scorer<'f> {
         if uid.is_empty() {
             return Err(Error::new(Code::Assert, "", "the measurement has an empty uid"));
         }
-        let measurement = Measurement::new(value)?;
+        match Measurement::new(value) {
+            Err(error) if error.code == Code::Value => self.of_yaml(value, error, uid, trace),
+            measurement => self.measured(measurement?, uid, trace),
+        }
+    }
+
+    /// A measurement that its envelope holds as YAML.
+    #[cfg(feature = "legacy-yaml")]
+    fn of_yaml(&self, value: Value<'_>, _: Error, uid: &str, trace: Option<&Trace>) -> Result<Outcome, Error> {
+        let content = value.field("content").value();
+        let yaml = content.text().ok_or_else(|| content.wrong_kind("a string"))?;
+        let limits = crate::json::Limits::default();
+        let text = crate::normalize::document(&yaml, limits).map_err(|error| match error.code {
+            Code::Limit => Error { path: content.path(), ..error },
+            _ => Error::new(Code::Value, content.path(), error.message),
+        })?;
+        let mut reader = Reader::with_limits(limits);
+        let document = reader.read_normalized(&text)?.at("/content");
+        let is_verified = value.field("is_verified").value();
+        self.measured(Measurement::of_content(document.root(), is_verified)?, uid, trace)
+    }
+
+    #[cfg(not(feature = "legacy-yaml"))]
+    fn of_yaml(&self, _: Value<'_>, error: Error, _: &str, _: Option<&Trace>) -> Result<Outcome, Error> {
+        Err(error)
+    }
+
+    fn measured(&self, measurement: Measurement<'_>, uid: &str, trace: Option<&Trace>) -> Result<Outcome, Error> {
         let context = Context::new(measurement, self.fingerprints, self.repairs, self.scratch.take(), trace);
         let outcome = self.scored(&context, uid);
         self.scratch.replace(context.into_scratch());
@@ -170,6 +197,9 @@ impl<'f> Scorer<'f> {
         }
         let mut scores = nettest::score(context)?;
         flag_wrong_date(context, uid, &mut scores)?;
+        if measurement.content().is_among_foreign() && scores.has_foreign() {
+            return Err(Error::new(Code::Type, "", "the scores hold a value that JSON does not have"));
+        }
         let row = FastpathRow::derive(measurement, uid, scores, &self.ruleset)?;
         let openvpn = row.test_name.as_str() == Some("openvpn");
         let openvpn = openvpn.then(|| Box::new(OpenvpnRow::derive(measurement, &row)));

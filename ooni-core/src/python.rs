@@ -3,7 +3,7 @@
 //! Rules about text alone, such as `int("5")`, are in `python_text`.
 
 use crate::error::{Code, Error};
-use crate::json::{Json, Kind, Text, Value, push_code_point};
+use crate::json::{FOREIGN_FALSE, Json, Kind, Text, Value, push_code_point};
 use crate::number::{Int, write_f64_python};
 use crate::python_text;
 use std::cmp::Ordering;
@@ -17,6 +17,7 @@ pub fn is_truthy(value: Value<'_>) -> bool {
         Kind::Float => value.float() != Some(0.0),
         Kind::Text => value.raw_text().is_some_and(|(raw, _)| !raw.is_empty()),
         Kind::Array | Kind::Object => value.count() > 0,
+        Kind::Foreign => value.foreign().is_some_and(|text| !text.starts_with(FOREIGN_FALSE)),
     }
 }
 
@@ -59,6 +60,7 @@ pub fn equals(a: Value<'_>, b: Value<'_>) -> bool {
     match (a.kind(), b.kind()) {
         (Kind::Null, Kind::Null) => true,
         (Kind::Text, Kind::Text) => a.text() == b.text(),
+        (Kind::Foreign, Kind::Foreign) => a.foreign() == b.foreign(),
         (Kind::Array, Kind::Array) => {
             a.count() == b.count() && a.elements().zip(b.elements()).all(|(a, b)| equals(a, b))
         }
@@ -71,7 +73,7 @@ pub fn equals(a: Value<'_>, b: Value<'_>) -> bool {
 }
 
 fn sorted_members(value: Value<'_>) -> Vec<(Text<'_>, Value<'_>)> {
-    let mut members: Vec<_> = value.members().map(|(key, value)| (key.text().unwrap_or_default(), value)).collect();
+    let mut members: Vec<_> = value.members().map(|(key, value)| (key.key(), value)).collect();
     members.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     members
 }
@@ -164,6 +166,7 @@ fn write_repr(value: &Json, out: &mut Vec<u8>) {
         Json::Int(int) => out.extend_from_slice(int.to_string().as_bytes()),
         Json::Float(float) => write_f64_python(out, *float),
         Json::Text(text) => write_text_repr(text, out),
+        Json::Foreign(text) => out.extend_from_slice(text),
         Json::Array(items) => {
             out.push(b'[');
             for (i, item) in items.iter().enumerate() {

@@ -66,6 +66,11 @@ impl Scores {
         self.set("accuracy", 0.0);
     }
 
+    /// Whether a value that JSON does not have got in: the reference cannot write such scores.
+    pub(crate) fn has_foreign(&self) -> bool {
+        self.0.iter().any(|(_, value)| value.has_foreign())
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Json> {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)

@@ -1,6 +1,7 @@
-//! What a measurement uid tells: its form, and the receive time used to flag wrong dates.
+//! What a measurement uid tells: its form, and the receive time used to flag wrong dates; and the id of a measurement
+//! that comes without one.
 //!
-//! Making uids (hashes of posts and entries) is not done here.
+//! Making uids of posts is not done here: they tell when a post was received, which the core does not know.
 
 use crate::python_text::decimal_digit;
 use crate::time::DateTime;
@@ -137,6 +138,29 @@ fn is_lower_hex(byte: &u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
+/// The trivial id, of measurements that come without one (formats spec §1.1): `01`, the day on which the measurement
+/// began, SHAKE-128 of the bytes it was read from.
+///
+/// `raw` is the line with its line end if it has one, the whole file, or the framed entry of a YAML report; `start` is
+/// the text of `measurement_start_time`. Anything that is no date counts as the day `00000000`.
+#[cfg(feature = "legacy-yaml")]
+pub fn trivial(raw: &[u8], start: Option<&[u8]>) -> String {
+    use sha3::digest::{ExtendableOutput, Update, XofReader};
+    let mut hasher = sha3::Shake128::default();
+    hasher.update(raw);
+    let mut hash = [0; 15];
+    hasher.finalize_xof().read(&mut hash);
+    let mut id = b"01".to_vec();
+    match start.and_then(DateTime::parse) {
+        Some(start) => start.write_day(&mut id),
+        None => id.extend_from_slice(b"00000000"),
+    }
+    for byte in hash {
+        id.extend([byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+    }
+    String::from_utf8(id).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,5 +265,20 @@ mod tests {
         ] {
             assert!(!is_trivial(uid), "{uid}");
         }
+    }
+
+    #[test]
+    #[cfg(feature = "legacy-yaml")]
+    fn ids_of_the_specification() {
+        let empty = |start: Option<&str>| trivial(b"", start.map(str::as_bytes));
+        assert_eq!(empty(Some("2021-02-03 10:11:12")), "01202102037f9c2ba4e88f827d61604550760585");
+        assert_eq!(empty(Some("2021-1-2 3:4:5")), "01202101027f9c2ba4e88f827d61604550760585");
+        assert_eq!(empty(Some("2021-01-02T03:04:05Z")), "01000000007f9c2ba4e88f827d61604550760585");
+        assert_eq!(empty(None), "01000000007f9c2ba4e88f827d61604550760585");
+        assert_eq!(empty(Some("0001-01-01 00:00:00")), "01101017f9c2ba4e88f827d61604550760585");
+        let line = "{\"report_id\":\"R\",\"measurement_start_time\":\"2019-01-02 03:04:05\"}\n".as_bytes();
+        let start = Some(&b"2019-01-02 03:04:05"[..]);
+        assert_eq!(trivial(line, start), "0120190102bb82e5afd7753bab03ad9cff32d049");
+        assert_eq!(trivial(&line[..line.len() - 1], start), "01201901029b2f35442e6c930fe73355fb9617a6");
     }
 }

@@ -35,6 +35,12 @@ fn json() {
     replay("json", fuzz::json::run);
 }
 
+#[cfg(feature = "legacy-yaml")]
+#[test]
+fn yaml() {
+    replay("yaml", fuzz::yaml::run);
+}
+
 /// Not fuzzing, but its shortest inputs.
 #[test]
 fn next_to_nothing() {

@@ -103,8 +103,8 @@ fn cell<'r>((name, column): (&str, Column<'r>)) -> Cell<'r> {
         Column::Json(Json::Bool(value)) => Cell::Int(u64::from(*value)),
         Column::Json(Json::Int(value)) if float => Cell::Float(value.to_f64().unwrap_or(f64::NAN) as f32),
         Column::Int(value) | Column::Json(Json::Int(value)) => int(value),
-        // The last three are never accepted.
-        Column::Null | Column::Json(Json::Null | Json::Array(_) | Json::Object(_)) => Cell::Null,
+        // Of the last, none is ever accepted.
+        Column::Null | Column::Json(Json::Null | Json::Array(_) | Json::Object(_) | Json::Foreign(_)) => Cell::Null,
     }
 }
 

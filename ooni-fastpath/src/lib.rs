@@ -17,7 +17,6 @@ pub mod source;
 
 // From entries to output.
 pub mod fingerprints;
-pub mod ids;
 pub mod pipeline;
 pub mod sink;
 pub mod stats;

@@ -8,7 +8,6 @@ use crate::archive::wanted::plain_testname;
 use crate::batch::{Batch, Entry, Kind};
 use crate::can::cases::{Case, case};
 use crate::complaints::Complaints;
-use crate::ids;
 use crate::limits::Limits;
 use crate::sink::{Place, Record, Sink};
 use crate::source::Source;
@@ -21,6 +20,7 @@ use ooni_core::measurement::Measurement;
 use ooni_core::process::{Outcome, Scorer};
 use ooni_core::row::{Column, FastpathRow, OpenvpnRow, Refused};
 use ooni_core::rules::Rules;
+use ooni_core::uid;
 use std::borrow::Cow;
 
 /// How measurements are scored.
@@ -226,7 +226,8 @@ impl Desk<'_, '_> {
         if let (Some(spool), Kind::Post, Some(uid)) = (self.scoring.spool, entry.kind, named) {
             spool.keep(uid, text);
         }
-        let document = match reader.read(text) {
+        let read = if entry.kind == Kind::Yaml { reader.read_normalized(text) } else { reader.read(text) };
+        let document = match read {
             Ok(document) => document,
             Err(error) => {
                 self.reject(at, named, None, error.into());
@@ -412,7 +413,7 @@ fn uid_of_name<'b>(batch: &'b Batch, entry: &Entry, source: &'b Source) -> Optio
 #[cold]
 fn trivial(text: &[u8], root: Value<'_>) -> String {
     let measurement = Measurement::new(root).map_or(root, |measurement| measurement.content());
-    ids::trivial(text, measurement.field("measurement_start_time").value().text().as_deref())
+    uid::trivial(text, measurement.field("measurement_start_time").value().text().as_deref())
 }
 
 /// Why there is no measurement in a POST body.

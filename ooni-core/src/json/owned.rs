@@ -24,6 +24,8 @@ pub enum Json {
     Array(Vec<Json>),
     /// An object; no key occurs twice.
     Object(Vec<(Vec<u8>, Json)>),
+    /// A value that JSON does not have, which only normalized YAML holds: what is said of it. Written as that text.
+    Foreign(Vec<u8>),
 }
 
 impl Json {
@@ -37,6 +39,17 @@ impl Json {
             Json::Text(_) => Kind::Text,
             Json::Array(_) => Kind::Array,
             Json::Object(_) => Kind::Object,
+            Json::Foreign(_) => Kind::Foreign,
+        }
+    }
+
+    /// Whether this is a value that JSON does not have, or has one in it.
+    pub fn has_foreign(&self) -> bool {
+        match self {
+            Json::Foreign(_) => true,
+            Json::Array(items) => items.iter().any(Json::has_foreign),
+            Json::Object(members) => members.iter().any(|(_, value)| value.has_foreign()),
+            _ => false,
         }
     }
 
@@ -88,7 +101,7 @@ impl PartialEq for Json {
             (Json::Bool(a), Json::Bool(b)) => a == b,
             (Json::Int(a), Json::Int(b)) => a == b,
             (Json::Float(a), Json::Float(b)) => a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(),
-            (Json::Text(a), Json::Text(b)) => a == b,
+            (Json::Text(a), Json::Text(b)) | (Json::Foreign(a), Json::Foreign(b)) => a == b,
             (Json::Array(a), Json::Array(b)) => a == b,
             (Json::Object(a), Json::Object(b)) => a == b,
             _ => false,

@@ -5,7 +5,7 @@
 
 use super::scan::Scanner;
 use super::unescape::check_generalized;
-use super::{Document, Node, Spelling, Tag};
+use super::{Document, FOREIGN, Node, Spelling, Tag};
 use thiserror::Error;
 
 /// Nesting that the reference accepts; one level more is an error (scoring spec §2).
@@ -82,11 +82,26 @@ impl Reader {
         Reader { limits: Limits { depth: limits.depth.min(MAX_DEPTH), ..limits }, ..Reader::default() }
     }
 
+    /// Reads a normalized measurement (`normalize::Report::entry`): JSON that may hold values of [`Kind::Foreign`],
+    /// also as keys.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    ///
+    /// [`Kind::Foreign`]: super::Kind::Foreign
+    pub fn read_normalized<'a>(&'a mut self, text: &'a [u8]) -> Result<Document<'a>, ReadError> {
+        self.read_with(text, true)
+    }
+
     /// Reads one JSON text.
     ///
     /// # Errors
     /// [`ReadError::Syntax`] for what the reference's parser refuses, [`ReadError::Limit`] for too much of anything.
     pub fn read<'a>(&'a mut self, text: &'a [u8]) -> Result<Document<'a>, ReadError> {
+        self.read_with(text, false)
+    }
+
+    fn read_with<'a>(&'a mut self, text: &'a [u8], foreign: bool) -> Result<Document<'a>, ReadError> {
         if text.len() > self.limits.bytes.min(u32::MAX as usize - 64) {
             return Err(ReadError::Limit { at: 0, what: "bytes", limit: self.limits.bytes });
         }
@@ -102,9 +117,11 @@ impl Reader {
             open: &mut self.open,
             limits: self.limits,
             lone: if lone { Spelling::LONE } else { Spelling::PLAIN },
+            foreign,
         };
         pass.document()?;
-        Ok(Document { text, nodes: &self.nodes, base: "" })
+        let has_foreign = foreign && self.nodes.iter().any(|node| node.tag == Tag::Foreign);
+        Ok(Document { text, nodes: &self.nodes, base: "", has_foreign })
     }
 }
 
@@ -137,6 +154,8 @@ struct Pass<'a> {
     open: &'a mut Vec<Open>,
     limits: Limits,
     lone: Spelling,
+    /// Whether values that JSON does not have are accepted.
+    foreign: bool,
 }
 
 impl Pass<'_> {
@@ -204,6 +223,7 @@ impl Pass<'_> {
             b'N' => self.literal(b"NaN", Tag::Float)?,
             b'I' => self.literal(b"Infinity", Tag::Float)?,
             0 => return self.error("the text ends where a value should be"),
+            FOREIGN if self.foreign => self.foreign_value()?,
             _ => return self.error("no value starts here"),
         }
         Ok(false)
@@ -287,10 +307,11 @@ impl Pass<'_> {
     /// A key with its colon, up to its value.
     #[inline]
     fn key(&mut self) -> Result<(), ReadError> {
-        if self.byte() != b'"' {
-            return self.error("no key where one should be");
+        match self.byte() {
+            b'"' => self.string()?,
+            FOREIGN if self.foreign => self.foreign_value()?,
+            _ => return self.error("no key where one should be"),
         }
-        self.string()?;
         if self.skip_blank() != b':' {
             return self.error("no colon after a key");
         }
@@ -317,6 +338,24 @@ impl Pass<'_> {
         self.at = end + 1;
         let spelling = if spelling.has(Spelling::NON_ASCII) { spelling.with(self.lone) } else { spelling };
         self.push(Tag::Text, spelling, start, end - start)
+    }
+
+    /// A mark and a string. The mark belongs to the value, so that it is never taken for a text as a key.
+    #[cold]
+    fn foreign_value(&mut self) -> Result<(), ReadError> {
+        let start = self.at;
+        self.at += 1;
+        if self.byte() != b'"' {
+            return self.error("no description of a foreign value");
+        }
+        self.string()?;
+        let end = self.at;
+        if let Some(node) = self.nodes.last_mut() {
+            node.start = start as u32;
+            node.len = (end - start) as u32;
+            node.tag = Tag::Foreign;
+        }
+        Ok(())
     }
 
     fn literal(&mut self, word: &'static [u8], tag: Tag) -> Result<(), ReadError> {

@@ -4,8 +4,8 @@
 //! `{"$float": "NaN"}`, `{"$text": "…"}` for a string with lone surrogates, each as `\uxxxx`, and
 //! `{"$object": [[key, value], …]}` for an object that could be taken for one of these. What nests deeper than readers of
 //! JSON follow is flat, `{"$deep": […]}`: its values in order, `{"array": n}` and `{"object": n}` for the containers, and
-//! before each member of an object its key. Rows in the reference's own
-//! form are written by `write`, and are read back by the lenient reader.
+//! before each member of an object its key. A value that JSON does not have is `{"$foreign": "…"}`: what is said of it.
+//! Rows in the reference's own form are written by `write`, and are read back by the lenient reader.
 
 use super::scan::hex4;
 use super::{Json, MAX_DEPTH, push_code_point};
@@ -20,6 +20,7 @@ const FLOAT: &str = "$float";
 const TEXT: &str = "$text";
 const OBJECT: &str = "$object";
 const DEEP: &str = "$deep";
+const FOREIGN: &str = "$foreign";
 
 /// Levels that are written as they are: serde_json reads 128, a tagged object takes three, and rows are nested too.
 const DEEPEST: usize = 32;
@@ -44,6 +45,7 @@ impl Serialize for Json {
                 Ok(text) => serializer.serialize_str(text),
                 Err(_) => tagged(serializer, TEXT, &escaped(text)),
             },
+            Json::Foreign(text) => tagged(serializer, FOREIGN, &escaped(text)),
             Json::Array(_) | Json::Object(_) if self.depth() > DEEPEST => {
                 let mut flat = Vec::new();
                 flatten(self, &mut flat);
@@ -71,7 +73,7 @@ fn tagged<S: Serializer, T: Serialize + ?Sized>(serializer: S, tag: &str, value:
 fn plain_keys(members: &[(Vec<u8>, Json)]) -> Option<Vec<&str>> {
     let keys = members.iter().map(|(key, _)| std::str::from_utf8(key).ok()).collect::<Option<Vec<_>>>()?;
     match keys[..] {
-        [INT | FLOAT | TEXT | OBJECT | DEEP] => None,
+        [INT | FLOAT | TEXT | OBJECT | DEEP | FOREIGN] => None,
         _ => Some(keys),
     }
 }
@@ -247,6 +249,11 @@ fn untag<E: de::Error>(key: &[u8], value: &mut Json) -> Option<Result<Json, E>> 
             .and_then(unescaped)
             .map(Json::Text)
             .ok_or_else(|| E::custom("$text has a backslash that begins neither \\\\ nor \\uxxxx")),
+        (FOREIGN, Json::Text(text)) => std::str::from_utf8(text)
+            .ok()
+            .and_then(unescaped)
+            .map(Json::Foreign)
+            .ok_or_else(|| E::custom("$foreign has a backslash that begins neither \\\\ nor \\uxxxx")),
         (DEEP, Json::Array(flat)) => {
             let mut flat = flat.drain(..);
             unflatten(&mut flat, DEEPEST_FLAT)

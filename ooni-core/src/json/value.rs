@@ -24,7 +24,7 @@ const fn lone(tag: Tag, len: u32) -> [Node; 1] {
 }
 
 const fn default_document(nodes: &'static [Node; 1], base: &'static str) -> Document<'static> {
-    Document { text: b"0", nodes, base }
+    Document { text: b"0", nodes, base, has_foreign: false }
 }
 
 static NULL: Document<'static> = default_document(&const { lone(Tag::Null, 0) }, "");
@@ -90,7 +90,26 @@ impl<'a> Value<'a> {
             Tag::Text => Kind::Text,
             Tag::Array => Kind::Array,
             Tag::Object => Kind::Object,
+            Tag::Foreign => Kind::Foreign,
         }
+    }
+
+    /// Whether the document that this is in holds values of [`Kind::Foreign`].
+    pub fn is_among_foreign(self) -> bool {
+        self.document.has_foreign
+    }
+
+    /// What is said of a value of [`Kind::Foreign`], such as `date 2014-02-20`.
+    pub fn foreign(self) -> Option<Text<'a>> {
+        let node = self.node();
+        // Between the quotes.
+        let inside = |span: &'a [u8]| span.get(2..span.len() - 1).unwrap_or_default();
+        (node.tag == Tag::Foreign).then(|| decode(inside(self.span()), node.spelling))
+    }
+
+    /// A key as text: what it reads as, or of a key that is no text what is said of it.
+    pub(crate) fn key(self) -> Text<'a> {
+        self.foreign().unwrap_or_else(|| decode(self.span(), self.node().spelling))
     }
 
     /// True for `null`.
@@ -312,7 +331,7 @@ impl<'a> Value<'a> {
             }
             for (key, value) in here.pairs() {
                 if (value.at..value.node().next).contains(&self.at) {
-                    push_key(&mut path, &decode(key.span(), key.node().spelling));
+                    push_key(&mut path, &key.key());
                     here = value;
                     continue 'down;
                 }
@@ -338,11 +357,10 @@ impl<'a> Value<'a> {
             Tag::Float => Json::Float(self.float().unwrap_or(f64::NAN)),
             Tag::Text => Json::Text(self.text().unwrap_or_default().into_owned()),
             Tag::Array => Json::Array(self.elements().map(Value::to_json).collect()),
-            Tag::Object => Json::Object(
-                self.members()
-                    .map(|(key, value)| (key.text().unwrap_or_default().into_owned(), value.to_json()))
-                    .collect(),
-            ),
+            Tag::Object => {
+                Json::Object(self.members().map(|(key, value)| (key.key().into_owned(), value.to_json())).collect())
+            }
+            Tag::Foreign => Json::Foreign(self.foreign().unwrap_or_default().into_owned()),
         }
     }
 }

@@ -14,7 +14,7 @@ pub fn write_json(value: &Json, out: &mut Vec<u8>) {
         Json::Int(Int::Small(int)) => write_i64(*int, out),
         Json::Int(Int::Big(digits)) => out.extend_from_slice(digits.as_bytes()),
         Json::Float(float) => write_f64(out, *float),
-        Json::Text(text) => write_text(text, out),
+        Json::Text(text) | Json::Foreign(text) => write_text(text, out),
         Json::Array(items) => {
             out.push(b'[');
             for (i, item) in items.iter().enumerate() {

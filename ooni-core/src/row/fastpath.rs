@@ -195,7 +195,7 @@ fn run_link_id(field: Field<'_>) -> Result<Option<Int>, Error> {
             }
             float => Ok(float.and_then(Int::from_f64_truncated)),
         },
-        Kind::Null | Kind::Array | Kind::Object => Err(value.wrong_kind("a number or string")),
+        Kind::Null | Kind::Array | Kind::Object | Kind::Foreign => Err(value.wrong_kind("a number or string")),
     }
 }
 

@@ -1,0 +1,98 @@
+//! A stream of framed YAML through cutting, reading and normalizing.
+
+use ooni_core::error::Code;
+use ooni_core::fingerprint::Fingerprints;
+use ooni_core::json::{Limits, Reader};
+use ooni_core::normalize::{EntryError, Framed, Report, frame, yaml};
+use ooni_core::process::Scorer;
+use ooni_core::rules::Rules;
+
+const LIMITS: Limits = Limits { bytes: 1 << 20, depth: 100, values: 1 << 14 };
+
+/// The input is the stream; what is no stream is read as one document all the same.
+pub fn run(stream: &[u8]) {
+    if let Ok(value) = yaml::load(stream, LIMITS) {
+        assert_eq!(yaml::load(stream, LIMITS).map(|again| format!("{again:?}")), Ok(format!("{value:?}")));
+    }
+    let (entries, broken) = entries(stream, stream.len().max(1));
+    for piece in [1, 2, 7, 64] {
+        assert_eq!(self::entries(stream, piece), (entries.clone(), broken), "pieces of {piece} bytes");
+    }
+    assert!(entries.iter().all(|entry| entry.starts_with(b"---\n") && entry.ends_with(b"\n...\n")));
+
+    let Some((header, entries)) = entries.split_first() else { return };
+    let new = || Report::new("2014-02-20", "2014-02-20/f.yaml", LIMITS);
+    let mut report = new();
+    match report.header(header) {
+        Ok(()) => {}
+        Err(error) => {
+            assert!(matches!(error.code, Code::Can | Code::Limit), "{error}");
+            // So that the entries of a report with a broken header are looked at too.
+            report = new();
+            assert!(report.header(b"---\n{}\n...\n").is_ok());
+        }
+    }
+    let fingerprints = Fingerprints::empty();
+    let scorer = Scorer::new(&fingerprints, Rules::Compat);
+    let mut again = report.clone();
+    for entry in entries {
+        let mut text = b"kept".to_vec();
+        let outcome = report.entry(entry, &mut text);
+        let mut same = b"kept".to_vec();
+        assert_eq!(again.entry(entry, &mut same), outcome);
+        assert_eq!(same, text);
+        let text = text.strip_prefix(b"kept").unwrap_or_default();
+        match outcome {
+            Ok(Some(uid)) => {
+                assert!(text.ends_with(format!(r#","measurement_uid":"{uid}"}}"#).as_bytes()));
+                normalized(text, &uid, &scorer);
+            }
+            Ok(None) => assert!(text.is_empty()),
+            Err(EntryError::Skip(error) | EntryError::Abort(error)) => {
+                assert!(text.is_empty(), "{error}");
+                assert!(matches!(error.code, Code::Can | Code::Limit), "{error}");
+            }
+        }
+    }
+}
+
+/// The reader takes it, and the reader of JSON does where there is nothing else in it.
+fn normalized(text: &[u8], uid: &str, scorer: &Scorer<'_>) {
+    let (mut reader, mut strict) = (Reader::new(), Reader::new());
+    let document = reader.read_normalized(text);
+    assert!(document.is_ok(), "{document:?}");
+    let Ok(document) = document else { return };
+    let root = document.root();
+    assert!(root.field("measurement_uid").value().is_text(uid));
+    match strict.read(text) {
+        Ok(json) => assert!(!root.is_among_foreign() && json.root().to_json() == root.to_json()),
+        Err(error) => assert!(root.is_among_foreign(), "{error}"),
+    }
+    scorer.process(root, uid);
+}
+
+/// The entries of a stream that arrives in pieces, and whether the rest of it is lost.
+fn entries(stream: &[u8], piece: usize) -> (Vec<Vec<u8>>, bool) {
+    let (mut entries, mut held, mut from) = (Vec::new(), Vec::new(), 0);
+    for bytes in stream.chunks(piece) {
+        held.extend_from_slice(bytes);
+        loop {
+            let used = match frame(&held, from) {
+                Framed::Entry(length) => {
+                    entries.push(held[..length].to_vec());
+                    length
+                }
+                Framed::Skip(length) => length,
+                Framed::More => {
+                    from = held.len();
+                    break;
+                }
+                Framed::Broken => return (entries, true),
+            };
+            assert!(used > 0, "it goes on");
+            held.drain(..used);
+            from = 0;
+        }
+    }
+    (entries, false)
+}

@@ -1,0 +1,205 @@
+//! Queries and answers (formats spec §11.7).
+
+use super::Place;
+use super::python::{index, items};
+use super::value::{Mapping, Members, Value};
+use crate::error::Error;
+use crate::python_text::decimal_digit;
+use crate::text::first;
+
+pub(super) fn normalize(test_keys: &mut Mapping, is_dns_consistency: bool) -> Result<(), Error> {
+    test_keys.take("test_resolvers");
+    match test_keys.take("tampering") {
+        Some(tampering) if tampering.is_truthy() => {
+            let [successful, failed, inconsistent] = sorted(&tampering)?;
+            test_keys.set("errors", tampering);
+            test_keys.set("successful", Value::Sequence(successful));
+            test_keys.set("failed", Value::Sequence(failed));
+            test_keys.set("inconsistent", Value::Sequence(inconsistent));
+        }
+        _ if is_dns_consistency => {
+            test_keys.set("errors", Value::Mapping(Vec::new()));
+            for key in ["successful", "failed", "inconsistent"] {
+                test_keys.set(key, Value::Sequence(Vec::new()));
+            }
+        }
+        _ => {}
+    }
+    let place = Place::TEST_KEYS.member("queries");
+    let mut queries = match test_keys.take("queries") {
+        None => Vec::new(),
+        Some(Value::Sequence(queries)) => queries,
+        // Of nothing else the items are mappings.
+        Some(other) => items(&other, &place)?.into_owned(),
+    };
+    for (i, query) in queries.iter_mut().enumerate() {
+        let place = place.item(i);
+        match query {
+            Value::Mapping(query) => normalize_query(query, &place)?,
+            other => return Err(place.wrong(other, "a mapping")),
+        }
+    }
+    test_keys.set("queries", Value::Sequence(queries));
+    Ok(())
+}
+
+/// Step 2: resolvers by what is said of them. As in the reference, `failed` has the successful ones too.
+fn sorted(tampering: &Value) -> Result<[Vec<Value>; 3], Error> {
+    let place = Place::TEST_KEYS.member("tampering");
+    let mut lists = [Vec::new(), Vec::new(), Vec::new()];
+    let [successful, failed, inconsistent] = &mut lists;
+    for (i, item) in items(tampering, &place)?.iter().enumerate() {
+        let place = place.item(i);
+        let resolver = index(item, 0, &place)?;
+        match index(item, 1, &place)? {
+            Value::Bool(true) => inconsistent.push(resolver),
+            Value::Bool(false) => {
+                successful.push(resolver.clone());
+                failed.push(resolver);
+            }
+            _ => failed.push(resolver),
+        }
+    }
+    Ok(lists)
+}
+
+fn normalize_query(query: &mut Mapping, place: &Place<'_>) -> Result<(), Error> {
+    let hostname = match query.take("query") {
+        Some(Value::Text(text)) => Value::Text(queried_name(&text).unwrap_or_default().to_vec()),
+        _ => Value::Null,
+    };
+    query.set("hostname", hostname);
+    let [host, port] = match query.take("resolver") {
+        Some(Value::Sequence(resolver)) => resolver.try_into().unwrap_or([Value::Null, Value::Null]),
+        _ => [Value::Null, Value::Null],
+    };
+    query.set("resolver_hostname", host);
+    query.set("resolver_port", port);
+    query.take("addrs");
+    let place = place.member("answers");
+    let answers = query.take("answers").unwrap_or(Value::Sequence(Vec::new()));
+    let answers = items(&answers, &place)?;
+    let normalized = answers.iter().enumerate().map(|(i, answer)| normalize_answer(answer, &place.item(i)));
+    let normalized = normalized.collect::<Result<Vec<_>, _>>()?;
+    let failure = query.take("failure").unwrap_or(Value::Null);
+    let is_silent = !failure.is_truthy() && normalized.is_empty();
+    query.set("failure", if is_silent { Value::text("no_answer") } else { failure });
+    query.set("answers", Value::Sequence(normalized));
+    Ok(())
+}
+
+/// The group of `\[Query\('(.+)'`: up to the last quote of the line.
+fn queried_name(text: &[u8]) -> Option<&[u8]> {
+    let begin = b"[Query('";
+    memchr::memmem::find_iter(text, begin).find_map(|at| {
+        let rest = &text[at + begin.len()..];
+        let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
+        // At least one character.
+        memchr::memrchr(b'\'', line).filter(|&end| end > 0).map(|end| &line[..end])
+    })
+}
+
+/// A value behind its name.
+type Pattern = fn(&[u8]) -> usize;
+
+/// The keys that an answer of a type has: their names, and where their values are in the payload.
+fn keys_of(answer_type: &[u8]) -> &'static [(&'static str, &'static str, Pattern)] {
+    match answer_type {
+        b"A" => &[("ipv4", "address=", dotted_quad)],
+        b"MX" => &[("hostname", "address=", dotted_quad), ("preference", "preference=", digits)],
+        b"PTR" | b"CNAME" => &[("hostname", "name=", host_name)],
+        b"SOA" => &[
+            ("responsible_name", "rname=", host_name),
+            ("hostname", "mname=", host_name),
+            ("serial_number", "serial=", digits),
+            ("refresh_interval", "refresh=", digits),
+            ("retry_interval", "retry=", digits),
+            ("minimum_ttl", "minimum=", digits),
+            ("expiration_limit", "expire=", digits),
+        ],
+        _ => &[],
+    }
+}
+
+fn normalize_answer(answer: &Value, place: &Place<'_>) -> Result<Value, Error> {
+    let text = |at: usize| match index(answer, at, place)? {
+        Value::Text(text) => Ok(text),
+        other => Err(place.item(at).wrong(&other, "a string")),
+    };
+    let record = text(0)?;
+    let answer_type = find(&record, "type=", |text| text.iter().take_while(|byte| byte.is_ascii_uppercase()).count());
+    let mut normalized: Mapping = vec![
+        (Value::text("ttl"), Value::Text(find(&record, "ttl=", digits).to_vec())),
+        (Value::text("answer_type"), Value::Text(answer_type.to_vec())),
+    ];
+    let keys = keys_of(answer_type);
+    if !keys.is_empty() {
+        let payload = text(1)?;
+        for (key, name, pattern) in keys {
+            normalized.push((Value::text(key), Value::Text(find(&payload, name, *pattern).to_vec())));
+        }
+    }
+    Ok(Value::Mapping(normalized))
+}
+
+/// What follows the first `name` that is followed by it; nothing where there is none.
+fn find<'t>(text: &'t [u8], name: &str, pattern: Pattern) -> &'t [u8] {
+    let found = memchr::memmem::find_iter(text, name).find_map(|at| {
+        let rest = &text[at + name.len()..];
+        let length = pattern(rest);
+        (length > 0).then(|| &rest[..length])
+    });
+    found.unwrap_or_default()
+}
+
+/// `\d{0,most}`: the bytes of decimal digits of any script.
+fn digits_up_to(text: &[u8], most: usize) -> usize {
+    let mut at = 0;
+    for _ in 0..most {
+        match text.get(at..).and_then(first) {
+            Some((code, length)) if decimal_digit(code).is_some() => at += length,
+            _ => break,
+        }
+    }
+    at
+}
+
+/// `\d+`
+fn digits(text: &[u8]) -> usize {
+    digits_up_to(text, usize::MAX)
+}
+
+/// `\d{1,3}(\.\d{1,3}){3}`
+fn dotted_quad(text: &[u8]) -> usize {
+    let mut at = 0;
+    for part in 0..4 {
+        if part > 0 {
+            if text.get(at) != Some(&b'.') {
+                return 0;
+            }
+            at += 1;
+        }
+        match digits_up_to(&text[at..], 3) {
+            0 => return 0,
+            length => at += length,
+        }
+    }
+    at
+}
+
+/// Labels of letters, digits and inner hyphens, with points between them.
+fn host_name(text: &[u8]) -> usize {
+    let mut end = 0;
+    loop {
+        let label = &text[end + usize::from(end > 0)..];
+        let run = label.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+        let Some(last) = label[..run].iter().rposition(u8::is_ascii_alphanumeric) else { return end };
+        if label[0] == b'-' {
+            return end;
+        }
+        end += usize::from(end > 0) + last + 1;
+        if last + 1 != run || text.get(end) != Some(&b'.') {
+            return end;
+        }
+    }
+}

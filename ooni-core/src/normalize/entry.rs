@@ -1,0 +1,194 @@
+//! The steps that all entries go through (formats spec §11.4).
+
+use super::value::{Mapping, Members, Value, update};
+use super::{Place, date_text, dns, epoch, hex, http, names, python, request_line};
+use crate::error::Error;
+use crate::time::DateTime;
+
+/// The keys that a measurement has at its top, all of them; what else there is belongs to `test_keys`.
+const SCHEMA: [&str; 22] = [
+    "id",
+    "input",
+    "input_hashes",
+    "report_id",
+    "report_filename",
+    "options",
+    "probe_cc",
+    "probe_asn",
+    "probe_ip",
+    "probe_city",
+    "backend_version",
+    "data_format_version",
+    "test_name",
+    "test_version",
+    "test_start_time",
+    "measurement_start_time",
+    "test_runtime",
+    "test_helpers",
+    "software_name",
+    "software_version",
+    "bucket_date",
+    "test_keys",
+];
+
+const FORMAT: &str = "0.2.0";
+
+/// Normalizes an entry that has been merged with its header. `digest` is of the header's and the entry's bytes.
+pub(super) fn normalize(
+    entry: &mut Mapping,
+    digest: &[u8],
+    bucket_date: &str,
+    report_filename: &str,
+) -> Result<(), Error> {
+    if let Some(Value::Mapping(_)) = entry.at("report")
+        && let Some(Value::Mapping(report)) = entry.take("report")
+    {
+        update(entry, report);
+    }
+    let name = match entry.at("test_name") {
+        None => names::mapped(b"invalid"),
+        Some(Value::Text(name)) => names::mapped(name),
+        Some(other) => return Err(Place::ROOT.member("test_name").wrong(other, "a string")),
+    };
+    let name_text = String::from_utf8_lossy(&name).into_owned();
+    entry.set("test_name", Value::Text(name));
+    entry.set("bucket_date", Value::text(bucket_date));
+    entry.set("report_filename", Value::text(report_filename));
+    if !entry.at("id").is_some_and(Value::is_truthy) {
+        entry.set("id", Value::Text(uuid(digest)));
+    }
+    for key in SCHEMA {
+        if entry.at(key).is_none() {
+            entry.push((Value::text(key), Value::Null));
+        }
+    }
+    if entry.at("data_format_version").is_some_and(|version| version.is_text(FORMAT)) {
+        return match entry.at("test_keys") {
+            Some(Value::Null) => nest(entry),
+            _ => Ok(()),
+        };
+    }
+    set_times(entry)?;
+    entry.set("data_format_version", Value::text(FORMAT));
+    if let Some(Value::Mapping(options)) = entry.at_mut("options") {
+        let subargs = options.take("subargs").unwrap_or(Value::Sequence(Vec::new()));
+        entry.set("options", subargs);
+    }
+    nest(entry)?;
+    if names::is_given_up(&name_text) {
+        return Err(Place::ROOT.member("test_name").error(format!("{name_text} is not supported")));
+    }
+    by_category(entry, &name_text)?;
+    if names::is_unsupported(&name_text) {
+        return Err(Place::ROOT.member("test_name").error(format!("{name_text} is not supported")));
+    }
+    decode_bodies(entry)
+}
+
+/// The first 16 bytes, without the bits that a version of UUIDs has.
+fn uuid(digest: &[u8]) -> Vec<u8> {
+    let mut text = hex(digest.get(..16).unwrap_or_default());
+    for at in [20, 16, 12, 8] {
+        text.insert(at, '-');
+    }
+    text.into_bytes()
+}
+
+/// Steps 6 to 8.
+fn set_times(entry: &mut Mapping) -> Result<(), Error> {
+    let start = epoch(entry.take("start_time").as_ref(), &Place::ROOT.member("start_time"))?;
+    let parsed = |value: Option<&Value>, key: &str| {
+        let place = Place::ROOT.member(key);
+        match value {
+            Some(Value::Text(text)) => DateTime::parse(text).ok_or_else(|| place.error("text that is no date")),
+            other => Err(place.wrong(other.unwrap_or(&Value::Null), "a date in text")),
+        }
+    };
+    let (measured, tested) = match entry.take("test_start_time") {
+        None | Some(Value::Null) => (start, start),
+        Some(time @ Value::Float(_)) => (epoch(Some(&time), &Place::ROOT.member("test_start_time"))?, start),
+        text => {
+            let tested = parsed(text.as_ref(), "test_start_time")?;
+            (parsed(entry.at("measurement_start_time"), "measurement_start_time")?, tested)
+        }
+    };
+    entry.set("measurement_start_time", Value::text(&date_text(measured)));
+    entry.set("test_start_time", Value::text(&date_text(tested)));
+    Ok(())
+}
+
+/// Step 9: what is not in the schema goes into the test keys, in the order of the entry.
+fn nest(entry: &mut Mapping) -> Result<(), Error> {
+    let is_schema = |key: &Value| SCHEMA.iter().any(|known| key.is_text(known));
+    let (top, moved): (Mapping, Mapping) = std::mem::take(entry).into_iter().partition(|(key, _)| is_schema(key));
+    *entry = top;
+    let Some(test_keys) = entry.at_mut("test_keys") else { return Ok(()) };
+    match test_keys {
+        Value::Null => {
+            let mut members = Mapping::new();
+            update(&mut members, moved);
+            *test_keys = Value::Mapping(members);
+        }
+        Value::Mapping(members) => update(members, moved),
+        other if !moved.is_empty() => return Err(Place::TEST_KEYS.wrong(other, "a mapping")),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Step 11.
+fn by_category(entry: &mut Mapping, name: &str) -> Result<(), Error> {
+    if names::is_http(name) {
+        http::set_input(entry)?;
+        http::normalize(test_keys(entry)?)?;
+    }
+    if names::is_dns(name) {
+        dns::normalize(test_keys(entry)?, name == "dns_consistency")?;
+    }
+    match name {
+        "website_probe" => http::list_headers_diff(test_keys(entry)?),
+        "http_invalid_request_line" => request_line::normalize(test_keys(entry)?),
+        _ => Ok(()),
+    }
+}
+
+fn test_keys(entry: &mut Mapping) -> Result<&mut Mapping, Error> {
+    match entry.at_mut("test_keys") {
+        Some(Value::Mapping(test_keys)) => Ok(test_keys),
+        other => Err(Place::TEST_KEYS.wrong(other.map_or(&Value::Null, |value| value), "a mapping")),
+    }
+}
+
+/// Step 13: bodies that are still bytes. A key that is missing ends it.
+fn decode_bodies(entry: &mut Mapping) -> Result<(), Error> {
+    let place = Place::TEST_KEYS.member("requests");
+    let requests = match test_keys(entry)?.at_mut("requests") {
+        None => return Ok(()),
+        Some(Value::Sequence(requests)) => requests,
+        // Nothing else has items with members; those of nothing are none.
+        Some(other) => {
+            return match python::items(other, &place)?.first() {
+                None => Ok(()),
+                Some(first) => Err(place.item(0).wrong(first, "a mapping")),
+            };
+        }
+    };
+    for (i, request) in requests.iter_mut().enumerate() {
+        let place = place.item(i);
+        let Value::Mapping(request) = request else { return Err(place.wrong(request, "a mapping")) };
+        let place = place.member("response");
+        let response = match request.at_mut("response") {
+            None => return Ok(()),
+            Some(Value::Mapping(response)) => response,
+            Some(other) => return Err(place.wrong(other, "a mapping")),
+        };
+        let Some(body) = response.at_mut("body") else { return Ok(()) };
+        if let Value::Bytes(bytes) = body {
+            if std::str::from_utf8(bytes).is_err() {
+                return Err(place.member("body").error("bytes that are not UTF-8"));
+            }
+            *body = Value::Text(std::mem::take(bytes));
+        }
+    }
+    Ok(())
+}

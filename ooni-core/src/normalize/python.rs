@@ -1,0 +1,108 @@
+//! What Python does with values of any kind: walking over them, indexing them, taking them apart.
+
+use super::Place;
+use super::value::Value;
+use crate::error::Error;
+use crate::json::push_code_point;
+use crate::number::Int;
+use std::borrow::Cow;
+
+/// Python's `list(v)`: items of sequences and sets, keys of mappings, characters of texts, numbers of bytes.
+pub(super) fn items<'v>(value: &'v Value, place: &Place<'_>) -> Result<Cow<'v, [Value]>, Error> {
+    Ok(match value {
+        Value::Sequence(items) | Value::Set(items) => Cow::Borrowed(items),
+        Value::Mapping(members) => members.iter().map(|(key, _)| key.clone()).collect(),
+        Value::Text(text) => crate::text::chars(text).map(character).collect(),
+        Value::Bytes(bytes) => bytes.iter().map(|&byte| Value::Int(Int::from(i64::from(byte)))).collect(),
+        other => return Err(place.wrong(other, "something with items")),
+    })
+}
+
+fn character(code: u32) -> Value {
+    let mut text = Vec::new();
+    push_code_point(code, &mut text);
+    Value::Text(text)
+}
+
+/// Python's `v[0]` or `v[1]`.
+pub(super) fn index(value: &Value, at: usize, place: &Place<'_>) -> Result<Value, Error> {
+    let short = || place.error(format!("no item {at}"));
+    match value {
+        Value::Sequence(items) => items.get(at).cloned().ok_or_else(short),
+        Value::Text(text) => crate::text::chars(text).nth(at).map(character).ok_or_else(short),
+        Value::Bytes(bytes) => bytes.get(at).map(|&byte| Value::Int(Int::from(i64::from(byte)))).ok_or_else(short),
+        Value::Mapping(members) => {
+            let wanted = Value::Int(Int::from(at as i64)).identity();
+            let found = members.iter().find(|(key, _)| key.identity() == wanted);
+            found.map(|(_, value)| value.clone()).ok_or_else(short)
+        }
+        other => Err(place.wrong(other, "something with items")),
+    }
+}
+
+/// Python's `a, b = v`.
+pub(super) fn pair(value: &Value, place: &Place<'_>) -> Result<[Value; 2], Error> {
+    match &*items(value, place)? {
+        [first, second] => Ok([first.clone(), second.clone()]),
+        _ => Err(place.error("something other than two items")),
+    }
+}
+
+/// Python's `bytes.decode("utf-8", "backslashreplace")`.
+pub(super) fn backslashed(bytes: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.extend_from_slice(chunk.valid().as_bytes());
+        chunk.invalid().iter().for_each(|byte| text.extend_from_slice(format!("\\x{byte:02x}").as_bytes()));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Limits;
+    use crate::normalize::yaml;
+
+    fn load(text: &str) -> Value {
+        yaml::load(text.as_bytes(), Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn walking() {
+        for (value, expected) in [
+            ("[1, a]", "[1, a]"),
+            ("{x: 1, 2: y}", "[x, 2]"),
+            ("aé", "[a, é]"),
+            ("!!binary aGk=", "[104, 105]"),
+            ("!!set {a, b}", "[a, b]"),
+        ] {
+            let value = load(value);
+            assert_eq!(Value::Sequence(items(&value, &Place::ROOT).unwrap().into_owned()), load(expected));
+        }
+        for value in ["~", "1", "0.5", "yes", "2014-01-01"] {
+            assert!(items(&load(value), &Place::ROOT).is_err());
+            assert!(index(&load(value), 0, &Place::ROOT).is_err());
+        }
+    }
+
+    #[test]
+    fn indexing() {
+        for (value, expected) in
+            [("[1, a]", "a"), ("aé", "é"), ("!!binary aGk=", "105"), ("{1: x}", "x"), ("{yes: x}", "x")]
+        {
+            assert_eq!(index(&load(value), 1, &Place::ROOT).unwrap(), load(expected));
+        }
+        for value in ["[1]", "a", "{'1': x}", "{}"] {
+            assert!(index(&load(value), 1, &Place::ROOT).is_err());
+        }
+        assert!(pair(&load("[1]"), &Place::ROOT).is_err() && pair(&load("abc"), &Place::ROOT).is_err());
+        assert_eq!(pair(&load("ab"), &Place::ROOT).unwrap(), [load("a"), load("b")]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text() {
+        assert_eq!(backslashed("aé\0".as_bytes()), "aé\0".as_bytes());
+        assert_eq!(backslashed(b"a\xff\xc3b\xed\xa0\x80"), b"a\\xff\\xc3b\\xed\\xa0\\x80");
+    }
+}

@@ -1,0 +1,182 @@
+//! Writing values as text that the reader of JSON takes, with descriptions of what JSON does not have.
+
+use super::value::{Stamp, Value};
+use crate::error::{Code, Error};
+use crate::json::{FOREIGN, FOREIGN_FALSE};
+use crate::number::write_f64;
+
+/// Appends a value, which may have so many levels of nesting.
+///
+/// # Errors
+/// `E-LIMIT` when it has more.
+pub(super) fn write(value: &Value, levels: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Int(int) => out.extend_from_slice(int.to_string().as_bytes()),
+        Value::Float(float) => write_f64(out, *float),
+        Value::Text(text) => write_text(text, out),
+        Value::Sequence(items) => {
+            let levels = inner(levels)?;
+            out.push(b'[');
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                write(item, levels, out)?;
+            }
+            out.push(b']');
+        }
+        Value::Mapping(members) => {
+            let levels = inner(levels)?;
+            out.push(b'{');
+            for (i, (key, value)) in members.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                match key {
+                    Value::Text(text) => write_text(text, out),
+                    other => write_foreign(&describe(other), out),
+                }
+                out.push(b':');
+                write(value, levels, out)?;
+            }
+            out.push(b'}');
+        }
+        Value::Bytes(_) | Value::Date(_) | Value::DateTime(_) | Value::Set(_) => write_foreign(&describe(value), out),
+    }
+    Ok(())
+}
+
+fn inner(levels: usize) -> Result<usize, Error> {
+    levels.checked_sub(1).ok_or_else(|| Error::new(Code::Limit, "", "too many levels of nesting once it is normalized"))
+}
+
+/// Not as the writer of scores does it: other scripts stay as they are, and so do halves of surrogate pairs, of which
+/// two would be read back as one character if both were escaped.
+fn write_text(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|&byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        out.extend_from_slice(&rest[..at]);
+        match rest[at] {
+            byte @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            byte => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+        }
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+fn write_foreign(description: &str, out: &mut Vec<u8>) {
+    out.push(FOREIGN);
+    write_text(description.as_bytes(), out);
+}
+
+/// What is said of a value that JSON does not have, or has but not as a key.
+fn describe(value: &Value) -> String {
+    let said = match value {
+        Value::Bool(value) => format!("bool {value}"),
+        Value::Int(int) => format!("int {int}"),
+        Value::Float(float) => format!("float {float}"),
+        Value::Bytes(bytes) => format!("bytes {}", super::hex(bytes)),
+        Value::Date(day) => format!("date {}", &super::date_text(*day)[..10]),
+        Value::DateTime(Stamp { local, micros, offset }) => {
+            let zone = offset.map_or(String::new(), |offset| format!(" {offset:+} s"));
+            format!("date {}.{micros:06}{zone}", super::date_text(*local))
+        }
+        Value::Set(items) => {
+            let items: Vec<_> = items.iter().map(describe).collect();
+            format!("set {}", items.join(", "))
+        }
+        Value::Text(text) => format!("text {}", String::from_utf8_lossy(text)),
+        Value::Null | Value::Sequence(_) | Value::Mapping(_) => "null".into(),
+    };
+    match value {
+        Value::Bytes(_) | Value::Set(_) if !value.is_truthy() => {
+            format!("{}{}", String::from_utf8_lossy(FOREIGN_FALSE), said.trim_end())
+        }
+        _ => said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Kind, Limits, Reader};
+    use crate::normalize::yaml;
+    use crate::python::is_truthy;
+
+    fn written(yaml: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        write(&yaml::load(yaml.as_bytes(), Limits::default()).unwrap(), 1024, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn what_json_has_is_json() {
+        for (yaml, json) in [
+            (
+                "[~, yes, off, 0x10, 1.0, 1e3, .inf, -.inf, .nan]",
+                r#"[null,true,false,16,1.0,"1e3",Infinity,-Infinity,NaN]"#,
+            ),
+            (
+                "{a: {b: []}, \"c\\n\\t\\r\\0\\\"\\\\/é\\x7f\": {}}",
+                "{\"a\":{\"b\":[]},\"c\\n\\t\\r\\u0000\\\"\\\\/é\x7f\":{}}",
+            ),
+            ("123456789012345678901234567890", "123456789012345678901234567890"),
+        ] {
+            assert_eq!(String::from_utf8(written(yaml)).unwrap(), json);
+            assert!(Reader::new().read(&written(yaml)).is_ok());
+        }
+        // Two halves stay two.
+        assert_eq!(written(r#""\ud83d\ude00""#), b"\"\xed\xa0\xbd\xed\xb8\x80\"");
+    }
+
+    #[test]
+    fn what_json_does_not_have_is_foreign() {
+        for (yaml, said, truthy) in [
+            ("!!binary aGk=", "bytes 6869", true),
+            ("!!binary ''", "empty bytes", false),
+            ("2014-02-20", "date 2014-02-20", true),
+            ("2014-02-20 01:02:03.5", "date 2014-02-20 01:02:03.500000", true),
+            ("2014-02-20 01:02:03 -1:30", "date 2014-02-20 01:02:03.000000 -5400 s", true),
+            ("!!set {a, 1}", "set text a, int 1", true),
+            ("!!set {}", "empty set", false),
+        ] {
+            let text = written(yaml);
+            let mut reader = Reader::new();
+            let document = reader.read_normalized(&text).unwrap();
+            assert_eq!(document.root().kind(), Kind::Foreign);
+            assert_eq!(&*document.root().foreign().unwrap(), said.as_bytes());
+            assert_eq!(is_truthy(document.root()), truthy, "{yaml}");
+            assert!(document.root().is_among_foreign() && document.root().text().is_none());
+            assert!(reader.read(&text).is_err(), "no JSON");
+        }
+    }
+
+    #[test]
+    fn keys_that_are_no_text_are_found_by_no_name() {
+        let text = written("{1: a, ~: b, 2014-01-01: c, int 1: d, no: e, 0.5: f}");
+        let mut reader = Reader::new();
+        let document = reader.read_normalized(&text).unwrap();
+        assert!(document.root().field("int 1").value().is_text("d"));
+        assert!(document.root().field("null").is_missing() && document.root().field("").is_missing());
+        assert_eq!(document.root().members().count(), 6);
+        let paths: Vec<_> = document.root().members().map(|(_, value)| value.path()).collect();
+        assert_eq!(paths, ["/int 1", "/null", "/date 2014-01-01", "/int 1", "/bool false", "/float 0.5"]);
+        assert!(reader.read(&text).is_err(), "no JSON");
+    }
+
+    #[test]
+    fn nesting_is_limited() {
+        let deep = Value::Sequence(vec![Value::Sequence(vec![])]);
+        assert!(write(&deep, 2, &mut Vec::new()).is_ok());
+        assert_eq!(write(&deep, 1, &mut Vec::new()).unwrap_err().code, Code::Limit);
+    }
+}

@@ -1,0 +1,197 @@
+//! From events to nodes: anchors, aliases and what kind a scalar is of.
+
+use super::parser::{Event, EventKind, Parser, Properties};
+use super::{Mark, Trouble, TroubleKind};
+use crate::json::Limits;
+use crate::normalize::scalar;
+use std::collections::BTreeMap;
+
+/// The nodes of a document; the first one is the outermost. Aliases are indices of nodes that are there already.
+pub(super) type Nodes = Vec<Node>;
+
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) tag: Tag,
+    pub(super) content: Content,
+    pub(super) mark: Mark,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Scalar(Vec<u8>),
+    Sequence(Vec<u32>),
+    Mapping(Vec<(u32, u32)>),
+}
+
+impl Content {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Content::Scalar(_) => "a scalar",
+            Content::Sequence(_) => "a sequence",
+            Content::Mapping(_) => "a mapping",
+        }
+    }
+}
+
+/// The tags of the safe schema, and all others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Tag {
+    Null,
+    Bool,
+    Int,
+    Float,
+    Binary,
+    Timestamp,
+    Omap,
+    Pairs,
+    Set,
+    Text,
+    Sequence,
+    Mapping,
+    /// `<<`
+    Merge,
+    /// `=`
+    Default,
+    Other(Vec<u8>),
+}
+
+impl Tag {
+    fn of(uri: Vec<u8>) -> Tag {
+        match uri.strip_prefix(b"tag:yaml.org,2002:").unwrap_or_default() {
+            b"null" => Tag::Null,
+            b"bool" => Tag::Bool,
+            b"int" => Tag::Int,
+            b"float" => Tag::Float,
+            b"binary" => Tag::Binary,
+            b"timestamp" => Tag::Timestamp,
+            b"omap" => Tag::Omap,
+            b"pairs" => Tag::Pairs,
+            b"set" => Tag::Set,
+            b"str" => Tag::Text,
+            b"seq" => Tag::Sequence,
+            b"map" => Tag::Mapping,
+            b"merge" => Tag::Merge,
+            b"value" => Tag::Default,
+            _ => Tag::Other(uri),
+        }
+    }
+
+    /// The tag that is written, unless it is `!`.
+    fn written(uri: Option<Vec<u8>>) -> Option<Tag> {
+        uri.filter(|uri| uri != b"!").map(Tag::of)
+    }
+}
+
+/// A collection that has not ended yet.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    node: u32,
+    key: Option<u32>,
+}
+
+struct Composer<'a> {
+    parser: Parser<'a>,
+    limits: Limits,
+    nodes: Nodes,
+    anchors: BTreeMap<Vec<u8>, u32>,
+    open: Vec<Open>,
+}
+
+/// The nodes of the only document in `text`.
+pub(super) fn compose(text: &[u8], limits: Limits) -> Result<Option<Nodes>, Trouble> {
+    let parser = Parser::new(text)?;
+    let mut composer = Composer { parser, limits, nodes: Vec::new(), anchors: BTreeMap::new(), open: Vec::new() };
+    let is_empty = matches!(composer.parser.next()?.kind, EventKind::StreamEnd);
+    if is_empty {
+        return Ok(None);
+    }
+    composer.document()?;
+    composer.parser.next()?;
+    match composer.parser.next()? {
+        Event { kind: EventKind::StreamEnd, .. } => Ok(Some(composer.nodes)),
+        Event { mark, .. } => Err(Trouble::new(TroubleKind::Composer, mark, "a second document")),
+    }
+}
+
+impl Composer<'_> {
+    fn document(&mut self) -> Result<(), Trouble> {
+        loop {
+            let Event { kind, mark } = self.parser.next()?;
+            let node = match kind {
+                EventKind::Alias(name) => match self.anchors.get(&name) {
+                    Some(&node) => node,
+                    None => {
+                        let message = format!("the undefined alias *{}", String::from_utf8_lossy(&name));
+                        return Err(Trouble::new(TroubleKind::Composer, mark, message));
+                    }
+                },
+                EventKind::Scalar { properties: Properties { anchor, tag }, text, plain } => {
+                    let tag = Tag::written(tag);
+                    let tag = tag.unwrap_or_else(|| if plain { scalar::resolve(&text) } else { Tag::Text });
+                    self.add(anchor, Node { tag, content: Content::Scalar(text), mark })?
+                }
+                EventKind::SequenceStart(Properties { anchor, tag }) => {
+                    let tag = Tag::written(tag).unwrap_or(Tag::Sequence);
+                    self.begin(anchor, Node { tag, content: Content::Sequence(Vec::new()), mark })?;
+                    continue;
+                }
+                EventKind::MappingStart(Properties { anchor, tag }) => {
+                    let tag = Tag::written(tag).unwrap_or(Tag::Mapping);
+                    self.begin(anchor, Node { tag, content: Content::Mapping(Vec::new()), mark })?;
+                    continue;
+                }
+                EventKind::End => match self.open.pop() {
+                    Some(ended) => ended.node,
+                    None => return Ok(()),
+                },
+                EventKind::DocumentStart | EventKind::DocumentEnd | EventKind::StreamEnd => return Ok(()),
+            };
+            if !self.attach(node) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn add(&mut self, anchor: Option<Vec<u8>>, node: Node) -> Result<u32, Trouble> {
+        let mark = node.mark;
+        if self.nodes.len() >= self.limits.values.min(u32::MAX as usize) {
+            let message = format!("more than {} values", self.limits.values);
+            return Err(Trouble::new(TroubleKind::Limit, mark, message));
+        }
+        let at = self.nodes.len() as u32;
+        if let Some(anchor) = anchor {
+            if self.anchors.contains_key(&anchor) {
+                let message = format!("a second anchor &{}", String::from_utf8_lossy(&anchor));
+                return Err(Trouble::new(TroubleKind::Composer, mark, message));
+            }
+            self.anchors.insert(anchor, at);
+        }
+        self.nodes.push(node);
+        Ok(at)
+    }
+
+    fn begin(&mut self, anchor: Option<Vec<u8>>, node: Node) -> Result<(), Trouble> {
+        let mark = node.mark;
+        let node = self.add(anchor, node)?;
+        if self.open.len() >= self.limits.depth {
+            let message = format!("more than {} levels of nesting", self.limits.depth);
+            return Err(Trouble::new(TroubleKind::Limit, mark, message));
+        }
+        self.open.push(Open { node, key: None });
+        Ok(())
+    }
+
+    /// Puts a complete node where it belongs; false when it is the outermost one.
+    fn attach(&mut self, node: u32) -> bool {
+        let Some(open) = self.open.last_mut() else { return false };
+        match self.nodes.get_mut(open.node as usize).map(|node| &mut node.content) {
+            Some(Content::Sequence(items)) => items.push(node),
+            Some(Content::Mapping(pairs)) => match open.key.take() {
+                Some(key) => pairs.push((key, node)),
+                None => open.key = Some(node),
+            },
+            Some(Content::Scalar(_)) | None => {}
+        }
+        true
+    }
+}

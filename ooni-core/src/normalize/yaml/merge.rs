@@ -1,0 +1,116 @@
+//! `<<`: the members of other mappings go before those of a mapping's own.
+
+use super::compose::{Content, Nodes, Tag};
+use super::{Trouble, TroubleKind};
+
+/// Stands for a merge key that has been seen to, until its mapping has been gone through.
+const GONE: (u32, u32) = (u32::MAX, u32::MAX);
+
+/// A mapping whose merge keys are being looked for.
+struct Frame {
+    node: u32,
+    index: usize,
+    /// What has been found so far, in the order in which it goes before the own members.
+    merged: Vec<(u32, u32)>,
+    /// The mappings that the merge key in hand names, the last one first: each goes before those that follow it.
+    sources: Vec<u32>,
+    /// Of these, what has been found.
+    found: Vec<Vec<(u32, u32)>>,
+}
+
+impl Frame {
+    fn new(node: u32) -> Frame {
+        Frame { node, index: 0, merged: Vec::new(), sources: Vec::new(), found: Vec::new() }
+    }
+}
+
+/// Resolves the merge keys of a mapping, and of those it names. `room` is how many members may be copied.
+pub(super) fn flatten(nodes: &mut Nodes, node: u32, room: &mut usize) -> Result<(), Trouble> {
+    let mut frames = vec![Frame::new(node)];
+    while let Some(frame) = frames.last_mut() {
+        if let Some(source) = frame.sources.last() {
+            let source = *source;
+            frames.push(Frame::new(source));
+            continue;
+        }
+        for mut found in frame.found.drain(..).rev() {
+            frame.merged.append(&mut found);
+        }
+        if step(nodes, frame)? {
+            continue;
+        }
+        // Done: put what was found in front, and hand all of it to the mapping that asked.
+        let merged = std::mem::take(&mut frame.merged);
+        let node = frame.node;
+        frames.pop();
+        let mut all = Vec::new();
+        if let Some(Content::Mapping(pairs)) = nodes.get_mut(node as usize).map(|node| &mut node.content) {
+            pairs.retain(|pair| *pair != GONE);
+            if !merged.is_empty() {
+                pairs.splice(..0, merged);
+            }
+            if !frames.is_empty() {
+                all.clone_from(pairs);
+            }
+        }
+        if let Some(asking) = frames.last_mut() {
+            asking.sources.pop();
+            let mark = nodes[asking.node as usize].mark;
+            *room = room
+                .checked_sub(all.len())
+                .ok_or_else(|| Trouble::new(TroubleKind::Limit, mark, "merge keys stand for too many members"))?;
+            asking.found.push(all);
+        }
+    }
+    Ok(())
+}
+
+/// Goes on to the next merge key and takes it out; false when there is none.
+fn step(nodes: &mut Nodes, frame: &mut Frame) -> Result<bool, Trouble> {
+    loop {
+        let pair = match &nodes[frame.node as usize].content {
+            Content::Mapping(pairs) => pairs.get(frame.index).copied(),
+            Content::Scalar(_) | Content::Sequence(_) => None,
+        };
+        let Some((key, value)) = pair else { return Ok(false) };
+        if (key, value) == GONE {
+            frame.index += 1;
+            continue;
+        }
+        match nodes[key as usize].tag {
+            Tag::Merge => {}
+            Tag::Default => {
+                // As a key `=` is a text.
+                nodes[key as usize].tag = Tag::Text;
+                frame.index += 1;
+                continue;
+            }
+            _ => {
+                frame.index += 1;
+                continue;
+            }
+        }
+        if let Content::Mapping(pairs) = &mut nodes[frame.node as usize].content {
+            pairs[frame.index] = GONE;
+        }
+        frame.index += 1;
+        let wrong = |at: u32| {
+            let node = &nodes[at as usize];
+            let message = format!("{} where a mapping to merge is needed", node.content.name());
+            Err(Trouble::new(TroubleKind::Constructor, node.mark, message))
+        };
+        match &nodes[value as usize].content {
+            Content::Mapping(_) => frame.sources.push(value),
+            // Each is looked at in turn, and only when those before have been merged.
+            Content::Sequence(items) => {
+                if let Some(&at) = items.iter().find(|&&at| !matches!(nodes[at as usize].content, Content::Mapping(_)))
+                {
+                    return wrong(at);
+                }
+                frame.sources.extend(items.iter().rev());
+            }
+            Content::Scalar(_) => return wrong(value),
+        }
+        return Ok(true);
+    }
+}

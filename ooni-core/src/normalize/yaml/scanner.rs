@@ -1,0 +1,398 @@
+//! From characters to tokens, with indentation and simple keys (`key: value` without `?`) worked out.
+//!
+//! This follows the scanner of PyYAML step by step: what it accepts, and which of its parts refuses what it does not,
+//! decides whether one entry is lost or a whole can. How scalars are read is in `scalars`.
+
+use super::cursor::Cursor;
+use super::{Mark, Trouble, TroubleKind};
+use std::collections::VecDeque;
+
+#[derive(Clone, Debug)]
+pub(super) struct Token {
+    pub(super) kind: TokenKind,
+    pub(super) mark: Mark,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TokenKind {
+    StreamEnd,
+    /// `%YAML` with its major version, `%TAG` with handle and prefix, or another.
+    Directive(Directive),
+    DocumentStart,
+    DocumentEnd,
+    BlockSequenceStart,
+    BlockMappingStart,
+    BlockEnd,
+    FlowSequenceStart,
+    FlowMappingStart,
+    FlowSequenceEnd,
+    FlowMappingEnd,
+    BlockEntry,
+    FlowEntry,
+    Key,
+    Value,
+    Alias(Vec<u8>),
+    Anchor(Vec<u8>),
+    /// Handle, if there is one, and the rest.
+    Tag(Option<Vec<u8>>, Vec<u8>),
+    /// Text, and whether it stands without quotes.
+    Scalar(Vec<u8>, bool),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Directive {
+    Yaml { is_version_1: bool },
+    Tag { handle: Vec<u8>, prefix: Vec<u8> },
+    Other,
+}
+
+/// A token that is a key if a `:` follows in time.
+#[derive(Clone, Copy, Debug)]
+struct SimpleKey {
+    level: i64,
+    token: usize,
+    required: bool,
+    index: usize,
+    mark: Mark,
+}
+
+/// Characters after which a simple key is none any more.
+const LONGEST_KEY: usize = 1024;
+
+#[derive(Debug)]
+pub(super) struct Scanner<'a> {
+    pub(super) cursor: Cursor<'a>,
+    done: bool,
+    /// Open brackets. A closing one too many makes it negative, and that counts as inside of brackets.
+    level: i64,
+    tokens: VecDeque<Token>,
+    taken: usize,
+    /// Column of the innermost block collection, -1 outside of all.
+    pub(super) indent: i64,
+    indents: Vec<i64>,
+    pub(super) allow_simple_key: bool,
+    /// At most one of each level, outer ones first; so the first is also the oldest.
+    simple_keys: VecDeque<SimpleKey>,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(text: &'a [u8]) -> Result<Scanner<'a>, Trouble> {
+        Ok(Scanner {
+            cursor: Cursor::new(text)?,
+            done: false,
+            level: 0,
+            tokens: VecDeque::new(),
+            taken: 0,
+            indent: -1,
+            indents: Vec::new(),
+            allow_simple_key: true,
+            simple_keys: VecDeque::new(),
+        })
+    }
+
+    /// The next token, which stays the next. After the last one it goes on to be the end of the stream.
+    pub(super) fn peek(&mut self) -> Result<&TokenKind, Trouble> {
+        self.fill()?;
+        Ok(self.tokens.front().map_or(&TokenKind::StreamEnd, |token| &token.kind))
+    }
+
+    /// Where the next token begins.
+    pub(super) fn peek_mark(&mut self) -> Result<Mark, Trouble> {
+        self.fill()?;
+        Ok(self.tokens.front().map_or(self.cursor.mark(), |token| token.mark))
+    }
+
+    /// Takes the next token.
+    pub(super) fn next(&mut self) -> Result<Token, Trouble> {
+        self.fill()?;
+        self.taken += 1;
+        let mark = self.cursor.mark();
+        Ok(self.tokens.pop_front().unwrap_or(Token { kind: TokenKind::StreamEnd, mark }))
+    }
+
+    fn fill(&mut self) -> Result<(), Trouble> {
+        while self.needs_more()? {
+            self.fetch()?;
+        }
+        Ok(())
+    }
+
+    /// The next token may turn out to be a key, so what follows it has to be known.
+    fn needs_more(&mut self) -> Result<bool, Trouble> {
+        if self.done {
+            return Ok(false);
+        }
+        if self.tokens.is_empty() {
+            return Ok(true);
+        }
+        self.drop_stale_keys()?;
+        Ok(self.simple_keys.front().is_some_and(|key| key.token == self.taken))
+    }
+
+    pub(super) fn in_flow(&self) -> bool {
+        self.level != 0
+    }
+
+    pub(super) fn trouble<T>(&self, message: impl Into<String>) -> Result<T, Trouble> {
+        Err(Trouble::new(TroubleKind::Scanner, self.cursor.mark(), message.into()))
+    }
+
+    fn push(&mut self, kind: TokenKind, mark: Mark) {
+        self.tokens.push_back(Token { kind, mark });
+    }
+
+    /// Appends a token of so many characters.
+    fn push_indicator(&mut self, kind: TokenKind, length: usize) {
+        self.push(kind, self.cursor.mark());
+        self.cursor.take(length);
+    }
+
+    fn fetch(&mut self) -> Result<(), Trouble> {
+        self.skip_to_token();
+        self.drop_stale_keys()?;
+        self.unwind(self.cursor.column as i64);
+        let in_flow = self.in_flow();
+        let blank_next = self.cursor.is_blank_or_end(1);
+        match self.cursor.peek() {
+            0 => self.stream_end(),
+            b'%' if self.cursor.column == 0 => self.directive(),
+            b'-' | b'.' if self.cursor.column == 0 && self.cursor.is_document_marker() => self.document_marker(),
+            b'[' => self.flow_start(TokenKind::FlowSequenceStart),
+            b'{' => self.flow_start(TokenKind::FlowMappingStart),
+            b']' => self.flow_end(TokenKind::FlowSequenceEnd),
+            b'}' => self.flow_end(TokenKind::FlowMappingEnd),
+            b',' => {
+                self.allow_simple_key = true;
+                self.remove_simple_key()?;
+                self.push_indicator(TokenKind::FlowEntry, 1);
+                Ok(())
+            }
+            b'-' if blank_next => self.block_entry(),
+            b'?' if in_flow || blank_next => self.key(),
+            b':' if in_flow || blank_next => self.value(),
+            b'*' | b'&' => {
+                self.begin_scalar()?;
+                let mark = self.cursor.mark();
+                let kind = self.scan_anchor()?;
+                self.push(kind, mark);
+                Ok(())
+            }
+            b'!' => {
+                self.begin_scalar()?;
+                let mark = self.cursor.mark();
+                let kind = self.scan_tag()?;
+                self.push(kind, mark);
+                Ok(())
+            }
+            b'|' | b'>' if !in_flow => {
+                self.allow_simple_key = true;
+                self.remove_simple_key()?;
+                self.scalar(Self::scan_block_scalar, false)
+            }
+            b'\'' | b'"' => {
+                self.begin_scalar()?;
+                self.scalar(Self::scan_flow_scalar, false)
+            }
+            byte if self.starts_plain(byte, blank_next) => {
+                self.begin_scalar()?;
+                self.scalar(|scanner| Ok(scanner.scan_plain()), true)
+            }
+            _ => self.trouble(format!("{} cannot start anything", self.cursor.character())),
+        }
+    }
+
+    fn starts_plain(&self, byte: u8, blank_next: bool) -> bool {
+        match byte {
+            b'-' => !blank_next,
+            b'?' | b':' => !blank_next && !self.in_flow(),
+            b'\t' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"'
+            | b'%' | b'@' | b'`' => false,
+            _ => !self.cursor.is_space_or_end(0),
+        }
+    }
+
+    /// What may be a simple key begins here, and no other can begin right behind it.
+    fn begin_scalar(&mut self) -> Result<(), Trouble> {
+        self.save_simple_key()?;
+        self.allow_simple_key = false;
+        Ok(())
+    }
+
+    fn scalar(&mut self, scan: fn(&mut Self) -> Result<Vec<u8>, Trouble>, is_plain: bool) -> Result<(), Trouble> {
+        let mark = self.cursor.mark();
+        let text = scan(self)?;
+        self.push(TokenKind::Scalar(text, is_plain), mark);
+        Ok(())
+    }
+
+    /// Spaces, comments and line breaks.
+    fn skip_to_token(&mut self) {
+        loop {
+            self.cursor.skip_spaces();
+            if self.cursor.peek() == b'#' {
+                self.cursor.skip_line();
+            }
+            if self.cursor.take_line_break().is_empty() {
+                return;
+            }
+            if !self.in_flow() {
+                self.allow_simple_key = true;
+            }
+        }
+    }
+
+    // --- simple keys ---
+
+    fn drop_stale_keys(&mut self) -> Result<(), Trouble> {
+        while let Some(key) = self.simple_keys.front() {
+            if key.mark.line == self.cursor.line && self.cursor.index - key.index <= LONGEST_KEY {
+                break;
+            }
+            if key.required {
+                return self.trouble("no ':' after what has to be a key");
+            }
+            self.simple_keys.pop_front();
+        }
+        Ok(())
+    }
+
+    fn save_simple_key(&mut self) -> Result<(), Trouble> {
+        if self.allow_simple_key {
+            self.remove_simple_key()?;
+            self.simple_keys.push_back(SimpleKey {
+                level: self.level,
+                token: self.taken + self.tokens.len(),
+                required: !self.in_flow() && self.indent == self.cursor.column as i64,
+                index: self.cursor.index,
+                mark: self.cursor.mark(),
+            });
+        }
+        Ok(())
+    }
+
+    fn remove_simple_key(&mut self) -> Result<(), Trouble> {
+        match self.simple_key() {
+            Some(key) if key.required => self.trouble("no ':' after what has to be a key"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the possible key of this level.
+    fn simple_key(&mut self) -> Option<SimpleKey> {
+        let is_here = self.simple_keys.back().is_some_and(|key| key.level == self.level);
+        is_here.then(|| self.simple_keys.pop_back()).flatten()
+    }
+
+    // --- indentation ---
+
+    fn unwind(&mut self, column: i64) {
+        while !self.in_flow() && self.indent > column {
+            self.indent = self.indents.pop().unwrap_or(-1);
+            self.push(TokenKind::BlockEnd, self.cursor.mark());
+        }
+    }
+
+    fn add_indent(&mut self, column: usize) -> bool {
+        let column = column as i64;
+        let deeper = self.indent < column;
+        if deeper {
+            self.indents.push(self.indent);
+            self.indent = column;
+        }
+        deeper
+    }
+
+    // --- tokens ---
+
+    fn stream_end(&mut self) -> Result<(), Trouble> {
+        self.unwind(-1);
+        self.remove_simple_key()?;
+        self.simple_keys.clear();
+        self.allow_simple_key = false;
+        self.push(TokenKind::StreamEnd, self.cursor.mark());
+        self.done = true;
+        Ok(())
+    }
+
+    fn directive(&mut self) -> Result<(), Trouble> {
+        self.unwind(-1);
+        self.remove_simple_key()?;
+        self.allow_simple_key = false;
+        let mark = self.cursor.mark();
+        let directive = self.scan_directive()?;
+        self.push(TokenKind::Directive(directive), mark);
+        Ok(())
+    }
+
+    fn document_marker(&mut self) -> Result<(), Trouble> {
+        self.unwind(-1);
+        self.remove_simple_key()?;
+        self.allow_simple_key = false;
+        let starts = self.cursor.peek() == b'-';
+        self.push_indicator(if starts { TokenKind::DocumentStart } else { TokenKind::DocumentEnd }, 3);
+        Ok(())
+    }
+
+    fn flow_start(&mut self, kind: TokenKind) -> Result<(), Trouble> {
+        self.save_simple_key()?;
+        self.level += 1;
+        self.allow_simple_key = true;
+        self.push_indicator(kind, 1);
+        Ok(())
+    }
+
+    fn flow_end(&mut self, kind: TokenKind) -> Result<(), Trouble> {
+        self.remove_simple_key()?;
+        self.level -= 1;
+        self.allow_simple_key = false;
+        self.push_indicator(kind, 1);
+        Ok(())
+    }
+
+    /// Opens a block collection here, unless it is open.
+    fn open_block(&mut self, kind: TokenKind, what: &str) -> Result<(), Trouble> {
+        if self.in_flow() {
+            return Ok(());
+        }
+        if !self.allow_simple_key {
+            return self.trouble(format!("{what} is not allowed here"));
+        }
+        if self.add_indent(self.cursor.column) {
+            self.push(kind, self.cursor.mark());
+        }
+        Ok(())
+    }
+
+    fn block_entry(&mut self) -> Result<(), Trouble> {
+        self.open_block(TokenKind::BlockSequenceStart, "an entry of a sequence")?;
+        self.allow_simple_key = true;
+        self.remove_simple_key()?;
+        self.push_indicator(TokenKind::BlockEntry, 1);
+        Ok(())
+    }
+
+    fn key(&mut self) -> Result<(), Trouble> {
+        self.open_block(TokenKind::BlockMappingStart, "a key")?;
+        self.allow_simple_key = !self.in_flow();
+        self.remove_simple_key()?;
+        self.push_indicator(TokenKind::Key, 1);
+        Ok(())
+    }
+
+    fn value(&mut self) -> Result<(), Trouble> {
+        if let Some(key) = self.simple_key() {
+            let at = key.token - self.taken;
+            self.tokens.insert(at, Token { kind: TokenKind::Key, mark: key.mark });
+            if !self.in_flow() && self.add_indent(key.mark.column) {
+                self.tokens.insert(at, Token { kind: TokenKind::BlockMappingStart, mark: key.mark });
+            }
+            self.allow_simple_key = false;
+        } else {
+            self.open_block(TokenKind::BlockMappingStart, "a value")?;
+            self.allow_simple_key = !self.in_flow();
+            self.remove_simple_key()?;
+        }
+        self.push_indicator(TokenKind::Value, 1);
+        Ok(())
+    }
+}
