@@ -211,7 +211,10 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 /// The first argument in which two runs differ.
 fn difference(theirs: &Identity, ours: &Identity) -> Option<String> {
     ours.keys().chain(theirs.keys()).find_map(|name| {
-        let [theirs, ours] = [theirs, ours].map(|identity| identity.get(name).map_or("nothing", String::as_str));
+        let [theirs, ours] = [theirs, ours].map(|identity| match identity.get(name) {
+            Some(value) if !value.is_empty() => value,
+            _ => "nothing",
+        });
         (theirs != ours).then(|| format!("{name} was {theirs} and is {ours}"))
     })
 }

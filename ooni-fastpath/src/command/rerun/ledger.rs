@@ -6,7 +6,7 @@
 
 use super::output::Output;
 use crate::archive::Day;
-use crate::failpoint::{Failpoint, reach};
+use crate::failpoint::{Failpoint, interval, reach};
 use crate::journal::{Finished, Journal, Mark};
 use crate::pipeline::Piece;
 use crate::source::Source;
@@ -48,6 +48,8 @@ pub(super) struct Ledger {
     ended: usize,
     finished: Vec<Finished>,
     durable: Instant,
+    /// How often that is done.
+    interval: Duration,
 }
 
 impl Ledger {
@@ -73,6 +75,7 @@ impl Ledger {
             ended: 0,
             finished: Vec::new(),
             durable: Instant::now(),
+            interval: interval(INTERVAL),
         }
     }
 
@@ -106,7 +109,7 @@ impl Ledger {
                 self.mark.bytes += can.size;
                 self.finished.push(Finished { day: can.day, key: piece.source.name.clone() });
             }
-            if self.durable.elapsed() >= INTERVAL {
+            if self.durable.elapsed() >= self.interval {
                 self.checkpoint()?;
             }
         }
