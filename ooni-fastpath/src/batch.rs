@@ -24,6 +24,8 @@ pub enum Kind {
     Document,
     /// A line that is a measurement.
     Line,
+    /// The same in a can of the years up to 2020, where a line says nothing of its uid.
+    OldLine,
     /// A line that is an object with a uid and a measurement as text.
     Case,
     /// A member of a postcan: a POST body.

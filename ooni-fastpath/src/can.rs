@@ -132,7 +132,7 @@ impl Can {
             Form::Single => Can::Single(Single::new(plain(bytes), limit)),
             Form::Lines => Can::Lines(Lines::new(plain(bytes), limit, Kind::Line)),
             Form::LinesGz => Can::Lines(Lines::new(gzip(bytes), limit, Kind::Line)),
-            Form::LinesLz4 => Can::Lines(Lines::new(lz4(bytes), limit, Kind::Line)),
+            Form::LinesLz4 => Can::Lines(Lines::new(lz4(bytes), limit, Kind::OldLine)),
             Form::Postcan => Can::Postcan(Postcan::new(gzip(bytes), limit)),
             Form::Reports => Can::Reports(Reports::new(lz4(bytes), report, limits)),
             Form::Yaml => Can::Yaml(Yaml::new(lz4(bytes), report, limits)),

@@ -237,11 +237,6 @@ impl Desk<'_, '_> {
         let root = document.root();
         match entry.kind {
             Kind::Line | Kind::Yaml => {
-                if self.scoring.strict && !root.is_object() {
-                    let error = format!("a line that is no object{GIVEN_UP}");
-                    self.reject(at, None, Some(root), Error::new(Code::Can, "", error));
-                    return true;
-                }
                 let given = root.field("measurement_uid").value().text();
                 let uid = match &given {
                     Some(uid) => String::from_utf8_lossy(uid),
@@ -249,6 +244,12 @@ impl Desk<'_, '_> {
                 };
                 self.score(root, &uid, at);
             }
+            Kind::OldLine if self.scoring.strict && !root.is_object() => {
+                let error = format!("a line that is no object{GIVEN_UP}");
+                self.reject(at, None, Some(root), Error::new(Code::Can, "", error));
+                return true;
+            }
+            Kind::OldLine => self.score(root, &trivial(text, root), at),
             Kind::Document => match named {
                 Some(uid) => self.score(root, uid, at),
                 None => self.score(root, &trivial(text, root), at),
@@ -390,7 +391,7 @@ fn place<'b>(batch: &'b Batch, entry: &Entry, source: &'b Source) -> Place<'b> {
     let number = |kinds: &[Kind]| (entry.at.number > 0 && kinds.contains(&entry.kind)).then_some(entry.at.number);
     Place {
         file: &source.name,
-        line: number(&[Kind::Line, Kind::Case]),
+        line: number(&[Kind::Line, Kind::OldLine, Kind::Case]),
         entry: number(&[Kind::Yaml]),
         member: batch.member(entry),
         byte: entry.at.at,
@@ -405,7 +406,7 @@ fn uid_of_name<'b>(batch: &'b Batch, entry: &Entry, source: &'b Source) -> Optio
             let name = std::str::from_utf8(batch.member(entry)?).ok()?.strip_suffix(".post")?;
             Some(name.rsplit_once('/')?.1)
         }
-        Kind::Whole | Kind::Line | Kind::Case | Kind::Yaml => None,
+        Kind::Whole | Kind::Line | Kind::OldLine | Kind::Case | Kind::Yaml => None,
     }
 }
 

@@ -133,7 +133,7 @@ impl Reports {
     /// Begins with a member; files of other names are passed over, as the reference does.
     fn open(&mut self, batch: &mut Batch, member: Member) {
         let content = if member.name.ends_with(b".json") {
-            Content::Lines(Splitter::new(self.limits.measurement_size, Kind::Line, self.place, member.at))
+            Content::Lines(Splitter::new(self.limits.measurement_size, Kind::OldLine, self.place, member.at))
         } else if member.name.ends_with(b".yaml") {
             Content::Yaml(Stream::new(&self.named, &self.limits, self.place, member.at))
         } else {
