@@ -150,7 +150,7 @@ fn bodies(uri: &str) -> BTreeMap<String, (Value, Value, Value)> {
     let mut statement = connection.prepare("SELECT measurement_uid, source, s3path, linenum FROM jsonl").unwrap();
     let text = |row: &rusqlite::Row<'_>, column| row.get::<_, String>(column).map(Value::from);
     let row = |row: &rusqlite::Row<'_>| {
-        Ok((row.get(0)?, (text(row, 1)?, text(row, 2)?, Value::from(row.get::<_, u64>(3)?))))
+        Ok((row.get(0)?, (text(row, 1)?, text(row, 2)?, Value::from(row.get::<_, i64>(3)?))))
     };
     statement.query_map([], row).unwrap().map(Result::unwrap).collect()
 }

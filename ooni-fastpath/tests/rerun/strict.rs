@@ -53,7 +53,7 @@ fn lines_that_are_no_objects() {
         aborts(LINES, &lz4(three(line).as_bytes()), "an object");
         aborts(REPORTS, &lz4(&tar(&[("r/a.json", &three(line))])), "an object");
     }
-    for line in ["", "{", "{\"a\":1}"] {
+    for line in ["", "{"] {
         passes_by(LINES, &lz4(three(line).as_bytes()));
         passes_by(REPORTS, &lz4(&tar(&[("r/a.json", &three(line))])));
     }
