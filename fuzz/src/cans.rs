@@ -33,7 +33,9 @@ pub fn run(data: &[u8]) {
     };
     let file = match letter.is_ascii_uppercase() {
         true => content.to_vec(),
-        false if matches!(form, Form::Postcan | Form::LinesGz) => packed(GzEncoder::new(Vec::new(), Compression::fast()), content, GzEncoder::finish),
+        false if matches!(form, Form::Postcan | Form::LinesGz) => {
+            packed(GzEncoder::new(Vec::new(), Compression::fast()), content, GzEncoder::finish)
+        }
         false => packed(FrameEncoder::new(Vec::new()), content, FrameEncoder::finish),
     };
     let limits = Limits { measurement_size: 1 << 16, ..Limits::default() };

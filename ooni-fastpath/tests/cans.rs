@@ -145,12 +145,16 @@ fn lz4_in_pieces() {
         [&[0x50 | kind, 0x2a, 0x4d, 0x18], &u32::try_from(content.len()).unwrap().to_le_bytes()[..], content].concat()
     };
     let [first, second] = [lz4(&[first]), lz4(&[second])];
-    let mixed = [skippable(0, b""), first.clone(), skippable(15, &[b'x'; 100_000]), second.clone(), skippable(7, b"end")];
+    let mixed =
+        [skippable(0, b""), first.clone(), skippable(15, &[b'x'; 100_000]), second.clone(), skippable(7, b"end")];
     assert!(seen(Form::LinesLz4, &mixed.concat()) == whole);
     // Cut between frames there is nothing to be seen, but of the line that was begun.
     let all = seen(Form::LinesLz4, &first);
     assert!(all.iter().all(|seen| seen.trouble.is_none()));
-    assert_eq!(all.last().unwrap().text.len(), 70_001 - all[..all.len() - 1].iter().map(|seen| seen.text.len()).sum::<usize>());
+    assert_eq!(
+        all.last().unwrap().text.len(),
+        70_001 - all[..all.len() - 1].iter().map(|seen| seen.text.len()).sum::<usize>()
+    );
     for cut in [first.len() + 3, first.len() + 7, first.len() + 5000] {
         let all = seen(Form::LinesLz4, &mixed[1..].concat()[..cut]);
         let error = ends_with_one_error(&all, &whole, "between frames");
@@ -182,7 +186,10 @@ fn a_postcan_in_gzip_members() {
         let all = seen(Form::Postcan, &file[..cut]);
         let error = ends_with_one_error(&all, &whole, &format!("{cut} bytes"));
         assert_eq!(error.at, Some(cut as u64));
-        assert!(error.trouble.as_deref().unwrap().starts_with("E-CAN: the file ends inside its gzip data"), "{error:?}");
+        assert!(
+            error.trouble.as_deref().unwrap().starts_with("E-CAN: the file ends inside its gzip data"),
+            "{error:?}"
+        );
         if let Some(member) = &error.member {
             assert_eq!(*member, names[all.len() - 1], "the one that is lost");
         }
@@ -202,7 +209,10 @@ fn reports() -> (Vec<u8>, Vec<(&'static str, u64)>) {
     append(&mut builder, "d/d.json", lines(1500).as_bytes());
     append(&mut builder, "d/e.json", b"");
     append(&mut builder, "d/f.json", lines(1).as_bytes());
-    (builder.into_inner().unwrap(), vec![("d/a.json", 3), ("d/b.yaml", 2), ("d/c.json", 2), ("d/d.json", 1500), ("d/f.json", 1)])
+    (
+        builder.into_inner().unwrap(),
+        vec![("d/a.json", 3), ("d/b.yaml", 2), ("d/c.json", 2), ("d/d.json", 1500), ("d/f.json", 1)],
+    )
 }
 
 #[test]
@@ -292,7 +302,9 @@ fn a_large_can_needs_little_memory() {
                 header.set_cksum();
                 packed.write_all(header.as_bytes()).unwrap();
                 (0..number).for_each(|_| packed.write_all(line.as_bytes()).unwrap());
-                packed.write_all(&vec![0; (number * line.len()).next_multiple_of(512) - number * line.len() + 1024]).unwrap();
+                packed
+                    .write_all(&vec![0; (number * line.len()).next_multiple_of(512) - number * line.len() + 1024])
+                    .unwrap();
             }
             _ => (0..number).for_each(|_| packed.write_all(line.as_bytes()).unwrap()),
         }

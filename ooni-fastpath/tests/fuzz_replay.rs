@@ -29,7 +29,10 @@ fn files_that_are_spoiled() {
         (b'P', "raw/20220524/01/TM/webconnectivity/2022052401_TM_webconnectivity.n1.0.tar.gz"),
         (b'G', "raw/20220524/01/TM/webconnectivity/2022052401_TM_webconnectivity.n1.0.jsonl.gz"),
         (b'T', "canned/2019-10-30/ndt.0.tar.lz4"),
-        (b'Y', "canned/2018-07-26/20180726T153714Z-SG-AS7472-http_invalid_request_line-no_report_id-0.1.0-probe.yaml.lz4"),
+        (
+            b'Y',
+            "canned/2018-07-26/20180726T153714Z-SG-AS7472-http_invalid_request_line-no_report_id-0.1.0-probe.yaml.lz4",
+        ),
     ] {
         let bytes = [&[letter], &*std::fs::read(cans.join(key)).unwrap()].concat();
         for number in 0..12 {

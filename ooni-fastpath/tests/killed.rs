@@ -165,7 +165,8 @@ fn a_can_that_cannot_be_had_comes_later() {
         let ended = run.command(&[]).output().unwrap();
         let said = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(1), "{said}");
-        let advice = "fastpath: some of the archive could not be had; the same command with --resume tries that again\n";
+        let advice =
+            "fastpath: some of the archive could not be had; the same command with --resume tries that again\n";
         assert!(said.contains(advice) && said.contains("403"), "{said}");
         assert_eq!(run.cans(), corpus.cans() - 1);
         let before = run.output();

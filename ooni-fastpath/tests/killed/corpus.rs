@@ -149,9 +149,8 @@ fn bodies(uri: &str) -> BTreeMap<String, (Value, Value, Value)> {
     let connection = Connection::open(sqlite_path(uri).unwrap()).unwrap();
     let mut statement = connection.prepare("SELECT measurement_uid, source, s3path, linenum FROM jsonl").unwrap();
     let text = |row: &rusqlite::Row<'_>, column| row.get::<_, String>(column).map(Value::from);
-    let row = |row: &rusqlite::Row<'_>| {
-        Ok((row.get(0)?, (text(row, 1)?, text(row, 2)?, Value::from(row.get::<_, i64>(3)?))))
-    };
+    let row =
+        |row: &rusqlite::Row<'_>| Ok((row.get(0)?, (text(row, 1)?, text(row, 2)?, Value::from(row.get::<_, i64>(3)?))));
     statement.query_map([], row).unwrap().map(Result::unwrap).collect()
 }
 
@@ -166,7 +165,8 @@ fn dump(uri: &str) -> Vec<String> {
     };
     let mut all = Vec::new();
     for table in ["fastpath", "jsonl", "obs_openvpn", "refused"] {
-        let names = query(&format!("SELECT group_concat(name) FROM pragma_table_info('{table}') WHERE name <> 'update_time'"));
+        let names =
+            query(&format!("SELECT group_concat(name) FROM pragma_table_info('{table}') WHERE name <> 'update_time'"));
         let Sql::Text(names) = &names[0][0] else { panic!("{table}") };
         let rows = query(&format!("SELECT {names} FROM {table} ORDER BY measurement_uid"));
         all.extend(rows.iter().map(|row| format!("{table} {row:?}")));

@@ -46,7 +46,11 @@ impl<'s> Run<'s> {
     }
 
     fn journal(&self) -> PathBuf {
-        self.folder.path().join(if self.form.is_empty() { "ooni.db.journal".into() } else { format!("rows.{}.journal", self.form) })
+        self.folder.path().join(if self.form.is_empty() {
+            "ooni.db.journal".into()
+        } else {
+            format!("rows.{}.journal", self.form)
+        })
     }
 
     pub(crate) fn report(&self) -> serde_json::Value {

@@ -104,8 +104,10 @@ fn a_dry_run_reads_nothing() {
     let lines: Vec<Vec<_>> = ran.text().lines().map(|line| line.split_whitespace().collect()).collect();
     assert!(lines.contains(&vec!["2024-01-02", "dash", "1", "12"]), "{}", ran.text());
     assert!(lines.iter().any(|line| line.starts_with(&["2024-01-03", "dash", "1", "1000"])), "{}", ran.text());
-    let names: Vec<_> =
-        fs::read_dir(bench.0.0.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let names: Vec<_> = fs::read_dir(bench.0.0.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     assert_eq!(names, ["archive"]);
 }
 

@@ -117,7 +117,8 @@ pub(crate) fn dump(uri: &str) -> Vec<String> {
     let mut all = Vec::new();
     for table in ["fastpath", "jsonl", "obs_openvpn", "refused"] {
         let columns = query(uri, &format!("SELECT name FROM pragma_table_info('{table}') WHERE name <> 'update_time'"));
-        let names: Vec<_> = columns.iter().map(|row| if let Value::Text(name) = &row[0] { &**name } else { "" }).collect();
+        let names: Vec<_> =
+            columns.iter().map(|row| if let Value::Text(name) = &row[0] { &**name } else { "" }).collect();
         let rows = query(uri, &format!("SELECT {} FROM {table} ORDER BY measurement_uid", names.join(",")));
         all.extend(rows.iter().map(|row| format!("{table} {row:?}")));
     }

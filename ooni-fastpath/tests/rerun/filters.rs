@@ -24,7 +24,8 @@ fn archive() -> Bench {
     bench.can(key, &gzip(lines.as_bytes()));
     let lines = format!("{}\n{}\n", web("tar-it", "IT"), web("tar-de", "de"));
     bench.can("canned/2020-01-02/web_connectivity.00.tar.lz4", &lz4(&tar(&[("reports/a.json", &lines)])));
-    let name = |cc, test, version, form| format!("20200102T000000Z-{cc}-AS1-{test}-no_report_id-{version}-probe.{form}.lz4");
+    let name =
+        |cc, test, version, form| format!("20200102T000000Z-{cc}-AS1-{test}-no_report_id-{version}-probe.{form}.lz4");
     let lines = format!("{}\n", measurement("json", "IT", "dash"));
     bench.can(&format!("canned/2020-01-02/{}", name("IT", "dash", "0.2.0", "json")), &lz4(lines.as_bytes()));
     bench.can(&format!("canned/2020-01-03/{}", name("DE", "ndt", "0.1.0", "yaml")), &lz4(REPORT.as_bytes()));

@@ -22,7 +22,8 @@ fn mixed() -> Bench {
     bench.can(POSTCAN, &postcan(&bodies));
     // Uids that there are already, and a new one.
     bench.can(NEXT, &postcan(&[post(GOOD), post(&with("\"probe_asn\":\"AS2\""))]));
-    let lines = |from: usize, to: usize| -> String { (from..to).map(|number| format!("{}\n", padded(number))).collect() };
+    let lines =
+        |from: usize, to: usize| -> String { (from..to).map(|number| format!("{}\n", padded(number))).collect() };
     bench.can(LINES, &lz4(lines(1000, 1400).as_bytes()));
     bench.can(REPORTS, &lz4(&tar(&[("r/a.json", &lines(2000, 2200)), ("r/b.json", &lines(2200, 2250))])));
     bench.can(&POSTCAN.replace("IT", "DE").replace("tar.gz", "jsonl.gz"), &gzip(lines(3000, 3200).as_bytes()));
@@ -236,7 +237,11 @@ fn a_journal_goes_on_where_it_was() {
     fs::write(bench.path("rows.csv.journal"), &journal[..ends[1]]).unwrap();
     let ran = bench.rerun(&[&arguments[..], &["--resume"]].concat());
     assert_eq!(ran.code, Some(2));
-    assert!(ran.err.contains("rows.csv: is shorter than its journal says; begin anew, without --resume"), "{}", ran.err);
+    assert!(
+        ran.err.contains("rows.csv: is shorter than its journal says; begin anew, without --resume"),
+        "{}",
+        ran.err
+    );
     fs::write(bench.path("rows.csv"), &whole).unwrap();
     for file in ["ooni.db", "ooni.db-wal", "ooni.db-shm"] {
         let _ = fs::remove_file(bench.path(file));

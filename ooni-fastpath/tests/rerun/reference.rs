@@ -125,10 +125,8 @@ fn bodies_are_where_the_uploader_says(uri: &str) {
     let table = lines(&fixture("jsonl_table.jsonl"));
     for line in &table {
         let uid = text_of(line, "measurement_uid");
-        let ours = query(
-            uri,
-            &format!("SELECT report_id, input, s3path, linenum FROM jsonl WHERE measurement_uid = '{uid}'"),
-        );
+        let ours =
+            query(uri, &format!("SELECT report_id, input, s3path, linenum FROM jsonl WHERE measurement_uid = '{uid}'"));
         let input = match line.get("input") {
             Some(Json::Array(items)) => {
                 format!("{{{}}}", items.iter().map(|item| item.as_str().unwrap()).collect::<Vec<_>>().join(","))
