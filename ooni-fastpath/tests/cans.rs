@@ -12,7 +12,7 @@ use ooni_fastpath::can::{Can, Filled, Form, Report};
 use ooni_fastpath::limits::Limits;
 use std::io::{Cursor, Write};
 use std::path::Path;
-use support::{Files, GOOD, append, bounded, gzip, member, post, tar};
+use support::{Files, GOOD, append, bounded, gzip, member, post, tar, uid};
 
 /// What is read of a can, or stands in its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -293,7 +293,8 @@ fn a_large_can_needs_little_memory() {
         let post = post(&line);
         match name {
             "a.tar.gz" => (0..number as u32).for_each(|n| {
-                packed.write_all(&tar(&[(&member(n), &post)])[..(512 + post.len()).next_multiple_of(512)]).unwrap();
+                let member = tar(&[(&format!("d/{}.post", uid(n)), &post)]);
+                packed.write_all(&member[..512 + post.len().next_multiple_of(512)]).unwrap();
             }),
             "a.tar.lz4" => {
                 let mut header = tar::Header::new_gnu();

@@ -147,7 +147,7 @@ fn a_second_interrupt_ends_at_once() {
     let mut child = run.spawn(&["--jobs", "1"]);
     while server.objects().is_empty() {
         assert!(child.try_wait().unwrap().is_none(), "it waits for a server that sends nothing");
-        std::thread::yield_now();
+        std::thread::sleep(run::POLL);
     }
     run::signal(&child, "INT");
     let output = run.interrupt(child);

@@ -37,7 +37,7 @@ impl Corpus {
     fn new() -> Corpus {
         let root = TempDir::new().unwrap();
         let archive = root.path().join("archive");
-        let n = std::env::var("OONI_KILLED_MEASUREMENTS").map_or(2000, |text| text.parse().unwrap());
+        let n = std::env::var("OONI_KILLED_MEASUREMENTS").map_or(1000, |text| text.parse().unwrap());
         let options = Options { n, seed: 11, malformed: 0.03, odd: 0.02, per_hour: n / 6, ..Options::default() };
         let per_file = (n / 100).max(20);
         let packing = Packing { per_file, level: 1, ..Packing::default() };

@@ -4,7 +4,11 @@ use crate::s3_server::Server;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
+
+/// How often a process that runs is looked at.
+pub(crate) const POLL: Duration = Duration::from_millis(3);
 
 /// Where the archive is.
 pub(crate) enum Source<'s> {
@@ -104,7 +108,7 @@ impl<'s> Run<'s> {
     pub(crate) fn wait_for_cans(&self, child: &mut Child, cans: usize) {
         while self.cans() < cans {
             assert!(child.try_wait().unwrap().is_none(), "it has come to its end: {}", self.said());
-            std::thread::yield_now();
+            std::thread::sleep(POLL);
         }
     }
 
