@@ -69,13 +69,13 @@ impl<'s> Run<'s> {
     }
 
     pub(crate) fn command(&self, more: &[&str]) -> Command {
-        self.command_from("2012-01-01", more)
+        self.command_from("2020-10-12", more)
     }
 
     fn command_from(&self, start_day: &str, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fastpath"));
         let folder = self.folder.path();
-        command.args(["rerun", "--start-day", start_day, "--end-day", "2024-01-01", "--db-uri", &self.uri()]);
+        command.args(["rerun", "--start-day", start_day, "--end-day", "2020-11-01", "--db-uri", &self.uri()]);
         command.arg("--report").arg(folder.join("report.json"));
         if !self.form.is_empty() {
             command.arg("--out").arg(self.out());
