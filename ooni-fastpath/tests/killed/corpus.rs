@@ -76,7 +76,14 @@ impl Corpus {
         reports.iter_mut().for_each(|report| report["already_there"] = Value::Null);
         assert_eq!(reports[0], reports[1]);
         if let Some(same) = self.runs.get(run.form()) {
-            assert!(run.output() == same.output(), "the files differ");
+            let [ours, theirs] = [run, same].map(Run::output);
+            let at = ours.iter().zip(&theirs).take_while(|(ours, theirs)| ours == theirs).count();
+            let near = |bytes: &[u8]| {
+                let from = at.saturating_sub(100);
+                String::from_utf8_lossy(&bytes[from..bytes.len().min(at + 300)]).into_owned()
+            };
+            let lengths = (ours.len(), theirs.len());
+            assert!(ours == theirs, "{lengths:?}, at {at}:\n{}\nand\n{}", near(&ours), near(&theirs));
         }
     }
 
