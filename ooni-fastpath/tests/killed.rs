@@ -20,15 +20,11 @@ use run::{Run, Source};
 use s3_server::{Fault, Plan, start};
 use std::os::unix::process::ExitStatusExt as _;
 
-/// One request in ten comes to nothing, in one way or another.
+/// One request in ten comes to nothing or late, in one way or another. No bytes are changed: a can that is wrong in the
+/// same way twice is given up, and comes after all others.
 fn faults(seed: u64) -> Plan {
-    let faults = vec![
-        (Fault::Status(503), 30),
-        (Fault::Delay(20), 50),
-        (Fault::Short(100), 20),
-        (Fault::Reset(700), 30),
-        (Fault::Corrupt, 10),
-    ];
+    let faults =
+        vec![(Fault::Status(503), 30), (Fault::Delay(20), 50), (Fault::Short(100), 20), (Fault::Reset(700), 30)];
     Plan { seed, faults, ..Plan::default() }
 }
 
