@@ -112,10 +112,8 @@ fn seen(form: Form, bytes: Box<dyn Read + Send>, limits: &Limits, target: usize)
 
 /// Entries come in the order of their places, each once; what is wrong with the file comes at its end.
 fn check_order(all: &[Seen]) {
-    let mut next = 0;
-    for seen in all.iter().filter(|seen| seen.kind != "Whole") {
-        assert_eq!(seen.place, next, "{seen:?}");
-        next += 1;
+    for (place, seen) in (0..).zip(all.iter().filter(|seen| seen.kind != "Whole")) {
+        assert_eq!(seen.place, place, "{seen:?}");
         assert!(seen.trouble.is_none() || seen.text.is_empty());
     }
 }
