@@ -29,8 +29,7 @@ fn inputs<'s>(samples: &'s [Value], group: &str) -> BTreeSet<&'s str> {
     these.map(|sample| sample["input"].as_str().unwrap()).collect()
 }
 
-const KINDS: [&str; 6] =
-    ["json.lz4", "jsonl.gz with uids", "jsonl.gz without uids", "postcans", "tar.lz4", "yaml.lz4"];
+const KINDS: [&str; 6] = ["json.lz4", "jsonl.gz with uids", "jsonl.gz without uids", "postcans", "tar.lz4", "yaml.lz4"];
 
 #[test]
 fn quick_run_without_commands() {
