@@ -8,8 +8,8 @@ use super::material::Files;
 use super::run::{Command, Ran, run};
 use super::sample::{Group, Sample};
 
-/// What is done with `jq`, as it reads no gzip itself.
-pub const JQ: &str = "igzip -dc | jq";
+/// After `igzip -dc`, as it reads no gzip itself.
+pub const JQ: &str = "jq";
 /// With two programs in a row each says by this code that it is not there.
 const JQ_SCRIPT: &str = "for program in igzip jq; do command -v $program > /dev/null || exit 127; done
 igzip -dc \"$0\" | jq -c '[.probe_cc, .test_name, (.test_keys | objects | .blocking)]'";
