@@ -100,6 +100,9 @@ pub fn run(what: &Command) -> anyhow::Result<Option<Ran>> {
     Ok(Some(Ran { spent, peak, lines, last }))
 }
 
+/// Bytes that are kept of the end of an output.
+const LAST: usize = 100;
+
 /// Lines, and the end of the text.
 fn drained(mut out: impl Read) -> io::Result<(u64, Vec<u8>)> {
     let mut buffer = vec![0; 1 << 16];
@@ -109,8 +112,8 @@ fn drained(mut out: impl Read) -> io::Result<(u64, Vec<u8>)> {
             0 => return Ok((lines, last)),
             bytes => {
                 lines += buffer[..bytes].iter().filter(|&&byte| byte == b'\n').count() as u64;
-                last.clear();
-                last.extend_from_slice(&buffer[bytes.saturating_sub(100)..bytes]);
+                last.extend_from_slice(&buffer[bytes.saturating_sub(LAST)..bytes]);
+                last.drain(..last.len().saturating_sub(LAST));
             }
         }
     }
