@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 fixtures=ooni-core/tests/fixtures/measurements
 lists=ooni-fastpath/data/fingerprints
 corpus=fuzz/corpus
-mkdir -p "$corpus"/{measurement,fingerprints,json,yaml}
+mkdir -p "$corpus"/{measurement,fingerprints,json,yaml,cans}
 find "$corpus" -type f ! -name 'found-*' -delete
 
 # --- measurement: rules, id, bytes ---
@@ -81,3 +81,33 @@ yaml http 'test_name: HTTP Host' 'options: [-u, x]\nrequests:\n- request: {url: 
 yaml dns 'test_name: dnstamper' 'tampering: {8.8.8.8: false}\nqueries: [{query: "[Query('"'a.b'"')]", resolver: [8.8.8.8, 53], answers: [["type=A ttl=5", "address=1.2.3.4"], ["type=SOA", "mname=a rname=b"]]}]'
 printf '#c\n---\na: 1\n...\n...\n%%YAML 1.1\n' > "$corpus/yaml/frames"
 printf '%%%%TAG !e! tag:e,1:\n--- !e!x &a [*a, {? b}\n... # c\n--- >\n' > "$corpus/yaml/document"
+
+# --- cans: form, content; or as a capital letter the file as it is ---
+cans=ooni-fastpath/tests/fixtures/cans
+while read -r letter path; do
+    { printf '%s' "${letter^}"; cat "$path"; } > "$corpus/cans/file-$(basename "$path")"
+done < <(find "$cans" -size -8 -name '*.tar.gz' -printf 'p %p\n' -o -size -8 -name '*.jsonl.gz' -printf 'g %p\n' \
+    -o -size -8 -name '*.yaml.lz4' -printf 'y %p\n' | LC_ALL=C sort)
+can() { printf "$@" > "$corpus/cans/$name"; }
+name=lines-lz4; can 'j{"a":1}\n\n[]\n5\n{"report_id":"R"}\n{'
+name=lines-gzip; can 'g{"measurement_uid":"u","report_id":"R"}\n{}\n'
+name=yaml; can 'y---\ntest_name: ndt\nprobe_cc: IT\nprobe_asn: AS1\nsoftware_name: o\nstart_time: 1.5\n...\n---\na: 1\n...\n---\n[1\n...\n'
+name=yaml-broken; can 'y---\ntest_name: ndt\n...\n---\na: "\n...\n\n---\nb: 1\n...\n'
+name=yaml-cut; can 'y# a\n...\n---\ntest_name: ndt\n...\n---\na: 1\n'
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+mkdir -p "$tree/d/e"
+printf '{"format":"json","content":{"report_id":"R","probe_cc":"IT"}}' > "$tree/d/20240102030405.000001_IT_dash_0000000000000001.post"
+printf '[]' > "$tree/d/20240102030405.000002_IT_dash_0000000000000002.post"
+printf '{"report_id":"R"}\n[]\n{"a"' > "$tree/d/a.json"
+tail -c +2 "$corpus/cans/yaml" > "$tree/d/b.yaml"
+printf 'x' > "$tree/x.post"
+ln -s nowhere "$tree/d/e/l"
+for form in ustar gnu pax; do
+    for letter in p t; do
+        { printf '%s' $letter; tar --format=$form --sort=name --owner=0 --group=0 --mtime=@0 -C "$tree" -cf - d x.post; } \
+            > "$corpus/cans/tar-$form-$letter"
+    done
+done
+head -c 3000 "$corpus/cans/tar-ustar-p" > "$corpus/cans/tar-cut-p"
+head -c 3000 "$corpus/cans/tar-ustar-t" > "$corpus/cans/tar-cut-t"

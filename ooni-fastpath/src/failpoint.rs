@@ -1,7 +1,10 @@
 //! Places at which a test has the process killed, to see what is left. Only in builds with debug assertions.
 //!
-//! `FASTPATH_FAILPOINT=3` kills it at the third of [`Failpoint::ALL`], `3:5` when it gets there for the fifth time. The
-//! test of killed runs goes through all of them.
+//! `FASTPATH_FAILPOINT=3` kills it at the third of [`Failpoint::ALL`], `3:5` when it gets there for the fifth time. With
+//! `FASTPATH_CHECKPOINTS` set, everything is made durable after every can and not only now and then: a test has few cans
+//! and little time. The test of killed runs goes through all of them.
+
+use std::time::Duration;
 
 /// A step between two things that become durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,18 @@ impl Failpoint {
         Failpoint::Finished,
         Failpoint::Complete,
     ];
+}
+
+/// How often something is made durable where that is usually done so often.
+#[cfg(not(debug_assertions))]
+pub fn interval(usual: Duration) -> Duration {
+    usual
+}
+
+/// How often something is made durable where that is usually done so often.
+#[cfg(debug_assertions)]
+pub fn interval(usual: Duration) -> Duration {
+    if std::env::var_os("FASTPATH_CHECKPOINTS").is_some() { Duration::ZERO } else { usual }
 }
 
 /// The process gets here.

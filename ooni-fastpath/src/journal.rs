@@ -52,8 +52,8 @@ enum Line {
         wanting: Vec<Day>,
         mark: Box<Mark>,
     },
-    /// All is done.
-    Complete,
+    /// All is done, up to a day.
+    Complete { end: Day },
 }
 
 /// The cans that are finished. Cans come day by day, so of days that are over only what is wanting has to be known.
@@ -93,8 +93,8 @@ pub struct Read {
     pub past: Past,
     /// How far it came.
     pub mark: Mark,
-    /// Whether all is done.
-    pub is_complete: bool,
+    /// The day up to which all is done, if it is.
+    pub complete: Option<Day>,
 }
 
 /// A journal that is being written.
@@ -153,8 +153,9 @@ impl Journal {
         let mut read = Read::default();
         while next(&mut text).map_err(failed)? {
             match serde_json::from_slice(&text).map_err(damaged)? {
-                Line::Complete => read.is_complete = true,
+                Line::Complete { end } => read.complete = Some(end),
                 Line::Finished { cans, wanting, mark } => {
+                    read.complete = None; // it went on
                     read.past.add(cans, wanting);
                     read.mark = *mark;
                 }
@@ -174,12 +175,12 @@ impl Journal {
         self.append(&Line::Finished { cans, wanting, mark: Box::new(mark.clone()) })
     }
 
-    /// Notes that all is done.
+    /// Notes that all is done, up to the day `end`, which is left out.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn complete(&mut self) -> io::Result<()> {
-        self.append(&Line::Complete)
+    pub fn complete(&mut self, end: Day) -> io::Result<()> {
+        self.append(&Line::Complete { end })
     }
 
     fn append(&mut self, line: &impl Serialize) -> io::Result<()> {
@@ -210,7 +211,10 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 /// The first argument in which two runs differ.
 fn difference(theirs: &Identity, ours: &Identity) -> Option<String> {
     ours.keys().chain(theirs.keys()).find_map(|name| {
-        let [theirs, ours] = [theirs, ours].map(|identity| identity.get(name).map_or("nothing", String::as_str));
+        let [theirs, ours] = [theirs, ours].map(|identity| match identity.get(name) {
+            Some(value) if !value.is_empty() => value,
+            _ => "nothing",
+        });
         (theirs != ours).then(|| format!("{name} was {theirs} and is {ours}"))
     })
 }
@@ -246,14 +250,19 @@ mod tests {
         for length in usize::try_from(whole).unwrap()..text.len() {
             fs::write(&path, &text[..length]).unwrap();
             let (mut journal, read) = Journal::resume(&path, &identity("fixed")).unwrap().unwrap();
-            assert_eq!((read.mark.out, read.is_complete), (9, false));
+            assert_eq!((read.mark.out, read.complete), (9, None));
             let has = |day: &str, key| read.past.has(day.parse().unwrap(), key);
             assert!(has(first, "a") && has(first, "anything of a day that is over"));
             assert!(has(second, "c") && !has(second, "d"), "something of this day is wanting");
             assert!(has(third, "e") && !has(third, "f") && !has("2020-01-04", "g"));
-            journal.complete().unwrap();
+            let end = "2020-01-05".parse().unwrap();
+            journal.complete(end).unwrap();
+            let (mut journal, read) = Journal::resume(&path, &identity("fixed")).unwrap().unwrap();
+            assert_eq!(read.complete, Some(end));
+            // There may be more days by now.
+            journal.finished(vec![can("2020-01-05", "g")], vec![], &mark(11)).unwrap();
             let (_, read) = Journal::resume(&path, &identity("fixed")).unwrap().unwrap();
-            assert!(read.is_complete);
+            assert_eq!(read.complete, None);
         }
         // Killed in the middle of the first line, there is no journal yet.
         fs::write(&path, &text[..5]).unwrap();

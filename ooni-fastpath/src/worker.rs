@@ -15,10 +15,10 @@ use crate::stats::{Counts, UNKNOWN};
 use ooni_core::error::{Code, Error};
 use ooni_core::explain::Explanation;
 use ooni_core::fingerprint::Fingerprints;
-use ooni_core::json::{Reader, Value};
+use ooni_core::json::{Json, Reader, Value};
 use ooni_core::measurement::Measurement;
 use ooni_core::process::{Outcome, Scorer};
-use ooni_core::row::{FastpathRow, OpenvpnRow, Refused};
+use ooni_core::row::{Column, FastpathRow, OpenvpnRow, Refused};
 use ooni_core::rules::Rules;
 use ooni_core::uid;
 use std::borrow::Cow;
@@ -80,12 +80,32 @@ pub struct Kept {
     pub place: u64,
 }
 
+impl Kept {
+    /// The memory that it takes in bytes, near enough: a probe can send columns of any size.
+    pub fn weight(&self) -> usize {
+        let of = |column: Column<'_>| if let Column::Json(value) = column { weight(value) } else { 0 };
+        let openvpn = self.openvpn.iter().flat_map(|row| row.columns()).map(|(_, column)| of(column));
+        ROW + self.row.columns().into_iter().map(|(_, column)| of(column)).chain(openvpn).sum::<usize>()
+    }
+}
+
+fn weight(value: &Json) -> usize {
+    match value {
+        Json::Text(text) => text.len(),
+        Json::Array(items) => items.iter().map(|item| size_of::<Json>() + weight(item)).sum(),
+        Json::Object(members) => {
+            members.iter().map(|(key, value)| size_of::<(Vec<u8>, Json)>() + key.len() + weight(value)).sum()
+        }
+        _ => 0,
+    }
+}
+
 /// What came of a batch.
 #[derive(Debug, Default)]
 pub struct Done {
     /// Output, to be written as it is.
     pub out: Vec<u8>,
-    /// Rows, if they are for a typed store.
+    /// Rows, if they are for a typed store. Those that are counted as refused are among them: a store sets them aside.
     pub rows: Vec<Kept>,
     /// What became of the measurements.
     pub counts: Counts,
@@ -98,7 +118,7 @@ pub struct Done {
 /// Output buffers that have grown beyond this give their memory back.
 const KEPT: usize = 4 << 20;
 
-/// What a row that is kept takes, near enough.
+/// What a row that is kept takes without what the probe sent, near enough.
 const ROW: usize = 2 << 10;
 
 impl Done {
@@ -114,7 +134,7 @@ impl Done {
 
     /// The memory that it holds in bytes, near enough.
     pub fn weight(&self) -> usize {
-        self.out.len() + self.rows.len() * ROW + ROW
+        self.out.len() + self.rows.iter().map(Kept::weight).sum::<usize>() + ROW
     }
 }
 
@@ -287,11 +307,14 @@ impl Desk<'_, '_> {
             self.record(Some(uid), &explanation.outcome, Some(&explanation), Some(value), &at.place);
         } else {
             let outcome = self.scorer.process(value, uid);
-            let is_refused = self.record(Some(uid), &outcome, None, Some(value), &at.place);
+            self.record(Some(uid), &outcome, None, Some(value), &at.place);
             if self.scoring.typed
-                && !is_refused
                 && let Outcome::Stored { row, openvpn } = outcome
             {
+                if let Some(refused) = openvpn.as_ref().and_then(|row| row.acceptance().err()) {
+                    let place = &at.place;
+                    self.done.complaints.add(|| format!("{place}: the row of obs_openvpn is refused: {refused}"));
+                }
                 self.done.rows.push(Kept { row, openvpn, place: at.number });
             }
         }
@@ -308,7 +331,7 @@ impl Desk<'_, '_> {
         }
     }
 
-    /// Writes what came of an entry and counts it. True when its row is refused.
+    /// Writes what came of an entry and counts it.
     fn record(
         &mut self,
         uid: Option<&str>,
@@ -316,7 +339,7 @@ impl Desk<'_, '_> {
         explanation: Option<&Explanation>,
         value: Option<Value<'_>>,
         place: &Place<'_>,
-    ) -> bool {
+    ) {
         let measurement = match outcome {
             Outcome::Stored { .. } => None,
             _ => value.and_then(|value| Measurement::new(value).ok()),
@@ -337,7 +360,6 @@ impl Desk<'_, '_> {
         }
         let record = Record { uid, outcome, explanation, measurement, place };
         self.sink.write(&record, &mut self.done.out);
-        refused.is_some()
     }
 }
 

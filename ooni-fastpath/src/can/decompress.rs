@@ -178,10 +178,8 @@ fn read_gzip(
                     Ok(_) if used > 0 || bytes > 0 => {}
                     Ok(_) if from.total == 0 => break Err(can_error("the file is empty where gzip should be")),
                     Ok(_) => break Err(can_error("the file ends inside its gzip data")),
-                    Err(error) => {
-                        let error = error.message().map_or_else(|| "wrong data".to_owned(), str::to_owned);
-                        break Err(can_error(&format!("not sound gzip data: {error}")));
-                    }
+                    // What exactly is wrong is said or not, depending on how much came at once.
+                    Err(_) => break Err(can_error("not sound gzip data")),
                 }
             }
             Stage::Between if rest.first() == Some(&0x1f) => {
@@ -221,7 +219,10 @@ fn read_lz4(decoder: &mut FrameDecoder<Stored>, inside: &mut bool, into: &mut [u
         }
         let before = decoder.get_ref().total;
         match decoder.read(into) {
-            Ok(0) if decoder.get_ref().total == before => return Err(can_error("not sound LZ4 data")),
+            Ok(0) if decoder.get_ref().total == before => {
+                let ends = decoder.get_mut().at_least(1).map_err(unreadable)? == 0;
+                return Err(can_error(if ends { "the file ends inside its LZ4 data" } else { "not sound LZ4 data" }));
+            }
             Ok(0) => *inside = false,
             Ok(bytes) => return Ok(bytes),
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
@@ -285,7 +286,9 @@ impl Stored {
     /// Passes by an LZ4 frame that holds something else.
     fn pass_by_frame(&mut self) -> Result<(), Error> {
         let cut = || can_error("the file ends inside its LZ4 data");
-        if self.at_least(8).map_err(unreadable)? < 8 {
+        let there = self.at_least(8).map_err(unreadable)?;
+        if there < 8 {
+            self.take(there);
             return Err(cut());
         }
         self.take(4);

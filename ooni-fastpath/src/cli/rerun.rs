@@ -111,7 +111,7 @@ pub struct Idle {
     #[arg(long)]
     pub keep_s3_cache: bool,
     /// Measurements are not written to the disk but with --write-to-disk
-    #[arg(long)]
+    #[arg(long, conflicts_with = "write_to_disk")]
     pub no_write_msmt: bool,
     /// No paths of a development tree are used
     #[arg(long)]

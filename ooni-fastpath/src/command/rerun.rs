@@ -24,7 +24,7 @@ use crate::source::archive::Archive;
 use crate::source::supply::{Supplied, Supply};
 use crate::source::{Found, InArchive, Origin, Source};
 use crate::spool::Spool;
-use crate::store::{self, OnExisting};
+use crate::store::{self, MeasurementStore, OnExisting};
 use crate::worker::Scoring;
 use ooni_core::rules::Ruleset;
 use std::io::{self, Write};
@@ -103,15 +103,18 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
         ..Scoring::new(&lists, arguments.rules.into())
     };
     let sink = sinks(form, &ruleset);
-    let (ledger, past, was_complete) = opened(arguments, &ruleset, &*sink)?;
+    let (ledger, past, was_complete) = opened(arguments, &ruleset, wanted.days.end, &*sink)?;
     let mut rerun = Run { arguments, log, ledger, complaints: Complaints::default() };
     if was_complete {
         log.tell("this run is complete; without --resume it begins anew");
     } else if let Err(error) = rerun.all(&archive, &scoring, &*sink, past) {
-        if error.kind() == io::ErrorKind::BrokenPipe && arguments.out.as_deref() == Some(Path::new("-")) {
-            return Ok(ExitCode::SUCCESS); // whoever reads has read enough
+        let is_out = arguments.out.as_deref() == Some(Path::new("-"));
+        // Whoever reads has read enough; a store has not got enough then.
+        if error.kind() == io::ErrorKind::BrokenPipe && is_out && rerun.ledger.store.is_none() {
+            return Ok(ExitCode::SUCCESS);
         }
-        log.tell(&format!("stopped: {error}"));
+        let how = if rerun.ledger.journal.is_some() { "; the same command with --resume goes on" } else { "" };
+        log.tell(&format!("stopped: {error}{how}"));
         return Ok(ExitCode::FAILURE);
     }
     if let Some(spool) = &spool {
@@ -146,10 +149,12 @@ fn sinks(form: Option<Form>, ruleset: &Ruleset) -> Box<dyn Fn() -> Box<dyn Sink>
     }
 }
 
-/// Opens store, output and journal: anew, or where a run before came to. True when that came to its end.
+/// Opens store, output and journal: anew, or where a run before came to. True when that came to its end, and there are no
+/// more days before `end` by now.
 fn opened(
     arguments: &Rerun,
     ruleset: &Ruleset,
+    end: Day,
     sink: &dyn Fn() -> Box<dyn Sink>,
 ) -> Result<(Ledger, Past, bool), String> {
     let store = match arguments.no_write_to_db {
@@ -165,11 +170,21 @@ fn opened(
     let mut header = Vec::new();
     sink().begin(&mut header);
     let out = arguments.out.as_deref();
+    let form = out.and_then(Form::of);
     let failed = |error: io::Error| format!("cannot begin the output: {error}");
+    let mut was_complete = false;
     let (output, journal, read) = match past {
-        Some((journal, read)) if read.is_complete => (Output::Nothing, Some(journal), read),
         Some((journal, read)) => {
-            (Output::open(out, Some(read.mark.out), &header).map_err(failed)?, Some(journal), read)
+            check_store(store.as_deref(), arguments, &read)?;
+            was_complete = read.complete.is_some_and(|before| end <= before);
+            let output = match read.complete {
+                Some(_) if was_complete => Output::Nothing,
+                Some(day) if form == Some(Form::Parquet) => {
+                    return Err(format!("--out is complete up to {day}; for later days name another file"));
+                }
+                _ => Output::open(out, Some(read.mark.out), &header).map_err(failed)?,
+            };
+            (output, Some(journal), read)
         }
         None => {
             // In this order: a journal never speaks of an output that is not there.
@@ -184,7 +199,24 @@ fn opened(
     };
     let on_existing = if arguments.update { OnExisting::Replace } else { OnExisting::Keep };
     let ledger = Ledger::new(store, on_existing, output, journal, read.mark);
-    Ok((ledger, read.past, read.is_complete))
+    Ok((ledger, read.past, was_complete))
+}
+
+/// A store that was removed, and its journal not, would never get what the journal says that it has.
+fn check_store(
+    store: Option<&(dyn MeasurementStore + Send)>,
+    arguments: &Rerun,
+    read: &journal::Read,
+) -> Result<(), String> {
+    let Some(store) = store.filter(|_| read.mark.counts.all().stored > 0) else { return Ok(()) };
+    match store.page(None, 1) {
+        Ok(rows) if rows.is_empty() => Err(format!(
+            "{} has no rows, but the journal says that it has; begin anew, without --resume",
+            arguments.db_uri
+        )),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Beside the file, or beside the store where there is none. A run that ends early has none: it does not go on.
@@ -258,11 +290,10 @@ impl Run<'_> {
         result?;
         if stop.load(Ordering::Relaxed) {
             ledger.stop()?;
-            let how = if ledger.journal.is_some() { "; the same command with --resume goes on" } else { "" };
-            return Err(io::Error::new(io::ErrorKind::Interrupted, format!("by a signal{how}")));
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "by a signal"));
         }
         let is_complete = !failures.any();
-        ledger.finish(is_complete)?;
+        ledger.finish(archive.wanted().days.end, is_complete)?;
         if !is_complete && ledger.journal.is_some() {
             log.tell("some of the archive could not be had; the same command with --resume tries that again");
         }

@@ -103,25 +103,33 @@ impl Parquet {
         Ok(self.length)
     }
 
-    /// Makes the file of all rows and removes the spool; returns the number of rows. A run that is killed on the way can
-    /// be resumed at the last checkpoint, even when the file is there.
+    /// Makes the file of the rows so far and keeps the spool, to which more can be appended; returns the number of rows.
     ///
     /// # Errors
     /// The file cannot be written, or the spool cannot be read back.
-    pub fn finish(mut self) -> io::Result<u64> {
+    pub fn publish(&mut self) -> io::Result<u64> {
         self.checkpoint()?;
-        if self.spool.take().is_none() {
+        if self.spool.is_none() {
             let reader = SerializedFileReader::new(File::open(&self.path)?).map_err(io::Error::other)?;
             return Ok(u64::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or(0));
         }
         let (spool, partial) = (beside(&self.path, ".spool"), beside(&self.path, ".partial"));
         let rows = convert(&spool, &partial, self.length).map_err(|error| at(&partial, &error))?;
-        let finish = || {
-            fs::rename(&partial, &self.path)?;
-            sync_folder(&self.path)?;
-            fs::remove_file(&spool)
-        };
-        finish().map_err(|error| at(&self.path, &error))?;
+        let shown = fs::rename(&partial, &self.path).and_then(|()| sync_folder(&self.path));
+        shown.map_err(|error| at(&self.path, &error))?;
+        Ok(rows)
+    }
+
+    /// Makes the file of all rows and removes the spool; returns the number of rows. A run that is killed on the way can
+    /// be resumed at the last checkpoint, even when the file is there.
+    ///
+    /// # Errors
+    /// The file cannot be written, or the spool cannot be read back or removed.
+    pub fn finish(mut self) -> io::Result<u64> {
+        let rows = self.publish()?;
+        if self.spool.take().is_some() {
+            fs::remove_file(beside(&self.path, ".spool")).map_err(|error| at(&self.path, &error))?;
+        }
         Ok(rows)
     }
 }

@@ -6,7 +6,7 @@
 
 use super::output::Output;
 use crate::archive::Day;
-use crate::failpoint::{Failpoint, reach};
+use crate::failpoint::{Failpoint, interval, reach};
 use crate::journal::{Finished, Journal, Mark};
 use crate::pipeline::Piece;
 use crate::source::Source;
@@ -18,8 +18,9 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Rows of a batch; fewer only where something is to be made durable.
+/// Rows of a batch, and their bytes, beyond which it is stored.
 const ROWS: usize = 10_000;
+const BYTES: usize = 64 << 20;
 
 /// How often something is made durable, at the end of a can.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -38,13 +39,17 @@ pub(super) struct Ledger {
     pub(super) mark: Mark,
     /// Days of which a can or a listing could not be had.
     pub(super) wanting: Arc<Mutex<Vec<Day>>>,
-    /// Counts of the can that has not ended.
-    current: Counts,
+    /// Counts of the can that has not ended, and rows of it that the store had already.
+    current: (Counts, u64),
     pending: Vec<NewRow>,
+    /// Bytes of the pending rows.
+    bytes: usize,
     /// Of the pending rows, those of cans that have ended.
     ended: usize,
     finished: Vec<Finished>,
     durable: Instant,
+    /// How often that is done.
+    interval: Duration,
 }
 
 impl Ledger {
@@ -64,18 +69,20 @@ impl Ledger {
             journal,
             mark,
             wanting: Arc::default(),
-            current: Counts::default(),
+            current: Default::default(),
             pending: Vec::new(),
+            bytes: 0,
             ended: 0,
             finished: Vec::new(),
             durable: Instant::now(),
+            interval: interval(INTERVAL),
         }
     }
 
     /// What was counted, up to the last piece.
     pub(super) fn counts(&self) -> Counts {
         let mut counts = self.mark.counts.clone();
-        counts.merge(&self.current);
+        counts.merge(&self.current.0);
         counts
     }
 
@@ -86,50 +93,67 @@ impl Ledger {
     pub(super) fn put(&mut self, piece: &mut Piece) -> io::Result<()> {
         self.output.put(&piece.done)?;
         reach(Failpoint::PieceWritten);
-        self.current.merge(&piece.done.counts);
+        self.current.0.merge(&piece.done.counts);
         if self.store.is_some() {
-            let source = &piece.source;
-            self.pending.extend(piece.done.rows.drain(..).filter_map(|kept| new_row(source, kept)));
-            while self.pending.len() >= ROWS {
-                self.store(ROWS)?;
+            let Piece { source, done, .. } = piece;
+            self.bytes += done.rows.iter().map(Kept::weight).sum::<usize>();
+            self.pending.extend(done.rows.drain(..).filter_map(|kept| new_row(source, kept)));
+            if self.pending.len() >= ROWS || self.bytes >= BYTES {
+                self.store_all()?;
             }
         }
         if piece.is_last {
             reach(Failpoint::CanEnded);
-            self.end_can(&piece.source);
-            if self.durable.elapsed() >= INTERVAL {
+            self.end_can();
+            if let Some(can) = &piece.source.can {
+                self.mark.bytes += can.size;
+                self.finished.push(Finished { day: can.day, key: piece.source.name.clone() });
+            }
+            if self.durable.elapsed() >= self.interval {
                 self.checkpoint()?;
             }
         }
         Ok(())
     }
 
-    fn end_can(&mut self, source: &Source) {
-        self.mark.counts.merge(&mem::take(&mut self.current));
+    fn end_can(&mut self) {
+        let (counts, already_there) = mem::take(&mut self.current);
+        self.mark.counts.merge(&counts);
+        self.mark.already_there += already_there;
         self.mark.cans += 1;
         self.mark.out = self.output.length();
         self.ended = self.pending.len();
-        if let Some(can) = &source.can {
-            self.mark.bytes += can.size;
-            self.finished.push(Finished { day: can.day, key: source.name.clone() });
-        }
+    }
+
+    fn store_all(&mut self) -> io::Result<()> {
+        // Apart, since what is counted of a can that has not ended may have to be forgotten.
+        let ended = mem::take(&mut self.ended);
+        self.store(ended, true)?;
+        self.store(self.pending.len(), false)?;
+        self.bytes = 0;
+        Ok(())
     }
 
     /// Stores the first rows of those that are pending.
-    fn store(&mut self, rows: usize) -> io::Result<()> {
+    fn store(&mut self, rows: usize, have_ended: bool) -> io::Result<()> {
         let Some(store) = self.store.as_mut().filter(|_| rows > 0) else { return Ok(()) };
         reach(Failpoint::RowsComing);
         let written = store.write(&self.pending[..rows], self.on_existing).map_err(io::Error::other)?;
         reach(Failpoint::RowsStored);
-        self.mark.already_there += written.already;
+        let (counts, already_there) = match have_ended {
+            true => (&mut self.mark.counts, &mut self.mark.already_there),
+            false => (&mut self.current.0, &mut self.current.1),
+        };
+        *already_there += written.already;
         for refusal in &written.refused {
-            let counts = if refusal.index < self.ended { &mut self.mark.counts } else { &mut self.current };
-            if let Some(new) = self.pending.get(refusal.index) {
-                counts.refuse_stored(&new.row, &refusal.column);
+            // What no store would take was counted as refused when it was scored.
+            if let Some(NewRow { row, .. }) = self.pending.get(refusal.index)
+                && row.acceptance().is_ok()
+            {
+                counts.refuse_stored(row, &refusal.column);
             }
         }
         self.pending.drain(..rows);
-        self.ended = self.ended.saturating_sub(rows);
         Ok(())
     }
 
@@ -138,7 +162,7 @@ impl Ledger {
     /// # Errors
     /// Something cannot be written.
     pub(super) fn checkpoint(&mut self) -> io::Result<()> {
-        self.store(self.pending.len())?;
+        self.store_all()?;
         reach(Failpoint::OutputComing);
         self.output.sync()?;
         reach(Failpoint::OutputDurable);
@@ -152,28 +176,34 @@ impl Ledger {
         Ok(())
     }
 
-    /// Ends a run that was stopped; it can go on.
+    /// Ends a run that was stopped; it can go on. A can that has not ended is read again then.
     ///
     /// # Errors
     /// Something cannot be written.
     pub(super) fn stop(&mut self) -> io::Result<()> {
+        self.pending.truncate(self.ended);
         self.checkpoint()?;
         self.output.cut(self.mark.out)
     }
 
-    /// Ends a run that is through. It is complete unless something is wanting.
+    /// Ends a run that is through, which is complete up to the day `end` unless something is wanting.
     ///
     /// # Errors
     /// Something cannot be written.
-    pub(super) fn finish(&mut self, is_complete: bool) -> io::Result<()> {
+    pub(super) fn finish(&mut self, end: Day, is_complete: bool) -> io::Result<()> {
+        if self.current.0.all().accepted > 0 {
+            self.end_can(); // of which no more was asked for
+        }
         self.checkpoint()?;
         reach(Failpoint::Finishing);
-        if is_complete {
+        if is_complete || self.journal.is_none() {
             mem::replace(&mut self.output, Output::Nothing).finish()?;
+        } else {
+            self.output.publish()?;
         }
         reach(Failpoint::Finished);
         if let Some(journal) = self.journal.as_mut().filter(|_| is_complete) {
-            journal.complete()?;
+            journal.complete(end)?;
         }
         reach(Failpoint::Complete);
         Ok(())

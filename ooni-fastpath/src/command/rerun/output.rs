@@ -139,7 +139,18 @@ impl Output {
         }
     }
 
-    /// Ends the output of a run that is complete.
+    /// Shows what there is of a run that may go on.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn publish(&mut self) -> io::Result<()> {
+        match self {
+            Output::Parquet(parquet) => parquet.publish().map(drop),
+            other => other.sync(),
+        }
+    }
+
+    /// Ends the output of a run that does not go on.
     ///
     /// # Errors
     /// It cannot be written.

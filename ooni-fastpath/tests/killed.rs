@@ -1,0 +1,181 @@
+//! Reruns that are killed and go on: nothing is lost and nothing is there twice.
+//!
+//! A corpus in all formats lies on a server that fails, delays and truncates. What comes of it in the end is compared
+//! with one run from the disk that nothing happens to, and that with what the generator of the corpus says.
+//! `OONI_KILLED_MEASUREMENTS` is how many measurements the corpus has.
+
+#![allow(clippy::unwrap_used, clippy::panic, dead_code)] // helpers of tests count as no tests
+#![cfg(all(debug_assertions, unix))] // there are no failpoints without
+
+#[path = "killed/corpus.rs"]
+mod corpus;
+#[path = "killed/run.rs"]
+mod run;
+#[path = "support/s3_server.rs"]
+mod s3_server;
+
+use corpus::Corpus;
+use ooni_fastpath::failpoint::Failpoint;
+use run::{Run, Source};
+use s3_server::{Fault, Plan, start};
+use std::os::unix::process::ExitStatusExt as _;
+
+/// One request in ten comes to nothing, in one way or another.
+fn faults(seed: u64) -> Plan {
+    let faults = vec![
+        (Fault::Status(503), 30),
+        (Fault::Delay(20), 50),
+        (Fault::Short(100), 20),
+        (Fault::Reset(700), 30),
+        (Fault::Corrupt, 10),
+    ];
+    Plan { seed, faults, ..Plan::default() }
+}
+
+const SIGKILL: Option<i32> = Some(9);
+
+#[test]
+fn the_run_that_others_are_compared_with_is_true() {
+    Corpus::get().check();
+}
+
+/// Killed five times, in the middle of anything.
+fn killed_at_random(form: &str, seed: u64, more: &[&str]) {
+    let corpus = Corpus::get();
+    let server = start(corpus.root(), faults(seed));
+    let run = Run::new(Source::S3(&server), form);
+    let mut random = seed;
+    for number in 0..5 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // Once about so many cans are done, and a little later.
+        let cans = corpus.cans() * (2 * number + 1) / 12;
+        let mut child = run.spawn(&[&["--resume"], more].concat());
+        run.wait_for_cans(&mut child, cans);
+        std::thread::sleep(std::time::Duration::from_millis((random >> 33) % 30));
+        child.kill().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), SIGKILL);
+        let done = run.cans();
+        assert!(cans <= done && done < corpus.cans(), "{done} of {} cans", corpus.cans());
+    }
+    run.complete(more);
+    corpus.compare(&run);
+}
+
+#[test]
+fn a_parquet_file_of_a_run_killed_at_random() {
+    killed_at_random("parquet", 1, &["--jobs", "2"]);
+}
+
+#[test]
+fn lines_of_a_run_killed_at_random() {
+    killed_at_random("jsonl", 2, &["--jobs", "3"]);
+}
+
+#[test]
+fn csv_of_a_run_killed_at_random_with_one_thread() {
+    killed_at_random("csv", 3, &["--jobs", "1"]);
+}
+
+/// Killed once at each failpoint, from the first to the last, over what another run has left.
+fn killed_everywhere(form: &str, seed: u64) {
+    let corpus = Corpus::get();
+    let server = start(corpus.root(), faults(seed));
+    let run = Run::new(Source::S3(&server), form);
+    run.another();
+    for (number, point) in Failpoint::ALL.into_iter().enumerate() {
+        assert_eq!(point as usize, number + 1);
+        let (resume, times) = match point {
+            // They come but once.
+            Failpoint::Begun | Failpoint::OutputBegun | Failpoint::JournalBegun => (&[][..], 1),
+            Failpoint::Finishing | Failpoint::Finished | Failpoint::Complete => (&["--resume"][..], 1),
+            _ => (&["--resume"][..], 4),
+        };
+        let before = run.cans();
+        let ended = run.command(resume).env("FASTPATH_FAILPOINT", format!("{}:{times}", number + 1)).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.signal(), SIGKILL, "{point:?} is never reached: {:?} {said}", ended.status);
+        if times > 1 && point != Failpoint::PieceWritten {
+            assert!(run.cans() > before, "{point:?}: it has not come further");
+        }
+    }
+    run.complete(&[]);
+    corpus.compare(&run);
+}
+
+#[test]
+fn a_parquet_file_of_a_run_killed_at_each_failpoint() {
+    killed_everywhere("parquet", 4);
+}
+
+#[test]
+fn lines_of_a_run_killed_at_each_failpoint() {
+    killed_everywhere("jsonl", 5);
+}
+
+/// Where there is no file, the journal is beside the store.
+#[test]
+fn a_store_alone() {
+    killed_everywhere("", 6);
+}
+
+#[test]
+fn a_run_that_is_interrupted_says_how_to_go_on() {
+    let corpus = Corpus::get();
+    for (form, jobs) in [("jsonl", "1"), ("parquet", "2")] {
+        let run = Run::new(Source::Folder(corpus.archive()), form);
+        let mut child = run.spawn(&["--jobs", jobs]);
+        run.wait_for_cans(&mut child, corpus.cans() / 3);
+        let output = run.interrupt(child);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.ends_with("fastpath: stopped: by a signal; the same command with --resume goes on\n"), "{said}");
+        assert!(run.cans() < corpus.cans());
+        if form == "jsonl" {
+            assert!(corpus.has_beginning(&run.output()), "whole cans, and no more");
+        }
+        run.complete(&[]);
+        corpus.compare(&run);
+    }
+}
+
+#[test]
+fn a_second_interrupt_ends_at_once() {
+    let corpus = Corpus::get();
+    let stalls = vec![Some(Fault::Stall(10)); 1000];
+    let server = start(corpus.root(), Plan { objects: stalls, ..Plan::default() });
+    let run = Run::new(Source::S3(&server), "jsonl");
+    let mut child = run.spawn(&["--jobs", "1"]);
+    while server.objects().is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it waits for a server that sends nothing");
+        std::thread::sleep(run::POLL);
+    }
+    run::signal(&child, "INT");
+    let output = run.interrupt(child);
+    assert_eq!(output.status.code(), Some(130));
+}
+
+/// What a server does not give is told, left out, and asked for again.
+#[test]
+fn a_can_that_cannot_be_had_comes_later() {
+    let corpus = Corpus::get();
+    for form in ["jsonl", "parquet"] {
+        let refusal = Plan { objects: vec![Some(Fault::Status(403))], ..Plan::default() };
+        let [refusing, server] = [refusal, Plan::default()].map(|plan| start(corpus.root(), plan));
+        let mut run = Run::new(Source::S3(&refusing), form);
+        let ended = run.command(&[]).output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        let advice =
+            "fastpath: some of the archive could not be had; the same command with --resume tries that again\n";
+        assert!(said.contains(advice) && said.contains("403"), "{said}");
+        assert_eq!(run.cans(), corpus.cans() - 1);
+        let before = run.output();
+        run.source = Source::S3(&server);
+        run.complete(&[]);
+        assert_eq!(server.objects().len(), 1, "only what was wanting is downloaded");
+        match form {
+            "jsonl" => corpus.compare_unordered(&run),
+            _ => assert!(run.output().starts_with(b"PAR1") && before.starts_with(b"PAR1") && before != run.output()),
+        }
+    }
+}

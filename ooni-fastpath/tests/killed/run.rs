@@ -1,0 +1,144 @@
+//! A rerun that is begun, stopped and gone on with.
+
+use crate::s3_server::Server;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How often a process that runs is looked at.
+pub(crate) const POLL: Duration = Duration::from_millis(3);
+
+/// Where the archive is.
+pub(crate) enum Source<'s> {
+    /// On the disk.
+    Folder(PathBuf),
+    /// On a server.
+    S3(&'s Server),
+}
+
+/// A rerun, with a folder for what comes of it.
+pub(crate) struct Run<'s> {
+    folder: TempDir,
+    pub(crate) source: Source<'s>,
+    /// The end of the name of `--out`; without one there is none.
+    form: &'static str,
+}
+
+impl<'s> Run<'s> {
+    pub(crate) fn new(source: Source<'s>, form: &str) -> Run<'s> {
+        let form = ["jsonl", "csv", "parquet", ""].into_iter().find(|known| *known == form).unwrap();
+        Run { folder: TempDir::new().unwrap(), source, form }
+    }
+
+    pub(crate) fn form(&self) -> &'static str {
+        self.form
+    }
+
+    pub(crate) fn uri(&self) -> String {
+        format!("sqlite:{}", self.folder.path().join("ooni.db").display())
+    }
+
+    fn out(&self) -> PathBuf {
+        self.folder.path().join(format!("rows.{}", self.form))
+    }
+
+    /// What is in the file.
+    pub(crate) fn output(&self) -> Vec<u8> {
+        fs::read(self.out()).unwrap()
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.folder.path().join(if self.form.is_empty() {
+            "ooni.db.journal".into()
+        } else {
+            format!("rows.{}.journal", self.form)
+        })
+    }
+
+    pub(crate) fn report(&self) -> serde_json::Value {
+        serde_json::from_slice(&fs::read(self.folder.path().join("report.json")).unwrap()).unwrap()
+    }
+
+    /// Finished cans, as the journal has them.
+    pub(crate) fn cans(&self) -> usize {
+        let journal = fs::read_to_string(self.journal()).unwrap_or_default();
+        let whole = journal.rfind('\n').map_or("", |end| &journal[..end]);
+        whole.matches("\"key\":").count()
+    }
+
+    pub(crate) fn command(&self, more: &[&str]) -> Command {
+        self.command_from("2020-10-12", more)
+    }
+
+    fn command_from(&self, start_day: &str, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fastpath"));
+        let folder = self.folder.path();
+        command.args(["rerun", "--start-day", start_day, "--end-day", "2020-11-01", "--db-uri", &self.uri()]);
+        command.arg("--report").arg(folder.join("report.json"));
+        if !self.form.is_empty() {
+            command.arg("--out").arg(self.out());
+        }
+        match &self.source {
+            Source::Folder(archive) => command.arg("--source").arg(archive),
+            Source::S3(server) => command.args(["--source", "s3://archive", "--s3-endpoint", &server.url]),
+        };
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"] {
+            command.env_remove(name);
+        }
+        command.args(more);
+        // Downloads of a killed run stay there, for nobody to find.
+        command.env("TMPDIR", folder).env("FASTPATH_CHECKPOINTS", "1");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn spawn(&self, more: &[&str]) -> Child {
+        self.command(more).stderr(fs::File::create(self.folder.path().join("stderr")).unwrap()).spawn().unwrap()
+    }
+
+    /// Leaves what another run would, of fewer days.
+    pub(crate) fn another(&self) {
+        let ended = self.command_from("2020-10-20", &[]).output().unwrap();
+        assert!(ended.status.code().is_some());
+    }
+
+    /// Returns when so many cans are finished.
+    pub(crate) fn wait_for_cans(&self, child: &mut Child, cans: usize) {
+        while self.cans() < cans {
+            assert!(child.try_wait().unwrap().is_none(), "it has come to its end: {}", self.said());
+            std::thread::sleep(POLL);
+        }
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
+    }
+
+    /// Sends an interrupt; what became of it.
+    pub(crate) fn interrupt(&self, child: Child) -> Output {
+        signal(&child, "INT");
+        let mut output = child.wait_with_output().unwrap();
+        output.stderr = self.said().into_bytes();
+        output
+    }
+
+    /// Goes on to the end.
+    pub(crate) fn complete(&self, more: &[&str]) {
+        let ended = self.command(&[&["--resume"], more].concat()).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        // Some of the corpus is broken on purpose.
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert!(said.lines().last().unwrap().contains(" cans; "), "{said}");
+        for left in [".spool", ".partial"] {
+            let left = PathBuf::from(format!("{}{left}", self.out().display()));
+            assert!(!Path::exists(&left), "{}", left.display());
+        }
+    }
+}
+
+pub(crate) fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}

@@ -1,0 +1,173 @@
+//! What the arguments do, one by one and together.
+
+use crate::bench::{Bench, NEXT, POSTCAN, postcan, with};
+use crate::support::{GOOD, ROOT, fastpath, member, post, uid};
+use std::fs;
+use std::process::Command;
+
+#[test]
+fn flags_alone_ask_for_a_rerun() {
+    // As runbooks of the reference have it, and nothing of that day in OONI's buckets is wanted here.
+    let bench = Bench::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fastpath"));
+    let given = "--start-day 2016-05-13 --end-day 2016-05-14 --stdout --no-write-msmt";
+    command.args(given.split(' ')).args(["--source", &bench.path("archive")]).current_dir(bench.0.0.path());
+    let ran = command.output().unwrap();
+    let out = String::from_utf8(ran.stdout).unwrap();
+    assert_eq!((ran.status.code(), &*ran.stderr), (Some(0), &b""[..]), "{out}");
+    let expected = "fastpath: --no-write-msmt: nothing to do, that is so without --write-to-disk\n\
+                    test  accepted  stored  discarded  rejected  refused\n\
+                    all          0       0          0         0        0\n\
+                    0 cans; 0 rows, 0 of them already there\n";
+    assert_eq!(out, expected);
+    assert!(bench.0.path("ooni-data/ooni.db").is_file(), "the usual store");
+}
+
+#[test]
+fn idle_flags_say_why() {
+    let bench = Bench::with(1);
+    for (flag, why) in [
+        ("--ordered", "results are always in the order of the archive"),
+        ("--noapi", "nothing to do, a rerun listens to nothing"),
+        ("--keep-s3-cache", "nothing to do, downloads are kept with --cache DIR"),
+        ("--no-write-msmt", "nothing to do, that is so without --write-to-disk"),
+        ("--devel", "nothing to do, no paths of a development tree are used"),
+        ("--debug", "nothing to do, rejections are told anyway"),
+    ] {
+        let ran = bench.rerun(&[flag]);
+        assert_eq!(ran.code, Some(0));
+        assert!(ran.err.starts_with(&format!("fastpath: {flag}: {why}\n")), "{}", ran.err);
+        assert_eq!(ran.err.matches("fastpath: ").count(), 1, "{}", ran.err);
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let bench = Bench::with(1);
+    let db = bench.uri();
+    for (arguments, why) in [
+        (&["--stdout", "--out", "-"][..], "--stdout and --out - both want standard output"),
+        (&["--clickhouse-url", "clickhouse://localhost"], "--clickhouse-url: there is no store for clickhouse yet"),
+        (&["--clickhouse-url", "clickhouse://x", "--db-uri", &db], "cannot be used with"),
+        (&["--db-uri", "postgres://me:secret@host/x"], "no store of this kind is supported; there is sqlite:PATH"),
+        (&["--resume", "--no-write-to-db"], "--resume wants a store or a file for --out"),
+        (&["--resume", "--out", "-"], "--resume cannot take back what went to standard output"),
+        (&["--resume", "--no-write-to-db", "--out", "-"], "--resume wants a store or a file for --out"),
+        (&["--resume", "--stop-after", "3"], "--resume and --stop-after"),
+        (&["--out", "rows.json"], "--out: a name that ends in .jsonl, .csv or .parquet is wanted, or -"),
+        (&["--out", "rows"], "--out: a name that ends in .jsonl, .csv or .parquet is wanted, or -"),
+        (&["--out", "/nowhere/rows.csv"], "/nowhere/rows.csv: No such file"),
+        (&["--write-to-disk", "--no-write-msmt"], "cannot be used with"),
+        (&["--spool-dir", "x"], "--write-to-disk"),
+        (&["--stop-after", "0"], "--stop-after"),
+        (&["--jobs", "0"], "--jobs"),
+        (&["--ccs", "ITA"], "--ccs"),
+        (&["--fingerprints", "/nowhere"], "/nowhere"),
+        (&["--source", "https://x"], "a source is a folder or s3://BUCKET[/PREFIX]"),
+    ] {
+        let archive = bench.path("archive");
+        let days = ["rerun", "--start-day", "2024-01-01", "--end-day", "2024-02-01"];
+        let mut all = days.to_vec();
+        if !arguments.contains(&"--source") {
+            all.extend(["--source", &archive]);
+        }
+        // The usual store would be made in the root of the repository.
+        if !arguments.iter().any(|given| ["--db-uri", "--no-write-to-db", "--clickhouse-url"].contains(given)) {
+            all.extend(["--db-uri", &db]);
+        }
+        all.extend(arguments);
+        let ran = fastpath(&all);
+        assert_eq!((ran.code, ran.out.len()), (Some(2), 0), "{arguments:?}: {}", ran.err);
+        assert!(ran.err.contains(why) && !ran.err.contains("secret"), "{arguments:?}: {}", ran.err);
+    }
+    let ran = bench.run(&["--start-day", "2024-01-02", "--end-day", "2024-01-02"].map(str::to_owned));
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("--end-day, which is left out, has to come after --start-day"), "{}", ran.err);
+    assert!(!fs::exists(format!("{ROOT}/ooni-data")).unwrap());
+}
+
+#[test]
+fn today_is_not_over() {
+    let bench = Bench::with(1);
+    let ran = bench.run(&["--start-day", "2024-01-01", "--end-day", "9999-01-01"].map(str::to_owned));
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.err.contains(" on are left out: not all of them is there yet\n"), "{}", ran.err);
+}
+
+#[test]
+fn a_dry_run_reads_nothing() {
+    let bench = Bench::new();
+    bench.can(POSTCAN, b"twelve bytes");
+    bench.can(NEXT, &[b'x'; 1000]);
+    let ran = bench.rerun(&["--dry-run", "--out", &bench.path("rows.jsonl"), "--report", &bench.path("report.json")]);
+    assert_eq!((ran.code, &*ran.err), (Some(0), ""));
+    let lines: Vec<Vec<_>> = ran.text().lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(lines.contains(&vec!["2024-01-02", "dash", "1", "12"]), "{}", ran.text());
+    assert!(lines.iter().any(|line| line.starts_with(&["2024-01-03", "dash", "1", "1000"])), "{}", ran.text());
+    let names: Vec<_> = fs::read_dir(bench.0.0.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(names, ["archive"]);
+}
+
+#[test]
+fn a_run_stops_after_so_many() {
+    // The first can is larger than a batch, so that it stops inside of one, at the end of one, and in the next can.
+    let padded = with(&format!("\"padding\":\"{}\"", "x".repeat(2000)));
+    let bench = Bench::with(1);
+    let mut bodies = vec![post(&padded); 400];
+    bodies[7] = "broken".to_owned();
+    bench.can(POSTCAN, &postcan(&bodies));
+    bench.can(NEXT, &postcan(&[post(GOOD)]));
+    for number in [1, 7, 8, 9, 130, 399, 400, 401] {
+        let [out, report] = ["rows.jsonl", "report.json"].map(|name| bench.path(name));
+        let _ = fs::remove_file(bench.0.path("ooni.db"));
+        let given = ["--stop-after", &number.to_string(), "--jobs", "2", "--out", &out, "--report", &report];
+        let ran = bench.rerun(&given);
+        let is_good = number < 8;
+        assert_eq!(ran.code, Some(i32::from(!is_good)), "{}", ran.err);
+        assert_eq!(bench.lines("rows.jsonl").len(), number);
+        let report = bench.json("report.json");
+        let stored = number - usize::from(!is_good);
+        assert_eq!((&report["all"]["accepted"], &report["all"]["stored"]), (&number.into(), &stored.into()));
+        assert_eq!(report["cans"], if number > 400 { 2 } else { 1 });
+        // The can of the next day has a uid of the first one's.
+        assert_eq!(bench.query("SELECT 1 FROM fastpath").len(), stored.min(399));
+        assert!(!fs::exists(bench.path("rows.jsonl.journal")).unwrap(), "it does not go on");
+    }
+}
+
+#[test]
+fn bodies_go_to_a_spool() {
+    let bench = Bench::new();
+    // What cannot be read, or is discarded, is spooled as well.
+    let bodies = [post(GOOD), "broken".to_owned(), post("{}"), "[]".to_owned()];
+    bench.can(POSTCAN, &postcan(&bodies));
+    let spool = bench.path("spool");
+    let ran = bench.rerun(&["--write-to-disk", "--spool-dir", &spool]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("fastpath: 4 POST bodies spooled\n"), "{}", ran.err);
+    let folder = bench.0.path("spool/incoming/2024010203_IT_dash");
+    let mut names: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, [0, 1, 2, 3].map(|number| format!("{}.post", uid(number))));
+    for (name, body) in names.iter().zip(&bodies) {
+        assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), *body);
+    }
+}
+
+#[test]
+fn a_spool_that_cannot_be_written_stops_nothing() {
+    let bench = Bench::new();
+    let odd = "a/not-a-uid.post".to_owned();
+    let good = member(1);
+    let members = [(&*odd, &*post(GOOD)), (&*good, &*post(GOOD))].map(|(name, body)| (name, body.to_owned()));
+    let members: Vec<_> = members.iter().map(|(name, body)| (*name, &**body)).collect();
+    bench.can(POSTCAN, &crate::support::gzip(&crate::support::tar(&members)));
+    let ran = bench.rerun(&["--write-to-disk", "--spool-dir", &bench.path("spool")]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.err.contains("fastpath: 1 POST bodies spooled, 1 not; the first: "), "{}", ran.err);
+    assert_eq!(bench.query("SELECT 1 FROM fastpath").len(), 2);
+}

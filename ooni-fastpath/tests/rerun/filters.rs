@@ -1,0 +1,79 @@
+//! Days, countries and tests.
+
+use crate::bench::{Bench, lz4};
+use crate::support::{gzip, member, post, tar};
+
+fn measurement(report_id: &str, cc: &str, test: &str) -> String {
+    format!(
+        r#"{{"report_id":"{report_id}","probe_cc":"{cc}","probe_asn":"AS1","test_name":"{test}","measurement_start_time":"2020-01-02 03:04:05","test_start_time":"2020-01-02 03:04:00","test_keys":{{}}}}"#
+    )
+}
+
+const REPORT: &str = "---\nreport_id: yaml\nprobe_cc: DE\nprobe_asn: AS1\ntest_name: ndt\nsoftware_name: ooniprobe\n\
+                      software_version: 1.0.0\nstart_time: 1577934245.0\ntest_version: '1'\n...\n---\ninput: null\n...\n";
+
+/// A can of each format.
+fn archive() -> Bench {
+    let bench = Bench::new();
+    let dash = measurement("postcan", "IT", "dash");
+    let web = |report_id, cc| measurement(report_id, cc, "web_connectivity");
+    let postcan = gzip(&tar(&[(&member(1), &post(&dash))]));
+    bench.can("raw/20210102/03/IT/dash/2021010203_IT_dash.n1.0.tar.gz", &postcan);
+    let lines = format!("{}\n", web("jsonl", "DE"));
+    let key = "raw/20210103/03/DE/webconnectivity/2021010303_DE_webconnectivity.n1.0.jsonl.gz";
+    bench.can(key, &gzip(lines.as_bytes()));
+    let lines = format!("{}\n{}\n", web("tar-it", "IT"), web("tar-de", "de"));
+    bench.can("canned/2020-01-02/web_connectivity.00.tar.lz4", &lz4(&tar(&[("reports/a.json", &lines)])));
+    let name =
+        |cc, test, version, form| format!("20200102T000000Z-{cc}-AS1-{test}-no_report_id-{version}-probe.{form}.lz4");
+    let lines = format!("{}\n", measurement("json", "IT", "dash"));
+    bench.can(&format!("canned/2020-01-02/{}", name("IT", "dash", "0.2.0", "json")), &lz4(lines.as_bytes()));
+    bench.can(&format!("canned/2020-01-03/{}", name("DE", "ndt", "0.1.0", "yaml")), &lz4(REPORT.as_bytes()));
+    bench
+}
+
+/// The report ids of what is accepted.
+fn accepted(bench: &Bench, arguments: &[&str]) -> Vec<String> {
+    let [out, report] = ["rows.jsonl", "report.json"].map(|name| bench.path(name));
+    let given = ["--no-write-to-db", "--out", &out, "--report", &report];
+    let mut all: Vec<_> = given.into_iter().chain(arguments.iter().copied()).map(str::to_owned).collect();
+    if !arguments.contains(&"--start-day") {
+        all.extend(["--start-day", "2010-01-01", "--end-day", "2024-01-01"].map(str::to_owned));
+    }
+    let ran = bench.run(&all);
+    assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.err);
+    let ids: Vec<_> =
+        bench.lines("rows.jsonl").iter().map(|line| line["row"]["report_id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(bench.json("report.json")["all"]["accepted"], ids.len(), "what is filtered out is not accepted");
+    ids
+}
+
+#[test]
+fn filters_apply_to_every_format() {
+    let bench = archive();
+    let all = ["json", "tar-it", "tar-de", "yaml", "postcan", "jsonl"];
+    for (arguments, expected) in [
+        (&[][..], &all[..]),
+        (&["--ccs", "IT"], &["json", "tar-it", "postcan"]),
+        (&["--ccs", "DE"], &["tar-de", "yaml", "jsonl"]),
+        (&["--ccs", "IT,DE"], &all),
+        (&["--ccs", "FR"], &[]),
+        (&["--testnames", "dash"], &["json", "postcan"]),
+        (&["--testnames", "web_connectivity"], &["tar-it", "tar-de", "jsonl"]),
+        (&["--testnames", "webconnectivity"], &["tar-it", "tar-de", "jsonl"]),
+        (&["--testnames", "web_connectivity", "--ccs", "DE"], &["tar-de", "jsonl"]),
+        (&["--testnames", "ndt,dash", "--ccs", "DE"], &["yaml"]),
+    ] {
+        assert_eq!(accepted(&bench, arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_last_day_is_left_out() {
+    let bench = archive();
+    let days = |start, end| accepted(&bench, &["--start-day", start, "--end-day", end]);
+    assert_eq!(days("2020-01-02", "2020-01-03"), ["json", "tar-it", "tar-de"]);
+    assert_eq!(days("2020-01-03", "2021-01-03"), ["yaml", "postcan"]);
+    assert_eq!(days("2021-01-03", "2021-01-04"), ["jsonl"]);
+    assert_eq!(days("2021-01-04", "2022-01-01"), [""; 0]);
+}

@@ -1,0 +1,130 @@
+//! Entries at which the reference gives up a can (formats spec §7, §7.1): rejected singly, or with all that follows.
+
+use crate::bench::{Bench, LINES, POSTCAN, REPORTS, lz4, with};
+use crate::support::{GOOD, append, gzip, member, post, tar};
+
+/// Reruns a can with and without `--strict-cans`; the outcomes, and the messages of what is rejected.
+fn both(key: &str, can: &[u8]) -> [(Vec<String>, Vec<String>); 2] {
+    [&[][..], &["--strict-cans"]].map(|strict| {
+        let bench = Bench::new();
+        bench.can(key, can);
+        let results: Vec<_> = ["1", "3"]
+            .iter()
+            .map(|jobs| {
+                let out = bench.path("rows.jsonl");
+                let ran = bench.rerun(&[strict, &["--no-write-to-db", "--out", &out, "--jobs", jobs]].concat());
+                assert_eq!(ran.code, Some(1), "{}", ran.err);
+                let lines = bench.lines("rows.jsonl");
+                let outcomes = lines.iter().map(|line| line["outcome"].as_str().unwrap().to_owned()).collect();
+                let messages = lines.iter().filter_map(|line| line["error"]["message"].as_str().map(str::to_owned));
+                (outcomes, messages.collect::<Vec<_>>())
+            })
+            .collect();
+        assert_eq!(results[0], results[1], "the number of jobs makes no difference");
+        results.into_iter().next().unwrap()
+    })
+}
+
+const GIVEN_UP: &str = "; the rest of the can is given up";
+
+/// One of three entries is wrong. Without `--strict-cans` it alone is lost.
+fn aborts(key: &str, can: &[u8], why: &str) {
+    let [(all, said), (strict, said_strictly)] = both(key, can);
+    assert_eq!(all, ["stored", "rejected", "stored"], "{why}");
+    assert!(said[0].contains(why) && !said[0].contains(GIVEN_UP), "{said:?}");
+    assert_eq!(strict, ["stored", "rejected"], "{why}");
+    assert!(said_strictly[0].ends_with(GIVEN_UP), "{said_strictly:?}");
+}
+
+/// One of three entries is wrong, and the reference passes it by.
+fn passes_by(key: &str, can: &[u8]) {
+    let [(all, said), (strict, said_strictly)] = both(key, can);
+    assert_eq!(all, ["stored", "rejected", "stored"], "{said:?}");
+    assert_eq!((all, said), (strict, said_strictly));
+}
+
+fn three(line: &str) -> String {
+    format!("{GOOD}\n{line}\n{}\n", with("\"report_id\":\"S\""))
+}
+
+#[test]
+fn lines_that_are_no_objects() {
+    for line in ["[]", "5", "null", "\"text\""] {
+        aborts(LINES, &lz4(three(line).as_bytes()), "an object");
+        aborts(REPORTS, &lz4(&tar(&[("r/a.json", &three(line))])), "an object");
+    }
+    for line in ["", "{"] {
+        passes_by(LINES, &lz4(three(line).as_bytes()));
+        passes_by(REPORTS, &lz4(&tar(&[("r/a.json", &three(line))])));
+    }
+    // The reference knows no can of such lines.
+    let key = POSTCAN.replace("tar.gz", "jsonl.gz");
+    let [(all, _), (strict, _)] = both(&key, &gzip(three("[]").as_bytes()));
+    assert_eq!((all.len(), strict.len()), (3, 3));
+}
+
+#[test]
+fn post_bodies() {
+    let can = |body: &str| {
+        let names = [0, 1, 2].map(member);
+        gzip(&tar(&[(&names[0], &post(GOOD)), (&names[1], body), (&names[2], &post(GOOD))]))
+    };
+    for body in ["[]", "5", "null"] {
+        aborts(POSTCAN, &can(body), "a POST body that is no object");
+    }
+    for content in ["null", "[]", "\"{}\"", "5"] {
+        aborts(POSTCAN, &can(&post(content)), "a POST body whose content is no object");
+    }
+    for body in ["", "{", "{}", r#"{"format":"JSON","content":{}}"#, r#"{"format":"yaml","content":"a: 1"}"#] {
+        passes_by(POSTCAN, &can(body));
+    }
+}
+
+#[test]
+fn a_post_body_without_content_is_a_measurement() {
+    let bench = Bench::new();
+    bench.can(POSTCAN, &gzip(&tar(&[(&member(0), r#"{"format":"json"}"#)])));
+    let ran = bench.rerun(&["--strict-cans", "--report", &bench.path("report.json")]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(bench.json("report.json")["all"]["discarded"]["no_report_id"], 1);
+}
+
+#[test]
+fn members_of_postcans() {
+    let can = |name: &str| {
+        let names = [0, 2].map(member);
+        gzip(&tar(&[(&names[0], &post(GOOD)), (name, &post(GOOD)), (&names[1], &post(GOOD))]))
+    };
+    aborts(POSTCAN, &can("x.post"), "a member whose name has no folder");
+    passes_by(POSTCAN, &can("x/README"));
+    passes_by(POSTCAN, &can("README"));
+}
+
+#[test]
+fn a_folder_in_an_archive_of_reports() {
+    for (kind, what) in [(tar::EntryType::Directory, "a directory"), (tar::EntryType::Symlink, "a symbolic link")] {
+        let mut builder = tar::Builder::new(Vec::new());
+        append(&mut builder, "r/a.json", format!("{GOOD}\n").as_bytes());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_path("r/folder").unwrap();
+        header.set_size(0);
+        header.set_cksum();
+        builder.append(&header, &b""[..]).unwrap();
+        append(&mut builder, "r/README", b"passed over");
+        append(&mut builder, "r/b.json", format!("{}\n", with("\"report_id\":\"S\"")).as_bytes());
+        aborts(REPORTS, &lz4(&builder.into_inner().unwrap()), what);
+    }
+}
+
+/// What was read of a can beyond the place does not count, however it was read.
+#[test]
+fn a_large_can_is_given_up_at_the_same_place_by_any_number_of_threads() {
+    let padded = with(&format!("\"padding\":\"{}\"", "x".repeat(5000)));
+    let mut lines = format!("{padded}\n").repeat(3000);
+    let place = 1500 * (padded.len() + 1);
+    lines.insert_str(place, "[]\n");
+    let [(all, _), (strict, said)] = both(LINES, &lz4(lines.as_bytes()));
+    assert_eq!((all.len(), strict.len()), (3001, 1501));
+    assert!(said[0].ends_with(GIVEN_UP));
+}
