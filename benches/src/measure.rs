@@ -1,17 +1,27 @@
-//! What is timed: bytes to rows in this process, and `fastpath` on files, each beside something well known.
+//! What is timed: bytes and files to rows in this process, and `fastpath` on files, each beside something well known.
 //!
 //! Times are of the processor. What is compared runs by turns in one run of one program, and every single repetition is
 //! kept, so that a report can be doubted and made again.
 
-pub mod clock;
+// On what, and which of it.
+pub mod choice;
+pub mod material;
+// What is timed.
 pub mod commands;
 pub mod in_process;
+pub mod peers;
+pub mod stages;
+// How.
+pub mod clock;
+pub mod memory;
+pub mod run;
+// And what is kept and said of it.
 pub mod machine;
-pub mod material;
 pub mod report;
 pub mod sample;
 pub mod statistics;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -20,8 +30,11 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::corpus::Options;
+use choice::{CELLS, Choice, FINGERPRINTS, LINES, PEERS, STAGES};
+use commands::Place;
+use in_process::{Bodies, Lists};
 use machine::Machine;
-use material::{Files, Lines};
+use material::{Files, KINDS, Lines, WITH_UID};
 use sample::Sample;
 
 /// What to measure.
@@ -33,10 +46,11 @@ pub struct Plan {
     pub repetitions: u32,
     /// The `fastpath` binary, if commands are to be run.
     pub fastpath: Option<PathBuf>,
+    /// The Python that has the libraries of [`peers`].
+    pub python: PathBuf,
+    /// What is measured.
+    pub choice: Choice,
 }
-
-/// How hard the files are compressed.
-const LEVEL: u32 = 6;
 
 /// All of a run but its samples.
 #[derive(Clone, Debug, Serialize)]
@@ -49,10 +63,14 @@ pub struct Run {
     pub seed: u64,
     /// Repetitions.
     pub repetitions: u32,
-    /// The files commands ran on.
+    /// Folders of many files.
     pub files: Vec<Files>,
-    /// Commands that this machine has not, or that were left out.
-    pub missing: Vec<&'static str>,
+    /// Folders of one large file.
+    pub big: Vec<Files>,
+    /// Commands that this machine has not.
+    pub missing: BTreeSet<String>,
+    /// Whether commands were left out.
+    pub without_commands: bool,
 }
 
 /// Measures. What is going on is said on standard error.
@@ -66,29 +84,63 @@ pub fn measure(plan: &Plan) -> anyhow::Result<(Run, Vec<Sample>)> {
         seed: plan.corpus.seed,
         repetitions: plan.repetitions,
         files: Vec::new(),
-        missing: Vec::new(),
+        big: Vec::new(),
+        missing: BTreeSet::new(),
+        without_commands: plan.fastpath.is_none(),
     };
     let mut samples = Vec::new();
-    let temporary = tempfile::tempdir().context("a temporary folder")?;
-    if let Some(fastpath) = &plan.fastpath {
-        say("making files");
-        run.files = material::folders(&plan.corpus, temporary.path(), LEVEL)?.into();
+    let lists = Lists::load(&plan.corpus.fingerprints)?;
+    on_files(plan, &lists, &mut run, &mut samples)?;
+    if [LINES, CELLS, FINGERPRINTS].iter().any(|part| plan.choice.has(part)) {
+        say("making lines");
+        let lines = Lines::generate(&plan.corpus)?;
+        let bodies = Bodies::of(&lines)?;
         for repetition in 0..plan.repetitions {
-            say(&format!("commands, {} of {}", repetition + 1, plan.repetitions));
-            for files in &run.files {
-                run.missing = commands::repetition(fastpath, files, repetition, &mut samples)?;
+            say(&format!("lines, {} of {}", repetition + 1, plan.repetitions));
+            in_process::repetition(&lines, &bodies, &lists, &plan.choice, repetition, &mut samples)?;
+        }
+    }
+    Ok((run, samples))
+}
+
+fn on_files(plan: &Plan, lists: &Lists, run: &mut Run, samples: &mut Vec<Sample>) -> anyhow::Result<()> {
+    let choice = &plan.choice;
+    let temporary = tempfile::tempdir().context("a temporary folder")?;
+    for kind in KINDS {
+        let has = |part: &str| choice.has(&format!("{part}/{}/", kind.name));
+        let stages = choice.has(&format!("{STAGES}/{}", kind.name));
+        if stages || has(Place::Cans.name()) {
+            say(&format!("making {}", kind.name));
+            run.files.push(material::many(kind, &plan.corpus, &temporary.path().join("cans").join(kind.name))?);
+        }
+        if has(Place::Big.name()) || kind.name == WITH_UID && choice.has(PEERS) {
+            say(&format!("making one large {}", kind.name));
+            run.big.push(material::big(kind, &plan.corpus, &temporary.path().join("big").join(kind.name))?);
+        }
+    }
+    let lists = lists.prepare()?;
+    for repetition in 0..plan.repetitions {
+        if !(run.files.is_empty() && run.big.is_empty()) {
+            say(&format!("files, {} of {}", repetition + 1, plan.repetitions));
+        }
+        let places = [(Place::Cans, &run.files), (Place::Big, &run.big)];
+        for (place, files) in places.into_iter().flat_map(|(place, all)| all.iter().map(move |files| (place, files))) {
+            let name = files.kind.name;
+            if let Some(fastpath) = &plan.fastpath
+                && choice.has(&format!("{}/{name}/", place.name()))
+            {
+                let missing = commands::repetition(fastpath, (place, files), choice, repetition, samples)?;
+                run.missing.extend(missing.into_iter().map(str::to_owned));
+            }
+            if place == Place::Cans && choice.has(&format!("{STAGES}/{name}")) {
+                stages::repetition(&lists, files, repetition, samples)?;
+            }
+            if place == Place::Big && name == WITH_UID && choice.has(PEERS) {
+                run.missing.extend(peers::repetition(&plan.python, files, choice, repetition, samples)?);
             }
         }
     }
-    say("making lines");
-    let lines = Lines::generate(&plan.corpus)?;
-    let bodies = in_process::Bodies::of(&lines)?;
-    let lists = in_process::Lists::load(&plan.corpus.fingerprints)?;
-    for repetition in 0..plan.repetitions {
-        say(&format!("lines, {} of {}", repetition + 1, plan.repetitions));
-        in_process::repetition(&lines, &bodies, &lists, repetition, &mut samples)?;
-    }
-    Ok((run, samples))
+    Ok(())
 }
 
 fn say(what: &str) {

@@ -275,7 +275,10 @@ impl<'s> Shared<'_, 's> {
             source.give_up();
         }
         batch.clear();
-        drop(large);
+        if let Some(large) = large {
+            worker.shrink();
+            drop(large);
+        }
         (order, Piece { done, source, is_last })
     }
 

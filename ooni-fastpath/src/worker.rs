@@ -182,6 +182,12 @@ impl<'f> Worker<'f> {
         *left -= done.counts.all().accepted - before;
     }
 
+    /// Gives back the memory that only an uncommonly large measurement needed.
+    pub fn shrink(&mut self) {
+        self.reader.shrink();
+        self.lines.shrink();
+    }
+
     /// Whether as many were scored as were asked for.
     pub fn has_enough(&self) -> bool {
         self.left == 0

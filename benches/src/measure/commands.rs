@@ -1,32 +1,66 @@
-//! Commands on files: this project's beside those that only decompress.
+//! Commands on files: this project's beside those that only decompress. Running one is [`super::run`]'s.
 
-use std::fs::File;
-use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 
-use super::clock::{Spent, of_children};
-use super::material::Files;
+use super::choice::Choice;
+use super::material::{Files, Kind};
+use super::run::{Command, run};
 use super::sample::{Group, Sample};
 
 /// Decompresses, output thrown away by the system: what the others are compared with.
 pub const IGZIP: &str = "igzip -dc > /dev/null";
-/// The same into a pipe that is read.
-pub const IGZIP_PIPE: &str = "igzip -dc, piped";
-/// The usual way to decompress.
+/// The same for LZ4.
+pub const LZ4: &str = "lz4 -dc > /dev/null";
+/// The usual way to decompress gzip.
 pub const GZIP: &str = "gzip -dc > /dev/null";
 /// Rows by the repaired rules, as lines of JSON into a pipe.
-pub const FIXED: &str = "fastpath score --jobs 1";
-/// Rows by the rules of the reference.
-pub const COMPAT: &str = "fastpath score --jobs 1 --rules compat";
+pub const SCORE: &str = "fastpath score --jobs 1";
 /// With two threads.
-pub const TWO_JOBS: &str = "fastpath score --jobs 2";
+pub const SCORE_2: &str = "fastpath score --jobs 2";
+/// Rows of a source of the archive, as lines of JSON into a pipe.
+pub const RERUN: &str = "fastpath rerun --out - --jobs 1";
+/// With two threads.
+pub const RERUN_2: &str = "fastpath rerun --out - --jobs 2";
 
 /// How to build the binary.
 pub const BUILD: &str = "cargo build --release --bin fastpath";
+
+/// Of what files commands are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Many cans.
+    Cans,
+    /// One can of one gzip member or LZ4 frame.
+    Big,
+}
+
+impl Place {
+    /// What it is called in names of what is measured.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cans => "cans",
+            Self::Big => "big",
+        }
+    }
+
+    /// The group of its samples.
+    #[must_use]
+    pub const fn group(self) -> Group {
+        match self {
+            Self::Cans => Group::Commands,
+            Self::Big => Group::Big,
+        }
+    }
+}
+
+/// What only decompresses a kind of files, at the least cost.
+#[must_use]
+pub const fn bare(kind: Kind) -> &'static str {
+    if kind.is_lz4() { LZ4 } else { IGZIP }
+}
 
 /// The binary that is measured: the given one, or that beside this process's own.
 ///
@@ -38,7 +72,7 @@ pub fn find_fastpath(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
         None => std::env::current_exe().context("where this program is")?.with_file_name("fastpath"),
     };
     if path.is_file() {
-        return Ok(path);
+        return path.canonicalize().with_context(|| path.display().to_string());
     }
     bail!(
         "{} is not there; build it with `{BUILD}`, name another with --fastpath, or leave it out with --without-commands",
@@ -46,158 +80,149 @@ pub fn find_fastpath(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     )
 }
 
-/// A command to be measured.
-struct Measured<'p> {
+/// What a command works on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Given {
+    /// Its last arguments are the files.
+    Files,
+    /// Its last argument is the folder.
+    Folder,
+    /// The folder is a source of its own two days.
+    Source,
+}
+
+/// A command that is measured.
+struct Measured {
     name: &'static str,
-    program: &'p Path,
+    /// None is the binary that is measured.
+    program: Option<&'static str>,
     args: &'static [&'static str],
+    given: Given,
     /// Whether its output goes through a pipe, else it is thrown away by the system.
-    piped: bool,
-    /// Whether it is given the folder, else the files.
-    folder: bool,
-    /// Its exit code may be 1 too: measurements were rejected.
-    rejects: bool,
+    is_piped: bool,
 }
 
-fn measured(fastpath: &Path) -> [Measured<'_>; 6] {
-    let unpack = |name, program: &'static str, piped| Measured {
-        name,
-        program: Path::new(program),
-        args: &["-dc"],
-        piped,
-        folder: false,
-        rejects: false,
-    };
-    let score = |name, args| Measured { name, program: fastpath, args, piped: true, folder: true, rejects: true };
-    [
-        unpack(GZIP, "gzip", false),
-        unpack(IGZIP, "igzip", false),
-        score(FIXED, &["score", "--format", "jsonl", "--jobs", "1"]),
-        unpack(IGZIP_PIPE, "igzip", true),
-        score(COMPAT, &["score", "--format", "jsonl", "--jobs", "1", "--rules", "compat"]),
-        score(TWO_JOBS, &["score", "--format", "jsonl", "--jobs", "2"]),
-    ]
+const fn unpack(name: &'static str, program: &'static str, args: &'static [&'static str], is_piped: bool) -> Measured {
+    Measured { name, program: Some(program), args, given: Given::Files, is_piped }
 }
 
-/// One more repetition of all commands on a folder. Returns the names of those that are not on this machine.
+const fn score(name: &'static str, args: &'static [&'static str]) -> Measured {
+    Measured { name, program: None, args, given: Given::Folder, is_piped: true }
+}
+
+const fn rerun(name: &'static str, args: &'static [&'static str], is_piped: bool) -> Measured {
+    Measured { name, program: None, args, given: Given::Source, is_piped }
+}
+
+const OF_GZIP: [Measured; 3] = [
+    unpack(GZIP, "gzip", &["-dc"], false),
+    unpack(IGZIP, "igzip", &["-dc"], false),
+    unpack("igzip -dc, piped", "igzip", &["-dc"], true),
+];
+const OF_LZ4: [Measured; 2] =
+    [unpack(LZ4, "lz4", &["-dcmqq"], false), unpack("lz4 -dc, piped", "lz4", &["-dcmqq"], true)];
+/// Relative paths are in a folder that is made for each run.
+const OF_FASTPATH: [Measured; 9] = [
+    score(SCORE, &["score", "--format=jsonl", "--jobs=1"]),
+    score(SCORE_2, &["score", "--format=jsonl", "--jobs=2"]),
+    rerun(RERUN, &["rerun", "--no-write-to-db", "--out=-", "--jobs=1"], true),
+    rerun(RERUN_2, &["rerun", "--no-write-to-db", "--out=-", "--jobs=2"], true),
+    score("fastpath score --jobs 1 --rules compat", &["score", "--format=jsonl", "--jobs=1", "--rules=compat"]),
+    rerun("fastpath rerun --db-uri sqlite:… --jobs 1", &["rerun", "--db-uri=sqlite:rows.db", "--jobs=1"], false),
+    rerun("fastpath rerun --db-uri sqlite:… --jobs 2", &["rerun", "--db-uri=sqlite:rows.db", "--jobs=2"], false),
+    rerun(
+        "fastpath rerun --out ….parquet --jobs 1",
+        &["rerun", "--no-write-to-db", "--out=rows.parquet", "--jobs=1"],
+        false,
+    ),
+    rerun(
+        "fastpath rerun --out ….parquet --jobs 2",
+        &["rerun", "--no-write-to-db", "--out=rows.parquet", "--jobs=2"],
+        false,
+    ),
+];
+/// So many of them are measured on one large file too.
+const OF_BIG: usize = 4;
+
+fn measured(place: Place, kind: Kind) -> impl Iterator<Item = &'static Measured> {
+    let unpack: &'static [Measured] = if kind.is_lz4() { &OF_LZ4 } else { &OF_GZIP };
+    let ours: &'static [Measured] = &OF_FASTPATH;
+    ours[..if place == Place::Big { OF_BIG } else { ours.len() }].iter().chain(unpack)
+}
+
+/// The names of the commands that are measured on such files.
+pub fn names(place: Place, kind: Kind) -> impl Iterator<Item = &'static str> {
+    measured(place, kind).map(|command| command.name)
+}
+
+/// One more repetition of the chosen commands on a folder, and of what they are compared with. Returns the names of
+/// those that are not on this machine.
 ///
 /// # Errors
 /// When a command fails.
 pub fn repetition(
     fastpath: &Path,
-    files: &Files,
+    (place, files): (Place, &Files),
+    choice: &Choice,
     repetition: u32,
     samples: &mut Vec<Sample>,
 ) -> anyhow::Result<Vec<&'static str>> {
     let mut missing = Vec::new();
-    for command in measured(fastpath) {
-        let Some((spent, lines_out)) = run(&command, files)? else {
-            missing.push(command.name);
+    let kind = files.kind;
+    for measured in measured(place, kind) {
+        let name = measured.name;
+        let is_chosen = choice.has(&format!("{}/{}/{name}", place.name(), kind.name));
+        if !is_chosen && name != bare(kind) {
+            continue;
+        }
+        let Some(ran) = run(&command(measured, fastpath, files))? else {
+            missing.push(name);
             continue;
         };
-        samples.push(Sample {
-            group: Group::Commands,
-            input: files.name.to_owned(),
-            test: None,
-            size: None,
-            what: command.name.to_owned(),
-            repetition,
-            spent,
-            bytes: files.bytes,
-            measurements: files.measurements,
-            lines_out,
-        });
+        let is_rows = measured.program.is_none() && measured.is_piped;
+        if is_rows && ran.lines != Some(files.measurements) {
+            bail!("{name} on {}: {:?} lines of {} measurements", kind.name, ran.lines, files.measurements);
+        }
+        samples.push(ran.sample(place.group(), files, name, repetition));
     }
     Ok(missing)
 }
 
-/// Runs a command to its end. None when there is no such command.
-fn run(measured: &Measured<'_>, files: &Files) -> anyhow::Result<Option<(Spent, Option<u64>)>> {
-    let mut complaints = tempfile::tempfile().context("a temporary file")?;
-    let mut command = Command::new(measured.program);
-    command.args(measured.args).stdin(Stdio::null()).stderr(complaints.try_clone()?);
-    command.stdout(if measured.piped { Stdio::piped() } else { Stdio::null() });
-    if measured.folder {
-        command.arg(&files.folder);
-    } else {
-        command.args(&files.files);
-    }
-    let result = of_children(|| {
-        let mut child = match command.spawn() {
-            Ok(child) => child,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let drain = child.stdout.take().map(|out| thread::spawn(move || count_lines(out)));
-        let status = child.wait()?;
-        let lines = drain.map(|drain| drain.join().map_err(|_| anyhow!("the output could not be read"))).transpose()?;
-        Ok(Some((status, lines.transpose()?)))
-    });
-    let (result, spent) = result.with_context(|| measured.name)?;
-    let Some((status, lines)) = result else { return Ok(None) };
-    if !(status.success() || measured.rejects && status.code() == Some(1)) {
-        bail!("{command:?}: {status}: {}", beginning(&mut complaints)?);
-    }
-    if measured.rejects && lines != Some(files.measurements) {
-        bail!("{command:?}: {lines:?} lines of {} measurements", files.measurements);
-    }
-    Ok(Some((spent, lines)))
-}
-
-fn count_lines(mut out: impl Read) -> io::Result<u64> {
-    let mut buffer = vec![0; 1 << 16];
-    let mut lines = 0;
-    loop {
-        match out.read(&mut buffer)? {
-            0 => return Ok(lines),
-            n => lines += buffer[..n].iter().filter(|&&byte| byte == b'\n').count() as u64,
+fn command(measured: &Measured, fastpath: &Path, files: &Files) -> Command {
+    let program = measured.program.map_or(fastpath, Path::new);
+    let mut command = Command::new(program, measured.args);
+    command.is_piped = measured.is_piped;
+    // Measurements may have been rejected.
+    command.may_end_with = if measured.program.is_none() { &[0, 1] } else { &[0] };
+    match measured.given {
+        Given::Files => command.args.extend(files.files.iter().map(Into::into)),
+        Given::Folder => command.args.push((&files.folder).into()),
+        Given::Source => {
+            let [day, end] = files.kind.days();
+            command.args.extend(["--start-day", day, "--end-day", end, "--source"].map(Into::into));
+            command.args.push((&files.folder).into());
         }
     }
-}
-
-fn beginning(complaints: &mut File) -> io::Result<String> {
-    let mut text = Vec::new();
-    complaints.rewind()?;
-    complaints.take(2000).read_to_end(&mut text)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    command
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-
-    fn files() -> Files {
-        Files {
-            name: "",
-            folder: "/dev/null".into(),
-            files: vec!["/dev/null".into()],
-            count: 1,
-            measurements: 0,
-            compressed: 0,
-            bytes: 0,
-            kinds: BTreeMap::new(),
-        }
-    }
-
-    fn command(program: &'static str, args: &'static [&'static str]) -> Measured<'static> {
-        Measured { name: "", program: Path::new(program), args, piped: true, folder: true, rejects: false }
-    }
+    use crate::measure::material::KINDS;
 
     #[test]
-    fn runs_and_counts() {
-        let (spent, lines) = run(&command("sh", &["-c", "echo 1; echo 2"]), &files()).unwrap().unwrap();
-        assert_eq!(lines, Some(2));
-        assert!(spent.wall > 0.0);
-    }
-
-    #[test]
-    fn missing_and_failing() {
-        assert!(run(&command("no-such-command", &[]), &files()).unwrap().is_none());
-        let error = run(&command("sh", &["-c", "echo why >&2; exit 3"]), &files()).unwrap_err();
-        assert!(error.to_string().contains("why"), "{error}");
+    fn a_binary_that_is_not_there() {
         let error = find_fastpath(Some("/no/such/fastpath".into())).unwrap_err();
         assert!(error.to_string().contains(BUILD), "{error}");
+    }
+
+    #[test]
+    fn each_has_a_name_of_its_own_and_something_to_be_compared_with() {
+        for (place, kind) in [Place::Cans, Place::Big].into_iter().flat_map(|place| KINDS.map(|kind| (place, kind))) {
+            let names: Vec<&str> = names(place, kind).collect();
+            assert!([bare(kind), SCORE, SCORE_2, RERUN, RERUN_2].iter().all(|name| names.contains(name)), "{kind:?}");
+            assert!(names.iter().enumerate().all(|(at, name)| !names[..at].contains(name)), "{names:?}");
+        }
     }
 }

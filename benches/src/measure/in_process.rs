@@ -1,10 +1,11 @@
 //! From bytes to rows in this process, on one thread, stage by stage.
 //!
 //! A stage does what those before it do and one thing more, so that differences are what each thing costs; only the two
-//! sets of rules stand beside each other. Stages run
-//! over the same megabyte one after another before the next comes: what disturbs the machine disturbs them all.
+//! sets of rules stand beside each other. Stages run over the same megabyte one after another before the next comes: what
+//! disturbs the machine disturbs them all. From files on it is [`super::stages`] that goes.
 
 use std::array;
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
 use std::{fs, mem};
@@ -16,6 +17,7 @@ use ooni_core::process::{Outcome, Scorer};
 use ooni_core::rules::Rules;
 use serde::de::IgnoredAny;
 
+use super::choice::{CELLS, Choice, FINGERPRINTS, LINES};
 use super::clock::{Spent, of_thread};
 use super::material::{Line, Lines, SIZES};
 use super::sample::{Group, Sample};
@@ -191,7 +193,7 @@ fn blocks<'b, 'l>(lines: &Lines, these: &'b [&'l Line]) -> Vec<&'b [&'l Line]> {
     blocks
 }
 
-/// One more repetition of everything in this process.
+/// One more repetition of what was chosen.
 ///
 /// # Errors
 /// When the lists are wrong or there is no clock.
@@ -199,6 +201,7 @@ pub fn repetition(
     lines: &Lines,
     bodies: &Bodies,
     lists: &Lists,
+    choice: &Choice,
     repetition: u32,
     samples: &mut Vec<Sample>,
 ) -> anyhow::Result<()> {
@@ -207,24 +210,19 @@ pub fn repetition(
     let (prepared, none) = (prepared?, Fingerprints::empty());
     let mut push = |group, input: &str, cell: Option<(&str, usize)>, what: &str, spent, bytes: u64, measurements| {
         samples.push(Sample {
-            group,
-            input: input.to_owned(),
             test: cell.map(|(test, _)| test.to_owned()),
             size: cell.map(|(_, size)| SIZES[size].0),
-            what: what.to_owned(),
-            repetition,
-            spent,
-            bytes,
-            measurements,
-            lines_out: None,
+            ..Sample::new(group, input, what, repetition, spent, bytes, measurements)
         });
     };
-    push(Group::Fingerprints, "lists", None, "prepare", spent, lists.bytes(), 0);
-
+    let searches: &[_] = if choice.has(FINGERPRINTS) {
+        push(Group::Fingerprints, "lists", None, "prepare", spent, lists.bytes(), 0);
+        &[("search, compat", BodyRules::default()), ("search, fixed", BodyRules { regexp: true, full: true })]
+    } else {
+        &[]
+    };
     let mut scratch = Scratch::default();
-    for (name, rules) in
-        [("search, compat", BodyRules::default()), ("search, fixed", BodyRules { regexp: true, full: true })]
-    {
+    for &(name, rules) in searches {
         let mut found = 0;
         let spent = of_thread(|| {
             for (raw, spelling) in &bodies.bodies {
@@ -240,11 +238,14 @@ pub fn repetition(
     let size = |these: &[&Line]| these.iter().map(|line| lines.bytes(line).len()).sum::<usize>();
     let mut stages = Stages::new(&prepared, &none);
     let all: Vec<&Line> = lines.all().iter().collect();
-    let spent = stages.pass(Stage::ALL, lines, &all, turn)?;
-    for (stage, spent) in Stage::ALL.into_iter().zip(spent) {
-        push(Group::Lines, "lines", None, stage.name(), spent, size(&all) as u64, all.len() as u64);
+    if choice.has(LINES) {
+        let spent = stages.pass(Stage::ALL, lines, &all, turn)?;
+        for (stage, spent) in Stage::ALL.into_iter().zip(spent) {
+            push(Group::Lines, "lines", None, stage.name(), spent, size(&all) as u64, all.len() as u64);
+        }
     }
-    for (cell, these) in lines.cells() {
+    let cells = if choice.has(CELLS) { lines.cells() } else { BTreeMap::new() };
+    for (cell, these) in cells {
         let bytes = size(&these);
         let passes = u32::try_from(LEAST.div_ceil(bytes.max(1)).min(1000)).unwrap_or(1);
         let mut total: [Spent; 3] = array::from_fn(|_| Spent::default());
@@ -312,7 +313,8 @@ mod tests {
         let lines = Lines::generate(&options).unwrap();
         let lists = Lists::load(&options.fingerprints).unwrap();
         let mut samples = Vec::new();
-        repetition(&lines, &Bodies::of(&lines).unwrap(), &lists, 0, &mut samples).unwrap();
+        let choice = Choice::new(&[], false).unwrap();
+        repetition(&lines, &Bodies::of(&lines).unwrap(), &lists, &choice, 0, &mut samples).unwrap();
         let count = |group| samples.iter().filter(|sample| sample.group == group).count();
         assert_eq!(count(Group::Lines), Stage::ALL.len());
         assert_eq!(count(Group::Cells), 3 * lines.cells().len());

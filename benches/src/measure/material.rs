@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use flate2::read::MultiGzDecoder;
+use anyhow::{Context, bail};
+use ooni_fastpath::can::decompress::Input;
+use ooni_fastpath::limits::Limits;
 use serde::Serialize;
 
 use crate::corpus::containers::{Format, Packing, write};
@@ -79,11 +79,67 @@ impl Lines {
     }
 }
 
-/// A folder of files that commands are run on.
+/// Lines that carry their uid.
+pub const WITH_UID: &str = "jsonl.gz with uids";
+/// Lines that do not.
+pub const WITHOUT_UID: &str = "jsonl.gz without uids";
+/// Postcans.
+pub const POSTCANS: &str = "postcans";
+/// Lines of the years up to 2020, which never carry uids.
+pub const JSON_LZ4: &str = "json.lz4";
+/// Archives of such lines.
+pub const TAR_LZ4: &str = "tar.lz4";
+/// YAML reports.
+pub const YAML_LZ4: &str = "yaml.lz4";
+
+/// A kind of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Kind {
+    /// What reports call it.
+    pub name: &'static str,
+    #[serde(skip)]
+    format: Format,
+    #[serde(skip)]
+    uid_in_line: bool,
+}
+
+/// All formats of the archive, and lines in both ways.
+pub const KINDS: [Kind; 6] = [
+    Kind { name: WITH_UID, format: Format::JsonlGz, uid_in_line: true },
+    Kind { name: WITHOUT_UID, format: Format::JsonlGz, uid_in_line: false },
+    Kind { name: POSTCANS, format: Format::Postcan, uid_in_line: false },
+    Kind { name: JSON_LZ4, format: Format::JsonLz4, uid_in_line: false },
+    Kind { name: TAR_LZ4, format: Format::TarLz4, uid_in_line: false },
+    Kind { name: YAML_LZ4, format: Format::YamlLz4, uid_in_line: false },
+];
+
+impl Kind {
+    /// Whether its files are LZ4, else gzip.
+    #[must_use]
+    pub const fn is_lz4(self) -> bool {
+        matches!(self.format, Format::JsonLz4 | Format::TarLz4 | Format::YamlLz4)
+    }
+
+    /// Reads such a file decompressed.
+    #[must_use]
+    pub fn input(self, file: File) -> Input {
+        let (bytes, ratio) = (Box::new(file), Limits::default().ratio);
+        if self.is_lz4() { Input::lz4(bytes, ratio) } else { Input::gzip(bytes, ratio) }
+    }
+
+    /// The day under which the generator puts such files, and the day after it.
+    #[must_use]
+    pub const fn days(self) -> [&'static str; 2] {
+        if self.is_lz4() { ["2020-10-20", "2020-10-21"] } else { ["2024-03-01", "2024-03-02"] }
+    }
+}
+
+/// A folder of files, under keys as the archive has them.
 #[derive(Clone, Debug, Serialize)]
 pub struct Files {
     /// What they are.
-    pub name: &'static str,
+    #[serde(flatten)]
+    pub kind: Kind,
     /// Where they are.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -102,36 +158,40 @@ pub struct Files {
     pub kinds: BTreeMap<&'static str, u64>,
 }
 
-/// Lines that carry their uid.
-pub const WITH_UID: &str = "jsonl.gz, uid in each line";
-/// Lines that do not.
-pub const WITHOUT_UID: &str = "jsonl.gz, no uids";
-/// Postcans.
-pub const POSTCANS: &str = "postcans";
+/// Cans of a folder of many.
+const CANS: u64 = 40;
+/// How hard the files are compressed.
+const LEVEL: u32 = 6;
 
-/// Makes the three folders of files.
+/// Makes a folder of many cans.
 ///
 /// # Errors
 /// When templates cannot be read or files not be written.
-pub fn folders(options: &Options, inside: &Path, level: u32) -> anyhow::Result<[Files; 3]> {
-    let lines = Packing { format: Format::JsonlGz, level, ..Packing::default() };
-    // What is no object ends a can for the reference, so cans have none.
-    let whole = Options { malformed: 0.0, ..options.clone() };
-    Ok([
-        folder(WITH_UID, options, &inside.join("with-uid"), &Packing { uid_in_line: true, ..lines.clone() })?,
-        folder(WITHOUT_UID, options, &inside.join("without-uid"), &lines)?,
-        folder(POSTCANS, &whole, &inside.join("postcans"), &Packing { format: Format::Postcan, ..lines })?,
-    ])
+pub fn many(kind: Kind, options: &Options, folder: &Path) -> anyhow::Result<Files> {
+    // What is no object ends a can for the reference, and what is no entry a report, so these have none.
+    let whole = matches!(kind.format, Format::Postcan | Format::YamlLz4);
+    let malformed = if whole { 0.0 } else { options.malformed };
+    written(kind, &Options { malformed, ..options.clone() }, folder, options.n.div_ceil(CANS))
 }
 
-fn folder(name: &'static str, options: &Options, folder: &Path, packing: &Packing) -> anyhow::Result<Files> {
-    let summary = write(options, folder, packing)?;
+/// Makes a folder of one can, one gzip member or LZ4 frame, with nothing broken or odd in it: some peers read no further.
+///
+/// # Errors
+/// When templates cannot be read or the file not be written.
+pub fn big(kind: Kind, options: &Options, folder: &Path) -> anyhow::Result<Files> {
+    written(kind, &Options { malformed: 0.0, odd: 0.0, ..options.clone() }, folder, u64::MAX)
+}
+
+fn written(kind: Kind, options: &Options, folder: &Path, per_file: u64) -> anyhow::Result<Files> {
+    let Kind { format, uid_in_line, .. } = kind;
+    let packing = Packing { format, per_file, level: LEVEL, uid_in_line, layout: true, ..Packing::default() };
+    let summary = write(options, folder, &packing)?;
     let mut bytes = 0;
     for path in &summary.files {
-        bytes += unpacked(path).with_context(|| path.display().to_string())?;
+        bytes += unpacked(kind, path).with_context(|| path.display().to_string())?;
     }
     Ok(Files {
-        name,
+        kind,
         folder: folder.to_owned(),
         count: summary.files.len(),
         files: summary.files,
@@ -143,9 +203,16 @@ fn folder(name: &'static str, options: &Options, folder: &Path, packing: &Packin
 }
 
 /// Size after decompression. Reading the file also puts it in the system's cache.
-#[expect(clippy::disallowed_methods, reason = "the file is our own")]
-fn unpacked(path: &Path) -> io::Result<u64> {
-    io::copy(&mut MultiGzDecoder::new(File::open(path)?), &mut io::sink())
+fn unpacked(kind: Kind, path: &Path) -> anyhow::Result<u64> {
+    let mut input = kind.input(File::open(path)?);
+    let (mut buffer, mut bytes) = (vec![0; 1 << 18], 0);
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(bytes),
+            Ok(more) => bytes += more as u64,
+            Err(broken) => bail!("{} at byte {}", broken.error, broken.at),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -173,10 +240,15 @@ mod tests {
     #[test]
     fn folders_of_the_same_measurements() {
         let inside = tempfile::tempdir().unwrap();
-        let options = Options { n: 40, ..Options::default() };
-        let [with, without, cans] = folders(&options, inside.path(), 1).unwrap();
-        assert_eq!([with.measurements, without.measurements, cans.measurements], [40; 3]);
-        assert!(with.bytes > without.bytes && without.bytes > without.compressed);
-        assert_eq!(without.bytes, Lines::generate(&options).unwrap().text.len() as u64);
+        let options = Options { n: 80, ..Options::default() };
+        for kind in KINDS {
+            let cans = many(kind, &options, &inside.path().join("many").join(kind.name)).unwrap();
+            assert_eq!((cans.count, cans.measurements), (40, 80), "{kind:?}");
+            assert!(cans.bytes > cans.compressed);
+            let big = big(kind, &options, &inside.path().join("big").join(kind.name)).unwrap();
+            assert_eq!((big.count, big.measurements), (1, 80), "{kind:?}");
+            let lines = Lines::generate(&options).unwrap().text.len() as u64;
+            assert!(kind.name != WITHOUT_UID || cans.bytes == lines, "{} {lines}", cans.bytes);
+        }
     }
 }

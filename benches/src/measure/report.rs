@@ -1,22 +1,27 @@
 //! The report of a run, Markdown, made of its samples alone.
 
+mod aims;
+mod series;
+
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-use super::commands::{COMPAT, FIXED, GZIP, IGZIP, IGZIP_PIPE, TWO_JOBS};
+use self::series::{Part, Series, Which, number, times};
+use super::commands::{IGZIP, Place, bare, names};
 use super::in_process::Stage;
 use super::machine::Machine;
-use super::material::{Files, POSTCANS, SIZES, WITH_UID, WITHOUT_UID};
+use super::material::{Files, SIZES, WITH_UID};
 use super::sample::{Group, Sample};
-use super::statistics::{Ratio, median, min, ratio};
-use super::{Run, commands};
+use super::stages::Step;
+use super::statistics::{median, ratio};
+use super::{Run, peers};
 
 const LEGEND: &str = "\
 Times are seconds of processor time, MB are 10⁶ bytes before compression. × is how many times as long
 as the first line of the table it takes: the median of the ratios within each repetition, and the ratio
 of the fastest repetitions.";
 
-/// The report.
+/// The report. What was not measured has no part in it, but for the aims.
 #[must_use]
 pub fn write(run: &Run, samples: &[Sample]) -> String {
     let mut out = String::new();
@@ -26,15 +31,31 @@ pub fn write(run: &Run, samples: &[Sample]) -> String {
 }
 
 fn sections(out: &mut String, run: &Run, samples: &[Sample]) -> fmt::Result {
+    let has = |group: Group| samples.iter().any(|sample| sample.group == group);
     head(out, run)?;
-    aims(out, samples)?;
-    stages(out, samples)?;
-    let tests: BTreeSet<&str> = samples.iter().filter_map(|sample| sample.test.as_deref()).collect();
-    cells(out, "test", samples, tests.into_iter().map(|name| (name, Part::Test(name))))?;
-    cells(out, "size", samples, SIZES.iter().map(|&(name, _)| (name, Part::Size(name))))?;
-    fingerprints(out, samples)?;
+    aims::write(out, samples)?;
+    if has(Group::Lines) {
+        lines(out, samples)?;
+    }
+    if has(Group::Cells) {
+        let tests: BTreeSet<&str> = samples.iter().filter_map(|sample| sample.test.as_deref()).collect();
+        cells(out, "test", samples, tests.into_iter().map(|name| (name, Part::Test(name))))?;
+        cells(out, "size", samples, SIZES.iter().map(|&(name, _)| (name, Part::Size(name))))?;
+    }
+    if has(Group::Fingerprints) {
+        fingerprints(out, samples)?;
+    }
+    if has(Group::Stages) {
+        stages(out, &run.files, samples)?;
+    }
     for files in &run.files {
-        of_commands(out, files, samples)?;
+        of_commands(out, (Place::Cans, files), samples)?;
+    }
+    for files in &run.big {
+        of_commands(out, (Place::Big, files), samples)?;
+    }
+    if has(Group::Peers) {
+        of_peers(out, run, samples)?;
     }
     Ok(())
 }
@@ -47,168 +68,20 @@ fn head(out: &mut String, run: &Run) -> fmt::Result {
     writeln!(out, "{} measurements, seed {}; repetitions: {}.", run.n, run.seed, run.repetitions)?;
     writeln!(out, "{LEGEND}")?;
     if !run.missing.is_empty() {
-        writeln!(out, "\nNot on this machine: {}.", run.missing.join(", "))?;
+        let missing: Vec<&str> = run.missing.iter().map(String::as_str).collect();
+        writeln!(out, "\nNot on this machine: {}.", missing.join(", "))?;
     }
-    if run.files.is_empty() {
+    if run.without_commands {
         writeln!(out, "\nCommands were left out.")?;
     }
     Ok(())
 }
 
-/// Which samples.
-#[derive(Clone, Copy)]
-struct Which<'a> {
-    group: Group,
-    input: Option<&'a str>,
-    part: Part<'a>,
-}
-
-#[derive(Clone, Copy)]
-enum Part<'a> {
-    All,
-    Test(&'a str),
-    Size(&'a str),
-}
-
-impl<'a> Which<'a> {
-    const fn all(group: Group, input: &'a str) -> Self {
-        Self { group, input: Some(input), part: Part::All }
-    }
-
-    fn has(&self, sample: &Sample) -> bool {
-        let part = match self.part {
-            Part::All => true,
-            Part::Test(test) => sample.test.as_deref() == Some(test),
-            Part::Size(size) => sample.size == Some(size),
-        };
-        part && sample.group == self.group && self.input.is_none_or(|input| sample.input == input)
-    }
-}
-
-/// One thing on one input, repetition by repetition; cells of a part are added up.
-struct Series {
-    cpu: Vec<f64>,
-    wall: Vec<f64>,
-    bytes: f64,
-    measurements: f64,
-}
-
-impl Series {
-    fn of(samples: &[Sample], which: Which<'_>, what: &str) -> Option<Self> {
-        let mut series = Self { cpu: Vec::new(), wall: Vec::new(), bytes: 0.0, measurements: 0.0 };
-        for sample in samples.iter().filter(|sample| which.has(sample) && sample.what == what) {
-            let at = sample.repetition as usize;
-            if series.cpu.len() <= at {
-                series.cpu.resize(at + 1, 0.0);
-                series.wall.resize(at + 1, 0.0);
-            }
-            series.cpu[at] += sample.spent.cpu;
-            series.wall[at] += sample.spent.wall;
-            if at == 0 {
-                series.bytes += sample.bytes as f64;
-                series.measurements += sample.measurements as f64;
-            }
-        }
-        (!series.cpu.is_empty()).then_some(series)
-    }
-
-    fn median(&self) -> f64 {
-        median(&self.cpu).unwrap_or(f64::NAN)
-    }
-
-    fn min(&self) -> f64 {
-        min(&self.cpu).unwrap_or(f64::NAN)
-    }
-
-    fn megabytes_per_second(&self) -> String {
-        number(self.bytes / 1e6 / self.median())
-    }
-
-    fn measurements_per_second(&self) -> String {
-        number(self.measurements / self.median())
-    }
-
-    fn to(&self, base: &Self) -> Option<Ratio> {
-        ratio(&self.cpu, &base.cpu)
-    }
-}
-
-/// Three digits, thousands set apart: `1.23`, `12.3`, `123`, `12 300`.
-fn number(value: f64) -> String {
-    if !value.is_finite() {
-        return "–".into();
-    }
-    let digits = match value.abs() {
-        x if x < 0.000_995 => return format!("{value:.2e}"),
-        x if x < 0.0995 => 4,
-        x if x < 0.995 => 3,
-        x if x < 9.95 => 2,
-        x if x < 99.5 => 1,
-        _ => 0,
-    };
-    let text = format!("{value:.digits$}");
-    if digits > 0 || text.len() < 5 {
-        return text;
-    }
-    let mut apart = String::new();
-    for (at, digit) in text.chars().enumerate() {
-        if at > 0 && (text.len() - at).is_multiple_of(3) && digit != '-' {
-            apart.push(' ');
-        }
-        apart.push(digit);
-    }
-    apart
-}
-
-/// Both ratios as cells of a table.
-fn times(ratio: Option<Ratio>) -> String {
-    ratio.map_or("– | –".into(), |ratio| format!("{:.2} | {:.2}", ratio.median, ratio.of_minima))
-}
-
-fn aims(out: &mut String, samples: &[Sample]) -> fmt::Result {
-    let lines = Which::all(Group::Lines, "lines");
-    let commands = |input| Which::all(Group::Commands, input);
-    let skip = Stage::Skip.name();
-    let aims = [
-        ("bytes → row, fixed rules, to IgnoredAny", Some(1.5), lines, Stage::Fixed.name(), skip),
-        ("bytes → row, compat rules, to IgnoredAny", Some(1.5), lines, Stage::Compat.name(), skip),
-        ("postcans → rows, to igzip -dc", Some(2.5), commands(POSTCANS), FIXED, IGZIP),
-        ("jsonl.gz with uids → rows, to igzip -dc", Some(2.5), commands(WITH_UID), FIXED, IGZIP),
-        ("jsonl.gz without uids → rows, to igzip -dc", None, commands(WITHOUT_UID), FIXED, IGZIP),
-    ];
-    writeln!(out, "\n## Aims\n")?;
-    writeln!(out, "| One core | at most | × median | × of minima | |")?;
-    writeln!(out, "|---|---:|---:|---:|---|")?;
-    for (name, limit, which, what, base) in aims {
-        let ratio = Series::of(samples, which, what)
-            .zip(Series::of(samples, which, base))
-            .and_then(|(series, base)| series.to(&base));
-        let verdict = match (limit, ratio) {
-            (_, None) => "not measured",
-            (None, _) => "no aim",
-            (Some(limit), Some(ratio)) if ratio.median <= limit => "met",
-            _ => "missed",
-        };
-        let limit = limit.map_or(String::new(), |limit| format!("{limit:.1}"));
-        writeln!(out, "| {name} | {limit} | {} | {verdict} |", times(ratio))?;
-    }
-    let series = |input, what| Series::of(samples, commands(input), what);
-    if let (Some(without), Some(with), Some(igzip)) =
-        (series(WITHOUT_UID, FIXED), series(WITH_UID, FIXED), series(WITHOUT_UID, IGZIP))
-    {
-        let of_minima = (without.min() - with.min()) / igzip.min();
-        let id: Vec<f64> = without.cpu.iter().zip(&with.cpu).map(|(without, with)| without - with).collect();
-        let ratio = ratio(&id, &igzip.cpu).map(|ratio| Ratio { of_minima, ..ratio });
-        writeln!(out, "| the trivial id of lines without uid, to igzip -dc | | {} | no aim |", times(ratio))?;
-    }
-    Ok(())
-}
-
-fn stages(out: &mut String, samples: &[Sample]) -> fmt::Result {
+fn lines(out: &mut String, samples: &[Sample]) -> fmt::Result {
     let lines = Which::all(Group::Lines, "lines");
     writeln!(out, "\n## Bytes to rows, one thread\n")?;
     let names: Vec<&str> = Stage::ALL.iter().map(|stage| stage.name()).collect();
-    table(out, samples, lines, &names, Stage::Skip.name(), false)
+    table(out, samples, lines, &names, Stage::Skip.name())
 }
 
 fn fingerprints(out: &mut String, samples: &[Sample]) -> fmt::Result {
@@ -224,39 +97,122 @@ fn fingerprints(out: &mut String, samples: &[Sample]) -> fmt::Result {
     }
     writeln!(out, "Search in response bodies, undecoded, by itself; here the measurements are bodies:\n")?;
     let bodies = Which::all(Group::Fingerprints, "bodies");
-    table(out, samples, bodies, &["search, compat", "search, fixed"], "search, compat", false)
+    table(out, samples, bodies, &["search, compat", "search, fixed"], "search, compat")
 }
 
-fn of_commands(out: &mut String, files: &Files, samples: &[Sample]) -> fmt::Result {
-    let Files { name, count, measurements, compressed, bytes, .. } = files;
-    writeln!(out, "\n## Commands: {name}\n")?;
+/// One line a stage, one column a format: the ratios to the decompression of `fastpath` and to that of another program.
+fn stages(out: &mut String, all: &[Files], samples: &[Sample]) -> fmt::Result {
+    writeln!(out, "\n## Files to rows by stage, one thread\n")?;
+    writeln!(
+        out,
+        "Each does what those above it do and one thing more. The first × is to decompression in this process, the"
+    )?;
+    writeln!(out, "second to that by `igzip -dc` or `lz4 -dc` of the same files, where commands were measured too.\n")?;
+    for files in all {
+        let name = files.kind.name;
+        let which = Which::all(Group::Stages, name);
+        let series = |step: Step| Series::of(samples, which, step.name());
+        let Some(base) = series(Step::Decompress) else { continue };
+        let bare = Series::of(samples, Which::all(Group::Commands, name), bare(files.kind));
+        writeln!(out, "| {name} | median, s | MB/s | measurements/s | × decompress | × bare |")?;
+        writeln!(out, "|---|---:|---:|---:|---:|---:|")?;
+        for step in Step::ALL {
+            let Some(series) = series(step) else { continue };
+            let to = |base: &Series| series.to(base).map_or("–".into(), |ratio| format!("{:.2}", ratio.median));
+            let (seconds, bytes) = (number(series.median()), series.megabytes_per_second());
+            let (per_second, own) = (series.measurements_per_second(), to(&base));
+            let bare = bare.as_ref().map_or("–".into(), to);
+            writeln!(out, "| {} | {seconds} | {bytes} | {per_second} | {own} | {bare} |", step.name())?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn of_commands(out: &mut String, (place, files): (Place, &Files), samples: &[Sample]) -> fmt::Result {
+    let Files { kind, count, measurements, compressed, bytes, .. } = files;
+    let which = Which::all(place.group(), kind.name);
+    let base = Series::of(samples, which, bare(*kind));
+    let rows: Vec<(&str, Series)> = [bare(*kind)]
+        .into_iter()
+        .chain(names(place, *kind).filter(|&name| name != bare(*kind)))
+        .filter_map(|name| Some((name, Series::of(samples, which, name)?)))
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let title = if place == Place::Big { "one large " } else { "" };
+    writeln!(out, "\n## Commands: {title}{}\n", kind.name)?;
     let sizes = [*bytes, *compressed].map(|bytes| number(bytes as f64 / 1e6));
-    writeln!(out, "{measurements} measurements, {} MB, compressed {} MB in {count} files.\n", sizes[0], sizes[1])?;
-    let all = [IGZIP, IGZIP_PIPE, GZIP, FIXED, COMPAT, TWO_JOBS];
-    table(out, samples, Which::all(Group::Commands, name), &all, commands::IGZIP, true)
+    writeln!(out, "{measurements} measurements, {} MB, compressed {} MB in {count} files.", sizes[0], sizes[1])?;
+    writeln!(
+        out,
+        "MB, compressed MB and measurements are those a second that passed; the last × is of time that passed.\n"
+    )?;
+    writeln!(
+        out,
+        "| | median, s | min, s | passed, s | MB/s | compressed | measurements/s | peak, MB | × median | × of minima | × passed |"
+    )?;
+    writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
+    for (name, series) in rows {
+        let passed = median(&series.wall).unwrap_or(f64::NAN);
+        let [bytes, compressed] = [series.bytes, series.compressed].map(|bytes| number(bytes / 1e6 / passed));
+        let (per_second, peak) = (number(series.measurements / passed), megabytes(series.peak));
+        let ratio = times(base.as_ref().and_then(|base| series.to(base)));
+        let of_passed = base.as_ref().and_then(|base| series.passed_to(base));
+        let of_passed = of_passed.map_or("–".into(), |ratio| format!("{:.2}", ratio.median));
+        let (seconds, least, passed) = (number(series.median()), number(series.min()), number(passed));
+        writeln!(
+            out,
+            "| {name} | {seconds} | {least} | {passed} | {bytes} | {compressed} | {per_second} | {peak} | {ratio} | {of_passed} |"
+        )?;
+    }
+    Ok(())
 }
 
-fn table(
-    out: &mut String,
-    samples: &[Sample],
-    which: Which<'_>,
-    names: &[&str],
-    base: &str,
-    wall: bool,
-) -> fmt::Result {
-    let (title, line) = if wall { (" passed, s |", "---:|") } else { ("", "") };
-    writeln!(out, "| | median, s | min, s |{title} MB/s | measurements/s | × median | × of minima |")?;
-    writeln!(out, "|---|---:|---:|{line}---:|---:|---:|---:|")?;
+fn megabytes(bytes: Option<u64>) -> String {
+    bytes.map_or("–".into(), |bytes| number(bytes as f64 / 1e6))
+}
+
+fn of_peers(out: &mut String, run: &Run, samples: &[Sample]) -> fmt::Result {
+    writeln!(out, "\n## Three fields by other programs\n")?;
+    writeln!(
+        out,
+        "`probe_cc`, `test_name` and `test_keys.blocking` out of one large {WITH_UID}, without anything broken,"
+    )?;
+    writeln!(out, "one thread. The last × is without starting the program and loading its library.\n")?;
+    writeln!(out, "| | rows | median, s | min, s | peak, MB | × median | × of minima | × query |")?;
+    writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|")?;
+    let which = Which::all(Group::Peers, WITH_UID);
+    let base = Series::of(samples, which, IGZIP);
+    for name in [IGZIP].into_iter().chain(peers::names()) {
+        let Some(series) = Series::of(samples, which, name) else {
+            // Which were left out by choice is not said; what is not there is.
+            if let Some(missing) = run.missing.iter().find(|missing| missing.starts_with(name)) {
+                writeln!(out, "| {missing} | absent | | | | | | |")?;
+            }
+            continue;
+        };
+        let rows = series.lines_out.map_or(String::new(), |rows| number(rows as f64));
+        let query = base.as_ref().and_then(|base| ratio(&series.query, &base.cpu));
+        let query = query.map_or("–".into(), |ratio| format!("{:.2}", ratio.median));
+        let ratio = times(base.as_ref().and_then(|base| series.to(base)));
+        let (seconds, least, peak) = (number(series.median()), number(series.min()), megabytes(series.peak));
+        writeln!(out, "| {name} | {rows} | {seconds} | {least} | {peak} | {ratio} | {query} |")?;
+    }
+    Ok(())
+}
+
+fn table(out: &mut String, samples: &[Sample], which: Which<'_>, names: &[&str], base: &str) -> fmt::Result {
+    writeln!(out, "| | median, s | min, s | MB/s | measurements/s | × median | × of minima |")?;
+    writeln!(out, "|---|---:|---:|---:|---:|---:|---:|")?;
     let base = Series::of(samples, which, base);
     for name in names {
         let Some(series) = Series::of(samples, which, name) else { continue };
-        write!(out, "| {name} | {} | {} |", number(series.median()), number(series.min()))?;
-        if wall {
-            write!(out, " {} |", number(median(&series.wall).unwrap_or(f64::NAN)))?;
-        }
-        let ratio = base.as_ref().and_then(|base| series.to(base));
+        let ratio = times(base.as_ref().and_then(|base| series.to(base)));
         let (bytes, measurements) = (series.megabytes_per_second(), series.measurements_per_second());
-        writeln!(out, " {bytes} | {measurements} | {} |", times(ratio))?;
+        let (seconds, least) = (number(series.median()), number(series.min()));
+        writeln!(out, "| {name} | {seconds} | {least} | {bytes} | {measurements} | {ratio} |")?;
     }
     Ok(())
 }
@@ -268,12 +224,12 @@ fn cells<'a>(
     parts: impl Iterator<Item = (&'a str, Part<'a>)>,
 ) -> fmt::Result {
     writeln!(out, "\n## Bytes to rows by {title}\n")?;
-    writeln!(out, "MB/s and measurements/s are of rows by the fixed rules.\n")?;
+    writeln!(out, "MB/s, measurements/s and microseconds a measurement are of rows by the fixed rules.\n")?;
     writeln!(
         out,
-        "| | measurements | kB each | IgnoredAny, MB/s | MB/s | measurements/s | × median | × of minima | × compat |"
+        "| | measurements | kB each | IgnoredAny, MB/s | MB/s | measurements/s | µs each | × median | × of minima | × compat |"
     )?;
-    writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
+    writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
     for (name, part) in parts {
         let which = Which { group: Group::Cells, input: None, part };
         let series = |stage: Stage| Series::of(samples, which, stage.name());
@@ -286,8 +242,12 @@ fn cells<'a>(
         let (count, each) = (fixed.measurements, number(fixed.bytes / 1e3 / fixed.measurements));
         let skipped = skip.megabytes_per_second();
         let (bytes, per_second) = (fixed.megabytes_per_second(), fixed.measurements_per_second());
+        let micros = number(fixed.median() * 1e6 / fixed.measurements);
         let ratio = times(fixed.to(&skip));
-        writeln!(out, "| {name} | {count} | {each} | {skipped} | {bytes} | {per_second} | {ratio} | {compat} |")?;
+        writeln!(
+            out,
+            "| {name} | {count} | {each} | {skipped} | {bytes} | {per_second} | {micros} | {ratio} | {compat} |"
+        )?;
     }
     Ok(())
 }
@@ -295,21 +255,13 @@ fn cells<'a>(
 #[cfg(test)]
 mod tests {
     use super::super::clock::Spent;
+    use super::super::commands::SCORE;
+    use super::super::material::{KINDS, big};
     use super::*;
+    use crate::corpus::Options;
 
     fn sample(group: Group, input: &str, what: &str, repetition: u32, cpu: f64) -> Sample {
-        Sample {
-            group,
-            input: input.into(),
-            test: None,
-            size: None,
-            what: what.into(),
-            repetition,
-            spent: Spent { cpu, wall: cpu },
-            bytes: 1_000_000,
-            measurements: 100,
-            lines_out: None,
-        }
+        Sample::new(group, input, what, repetition, Spent { cpu, wall: cpu }, 1_000_000, 100)
     }
 
     fn run() -> Run {
@@ -323,35 +275,30 @@ mod tests {
             commit: text(),
             load: text(),
         };
-        Run { machine, n: 100, seed: 1, repetitions: 2, files: Vec::new(), missing: vec![IGZIP] }
+        let missing = [String::from("chdb")].into();
+        let (files, big) = (Vec::new(), Vec::new());
+        Run { machine, n: 100, seed: 1, repetitions: 2, files, big, missing, without_commands: false }
     }
 
     #[test]
-    fn numbers() {
-        let given = [0.000_123_4, 0.012_34, 0.5, 1.234, 99.44, 123.4, 1234.0, 12_345.0, 1_234_567.0, f64::NAN];
-        let wanted = ["1.23e-4", "0.0123", "0.500", "1.23", "99.4", "123", "1234", "12 345", "1 234 567", "–"];
-        assert_eq!(given.map(number), wanted);
-    }
-
-    #[test]
-    fn aims_are_judged_by_the_median() {
-        let mut samples = Vec::new();
-        for (repetition, (fixed, skip)) in (0..).zip([(1.4, 1.0), (4.2, 3.0), (2.0, 1.0)]) {
-            samples.push(sample(Group::Lines, "lines", Stage::Fixed.name(), repetition, fixed));
-            samples.push(sample(Group::Lines, "lines", Stage::Compat.name(), repetition, 2.0 * skip));
-            samples.push(sample(Group::Lines, "lines", Stage::Skip.name(), repetition, skip));
-            samples.push(sample(Group::Commands, WITH_UID, FIXED, repetition, 2.0));
-            samples.push(sample(Group::Commands, WITHOUT_UID, FIXED, repetition, 5.0));
-            samples.push(sample(Group::Commands, WITHOUT_UID, IGZIP, repetition, 1.0));
-        }
-        let report = write(&run(), &samples);
+    fn files_and_peers() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = big(KINDS[0], &Options { n: 40, ..Options::default() }, folder.path()).unwrap();
+        let of = |group, what, cpu| Sample {
+            compressed: Some(500_000),
+            peak: Some(20_000_000),
+            ..sample(group, WITH_UID, what, 0, cpu)
+        };
+        let mut samples = vec![of(Group::Commands, SCORE, 2.0), of(Group::Commands, IGZIP, 0.5)];
+        samples.extend([of(Group::Peers, IGZIP, 0.5), of(Group::Stages, "decompress", 1.0)]);
+        samples
+            .extend([of(Group::Stages, "write", 2.5), Sample { query: Some(2.0), ..of(Group::Peers, "orjson", 3.0) }]);
+        let report = write(&Run { files: vec![files], ..run() }, &samples);
         for line in [
-            "| bytes → row, fixed rules, to IgnoredAny | 1.5 | 1.40 | 1.40 | met |",
-            "| bytes → row, compat rules, to IgnoredAny | 1.5 | 2.00 | 2.00 | missed |",
-            "| postcans → rows, to igzip -dc | 2.5 | – | – | not measured |",
-            "| jsonl.gz without uids → rows, to igzip -dc |  | 5.00 | 5.00 | no aim |",
-            "| the trivial id of lines without uid, to igzip -dc | | 3.00 | 3.00 | no aim |",
-            "| IgnoredAny | 1.00 | 1.00 | 1.00 | 100 | 1.00 | 1.00 |",
+            "| fastpath score --jobs 1 | 2.00 | 2.00 | 2.00 | 0.500 | 0.250 | 50.0 | 20.0 | 4.00 | 4.00 | 4.00 |",
+            "| write | 2.50 | 0.400 | 40.0 | 2.50 | 5.00 |",
+            "| orjson |  | 3.00 | 3.00 | 20.0 | 6.00 | 6.00 | 4.00 |",
+            "| chdb | absent | | | | | | |",
         ] {
             assert!(report.lines().any(|l| l == line), "{line}\n{report}");
         }
@@ -368,7 +315,7 @@ mod tests {
             }
         }
         let report = write(&run(), &samples);
-        let line = "| dash | 200 | 10.0 | 0.500 | 0.250 | 25.0 | 2.00 | 2.00 | 1.00 |";
+        let line = "| dash | 200 | 10.0 | 0.500 | 0.250 | 25.0 | 40 000 | 2.00 | 2.00 | 1.00 |";
         assert!(report.lines().any(|l| l == line), "{report}");
     }
 }

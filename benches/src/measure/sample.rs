@@ -14,8 +14,14 @@ pub enum Group {
     Cells,
     /// The fingerprints by themselves, in this process.
     Fingerprints,
-    /// Commands.
+    /// From many files to rows, in this process.
+    Stages,
+    /// Commands on many files.
     Commands,
+    /// Commands on one large file.
+    Big,
+    /// Other programs on one large file of lines.
+    Peers,
 }
 
 /// One repetition.
@@ -42,7 +48,46 @@ pub struct Sample {
     pub bytes: u64,
     /// Measurements in the input.
     pub measurements: u64,
+    /// Bytes of the input as it lies there, of files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compressed: Option<u64>,
+    /// The most memory in bytes, of commands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak: Option<u64>,
     /// Lines that came out, of commands whose output was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines_out: Option<u64>,
+    /// Processor time without that of getting ready, of programs that say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<f64>,
+}
+
+impl Sample {
+    /// One of all measurements of an input, with nothing that only some have.
+    #[must_use]
+    pub fn new(
+        group: Group,
+        input: &str,
+        what: &str,
+        repetition: u32,
+        spent: Spent,
+        bytes: u64,
+        measurements: u64,
+    ) -> Self {
+        Self {
+            group,
+            input: input.to_owned(),
+            test: None,
+            size: None,
+            what: what.to_owned(),
+            repetition,
+            spent,
+            bytes,
+            measurements,
+            compressed: None,
+            peak: None,
+            lines_out: None,
+            query: None,
+        }
+    }
 }

@@ -14,6 +14,9 @@ pub const MAX_DEPTH: usize = 1024;
 /// More decimal digits than this make an integer an error (scoring spec §2).
 const MAX_DIGITS: usize = 4300;
 
+/// Nodes that a reader keeps room for; they take 1 MiB.
+const KEPT: usize = 64 << 10;
+
 /// What the reader refuses although the reference might read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -26,9 +29,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 200 MiB, 1024 levels, 16 Mi values (256 MiB of memory).
+    /// 200 MiB, 1024 levels, 8 Mi values (128 MiB of memory).
     fn default() -> Self {
-        Limits { bytes: 200 << 20, depth: MAX_DEPTH, values: 16 << 20 }
+        Limits { bytes: 200 << 20, depth: MAX_DEPTH, values: 8 << 20 }
     }
 }
 
@@ -80,6 +83,12 @@ impl Reader {
     /// A reader with limits of the caller's. A depth beyond [`MAX_DEPTH`] is taken as that.
     pub fn with_limits(limits: Limits) -> Reader {
         Reader { limits: Limits { depth: limits.depth.min(MAX_DEPTH), ..limits }, ..Reader::default() }
+    }
+
+    /// Gives back the memory that only an uncommonly large text needed.
+    pub fn shrink(&mut self) {
+        self.nodes.clear();
+        self.nodes.shrink_to(KEPT);
     }
 
     /// Reads a normalized measurement (`normalize::Report::entry`): JSON that may hold values of [`Kind::Foreign`],

@@ -1,0 +1,80 @@
+//! What is to be measured: everything, or what was named.
+
+use anyhow::bail;
+
+use super::commands::Place;
+use super::material::KINDS;
+use super::{commands, peers};
+
+/// All lines in this process.
+pub const LINES: &str = "lines";
+/// The same by test and size.
+pub const CELLS: &str = "cells";
+/// Fingerprints by themselves.
+pub const FINGERPRINTS: &str = "fingerprints";
+/// The way from files to rows in this process.
+pub const STAGES: &str = "stages";
+/// Other programs.
+pub const PEERS: &str = "peers";
+
+/// The names of what is to be measured: `lines`, `stages/tar.lz4`, `cans/postcans/fastpath score --jobs 1`.
+#[derive(Clone, Debug)]
+pub struct Choice(Vec<String>);
+
+impl Choice {
+    /// Everything that there is, or those whose names have one of these texts in them.
+    ///
+    /// # Errors
+    /// When one of them is in no name.
+    pub fn new(only: &[String], with_commands: bool) -> anyhow::Result<Self> {
+        let mut names = all(with_commands);
+        if let Some(unknown) = only.iter().find(|text| !names.iter().any(|name| name.contains(text.as_str()))) {
+            bail!("nothing to measure has {unknown:?} in its name; there are:\n{}", names.join("\n"));
+        }
+        names.retain(|name| only.is_empty() || only.iter().any(|text| name.contains(text.as_str())));
+        Ok(Self(names))
+    }
+
+    /// Whether something whose name begins like that is to be measured.
+    #[must_use]
+    pub fn has(&self, beginning: &str) -> bool {
+        self.0.iter().any(|name| name.starts_with(beginning))
+    }
+}
+
+fn all(with_commands: bool) -> Vec<String> {
+    let mut names: Vec<String> = [LINES, CELLS, FINGERPRINTS].map(str::to_owned).into();
+    names.extend(KINDS.iter().map(|kind| format!("{STAGES}/{}", kind.name)));
+    if with_commands {
+        for place in [Place::Cans, Place::Big] {
+            for kind in KINDS {
+                names.extend(commands::names(place, kind).map(|what| format!("{}/{}/{what}", place.name(), kind.name)));
+            }
+        }
+        names.extend(peers::names().map(|name| format!("{PEERS}/{name}")));
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choice(only: &[&str]) -> anyhow::Result<Choice> {
+        Choice::new(&only.iter().map(|&text| text.to_owned()).collect::<Vec<_>>(), true)
+    }
+
+    #[test]
+    fn everything_or_what_is_named() {
+        let everything = choice(&[]).unwrap();
+        assert!(
+            [LINES, "stages/yaml.lz4", "cans/postcans/", "big/tar.lz4/", "peers/jq"].iter().all(|n| everything.has(n))
+        );
+        let some = choice(&["postcans/fastpath score", "lines"]).unwrap();
+        assert!(some.has(LINES) && some.has("cans/postcans/") && some.has("big/postcans/"));
+        assert!(!some.has("cans/tar.lz4") && !some.has(PEERS) && !some.has("cans/postcans/fastpath rerun"));
+        let error = choice(&["lines", "postcan5"]).unwrap_err().to_string();
+        assert!(error.contains("postcan5") && error.contains("\nstages/postcans\n"), "{error}");
+        assert!(!Choice::new(&[], false).unwrap().has("cans"));
+    }
+}

@@ -1,0 +1,228 @@
+//! From files to rows in this process, on one thread, stage by stage: what each part of `fastpath` costs.
+//!
+//! A stage does what those before it do and one thing more. All stages run over a file before the next file comes.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use anyhow::{Context, bail};
+use ooni_core::fingerprint::Fingerprints;
+use ooni_core::json::Reader;
+use ooni_core::rules::{Rules, Ruleset};
+use ooni_fastpath::batch::{Batch, TARGET};
+use ooni_fastpath::can::Filled;
+use ooni_fastpath::limits::Limits;
+use ooni_fastpath::pipeline::{self, Plan};
+use ooni_fastpath::sink::{Jsonl, Silent, Sink};
+use ooni_fastpath::source::local::Walked;
+use ooni_fastpath::worker::Scoring;
+
+use super::clock::{Spent, of_thread};
+use super::material::{Files, Kind};
+use super::sample::{Group, Sample};
+
+/// What is done to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Its bytes are read.
+    Read,
+    /// They are decompressed.
+    Decompress,
+    /// And cut into measurements; YAML also becomes JSON here.
+    Split,
+    /// And these read into trees.
+    Parse,
+    /// And become rows, without fingerprints.
+    Score,
+    /// With fingerprints.
+    Match,
+    /// And the rows are written as lines of JSON, to memory.
+    Write,
+}
+
+impl Step {
+    /// All, in order.
+    pub const ALL: [Self; 7] =
+        [Self::Read, Self::Decompress, Self::Split, Self::Parse, Self::Score, Self::Match, Self::Write];
+
+    /// What reports call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Decompress => "decompress",
+            Self::Split => "split",
+            Self::Parse => "parse",
+            Self::Score => "score",
+            Self::Match => "match fingerprints",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// Decompressed at once; a batch of `fastpath` has as much text.
+const TEXT: usize = TARGET / 4;
+
+/// Does the steps.
+struct Steps<'f> {
+    buffer: Vec<u8>,
+    batch: Batch,
+    reader: Reader,
+    none: Scoring<'f>,
+    lists: Scoring<'f>,
+    ruleset: Ruleset,
+    read: Arc<AtomicU64>,
+    measurements: u64,
+}
+
+impl<'f> Steps<'f> {
+    fn new(lists: &'f Fingerprints, none: &'f Fingerprints) -> Self {
+        Self {
+            buffer: vec![0; TEXT],
+            batch: Batch::new(TEXT),
+            reader: Reader::with_limits(Limits::default().json()),
+            none: Scoring::new(none, Rules::Fixed),
+            lists: Scoring::new(lists, Rules::Fixed),
+            ruleset: Ruleset::new(Rules::Fixed, lists.list_sha256()),
+            read: Arc::default(),
+            measurements: 0,
+        }
+    }
+
+    /// Adds to `measurements` where they are counted anyway.
+    fn work(&mut self, step: Step, kind: Kind, path: &PathBuf) -> anyhow::Result<()> {
+        match step {
+            Step::Read => self.read(path),
+            Step::Decompress => self.decompress(kind, path),
+            Step::Split => self.split(path, false),
+            Step::Parse => self.split(path, true),
+            Step::Score => self.score(path, self.none, &|| Box::new(Silent)),
+            Step::Match => self.score(path, self.lists, &|| Box::new(Silent)),
+            Step::Write => {
+                let ruleset = self.ruleset.clone();
+                self.score(path, self.lists, &|| Box::new(Jsonl::new(&ruleset)))
+            }
+        }
+    }
+
+    fn read(&mut self, path: &Path) -> anyhow::Result<()> {
+        let mut file = File::open(path)?;
+        while file.read(&mut self.buffer)? > 0 {}
+        Ok(())
+    }
+
+    fn decompress(&mut self, kind: Kind, path: &Path) -> anyhow::Result<()> {
+        let mut input = kind.input(File::open(path)?);
+        loop {
+            match input.read(&mut self.buffer) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(broken) => bail!("{} at byte {}", broken.error, broken.at),
+            }
+        }
+    }
+
+    fn split(&mut self, path: &PathBuf, parse: bool) -> anyhow::Result<()> {
+        let found = Walked::paths(slice::from_ref(path)).files.pop().context("no file")?;
+        let mut opened = found.open(&Limits::default(), &self.read).context("nothing to read")?;
+        let Self { batch, reader, .. } = self;
+        loop {
+            let filled = opened.can.fill(batch);
+            if batch.is_cramped() {
+                batch.let_grow();
+                continue;
+            }
+            for entry in batch.entries().iter().filter(|entry| entry.trouble.is_none()) {
+                let text = batch.text(entry);
+                if parse {
+                    black_box(reader.read(text).is_ok());
+                } else {
+                    black_box(text);
+                }
+            }
+            batch.clear();
+            if filled == Filled::Done {
+                return Ok(());
+            }
+        }
+    }
+
+    fn score(
+        &mut self,
+        path: &PathBuf,
+        scoring: Scoring<'f>,
+        sink: &(dyn Fn() -> Box<dyn Sink> + Sync),
+    ) -> anyhow::Result<()> {
+        let stop = AtomicBool::new(false);
+        let plan = Plan { scoring: &scoring, jobs: 1, sink, stop: &stop, read: &self.read };
+        let supply = Box::new(Walked::paths(slice::from_ref(path)).files.into_iter());
+        let measurements = &mut self.measurements;
+        pipeline::run(&plan, supply, &mut |piece| {
+            black_box(&piece.done.out);
+            *measurements += piece.done.counts.all().accepted;
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
+
+/// One more repetition of all steps over all files of a folder.
+///
+/// # Errors
+/// When a file cannot be read, or other measurements come out of it than went in.
+pub fn repetition(
+    lists: &Fingerprints,
+    files: &Files,
+    repetition: u32,
+    samples: &mut Vec<Sample>,
+) -> anyhow::Result<()> {
+    let none = Fingerprints::empty();
+    let mut steps = Steps::new(lists, &none);
+    let mut spent = [Spent::default(); Step::ALL.len()];
+    for (at, path) in files.files.iter().enumerate() {
+        for next in 0..Step::ALL.len() {
+            let step = (next + at + repetition as usize) % Step::ALL.len();
+            let mut result = Ok(());
+            spent[step] += of_thread(|| result = steps.work(Step::ALL[step], files.kind, path))?;
+            result.with_context(|| path.display().to_string())?;
+        }
+    }
+    let (wanted, got) = (3 * files.measurements, steps.measurements);
+    if got != wanted {
+        bail!("{}: {got} measurements came out, {wanted} were in the files", files.kind.name);
+    }
+    for (step, spent) in Step::ALL.into_iter().zip(spent) {
+        let (bytes, measurements) = (files.bytes, files.measurements);
+        let sample = Sample::new(Group::Stages, files.kind.name, step.name(), repetition, spent, bytes, measurements);
+        samples.push(Sample { compressed: Some(files.compressed), ..sample });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::Options;
+    use crate::measure::in_process::Lists;
+    use crate::measure::material::{KINDS, many};
+
+    #[test]
+    fn every_step_of_every_format() {
+        let options = Options { n: 60, ..Options::default() };
+        let lists = Lists::load(&options.fingerprints).unwrap().prepare().unwrap();
+        for kind in KINDS {
+            let folder = tempfile::tempdir().unwrap();
+            let files = many(kind, &options, folder.path()).unwrap();
+            let mut samples = Vec::new();
+            repetition(&lists, &files, 0, &mut samples).unwrap();
+            let names: Vec<&str> = samples.iter().map(|sample| sample.what.as_str()).collect();
+            assert_eq!(names, Step::ALL.map(Step::name));
+            assert!(samples.iter().all(|sample| sample.measurements == 60 && sample.spent.cpu > 0.0));
+        }
+    }
+}
