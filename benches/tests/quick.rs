@@ -1,5 +1,7 @@
 //! The benchmark program runs to its end. Nothing is said here about speed.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
