@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod limits;
 pub mod rerun;
 pub mod score;
+pub mod scoring;
 
 pub use self::fetch::Fetch;
 pub use self::rerun::Rerun;

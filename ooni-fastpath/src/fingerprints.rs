@@ -35,6 +35,14 @@ pub enum Error {
     Wrong(#[from] LoadError),
 }
 
+/// The lists of a folder, or those that are built in.
+///
+/// # Errors
+/// As [`from_folder`].
+pub fn lists(folder: Option<&Path>) -> Result<Fingerprints, Error> {
+    folder.map_or_else(built_in, from_folder)
+}
+
 /// The lists that are built in.
 ///
 /// # Errors

@@ -5,10 +5,10 @@
 //! run was killed, and does not count. What the counts and lengths mean is the caller's.
 
 use crate::archive::Day;
+use crate::files::{beside, sync_folder};
 use crate::stats::Counts;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -107,9 +107,7 @@ pub struct Journal {
 impl Journal {
     /// Where the journal of an output is: beside it.
     pub fn path_of(output: &Path) -> PathBuf {
-        let mut path = OsString::from(output);
-        path.push(".journal");
-        PathBuf::from(path)
+        beside(output, ".journal")
     }
 
     /// Begins anew, without what is there.
@@ -201,11 +199,6 @@ pub fn remove(path: &Path) -> io::Result<()> {
         Err(error) => Err(error),
         Ok(()) => sync_folder(path),
     }
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
 
 /// The first argument in which two runs differ.

@@ -32,6 +32,7 @@ pub mod cli;
 pub mod command;
 pub mod complaints;
 pub mod failpoint;
+mod files;
 pub mod journal;
 pub mod progress;
 pub mod spool;

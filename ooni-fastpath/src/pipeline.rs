@@ -27,6 +27,11 @@ const HELD: usize = 64 << 20;
 /// Text of a batch: what was decompressed is still in the cache when it is read.
 const TEXT: usize = batch::TARGET / 4;
 
+/// Threads that score, where so many were asked for or none were named: one a processor.
+pub fn jobs(asked: Option<u16>) -> usize {
+    asked.map_or_else(|| thread::available_parallelism().map_or(1, |number| number.get()), usize::from)
+}
+
 /// How the work is done.
 pub struct Plan<'p, 'f> {
     /// How measurements are scored.

@@ -4,7 +4,6 @@
 //! postcan's members is a measurement at all, is decided here; what a measurement is worth in `ooni-core`.
 
 use crate::archive::Wanted;
-use crate::archive::wanted::plain_testname;
 use crate::batch::{Batch, Entry, Kind};
 use crate::can::cases::{Case, case};
 use crate::complaints::Complaints;
@@ -381,9 +380,9 @@ fn is_wanted(wanted: &Wanted, source: &Source, value: Value<'_>) -> bool {
     wanted.takes(cc, testname).unwrap_or_else(|| {
         let Ok(measurement) = Measurement::new(value) else { return true };
         let of_content = |key| text_of(measurement, key).unwrap_or_default();
-        let cc = cc.map_or_else(|| of_content("probe_cc").to_ascii_uppercase(), str::to_owned);
-        let testname = testname.map_or_else(|| plain_testname(&of_content("test_name")), str::to_owned);
-        wanted.takes(Some(&cc), Some(&testname)) == Some(true)
+        let cc = cc.map_or_else(|| of_content("probe_cc"), str::to_owned);
+        let testname = testname.map_or_else(|| of_content("test_name"), str::to_owned);
+        wanted.takes_measurement(&cc, &testname)
     })
 }
 

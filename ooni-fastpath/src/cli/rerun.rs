@@ -1,8 +1,7 @@
 //! Arguments of `fastpath rerun`, those of the reference's runbooks among them.
 
-use super::RulesName;
 use super::archive::{Caching, Selection, Sources};
-use super::limits::LimitArguments;
+use super::scoring::ScoringArguments;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -61,22 +60,6 @@ pub struct Rerun {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub stop_after: Option<u64>,
 
-    /// How many threads score; with 1, that one does everything [default: one a processor]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
-    pub jobs: Option<u16>,
-
-    /// Rules to score by
-    #[arg(long, value_enum, default_value = "fixed")]
-    pub rules: RulesName,
-
-    /// Folder with fingerprints_dns.csv and fingerprints_http.csv [default: the built-in lists]
-    #[arg(long, value_name = "DIR")]
-    pub fingerprints: Option<PathBuf>,
-
-    /// Give up a can where the reference does, instead of only the measurement that is wrong
-    #[arg(long)]
-    pub strict_cans: bool,
-
     /// Write POST bodies out of postcans to a spool, as the collector's: --spool-dir
     #[arg(long)]
     pub write_to_disk: bool,
@@ -89,9 +72,9 @@ pub struct Rerun {
     #[arg(long)]
     pub stdout: bool,
 
-    /// What is too much.
+    /// How to score.
     #[command(flatten)]
-    pub limits: LimitArguments,
+    pub scoring: ScoringArguments,
     /// What has no effect.
     #[command(flatten)]
     pub idle: Idle,

@@ -1,7 +1,6 @@
 //! The arguments of `fastpath score`.
 
-use super::RulesName;
-use super::limits::LimitArguments;
+use super::scoring::ScoringArguments;
 use crate::fingerprints::NOTICE;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -22,18 +21,6 @@ pub struct Score {
     #[arg(long, value_name = "FILE")]
     pub cases: Option<PathBuf>,
 
-    /// How many threads score; with 1, that one does everything [default: one a processor]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
-    pub jobs: Option<u16>,
-
-    /// Rules to score by
-    #[arg(long, value_enum, default_value = "fixed")]
-    pub rules: RulesName,
-
-    /// Folder with fingerprints_dns.csv and fingerprints_http.csv [default: the built-in lists]
-    #[arg(long, value_name = "DIR")]
-    pub fingerprints: Option<PathBuf>,
-
     /// Form of the output
     #[arg(long, value_enum, default_value = "table")]
     pub format: Format,
@@ -42,13 +29,9 @@ pub struct Score {
     #[arg(long)]
     pub explain: bool,
 
-    /// Give up a can where the reference does, instead of only the measurement that is wrong
-    #[arg(long)]
-    pub strict_cans: bool,
-
-    /// What is too much.
+    /// How to score.
     #[command(flatten)]
-    pub limits: LimitArguments,
+    pub scoring: ScoringArguments,
 }
 
 const EXIT_CODES: &str = "Exit code: 0 when all was read and nothing rejected, 1 when something was not, 2 for wrong \

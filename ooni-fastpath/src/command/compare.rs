@@ -8,6 +8,7 @@ use crate::compare::rules::{Change, Changes, Corpus};
 use crate::compare::{rows, rules};
 use crate::complaints::Complaints;
 use crate::fingerprints;
+use crate::pipeline;
 use crate::sink::plain;
 use comfy_table::{CellAlignment, presets};
 use ooni_core::rules::Rules;
@@ -57,18 +58,12 @@ fn of_rows(arguments: &Compare) -> Result {
 }
 
 fn of_rules(arguments: &Compare, rules: [Rules; 2]) -> Result {
-    let lists = match &arguments.fingerprints {
-        Some(folder) => fingerprints::from_folder(folder),
-        None => fingerprints::built_in(),
-    };
+    let lists = fingerprints::lists(arguments.fingerprints.as_deref());
     let lists = lists.map_err(|error| error.to_string())?;
     if let Some(path) = arguments.paths.iter().find(|path| path.as_os_str() == "-" || !path.exists()) {
         return Err(format!("{}: not a file or folder that can be read twice", path.display()));
     }
-    let jobs = match arguments.jobs {
-        Some(jobs) => usize::from(jobs),
-        None => std::thread::available_parallelism().map_or(1, |number| number.get()),
-    };
+    let jobs = pipeline::jobs(arguments.jobs);
     let corpus =
         Corpus { paths: &arguments.paths, fingerprints: &lists, jobs, examples: usize::from(arguments.examples) };
     let mut complaints = Complaints::default();

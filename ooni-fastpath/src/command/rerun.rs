@@ -86,21 +86,15 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
     if arguments.dry_run {
         return Ok(dry_run(&archive, log));
     }
-    let lists = match &arguments.fingerprints {
-        Some(folder) => fingerprints::from_folder(folder),
-        None => fingerprints::built_in(),
-    }
-    .map_err(|error| error.to_string())?;
-    let ruleset = Ruleset::new(arguments.rules.into(), lists.list_sha256());
+    let lists = fingerprints::lists(arguments.scoring.fingerprints.as_deref()).map_err(|error| error.to_string())?;
+    let ruleset = Ruleset::new(arguments.scoring.rules.into(), lists.list_sha256());
     let spool = arguments.write_to_disk.then(|| Spool::new(&arguments.spool_dir));
     let scoring = Scoring {
-        limits: arguments.limits.limits(),
-        strict: arguments.strict_cans,
         wanted: Some(&wanted),
         typed: true,
         stop_after: arguments.stop_after,
         spool: spool.as_ref().map(|spool| spool as &dyn crate::worker::Spool),
-        ..Scoring::new(&lists, arguments.rules.into())
+        ..arguments.scoring.scoring(&lists)
     };
     let sink = sinks(form, &ruleset);
     let (ledger, past, was_complete) = opened(arguments, &ruleset, wanted.days.end, &*sink)?;
@@ -234,7 +228,7 @@ fn journal_path(arguments: &Rerun) -> Option<PathBuf> {
 
 /// What has to be the same for a run to go on.
 fn identity(arguments: &Rerun, ruleset: &Ruleset) -> Identity {
-    let Rerun { selection, sources, limits, .. } = arguments;
+    let Rerun { selection, sources, scoring, .. } = arguments;
     let named = |name: &str, value: String| (name.to_owned(), value);
     let store = if arguments.no_write_to_db { "none" } else { &arguments.db_uri };
     Identity::from([
@@ -245,8 +239,8 @@ fn identity(arguments: &Rerun, ruleset: &Ruleset) -> Identity {
         named("--source", sources.sources.join(" ")),
         named("--db-uri", store.to_owned()),
         named("--update", arguments.update.to_string()),
-        named("--strict-cans", arguments.strict_cans.to_string()),
-        named("the limits", format!("{:?}", limits.limits())),
+        named("--strict-cans", scoring.strict_cans.to_string()),
+        named("the limits", format!("{:?}", scoring.limits.limits())),
         named("the ruleset", format!("{} {} {}", ruleset.rules, ruleset.version, ruleset.fingerprints)),
     ])
 }
@@ -273,7 +267,7 @@ impl Run<'_> {
         let failures = Arc::new(Failures { wanting: Arc::clone(&self.ledger.wanting), told: Mutex::default() });
         let supply = Supply::new(archive, move |can| past.has(can.day, &can.key)).map_err(io::Error::other)?;
         let supply = found(supply, Arc::clone(&failures));
-        let jobs = self.arguments.jobs.map_or_else(processors, usize::from);
+        let jobs = pipeline::jobs(self.arguments.scoring.jobs);
         let plan = Plan { scoring, jobs, sink, stop: &stop, read: &read };
         let mut display = Display::new(self.log, archive, Arc::clone(&read), &self.ledger.mark);
         let Run { ledger, complaints, log, .. } = self;
@@ -320,10 +314,6 @@ impl Run<'_> {
         }
         if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, |number| number.get())
 }
 
 /// Set at the first signal to end; the second ends the process.

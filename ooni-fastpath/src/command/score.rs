@@ -20,13 +20,9 @@ use std::sync::atomic::AtomicBool;
 
 /// Scores what was asked for.
 pub fn run(arguments: &Score) -> ExitCode {
-    let lists = match &arguments.fingerprints {
-        Some(folder) => fingerprints::from_folder(folder),
-        None => fingerprints::built_in(),
-    };
-    match lists {
+    match fingerprints::lists(arguments.scoring.fingerprints.as_deref()) {
         Ok(lists) => {
-            if arguments.fingerprints.is_some() {
+            if arguments.scoring.fingerprints.is_some() {
                 report(&lists);
             }
             with_lists(arguments, &lists)
@@ -54,12 +50,7 @@ fn with_lists(arguments: &Score, lists: &Fingerprints) -> ExitCode {
         Some(file) => Walked::cases(file),
         None => Walked::paths(&arguments.paths),
     };
-    let scoring = Scoring {
-        limits: arguments.limits.limits(),
-        explain: arguments.explain,
-        strict: arguments.strict_cans,
-        ..Scoring::new(lists, arguments.rules.into())
-    };
+    let scoring = Scoring { explain: arguments.explain, ..arguments.scoring.scoring(lists) };
     let sink = sinks(arguments.format, scoring.rules, lists);
     let mut run = Run {
         out: io::stdout(),
@@ -119,9 +110,7 @@ impl Run {
         sink: &(dyn Fn() -> Box<dyn Sink> + Sync),
         walked: Walked,
     ) -> io::Result<u64> {
-        let jobs = arguments
-            .jobs
-            .map_or_else(|| std::thread::available_parallelism().map_or(1, |number| number.get()), usize::from);
+        let jobs = pipeline::jobs(arguments.scoring.jobs);
         let Walked { files, passed_over, bytes } = walked;
         let read = Arc::default();
         self.progress = Progress::new(bytes, Arc::clone(&read));

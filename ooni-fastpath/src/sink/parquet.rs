@@ -11,6 +11,7 @@
 //! the spool. It is never half there.
 
 use crate::cell::{self, Cell, FASTPATH, Type};
+use crate::files::{beside, sync_folder};
 use ooni_core::row::FastpathRow;
 use ooni_core::time::DateTime;
 use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
@@ -21,7 +22,6 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{Type as SchemaType, TypePtr};
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -134,13 +134,6 @@ impl Parquet {
     }
 }
 
-/// The file of that name with something more.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
@@ -174,14 +167,6 @@ fn spool_length(path: &Path) -> Option<u64> {
     let reader = SerializedFileReader::new(File::open(path).ok()?).ok()?;
     let pairs = reader.metadata().file_metadata().key_value_metadata()?;
     pairs.iter().find(|pair| pair.key == SPOOL_LENGTH)?.value.as_ref()?.parse().ok()
-}
-
-/// What was renamed in a folder stays so after a crash.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => File::open(".")?.sync_all(),
-    }
 }
 
 fn write_cell(cell: &Cell<'_>, out: &mut Vec<u8>) {
