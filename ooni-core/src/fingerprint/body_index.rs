@@ -11,6 +11,7 @@ use super::{Fingerprint, PatternError, PatternType, rarity};
 use crate::json::Spelling;
 use memchr::memmem;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// What one search works with and leaves behind.
 #[derive(Clone, Debug, Default)]
@@ -51,8 +52,7 @@ pub(super) struct BodyIndex {
     literals: Vec<Literal>,
     by_text: HashMap<String, u32>,
     regexps: Vec<Regexp>,
-    /// `None` without fingerprints for bodies.
-    searches: Option<Searches>,
+    searches: Searches,
     /// Some expression needs every text decoded.
     regexp_decode: bool,
     /// Some expression needs U+FFFD.
@@ -60,11 +60,11 @@ pub(super) struct BodyIndex {
 }
 
 /// One set of literals for each way to read `regexp` patterns: a trigger may be frequent, and must not
-/// slow the search down while it is not wanted.
-#[derive(Clone, Debug)]
+/// slow the search down while it is not wanted. Each is made when it is first used, as most processes keep to one.
+#[derive(Clone, Debug, Default)]
 struct Searches {
-    as_text: LiteralSearch,
-    as_regexp: LiteralSearch,
+    as_text: OnceLock<LiteralSearch>,
+    as_regexp: OnceLock<LiteralSearch>,
 }
 
 impl BodyIndex {
@@ -74,25 +74,29 @@ impl BodyIndex {
         for (at, fingerprint) in bodies {
             index.add(at, fingerprint)?;
         }
-        if !index.literals.is_empty() {
-            let plan = |literal: &Literal| needles::plan(&literal.text, rarity::cost_of_text);
-            let plans: Vec<RawSearch> = index.literals.iter().map(plan).collect();
-            let as_text = index.search_for(&plans, |role| !matches!(role, Role::RegexpTrigger(_)));
-            let as_regexp = index.search_for(&plans, |role| role != Role::RegexpAsText);
-            index.searches = Some(Searches { as_text, as_regexp });
-        }
         Ok(index)
     }
 
-    fn search_for(&self, plans: &[RawSearch], wanted: impl Fn(Role) -> bool) -> LiteralSearch {
-        let literals = (0..).zip(&self.literals).zip(plans);
-        let wanted = literals.filter(|((_, literal), _)| literal.users.iter().any(|&(_, role)| wanted(role)));
-        LiteralSearch::new(wanted.map(|((id, literal), plan)| (id, literal.text.as_str(), plan)))
+    fn search_for(&self, wanted: impl Fn(Role) -> bool) -> LiteralSearch {
+        let literals = (0..).zip(&self.literals);
+        let wanted = literals.filter(|(_, literal)| literal.users.iter().any(|&(_, role)| wanted(role)));
+        let plan = |literal: &Literal| needles::plan(&literal.text, rarity::cost_of_text);
+        let plans: Vec<(u32, &str, RawSearch)> =
+            wanted.map(|(id, literal)| (id, literal.text.as_str(), plan(literal))).collect();
+        LiteralSearch::new(plans.iter().map(|(id, text, plan)| (*id, *text, plan)))
     }
 
+    /// `None` without fingerprints for bodies.
     fn search(&self, rules: BodyRules) -> Option<&LiteralSearch> {
-        let searches = self.searches.as_ref()?;
-        Some(if rules.regexp { &searches.as_regexp } else { &searches.as_text })
+        if !self.is_used() {
+            return None;
+        }
+        let Searches { as_text, as_regexp } = &self.searches;
+        Some(if rules.regexp {
+            as_regexp.get_or_init(|| self.search_for(|role| role != Role::RegexpAsText))
+        } else {
+            as_text.get_or_init(|| self.search_for(|role| !matches!(role, Role::RegexpTrigger(_))))
+        })
     }
 
     fn add(&mut self, at: usize, fingerprint: &Fingerprint) -> Result<(), PatternError> {
@@ -133,7 +137,7 @@ impl BodyIndex {
 
     /// Whether there is a fingerprint for bodies.
     pub(super) fn is_used(&self) -> bool {
-        self.searches.is_some()
+        !self.literals.is_empty()
     }
 
     /// Whether undecoded text may match anything but an empty pattern.
