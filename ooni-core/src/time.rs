@@ -93,8 +93,8 @@ impl DateTime {
         text
     }
 
-    /// Year, month and day in the proleptic Gregorian calendar.
-    fn date(self) -> (u32, u32, u32) {
+    /// Year, month and day in the proleptic Gregorian calendar, the last two from 1.
+    pub fn date(self) -> (u32, u32, u32) {
         // Years start in March here, so that a leap day ends one; 400 years have 146,097 days.
         let days = self.timestamp.div_euclid(DAY) + 719_468;
         let of_era = days.rem_euclid(146_097);

@@ -71,8 +71,8 @@ pub struct Entry {
 enum Place {
     /// Where it was decompressed to.
     Read(Range<usize>),
-    /// Among what was made of it.
-    Made(Range<usize>),
+    /// Among what was made of it, and where it was decompressed to.
+    Made(Range<usize>, Range<usize>),
 }
 
 /// Text and the entries in it, in order.
@@ -140,9 +140,15 @@ impl Batch {
     pub fn text(&self, entry: &Entry) -> &[u8] {
         match &entry.text {
             Place::Read(range) => self.text.get(range.clone()),
-            Place::Made(range) => self.made.get(range.clone()),
+            Place::Made(range, _) => self.made.get(range.clone()),
         }
         .unwrap_or_default()
+    }
+
+    /// The bytes of an entry as they were in the file.
+    pub fn body(&self, entry: &Entry) -> &[u8] {
+        let (Place::Read(range) | Place::Made(_, range)) = &entry.text;
+        self.text.get(range.clone()).unwrap_or_default()
     }
 
     /// The member of an entry.
@@ -249,9 +255,9 @@ impl Batch {
         make: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<bool, E>,
     ) -> Result<(), E> {
         let start = self.made.len();
-        match make(self.text.get(text).unwrap_or_default(), &mut self.made) {
+        match make(self.text.get(text.clone()).unwrap_or_default(), &mut self.made) {
             Ok(true) => {
-                let text = Place::Made(start..self.made.len());
+                let text = Place::Made(start..self.made.len(), text);
                 self.entries.push(Entry { kind, at, text, trouble: None, gives_up: false });
                 Ok(())
             }

@@ -35,10 +35,24 @@ pub enum Failpoint {
     Finished,
     /// All is done but for the report.
     Complete,
+    /// Of a store: its rows are written, rollups not.
+    RowsWritten,
+    /// A row went, what takes its place did not come.
+    RowDeleted,
+    /// A rollup has followed the rows, others not.
+    RollupFollowed,
+    /// All is written and not committed.
+    Committing,
+    /// It is committed, and nobody knows.
+    Committed,
+    /// Test lists are new, the rollup of them is not.
+    ListsReplaced,
+    /// A rollup is empty.
+    RollupEmptied,
 }
 
 impl Failpoint {
-    /// All, by number from 1.
+    /// All of a run, by number from 1.
     pub const ALL: [Failpoint; 13] = [
         Failpoint::Begun,
         Failpoint::OutputBegun,
@@ -53,6 +67,17 @@ impl Failpoint {
         Failpoint::Finishing,
         Failpoint::Finished,
         Failpoint::Complete,
+    ];
+
+    /// All of a store.
+    pub const STORE: [Failpoint; 7] = [
+        Failpoint::RowsWritten,
+        Failpoint::RowDeleted,
+        Failpoint::RollupFollowed,
+        Failpoint::Committing,
+        Failpoint::Committed,
+        Failpoint::ListsReplaced,
+        Failpoint::RollupEmptied,
     ];
 }
 

@@ -33,6 +33,7 @@ pub mod command;
 pub mod complaints;
 pub mod failpoint;
 mod files;
+mod hex;
 pub mod journal;
 pub mod progress;
 pub mod spool;

@@ -1,129 +1,486 @@
-//! Stores: databases that keep rows and where their bodies are. [`MeasurementStore`] is what an engine has to do; [`open`]
-//! chooses one by URL.
+//! Stores: databases that keep rows, where their bodies are, and counts. [`MeasurementStore`] is what an engine has to do;
+//! [`open`] chooses one by URL.
 //!
-//! SQL is written in the engines alone, their tables in `migrations/`. What a row holds is decided in `ooni-core`, what a
-//! column takes of it in [`cell`](crate::cell).
+//! SQL is written in here alone: what engines share in `sql`, what each does in its own way in its folder, their tables in
+//! `migrations/`. What a row holds is decided in `ooni-core`, what a column takes of it in [`cell`](crate::cell).
 
+pub mod aggregate;
+pub mod filter;
+pub mod list;
+mod planner;
+pub mod rollup;
+mod row;
+mod sql;
 pub mod sqlite;
 
+pub use self::planner::{Source, source};
+pub use self::row::{BodyPlace, ListedUrl, NewRow, OnExisting, Refusal, StoredRow, Written};
+pub use self::sql::{Dialect, Statement};
 pub use self::sqlite::Sqlite;
 
+use self::aggregate::{Aggregation, Counts, Group};
+use self::list::{List, Listed};
+use self::rollup::{ROLLUPS, Rollup};
 use crate::cell::Cell;
-use ooni_core::row::{FastpathRow, OpenvpnRow};
+use ooni_core::time::DateTime;
+use std::cmp::Ordering;
+use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
+use tokio::runtime::Runtime;
 
-/// A measurement to be stored.
-#[derive(Clone, Debug)]
-pub struct NewRow {
-    /// Its row.
-    pub row: Box<FastpathRow>,
-    /// Its row of `obs_openvpn`, if it is of that test.
-    pub openvpn: Option<Box<OpenvpnRow>>,
-    /// Where its body is.
-    pub body: BodyPlace,
-}
-
-/// Where a body is (formats spec §9).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BodyPlace {
-    /// Key of the file of lines.
-    pub s3path: Arc<str>,
-    /// Its line in there, from 0.
-    pub linenum: u32,
-    /// Day of the can, `YYYY-MM-DD`.
-    pub date: Arc<str>,
-    /// Key of the can that was read.
-    pub source: Arc<str>,
-}
-
-/// What to do about a measurement that is in the store already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnExisting {
-    /// Leave it as it is.
-    Keep,
-    /// Put the new one in its place: row, body place and row of `obs_openvpn`.
-    Replace,
-}
-
-/// What became of a batch.
-///
-/// Rows of the batch = `inserted + replaced + already + refused.len()`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Rows that were not there before.
-    pub inserted: u64,
-    /// Rows that took the place of others.
-    pub replaced: u64,
-    /// Rows whose uid was there and that were left alone.
-    pub already: u64,
-    /// Measurements whose row the table does not take.
-    pub refused: Vec<Refusal>,
-    /// Measurements that are counted above, and whose row of `obs_openvpn` its table does not take.
-    pub without_openvpn: Vec<Refusal>,
-}
-
-/// A row that was set aside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Its place in the batch.
-    pub index: usize,
-    /// The column that does not take its value; of `obs_openvpn`, `obs_openvpn.NAME`.
-    pub column: String,
-    /// What is wrong with the value.
-    pub message: String,
-}
-
-/// A row as a store has it, in the order of [`cell::FASTPATH`](crate::cell::FASTPATH).
-pub type StoredRow = [Cell<'static>; 26];
-
-/// What cannot be done with a store: the store, and a sentence.
+/// What cannot be done with a store, and a sentence.
 #[derive(Debug, Error)]
-#[error("{store}: {message}")]
+#[error("{}{message}", prefix(store))]
 pub struct StoreError {
-    /// The URL or file.
+    /// The URL or file; empty where the caller knows it.
     pub store: String,
     /// What is wrong. Never a statement of the database.
     pub message: String,
+    /// What a caller can do about it.
+    pub kind: Kind,
 }
+
+fn prefix(store: &str) -> String {
+    if store.is_empty() { String::new() } else { format!("{store}: ") }
+}
+
+/// Kinds of trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It took longer than it may, or nobody waited for it any more.
+    Timeout,
+    /// Others are served; it can be tried again.
+    Busy,
+    /// Anything else.
+    Other,
+}
+
+impl StoreError {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> StoreError {
+        StoreError { store: String::new(), message: message.into(), kind }
+    }
+
+    fn of(mut self, store: &str) -> StoreError {
+        store.clone_into(&mut self.store);
+        self
+    }
+}
+
+/// How long a query may take, if nothing else is said (API spec §1.8).
+pub const TIME_LIMIT: Duration = Duration::from_secs(28);
 
 /// A database of measurements.
 ///
-/// Every engine passes `tests/store.rs`.
-pub trait MeasurementStore {
-    /// Writes a batch in one transaction; when it returns, the rows are durable.
+/// Every engine passes `tests/store`. The functions that have no body here are all that an engine has to bring.
+///
+/// Writing: when a future is ready, what it wrote is durable, in one transaction together with the rollups. A future
+/// that writes should not be dropped, as nobody hears then what became of it.
+pub trait MeasurementStore: Send + Sync {
+    /// The words of the engine.
+    fn dialect(&self) -> Dialect;
+
+    /// What a query returns, of the types it says.
+    ///
+    /// # Errors
+    /// [`Kind::Timeout`] after `limit`, [`Kind::Busy`], or the store cannot be read.
+    fn query(
+        &self,
+        statement: Statement,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Vec<Vec<Cell<'static>>>, StoreError>> + Send;
+
+    /// Writes a batch.
     ///
     /// A row's key is its `measurement_uid`. The same row twice, in two batches or in one, is written once. What a table
     /// does not take is set aside in `refused` with its reason, and the rest is written; of such rows too there is one a
-    /// uid, and [`OnExisting`] says which. With [`OnExisting::Replace`] a row that is taken ends an earlier refusal.
-    /// `update_time` is the time of the call.
+    /// uid, and [`OnExisting`] says which. With [`OnExisting::Replace`] a row that is taken ends an earlier refusal. A
+    /// measurement that was [removed](MeasurementStore::remove) is refused. `update_time` is the time of the call.
     ///
     /// # Errors
     /// The batch was not written, no row of it.
-    fn write(&mut self, rows: &[NewRow], on_existing: OnExisting) -> Result<Written, StoreError>;
+    fn write(
+        &self,
+        rows: Arc<Vec<NewRow>>,
+        on_existing: OnExisting,
+    ) -> impl Future<Output = Result<Written, StoreError>> + Send;
+
+    /// Takes a measurement out of all tables for good, and keeps a record of why. False when it was not there; it will
+    /// not be taken in either.
+    ///
+    /// # Errors
+    /// Nothing was removed.
+    fn remove(&self, uid: &str, reason: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Takes out all measurements that started in a month, which begins at `month`. They can be stored again.
+    ///
+    /// # Errors
+    /// Nothing was taken out.
+    fn drop_month(&self, month: DateTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Puts other test lists in the place of those there are, and makes the rollup of categories anew.
+    ///
+    /// # Errors
+    /// The lists are as they were.
+    fn replace_test_lists(&self, lists: Vec<ListedUrl>) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Makes a rollup anew from the rows.
+    ///
+    /// # Errors
+    /// It is as it was.
+    fn rebuild(&self, rollup: &'static Rollup) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Bytes that the store takes, indexes included.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    fn bytes(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// How many rows `fastpath` has.
     ///
     /// # Errors
-    /// The store cannot be read.
-    fn count(&self) -> Result<u64, StoreError>;
+    /// As [`MeasurementStore::query`].
+    fn count(&self) -> impl Future<Output = Result<u64, StoreError>> + Send {
+        async { Ok(self.aggregate(&Aggregation::default(), TIME_LIMIT).await?.iter().map(|g| g.counts.measurements).sum()) }
+    }
 
     /// The first rows, at most `limit`, whose uid comes after `after`, in the order of the bytes of their uids.
     ///
     /// # Errors
-    /// The store cannot be read.
-    fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredRow>, StoreError>;
+    /// As [`MeasurementStore::query`].
+    fn page(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<StoredRow>, StoreError>> + Send {
+        let statement = sql::page(self.dialect(), after, limit);
+        async move {
+            let rows = self.query(statement, TIME_LIMIT).await?;
+            rows.into_iter().map(|row| row.try_into().map_err(|_| foreign())).collect()
+        }
+    }
+
+    /// A page of measurements.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn list(&self, list: &List, limit: Duration) -> impl Future<Output = Result<Vec<Listed>, StoreError>> + Send {
+        let statement = sql::list(self.dialect(), list);
+        async move {
+            let rows = self.query(statement, limit).await?;
+            rows.into_iter().map(|row| sql::listed(row).ok_or_else(foreign)).collect()
+        }
+    }
+
+    /// The measurement of a uid, with the category of its input.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn find(&self, uid: &str) -> impl Future<Output = Result<Option<Listed>, StoreError>> + Send {
+        let statement = sql::uid(self.dialect(), uid);
+        self.find_by(statement)
+    }
+
+    /// A measurement of a report and input; an empty one is that of a measurement without.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn find_in_report(
+        &self,
+        report_id: &str,
+        input: &str,
+    ) -> impl Future<Output = Result<Option<Listed>, StoreError>> + Send {
+        let statement = sql::report(self.dialect(), report_id, input);
+        self.find_by(statement)
+    }
+
+    /// The first row of a query, with the category of its input.
+    #[doc(hidden)]
+    fn find_by(&self, statement: Statement) -> impl Future<Output = Result<Option<Listed>, StoreError>> + Send {
+        async move {
+            let Some(row) = self.query(statement, TIME_LIMIT).await?.into_iter().next() else { return Ok(None) };
+            let mut found = sql::listed(row).ok_or_else(foreign)?;
+            let categories = sql::categories(self.dialect(), &found.input);
+            let category = match self.query(categories, TIME_LIMIT).await?.into_iter().flatten().next() {
+                Some(Cell::Text(code)) => code.into_owned(),
+                _ => String::new(),
+            };
+            found.category_code = Some(category);
+            Ok(Some(found))
+        }
+    }
+
+    /// Where the body of a measurement is.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn body_place(&self, uid: &str) -> impl Future<Output = Result<Option<BodyPlace>, StoreError>> + Send {
+        let statement = sql::body_place(self.dialect(), uid);
+        async move {
+            let row = self.query(statement, TIME_LIMIT).await?.into_iter().next();
+            row.map(|row| sql::place(row).ok_or_else(foreign)).transpose()
+        }
+    }
+
+    /// Counts, by groups in the order of their keys, from the smallest rollup that knows them or from rows. Without axes
+    /// there is one group, even of nothing.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn aggregate(
+        &self,
+        query: &Aggregation,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Vec<Group>, StoreError>> + Send {
+        let axes = query.axes.len();
+        let statement = sql::aggregation(self.dialect(), query, source(query));
+        async move {
+            let rows = self.query(statement, limit).await?;
+            let mut groups = rows.into_iter().map(|row| group(row, axes)).collect::<Result<Vec<_>, _>>()?;
+            groups.sort_by(|a, b| order(&a.keys, &b.keys));
+            Ok(groups)
+        }
+    }
+
+    /// How often each input of a country was measured with web_connectivity in the weeks that begin on some Sundays
+    /// (API spec §14.5).
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn input_counts(
+        &self,
+        cc: &str,
+        weeks: &[DateTime],
+    ) -> impl Future<Output = Result<Vec<(String, u64)>, StoreError>> + Send {
+        let statement = sql::inputs(self.dialect(), cc, weeks);
+        async move {
+            let pair = |row: Vec<Cell<'static>>| match <[Cell<'static>; 2]>::try_from(row) {
+                Ok([Cell::Text(input), Cell::Int(count)]) => Ok((input.into_owned(), count)),
+                _ => Err(foreign()),
+            };
+            self.query(statement, TIME_LIMIT).await?.into_iter().map(pair).collect()
+        }
+    }
+
+    /// The URLs of some test lists, by their `cc`; of all without one.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn test_lists(&self, ccs: &[String]) -> impl Future<Output = Result<Vec<ListedUrl>, StoreError>> + Send {
+        let statement = sql::test_lists(self.dialect(), ccs);
+        async move {
+            let rows = self.query(statement, TIME_LIMIT).await?;
+            rows.into_iter().map(|row| sql::listed_url(row).ok_or_else(foreign)).collect()
+        }
+    }
+
+    /// Counts all rows and compares them with the rollups.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn check(&self, rollup: &'static Rollup) -> impl Future<Output = Result<Vec<Difference>, StoreError>> + Send {
+        let statement = sql::differences(self.dialect(), rollup);
+        async move {
+            let rows = self.query(statement, Duration::MAX).await?;
+            rows.into_iter().map(|row| difference(row, rollup)).collect()
+        }
+    }
+
+    /// What is in the store.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn stats(&self) -> impl Future<Output = Result<Stats, StoreError>> + Send {
+        async move {
+            let bytes = self.bytes().await?;
+            let mut stats = Stats { bytes, ..Stats::default() };
+            for row in self.query(sql::span(self.dialect()), TIME_LIMIT).await? {
+                if let Ok([Cell::Time(oldest), Cell::Time(newest)]) = <[Cell<'static>; 2]>::try_from(row) {
+                    stats.span = Some((oldest, newest));
+                }
+            }
+            for table in sql::TABLES.map(str::to_owned).into_iter().chain(ROLLUPS.iter().map(Rollup::table)) {
+                let rows = self.query(sql::count(self.dialect(), &table), Duration::MAX).await?;
+                let rows = match rows.into_iter().flatten().next() {
+                    Some(Cell::Int(rows)) => rows,
+                    _ => return Err(foreign()),
+                };
+                stats.tables.push((table, rows));
+            }
+            Ok(stats)
+        }
+    }
 }
 
-/// All rows of a store in the order of the bytes of their uids. What is written meanwhile may or may not be among them.
-pub fn rows(store: &dyn MeasurementStore) -> Rows<'_> {
-    Rows { store, page: Vec::new().into_iter(), last: None, done: false }
+/// What is in a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Bytes that it takes.
+    pub bytes: u64,
+    /// When its first and its last measurement started.
+    pub span: Option<(DateTime, DateTime)>,
+    /// Rows by table, rollups last.
+    pub tables: Vec<(String, u64)>,
 }
 
-/// See [`rows`].
+/// A cell of a rollup that is not what the rows say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// Whether these are the counts of the rollup, or those of the rows.
+    pub is_of_rollup: bool,
+    /// Values of the rollup's key.
+    pub key: Vec<Cell<'static>>,
+    /// Counts.
+    pub counts: Counts,
+}
+
+fn foreign() -> StoreError {
+    StoreError::new(Kind::Other, "holds what no measurement has: it was changed by another program")
+}
+
+fn group(mut row: Vec<Cell<'static>>, axes: usize) -> Result<Group, StoreError> {
+    let counts = row.split_off(axes.min(row.len()));
+    let mut numbers = counts.into_iter().map(|cell| if let Cell::Int(number) = cell { Some(number) } else { None });
+    let mut next = || numbers.next().flatten().ok_or_else(foreign);
+    let counts = Counts {
+        measurements: next()?,
+        failure: next()?,
+        confirmed: next()?,
+        anomaly: next()?,
+        confirmed_flag: next()?,
+        anomaly_flag: next()?,
+    };
+    Ok(Group { keys: row, counts })
+}
+
+fn difference(mut row: Vec<Cell<'static>>, rollup: &Rollup) -> Result<Difference, StoreError> {
+    if row.is_empty() {
+        return Err(foreign());
+    }
+    let is_of_rollup = row.remove(0) == Cell::Int(1);
+    let Group { keys, counts } = group(row, rollup.key.len())?;
+    Ok(Difference { is_of_rollup, key: keys, counts })
+}
+
+/// Keys by their values: texts by their bytes.
+fn order(a: &[Cell<'static>], b: &[Cell<'static>]) -> Ordering {
+    let pairs = a.iter().zip(b).map(|pair| match pair {
+        (Cell::Text(a), Cell::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
+        (Cell::Int(a), Cell::Int(b)) => a.cmp(b),
+        (Cell::Time(a), Cell::Time(b)) => a.cmp(b),
+        _ => Ordering::Equal,
+    });
+    pairs.fold(Ordering::Equal, Ordering::then)
+}
+
+/// A store by its engine.
+#[derive(Debug)]
+pub enum Store {
+    /// A file.
+    Sqlite(Sqlite),
+}
+
+/// Does the same with whatever engine it is.
+macro_rules! of_engine {
+    ($store:expr, $engine:ident => $does:expr) => {
+        match $store {
+            Store::Sqlite($engine) => $does,
+        }
+    };
+}
+
+impl MeasurementStore for Store {
+    fn dialect(&self) -> Dialect {
+        of_engine!(self, engine => engine.dialect())
+    }
+
+    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Cell<'static>>>, StoreError> {
+        of_engine!(self, engine => engine.query(statement, limit).await)
+    }
+
+    async fn write(&self, rows: Arc<Vec<NewRow>>, on_existing: OnExisting) -> Result<Written, StoreError> {
+        of_engine!(self, engine => engine.write(rows, on_existing).await)
+    }
+
+    async fn remove(&self, uid: &str, reason: &str) -> Result<bool, StoreError> {
+        of_engine!(self, engine => engine.remove(uid, reason).await)
+    }
+
+    async fn drop_month(&self, month: DateTime) -> Result<u64, StoreError> {
+        of_engine!(self, engine => engine.drop_month(month).await)
+    }
+
+    async fn replace_test_lists(&self, lists: Vec<ListedUrl>) -> Result<(), StoreError> {
+        of_engine!(self, engine => engine.replace_test_lists(lists).await)
+    }
+
+    async fn rebuild(&self, rollup: &'static Rollup) -> Result<(), StoreError> {
+        of_engine!(self, engine => engine.rebuild(rollup).await)
+    }
+
+    async fn bytes(&self) -> Result<u64, StoreError> {
+        of_engine!(self, engine => engine.bytes().await)
+    }
+}
+
+/// A store for callers that wait: the commands.
+#[derive(Debug)]
+pub struct Waiting {
+    /// The store.
+    pub store: Store,
+    runtime: Runtime,
+}
+
+impl Waiting {
+    /// Waits for a store that is open.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn new(store: Store) -> Result<Waiting, StoreError> {
+        Ok(Waiting { store, runtime: runtime("")? })
+    }
+
+    /// Opens the store of a URL to write to, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn open(url: &str) -> Result<Waiting, StoreError> {
+        let runtime = runtime(url)?;
+        let store = runtime.block_on(open(url))?;
+        Ok(Waiting { store, runtime })
+    }
+
+    /// Opens the store of a URL to read from.
+    ///
+    /// # Errors
+    /// As [`open_to_read`].
+    pub fn open_to_read(url: &str) -> Result<Waiting, StoreError> {
+        let runtime = runtime(url)?;
+        let store = runtime.block_on(open_to_read(url))?;
+        Ok(Waiting { store, runtime })
+    }
+
+    /// Waits for something.
+    pub fn wait<T>(&self, for_what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(for_what)
+    }
+
+    /// All rows in the order of the bytes of their uids. What is written meanwhile may or may not be among them.
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { store: self, page: Vec::new().into_iter(), last: None, done: false }
+    }
+}
+
+fn runtime(url: &str) -> Result<Runtime, StoreError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.map_err(|error| StoreError::new(Kind::Other, format!("no thread for it: {error}")).of(&without_password(url)))
+}
+
+/// See [`Waiting::rows`].
 pub struct Rows<'s> {
-    store: &'s dyn MeasurementStore,
+    store: &'s Waiting,
     page: std::vec::IntoIter<StoredRow>,
     last: Option<String>,
     done: bool,
@@ -142,7 +499,7 @@ impl Iterator for Rows<'_> {
         if self.done {
             return None;
         }
-        match self.store.page(self.last.as_deref(), PAGE) {
+        match self.store.wait(self.store.store.page(self.last.as_deref(), PAGE)) {
             Ok(page) => {
                 self.done = page.len() < PAGE;
                 if let Some([Cell::Text(uid), ..]) = page.last() {
@@ -163,16 +520,16 @@ impl Iterator for Rows<'_> {
 ///
 /// # Errors
 /// The URL is none of a store, or the store cannot be opened.
-pub fn open(url: &str) -> Result<Box<dyn MeasurementStore + Send>, StoreError> {
-    Ok(Box::new(Sqlite::open(sqlite_path(url)?)?))
+pub async fn open(url: &str) -> Result<Store, StoreError> {
+    Ok(Store::Sqlite(Sqlite::open(sqlite_path(url)?)?))
 }
 
 /// Opens the store of a URL to read from; it has to be there.
 ///
 /// # Errors
 /// The URL is none of a store, or the store cannot be opened.
-pub fn open_to_read(url: &str) -> Result<Box<dyn MeasurementStore + Send>, StoreError> {
-    Ok(Box::new(Sqlite::open_to_read(sqlite_path(url)?)?))
+pub async fn open_to_read(url: &str) -> Result<Store, StoreError> {
+    Ok(Store::Sqlite(Sqlite::open_to_read(sqlite_path(url)?)?))
 }
 
 /// Whether this has the form of a store's URL, known or not.
@@ -186,7 +543,7 @@ pub fn is_url(text: &str) -> bool {
 /// # Errors
 /// The URL is none of an SQLite store.
 pub fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
-    let refuse = |message: &str| Err(StoreError { store: without_password(url), message: message.to_owned() });
+    let refuse = |message: &str| Err(StoreError::new(Kind::Other, message).of(&without_password(url)));
     match url.strip_prefix("sqlite:") {
         Some("") => refuse("no file is named: sqlite:PATH"),
         // A second slash would be an empty host, and SQLite would keep the first in memory: neither is meant.

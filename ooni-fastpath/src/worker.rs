@@ -20,6 +20,7 @@ use ooni_core::process::{Outcome, Scorer};
 use ooni_core::row::{Column, FastpathRow, OpenvpnRow, Refused};
 use ooni_core::rules::Rules;
 use ooni_core::uid;
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 
 /// How measurements are scored.
@@ -39,6 +40,8 @@ pub struct Scoring<'f> {
     pub wanted: Option<&'f Wanted>,
     /// Whether rows are for a typed store: those that it would refuse are counted as refused, the others kept.
     pub typed: bool,
+    /// Whether the bodies of rows are hashed: for a store, which keeps that.
+    pub hashed: bool,
     /// Measurements after which no more are scored.
     pub stop_after: Option<u64>,
     /// Gets each POST body before it is scored.
@@ -56,6 +59,7 @@ impl<'f> Scoring<'f> {
             strict: false,
             wanted: None,
             typed: false,
+            hashed: false,
             stop_after: None,
             spool: None,
         }
@@ -77,6 +81,8 @@ pub struct Kept {
     pub openvpn: Option<Box<OpenvpnRow>>,
     /// The measurement in its file, from 0.
     pub place: u64,
+    /// SHA-256 of its body as it was read, without the end of its line; zeros unless a store wants it.
+    pub body_sha256: [u8; 32],
 }
 
 impl Kept {
@@ -205,6 +211,8 @@ struct Desk<'w, 'f> {
 /// An entry, and where it is.
 #[derive(Clone, Copy)]
 struct At<'b> {
+    /// As it was in the file.
+    body: &'b [u8],
     place: Place<'b>,
     /// The measurement in its file, from 0.
     number: u64,
@@ -213,7 +221,8 @@ struct At<'b> {
 impl Desk<'_, '_> {
     /// Scores an entry. True where the reference gives up the can.
     fn entry(&mut self, reader: &mut Reader, lines: &mut Reader, batch: &Batch, entry: &Entry) -> bool {
-        let at = At { place: place(batch, entry, self.source), number: entry.at.place };
+        let body = batch.body(entry);
+        let at = At { body, place: place(batch, entry, self.source), number: entry.at.place };
         let named = uid_of_name(batch, entry, self.source);
         if let Some(trouble) = &entry.trouble {
             let mut error = (**trouble).clone();
@@ -314,7 +323,8 @@ impl Desk<'_, '_> {
                     let place = &at.place;
                     self.done.complaints.add(|| format!("{place}: the row of obs_openvpn is refused: {refused}"));
                 }
-                self.done.rows.push(Kept { row, openvpn, place: at.number });
+                let body_sha256 = if self.scoring.hashed { Sha256::digest(line(at.body)).into() } else { [0; 32] };
+                self.done.rows.push(Kept { row, openvpn, place: at.number, body_sha256 });
             }
         }
     }
@@ -360,6 +370,11 @@ impl Desk<'_, '_> {
         let record = Record { uid, outcome, explanation, measurement, place };
         self.sink.write(&record, &mut self.done.out);
     }
+}
+
+/// A body without the end of its line.
+fn line(body: &[u8]) -> &[u8] {
+    body.strip_suffix(b"\n").unwrap_or(body)
 }
 
 /// What is added to an error where the reference loses the rest of a can.

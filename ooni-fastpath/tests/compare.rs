@@ -10,7 +10,8 @@ use ooni_core::process::{Outcome, process};
 use ooni_core::row::FastpathRow;
 use ooni_core::rules::Rules;
 use ooni_fastpath::sink::Parquet;
-use ooni_fastpath::store::{self, BodyPlace, NewRow, OnExisting};
+use ooni_fastpath::store::{BodyPlace, MeasurementStore, NewRow, OnExisting, Waiting};
+use std::sync::Arc;
 use std::path::{Path, PathBuf};
 use support::{Files, GOOD, Ran, fastpath, score};
 
@@ -32,9 +33,10 @@ fn everywhere(files: &Files, name: &str, measurements: &[String]) -> [PathBuf; 4
     file.finish().unwrap();
     let url = format!("sqlite:{}", files.path(&format!("{name}.db")).display());
     let body = BodyPlace { s3path: "k".into(), linenum: 0, date: "2024-01-02".into(), source: "k".into() };
-    let new = |row| NewRow { row: Box::new(row), openvpn: None, body: body.clone() };
+    let new = |row| NewRow { row: Box::new(row), openvpn: None, body: body.clone(), body_sha256: [0; 32] };
     let rows: Vec<_> = rows.into_iter().map(new).collect();
-    store::open(&url).unwrap().write(&rows, OnExisting::Keep).unwrap();
+    let store = Waiting::open(&url).unwrap();
+    store.wait(store.store.write(Arc::new(rows), OnExisting::Keep)).unwrap();
     [jsonl, csv, parquet, PathBuf::from(url)]
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A part is named after the version of the object, so another run can go on with what this one has left.
 
+use crate::hex::hex;
 use super::s3::{Failure, S3, failure};
 use super::{Blob, Counters, finish};
 use md5::{Digest, Md5};
@@ -264,8 +265,4 @@ fn as_md5(etag: &str) -> Option<String> {
 
 fn bare(etag: &str) -> &str {
     etag.trim_start_matches("W/").trim_matches('"')
-}
-
-fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
-    bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
 }

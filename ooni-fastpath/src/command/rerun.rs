@@ -24,7 +24,7 @@ use crate::source::archive::Archive;
 use crate::source::supply::{Supplied, Supply};
 use crate::source::{Found, InArchive, Origin, Source};
 use crate::spool::Spool;
-use crate::store::{self, MeasurementStore, OnExisting};
+use crate::store::{MeasurementStore, OnExisting, Waiting};
 use crate::worker::Scoring;
 use ooni_core::rules::Ruleset;
 use std::io::{self, Write};
@@ -92,6 +92,7 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
     let scoring = Scoring {
         wanted: Some(&wanted),
         typed: true,
+        hashed: !arguments.no_write_to_db,
         stop_after: arguments.stop_after,
         spool: spool.as_ref().map(|spool| spool as &dyn crate::worker::Spool),
         ..arguments.scoring.scoring(&lists)
@@ -153,7 +154,7 @@ fn opened(
 ) -> Result<(Ledger, Past, bool), String> {
     let store = match arguments.no_write_to_db {
         true => None,
-        false => Some(store::open(&arguments.db_uri).map_err(|error| error.to_string())?),
+        false => Some(Waiting::open(&arguments.db_uri).map_err(|error| error.to_string())?),
     };
     let identity = identity(arguments, ruleset);
     let journal_path = journal_path(arguments);
@@ -169,7 +170,7 @@ fn opened(
     let mut was_complete = false;
     let (output, journal, read) = match past {
         Some((journal, read)) => {
-            check_store(store.as_deref(), arguments, &read)?;
+            check_store(store.as_ref(), arguments, &read)?;
             was_complete = read.complete.is_some_and(|before| end <= before);
             let output = match read.complete {
                 Some(_) if was_complete => Output::Nothing,
@@ -198,12 +199,12 @@ fn opened(
 
 /// A store that was removed, and its journal not, would never get what the journal says that it has.
 fn check_store(
-    store: Option<&(dyn MeasurementStore + Send)>,
+    store: Option<&Waiting>,
     arguments: &Rerun,
     read: &journal::Read,
 ) -> Result<(), String> {
     let Some(store) = store.filter(|_| read.mark.counts.all().stored > 0) else { return Ok(()) };
-    match store.page(None, 1) {
+    match store.wait(store.store.page(None, 1)) {
         Ok(rows) if rows.is_empty() => Err(format!(
             "{} has no rows, but the journal says that it has; begin anew, without --resume",
             arguments.db_uri

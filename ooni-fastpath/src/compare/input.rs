@@ -2,7 +2,7 @@
 
 use super::record::Record;
 use crate::cell::{FASTPATH, Type};
-use crate::store;
+use crate::store::{self, Waiting};
 use ooni_core::json::{Reader, Value, write_json};
 use ooni_core::number::write_f64;
 use ooni_core::row::Column;
@@ -214,8 +214,8 @@ fn write_field(field: &Field, out: &mut Vec<u8>) {
 }
 
 fn of_store(url: &str, put: Put<'_>) -> Result<(), String> {
-    let store = store::open_to_read(url).map_err(|error| error.to_string())?;
-    for row in store::rows(&*store) {
+    let store = Waiting::open_to_read(url).map_err(|error| error.to_string())?;
+    for row in store.rows() {
         let row = row.map_err(|error| error.to_string())?;
         let mut record = Record::default();
         row.iter().for_each(|cell| record.push(|out| cell.write_plain(out)));

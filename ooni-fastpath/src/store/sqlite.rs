@@ -1,26 +1,44 @@
 //! [`Sqlite`]: the store of one machine, a file.
 //!
 //! One transaction a batch, write-ahead log, every commit synced: what `write` has acknowledged survives a crash of the
-//! process and of the machine. Statements are in `statements`, the tables in `schema`, values in `value`.
+//! process and of the machine. Statements that write are in `statements`, the tables in `schema`, values in `value`,
+//! rollups in `rollups`, the threads that have the connections in `threads`.
 
+mod rollups;
 mod schema;
 mod statements;
+mod threads;
 mod value;
 
 use self::statements::Statements;
-use super::{MeasurementStore, NewRow, OnExisting, Refusal, StoreError, StoredRow, Written};
+use self::threads::{Reads, Writes};
+use super::rollup::Rollup;
+use super::sql::{Dialect, Statement};
+use super::{Kind, ListedUrl, MeasurementStore, NewRow, OnExisting, Refusal, StoreError, Written};
 use crate::cell::{self, Cell};
+use crate::failpoint::{Failpoint, reach};
 use ooni_core::row::Refused;
+use ooni_core::time::DateTime;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 /// An SQLite database of measurements.
 #[derive(Debug)]
 pub struct Sqlite {
-    connection: Connection,
+    // In this order: the last connection to be closed copies the log to the database.
+    reads: Reads,
+    /// None if it was opened to read from.
+    writes: Option<Writes>,
+    at: At,
+}
+
+/// Which database, for messages, and how it is used.
+#[derive(Clone, Debug)]
+struct At {
     path: PathBuf,
     options: Options,
 }
@@ -45,6 +63,9 @@ impl Default for Options {
 /// Memory for pages of the database, KiB.
 const CACHE_KIB: i64 = 64 << 10;
 
+/// Statements that a connection keeps prepared: some for each rollup.
+const STATEMENTS: usize = 64;
+
 /// Pages in the log at which they are copied to the database: a large batch has some thousand.
 const CHECKPOINT_PAGES: i64 = 16 << 10;
 
@@ -63,18 +84,18 @@ impl Sqlite {
     /// # Errors
     /// See [`Sqlite::open`].
     pub fn open_with(path: &Path, options: Options) -> Result<Sqlite, StoreError> {
+        let at = At { path: path.to_owned(), options };
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| StoreError {
-                store: path.display().to_string(),
-                message: format!("its folder cannot be made: {error}"),
-            })?;
+            let cannot = |error| StoreError::new(Kind::Other, format!("its folder cannot be made: {error}"));
+            fs::create_dir_all(folder).map_err(|error| at.named(cannot(error)))?;
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let mut store = Sqlite::connect(path, flags, options)?;
-        schema::check(&store.connection).map_err(|trouble| store.trouble(trouble))?;
-        store.prepare().map_err(|error| store.error(&error))?;
-        schema::migrate(&mut store.connection).map_err(|trouble| store.trouble(trouble))?;
-        Ok(store)
+        let mut connection = at.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        schema::check(&connection).map_err(|trouble| at.trouble(trouble))?;
+        at.prepare(&connection).map_err(|error| at.error(&error))?;
+        schema::migrate(&mut connection).map_err(|trouble| at.trouble(trouble))?;
+        rollups::note(&connection).map_err(|error| at.error(&error))?;
+        let reads = Reads::start(|| at.connect(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+        Ok(Sqlite { reads, writes: Some(Writes::start(connection)), at })
     }
 
     /// Opens a database to read from; nothing is made or changed.
@@ -82,26 +103,60 @@ impl Sqlite {
     /// # Errors
     /// It is not there, not ours, from another version, or cannot be read.
     pub fn open_to_read(path: &Path) -> Result<Sqlite, StoreError> {
-        let store = Sqlite::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, Options::default())?;
-        schema::check_current(&store.connection).map_err(|trouble| store.trouble(trouble))?;
-        Ok(store)
+        let at = At { path: path.to_owned(), options: Options::default() };
+        let reads = Reads::start(|| at.connect(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+        let connection = at.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        schema::check_current(&connection).map_err(|trouble| at.trouble(trouble))?;
+        Ok(Sqlite { reads, writes: None, at })
     }
 
-    fn connect(path: &Path, flags: OpenFlags, options: Options) -> Result<Sqlite, StoreError> {
-        let fail = |error| StoreError { store: path.display().to_string(), message: sentence(&error, options) };
-        if path.is_dir() {
-            return Err(StoreError { store: path.display().to_string(), message: "is a folder".to_owned() });
+    /// Writes something in one transaction, after which the rollups have followed.
+    async fn transact<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Transaction<'_>, Options) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let writes = self.writes.as_ref().ok_or_else(|| StoreError::new(Kind::Other, "it was opened to read from"));
+        let at = self.at.clone();
+        let job = move |connection: &mut Connection| {
+            let transact = |connection: &mut Connection| {
+                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let result = write(&transaction, at.options)?;
+                reach(Failpoint::RowsWritten);
+                rollups::follow(&transaction)?;
+                reach(Failpoint::Committing);
+                transaction.commit()?;
+                reach(Failpoint::Committed);
+                Ok(result)
+            };
+            transact(connection).map_err(|error| at.error(&error))
+        };
+        match writes {
+            Ok(writes) => writes.run(job).await,
+            Err(error) => Err(error),
+        }
+        .map_err(|error| self.at.named(error))
+    }
+}
+
+impl At {
+    fn connect(&self, flags: OpenFlags) -> Result<Connection, StoreError> {
+        if self.path.is_dir() {
+            return Err(self.named(StoreError::new(Kind::Other, "is a folder")));
         }
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
-        connection.busy_timeout(options.patience).map_err(fail)?;
-        Ok(Sqlite { connection, path: path.to_owned(), options })
+        let connect = || {
+            let connection = Connection::open_with_flags(&self.path, flags)?;
+            connection.busy_timeout(self.options.patience)?;
+            connection.set_prepared_statement_cache_capacity(STATEMENTS);
+            Ok(connection)
+        };
+        connect().map_err(|error| self.error(&error))
     }
 
     /// Sets what a connection that writes needs.
-    fn prepare(&self) -> rusqlite::Result<()> {
+    fn prepare(&self, connection: &Connection) -> rusqlite::Result<()> {
         let set = |name: &str, value: &dyn rusqlite::ToSql| {
-            self.connection.pragma_update_and_check(None, name, value, |_| Ok(())).or_else(|error| match error {
+            connection.pragma_update_and_check(None, name, value, |_| Ok(())).or_else(|error| match error {
                 rusqlite::Error::QueryReturnedNoRows => Ok(()),
                 error => Err(error),
             })
@@ -118,53 +173,129 @@ impl Sqlite {
         set("cache_size", &-CACHE_KIB)?;
         set("wal_autocheckpoint", &CHECKPOINT_PAGES)?;
         if let Some(most) = self.options.most_bytes {
-            let page: i64 = self.connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+            let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
             set("max_page_count", &(i64::try_from(most).unwrap_or(i64::MAX) / page.max(1)))?;
         }
         Ok(())
     }
 
+    fn named(&self, error: StoreError) -> StoreError {
+        error.of(&self.path.display().to_string())
+    }
+
     fn error(&self, error: &rusqlite::Error) -> StoreError {
-        StoreError { store: self.path.display().to_string(), message: sentence(error, self.options) }
+        let kind = match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => Kind::Timeout,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Kind::Busy,
+            _ => Kind::Other,
+        };
+        self.named(StoreError::new(kind, sentence(error, self.options)))
     }
 
     fn trouble(&self, trouble: schema::Trouble) -> StoreError {
         match trouble {
             schema::Trouble::Database(error) => self.error(&error),
-            schema::Trouble::Schema(message) => StoreError { store: self.path.display().to_string(), message },
+            schema::Trouble::Schema(message) => self.named(StoreError::new(Kind::Other, message)),
         }
     }
 }
 
 impl MeasurementStore for Sqlite {
-    fn write(&mut self, rows: &[NewRow], on_existing: OnExisting) -> Result<Written, StoreError> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Cell<'static>>>, StoreError> {
+        let at = self.at.clone();
+        let read = move |connection: &Connection| query(connection, &statement).map_err(|error| at.error(&error));
+        self.reads.run(limit, read).await.map_err(|error| self.at.named(error))
+    }
+
+    async fn write(&self, rows: Arc<Vec<NewRow>>, on_existing: OnExisting) -> Result<Written, StoreError> {
         if rows.is_empty() {
             return Ok(Written::default());
         }
-        let options = self.options;
-        let write = |connection: &mut Connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let written = batch(&transaction, rows, on_existing == OnExisting::Replace, options)?;
-            transaction.commit()?;
-            Ok(written)
+        let replace = on_existing == OnExisting::Replace;
+        self.transact(move |transaction, options| batch(transaction, &rows, replace, options)).await
+    }
+
+    async fn remove(&self, uid: &str, reason: &str) -> Result<bool, StoreError> {
+        let (uid, reason) = (uid.to_owned(), reason.to_owned());
+        let remove = move |transaction: &Transaction<'_>, _| {
+            let was_there = statements::delete(transaction, &uid)?;
+            reach(Failpoint::RowDeleted);
+            let was_refused = statements::accept(transaction, &uid)?;
+            statements::note_removal(transaction, &uid, &reason, &value::timestamp(SystemTime::now()))?;
+            Ok(was_there || was_refused)
         };
-        write(&mut self.connection).map_err(|error| self.error(&error))
+        self.transact(remove).await
     }
 
-    fn count(&self) -> Result<u64, StoreError> {
-        statements::count(&self.connection).map_err(|error| self.error(&error))
+    async fn drop_month(&self, month: DateTime) -> Result<u64, StoreError> {
+        let next = month_after(month);
+        let drop = move |transaction: &Transaction<'_>, _| {
+            let rows = statements::drop_window(transaction, month.timestamp(), next.timestamp())?;
+            Ok(rows as u64)
+        };
+        self.transact(drop).await
     }
 
-    fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredRow>, StoreError> {
-        statements::page(&self.connection, after, limit).map_err(|error| self.error(&error))
+    async fn replace_test_lists(&self, lists: Vec<ListedUrl>) -> Result<(), StoreError> {
+        let replace = move |transaction: &Transaction<'_>, _| {
+            statements::replace_lists(transaction, &lists)?;
+            reach(Failpoint::ListsReplaced);
+            let of_lists = super::rollup::ROLLUPS.iter().filter(|rollup| rollup.is_of_lists());
+            of_lists.into_iter().try_for_each(|rollup| rollups::rebuild(transaction, rollup))
+        };
+        self.transact(replace).await
     }
+
+    async fn rebuild(&self, rollup: &'static Rollup) -> Result<(), StoreError> {
+        self.transact(move |transaction, _| rollups::rebuild(transaction, rollup)).await
+    }
+
+    async fn bytes(&self) -> Result<u64, StoreError> {
+        let sizes = ["", "-wal"].map(|suffix| {
+            let mut path = self.at.path.clone().into_os_string();
+            path.push(suffix);
+            fs::metadata(path).map_or(0, |file| file.len())
+        });
+        Ok(sizes.iter().sum())
+    }
+}
+
+/// The first of the month after that of `month`.
+fn month_after(month: DateTime) -> DateTime {
+    const DAY: i64 = 86_400;
+    // Between 28 and 31 days later.
+    let at = |days: i64| DateTime::from_timestamp(month.timestamp() + days * DAY);
+    (28..=31).filter_map(at).find(|time| time.date().2 == 1).unwrap_or(DateTime::MAX)
+}
+
+/// Executes a query and reads what comes back.
+fn query(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Vec<Cell<'static>>>> {
+    let mut prepared = connection.prepare_cached(&statement.sql)?;
+    let mut rows = prepared.query(rusqlite::params_from_iter(&statement.parameters))?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let cells = statement.columns.iter().enumerate();
+        let cells = cells.map(|(column, &kind)| Ok(value::read(row.get_ref(column)?, kind)?));
+        all.push(cells.collect::<rusqlite::Result<Vec<_>>>()?);
+    }
+    Ok(all)
 }
 
 /// Writes the rows of a batch.
 fn batch(transaction: &Transaction<'_>, rows: &[NewRow], replace: bool, options: Options) -> rusqlite::Result<Written> {
     let mut statements = Statements::new(transaction, value::timestamp(SystemTime::now()))?;
+    let any_removed = statements::any_removed(transaction)?;
     let mut written = Written::default();
     for (index, new) in rows.iter().enumerate() {
+        if any_removed && let Some(reason) = statements::removed(transaction, &new.row.measurement_uid)? {
+            let message = format!("was removed: {reason}");
+            written.refused.push(Refusal { index, column: "measurement_uid".to_owned(), message });
+            continue;
+        }
         let openvpn = new.openvpn.as_deref().map(cell::openvpn).transpose();
         let (cells, openvpn) = match accepted(new, openvpn.as_ref().ok().and_then(Option::as_ref), options.longest_row)
         {
@@ -176,12 +307,13 @@ fn batch(transaction: &Transaction<'_>, rows: &[NewRow], replace: bool, options:
                 continue;
             }
         };
-        let here = if statements.insert(&cells)? {
+        let here = if statements.insert(&cells, new)? {
             written.inserted += 1;
             true
         } else if replace {
             statements.delete(&new.row.measurement_uid)?;
-            statements.insert(&cells)?;
+            reach(Failpoint::RowDeleted);
+            statements.insert(&cells, new)?;
             written.replaced += 1;
             true
         } else {
@@ -235,6 +367,7 @@ fn sentence(error: &rusqlite::Error, options: Options) -> String {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             return format!("another process is writing to it, and has been for {:?}", options.patience);
         }
+        ErrorCode::OperationInterrupted => return "it took longer than it may".to_owned(),
         ErrorCode::DiskFull if options.most_bytes.is_some() => "the disk is full, or the most bytes are reached",
         ErrorCode::DiskFull => "the disk is full",
         ErrorCode::ReadOnly => "it or its folder is read-only",

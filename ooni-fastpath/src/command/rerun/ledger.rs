@@ -11,7 +11,7 @@ use crate::journal::{Finished, Journal, Mark};
 use crate::pipeline::Piece;
 use crate::source::Source;
 use crate::stats::Counts;
-use crate::store::{BodyPlace, MeasurementStore, NewRow, OnExisting};
+use crate::store::{BodyPlace, MeasurementStore, NewRow, OnExisting, Waiting};
 use crate::worker::Kept;
 use std::io;
 use std::mem;
@@ -28,7 +28,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// Where results go, and how far they have come.
 pub(super) struct Ledger {
     /// The store, unless it is left alone.
-    pub(super) store: Option<Box<dyn MeasurementStore + Send>>,
+    pub(super) store: Option<Waiting>,
     /// What to do with rows that it has.
     pub(super) on_existing: OnExisting,
     /// The file.
@@ -55,7 +55,7 @@ pub(super) struct Ledger {
 impl Ledger {
     /// A ledger that goes on from a mark.
     pub(super) fn new(
-        store: Option<Box<dyn MeasurementStore + Send>>,
+        store: Option<Waiting>,
         on_existing: OnExisting,
         output: Output,
         journal: Option<Journal>,
@@ -136,9 +136,11 @@ impl Ledger {
 
     /// Stores the first rows of those that are pending.
     fn store(&mut self, rows: usize, have_ended: bool) -> io::Result<()> {
-        let Some(store) = self.store.as_mut().filter(|_| rows > 0) else { return Ok(()) };
+        let Some(waiting) = self.store.as_ref().filter(|_| rows > 0) else { return Ok(()) };
         reach(Failpoint::RowsComing);
-        let written = store.write(&self.pending[..rows], self.on_existing).map_err(io::Error::other)?;
+        let batch: Arc<Vec<NewRow>> = Arc::new(self.pending.drain(..rows).collect());
+        let write = waiting.store.write(Arc::clone(&batch), self.on_existing);
+        let written = waiting.wait(write).map_err(io::Error::other)?;
         reach(Failpoint::RowsStored);
         let (counts, already_there) = match have_ended {
             true => (&mut self.mark.counts, &mut self.mark.already_there),
@@ -147,13 +149,12 @@ impl Ledger {
         *already_there += written.already;
         for refusal in &written.refused {
             // What no store would take was counted as refused when it was scored.
-            if let Some(NewRow { row, .. }) = self.pending.get(refusal.index)
+            if let Some(NewRow { row, .. }) = batch.get(refusal.index)
                 && row.acceptance().is_ok()
             {
                 counts.refuse_stored(row, &refusal.column);
             }
         }
-        self.pending.drain(..rows);
         Ok(())
     }
 
@@ -220,5 +221,5 @@ fn new_row(source: &Source, kept: Kept) -> Option<NewRow> {
         date: Arc::clone(&can.date),
         source: Arc::clone(&can.key),
     };
-    Some(NewRow { row: kept.row, openvpn: kept.openvpn, body })
+    Some(NewRow { row: kept.row, openvpn: kept.openvpn, body, body_sha256: kept.body_sha256 })
 }

@@ -5,7 +5,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// All migrations in order. A file that has been released is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_rows.sql")];
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_measurements.sql")];
 
 /// The letters OONI.
 const APPLICATION_ID: i64 = 0x4f4f_4e49;

@@ -1,10 +1,9 @@
-//! Every statement of the SQLite store.
+//! Statements by which the SQLite store is written.
 
-use super::value;
-use crate::cell::{Cell, FASTPATH};
-use crate::store::{BodyPlace, NewRow, Refusal, StoredRow};
-use rusqlite::{CachedStatement, Connection, Result, params};
-use std::array;
+use crate::cell::Cell;
+use crate::hex::hex;
+use crate::store::{BodyPlace, ListedUrl, NewRow, Refusal};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, params};
 
 /// What writes a batch.
 pub(super) struct Statements<'c> {
@@ -20,8 +19,8 @@ const INSERT: &str = "
     INSERT INTO fastpath (measurement_uid, report_id, input, probe_cc, probe_asn, test_name, test_start_time,
         measurement_start_time, scores, platform, anomaly, confirmed, msm_failure, blocking_type, domain, software_name,
         software_version, test_version, test_runtime, architecture, engine_name, engine_version, test_helper_address,
-        test_helper_type, ooni_run_link_id, is_verified, update_time)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        test_helper_type, ooni_run_link_id, is_verified, ruleset, fingerprints_sha256, body_sha256, update_time)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (measurement_uid) DO NOTHING";
 
 const INSERT_BODY: &str = "
@@ -51,14 +50,24 @@ const REFUSE: &str = "
 
 const ACCEPT: &str = "DELETE FROM refused WHERE measurement_uid = ?";
 
-const COUNT: &str = "SELECT count(*) FROM fastpath";
+/// Measurements of a month, by the seconds at which it begins and ends. Rows last: the others are found by them.
+const DROP: [&str; 3] = [
+    "DELETE FROM jsonl WHERE measurement_uid IN
+        (SELECT measurement_uid FROM fastpath WHERE measurement_start_time >= ? AND measurement_start_time < ?)",
+    "DELETE FROM obs_openvpn WHERE measurement_uid IN
+        (SELECT measurement_uid FROM fastpath WHERE measurement_start_time >= ? AND measurement_start_time < ?)",
+    "DELETE FROM fastpath WHERE measurement_start_time >= ? AND measurement_start_time < ?",
+];
 
-const PAGE: &str = "
-    SELECT measurement_uid, report_id, input, probe_cc, probe_asn, test_name, test_start_time, measurement_start_time,
-        scores, platform, anomaly, confirmed, msm_failure, blocking_type, domain, software_name, software_version,
-        test_version, test_runtime, architecture, engine_name, engine_version, test_helper_address, test_helper_type,
-        ooni_run_link_id, is_verified
-    FROM fastpath WHERE measurement_uid >= ? ORDER BY measurement_uid LIMIT ?";
+const REMOVE: &str = "
+    INSERT INTO removed (measurement_uid, reason, update_time) VALUES (?, ?, ?)
+    ON CONFLICT (measurement_uid) DO UPDATE SET reason = excluded.reason, update_time = excluded.update_time";
+
+const REMOVED: &str = "SELECT reason FROM removed WHERE measurement_uid = ?";
+
+const ANY_REMOVED: &str = "SELECT EXISTS (SELECT 1 FROM removed)";
+
+const LIST: &str = "INSERT INTO citizenlab (url, domain, cc, category_code) VALUES (?, ?, ?, ?)";
 
 /// Bytes of a refused row beyond which it is not kept: its body is where the place says.
 const LONGEST_REFUSED: usize = 1 << 20;
@@ -75,8 +84,10 @@ impl<'c> Statements<'c> {
     }
 
     /// Inserts a row; false when its uid is there already.
-    pub(super) fn insert(&mut self, cells: &[Cell<'_>; 26]) -> Result<bool> {
-        Ok(run(&mut self.insert, cells, &self.now)? == 1)
+    pub(super) fn insert(&mut self, cells: &[Cell<'_>; 26], new: &NewRow) -> Result<bool> {
+        let ruleset = &new.row.ruleset;
+        let beside = [&*ruleset.rules, &*ruleset.fingerprints, &hex(new.body_sha256)];
+        Ok(run(&mut self.insert, cells, &beside, &self.now)? == 1)
     }
 
     /// Inserts where the body of a row is.
@@ -97,16 +108,13 @@ impl<'c> Statements<'c> {
 
     /// Inserts a row of `obs_openvpn`.
     pub(super) fn insert_openvpn(&mut self, cells: &[Cell<'_>; 30]) -> Result<()> {
-        run(&mut self.insert_openvpn, cells, &self.now)?;
+        run(&mut self.insert_openvpn, cells, &[], &self.now)?;
         Ok(())
     }
 
-    /// Deletes a measurement from all tables but `refused`.
-    pub(super) fn delete(&mut self, uid: &str) -> Result<()> {
-        for statement in DELETE {
-            self.connection.prepare_cached(statement)?.execute([uid])?;
-        }
-        Ok(())
+    /// Deletes a measurement from all tables but `refused`. False when it had no row.
+    pub(super) fn delete(&mut self, uid: &str) -> Result<bool> {
+        delete(self.connection, uid)
     }
 
     /// Notes a refusal; an earlier one of the same uid stays, unless it is to be replaced.
@@ -132,16 +140,33 @@ impl<'c> Statements<'c> {
 
     /// Forgets that a measurement was refused.
     pub(super) fn accept(&mut self, uid: &str) -> Result<()> {
-        self.connection.prepare_cached(ACCEPT)?.execute([uid])?;
-        Ok(())
+        accept(self.connection, uid).map(drop)
     }
 }
 
-fn run(statement: &mut CachedStatement<'_>, cells: &[Cell<'_>], now: &str) -> Result<usize> {
+/// Deletes a measurement from all tables but `refused`. False when it had no row.
+pub(super) fn delete(connection: &Connection, uid: &str) -> Result<bool> {
+    let mut had_row = false;
+    for (number, statement) in DELETE.iter().enumerate() {
+        let rows = connection.prepare_cached(statement)?.execute([uid])?;
+        had_row |= number == 0 && rows > 0;
+    }
+    Ok(had_row)
+}
+
+/// Forgets that a measurement was refused. False when it was not.
+pub(super) fn accept(connection: &Connection, uid: &str) -> Result<bool> {
+    Ok(connection.prepare_cached(ACCEPT)?.execute([uid])? > 0)
+}
+
+/// Executes with cells, some more texts, and the time.
+fn run(statement: &mut CachedStatement<'_>, cells: &[Cell<'_>], beside: &[&str], now: &str) -> Result<usize> {
     for (parameter, cell) in (1..).zip(cells) {
         statement.raw_bind_parameter(parameter, cell)?;
     }
-    statement.raw_bind_parameter(cells.len() + 1, now)?;
+    for (parameter, text) in (cells.len() + 1..).zip(beside.iter().chain([&now])) {
+        statement.raw_bind_parameter(parameter, text)?;
+    }
     statement.raw_execute()
 }
 
@@ -161,23 +186,31 @@ fn json(new: &NewRow) -> Option<String> {
     (out.len() <= LONGEST_REFUSED).then(|| String::from_utf8_lossy(&out).into_owned())
 }
 
-pub(super) fn count(connection: &Connection) -> Result<u64> {
-    connection.query_row(COUNT, [], |row| row.get::<_, i64>(0)).map(|count| u64::try_from(count).unwrap_or(0))
+/// Takes out the measurements from one second on to before another; how many there were.
+pub(super) fn drop_window(connection: &Connection, from: i64, to: i64) -> Result<usize> {
+    DROP.iter().try_fold(0, |_, statement| connection.prepare_cached(statement)?.execute([from, to]))
 }
 
-pub(super) fn page(connection: &Connection, after: Option<&str>, limit: usize) -> Result<Vec<StoredRow>> {
-    let mut statement = connection.prepare_cached(PAGE)?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    // The first text after another is the same with a NUL.
-    let from = after.map_or_else(String::new, |after| format!("{after}\0"));
-    let mut rows = statement.query(params![from, limit])?;
-    let mut page = Vec::new();
-    while let Some(row) = rows.next()? {
-        let mut cells: StoredRow = array::from_fn(|_| Cell::Null);
-        for (column, (cell, (_, kind))) in cells.iter_mut().zip(FASTPATH).enumerate() {
-            *cell = value::read(row.get_ref(column)?, kind)?;
-        }
-        page.push(cells);
-    }
-    Ok(page)
+/// Notes why a measurement was removed.
+pub(super) fn note_removal(connection: &Connection, uid: &str, reason: &str, now: &str) -> Result<()> {
+    connection.prepare_cached(REMOVE)?.execute([uid, reason, now]).map(drop)
+}
+
+/// Whether any measurement was removed.
+pub(super) fn any_removed(connection: &Connection) -> Result<bool> {
+    connection.prepare_cached(ANY_REMOVED)?.query_row([], |row| row.get(0))
+}
+
+/// Why a measurement was removed, if it was.
+pub(super) fn removed(connection: &Connection, uid: &str) -> Result<Option<String>> {
+    connection.prepare_cached(REMOVED)?.query_row([uid], |row| row.get(0)).optional()
+}
+
+/// Puts lists in the place of others.
+pub(super) fn replace_lists(connection: &Connection, lists: &[ListedUrl]) -> Result<()> {
+    connection.execute("DELETE FROM citizenlab", [])?;
+    let mut insert = connection.prepare_cached(LIST)?;
+    lists.iter().try_for_each(|ListedUrl { url, domain, cc, category_code }| {
+        insert.execute([url, domain, cc, category_code]).map(drop)
+    })
 }

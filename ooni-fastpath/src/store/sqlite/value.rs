@@ -1,6 +1,7 @@
 //! Cells as SQLite has them.
 
 use crate::cell::{Cell, Type};
+use crate::store::sql::Parameter;
 use ooni_core::time::DateTime;
 use rusqlite::types::{FromSqlError, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Result, ToSql};
@@ -18,11 +19,7 @@ impl ToSql for Cell<'_> {
             }),
             // SQLite makes NULL of what is not a number.
             Cell::Float(value) => ToSqlOutput::Owned(Value::Real(f64::from(*value))),
-            Cell::Time(time) => {
-                let mut text = Vec::with_capacity(19);
-                time.write(&mut text);
-                ToSqlOutput::Owned(Value::Text(String::from_utf8_lossy(&text).into_owned()))
-            }
+            Cell::Time(time) => ToSqlOutput::Owned(Value::Integer(time.timestamp())),
             Cell::Bool(value) => ToSqlOutput::Owned(Value::Integer(i64::from(*value))),
             Cell::Null => ToSqlOutput::Owned(Value::Null),
         })
@@ -43,8 +40,21 @@ pub(super) fn read(value: ValueRef<'_>, kind: Type) -> std::result::Result<Cell<
         (Type::OptionalUInt64, ValueRef::Null) => Ok(Cell::Null),
         (Type::Float32, ValueRef::Real(value)) => Ok(Cell::Float(value as f32)),
         (Type::Float32, ValueRef::Null) => Ok(Cell::Float(f32::NAN)),
-        (Type::Time, ValueRef::Text(value)) => DateTime::parse(value).map(Cell::Time).ok_or(FromSqlError::InvalidType),
+        (Type::Time, ValueRef::Integer(value)) => {
+            DateTime::from_timestamp(value).map(Cell::Time).ok_or(FromSqlError::OutOfRange(value))
+        }
+        (Type::Time, ValueRef::Null) => Ok(Cell::Null),
         _ => Err(FromSqlError::InvalidType),
+    }
+}
+
+impl ToSql for Parameter {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Parameter::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Parameter::Int(value) => ToSqlOutput::Owned(Value::Integer(*value)),
+            Parameter::Time(time) => ToSqlOutput::Owned(Value::Integer(time.timestamp())),
+        })
     }
 }
 

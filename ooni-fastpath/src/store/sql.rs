@@ -1,0 +1,145 @@
+//! Statements that all engines share, in the words of each: [`Statement`], and [`Builder`] which makes them.
+//!
+//! What an engine does alone is in its own folder: how it writes, what its tables are.
+
+mod counts;
+mod dialect;
+mod rows;
+
+pub use self::dialect::Dialect;
+
+pub(super) use self::counts::{aggregation, cells, count, delta, differences, span};
+pub(super) use self::rows::{
+    TABLES, body_place, categories, inputs, list, listed, listed_url, page, place, report, test_lists, uid,
+};
+
+use super::filter::Filter;
+use crate::cell::Type;
+use ooni_core::time::DateTime;
+
+/// A value that is handed to a database apart from the statement.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Parameter {
+    /// Text.
+    Text(String),
+    /// An integer.
+    Int(i64),
+    /// A time.
+    Time(DateTime),
+}
+
+/// A query and what it returns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// In the words of one engine.
+    pub(super) sql: String,
+    /// Values in the order of their places.
+    pub(super) parameters: Vec<Parameter>,
+    /// Types of the columns that come back.
+    pub(super) columns: Vec<Type>,
+}
+
+/// Makes a statement piece by piece.
+struct Builder {
+    dialect: Dialect,
+    sql: String,
+    parameters: Vec<Parameter>,
+    has_condition: bool,
+}
+
+impl Builder {
+    fn new(dialect: Dialect) -> Builder {
+        Builder { dialect, sql: String::new(), parameters: Vec::new(), has_condition: false }
+    }
+
+    /// Appends text of the program's, never of a user's.
+    fn push(&mut self, sql: &str) -> &mut Builder {
+        self.sql.push_str(sql);
+        self
+    }
+
+    /// Appends the place of a value.
+    fn value(&mut self, value: Parameter) -> &mut Builder {
+        self.sql.push_str(&self.dialect.place(self.parameters.len() + 1, &value));
+        self.parameters.push(value);
+        self
+    }
+
+    /// Begins another condition.
+    fn and(&mut self) -> &mut Builder {
+        let word = if self.has_condition { " AND " } else { " WHERE " };
+        self.has_condition = true;
+        self.push(word)
+    }
+
+    /// A column that has one of some values; no condition without values.
+    fn any(&mut self, column: &str, values: impl IntoIterator<Item = Parameter>) {
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else { return };
+        self.and().push(column);
+        let mut rest = values.peekable();
+        if rest.peek().is_none() {
+            self.push(" = ").value(first);
+            return;
+        }
+        self.push(" IN (").value(first);
+        for value in rest {
+            self.push(", ").value(value);
+        }
+        self.push(")");
+    }
+
+    fn any_text<'t>(&mut self, column: &str, values: impl IntoIterator<Item = &'t String>) {
+        self.any(column, values.into_iter().map(|value| Parameter::Text(value.clone())));
+    }
+
+    /// The conditions of a filter on a table that is called `f`, whose time is in the column `time`.
+    ///
+    /// That on categories is another's, as it is on other columns in every table.
+    fn filter(&mut self, filter: &Filter, time: &str) {
+        self.any_text("f.report_id", &filter.report_id);
+        self.any_text("f.input", &filter.input);
+        self.any_text("f.domain", &filter.domains);
+        self.any_text("f.probe_cc", &filter.probe_ccs);
+        self.any("f.probe_asn", filter.probe_asns.iter().map(|&asn| Parameter::Int(i64::from(asn))));
+        self.any_text("f.test_name", &filter.test_names);
+        self.any_text("f.software_version", &filter.software_versions);
+        self.any_text("f.test_version", &filter.test_versions);
+        self.any_text("f.engine_version", &filter.engine_versions);
+        let link = |&id: &u64| self.dialect.link(id);
+        let links: Vec<Parameter> = filter.ooni_run_link_ids.iter().map(link).collect();
+        self.any("f.ooni_run_link_id", links);
+        if let Some(from) = filter.window.from {
+            self.and().push(time).push(" >= ").value(Parameter::Time(from));
+        }
+        if let Some(to) = filter.window.to {
+            self.and().push(time).push(" < ").value(Parameter::Time(to));
+        }
+        let flags =
+            [("f.anomaly", filter.anomaly), ("f.confirmed", filter.confirmed), ("f.msm_failure", filter.failure)];
+        for (flag, wanted) in flags {
+            if let Some(wanted) = wanted {
+                let condition = self.dialect.flag(flag, wanted);
+                self.and().push(&condition);
+            }
+        }
+        if filter.only_known_cc {
+            self.and().push("f.probe_cc <> 'ZZ'");
+        }
+        if filter.only_known_asn {
+            self.and().push("f.probe_asn <> 0");
+        }
+    }
+
+    /// The condition on categories, of the two columns that have them.
+    fn category(&mut self, filter: &Filter, code: &str, cc: &str) {
+        if let Some(category) = &filter.category {
+            self.and().push(code).push(" = ").value(Parameter::Text(category.code.clone()));
+            self.any_text(cc, &category.lists);
+        }
+    }
+
+    fn statement(self, columns: Vec<Type>) -> Statement {
+        Statement { sql: self.sql, parameters: self.parameters, columns }
+    }
+}

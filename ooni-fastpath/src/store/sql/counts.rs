@@ -1,0 +1,202 @@
+//! Statements that count: out of rows, out of rollups, and into rollups.
+//!
+//! What a rollup holds is said once, by [`grouped`]: the same words make it, check it and bring it up to date.
+
+use super::{Builder, Dialect, Statement};
+use crate::cell::Type;
+use crate::store::aggregate::{Aggregation, Axis, Grain};
+use crate::store::filter::Filter;
+use crate::store::planner::Source;
+use crate::store::rollup::{COUNTS, Dimension, Rollup};
+
+/// The counts of an aggregation, without an order: its axes, then the six counts.
+pub(in crate::store) fn aggregation(dialect: Dialect, query: &Aggregation, source: Source) -> Statement {
+    let mut sql = Builder::new(dialect);
+    let keys: Vec<String> = query.axes.iter().map(|&axis| key(dialect, axis, source)).collect();
+    let selected = keys.iter().map(String::as_str);
+    match source {
+        Source::Rollup(rollup) => {
+            let counts = COUNTS.map(|count| format!("CAST(coalesce(sum(f.{count}), 0) AS BIGINT)"));
+            let all: Vec<&str> = selected.chain(counts.iter().map(String::as_str)).collect();
+            sql.push("SELECT ").push(&all.join(", ")).push(" FROM ").push(&rollup.table()).push(" AS f");
+            let time = rollup.time().map(|time| format!("f.{}", time.column()));
+            sql.filter(&query.filter, time.as_deref().unwrap_or_default());
+            sql.category(&query.filter, "f.category_code", "f.list_cc");
+        }
+        Source::Rows => {
+            let counts = counts(dialect, "1").map(|count| format!("CAST(coalesce({count}, 0) AS BIGINT)"));
+            let all: Vec<&str> = selected.chain(counts.iter().map(String::as_str)).collect();
+            let by_category = query.filter.category.is_some() || query.axes.contains(&Axis::CategoryCode);
+            sql.push("SELECT ").push(&all.join(", ")).push(" FROM fastpath AS f");
+            if by_category {
+                sql.push(" JOIN citizenlab AS l ON l.url = f.input");
+            } else {
+                sql.push(&dialect.by_index(index(&query.filter)));
+            }
+            sql.filter(&query.filter, "f.measurement_start_time");
+            sql.category(&query.filter, "l.category_code", "l.cc");
+        }
+    }
+    if !keys.is_empty() {
+        sql.push(" GROUP BY ").push(&keys.join(", "));
+    }
+    let mut columns: Vec<Type> = query.axes.iter().map(|&axis| kind(axis)).collect();
+    columns.extend([Type::OptionalUInt64; COUNTS.len()]);
+    sql.statement(columns)
+}
+
+/// The expression of an axis.
+fn key(dialect: Dialect, axis: Axis, source: Source) -> String {
+    match (source, axis) {
+        (Source::Rollup(rollup), Axis::MeasurementStart(grain)) => {
+            let time = rollup.time().map_or("", Dimension::column);
+            dialect.bucket(grain, &format!("f.{time}"))
+        }
+        (Source::Rollup(rollup), axis) => {
+            rollup.dimension_of(axis).map_or_else(String::new, |dimension| format!("f.{}", dimension.column()))
+        }
+        (Source::Rows, axis) => match axis {
+            Axis::MeasurementStart(grain) => dialect.bucket(grain, "f.measurement_start_time"),
+            Axis::CategoryCode => "l.category_code".to_owned(),
+            Axis::BlockingType => "f.blocking_type".to_owned(),
+            Axis::Domain => "f.domain".to_owned(),
+            Axis::Input => "f.input".to_owned(),
+            Axis::ProbeAsn => "f.probe_asn".to_owned(),
+            Axis::ProbeCc => "f.probe_cc".to_owned(),
+            Axis::TestName => "f.test_name".to_owned(),
+        },
+    }
+}
+
+fn kind(axis: Axis) -> Type {
+    match axis {
+        Axis::MeasurementStart(_) => Type::Time,
+        Axis::ProbeAsn => Type::UInt32,
+        _ => Type::Text,
+    }
+}
+
+/// The index of `fastpath` that leaves the fewest rows to look at.
+pub(super) fn index(filter: &Filter) -> &'static str {
+    let Filter { report_id, input, domains, probe_ccs, probe_asns, test_names, .. } = filter;
+    let choices = [
+        (report_id.is_some(), "fastpath_by_report"),
+        (input.as_ref().is_some_and(|input| !input.is_empty()), "fastpath_by_input"),
+        (!domains.is_empty(), "fastpath_by_domain"),
+        (!probe_asns.is_empty(), "fastpath_by_network"),
+        (!probe_ccs.is_empty(), "fastpath_by_country"),
+        // Nearly all measurements are of this test.
+        (!test_names.is_empty() && test_names.iter().all(|name| name != "web_connectivity"), "fastpath_by_test"),
+    ];
+    choices.into_iter().find_map(|(is_given, index)| is_given.then_some(index)).unwrap_or("fastpath_by_time")
+}
+
+/// The expression of a dimension, out of rows called `f` and entries of test lists called `l`.
+fn dimension(dialect: Dialect, dimension: Dimension) -> String {
+    let bucket = |grain| dialect.bucket(grain, "f.measurement_start_time");
+    match dimension {
+        Dimension::Hour => bucket(Grain::Hour),
+        Dimension::Day => bucket(Grain::Day),
+        Dimension::Week => bucket(Grain::Week),
+        Dimension::Month => bucket(Grain::Month),
+        Dimension::CategoryCode => "l.category_code".to_owned(),
+        Dimension::ListCc => "l.cc".to_owned(),
+        other => format!("f.{}", other.column()),
+    }
+}
+
+/// The sums of [`COUNTS`] over rows called `f`, each of this weight.
+fn counts(dialect: Dialect, weight: &str) -> [String; COUNTS.len()] {
+    let [failure, no_failure] = [true, false].map(|set| dialect.flag("f.msm_failure", set));
+    let [confirmed, not_confirmed] = [true, false].map(|set| dialect.flag("f.confirmed", set));
+    let anomaly = dialect.flag("f.anomaly", true);
+    let of = |condition: &str| format!("sum(CASE WHEN {condition} THEN {weight} ELSE 0 END)");
+    [
+        format!("sum({weight})"),
+        of(&failure),
+        of(&format!("{confirmed} AND {no_failure}")),
+        of(&format!("{anomaly} AND {not_confirmed} AND {no_failure}")),
+        of(&confirmed),
+        of(&anomaly),
+    ]
+}
+
+/// The cells of a rollup, as they are in the rows of a table: its key, then the counts.
+fn grouped(dialect: Dialect, rollup: &Rollup, table: &str, weight: &str) -> String {
+    let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
+    let counts = counts(dialect, weight);
+    let selected: Vec<&str> = key.iter().chain(&counts).map(String::as_str).collect();
+    let lists = if rollup.is_of_lists() { " JOIN citizenlab AS l ON l.url = f.input" } else { "" };
+    format!("SELECT {} FROM {table} AS f{lists} WHERE true GROUP BY {}", selected.join(", "), key.join(", "))
+}
+
+/// Fills an empty rollup from the rows.
+pub(in crate::store) fn cells(dialect: Dialect, rollup: &Rollup) -> String {
+    format!(
+        "INSERT INTO {} ({}, {}) {}",
+        rollup.table(),
+        rollup.key_columns(),
+        COUNTS.join(", "),
+        grouped(dialect, rollup, "fastpath", "1")
+    )
+}
+
+/// Brings a rollup up to date with what was noted in the table `touched`, whose rows have a `sign`: 1 for those that came,
+/// -1 for those that went. The second statement removes cells that are empty then.
+pub(in crate::store) fn delta(dialect: Dialect, rollup: &Rollup) -> [String; 2] {
+    let table = rollup.table();
+    let key = rollup.key_columns();
+    let changed: Vec<String> = counts(dialect, "f.sign").iter().map(|count| format!("{count} <> 0")).collect();
+    let added: Vec<String> =
+        COUNTS.iter().map(|count| format!("{count} = {table}.{count} + excluded.{count}")).collect();
+    let upsert = format!(
+        "INSERT INTO {table} ({key}, {}) {} HAVING {} ON CONFLICT ({key}) DO UPDATE SET {}",
+        COUNTS.join(", "),
+        grouped(dialect, rollup, "touched", "f.sign"),
+        changed.join(" OR "),
+        added.join(", ")
+    );
+    let parts: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
+    let lists = if rollup.is_of_lists() { " JOIN citizenlab AS l ON l.url = f.input" } else { "" };
+    let clean = format!(
+        "DELETE FROM {table} WHERE ({key}) IN (SELECT {} FROM touched AS f{lists} WHERE f.sign < 0)
+            AND measurement_count = 0",
+        parts.join(", ")
+    );
+    [upsert, clean]
+}
+
+/// Cells that differ between a rollup and the rows, and on which side they are: 1 for the rollup, 2 for the rows.
+pub(in crate::store) fn differences(dialect: Dialect, rollup: &Rollup) -> Statement {
+    let kept = format!("SELECT {}, {} FROM {}", rollup.key_columns(), COUNTS.join(", "), rollup.table());
+    let counted = grouped(dialect, rollup, "fastpath", "1");
+    let columns = format!("{}, {}", rollup.key_columns(), COUNTS.join(", "));
+    let sql = format!(
+        "WITH kept ({columns}) AS ({kept}), counted ({columns}) AS ({counted})
+         SELECT 1, * FROM (SELECT * FROM kept EXCEPT SELECT * FROM counted) AS k
+         UNION ALL SELECT 2, * FROM (SELECT * FROM counted EXCEPT SELECT * FROM kept) AS c"
+    );
+    let kind = |&part: &Dimension| match part {
+        time if time.is_time() => Type::Time,
+        Dimension::ProbeAsn => Type::UInt32,
+        _ => Type::Text,
+    };
+    let mut columns = vec![Type::OptionalUInt64];
+    columns.extend(rollup.key.iter().map(kind));
+    columns.extend([Type::OptionalUInt64; COUNTS.len()]);
+    Statement { sql, parameters: Vec::new(), columns }
+}
+
+/// When the first and the last measurement started; nulls without any.
+pub(in crate::store) fn span(_dialect: Dialect) -> Statement {
+    // Apart from each other, so that each is one look into the index.
+    let sql = "SELECT (SELECT min(measurement_start_time) FROM fastpath), \
+        (SELECT max(measurement_start_time) FROM fastpath)";
+    Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::Time; 2] }
+}
+
+/// Rows of a table of ours.
+pub(in crate::store) fn count(_dialect: Dialect, table: &str) -> Statement {
+    let sql = format!("SELECT count(*) FROM {table}");
+    Statement { sql, parameters: Vec::new(), columns: vec![Type::OptionalUInt64] }
+}
