@@ -113,6 +113,18 @@ fn int(value: &Int) -> Cell<'static> {
 }
 
 impl Cell<'_> {
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> Cell<'_> {
+        match self {
+            Cell::Text(text) => Cell::Text(Cow::Borrowed(text)),
+            Cell::Int(value) => Cell::Int(*value),
+            Cell::Float(value) => Cell::Float(*value),
+            Cell::Time(time) => Cell::Time(*time),
+            Cell::Bool(value) => Cell::Bool(*value),
+            Cell::Null => Cell::Null,
+        }
+    }
+
     /// Appends the value as a person or a table has it; nothing for null. The same text as [`Column::write_plain`] but
     /// for floats, which are those of 32 bits here.
     pub fn write_plain(&self, out: &mut Vec<u8>) {

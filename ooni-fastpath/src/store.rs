@@ -5,6 +5,7 @@
 //! `migrations/`. What a row holds is decided in `ooni-core`, what a column takes of it in [`cell`](crate::cell).
 
 pub mod aggregate;
+mod engine;
 pub mod filter;
 pub mod list;
 mod planner;
@@ -12,11 +13,18 @@ pub mod rollup;
 mod row;
 mod sql;
 pub mod sqlite;
+mod url;
+mod waiting;
 
+pub use self::engine::{Store, open, open_to_read};
 pub use self::planner::{Source, source};
-pub use self::row::{BodyPlace, ListedUrl, NewRow, OnExisting, Refusal, StoredRow, Written};
+pub use self::row::{
+    BodyPlace, Incoming, ListedUrl, NewRow, OnExisting, Provenance, Refusal, StoredMeasurement, StoredRow, Written,
+};
 pub use self::sql::{Dialect, Statement};
 pub use self::sqlite::Sqlite;
+pub use self::url::{is_url, sqlite_path};
+pub use self::waiting::{Rows, Waiting};
 
 use self::aggregate::{Aggregation, Counts, Group};
 use self::list::{List, Listed};
@@ -25,11 +33,9 @@ use crate::cell::Cell;
 use ooni_core::time::DateTime;
 use std::cmp::Ordering;
 use std::future::Future;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::runtime::Runtime;
 
 /// What cannot be done with a store, and a sentence.
 #[derive(Debug, Error)]
@@ -101,9 +107,9 @@ pub trait MeasurementStore: Send + Sync {
     ///
     /// # Errors
     /// The batch was not written, no row of it.
-    fn write(
+    fn write<R: Incoming + 'static>(
         &self,
-        rows: Arc<Vec<NewRow>>,
+        rows: Arc<Vec<R>>,
         on_existing: OnExisting,
     ) -> impl Future<Output = Result<Written, StoreError>> + Send;
 
@@ -373,216 +379,4 @@ fn order(a: &[Cell<'static>], b: &[Cell<'static>]) -> Ordering {
         _ => Ordering::Equal,
     });
     pairs.fold(Ordering::Equal, Ordering::then)
-}
-
-/// A store by its engine.
-#[derive(Debug)]
-pub enum Store {
-    /// A file.
-    Sqlite(Sqlite),
-}
-
-/// Does the same with whatever engine it is.
-macro_rules! of_engine {
-    ($store:expr, $engine:ident => $does:expr) => {
-        match $store {
-            Store::Sqlite($engine) => $does,
-        }
-    };
-}
-
-impl MeasurementStore for Store {
-    fn dialect(&self) -> Dialect {
-        of_engine!(self, engine => engine.dialect())
-    }
-
-    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Cell<'static>>>, StoreError> {
-        of_engine!(self, engine => engine.query(statement, limit).await)
-    }
-
-    async fn write(&self, rows: Arc<Vec<NewRow>>, on_existing: OnExisting) -> Result<Written, StoreError> {
-        of_engine!(self, engine => engine.write(rows, on_existing).await)
-    }
-
-    async fn remove(&self, uid: &str, reason: &str) -> Result<bool, StoreError> {
-        of_engine!(self, engine => engine.remove(uid, reason).await)
-    }
-
-    async fn drop_month(&self, month: DateTime) -> Result<u64, StoreError> {
-        of_engine!(self, engine => engine.drop_month(month).await)
-    }
-
-    async fn replace_test_lists(&self, lists: Vec<ListedUrl>) -> Result<(), StoreError> {
-        of_engine!(self, engine => engine.replace_test_lists(lists).await)
-    }
-
-    async fn rebuild(&self, rollup: &'static Rollup) -> Result<(), StoreError> {
-        of_engine!(self, engine => engine.rebuild(rollup).await)
-    }
-
-    async fn bytes(&self) -> Result<u64, StoreError> {
-        of_engine!(self, engine => engine.bytes().await)
-    }
-}
-
-/// A store for callers that wait: the commands.
-#[derive(Debug)]
-pub struct Waiting {
-    /// The store.
-    pub store: Store,
-    runtime: Runtime,
-}
-
-impl Waiting {
-    /// Waits for a store that is open.
-    ///
-    /// # Errors
-    /// No thread can be had.
-    pub fn new(store: Store) -> Result<Waiting, StoreError> {
-        Ok(Waiting { store, runtime: runtime("")? })
-    }
-
-    /// Opens the store of a URL to write to, and makes it if it is not there.
-    ///
-    /// # Errors
-    /// As [`open`].
-    pub fn open(url: &str) -> Result<Waiting, StoreError> {
-        let runtime = runtime(url)?;
-        let store = runtime.block_on(open(url))?;
-        Ok(Waiting { store, runtime })
-    }
-
-    /// Opens the store of a URL to read from.
-    ///
-    /// # Errors
-    /// As [`open_to_read`].
-    pub fn open_to_read(url: &str) -> Result<Waiting, StoreError> {
-        let runtime = runtime(url)?;
-        let store = runtime.block_on(open_to_read(url))?;
-        Ok(Waiting { store, runtime })
-    }
-
-    /// Waits for something.
-    pub fn wait<T>(&self, for_what: impl Future<Output = T>) -> T {
-        self.runtime.block_on(for_what)
-    }
-
-    /// All rows in the order of the bytes of their uids. What is written meanwhile may or may not be among them.
-    pub fn rows(&self) -> Rows<'_> {
-        Rows { store: self, page: Vec::new().into_iter(), last: None, done: false }
-    }
-}
-
-fn runtime(url: &str) -> Result<Runtime, StoreError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime.map_err(|error| StoreError::new(Kind::Other, format!("no thread for it: {error}")).of(&without_password(url)))
-}
-
-/// See [`Waiting::rows`].
-pub struct Rows<'s> {
-    store: &'s Waiting,
-    page: std::vec::IntoIter<StoredRow>,
-    last: Option<String>,
-    done: bool,
-}
-
-/// Rows of a page.
-const PAGE: usize = 1000;
-
-impl Iterator for Rows<'_> {
-    type Item = Result<StoredRow, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(row) = self.page.next() {
-            return Some(Ok(row));
-        }
-        if self.done {
-            return None;
-        }
-        match self.store.wait(self.store.store.page(self.last.as_deref(), PAGE)) {
-            Ok(page) => {
-                self.done = page.len() < PAGE;
-                if let Some([Cell::Text(uid), ..]) = page.last() {
-                    self.last = Some(uid.clone().into_owned());
-                }
-                self.page = page.into_iter();
-                self.page.next().map(Ok)
-            }
-            Err(error) => {
-                self.done = true;
-                Some(Err(error))
-            }
-        }
-    }
-}
-
-/// Opens the store of a URL to write to, and makes it if it is not there.
-///
-/// # Errors
-/// The URL is none of a store, or the store cannot be opened.
-pub async fn open(url: &str) -> Result<Store, StoreError> {
-    Ok(Store::Sqlite(Sqlite::open(sqlite_path(url)?)?))
-}
-
-/// Opens the store of a URL to read from; it has to be there.
-///
-/// # Errors
-/// The URL is none of a store, or the store cannot be opened.
-pub async fn open_to_read(url: &str) -> Result<Store, StoreError> {
-    Ok(Store::Sqlite(Sqlite::open_to_read(sqlite_path(url)?)?))
-}
-
-/// Whether this has the form of a store's URL, known or not.
-pub fn is_url(text: &str) -> bool {
-    let scheme = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
-    text.strip_prefix("sqlite:").is_some() || text.split_once("://").is_some_and(|(name, _)| scheme(name))
-}
-
-/// The file that the URL of an SQLite store names; what belongs to the store lies beside it.
-///
-/// # Errors
-/// The URL is none of an SQLite store.
-pub fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
-    let refuse = |message: &str| Err(StoreError::new(Kind::Other, message).of(&without_password(url)));
-    match url.strip_prefix("sqlite:") {
-        Some("") => refuse("no file is named: sqlite:PATH"),
-        // A second slash would be an empty host, and SQLite would keep the first in memory: neither is meant.
-        Some(path) if path.starts_with("//") || path == ":memory:" => refuse("not a path of a file: sqlite:PATH"),
-        Some(path) => Ok(Path::new(path)),
-        None => refuse("no store of this kind is supported; there is sqlite:PATH"),
-    }
-}
-
-/// A URL fit to be shown.
-fn without_password(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme + 3 <= at => format!("{}…{}", &url[..scheme + 3], &url[at..]),
-        _ => url.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls() {
-        assert_eq!(sqlite_path("sqlite:a/b.db").unwrap(), Path::new("a/b.db"));
-        assert_eq!(sqlite_path("sqlite:/a/b.db").unwrap(), Path::new("/a/b.db"));
-        for (url, said) in [
-            ("sqlite:", "sqlite:: no file is named: sqlite:PATH"),
-            ("sqlite:///a", "sqlite:///a: not a path of a file: sqlite:PATH"),
-            ("sqlite::memory:", "sqlite::memory:: not a path of a file: sqlite:PATH"),
-            ("a.db", "a.db: no store of this kind is supported; there is sqlite:PATH"),
-            (
-                "postgres://me:secret@host/db",
-                "postgres://…@host/db: no store of this kind is supported; there is sqlite:PATH",
-            ),
-        ] {
-            assert_eq!(sqlite_path(url).unwrap_err().to_string(), said);
-        }
-        for (text, is) in [("sqlite:x", true), ("clickhouse://x", true), ("a.jsonl", false), ("C:\\x", false)] {
-            assert_eq!(is_url(text), is, "{text}");
-        }
-    }
 }

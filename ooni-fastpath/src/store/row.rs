@@ -1,7 +1,9 @@
 //! What goes into a store and what comes out: [`NewRow`], [`Written`], [`StoredRow`].
 
-use crate::cell::Cell;
-use ooni_core::row::{FastpathRow, OpenvpnRow};
+use crate::cell::{self, Cell};
+use crate::hex::hex;
+use ooni_core::row::{FastpathRow, OpenvpnRow, Refused};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A measurement to be stored.
@@ -28,6 +30,134 @@ pub struct BodyPlace {
     pub date: Arc<str>,
     /// Key of the can that was read.
     pub source: Arc<str>,
+}
+
+/// What can be written: a measurement that has been scored, or one out of another store.
+pub trait Incoming: Send + Sync {
+    /// Id of the measurement.
+    fn uid(&self) -> &str;
+
+    /// Its row.
+    ///
+    /// # Errors
+    /// The column that no table takes.
+    fn cells(&self) -> Result<[Cell<'_>; 26], Refused>;
+
+    /// Its row of `obs_openvpn`, if it is of that test.
+    ///
+    /// # Errors
+    /// The column that no table takes.
+    fn openvpn(&self) -> Result<Option<[Cell<'_>; 30]>, Refused>;
+
+    /// What stands beside the row.
+    fn provenance(&self) -> Provenance<'_>;
+
+    /// Where its body is, if that is known.
+    fn body(&self) -> Option<&BodyPlace>;
+
+    /// Its row as JSON, to be set aside; of openvpn `{"row": …, "openvpn": …}`.
+    fn json(&self) -> Vec<u8>;
+}
+
+/// What a row was made of and by, in texts that are empty where it is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance<'r> {
+    /// Name and version of the rules.
+    pub ruleset: Cow<'r, str>,
+    /// SHA-256 of the fingerprint lists.
+    pub fingerprints_sha256: Cow<'r, str>,
+    /// SHA-256 of the body as it was read.
+    pub body_sha256: Cow<'r, str>,
+}
+
+impl Incoming for NewRow {
+    fn uid(&self) -> &str {
+        &self.row.measurement_uid
+    }
+
+    fn cells(&self) -> Result<[Cell<'_>; 26], Refused> {
+        cell::fastpath(&self.row)
+    }
+
+    fn openvpn(&self) -> Result<Option<[Cell<'_>; 30]>, Refused> {
+        self.openvpn.as_deref().map(cell::openvpn).transpose()
+    }
+
+    fn provenance(&self) -> Provenance<'_> {
+        let ruleset = &self.row.ruleset;
+        Provenance {
+            ruleset: Cow::Borrowed(&ruleset.rules),
+            fingerprints_sha256: Cow::Borrowed(&ruleset.fingerprints),
+            body_sha256: Cow::Owned(hex(self.body_sha256)),
+        }
+    }
+
+    fn body(&self) -> Option<&BodyPlace> {
+        Some(&self.body)
+    }
+
+    fn json(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        match &self.openvpn {
+            None => self.row.write_json(&mut out),
+            Some(openvpn) => {
+                out.extend_from_slice(b"{\"row\":");
+                self.row.write_json(&mut out);
+                out.extend_from_slice(b",\"openvpn\":");
+                openvpn.write_json(&mut out);
+                out.push(b'}');
+            }
+        }
+        out
+    }
+}
+
+/// A measurement as a store has it, to be put into another one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredMeasurement {
+    /// Its row.
+    pub row: Box<StoredRow>,
+    /// Its row of `obs_openvpn`.
+    pub openvpn: Option<Box<[Cell<'static>; 30]>>,
+    /// What stands beside the row.
+    pub provenance: Provenance<'static>,
+    /// Where its body is.
+    pub body: Option<BodyPlace>,
+}
+
+impl Incoming for StoredMeasurement {
+    fn uid(&self) -> &str {
+        match &self.row[0] {
+            Cell::Text(uid) => uid,
+            _ => "",
+        }
+    }
+
+    fn cells(&self) -> Result<[Cell<'_>; 26], Refused> {
+        Ok(self.row.each_ref().map(Cell::borrowed))
+    }
+
+    fn openvpn(&self) -> Result<Option<[Cell<'_>; 30]>, Refused> {
+        Ok(self.openvpn.as_ref().map(|row| row.each_ref().map(Cell::borrowed)))
+    }
+
+    fn provenance(&self) -> Provenance<'_> {
+        let Provenance { ruleset, fingerprints_sha256, body_sha256 } = &self.provenance;
+        Provenance {
+            ruleset: Cow::Borrowed(ruleset),
+            fingerprints_sha256: Cow::Borrowed(fingerprints_sha256),
+            body_sha256: Cow::Borrowed(body_sha256),
+        }
+    }
+
+    fn body(&self) -> Option<&BodyPlace> {
+        self.body.as_ref()
+    }
+
+    /// It was in a table, so no table refuses it but for its length.
+    fn json(&self) -> Vec<u8> {
+        Vec::new()
+    }
 }
 
 /// What to do about a measurement that is in the store already.

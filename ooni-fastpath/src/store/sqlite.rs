@@ -14,7 +14,7 @@ use self::statements::Statements;
 use self::threads::{Reads, Writes};
 use super::rollup::Rollup;
 use super::sql::{Dialect, Statement};
-use super::{Kind, ListedUrl, MeasurementStore, NewRow, OnExisting, Refusal, StoreError, Written};
+use super::{Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, Refusal, StoreError, Written};
 use crate::cell::{self, Cell};
 use crate::failpoint::{Failpoint, reach};
 use ooni_core::row::Refused;
@@ -211,7 +211,7 @@ impl MeasurementStore for Sqlite {
         self.reads.run(limit, read).await.map_err(|error| self.at.named(error))
     }
 
-    async fn write(&self, rows: Arc<Vec<NewRow>>, on_existing: OnExisting) -> Result<Written, StoreError> {
+    async fn write<R: Incoming + 'static>(&self, rows: Arc<Vec<R>>, on_existing: OnExisting) -> Result<Written, StoreError> {
         if rows.is_empty() {
             return Ok(Written::default());
         }
@@ -286,17 +286,17 @@ fn query(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec
 }
 
 /// Writes the rows of a batch.
-fn batch(transaction: &Transaction<'_>, rows: &[NewRow], replace: bool, options: Options) -> rusqlite::Result<Written> {
+fn batch<R: Incoming>(transaction: &Transaction<'_>, rows: &[R], replace: bool, options: Options) -> rusqlite::Result<Written> {
     let mut statements = Statements::new(transaction, value::timestamp(SystemTime::now()))?;
     let any_removed = statements::any_removed(transaction)?;
     let mut written = Written::default();
     for (index, new) in rows.iter().enumerate() {
-        if any_removed && let Some(reason) = statements::removed(transaction, &new.row.measurement_uid)? {
+        if any_removed && let Some(reason) = statements::removed(transaction, new.uid())? {
             let message = format!("was removed: {reason}");
             written.refused.push(Refusal { index, column: "measurement_uid".to_owned(), message });
             continue;
         }
-        let openvpn = new.openvpn.as_deref().map(cell::openvpn).transpose();
+        let openvpn = new.openvpn();
         let (cells, openvpn) = match accepted(new, openvpn.as_ref().ok().and_then(Option::as_ref), options.longest_row)
         {
             Ok(cells) => (cells, openvpn),
@@ -311,7 +311,7 @@ fn batch(transaction: &Transaction<'_>, rows: &[NewRow], replace: bool, options:
             written.inserted += 1;
             true
         } else if replace {
-            statements.delete(&new.row.measurement_uid)?;
+            statements.delete(new.uid())?;
             reach(Failpoint::RowDeleted);
             statements.insert(&cells, new)?;
             written.replaced += 1;
@@ -320,8 +320,8 @@ fn batch(transaction: &Transaction<'_>, rows: &[NewRow], replace: bool, options:
             written.already += 1;
             false
         };
-        if here {
-            statements.insert_body(&cells, &new.body)?;
+        if let Some(body) = new.body().filter(|_| here) {
+            statements.insert_body(&cells, body)?;
         }
         match openvpn {
             Ok(openvpn) => {
@@ -329,7 +329,7 @@ fn batch(transaction: &Transaction<'_>, rows: &[NewRow], replace: bool, options:
                     statements.insert_openvpn(&cells)?;
                 }
                 if replace {
-                    statements.accept(&new.row.measurement_uid)?;
+                    statements.accept(new.uid())?;
                 }
             }
             Err(Refused { column, message }) => {
@@ -344,11 +344,11 @@ fn batch(transaction: &Transaction<'_>, rows: &[NewRow], replace: bool, options:
 
 /// The cells of a row, unless the table refuses it or it is too long together with what is kept beside it.
 fn accepted<'r>(
-    new: &'r NewRow,
+    new: &'r impl Incoming,
     openvpn: Option<&[Cell<'r>; 30]>,
     longest_row: usize,
 ) -> Result<[Cell<'r>; 26], Refused> {
-    let cells = cell::fastpath(&new.row)?;
+    let cells = new.cells()?;
     match value::longest(cells.iter().chain(openvpn.into_iter().flatten()), longest_row) {
         None => Ok(cells),
         Some((column, length)) => Err(Refused {

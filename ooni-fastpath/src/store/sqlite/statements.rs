@@ -1,8 +1,7 @@
 //! Statements by which the SQLite store is written.
 
 use crate::cell::Cell;
-use crate::hex::hex;
-use crate::store::{BodyPlace, ListedUrl, NewRow, Refusal};
+use crate::store::{BodyPlace, Incoming, ListedUrl, Provenance, Refusal};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, params};
 
 /// What writes a batch.
@@ -84,9 +83,9 @@ impl<'c> Statements<'c> {
     }
 
     /// Inserts a row; false when its uid is there already.
-    pub(super) fn insert(&mut self, cells: &[Cell<'_>; 26], new: &NewRow) -> Result<bool> {
-        let ruleset = &new.row.ruleset;
-        let beside = [&*ruleset.rules, &*ruleset.fingerprints, &hex(new.body_sha256)];
+    pub(super) fn insert(&mut self, cells: &[Cell<'_>; 26], new: &impl Incoming) -> Result<bool> {
+        let Provenance { ruleset, fingerprints_sha256, body_sha256 } = new.provenance();
+        let beside = [&*ruleset, &*fingerprints_sha256, &*body_sha256];
         Ok(run(&mut self.insert, cells, &beside, &self.now)? == 1)
     }
 
@@ -118,21 +117,21 @@ impl<'c> Statements<'c> {
     }
 
     /// Notes a refusal; an earlier one of the same uid stays, unless it is to be replaced.
-    pub(super) fn set_aside(&mut self, new: &NewRow, refusal: &Refusal, replace: bool) -> Result<()> {
-        let uid = &new.row.measurement_uid;
+    pub(super) fn set_aside(&mut self, new: &impl Incoming, refusal: &Refusal, replace: bool) -> Result<()> {
+        let uid = new.uid();
         if replace {
             self.accept(uid)?;
         }
-        let body = &new.body;
+        let body = new.body();
         self.connection.prepare_cached(REFUSE)?.execute(params![
             uid,
             refusal.column,
             refusal.message,
             json(new),
-            &*body.s3path,
-            body.linenum,
-            &*body.date,
-            &*body.source,
+            body.map_or("", |body| &*body.s3path),
+            body.map_or(0, |body| body.linenum),
+            body.map_or("", |body| &*body.date),
+            body.map_or("", |body| &*body.source),
             self.now
         ])?;
         Ok(())
@@ -170,20 +169,10 @@ fn run(statement: &mut CachedStatement<'_>, cells: &[Cell<'_>], beside: &[&str],
     statement.raw_execute()
 }
 
-/// A row as JSON, which is ASCII.
-fn json(new: &NewRow) -> Option<String> {
-    let mut out = Vec::new();
-    match &new.openvpn {
-        None => new.row.write_json(&mut out),
-        Some(openvpn) => {
-            out.extend_from_slice(b"{\"row\":");
-            new.row.write_json(&mut out);
-            out.extend_from_slice(b",\"openvpn\":");
-            openvpn.write_json(&mut out);
-            out.push(b'}');
-        }
-    }
-    (out.len() <= LONGEST_REFUSED).then(|| String::from_utf8_lossy(&out).into_owned())
+/// A row as JSON, which is ASCII, unless it is too long to be kept.
+fn json(new: &impl Incoming) -> Option<String> {
+    let json = new.json();
+    (json.len() <= LONGEST_REFUSED).then(|| String::from_utf8_lossy(&json).into_owned())
 }
 
 /// Takes out the measurements from one second on to before another; how many there were.

@@ -1,0 +1,80 @@
+//! [`Store`]: a store of whatever engine its URL names.
+
+use super::rollup::Rollup;
+use super::{
+    Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Sqlite, Statement, StoreError, Written, sqlite_path,
+};
+use crate::cell::Cell;
+use ooni_core::time::DateTime;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A store by its engine.
+#[derive(Debug)]
+pub enum Store {
+    /// A file.
+    Sqlite(Sqlite),
+}
+
+/// Does the same with whatever engine it is.
+macro_rules! of_engine {
+    ($store:expr, $engine:ident => $does:expr) => {
+        match $store {
+            Store::Sqlite($engine) => $does,
+        }
+    };
+}
+
+impl MeasurementStore for Store {
+    fn dialect(&self) -> Dialect {
+        of_engine!(self, engine => engine.dialect())
+    }
+
+    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Cell<'static>>>, StoreError> {
+        of_engine!(self, engine => engine.query(statement, limit).await)
+    }
+
+    async fn write<R: Incoming + 'static>(
+        &self,
+        rows: Arc<Vec<R>>,
+        on_existing: OnExisting,
+    ) -> Result<Written, StoreError> {
+        of_engine!(self, engine => engine.write(rows, on_existing).await)
+    }
+
+    async fn remove(&self, uid: &str, reason: &str) -> Result<bool, StoreError> {
+        of_engine!(self, engine => engine.remove(uid, reason).await)
+    }
+
+    async fn drop_month(&self, month: DateTime) -> Result<u64, StoreError> {
+        of_engine!(self, engine => engine.drop_month(month).await)
+    }
+
+    async fn replace_test_lists(&self, lists: Vec<ListedUrl>) -> Result<(), StoreError> {
+        of_engine!(self, engine => engine.replace_test_lists(lists).await)
+    }
+
+    async fn rebuild(&self, rollup: &'static Rollup) -> Result<(), StoreError> {
+        of_engine!(self, engine => engine.rebuild(rollup).await)
+    }
+
+    async fn bytes(&self) -> Result<u64, StoreError> {
+        of_engine!(self, engine => engine.bytes().await)
+    }
+}
+
+/// Opens the store of a URL to write to, and makes it if it is not there.
+///
+/// # Errors
+/// The URL is none of a store, or the store cannot be opened.
+pub async fn open(url: &str) -> Result<Store, StoreError> {
+    Ok(Store::Sqlite(Sqlite::open(sqlite_path(url)?)?))
+}
+
+/// Opens the store of a URL to read from; it has to be there.
+///
+/// # Errors
+/// The URL is none of a store, or the store cannot be opened.
+pub async fn open_to_read(url: &str) -> Result<Store, StoreError> {
+    Ok(Store::Sqlite(Sqlite::open_to_read(sqlite_path(url)?)?))
+}
