@@ -211,7 +211,7 @@ struct Desk<'w, 'f> {
 /// An entry, and where it is.
 #[derive(Clone, Copy)]
 struct At<'b> {
-    /// As it was in the file.
+    /// Its bytes as they were in the file, of a line without its end.
     body: &'b [u8],
     place: Place<'b>,
     /// The measurement in its file, from 0.
@@ -221,7 +221,10 @@ struct At<'b> {
 impl Desk<'_, '_> {
     /// Scores an entry. True where the reference gives up the can.
     fn entry(&mut self, reader: &mut Reader, lines: &mut Reader, batch: &Batch, entry: &Entry) -> bool {
-        let body = batch.body(entry);
+        let body = match entry.kind {
+            Kind::Line | Kind::OldLine => line(batch.body(entry)),
+            _ => batch.body(entry),
+        };
         let at = At { body, place: place(batch, entry, self.source), number: entry.at.place };
         let named = uid_of_name(batch, entry, self.source);
         if let Some(trouble) = &entry.trouble {
@@ -323,7 +326,7 @@ impl Desk<'_, '_> {
                     let place = &at.place;
                     self.done.complaints.add(|| format!("{place}: the row of obs_openvpn is refused: {refused}"));
                 }
-                let body_sha256 = if self.scoring.hashed { Sha256::digest(line(at.body)).into() } else { [0; 32] };
+                let body_sha256 = if self.scoring.hashed { Sha256::digest(at.body).into() } else { [0; 32] };
                 self.done.rows.push(Kept { row, openvpn, place: at.number, body_sha256 });
             }
         }

@@ -3,6 +3,7 @@
 use crate::bench::query;
 use crate::support::{Files, ROOT, fastpath};
 use ooni_core::json::{Json, Reader, write_json};
+use ooni_core::time::DateTime;
 use rusqlite::types::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -87,6 +88,7 @@ fn outcomes_are_those_of_the_reference() {
     assert_eq!(yielded.len(), expected.len());
     assert_eq!(rejected, ["raw/20221010/10/IT/signal/2022101010_IT_signal.n1.0.tar.gz"; 6]);
     store_is_the_same(&uri, &expected);
+    hashes_are_those_of_the_bodies(&uri);
     bodies_are_where_the_uploader_says(&uri);
 }
 
@@ -101,7 +103,7 @@ fn store_is_the_same(uri: &str, expected: &[Expected]) {
     assert_eq!((stored.len(), bodies.len()), (first.len(), first.len()));
     for ((columns, body), Expected { can, index, uid, row }) in stored.iter().zip(&bodies).zip(first.values()) {
         let Some(Json::Object(row)) = row else { panic!("{uid}") };
-        assert_eq!(columns.len(), row.len() + 1, "and update_time");
+        assert_eq!(columns.len(), row.len() + 4, "and ruleset, two hashes, update_time");
         for (ours, (name, value)) in columns.iter().zip(row) {
             let name = std::str::from_utf8(name).unwrap();
             let expected = match (name, value) {
@@ -109,6 +111,9 @@ fn store_is_the_same(uri: &str, expected: &[Expected]) {
                 ("test_runtime", Json::Float(value)) => Value::Real(f64::from(*value as f32)),
                 (_, Json::Int(value)) => Value::Integer(value.as_i64().unwrap()),
                 (_, Json::Null) => Value::Null,
+                (_, Json::Text(text)) if name.ends_with("_start_time") => {
+                    Value::Integer(DateTime::parse(text).unwrap().timestamp())
+                }
                 (_, Json::Text(_)) => Value::Text(value.as_str().unwrap().to_owned()),
                 (_, value) => Value::Text(written(value)),
             };
@@ -118,6 +123,35 @@ fn store_is_the_same(uri: &str, expected: &[Expected]) {
         let day = format!("{}-{}-{}", &day[..4], &day[4..6], &day[6..]);
         let text = |text: &str| Value::Text(text.to_owned());
         assert_eq!(*body, [text(uid), text(can), Value::Integer(*index), text(&day)]);
+    }
+}
+
+/// As `sha256sum` gives them of a line without its end, an entry of YAML with its markers, and a member.
+fn hashes_are_those_of_the_bodies(uri: &str) {
+    for (uid, sha256) in [
+        // lz4 -dc …-probe.json.lz4 | sed -n 2p | head -c -1 | sha256sum
+        (
+            "0120200303b5d141cc6871b619ea61ae864bc76c",
+            "8c3fa65caf0a9de1c41fcac94ee7980a10db43bca1621f8d1aa5c81d1f6db41f",
+        ),
+        // The second of lz4 -dc …-probe.yaml.lz4, from --- to ... and the end of that line.
+        (
+            "012018072655bdb2c4f8c648f4ef622490136d32",
+            "37417ce8cce0b7c5bed932180dd20fae034eaf9f22bd5e7e178f96983efd3677",
+        ),
+        // lz4 -dc ndt.0.tar.lz4 | tar xO ndt.0.json | sed -n 2p | head -c -1 | sha256sum
+        (
+            "0120200420fdf61e887b1cbd1a9eedb5db0101f1",
+            "9528d53496a6541fdecd3e975f9e45f53d23c7de955e109649998c33478b95a9",
+        ),
+        // tar xOf …_IT_dnscheck.n1.0.tar.gz --wildcards '*482fa6bbd4754383.post' | sha256sum
+        (
+            "20201202123637.847218_IT_dnscheck_482fa6bbd4754383",
+            "e319e44075061537ef8ea257ccc1e2715b7a4cd8c270288da73094c18bbe3743",
+        ),
+    ] {
+        let ours = query(uri, &format!("SELECT body_sha256 FROM fastpath WHERE measurement_uid = '{uid}'"));
+        assert_eq!(ours, [[Value::Text(sha256.to_owned())]], "{uid}");
     }
 }
 
