@@ -149,7 +149,9 @@ pub trait MeasurementStore: Send + Sync {
     /// # Errors
     /// As [`MeasurementStore::query`].
     fn count(&self) -> impl Future<Output = Result<u64, StoreError>> + Send {
-        async { Ok(self.aggregate(&Aggregation::default(), TIME_LIMIT).await?.iter().map(|g| g.counts.measurements).sum()) }
+        async {
+            Ok(self.aggregate(&Aggregation::default(), TIME_LIMIT).await?.iter().map(|g| g.counts.measurements).sum())
+        }
     }
 
     /// The first rows, at most `limit`, whose uid comes after `after`, in the order of the bytes of their uids.

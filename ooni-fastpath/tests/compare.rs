@@ -11,8 +11,8 @@ use ooni_core::row::FastpathRow;
 use ooni_core::rules::Rules;
 use ooni_fastpath::sink::Parquet;
 use ooni_fastpath::store::{BodyPlace, MeasurementStore, NewRow, OnExisting, Waiting};
-use std::sync::Arc;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use support::{Files, GOOD, Ran, fastpath, score};
 
 /// A measurement with other fields.

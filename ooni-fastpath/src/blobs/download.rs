@@ -2,9 +2,9 @@
 //!
 //! A part is named after the version of the object, so another run can go on with what this one has left.
 
-use crate::hex::hex;
 use super::s3::{Failure, S3, failure};
 use super::{Blob, Counters, finish};
+use crate::hex::hex;
 use md5::{Digest, Md5};
 use sha2::Sha256;
 use std::fs::{self, File, TryLockError};

@@ -198,11 +198,7 @@ fn opened(
 }
 
 /// A store that was removed, and its journal not, would never get what the journal says that it has.
-fn check_store(
-    store: Option<&Waiting>,
-    arguments: &Rerun,
-    read: &journal::Read,
-) -> Result<(), String> {
+fn check_store(store: Option<&Waiting>, arguments: &Rerun, read: &journal::Read) -> Result<(), String> {
     let Some(store) = store.filter(|_| read.mark.counts.all().stored > 0) else { return Ok(()) };
     match store.wait(store.store.page(None, 1)) {
         Ok(rows) if rows.is_empty() => Err(format!(

@@ -211,7 +211,11 @@ impl MeasurementStore for Sqlite {
         self.reads.run(limit, read).await.map_err(|error| self.at.named(error))
     }
 
-    async fn write<R: Incoming + 'static>(&self, rows: Arc<Vec<R>>, on_existing: OnExisting) -> Result<Written, StoreError> {
+    async fn write<R: Incoming + 'static>(
+        &self,
+        rows: Arc<Vec<R>>,
+        on_existing: OnExisting,
+    ) -> Result<Written, StoreError> {
         if rows.is_empty() {
             return Ok(Written::default());
         }
@@ -286,7 +290,12 @@ fn query(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec
 }
 
 /// Writes the rows of a batch.
-fn batch<R: Incoming>(transaction: &Transaction<'_>, rows: &[R], replace: bool, options: Options) -> rusqlite::Result<Written> {
+fn batch<R: Incoming>(
+    transaction: &Transaction<'_>,
+    rows: &[R],
+    replace: bool,
+    options: Options,
+) -> rusqlite::Result<Written> {
     let mut statements = Statements::new(transaction, value::timestamp(SystemTime::now()))?;
     let any_removed = statements::any_removed(transaction)?;
     let mut written = Written::default();
