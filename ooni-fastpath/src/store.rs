@@ -5,10 +5,12 @@
 //! `migrations/`. What a row holds is decided in `ooni-core`, what a column takes of it in [`cell`](crate::cell).
 
 pub mod aggregate;
+mod batch;
 mod engine;
 pub mod filter;
 pub mod list;
 mod planner;
+pub mod postgres;
 pub mod rollup;
 mod row;
 mod sql;
@@ -16,8 +18,9 @@ pub mod sqlite;
 mod url;
 mod waiting;
 
-pub use self::engine::{Store, open, open_to_read};
+pub use self::engine::{Store, migrate, open, open_to_read};
 pub use self::planner::{Source, source};
+pub use self::postgres::Postgres;
 pub use self::row::{
     BodyPlace, Incoming, ListedUrl, NewRow, OnExisting, Provenance, Refusal, StoredMeasurement, StoredRow, Written,
 };
@@ -381,4 +384,12 @@ fn order(a: &[Cell<'static>], b: &[Cell<'static>]) -> Ordering {
         _ => Ordering::Equal,
     });
     pairs.fold(Ordering::Equal, Ordering::then)
+}
+
+/// The first of the month after that of `month`.
+fn month_after(month: DateTime) -> DateTime {
+    const DAY: i64 = 86_400;
+    // Between 28 and 31 days later.
+    let at = |days: i64| DateTime::from_timestamp(month.timestamp() + days * DAY);
+    (28..=31).filter_map(at).find(|time| time.date().2 == 1).unwrap_or(DateTime::MAX)
 }

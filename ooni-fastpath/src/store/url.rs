@@ -9,6 +9,11 @@ pub fn is_url(text: &str) -> bool {
     text.strip_prefix("sqlite:").is_some() || text.split_once("://").is_some_and(|(name, _)| scheme(name))
 }
 
+/// Whether this is the URL of a database on a PostgreSQL server.
+pub(super) fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
 /// The file that the URL of an SQLite store names; what belongs to the store lies beside it.
 ///
 /// # Errors
@@ -20,7 +25,7 @@ pub fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
         // A second slash would be an empty host, and SQLite would keep the first in memory: neither is meant.
         Some(path) if path.starts_with("//") || path == ":memory:" => refuse("not a path of a file: sqlite:PATH"),
         Some(path) => Ok(Path::new(path)),
-        None => refuse("no store of this kind is supported; there is sqlite:PATH"),
+        None => refuse("no store of this kind is supported; there are sqlite:PATH and postgres://…"),
     }
 }
 
@@ -44,10 +49,10 @@ mod tests {
             ("sqlite:", "sqlite:: no file is named: sqlite:PATH"),
             ("sqlite:///a", "sqlite:///a: not a path of a file: sqlite:PATH"),
             ("sqlite::memory:", "sqlite::memory:: not a path of a file: sqlite:PATH"),
-            ("a.db", "a.db: no store of this kind is supported; there is sqlite:PATH"),
+            ("a.db", "a.db: no store of this kind is supported; there are sqlite:PATH and postgres://…"),
             (
-                "postgres://me:secret@host/db",
-                "postgres://…@host/db: no store of this kind is supported; there is sqlite:PATH",
+                "mysql://me:secret@host/db",
+                "mysql://…@host/db: no store of this kind is supported; there are sqlite:PATH and postgres://…",
             ),
         ] {
             assert_eq!(sqlite_path(url).unwrap_err().to_string(), said);
