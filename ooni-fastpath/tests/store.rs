@@ -14,13 +14,16 @@ mod killed;
 mod rollups;
 #[path = "store/rows.rs"]
 mod rows;
+#[path = "store/server.rs"]
+mod server;
 #[path = "store/support.rs"]
 mod support;
 
+use server::OnPostgres;
 use support::{Engine, InFile};
 
-#[test]
-fn sqlite_behaves() {
+/// What every engine has to do.
+fn behaves(new: fn() -> Box<dyn Engine>) {
     let tests: [fn(&dyn Engine); 7] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
@@ -31,6 +34,18 @@ fn sqlite_behaves() {
         rows::odd_values_read_back,
     ];
     for test in tests {
-        test(&InFile::new());
+        test(&*new());
     }
+    history::any_history(new);
+    rollups::any_history_leaves_rollups_right(new);
+}
+
+#[test]
+fn sqlite_behaves() {
+    behaves(|| Box::new(InFile::new()));
+}
+
+#[test]
+fn postgres_behaves() {
+    behaves(|| Box::new(OnPostgres::new()));
 }
