@@ -26,7 +26,7 @@ pub use self::row::{
 };
 pub use self::sql::{Dialect, Statement};
 pub use self::sqlite::Sqlite;
-pub use self::url::{is_url, sqlite_path};
+pub use self::url::{is_url, local_path, sqlite_path, without_password};
 pub use self::waiting::{Rows, Waiting};
 
 use self::aggregate::{Aggregation, Counts, Group};
@@ -252,6 +252,35 @@ pub trait MeasurementStore: Send + Sync {
             let mut groups = rows.into_iter().map(|row| group(row, axes)).collect::<Result<Vec<_>, _>>()?;
             groups.sort_by(|a, b| order(&a.keys, &b.keys));
             Ok(groups)
+        }
+    }
+
+    /// How the engine goes about a list, in its own words.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn explain_list(&self, list: &List) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send {
+        self.explain(sql::list(self.dialect(), list))
+    }
+
+    /// How it goes about an aggregation.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn explain_aggregate(&self, query: &Aggregation) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send {
+        self.explain(sql::aggregation(self.dialect(), query, source(query)))
+    }
+
+    /// How it goes about a query.
+    #[doc(hidden)]
+    fn explain(&self, statement: Statement) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send {
+        let statement = self.dialect().explain(statement);
+        async move {
+            let line = |row: Vec<Cell<'static>>| match row.into_iter().next_back() {
+                Some(Cell::Text(line)) => Ok(line.into_owned()),
+                _ => Err(foreign()),
+            };
+            self.query(statement, TIME_LIMIT).await?.into_iter().map(line).collect()
         }
     }
 

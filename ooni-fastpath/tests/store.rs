@@ -10,6 +10,8 @@ mod hand;
 mod history;
 #[path = "store/killed.rs"]
 mod killed;
+#[path = "store/postgres.rs"]
+mod postgres;
 #[path = "store/rollups.rs"]
 mod rollups;
 #[path = "store/rows.rs"]

@@ -1,7 +1,9 @@
 //! URLs of stores.
 
 use super::{Kind, StoreError};
-use std::path::Path;
+use crate::hex::hex;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
 
 /// Whether this has the form of a store's URL, known or not.
 pub fn is_url(text: &str) -> bool {
@@ -29,8 +31,21 @@ pub fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
     }
 }
 
+/// Where files that belong to a store have their place, as the start of their names: beside the file of an SQLite store;
+/// for servers in the folder of the default store, named after the server.
+///
+/// # Errors
+/// The URL is none of a store.
+pub fn local_path(url: &str) -> Result<PathBuf, StoreError> {
+    if !is_postgres(url) {
+        return sqlite_path(url).map(Path::to_owned);
+    }
+    let hash = hex(Sha256::digest(without_password(url)).into_iter().take(8));
+    Ok(Path::new("ooni-data").join(format!("server-{hash}")))
+}
+
 /// A URL fit to be shown.
-pub(super) fn without_password(url: &str) -> String {
+pub fn without_password(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme + 3 <= at => format!("{}…{}", &url[..scheme + 3], &url[at..]),
         _ => url.to_owned(),

@@ -1,6 +1,7 @@
 //! [`Dialect`]: what the engines say in different words.
 
-use super::Parameter;
+use super::{Parameter, Statement};
+use crate::cell::Type;
 use crate::store::aggregate::Grain;
 use crate::store::rollup::{Dimension, Rollup};
 
@@ -47,6 +48,17 @@ impl Dialect {
             (Dialect::Postgres, Grain::Month) => format!("date_trunc('month', {time})"),
             (Dialect::Postgres, Grain::Year) => format!("date_trunc('year', {time})"),
         }
+    }
+
+    /// How a query would be answered: rows that end with a line of text.
+    pub(in crate::store) fn explain(self, statement: Statement) -> Statement {
+        let (explain, columns) = match self {
+            Dialect::Sqlite => {
+                ("EXPLAIN QUERY PLAN", vec![Type::OptionalUInt64, Type::OptionalUInt64, Type::OptionalUInt64, Type::Text])
+            }
+            Dialect::Postgres => ("EXPLAIN", vec![Type::Text]),
+        };
+        Statement { sql: format!("{explain} {}", statement.sql), columns, ..statement }
     }
 
     /// What is said behind the table of rows, to read it by way of an index. PostgreSQL chooses by its own statistics.
