@@ -130,7 +130,11 @@ pub(super) fn json(new: &impl Incoming) -> Option<String> {
 }
 
 /// Refuses a row that is too long together with what is kept beside it.
-pub(super) fn fits(cells: &[Cell<'_>; 26], openvpn: Option<&[Cell<'_>; 30]>, longest_row: usize) -> Result<(), Refused> {
+pub(super) fn fits(
+    cells: &[Cell<'_>; 26],
+    openvpn: Option<&[Cell<'_>; 30]>,
+    longest_row: usize,
+) -> Result<(), Refused> {
     let (mut all, mut longest) = (0, (0, 0));
     for (column, cell) in cells.iter().chain(openvpn.into_iter().flatten()).enumerate() {
         let Cell::Text(text) = cell else { continue };

@@ -3,7 +3,8 @@
 use super::rollup::Rollup;
 use super::url::is_postgres;
 use super::{
-    Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Postgres, Sqlite, Statement, StoreError, Written, sqlite_path,
+    Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Postgres, Sqlite, Statement, StoreError, Written,
+    sqlite_path,
 };
 use crate::cell::Cell;
 use ooni_core::time::DateTime;

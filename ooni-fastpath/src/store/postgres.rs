@@ -49,8 +49,14 @@ impl std::fmt::Debug for Postgres {
     }
 }
 
-/// Times that a change is tried when its connection is lost, half a second apart at first.
-const TRIES: u32 = 6;
+/// Times that a change is tried when its connection is lost: for half a minute, as a server takes to start again.
+const TRIES: u32 = 10;
+
+/// The first pause between them, each is twice as long as the one before.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Times that a query is tried; connections of the pool may have been lost long ago.
+const READ_TRIES: u32 = 4;
 
 /// What goes wrong.
 #[derive(Debug)]
@@ -113,7 +119,7 @@ impl Postgres {
             return Err(Trouble::Schema("it was opened to read from".to_owned()).of(&self.url));
         };
         let mut writer = writes.lock().await;
-        let mut pause = Duration::from_millis(500);
+        let mut pause = PAUSE;
         for _ in 1..TRIES {
             match self.attempt(&mut writer, change).await {
                 Err(trouble) if trouble.is_lost() => {
@@ -203,7 +209,7 @@ impl Drop for Running {
 impl Trouble {
     /// Whether the connection is gone, or the server told to try again.
     fn is_lost(&self) -> bool {
-        let Trouble::Database(error) = self else { return false };
+        let (Trouble::Database(error) | Trouble::Pool(PoolError::Backend(error))) = self else { return false };
         let again = [
             SqlState::ADMIN_SHUTDOWN,
             SqlState::CRASH_SHUTDOWN,
@@ -249,17 +255,19 @@ impl MeasurementStore for Postgres {
     }
 
     async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Cell<'static>>>, StoreError> {
-        let rows = match self.read(&statement, limit).await {
-            // A connection of the pool may have been lost long ago.
-            Err(trouble) if trouble.is_lost() => self.read(&statement, limit).await,
-            result => result,
-        };
+        let mut rows = self.read(&statement, limit).await;
+        for _ in 1..READ_TRIES {
+            if rows.as_ref().is_err_and(Trouble::is_lost) {
+                rows = self.read(&statement, limit).await;
+            }
+        }
         let rows = rows.map_err(|trouble| trouble.of(&self.url))?;
         let cells = |row: &Row| {
             let cells = statement.columns.iter().enumerate();
             cells.map(|(column, &kind)| value::read(row, column, kind)).collect::<Result<Vec<_>, _>>()
         };
-        let foreign = |_| Trouble::Schema("holds what no measurement has: it was changed by another program".to_owned());
+        let foreign =
+            |_| Trouble::Schema("holds what no measurement has: it was changed by another program".to_owned());
         rows.iter().map(|row| cells(row).map_err(|error| foreign(error).of(&self.url))).collect()
     }
 

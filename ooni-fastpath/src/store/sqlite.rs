@@ -14,7 +14,9 @@ use self::statements::Statements;
 use self::threads::{Reads, Writes};
 use super::rollup::Rollup;
 use super::sql::{Dialect, Statement};
-use super::{Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, Refusal, StoreError, Written, batch, month_after};
+use super::{
+    Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, Refusal, StoreError, Written, batch, month_after,
+};
 use crate::cell::Cell;
 use crate::failpoint::{Failpoint, reach};
 use ooni_core::row::Refused;

@@ -91,10 +91,13 @@ pub(crate) fn any_history(new: fn() -> Box<dyn Engine>) {
             let pick = |row: &Vec<String>| [key].iter().chain(columns).map(|&column| row[column].clone()).collect();
             engine.table(table).iter().map(pick).collect()
         };
-        let rows: Vec<_> = model.rows.iter().map(|(uid, (content, _))| vec![format!("u{uid}"), content.to_string()]).collect();
+        let rows: Vec<_> =
+            model.rows.iter().map(|(uid, (content, _))| vec![format!("u{uid}"), content.to_string()]).collect();
         let vpn: Vec<_> = model.rows.iter().filter(|(_, row)| row.1).map(|(uid, _)| vec![format!("u{uid}")]).collect();
         let refused = model.refused.iter();
-        let refused: Vec<_> = refused.map(|(uid, (content, column))| vec![format!("u{uid}"), (*column).to_owned(), content.to_string()]).collect();
+        let refused: Vec<_> = refused
+            .map(|(uid, (content, column))| vec![format!("u{uid}"), (*column).to_owned(), content.to_string()])
+            .collect();
         prop_assert_eq!(column("fastpath", 0, &[17]), rows.clone());
         prop_assert_eq!(column("jsonl", 4, &[3]), rows);
         prop_assert_eq!(column("obs_openvpn", 7, &[]), vpn);

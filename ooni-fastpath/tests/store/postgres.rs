@@ -74,6 +74,15 @@ fn a_store_to_read_is_not_written() {
     assert_eq!(message(store.write(&sound([2]), OnExisting::Keep)), "it was opened to read from");
 }
 
+/// Says so when it is dropped, even by a test that fails.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn connections_that_are_lost() {
     let engine = OnPostgres::new();
@@ -83,26 +92,29 @@ fn connections_that_are_lost() {
         WHERE application_name = 'fastpath' AND datname = current_database()";
     let mut lost = 0;
     std::thread::scope(|scope| {
+        let done = Done(&done);
         let killer = scope.spawn(|| {
             let mut killed = 0;
-            while !done.load(Ordering::Relaxed) {
+            while !done.0.load(Ordering::Relaxed) {
                 killed += engine.query(kill)[0][0].parse::<u32>().unwrap();
-                engine.query("SELECT pg_sleep(0.07)");
+                engine.query("SELECT pg_sleep(random() / 5)");
             }
             killed
         });
         for batch in 0..20_u8 {
-            let rows: Vec<_> = (0..250_u8).map(|uid| {
-                let mut row = measured(uid, u16::from(batch) * 250 + u16::from(uid));
-                row.row.measurement_uid = format!("b{batch}-{uid}");
-                row
-            }).collect();
+            let rows: Vec<_> = (0..250_u8)
+                .map(|uid| {
+                    let mut row = measured(uid, u16::from(batch) * 250 + u16::from(uid));
+                    row.row.measurement_uid = format!("b{batch}-{uid}");
+                    row
+                })
+                .collect();
             let written = store.write(&rows, OnExisting::Keep).unwrap();
             // What was committed before the answer was lost is told as if it had not been.
             assert_eq!((written.inserted, written.already), (250, 0), "batch {batch}");
             assert_eq!(store.count().unwrap(), (u64::from(batch) + 1) * 250);
         }
-        done.store(true, Ordering::Relaxed);
+        done.0.store(true, Ordering::Relaxed);
         lost = killer.join().unwrap();
     });
     assert!(lost > 0, "no connection was lost");
@@ -140,11 +152,15 @@ fn queries_that_take_too_long_or_nobody_waits_for() {
         let limit = Duration::from_millis(50);
         let error = store.0.wait(postgres.list(&everything(), limit)).unwrap_err();
         assert_eq!((error.kind, &*error.message), (Kind::Timeout, "it took longer than it may"));
-        let dropped = store.0.wait(async { tokio::time::timeout(limit, postgres.list(&everything(), Duration::MAX)).await });
+        let dropped =
+            store.0.wait(async { tokio::time::timeout(limit, postgres.list(&everything(), Duration::MAX)).await });
         assert!(dropped.is_err());
         // While the table is locked, nothing but a cancellation ends them.
         while running(&engine) > 0 {}
-        assert!(engine.query(is_locked) != [["0"]] && !locked.is_finished(), "the lock ended too early to show anything");
+        assert!(
+            engine.query(is_locked) != [["0"]] && !locked.is_finished(),
+            "the lock ended too early to show anything"
+        );
         locked.join().unwrap();
     });
     assert_eq!(store.0.wait(postgres.list(&everything(), Duration::MAX)).unwrap().len(), 2);
@@ -213,7 +229,12 @@ fn months_have_partitions() {
         engine.query(sql).concat()
     };
     let made = [
-        "fastpath_2023_12", "fastpath_2024_01", "fastpath_2024_03", "fastpath_2024_04", "fastpath_2039_12", "fastpath_after",
+        "fastpath_2023_12",
+        "fastpath_2024_01",
+        "fastpath_2024_03",
+        "fastpath_2024_04",
+        "fastpath_2039_12",
+        "fastpath_after",
         "fastpath_before",
     ];
     assert_eq!(partitions(), made);
@@ -222,7 +243,10 @@ fn months_have_partitions() {
         let month = DateTime::new(year, month, 1, 0, 0, 0).unwrap();
         assert_eq!(store.0.wait(postgres.drop_month(month)).unwrap(), rows, "{month:?}");
     }
-    assert_eq!(partitions(), ["fastpath_2024_03", "fastpath_2024_04", "fastpath_2039_12", "fastpath_after", "fastpath_before"]);
+    assert_eq!(
+        partitions(),
+        ["fastpath_2024_03", "fastpath_2024_04", "fastpath_2039_12", "fastpath_after", "fastpath_before"]
+    );
     assert_eq!(uids(&store), ["c", "d"]);
     assert_eq!(engine.table("jsonl").len(), 2);
     // They can come back.

@@ -76,7 +76,8 @@ impl<R: Incoming> Change for Batch<R> {
         };
         let columns = format!("{}, {BESIDE}", columns());
         transaction.execute(BODIES, &[]).await?;
-        let rows = format!("INSERT INTO fastpath ({columns}, update_time) SELECT {columns}, localtimestamp FROM incoming");
+        let rows =
+            format!("INSERT INTO fastpath ({columns}, update_time) SELECT {columns}, localtimestamp FROM incoming");
         transaction.execute(&rows, &[]).await?;
         if !decided.openvpn().is_empty() {
             transaction.execute(OPENVPN, &[]).await?;

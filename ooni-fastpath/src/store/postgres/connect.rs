@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Set on every connection. The planner's compiler costs more than our queries; a server notices within seconds that a
 /// program is gone.
-const OPTIONS: &str = "-c jit=off -c TimeZone=UTC -c client_connection_check_interval=2s -c plan_cache_mode=force_custom_plan";
+const OPTIONS: &str =
+    "-c jit=off -c TimeZone=UTC -c client_connection_check_interval=2s -c plan_cache_mode=force_custom_plan";
 
 /// How to connect.
 #[derive(Clone)]

@@ -53,9 +53,10 @@ impl Dialect {
     /// How a query would be answered: rows that end with a line of text.
     pub(in crate::store) fn explain(self, statement: Statement) -> Statement {
         let (explain, columns) = match self {
-            Dialect::Sqlite => {
-                ("EXPLAIN QUERY PLAN", vec![Type::OptionalUInt64, Type::OptionalUInt64, Type::OptionalUInt64, Type::Text])
-            }
+            Dialect::Sqlite => (
+                "EXPLAIN QUERY PLAN",
+                vec![Type::OptionalUInt64, Type::OptionalUInt64, Type::OptionalUInt64, Type::Text],
+            ),
             Dialect::Postgres => ("EXPLAIN", vec![Type::Text]),
         };
         Statement { sql: format!("{explain} {}", statement.sql), columns, ..statement }
