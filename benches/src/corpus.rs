@@ -36,6 +36,7 @@ mod rng;
 // Files.
 pub mod archive;
 pub mod containers;
+pub mod rows;
 mod legacy;
 mod packed;
 mod truth;

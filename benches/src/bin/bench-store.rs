@@ -1,0 +1,242 @@
+//! Measures stores side by side: inserts by the size of batches, then charts, lists and look-ups while one writes and
+//! eight read. Prints tables and keeps every time that was taken.
+#![forbid(unsafe_code)]
+
+use anyhow::Result;
+use clap::Parser;
+use ooni_benches::corpus::rows::{self, DAYS, Rows};
+use ooni_benches::measure::machine::Machine;
+use ooni_benches::server::Server;
+use ooni_core::time::DateTime;
+use ooni_fastpath::store::aggregate::{Aggregation, Axis, Grain};
+use ooni_fastpath::store::filter::{Category, Filter, Window};
+use ooni_fastpath::store::list::{List, Listed, OrderBy, Start};
+use ooni_fastpath::store::{self, MeasurementStore, OnExisting, Store};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Measures stores side by side
+#[derive(Parser)]
+struct Arguments {
+    /// Rows that each store has before it is measured
+    #[arg(long, default_value_t = 5_000_000)]
+    n: u64,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How long queries are asked for
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// sqlite, postgres; may be repeated
+    #[arg(long, default_values = ["sqlite", "postgres"])]
+    engine: Vec<String>,
+    /// Folder for what is measured
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// What is measured on an engine.
+#[derive(Serialize)]
+struct Measured {
+    engine: String,
+    rows: u64,
+    machine: Machine,
+    /// Rows a second over the whole, and over each tenth.
+    bulk: (f64, Vec<f64>),
+    /// By rows of a batch: rows a second of each.
+    batches: BTreeMap<u64, Vec<f64>>,
+    /// Of the loaded store.
+    bytes: u64,
+    /// Rows of each rollup, and the seconds in which it is made anew.
+    rollups: BTreeMap<String, (u64, f64)>,
+    /// By name of the query: milliseconds of each.
+    queries: BTreeMap<String, Vec<f64>>,
+    /// Rows a second that were written meanwhile, 100 a batch.
+    beside: f64,
+}
+
+const READERS: usize = 8;
+const BULK: u64 = 10_000;
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    for engine in &arguments.engine {
+        let folder = tempfile::tempdir_in(".")?;
+        let server = if engine == "postgres" { Some(Server::postgres(true)?) } else { None };
+        let url = match &server {
+            Some(server) => server.postgres_url("postgres"),
+            None => format!("sqlite:{}", folder.path().join("ooni.db").display()),
+        };
+        let measured = runtime.block_on(measure(engine, &url, &arguments))?;
+        print(&measured);
+        if let Some(out) = &arguments.out {
+            std::fs::create_dir_all(out)?;
+            std::fs::write(out.join(format!("store-{engine}.json")), serde_json::to_vec(&measured)?)?;
+        }
+    }
+    Ok(())
+}
+
+async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measured> {
+    store::migrate(url).await?;
+    let store = Arc::new(store::open(url).await?);
+    store.replace_test_lists(rows::lists()).await?;
+    let mut made = Rows::new(arguments.seed, arguments.n)?;
+    let machine = Machine::here();
+    let (mut tenths, mut took) = (Vec::new(), Duration::ZERO);
+    let batches = arguments.n.div_ceil(BULK);
+    let (mut tenth, mut rows_of_tenth) = (Duration::ZERO, 0);
+    for batch in 0..batches {
+        let rows = Arc::new(made.batch(BULK as usize));
+        let begun = Instant::now();
+        store.write(rows, OnExisting::Keep).await?;
+        tenth += begun.elapsed();
+        rows_of_tenth += BULK;
+        if (batch + 1) % batches.div_ceil(10) == 0 || batch + 1 == batches {
+            tenths.push(rows_of_tenth as f64 / tenth.as_secs_f64());
+            took += std::mem::take(&mut tenth);
+            rows_of_tenth = 0;
+        }
+    }
+    let bulk = ((batches * BULK) as f64 / took.as_secs_f64(), tenths);
+    let mut by_size = BTreeMap::new();
+    for (size, times) in [(1, 200), (100, 100), (10_000, 10)] {
+        for _ in 0..times {
+            let rows = Arc::new(made.batch(size));
+            let begun = Instant::now();
+            store.write(rows, OnExisting::Keep).await?;
+            let rate = size as f64 / begun.elapsed().as_secs_f64();
+            by_size.entry(size as u64).or_insert_with(Vec::new).push(rate);
+        }
+    }
+    let stats = store.stats().await?;
+    let mut rollups = BTreeMap::new();
+    for rollup in &store::rollup::ROLLUPS {
+        let begun = Instant::now();
+        store.rebuild(rollup).await?;
+        let took = begun.elapsed().as_secs_f64();
+        let table = rollup.table();
+        let cells = stats.tables.iter().find_map(|(name, cells)| (*name == table).then_some(*cells));
+        rollups.insert(rollup.name.to_owned(), (cells.unwrap_or_default(), took));
+    }
+    let (queries, beside) = under_load(&store, made, Duration::from_secs(arguments.seconds)).await?;
+    let rows = batches * BULK;
+    Ok(Measured { engine: engine.to_owned(), rows, machine, bulk, batches: by_size, bytes: stats.bytes, rollups, queries, beside })
+}
+
+/// Asks all queries while rows are written.
+async fn under_load(store: &Arc<Store>, mut made: Rows, time: Duration) -> Result<(BTreeMap<String, Vec<f64>>, f64)> {
+    let done = Arc::new(AtomicBool::new(false));
+    let written = Arc::new(AtomicU64::new(0));
+    let writer = tokio::spawn({
+        let (store, done, written) = (Arc::clone(store), Arc::clone(&done), Arc::clone(&written));
+        async move {
+            while !done.load(Ordering::Relaxed) {
+                store.write(Arc::new(made.batch(100)), OnExisting::Keep).await?;
+                written.fetch_add(100, Ordering::Relaxed);
+            }
+            Ok::<_, store::StoreError>(())
+        }
+    });
+    let deadline = Instant::now() + time;
+    let readers: Vec<_> = (0..READERS)
+        .map(|reader| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                let mut taken = Vec::new();
+                for number in reader.. {
+                    if Instant::now() >= deadline {
+                        break;
+                    }
+                    taken.push(ask(&store, number).await?);
+                }
+                Ok::<_, store::StoreError>(taken)
+            })
+        })
+        .collect();
+    let mut queries: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for reader in readers {
+        for (name, took) in reader.await?? {
+            queries.entry(name.to_owned()).or_default().push(took.as_secs_f64() * 1e3);
+        }
+    }
+    done.store(true, Ordering::Relaxed);
+    writer.await??;
+    Ok((queries, written.load(Ordering::Relaxed) as f64 / time.as_secs_f64()))
+}
+
+/// A day of the rows, counted from their first.
+fn day(number: i64) -> DateTime {
+    DateTime::from_timestamp(1_672_531_200 + number * 86_400).unwrap_or(DateTime::MAX)
+}
+
+/// Asks one of the queries, each number another with other values.
+async fn ask(store: &Store, number: usize) -> Result<(&'static str, Duration), store::StoreError> {
+    let turn = number / 13;
+    let from = (turn as i64 * 37) % (DAYS - 31);
+    let month = Window::new(day(from), day(from + 30));
+    let country = || vec![rows::cc(turn * 7 % 240)];
+    let (input, domain) = rows::site(turn * 131 % 5000);
+    let month_of_country = || Filter { window: month, probe_ccs: country(), ..Filter::default() };
+    let days = Axis::MeasurementStart(Grain::Day);
+    let chart = |name, filter, axes: &[Axis]| (name, Aggregation { filter, axes: axes.to_vec() });
+    let category = Some(Category { code: format!("CAT{:02}", turn % 31), lists: Vec::new() });
+    let (name, query) = match number % 13 {
+        0 => chart("world by day, a month", Filter { window: month, ..Filter::default() }, &[days]),
+        1 => chart("world by day and test, a month", Filter { window: month, ..Filter::default() }, &[days, Axis::TestName]),
+        2 => chart("country by day, a month", month_of_country(), &[days]),
+        3 => chart("country by day and network, a month", month_of_country(), &[days, Axis::ProbeAsn]),
+        4 => chart("country by domain, a month", month_of_country(), &[Axis::Domain]),
+        5 => chart("countries, all time", Filter::default(), &[Axis::ProbeCc]),
+        6 => chart("domain by day and country, a month", Filter { domains: vec![domain], window: month, ..Filter::default() }, &[days, Axis::ProbeCc]),
+        7 => chart("category by day and country, a month", Filter { category, window: month, ..Filter::default() }, &[days, Axis::ProbeCc]),
+        8 => chart("network by day, a month", Filter { probe_asns: vec![1 + turn as u32 * 41 % 9000], window: month, ..Filter::default() }, &[days]),
+        kind => {
+            let filter = match kind {
+                9 => Filter::default(),
+                10 => Filter { probe_ccs: country(), ..Filter::default() },
+                11 => Filter { input: Some(input), anomaly: Some(true), ..Filter::default() },
+                _ => Filter { domains: vec![domain], ..Filter::default() },
+            };
+            let name = ["list of all", "list of a country", "list of an input, anomalies", "list of a domain"][kind - 9];
+            // A page from the middle.
+            let start = Start::After(day(from), "1".to_owned());
+            let list = List { filter, order_by: OrderBy::MeasurementStartTime, descending: true, start, limit: 100 };
+            let begun = Instant::now();
+            let page: Vec<Listed> = store.list(&list, store::TIME_LIMIT).await?;
+            std::hint::black_box(page);
+            return Ok((name, begun.elapsed()));
+        }
+    };
+    let begun = Instant::now();
+    std::hint::black_box(store.aggregate(&query, store::TIME_LIMIT).await?);
+    Ok((name, begun.elapsed()))
+}
+
+/// The value that so many of a hundred are not above.
+fn percentile(values: &[f64], of_hundred: usize) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get((sorted.len() * of_hundred / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+}
+
+fn print(measured: &Measured) {
+    let Measured { engine, rows, bulk, batches, bytes, rollups, queries, beside, machine } = measured;
+    println!("\n{engine}: {rows} rows, {} MB, load {}", bytes / 1_000_000, machine.load);
+    let last = bulk.1.last().copied().unwrap_or(f64::NAN);
+    println!("  bulk, {BULK} a batch: {:.0} rows/s, the last tenth {last:.0}", bulk.0);
+    for (size, rates) in batches {
+        println!("  {size} a batch: {:.0} rows/s", percentile(rates, 50));
+    }
+    for (name, (cells, seconds)) in rollups {
+        println!("  rollup {name:<16} {cells:>9} rows, made in {seconds:.1} s");
+    }
+    println!("  one writes {beside:.0} rows/s, {READERS} ask:{:28}p50 ms    p99 ms  times", "");
+    for (name, times) in queries {
+        println!("    {name:<44}{:>9.1} {:>9.1} {:>6}", percentile(times, 50), percentile(times, 99), times.len());
+    }
+}
