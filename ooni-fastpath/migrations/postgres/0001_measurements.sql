@@ -191,6 +191,19 @@ CREATE TABLE rollup_hour_country (
     PRIMARY KEY (hour, test_name, probe_cc)
 );
 
+CREATE TABLE rollup_month_country (
+    month                timestamp NOT NULL,
+    test_name            text COLLATE "C" NOT NULL,
+    probe_cc             text COLLATE "C" NOT NULL,
+    measurement_count    bigint NOT NULL,
+    failure_count        bigint NOT NULL,
+    confirmed_count      bigint NOT NULL,
+    anomaly_count        bigint NOT NULL,
+    confirmed_flag_count bigint NOT NULL,
+    anomaly_flag_count   bigint NOT NULL,
+    PRIMARY KEY (month, test_name, probe_cc)
+);
+
 CREATE TABLE rollup_month_network (
     month                timestamp NOT NULL,
     probe_cc             text COLLATE "C" NOT NULL,

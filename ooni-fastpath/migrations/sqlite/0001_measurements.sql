@@ -171,6 +171,19 @@ CREATE TABLE rollup_hour_country (
     PRIMARY KEY (hour, test_name, probe_cc)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE rollup_month_country (
+    month                INTEGER NOT NULL,
+    test_name            TEXT NOT NULL,
+    probe_cc             TEXT NOT NULL,
+    measurement_count    INTEGER NOT NULL,
+    failure_count        INTEGER NOT NULL,
+    confirmed_count      INTEGER NOT NULL,
+    anomaly_count        INTEGER NOT NULL,
+    confirmed_flag_count INTEGER NOT NULL,
+    anomaly_flag_count   INTEGER NOT NULL,
+    PRIMARY KEY (month, test_name, probe_cc)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE rollup_month_network (
     month                INTEGER NOT NULL,
     probe_cc             TEXT NOT NULL,

@@ -122,7 +122,7 @@ pub const COUNTS: [&str; 6] = [
 ];
 
 /// All rollups.
-pub const ROLLUPS: [Rollup; 12] = {
+pub const ROLLUPS: [Rollup; 13] = {
     use Dimension::*;
     const fn rollup(name: &'static str, key: &'static [Dimension]) -> Rollup {
         Rollup { name, key }
@@ -132,6 +132,7 @@ pub const ROLLUPS: [Rollup; 12] = {
         rollup("day_test", &[Day, TestName]),
         rollup("day_country", &[Day, TestName, ProbeCc]),
         rollup("hour_country", &[Hour, TestName, ProbeCc]),
+        rollup("month_country", &[Month, TestName, ProbeCc]),
         rollup("month_network", &[Month, ProbeCc, ProbeAsn]),
         rollup("test_domain", &[TestName, Domain]),
         // A country.
