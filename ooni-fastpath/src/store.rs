@@ -309,13 +309,21 @@ pub trait MeasurementStore: Send + Sync {
                     stats.span = Some((oldest, newest));
                 }
             }
-            for table in sql::TABLES.map(str::to_owned).into_iter().chain(ROLLUPS.iter().map(Rollup::table)) {
-                let rows = self.query(sql::count(self.dialect(), &table), Duration::MAX).await?;
-                let rows = match rows.into_iter().flatten().next() {
-                    Some(Cell::Int(rows)) => rows,
+            for table in sql::TABLES {
+                let rows = self.query(sql::count(self.dialect(), table), Duration::MAX).await?;
+                match rows.concat()[..] {
+                    [Cell::Int(rows)] => stats.tables.push((table, rows)),
                     _ => return Err(foreign()),
-                };
-                stats.tables.push((table, rows));
+                }
+            }
+            for rollup in &ROLLUPS {
+                let rows = self.query(sql::state(self.dialect(), rollup), Duration::MAX).await?;
+                match rows.concat()[..] {
+                    [Cell::Int(cells), Cell::Int(measurements)] => {
+                        stats.rollups.push(RollupState { rollup, cells, measurements });
+                    }
+                    _ => return Err(foreign()),
+                }
             }
             Ok(stats)
         }
@@ -329,8 +337,21 @@ pub struct Stats {
     pub bytes: u64,
     /// When its first and its last measurement started.
     pub span: Option<(DateTime, DateTime)>,
-    /// Rows by table, rollups last.
-    pub tables: Vec<(String, u64)>,
+    /// Rows by table, those of `fastpath` first.
+    pub tables: Vec<(&'static str, u64)>,
+    /// Of each rollup how far it is.
+    pub rollups: Vec<RollupState>,
+}
+
+/// How far a rollup is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RollupState {
+    /// Which.
+    pub rollup: &'static Rollup,
+    /// Its cells.
+    pub cells: u64,
+    /// Measurements that they count: all of them, but for a rollup of test lists.
+    pub measurements: u64,
 }
 
 /// A cell of a rollup that is not what the rows say.
