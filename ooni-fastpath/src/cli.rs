@@ -79,7 +79,8 @@ pub fn parse() -> Cli {
         Command::Score(score) => score.conflict(),
         Command::Rerun(rerun) => rerun.conflict(),
         Command::Fetch(fetch) => fetch.selection.conflict().map(str::to_owned),
-        Command::Compare(_) | Command::Migrate(_) | Command::Rollup(_) | Command::Store(_) => None,
+        Command::Store(store) => store.conflict().map(str::to_owned),
+        Command::Compare(_) | Command::Migrate(_) | Command::Rollup(_) => None,
     };
     if let Some(message) = conflict {
         clap::Command::new("fastpath").error(ErrorKind::ArgumentConflict, message).exit();

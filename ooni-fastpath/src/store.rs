@@ -24,9 +24,10 @@ pub use self::row::{
 pub use self::sql::{Dialect, Statement};
 pub use self::sqlite::Sqlite;
 pub use self::url::{is_url, sqlite_path};
-pub use self::waiting::{Rows, Waiting};
+pub use self::waiting::{Pages, Waiting};
 
 use self::aggregate::{Aggregation, Counts, Group};
+use self::filter::Filter;
 use self::list::{List, Listed};
 use self::rollup::{ROLLUPS, Rollup};
 use crate::cell::Cell;
@@ -167,6 +168,40 @@ pub trait MeasurementStore: Send + Sync {
         async move {
             let rows = self.query(statement, TIME_LIMIT).await?;
             rows.into_iter().map(|row| row.try_into().map_err(|_| foreign())).collect()
+        }
+    }
+
+    /// The first rows of a filter without a category, at most `limit`, that come after this time and uid in the order of
+    /// the starts of measurements, then uids.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn slice(
+        &self,
+        filter: &Filter,
+        after: Option<(DateTime, &str)>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<StoredRow>, StoreError>> + Send {
+        let statement = sql::slice(self.dialect(), filter, after, limit);
+        async move {
+            let rows = self.query(statement, TIME_LIMIT).await?;
+            rows.into_iter().map(|row| row.try_into().map_err(|_| foreign())).collect()
+        }
+    }
+
+    /// The same as [`MeasurementStore::page`], with all that other tables have of these measurements.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn measurements(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<StoredMeasurement>, StoreError>> + Send {
+        let statement = sql::measurements(self.dialect(), after, limit);
+        async move {
+            let rows = self.query(statement, TIME_LIMIT).await?;
+            rows.into_iter().map(|row| sql::measurement(row).ok_or_else(foreign)).collect()
         }
     }
 

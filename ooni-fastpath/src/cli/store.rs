@@ -1,6 +1,8 @@
 //! Arguments of the commands that look after a store: `fastpath store`, `rollup` and `migrate`.
 
+use super::archive::NO_DAYS;
 use super::{Shape, parse_month, parse_rollup};
+use crate::archive::Day;
 use crate::store::rollup::Rollup;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
@@ -120,6 +122,43 @@ pub enum StoreCommand {
         #[command(flatten)]
         at: At,
     },
+    /// Write rows to Parquet files, one a day and test
+    ///
+    /// A file is named after the UTC day on which its measurements started and their test, such as 2021-06-14_dash.parquet;
+    /// in names of tests all but a to z, 0 to 9 and _ is written %XX. It holds the 26 columns of the table "fastpath" in the
+    /// order of measurement_start_time and measurement_uid, compressed with zstd. Files of these days that are there are
+    /// replaced, and removed where the store has no such measurements; each is whole at any time.
+    Export {
+        #[command(flatten)]
+        days: Days,
+        /// Folder for the files, which is made if it is not there
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// Days on which measurements started.
+#[derive(Args, Debug)]
+pub struct Days {
+    /// First day, YYYY-MM-DD, in UTC
+    #[arg(long, value_name = "DAY")]
+    pub start_day: Day,
+
+    /// The day after the last, YYYY-MM-DD
+    #[arg(long, value_name = "DAY")]
+    pub end_day: Day,
+}
+
+impl Store {
+    /// What is wrong with arguments that are right one by one.
+    pub(super) fn conflict(&self) -> Option<&'static str> {
+        match &self.what {
+            StoreCommand::Export { days, .. } if days.start_day >= days.end_day => Some(NO_DAYS),
+            _ => None,
+        }
+    }
 }
 
 const EXIT_CODES: &str = "Exit code: 0 when it is done, 2 when it could not be.";

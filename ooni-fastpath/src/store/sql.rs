@@ -4,13 +4,15 @@
 
 mod counts;
 mod dialect;
+mod measurements;
 mod rows;
 
 pub use self::dialect::Dialect;
 
 pub(super) use self::counts::{aggregation, cells, count, delta, differences, span, state};
+pub(super) use self::measurements::{measurement, measurements};
 pub(super) use self::rows::{
-    TABLES, body_place, categories, inputs, list, listed, listed_url, page, place, report, test_lists, uid,
+    TABLES, body_place, categories, inputs, list, listed, listed_url, page, place, report, slice, test_lists, uid,
 };
 
 use super::filter::Filter;
