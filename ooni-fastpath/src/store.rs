@@ -19,7 +19,8 @@ mod waiting;
 pub use self::engine::{Store, open, open_to_read};
 pub use self::planner::{Source, source};
 pub use self::row::{
-    BodyPlace, Incoming, ListedUrl, NewRow, OnExisting, Provenance, Refusal, StoredMeasurement, StoredRow, Written,
+    BodyPlace, Incoming, ListedUrl, NewRow, OnExisting, Provenance, Refusal, StoredMeasurement, StoredRefusal,
+    StoredRow, Written,
 };
 pub use self::sql::{Dialect, Statement};
 pub use self::sqlite::Sqlite;
@@ -202,6 +203,38 @@ pub trait MeasurementStore: Send + Sync {
         async move {
             let rows = self.query(statement, TIME_LIMIT).await?;
             rows.into_iter().map(|row| sql::measurement(row).ok_or_else(foreign)).collect()
+        }
+    }
+
+    /// The same of measurements that were refused.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn refusals(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<StoredRefusal>, StoreError>> + Send {
+        let statement = sql::refusals(self.dialect(), after, limit);
+        async move {
+            let rows = self.query(statement, TIME_LIMIT).await?;
+            rows.into_iter().map(|row| sql::refusal(row).ok_or_else(foreign)).collect()
+        }
+    }
+
+    /// The same of measurements that were removed: their uids, and why.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn removals(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(String, String)>, StoreError>> + Send {
+        let statement = sql::removals(self.dialect(), after, limit);
+        async move {
+            let rows = self.query(statement, TIME_LIMIT).await?;
+            rows.into_iter().map(|row| sql::removal(row).ok_or_else(foreign)).collect()
         }
     }
 

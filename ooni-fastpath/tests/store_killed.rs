@@ -86,7 +86,12 @@ impl Bench {
     /// Runs a command over a store.
     fn run(&self, store: &Path, arguments: &[&str], failpoint: Option<&str>) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fastpath"));
-        command.args(arguments).arg("--db-uri").arg(format!("sqlite:{}", store.display()));
+        command.args(arguments);
+        // The store that a copy writes to is its last argument.
+        if !arguments.starts_with(&["store", "copy"]) {
+            command.arg("--db-uri");
+        }
+        command.arg(format!("sqlite:{}", store.display()));
         if arguments[0] == "rerun" {
             command.arg("--source").arg(self.path("archive"));
             command.args(["--start-day", "2010-01-01", "--end-day", "2021-01-01", "--jobs", "1"]);
@@ -227,6 +232,14 @@ fn test_lists() {
     let arguments = ["store", "load-test-lists", others.to_str().unwrap()];
     let steps = [&ENDS[..], &[(Failpoint::ListsReplaced, 1), (Failpoint::RollupEmptied, 1)]].concat();
     killed_everywhere(&Writing { store: "rows.db", arguments: &arguments, steps: &steps });
+}
+
+#[test]
+fn a_copy() {
+    let from = format!("sqlite:{}", BENCH.path("rows.db").display());
+    // Those that were refused before, then the others.
+    let steps = ENDS.map(|(step, times)| (step, 2 * times));
+    killed_everywhere(&Writing { store: "empty.db", arguments: &["store", "copy", &from], steps: &steps });
 }
 
 #[test]

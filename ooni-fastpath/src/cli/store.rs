@@ -22,7 +22,7 @@ pub struct At {
 /// Makes them in a database that has none. Commands that write do this themselves to SQLite; a server is left alone until
 /// it is asked for.
 #[derive(Args, Debug)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = "Exit code: 0 when it is done, 2 when it could not be.")]
 pub struct Migrate {
     /// The store
     #[arg(long, value_name = "URL", default_value = "sqlite:ooni-data/ooni.db")]
@@ -122,6 +122,23 @@ pub enum StoreCommand {
         #[command(flatten)]
         at: At,
     },
+    /// Put what a store has into another one, of whatever engine
+    ///
+    /// Copies measurements, those that were refused, those that were removed, and, if there are any, test lists in the place
+    /// of those there. Measurements that the other store has are left alone, so to go on after it was stopped, give the
+    /// command again; with --after it need not begin anew. Rollups are made there. The time of update becomes that of the
+    /// copy. Afterwards "fastpath compare FROM TO" says what differs.
+    Copy {
+        /// The store that is read
+        #[arg(value_name = "FROM")]
+        from: String,
+        /// The store that is written to; an SQLite store is made if it is not there
+        #[arg(value_name = "TO")]
+        to: String,
+        /// Measurements up to this uid were copied before: leave them out
+        #[arg(long, value_name = "UID")]
+        after: Option<String>,
+    },
     /// Write rows to Parquet files, one a day and test
     ///
     /// A file is named after the UTC day on which its measurements started and their test, such as 2021-06-14_dash.parquet;
@@ -156,9 +173,11 @@ impl Store {
     pub(super) fn conflict(&self) -> Option<&'static str> {
         match &self.what {
             StoreCommand::Export { days, .. } if days.start_day >= days.end_day => Some(NO_DAYS),
+            StoreCommand::Copy { from, to, .. } if from == to => Some("FROM and TO are the same store"),
             _ => None,
         }
     }
 }
 
-const EXIT_CODES: &str = "Exit code: 0 when it is done, 2 when it could not be.";
+const EXIT_CODES: &str = "Exit code: 0 when it is done, 1 when the other store of a copy refuses measurements, 2 when it could not be \
+                          done.";

@@ -1,5 +1,6 @@
 //! `fastpath store`: what is in a store, and what an operator changes in it.
 
+mod copy;
 mod export;
 mod stats;
 
@@ -27,6 +28,7 @@ pub(super) fn run(arguments: &Store) -> Said {
             let rows = change(&at.db_uri, |waiting| waiting.wait(waiting.store.drop_month(*month)))?;
             Ok(done(&format!("{rows} measurements taken out")))
         }
+        StoreCommand::Copy { from, to, after } => copy::run(from, to, after.clone()),
         StoreCommand::Export { days, out, at } => export::run(days, out, &at.db_uri),
     }
 }

@@ -2,7 +2,10 @@
 
 use super::filter::Filter;
 use super::url::without_password;
-use super::{Kind, MeasurementStore, Store, StoreError, StoredRow, open, open_to_read};
+use super::{
+    Incoming, Kind, MeasurementStore, Store, StoreError, StoredMeasurement, StoredRefusal, StoredRow, open,
+    open_to_read,
+};
 use crate::cell::Cell;
 use ooni_core::time::DateTime;
 use std::future::Future;
@@ -61,6 +64,23 @@ impl Waiting {
             let after = last.and_then(|row| Some((start(row)?, uid(row))));
             self.wait(self.store.slice(&filter, after, PAGE))
         })
+    }
+
+    /// All measurements after a uid, whole, in the order of the bytes of their uids.
+    pub fn measurements(&self, after: Option<String>) -> Pages<'_, StoredMeasurement> {
+        Pages::new(move |last: Option<&StoredMeasurement>| {
+            self.wait(self.store.measurements(last.map(Incoming::uid).or(after.as_deref()), PAGE))
+        })
+    }
+
+    /// All measurements that were refused.
+    pub fn refusals(&self) -> Pages<'_, StoredRefusal> {
+        Pages::new(|last: Option<&StoredRefusal>| self.wait(self.store.refusals(last.map(Incoming::uid), PAGE)))
+    }
+
+    /// All measurements that were removed, and why.
+    pub fn removals(&self) -> Pages<'_, (String, String)> {
+        Pages::new(|last: Option<&(String, String)>| self.wait(self.store.removals(last.map(|(uid, _)| &**uid), PAGE)))
     }
 }
 

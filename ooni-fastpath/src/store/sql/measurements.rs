@@ -1,8 +1,10 @@
-//! The statement that reads measurements whole: a row, what stands beside it, and what other tables have of it.
+//! Statements that read a store for another one: measurements whole, with what stands beside a row and what other tables
+//! have of it; those that were refused; those that were removed.
 
-use super::{Builder, Dialect, Parameter, Statement, rows};
+use super::{Builder, Dialect, Statement, rows};
 use crate::cell::{Cell, FASTPATH, Type};
-use crate::store::row::{Provenance, StoredMeasurement};
+use crate::store::row::{Provenance, StoredMeasurement, StoredRefusal};
+use ooni_core::row::Refused;
 use std::borrow::Cow;
 
 /// A flag of `obs_openvpn`, which comes as 0 or 1. Nothing else there is of this type.
@@ -71,11 +73,26 @@ pub(in crate::store) fn measurements(dialect: Dialect, after: Option<&str>, limi
     sql.push("SELECT ").push(&columns.join(", ")).push(" FROM fastpath AS f");
     sql.push(" LEFT JOIN jsonl AS j ON j.measurement_uid = f.measurement_uid");
     sql.push(" LEFT JOIN obs_openvpn AS o ON o.measurement_uid = f.measurement_uid");
-    if let Some(after) = after {
-        sql.and().push("f.measurement_uid > ").value(Parameter::Text(after.to_owned()));
-    }
-    sql.push(" ORDER BY f.measurement_uid LIMIT ").value(Parameter::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
+    sql.page("f.measurement_uid", after, limit);
     sql.statement(all.iter().map(|(_, kind)| *kind).collect())
+}
+
+/// Measurements that were refused, likewise.
+pub(in crate::store) fn refusals(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
+    let mut sql = Builder::new(dialect);
+    sql.push("SELECT r.measurement_uid, r.column_name, r.message, coalesce(CAST(r.row_json AS TEXT), ''), r.s3path,");
+    sql.push(" r.linenum, coalesce(CAST(r.date AS TEXT), ''), r.source FROM refused AS r");
+    sql.page("r.measurement_uid", after, limit);
+    use Type::{Text, UInt32};
+    sql.statement(vec![Text, Text, Text, Text, Text, UInt32, Text, Text])
+}
+
+/// Measurements that were removed, likewise.
+pub(in crate::store) fn removals(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
+    let mut sql = Builder::new(dialect);
+    sql.push("SELECT r.measurement_uid, r.reason FROM removed AS r");
+    sql.page("r.measurement_uid", after, limit);
+    sql.statement(vec![Type::Text; 2])
 }
 
 /// A column of `obs_openvpn`. Where there is no row, the uid is empty and all else some value of the type.
@@ -117,6 +134,29 @@ pub(in crate::store) fn measurement(mut cells: Vec<Cell<'static>>) -> Option<Sto
         provenance: Provenance { ruleset, fingerprints_sha256, body_sha256 },
         body,
     })
+}
+
+/// A row of [`refusals`].
+pub(in crate::store) fn refusal(mut cells: Vec<Cell<'static>>) -> Option<StoredRefusal> {
+    let place = cells.split_off(4.min(cells.len()));
+    let body = if is_empty(place.first()?) { None } else { Some(rows::place(place)?) };
+    match <[Cell<'static>; 4]>::try_from(cells) {
+        Ok([Cell::Text(uid), Cell::Text(column), Cell::Text(message), Cell::Text(json)]) => Some(StoredRefusal {
+            uid: uid.into(),
+            refused: Refused { column: column.into(), message: message.into() },
+            json: json.into(),
+            body,
+        }),
+        _ => None,
+    }
+}
+
+/// A row of [`removals`].
+pub(in crate::store) fn removal(cells: Vec<Cell<'static>>) -> Option<(String, String)> {
+    match <[Cell<'static>; 2]>::try_from(cells) {
+        Ok([Cell::Text(uid), Cell::Text(reason)]) => Some((uid.into(), reason.into())),
+        _ => None,
+    }
 }
 
 fn is_empty(cell: &Cell<'_>) -> bool {

@@ -113,10 +113,7 @@ pub(in crate::store) fn test_lists(dialect: Dialect, ccs: &[String]) -> Statemen
 pub(in crate::store) fn page(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT ").push(&row_columns()).push(" FROM fastpath AS f");
-    if let Some(after) = after {
-        sql.and().push("f.measurement_uid > ").value(Parameter::Text(after.to_owned()));
-    }
-    sql.push(" ORDER BY f.measurement_uid LIMIT ").value(Parameter::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
+    sql.page("f.measurement_uid", after, limit);
     sql.statement(FASTPATH.iter().map(|&(_, kind)| kind).collect())
 }
 
@@ -139,8 +136,7 @@ pub(in crate::store) fn slice(
         sql.and().push("(f.measurement_start_time > ").value(Parameter::Time(time));
         sql.push(" OR f.measurement_uid > ").value(Parameter::Text(uid.to_owned())).push(")");
     }
-    sql.push(" ORDER BY f.measurement_start_time, f.measurement_uid LIMIT ");
-    sql.value(Parameter::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
+    sql.push(" ORDER BY f.measurement_start_time, f.measurement_uid").limit(limit);
     sql.statement(FASTPATH.iter().map(|&(_, kind)| kind).collect())
 }
 

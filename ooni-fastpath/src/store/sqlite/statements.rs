@@ -169,10 +169,10 @@ fn run(statement: &mut CachedStatement<'_>, cells: &[Cell<'_>], beside: &[&str],
     statement.raw_execute()
 }
 
-/// A row as JSON, which is ASCII, unless it is too long to be kept.
+/// A row as JSON, which is ASCII, if there is one and it is not too long to be kept.
 fn json(new: &impl Incoming) -> Option<String> {
     let json = new.json();
-    (json.len() <= LONGEST_REFUSED).then(|| String::from_utf8_lossy(&json).into_owned())
+    (1..=LONGEST_REFUSED).contains(&json.len()).then(|| String::from_utf8_lossy(&json).into_owned())
 }
 
 /// Takes out the measurements from one second on to before another; how many there were.
