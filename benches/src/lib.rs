@@ -1,7 +1,9 @@
 //! What the benchmarks of the workspace share. [`corpus`] makes the measurements that they run on,
-//! so that a benchmark needs the repository and nothing else, and [`measure`] is what is timed on them.
+//! so that a benchmark needs the repository and nothing else, [`measure`] is what is timed on them, and [`server`] starts
+//! the databases that stores are kept in.
 
 #![forbid(unsafe_code)]
 
 pub mod corpus;
 pub mod measure;
+pub mod server;

@@ -115,6 +115,9 @@ impl Journal {
     /// # Errors
     /// The file cannot be written.
     pub fn begin(path: &Path, identity: &Identity) -> io::Result<Journal> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
         let file = File::create(path)?;
         let mut journal = Journal { file, path: path.to_owned() };
         journal.append(identity)?;

@@ -5,10 +5,12 @@
 //! `migrations/`. What a row holds is decided in `ooni-core`, what a column takes of it in [`cell`](crate::cell).
 
 pub mod aggregate;
+mod batch;
 mod engine;
 pub mod filter;
 pub mod list;
 mod planner;
+pub mod postgres;
 pub mod rollup;
 mod row;
 mod sql;
@@ -16,15 +18,16 @@ pub mod sqlite;
 mod url;
 mod waiting;
 
-pub use self::engine::{Store, open, open_to_read};
+pub use self::engine::{Store, migrate, open, open_to_read};
 pub use self::planner::{Source, source};
+pub use self::postgres::Postgres;
 pub use self::row::{
     BodyPlace, Incoming, ListedUrl, NewRow, OnExisting, Provenance, Refusal, StoredMeasurement, StoredRefusal,
     StoredRow, Written,
 };
 pub use self::sql::{Dialect, Statement};
 pub use self::sqlite::Sqlite;
-pub use self::url::{is_url, sqlite_path};
+pub use self::url::{is_url, local_path, sqlite_path, without_password};
 pub use self::waiting::{Pages, Waiting};
 
 use self::aggregate::{Aggregation, Counts, Group};
@@ -320,6 +323,35 @@ pub trait MeasurementStore: Send + Sync {
         }
     }
 
+    /// How the engine goes about a list, in its own words.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn explain_list(&self, list: &List) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send {
+        self.explain(sql::list(self.dialect(), list))
+    }
+
+    /// How it goes about an aggregation.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn explain_aggregate(&self, query: &Aggregation) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send {
+        self.explain(sql::aggregation(self.dialect(), query, source(query)))
+    }
+
+    /// How it goes about a query.
+    #[doc(hidden)]
+    fn explain(&self, statement: Statement) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send {
+        let statement = self.dialect().explain(statement);
+        async move {
+            let line = |row: Vec<Cell<'static>>| match row.into_iter().next_back() {
+                Some(Cell::Text(line)) => Ok(line.into_owned()),
+                _ => Err(foreign()),
+            };
+            self.query(statement, TIME_LIMIT).await?.into_iter().map(line).collect()
+        }
+    }
+
     /// How often each input of a country was measured with web_connectivity in the weeks that begin on some Sundays
     /// (API spec §14.5).
     ///
@@ -470,4 +502,12 @@ fn order(a: &[Cell<'static>], b: &[Cell<'static>]) -> Ordering {
         _ => Ordering::Equal,
     });
     pairs.fold(Ordering::Equal, Ordering::then)
+}
+
+/// The first of the month after that of `month`.
+fn month_after(month: DateTime) -> DateTime {
+    const DAY: i64 = 86_400;
+    // Between 28 and 31 days later.
+    let at = |days: i64| DateTime::from_timestamp(month.timestamp() + days * DAY);
+    (28..=31).filter_map(at).find(|time| time.date().2 == 1).unwrap_or(DateTime::MAX)
 }

@@ -191,7 +191,10 @@ fn what_cannot_be_read() {
         (path(files.add("x.jsonl", "{}\n")), "x.jsonl, line 1: not a line of score: it has no outcome"),
         (path(files.add("x.csv", "measurement_uid\nu\n")), "x.csv: no column report_id"),
         (path(files.add("x.parquet", "no such file")), "x.parquet: "),
-        (path(files.add("x.txt", "")), "x.txt: neither .jsonl, .csv or .parquet nor a store, sqlite:PATH"),
+        (
+            path(files.add("x.txt", "")),
+            "x.txt: neither .jsonl, .csv or .parquet nor a store, sqlite:PATH or postgres://…",
+        ),
         (path(files.path("none.jsonl")), "none.jsonl: "),
         (none, "none.db: cannot be opened"),
         ("postgres://u:secret@h/d".to_owned(), "there is sqlite:PATH"),

@@ -6,7 +6,5 @@ use crate::store::Waiting;
 
 /// Brings tables up to date.
 pub(super) fn run(arguments: &Migrate) -> Said {
-    // Opening to write does it.
-    Waiting::open(&arguments.db_uri).map_err(|error| error.to_string())?;
-    Ok((String::new(), true))
+    Waiting::migrate(&arguments.db_uri).map(|()| (String::new(), true)).map_err(|error| error.to_string())
 }

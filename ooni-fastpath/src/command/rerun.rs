@@ -24,7 +24,7 @@ use crate::source::archive::Archive;
 use crate::source::supply::{Supplied, Supply};
 use crate::source::{Found, InArchive, Origin, Source};
 use crate::spool::Spool;
-use crate::store::{MeasurementStore, OnExisting, Waiting};
+use crate::store::{MeasurementStore, OnExisting, Waiting, local_path, without_password};
 use crate::worker::Scoring;
 use ooni_core::rules::Ruleset;
 use std::io::{self, Write};
@@ -219,7 +219,7 @@ fn journal_path(arguments: &Rerun) -> Option<PathBuf> {
         Some(out) if out.as_os_str() == "-" => None,
         Some(out) => Some(Journal::path_of(out)),
         None if arguments.no_write_to_db => None,
-        None => arguments.db_uri.strip_prefix("sqlite:").map(|path| Journal::path_of(Path::new(path))),
+        None => local_path(&arguments.db_uri).ok().map(|path| Journal::path_of(&path)),
     }
 }
 
@@ -227,14 +227,14 @@ fn journal_path(arguments: &Rerun) -> Option<PathBuf> {
 fn identity(arguments: &Rerun, ruleset: &Ruleset) -> Identity {
     let Rerun { selection, sources, scoring, .. } = arguments;
     let named = |name: &str, value: String| (name.to_owned(), value);
-    let store = if arguments.no_write_to_db { "none" } else { &arguments.db_uri };
+    let store = if arguments.no_write_to_db { "none".to_owned() } else { without_password(&arguments.db_uri) };
     Identity::from([
         named("--start-day", selection.start_day.to_string()),
         named("--end-day", selection.end_day.to_string()),
         named("--ccs", selection.ccs.join(",")),
         named("--testnames", selection.testnames.join(",")),
         named("--source", sources.sources.join(" ")),
-        named("--db-uri", store.to_owned()),
+        named("--db-uri", store),
         named("--update", arguments.update.to_string()),
         named("--strict-cans", scoring.strict_cans.to_string()),
         named("the limits", format!("{:?}", scoring.limits.limits())),

@@ -54,7 +54,7 @@ impl Input {
             Some("jsonl") => Ok(Input::Jsonl(path)),
             Some("csv") => Ok(Input::Csv(path)),
             Some("parquet") => Ok(Input::Parquet(path)),
-            _ => Err(format!("{text}: neither .jsonl, .csv or .parquet nor a store, sqlite:PATH")),
+            _ => Err(format!("{text}: neither .jsonl, .csv or .parquet nor a store, sqlite:PATH or postgres://…")),
         }
     }
 

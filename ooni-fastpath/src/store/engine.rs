@@ -1,8 +1,10 @@
 //! [`Store`]: a store of whatever engine its URL names.
 
 use super::rollup::Rollup;
+use super::url::is_postgres;
 use super::{
-    Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Sqlite, Statement, StoreError, Written, sqlite_path,
+    Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Postgres, Sqlite, Statement, StoreError, Written,
+    sqlite_path,
 };
 use crate::cell::Cell;
 use ooni_core::time::DateTime;
@@ -14,6 +16,8 @@ use std::time::Duration;
 pub enum Store {
     /// A file.
     Sqlite(Sqlite),
+    /// A database on a PostgreSQL server.
+    Postgres(Postgres),
 }
 
 /// Does the same with whatever engine it is.
@@ -21,6 +25,7 @@ macro_rules! of_engine {
     ($store:expr, $engine:ident => $does:expr) => {
         match $store {
             Store::Sqlite($engine) => $does,
+            Store::Postgres($engine) => $does,
         }
     };
 }
@@ -63,12 +68,16 @@ impl MeasurementStore for Store {
     }
 }
 
-/// Opens the store of a URL to write to, and makes it if it is not there.
+/// Opens the store of a URL to write to. A file is made if it is not there; a database of a server has been
+/// [migrated](migrate).
 ///
 /// # Errors
 /// The URL is none of a store, or the store cannot be opened.
 pub async fn open(url: &str) -> Result<Store, StoreError> {
-    Ok(Store::Sqlite(Sqlite::open(sqlite_path(url)?)?))
+    match is_postgres(url) {
+        true => Ok(Store::Postgres(Postgres::open(url).await?)),
+        false => Ok(Store::Sqlite(Sqlite::open(sqlite_path(url)?)?)),
+    }
 }
 
 /// Opens the store of a URL to read from; it has to be there.
@@ -76,5 +85,19 @@ pub async fn open(url: &str) -> Result<Store, StoreError> {
 /// # Errors
 /// The URL is none of a store, or the store cannot be opened.
 pub async fn open_to_read(url: &str) -> Result<Store, StoreError> {
-    Ok(Store::Sqlite(Sqlite::open_to_read(sqlite_path(url)?)?))
+    match is_postgres(url) {
+        true => Ok(Store::Postgres(Postgres::open_to_read(url).await?)),
+        false => Ok(Store::Sqlite(Sqlite::open_to_read(sqlite_path(url)?)?)),
+    }
+}
+
+/// Makes the tables of a store, or brings them up to date.
+///
+/// # Errors
+/// The URL is none of a store, or the store is not ours, or a newer program's.
+pub async fn migrate(url: &str) -> Result<(), StoreError> {
+    match is_postgres(url) {
+        true => Postgres::migrate(url).await,
+        false => Sqlite::open(sqlite_path(url)?).map(drop),
+    }
 }

@@ -26,6 +26,8 @@ pub(super) enum Parameter {
     Text(String),
     /// An integer.
     Int(i64),
+    /// The id of an OONI Run link, which may be beyond what an integer of an engine holds.
+    Link(u64),
     /// A time.
     Time(DateTime),
 }
@@ -95,12 +97,24 @@ impl Builder {
         self.any(column, values.into_iter().map(|value| Parameter::Text(value.clone())));
     }
 
+    /// A column of texts of any length that is equal to one.
+    fn long_text(&mut self, column: &str, value: Option<&str>) {
+        let Some(value) = value else { return };
+        let parameter = || Parameter::Text(value.to_owned());
+        self.any(column, [parameter()]);
+        if let Some(indexed) = self.dialect.indexed(column) {
+            let place = self.dialect.place(self.parameters.len(), &parameter());
+            let place = self.dialect.indexed(&place).unwrap_or_default();
+            self.and().push(&indexed).push(" = ").push(&place);
+        }
+    }
+
     /// The conditions of a filter on a table that is called `f`, whose time is in the column `time`.
     ///
     /// That on categories is another's, as it is on other columns in every table.
     fn filter(&mut self, filter: &Filter, time: &str) {
-        self.any_text("f.report_id", &filter.report_id);
-        self.any_text("f.input", &filter.input);
+        self.long_text("f.report_id", filter.report_id.as_deref());
+        self.long_text("f.input", filter.input.as_deref());
         self.any_text("f.domain", &filter.domains);
         self.any_text("f.probe_cc", &filter.probe_ccs);
         self.any("f.probe_asn", filter.probe_asns.iter().map(|&asn| Parameter::Int(i64::from(asn))));
@@ -108,9 +122,7 @@ impl Builder {
         self.any_text("f.software_version", &filter.software_versions);
         self.any_text("f.test_version", &filter.test_versions);
         self.any_text("f.engine_version", &filter.engine_versions);
-        let link = |&id: &u64| self.dialect.link(id);
-        let links: Vec<Parameter> = filter.ooni_run_link_ids.iter().map(link).collect();
-        self.any("f.ooni_run_link_id", links);
+        self.any("f.ooni_run_link_id", filter.ooni_run_link_ids.iter().map(|&id| Parameter::Link(id)));
         if let Some(from) = filter.window.from {
             self.and().push(time).push(" >= ").value(Parameter::Time(from));
         }

@@ -14,8 +14,10 @@ use self::statements::Statements;
 use self::threads::{Reads, Writes};
 use super::rollup::Rollup;
 use super::sql::{Dialect, Statement};
-use super::{Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, Refusal, StoreError, Written};
-use crate::cell::{self, Cell};
+use super::{
+    Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, Refusal, StoreError, Written, batch, month_after,
+};
+use crate::cell::Cell;
 use crate::failpoint::{Failpoint, reach};
 use ooni_core::row::Refused;
 use ooni_core::time::DateTime;
@@ -220,7 +222,7 @@ impl MeasurementStore for Sqlite {
             return Ok(Written::default());
         }
         let replace = on_existing == OnExisting::Replace;
-        self.transact(move |transaction, options| batch(transaction, &rows, replace, options)).await
+        self.transact(move |transaction, options| write_all(transaction, &rows, replace, options)).await
     }
 
     async fn remove(&self, uid: &str, reason: &str) -> Result<bool, StoreError> {
@@ -268,14 +270,6 @@ impl MeasurementStore for Sqlite {
     }
 }
 
-/// The first of the month after that of `month`.
-fn month_after(month: DateTime) -> DateTime {
-    const DAY: i64 = 86_400;
-    // Between 28 and 31 days later.
-    let at = |days: i64| DateTime::from_timestamp(month.timestamp() + days * DAY);
-    (28..=31).filter_map(at).find(|time| time.date().2 == 1).unwrap_or(DateTime::MAX)
-}
-
 /// Executes a query and reads what comes back.
 fn query(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Vec<Cell<'static>>>> {
     let mut prepared = connection.prepare_cached(&statement.sql)?;
@@ -290,7 +284,7 @@ fn query(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec
 }
 
 /// Writes the rows of a batch.
-fn batch<R: Incoming>(
+fn write_all<R: Incoming>(
     transaction: &Transaction<'_>,
     rows: &[R],
     replace: bool,
@@ -306,9 +300,12 @@ fn batch<R: Incoming>(
             continue;
         }
         let openvpn = new.openvpn();
-        let (cells, openvpn) = match accepted(new, openvpn.as_ref().ok().and_then(Option::as_ref), options.longest_row)
-        {
-            Ok(cells) => (cells, openvpn),
+        let fitting = new.cells().and_then(|cells| {
+            batch::fits(&cells, openvpn.as_ref().ok().and_then(Option::as_ref), options.longest_row)?;
+            Ok(cells)
+        });
+        let cells = match fitting {
+            Ok(cells) => cells,
             Err(Refused { column, message }) => {
                 let refusal = Refusal { index, column, message };
                 statements.set_aside(new, &refusal, replace)?;
@@ -349,22 +346,6 @@ fn batch<R: Incoming>(
         }
     }
     Ok(written)
-}
-
-/// The cells of a row, unless the table refuses it or it is too long together with what is kept beside it.
-fn accepted<'r>(
-    new: &'r impl Incoming,
-    openvpn: Option<&[Cell<'r>; 30]>,
-    longest_row: usize,
-) -> Result<[Cell<'r>; 26], Refused> {
-    let cells = new.cells()?;
-    match value::longest(cells.iter().chain(openvpn.into_iter().flatten()), longest_row) {
-        None => Ok(cells),
-        Some((column, length)) => Err(Refused {
-            column: cell::FASTPATH.get(column).map_or("obs_openvpn", |(name, _)| name).to_owned(),
-            message: format!("{length} bytes, in a row that is too long for this store"),
-        }),
-    }
 }
 
 /// What went wrong, without a word of SQL.

@@ -3,7 +3,7 @@
 use super::filter::Filter;
 use super::url::without_password;
 use super::{
-    Incoming, Kind, MeasurementStore, Store, StoreError, StoredMeasurement, StoredRefusal, StoredRow, open,
+    Incoming, Kind, MeasurementStore, Store, StoreError, StoredMeasurement, StoredRefusal, StoredRow, migrate, open,
     open_to_read,
 };
 use crate::cell::Cell;
@@ -46,6 +46,14 @@ impl Waiting {
         let runtime = runtime(url)?;
         let store = runtime.block_on(open_to_read(url))?;
         Ok(Waiting { store, runtime })
+    }
+
+    /// Brings the tables of a URL up to date.
+    ///
+    /// # Errors
+    /// As [`migrate`].
+    pub fn migrate(url: &str) -> Result<(), StoreError> {
+        runtime(url)?.block_on(migrate(url))
     }
 
     /// Waits for something.

@@ -49,7 +49,10 @@ fn what_cannot_be_is_refused() {
         (&["--stdout", "--out", "-"][..], "--stdout and --out - both want standard output"),
         (&["--clickhouse-url", "clickhouse://localhost"], "--clickhouse-url: there is no store for clickhouse yet"),
         (&["--clickhouse-url", "clickhouse://x", "--db-uri", &db], "cannot be used with"),
-        (&["--db-uri", "postgres://me:secret@host/x"], "no store of this kind is supported; there is sqlite:PATH"),
+        (
+            &["--db-uri", "mysql://me:secret@host/x"],
+            "no store of this kind is supported; there are sqlite:PATH and postgres://…",
+        ),
         (&["--resume", "--no-write-to-db"], "--resume wants a store or a file for --out"),
         (&["--resume", "--out", "-"], "--resume cannot take back what went to standard output"),
         (&["--resume", "--no-write-to-db", "--out", "-"], "--resume wants a store or a file for --out"),

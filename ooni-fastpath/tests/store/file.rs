@@ -99,9 +99,9 @@ fn files_that_are_no_stores() {
     std::fs::write(path("empty.db"), "").unwrap();
     assert_eq!(message(Sqlite::open_to_read(&path("empty.db")), &path("empty.db")), "is empty");
     Sqlite::open(&path("empty.db")).unwrap();
-    for url in ["postgres://u:p@h/d", "mysql:x", ""] {
+    for url in ["mysql://u:p@h/d", "mysql:x", ""] {
         let said = open(url).err().unwrap().to_string();
-        assert!(said.ends_with("no store of this kind is supported; there is sqlite:PATH"), "{said}");
+        assert!(said.ends_with("no store of this kind is supported; there are sqlite:PATH and postgres://…"), "{said}");
         assert!(!said.contains("u:p"));
     }
 }

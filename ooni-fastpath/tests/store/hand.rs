@@ -1,20 +1,29 @@
 //! Measured by hand.
 
-use crate::support::{Engine, Fields, InFile, SOUND, new};
-use ooni_fastpath::store::OnExisting;
+use crate::support::{Engine, Fields, InFile, Open, SOUND, new, open};
+use ooni_benches::server::Server;
+use ooni_fastpath::store::{OnExisting, migrate};
 
 /// Durable rows a second, 10,000 a batch: `cargo test --release --test store -- --ignored --nocapture inserts`.
 #[test]
 #[ignore = "a measurement"]
 fn inserts_per_second() {
-    let engine = InFile::new();
-    let store = engine.open();
+    println!("SQLite");
+    inserts(&InFile::new().open());
+    println!("PostgreSQL");
+    let server = Server::postgres(true).unwrap();
+    let url = server.postgres_url("postgres");
+    tokio::runtime::Runtime::new().unwrap().block_on(migrate(&url)).unwrap();
+    inserts(&open(&url).unwrap());
+}
+
+fn inserts(store: &Open) {
     let keys = r#"{"blocking":"dns","accessible":false}"#;
     let rest = r#""test_runtime":0.3,"software_name":"ooniprobe-android","software_version":"3.8.1",
         "annotations":{"platform":"android","engine_name":"ooniprobe-engine","engine_version":"3.17.0","architecture":"arm64"},"#;
     let fields = Fields { test: "web_connectivity", rest, keys, ..SOUND };
     let report = "20240102T030400Z_webconnectivity_IT_30722_n1_Wx3jQh1Zl5uhXyHq";
-    for batch in 0..30_u64 {
+    for batch in 0..15_u64 {
         let rows: Vec<_> = (0..10_000_u64)
             .map(|number| {
                 let number = batch * 10_000 + number;

@@ -1,8 +1,9 @@
 //! Any history of writes is that of a map.
 
-use crate::support::{Engine, Fields, InFile, SOUND, new, place};
+use crate::support::{Engine, Fields, SOUND, new, place};
 use ooni_fastpath::store::{NewRow, OnExisting};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use std::collections::BTreeMap;
 
 /// A measurement of a history: its uid, what it holds, and what is wrong with it.
@@ -66,21 +67,20 @@ fn op() -> impl Strategy<Value = Op> {
     })
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_history(batches in prop::collection::vec((prop::collection::vec(op(), 0..8), any::<bool>()), 0..8)) {
-        let engine = InFile::new();
+pub(crate) fn any_history(new: fn() -> Box<dyn Engine>) {
+    let batches = prop::collection::vec((prop::collection::vec(op(), 0..8), any::<bool>()), 0..8);
+    let config = ProptestConfig { cases: 24, ..ProptestConfig::with_source_file(file!()) };
+    let result = TestRunner::new(config).run(&batches, |batches| {
+        let engine = new();
         let store = engine.open();
         let mut model = Model::default();
         for (ops, replace) in &batches {
             let before = model.rows.len() as u64;
-            let new: Vec<_> = ops.iter().map(measurement).collect();
+            let rows: Vec<_> = ops.iter().map(measurement).collect();
             let on_existing = if *replace { OnExisting::Replace } else { OnExisting::Keep };
             // Written twice, as after a crash, it is written once.
-            let written = store.write(&new, on_existing).unwrap();
-            store.write(&new, on_existing).unwrap();
+            let written = store.write(&rows, on_existing).unwrap();
+            store.write(&rows, on_existing).unwrap();
             ops.iter().for_each(|op| model.write(op, *replace));
             ops.iter().for_each(|op| model.write(op, *replace));
             let refused = written.refused.len() as u64;
@@ -91,14 +91,19 @@ proptest! {
             let pick = |row: &Vec<String>| [key].iter().chain(columns).map(|&column| row[column].clone()).collect();
             engine.table(table).iter().map(pick).collect()
         };
-        let rows: Vec<_> = model.rows.iter().map(|(uid, (content, _))| vec![format!("u{uid}"), content.to_string()]).collect();
+        let rows: Vec<_> =
+            model.rows.iter().map(|(uid, (content, _))| vec![format!("u{uid}"), content.to_string()]).collect();
         let vpn: Vec<_> = model.rows.iter().filter(|(_, row)| row.1).map(|(uid, _)| vec![format!("u{uid}")]).collect();
         let refused = model.refused.iter();
-        let refused: Vec<_> = refused.map(|(uid, (content, column))| vec![format!("u{uid}"), (*column).to_owned(), content.to_string()]).collect();
+        let refused: Vec<_> = refused
+            .map(|(uid, (content, column))| vec![format!("u{uid}"), (*column).to_owned(), content.to_string()])
+            .collect();
         prop_assert_eq!(column("fastpath", 0, &[17]), rows.clone());
         prop_assert_eq!(column("jsonl", 4, &[3]), rows);
         prop_assert_eq!(column("obs_openvpn", 7, &[]), vpn);
         prop_assert_eq!(column("refused", 0, &[1, 5]), refused);
         prop_assert_eq!(store.count().unwrap(), model.rows.len() as u64);
-    }
+        Ok(())
+    });
+    result.unwrap();
 }

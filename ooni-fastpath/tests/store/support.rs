@@ -22,7 +22,11 @@ use tempfile::TempDir;
 
 /// A kind of store: the store, and its tables from another side.
 pub(crate) trait Engine {
-    fn open(&self) -> Open;
+    fn url(&self) -> String;
+
+    fn open(&self) -> Open {
+        open(&self.url()).unwrap()
+    }
 
     /// The rows of a table in the order of their uids, without `update_time`.
     fn table(&self, name: &str) -> Vec<Vec<String>>;
@@ -78,10 +82,6 @@ impl InFile {
         InFile { path: folder.path().join("a/b/ooni.db"), _folder: folder }
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("sqlite:{}", self.path.display())
-    }
-
     pub(crate) fn query(&self, sql: &str) -> Vec<Vec<String>> {
         let connection = Connection::open(&self.path).unwrap();
         let mut statement = connection.prepare(sql).unwrap();
@@ -104,8 +104,8 @@ fn plain(value: Value) -> String {
 }
 
 impl Engine for InFile {
-    fn open(&self) -> Open {
-        open(&self.url()).unwrap()
+    fn url(&self) -> String {
+        format!("sqlite:{}", self.path.display())
     }
 
     fn table(&self, name: &str) -> Vec<Vec<String>> {
@@ -200,24 +200,23 @@ pub(crate) fn measured(uid: u8, content: u16) -> NewRow {
     new
 }
 
-/// What an aggregation should say, counted row by row out of the tables.
-pub(crate) fn counted(engine: &dyn Engine, query: &Aggregation) -> Vec<Group> {
-    let lists = engine.lists();
+/// What an aggregation should say, counted row by row.
+pub(crate) fn counted(rows: &[Vec<String>], lists: &[ListedUrl], query: &Aggregation) -> Vec<Group> {
     let mut groups: BTreeMap<Vec<String>, (Vec<Cell<'static>>, Counts)> = BTreeMap::new();
     if query.axes.is_empty() {
         groups.insert(Vec::new(), Default::default());
     }
     let by_category = query.filter.category.is_some() || query.axes.contains(&Axis::CategoryCode);
-    for row in engine.table("fastpath") {
+    for row in rows {
         let entries: Vec<_> = match by_category {
             true => lists.iter().filter(|entry| entry.url == row[2]).map(Some).collect(),
             false => vec![None],
         };
         for entry in entries {
-            if !is_wanted(&query.filter, &row, entry) {
+            if !is_wanted(&query.filter, row, entry) {
                 continue;
             }
-            let keys: Vec<_> = query.axes.iter().map(|&axis| key(axis, &row, entry)).collect();
+            let keys: Vec<_> = query.axes.iter().map(|&axis| key(axis, row, entry)).collect();
             let order = keys.iter().map(|key| match key {
                 Cell::Int(number) => format!("{number:020}"),
                 Cell::Time(time) => format!("{:020}", time.timestamp()),

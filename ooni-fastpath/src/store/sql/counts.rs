@@ -150,10 +150,11 @@ pub(in crate::store) fn delta(dialect: Dialect, rollup: &Rollup) -> [String; 2] 
     let added: Vec<String> =
         COUNTS.iter().map(|count| format!("{count} = {table}.{count} + excluded.{count}")).collect();
     let upsert = format!(
-        "INSERT INTO {table} ({key}, {}) {} HAVING {} ON CONFLICT ({key}) DO UPDATE SET {}",
+        "INSERT INTO {table} ({key}, {}) {} HAVING {} ON CONFLICT ({}) DO UPDATE SET {}",
         COUNTS.join(", "),
         grouped(dialect, rollup, "touched", "f.sign"),
         changed.join(" OR "),
+        dialect.unique_key(rollup),
         added.join(", ")
     );
     let parts: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();

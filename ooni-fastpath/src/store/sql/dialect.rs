@@ -1,13 +1,17 @@
 //! [`Dialect`]: what the engines say in different words.
 
-use super::Parameter;
+use super::{Parameter, Statement};
+use crate::cell::Type;
 use crate::store::aggregate::Grain;
+use crate::store::rollup::{Dimension, Rollup};
 
 /// The SQL of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// Times are seconds since 1970, flags `t` and `f`.
     Sqlite,
+    /// Times are timestamps, flags `t` and `f`.
+    Postgres,
 }
 
 impl Dialect {
@@ -15,21 +19,14 @@ impl Dialect {
     pub(super) fn place(self, number: usize, _value: &Parameter) -> String {
         match self {
             Dialect::Sqlite => format!("?{number}"),
+            Dialect::Postgres => format!("${number}"),
         }
     }
 
     /// A flag that is set, or is not.
     pub(super) fn flag(self, column: &str, wanted: bool) -> String {
         match self {
-            Dialect::Sqlite => format!("{column} = '{}'", if wanted { 't' } else { 'f' }),
-        }
-    }
-
-    /// The id of an OONI Run link, which may be beyond what an integer of the engine holds.
-    pub(super) fn link(self, id: u64) -> Parameter {
-        match i64::try_from(id) {
-            Ok(id) => Parameter::Int(id),
-            Err(_) => Parameter::Text(id.to_string()),
+            Dialect::Sqlite | Dialect::Postgres => format!("{column} = '{}'", if wanted { 't' } else { 'f' }),
         }
     }
 
@@ -42,13 +39,63 @@ impl Dialect {
             (Dialect::Sqlite, Grain::Week) => format!("({time} + 345600) / 604800 * 604800 - 345600"),
             (Dialect::Sqlite, Grain::Month) => format!("unixepoch({time}, 'unixepoch', 'start of month')"),
             (Dialect::Sqlite, Grain::Year) => format!("unixepoch({time}, 'unixepoch', 'start of year')"),
+            (Dialect::Postgres, Grain::Hour) => format!("date_trunc('hour', {time})"),
+            (Dialect::Postgres, Grain::Day) => format!("date_trunc('day', {time})"),
+            // Its weeks begin on Monday.
+            (Dialect::Postgres, Grain::Week) => {
+                format!("date_trunc('week', {time} + interval '1 day') - interval '1 day'")
+            }
+            (Dialect::Postgres, Grain::Month) => format!("date_trunc('month', {time})"),
+            (Dialect::Postgres, Grain::Year) => format!("date_trunc('year', {time})"),
         }
     }
 
-    /// What is said behind the table of rows, to read it by way of an index.
+    /// How a query would be answered: rows that end with a line of text.
+    pub(in crate::store) fn explain(self, statement: Statement) -> Statement {
+        let (explain, columns) = match self {
+            Dialect::Sqlite => (
+                "EXPLAIN QUERY PLAN",
+                vec![Type::OptionalUInt64, Type::OptionalUInt64, Type::OptionalUInt64, Type::Text],
+            ),
+            Dialect::Postgres => ("EXPLAIN", vec![Type::Text]),
+        };
+        Statement { sql: format!("{explain} {}", statement.sql), columns, ..statement }
+    }
+
+    /// What is said behind the table of rows, to read it by way of an index. PostgreSQL chooses by its own statistics.
     pub(super) fn by_index(self, index: &str) -> String {
         match self {
             Dialect::Sqlite => format!(" INDEXED BY {index}"),
+            Dialect::Postgres => String::new(),
+        }
+    }
+
+    /// What an index has of a text of any length, where it does not have all of it.
+    pub(super) fn indexed(self, text: &str) -> Option<String> {
+        match self {
+            Dialect::Sqlite => None,
+            Dialect::Postgres => Some(format!("substr({text}, 1, 256)")),
+        }
+    }
+
+    /// Finds the row of a uid faster, where rows are in partitions: `place` is that of the uid.
+    pub(super) fn by_partition(self, place: &str) -> Option<String> {
+        match self {
+            Dialect::Sqlite => None,
+            Dialect::Postgres => Some(format!(
+                "f.measurement_start_time = (SELECT j.measurement_start_time FROM jsonl AS j WHERE j.measurement_uid = {place})"
+            )),
+        }
+    }
+
+    /// What makes a cell of a rollup the only one of its key.
+    pub(super) fn unique_key(self, rollup: &Rollup) -> String {
+        match self {
+            // Inputs of any length: their hash.
+            Dialect::Postgres if rollup.key.contains(&Dimension::Input) => {
+                rollup.key_columns().replace("input", "md5(input)")
+            }
+            _ => rollup.key_columns(),
         }
     }
 }

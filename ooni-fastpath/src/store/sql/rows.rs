@@ -58,7 +58,12 @@ pub(in crate::store) fn list(dialect: Dialect, list: &List) -> Statement {
 pub(in crate::store) fn uid(dialect: Dialect, uid: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT ").push(LISTED).push(" FROM fastpath AS f");
-    sql.any("f.measurement_uid", [Parameter::Text(uid.to_owned())]);
+    let parameter = Parameter::Text(uid.to_owned());
+    let place = dialect.place(1, &parameter);
+    sql.any("f.measurement_uid", [parameter]);
+    if let Some(condition) = dialect.by_partition(&place) {
+        sql.and().push(&condition);
+    }
     sql.statement(LISTED_TYPES.to_vec())
 }
 
@@ -66,8 +71,8 @@ pub(in crate::store) fn uid(dialect: Dialect, uid: &str) -> Statement {
 pub(in crate::store) fn report(dialect: Dialect, report_id: &str, input: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT ").push(LISTED).push(" FROM fastpath AS f").push(&dialect.by_index("fastpath_by_report"));
-    sql.any("f.report_id", [Parameter::Text(report_id.to_owned())]);
-    sql.any("f.input", [Parameter::Text(input.to_owned())]);
+    sql.long_text("f.report_id", Some(report_id));
+    sql.long_text("f.input", Some(input));
     sql.push(" ORDER BY f.measurement_uid LIMIT 1");
     sql.statement(LISTED_TYPES.to_vec())
 }
@@ -86,6 +91,7 @@ pub(in crate::store) fn body_place(dialect: Dialect, uid: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT j.s3path, j.linenum, j.date, j.source FROM jsonl AS j");
     sql.any("j.measurement_uid", [Parameter::Text(uid.to_owned())]);
+    sql.and().push("j.s3path <> ''");
     sql.statement(vec![Type::Text, Type::UInt32, Type::Text, Type::Text])
 }
 

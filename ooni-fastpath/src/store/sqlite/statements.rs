@@ -1,7 +1,7 @@
 //! Statements by which the SQLite store is written.
 
 use crate::cell::Cell;
-use crate::store::{BodyPlace, Incoming, ListedUrl, Provenance, Refusal};
+use crate::store::{BodyPlace, Incoming, ListedUrl, Provenance, Refusal, batch};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, params};
 
 /// What writes a batch.
@@ -68,9 +68,6 @@ const ANY_REMOVED: &str = "SELECT EXISTS (SELECT 1 FROM removed)";
 
 const LIST: &str = "INSERT INTO citizenlab (url, domain, cc, category_code) VALUES (?, ?, ?, ?)";
 
-/// Bytes of a refused row beyond which it is not kept: its body is where the place says.
-const LONGEST_REFUSED: usize = 1 << 20;
-
 impl<'c> Statements<'c> {
     pub(super) fn new(connection: &'c Connection, now: String) -> Result<Statements<'c>> {
         Ok(Statements {
@@ -127,7 +124,7 @@ impl<'c> Statements<'c> {
             uid,
             refusal.column,
             refusal.message,
-            json(new),
+            batch::json(new),
             body.map_or("", |body| &*body.s3path),
             body.map_or(0, |body| body.linenum),
             body.map_or("", |body| &*body.date),
@@ -167,12 +164,6 @@ fn run(statement: &mut CachedStatement<'_>, cells: &[Cell<'_>], beside: &[&str],
         statement.raw_bind_parameter(parameter, text)?;
     }
     statement.raw_execute()
-}
-
-/// A row as JSON, which is ASCII, if there is one and it is not too long to be kept.
-fn json(new: &impl Incoming) -> Option<String> {
-    let json = new.json();
-    (1..=LONGEST_REFUSED).contains(&json.len()).then(|| String::from_utf8_lossy(&json).into_owned())
 }
 
 /// Takes out the measurements from one second on to before another; how many there were.

@@ -12,11 +12,7 @@ impl ToSql for Cell<'_> {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
         Ok(match self {
             Cell::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-            // Beyond SQLite's integers: the digits.
-            Cell::Int(value) => ToSqlOutput::Owned(match i64::try_from(*value) {
-                Ok(value) => Value::Integer(value),
-                Err(_) => Value::Text(value.to_string()),
-            }),
+            Cell::Int(value) => ToSqlOutput::Owned(integer(*value)),
             // SQLite makes NULL of what is not a number.
             Cell::Float(value) => ToSqlOutput::Owned(Value::Real(f64::from(*value))),
             Cell::Time(time) => ToSqlOutput::Owned(Value::Integer(time.timestamp())),
@@ -24,6 +20,11 @@ impl ToSql for Cell<'_> {
             Cell::Null => ToSqlOutput::Owned(Value::Null),
         })
     }
+}
+
+/// An integer; beyond those of SQLite, its digits.
+fn integer(value: u64) -> Value {
+    i64::try_from(value).map_or_else(|_| Value::Text(value.to_string()), Value::Integer)
 }
 
 /// A cell that was written by [`ToSql`].
@@ -53,22 +54,10 @@ impl ToSql for Parameter {
         Ok(match self {
             Parameter::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Parameter::Int(value) => ToSqlOutput::Owned(Value::Integer(*value)),
+            Parameter::Link(id) => ToSqlOutput::Owned(integer(*id)),
             Parameter::Time(time) => ToSqlOutput::Owned(Value::Integer(time.timestamp())),
         })
     }
-}
-
-/// The longest text of a row and its length, if the row has more bytes than `most`.
-pub(super) fn longest<'c>(cells: impl Iterator<Item = &'c Cell<'c>>, most: usize) -> Option<(usize, usize)> {
-    let (mut all, mut longest) = (0, (0, 0));
-    for (column, cell) in cells.enumerate() {
-        let Cell::Text(text) = cell else { continue };
-        all += text.len();
-        if text.len() > longest.1 {
-            longest = (column, text.len());
-        }
-    }
-    (all > most).then_some(longest)
 }
 
 /// A time of the clock, `YYYY-MM-DD HH:MM:SS.mmm`.

@@ -1,0 +1,80 @@
+//! Database servers for tests and benches, in temporary directories. They end with the process that started them.
+
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+
+/// Starts the server of Debian's package. `$0` is its port, the rest are settings.
+const POSTGRES: &str = r#"
+    PATH=$(ls -d /usr/lib/postgresql/*/bin 2> /dev/null | sort -V | tail -n 1):$PATH
+    folder=$(mktemp -d)
+    initdb -D "$folder" -U test -A trust -N --no-instructions -E UTF8 --locale=C.UTF-8 > /dev/null
+    postgres -D "$folder" -h 127.0.0.1 -p "$0" -c unix_socket_directories= -c max_connections=200 "$@" &
+    trap "kill -INT $!" TERM INT
+    wait $! || wait $! || true
+    rm -rf "$folder""#;
+
+/// What it says when it can be used.
+const POSTGRES_IS_READY: &str = "database system is ready to accept connections";
+
+/// A server.
+#[derive(Debug)]
+pub struct Server {
+    /// On 127.0.0.1.
+    pub port: u16,
+}
+
+impl Server {
+    /// Starts PostgreSQL. If it `is_durable`, it syncs what it commits, as it does where nothing else is said.
+    ///
+    /// # Errors
+    /// It is not installed, or does not start.
+    pub fn postgres(is_durable: bool) -> Result<Server> {
+        let settings: &[&str] = match is_durable {
+            true => &["-c", "shared_buffers=2GB", "-c", "max_wal_size=8GB"],
+            false => &["-F", "-c", "full_page_writes=off", "-c", "synchronous_commit=off"],
+        };
+        Server::start(POSTGRES, settings, POSTGRES_IS_READY)
+            .context("PostgreSQL does not start: are the packages postgresql and util-linux installed?")
+    }
+
+    /// The URL of a database on PostgreSQL.
+    pub fn postgres_url(&self, database: &str) -> String {
+        format!("postgres://test@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Runs a script, which gets a port and settings, as a user without rights, until it says that it `is_ready`.
+    fn start(script: &str, settings: &[&str], is_ready: &'static str) -> Result<Server> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut command = Command::new("setpriv");
+        if Command::new("id").arg("-u").output().context("id")?.stdout == b"0\n" {
+            command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]);
+        }
+        command.args(["--pdeathsig", "TERM", "sh", "-euc", script]).arg(port.to_string()).args(settings);
+        command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let (said, says) = channel();
+        // The signal comes when the thread ends that started the server, so this one lasts as long as the process.
+        thread::spawn(move || {
+            let mut child = match command.spawn() {
+                Ok(child) => child,
+                Err(error) => return drop(said.send(error.to_string())),
+            };
+            // What it says later has to be read too, or it would wait.
+            for line in child.stderr.take().into_iter().flat_map(|log| BufReader::new(log).lines()) {
+                let _ = said.send(line.unwrap_or_default());
+            }
+            let _ = child.wait();
+        });
+        let mut log = Vec::new();
+        while let Ok(line) = says.recv() {
+            if line.contains(is_ready) {
+                return Ok(Server { port });
+            }
+            log.push(line);
+        }
+        bail!("{}", log.join("\n"))
+    }
+}

@@ -1,0 +1,132 @@
+//! [`Change`]: what can be done to a store but writing a batch.
+
+use super::{partition, rollups};
+use crate::failpoint::{Failpoint, reach};
+use crate::store::rollup::{ROLLUPS, Rollup};
+use crate::store::sql::Parameter;
+use crate::store::{ListedUrl, month_after};
+use ooni_core::time::DateTime;
+use std::future::Future;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::{Error, Transaction};
+
+/// Something that is done in one transaction. It may be done again when that was not committed.
+pub(super) trait Change: Sync {
+    /// What it tells.
+    type Outcome: Send;
+
+    /// Does it, and notes in `touched` what came and went.
+    fn make(&self, transaction: &Transaction<'_>) -> impl Future<Output = Result<Self::Outcome, Error>> + Send;
+}
+
+/// Tables of a connection that writes, which are empty between its transactions.
+pub(super) const STAGING: &str = "
+    CREATE TEMP TABLE incoming (LIKE fastpath, s3path text, linenum bigint, date text, source text)
+        ON COMMIT DELETE ROWS;
+    ALTER TABLE incoming DROP COLUMN update_time;
+    CREATE TEMP TABLE incoming_openvpn (LIKE obs_openvpn) ON COMMIT DELETE ROWS;
+    ALTER TABLE incoming_openvpn DROP COLUMN update_time;
+    CREATE TEMP TABLE touched ON COMMIT DELETE ROWS AS
+        SELECT measurement_start_time, test_name, probe_cc, probe_asn, domain, input, blocking_type, msm_failure, confirmed,
+            anomaly, 1 AS sign
+        FROM fastpath WHERE false;";
+
+/// What [`STAGING`] notes of a row, in the same order.
+pub(super) const TOUCHED: &str = "measurement_start_time, test_name, probe_cc, probe_asn, domain, input, blocking_type, \
+    msm_failure, confirmed, anomaly";
+
+/// Takes a measurement out for good.
+pub(super) struct Removal<'a> {
+    pub(super) uid: &'a str,
+    pub(super) reason: &'a str,
+}
+
+impl Change for Removal<'_> {
+    type Outcome = bool;
+
+    async fn make(&self, transaction: &Transaction<'_>) -> Result<bool, Error> {
+        let uid = Parameter::Text(self.uid.to_owned());
+        let reason = Parameter::Text(self.reason.to_owned());
+        let note = format!(
+            "WITH gone AS (
+                DELETE FROM fastpath AS f USING jsonl AS j
+                WHERE j.measurement_uid = $1 AND f.measurement_uid = j.measurement_uid
+                    AND f.measurement_start_time = j.measurement_start_time
+                RETURNING f.*)
+             INSERT INTO touched SELECT {TOUCHED}, -1 FROM gone"
+        );
+        let rows = transaction.execute(&note, &[&uid]).await?;
+        reach(Failpoint::RowDeleted);
+        for table in ["jsonl", "obs_openvpn"] {
+            transaction.execute(&format!("DELETE FROM {table} WHERE measurement_uid = $1"), &[&uid]).await?;
+        }
+        let accept = "DELETE FROM refused WHERE md5(measurement_uid) = md5($1)";
+        let refusals = transaction.execute(accept, &[&uid]).await?;
+        let remove = "INSERT INTO removed (measurement_uid, reason, update_time) VALUES ($1, $2, localtimestamp)
+            ON CONFLICT (md5(measurement_uid)) DO UPDATE SET reason = excluded.reason, update_time = excluded.update_time";
+        transaction.execute(remove, &[&uid, &reason]).await?;
+        Ok(rows + refusals > 0)
+    }
+}
+
+/// Takes out a month.
+pub(super) struct DropMonth(pub(super) DateTime);
+
+impl Change for DropMonth {
+    type Outcome = u64;
+
+    async fn make(&self, transaction: &Transaction<'_>) -> Result<u64, Error> {
+        let window = [Parameter::Time(self.0), Parameter::Time(month_after(self.0))];
+        let window = [&window[0] as &(dyn postgres_types::ToSql + Sync), &window[1]];
+        let within = "measurement_start_time >= $1 AND measurement_start_time < $2";
+        let note = format!("INSERT INTO touched SELECT {TOUCHED}, -1 FROM fastpath WHERE {within}");
+        let rows = transaction.execute(&note, &window).await?;
+        let openvpn = format!(
+            "DELETE FROM obs_openvpn WHERE measurement_uid IN (SELECT measurement_uid FROM jsonl WHERE {within})"
+        );
+        transaction.execute(&openvpn, &window).await?;
+        transaction.execute(&format!("DELETE FROM jsonl WHERE {within}"), &window).await?;
+        let (year, month, _) = self.0.date();
+        match partition::name((year, month)) {
+            Some(name) => transaction.batch_execute(&format!("DROP TABLE IF EXISTS {name}")).await?,
+            None => drop(transaction.execute(&format!("DELETE FROM fastpath WHERE {within}"), &window).await?),
+        }
+        reach(Failpoint::RowDeleted);
+        Ok(rows)
+    }
+}
+
+/// Puts test lists in the place of others.
+pub(super) struct Lists<'a>(pub(super) &'a [ListedUrl]);
+
+impl Change for Lists<'_> {
+    type Outcome = ();
+
+    async fn make(&self, transaction: &Transaction<'_>) -> Result<(), Error> {
+        transaction.batch_execute("DELETE FROM citizenlab").await?;
+        let copy = "COPY citizenlab (url, domain, cc, category_code) FROM STDIN BINARY";
+        let copy = BinaryCopyInWriter::new(transaction.copy_in(copy).await?, &[postgres_types::Type::TEXT; 4]);
+        let mut copy = std::pin::pin!(copy);
+        for ListedUrl { url, domain, cc, category_code } in self.0 {
+            let texts = [url, domain, cc, category_code].map(|text| Parameter::Text(text.clone()));
+            copy.as_mut().write_raw(&texts).await?;
+        }
+        copy.finish().await?;
+        reach(Failpoint::ListsReplaced);
+        for rollup in ROLLUPS.iter().filter(|rollup| rollup.is_of_lists()) {
+            rollups::rebuild(transaction, rollup).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a rollup anew.
+pub(super) struct Rebuild(pub(super) &'static Rollup);
+
+impl Change for Rebuild {
+    type Outcome = ();
+
+    async fn make(&self, transaction: &Transaction<'_>) -> Result<(), Error> {
+        rollups::rebuild(transaction, self.0).await
+    }
+}

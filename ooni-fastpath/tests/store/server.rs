@@ -1,0 +1,106 @@
+//! Stores on servers.
+
+use crate::support::Engine;
+use ooni_benches::server::Server;
+use ooni_fastpath::store::{self, ListedUrl};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::runtime::Runtime;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+/// A database on a PostgreSQL server, which all tests of a process share.
+pub(crate) struct OnPostgres {
+    name: String,
+}
+
+/// The server, with a database to make others of.
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let server = Server::postgres(false).unwrap();
+        execute(&server, "postgres", "CREATE DATABASE migrated");
+        runtime().block_on(store::migrate(&server.postgres_url("migrated"))).unwrap();
+        server
+    })
+}
+
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new().unwrap())
+}
+
+/// What a statement returns, as text; nothing for null.
+fn execute(server: &Server, database: &str, sql: &str) -> Vec<Vec<String>> {
+    runtime().block_on(async {
+        let (client, connection) = tokio_postgres::connect(&server.postgres_url(database), NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let rows = rows(&client, sql).await;
+        drop(client);
+        // Until the server has heard of it, it makes no database of this one.
+        connection.await.unwrap().unwrap();
+        rows
+    })
+}
+
+async fn rows(client: &Client, sql: &str) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for message in client.simple_query(sql).await.unwrap() {
+        if let SimpleQueryMessage::Row(row) = message {
+            rows.push((0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned()).collect());
+        }
+    }
+    rows
+}
+
+impl OnPostgres {
+    pub(crate) fn new() -> OnPostgres {
+        OnPostgres::like("migrated")
+    }
+
+    /// One without tables.
+    pub(crate) fn empty() -> OnPostgres {
+        OnPostgres::like("template1")
+    }
+
+    fn like(template: &str) -> OnPostgres {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        execute(server(), "postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}"));
+        OnPostgres { name }
+    }
+
+    pub(crate) fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        execute(server(), &self.name, sql)
+    }
+}
+
+impl Engine for OnPostgres {
+    fn url(&self) -> String {
+        server().postgres_url(&self.name)
+    }
+
+    fn table(&self, name: &str) -> Vec<Vec<String>> {
+        // Times as seconds, as in SQLite; without what this engine alone has.
+        let columns = self.query(&format!(
+            "SELECT CASE data_type WHEN 'timestamp without time zone' THEN 'extract(epoch FROM ' || column_name || ')::bigint'
+                ELSE column_name END
+             FROM information_schema.columns
+             WHERE table_name = '{name}' AND column_name <> 'update_time'
+                AND NOT (table_name = 'jsonl' AND column_name = 'measurement_start_time')
+             ORDER BY ordinal_position"
+        ));
+        self.query(&format!("SELECT {} FROM {name} ORDER BY measurement_uid", columns.concat().join(", ")))
+    }
+
+    fn lists(&self) -> Vec<ListedUrl> {
+        let entry = |row: Vec<String>| {
+            let [url, domain, cc, category_code] = row.try_into().unwrap();
+            ListedUrl { url, domain, cc, category_code }
+        };
+        self.query("SELECT url, domain, cc, category_code FROM citizenlab").into_iter().map(entry).collect()
+    }
+
+    fn update_times(&self) -> Vec<String> {
+        self.query("SELECT DISTINCT update_time FROM fastpath ORDER BY 1").concat()
+    }
+}
