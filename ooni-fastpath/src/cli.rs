@@ -9,14 +9,18 @@ pub mod limits;
 pub mod rerun;
 pub mod score;
 pub mod scoring;
+pub mod store;
 
 pub use self::fetch::Fetch;
 pub use self::rerun::Rerun;
 pub use self::score::{Format, Score};
 
+use crate::archive::Day;
 use crate::fingerprints::NOTICE;
+use crate::store::rollup::{ROLLUPS, Rollup};
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
 use ooni_core::rules::Rules;
+use ooni_core::time::DateTime;
 use std::ffi::OsString;
 
 /// Scores OONI measurements.
@@ -36,6 +40,9 @@ pub enum Command {
     Rerun(Box<Rerun>),
     Fetch(Fetch),
     Compare(compare::Compare),
+    Migrate(store::Migrate),
+    Rollup(store::Rollups),
+    Store(store::Store),
 }
 
 /// Rules on the command line.
@@ -56,6 +63,15 @@ impl From<RulesName> for Rules {
     }
 }
 
+/// Forms of what is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shape {
+    /// Tables for people
+    Table,
+    /// One JSON object
+    Json,
+}
+
 /// What was asked for. Ends the process for help, version and wrong arguments.
 pub fn parse() -> Cli {
     let cli = Cli::parse_from(with_command(std::env::args_os().collect()));
@@ -63,7 +79,8 @@ pub fn parse() -> Cli {
         Command::Score(score) => score.conflict(),
         Command::Rerun(rerun) => rerun.conflict(),
         Command::Fetch(fetch) => fetch.selection.conflict().map(str::to_owned),
-        Command::Compare(_) => None,
+        Command::Store(store) => store.conflict().map(str::to_owned),
+        Command::Compare(_) | Command::Migrate(_) | Command::Rollup(_) => None,
     };
     if let Some(message) = conflict {
         clap::Command::new("fastpath").error(ErrorKind::ArgumentConflict, message).exit();
@@ -80,6 +97,18 @@ fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
         arguments.insert(1, "rerun".into());
     }
     arguments
+}
+
+/// Reads the name of a rollup.
+fn parse_rollup(name: &str) -> Result<&'static Rollup, String> {
+    let names = || ROLLUPS.map(|rollup| rollup.name).join(", ");
+    Rollup::named(name).ok_or_else(|| format!("no rollup of this name; there are {}", names()))
+}
+
+/// Reads `YYYY-MM`: when the month begins.
+fn parse_month(text: &str) -> Result<DateTime, String> {
+    let day: Result<Day, _> = format!("{text}-01").parse();
+    day.map(Day::start).map_err(|_| "not a month: YYYY-MM is wanted, such as 2021-06".to_owned())
 }
 
 fn long_version() -> String {

@@ -26,6 +26,7 @@ pub mod worker;
 pub mod cell;
 pub mod compare;
 pub mod store;
+pub mod test_lists;
 
 // What the binary is made of.
 pub mod cli;

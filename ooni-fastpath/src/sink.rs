@@ -10,7 +10,7 @@ pub mod table;
 
 pub use self::csv::Csv;
 pub use self::jsonl::Jsonl;
-pub use self::parquet::Parquet;
+pub use self::parquet::{Parquet, write_parquet};
 pub use self::table::Table;
 
 use crate::stats::Counts;

@@ -22,14 +22,16 @@ pub use self::engine::{Store, migrate, open, open_to_read};
 pub use self::planner::{Source, source};
 pub use self::postgres::Postgres;
 pub use self::row::{
-    BodyPlace, Incoming, ListedUrl, NewRow, OnExisting, Provenance, Refusal, StoredMeasurement, StoredRow, Written,
+    BodyPlace, Incoming, ListedUrl, NewRow, OnExisting, Provenance, Refusal, StoredMeasurement, StoredRefusal,
+    StoredRow, Written,
 };
 pub use self::sql::{Dialect, Statement};
 pub use self::sqlite::Sqlite;
 pub use self::url::{is_url, local_path, sqlite_path, without_password};
-pub use self::waiting::{Rows, Waiting};
+pub use self::waiting::{Pages, Waiting};
 
 use self::aggregate::{Aggregation, Counts, Group};
+use self::filter::Filter;
 use self::list::{List, Listed};
 use self::rollup::{ROLLUPS, Rollup};
 use crate::cell::Cell;
@@ -170,6 +172,72 @@ pub trait MeasurementStore: Send + Sync {
         async move {
             let rows = self.query(statement, TIME_LIMIT).await?;
             rows.into_iter().map(|row| row.try_into().map_err(|_| foreign())).collect()
+        }
+    }
+
+    /// The first rows of a filter without a category, at most `limit`, that come after this time and uid in the order of
+    /// the starts of measurements, then uids.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn slice(
+        &self,
+        filter: &Filter,
+        after: Option<(DateTime, &str)>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<StoredRow>, StoreError>> + Send {
+        let statement = sql::slice(self.dialect(), filter, after, limit);
+        async move {
+            let rows = self.query(statement, TIME_LIMIT).await?;
+            rows.into_iter().map(|row| row.try_into().map_err(|_| foreign())).collect()
+        }
+    }
+
+    /// The same as [`MeasurementStore::page`], with all that other tables have of these measurements.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn measurements(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<StoredMeasurement>, StoreError>> + Send {
+        let statement = sql::measurements(self.dialect(), after, limit);
+        async move {
+            let rows = self.query(statement, TIME_LIMIT).await?;
+            rows.into_iter().map(|row| sql::measurement(row).ok_or_else(foreign)).collect()
+        }
+    }
+
+    /// The same of measurements that were refused.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn refusals(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<StoredRefusal>, StoreError>> + Send {
+        let statement = sql::refusals(self.dialect(), after, limit);
+        async move {
+            let rows = self.query(statement, TIME_LIMIT).await?;
+            rows.into_iter().map(|row| sql::refusal(row).ok_or_else(foreign)).collect()
+        }
+    }
+
+    /// The same of measurements that were removed: their uids, and why.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn removals(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(String, String)>, StoreError>> + Send {
+        let statement = sql::removals(self.dialect(), after, limit);
+        async move {
+            let rows = self.query(statement, TIME_LIMIT).await?;
+            rows.into_iter().map(|row| sql::removal(row).ok_or_else(foreign)).collect()
         }
     }
 
@@ -341,13 +409,21 @@ pub trait MeasurementStore: Send + Sync {
                     stats.span = Some((oldest, newest));
                 }
             }
-            for table in sql::TABLES.map(str::to_owned).into_iter().chain(ROLLUPS.iter().map(Rollup::table)) {
-                let rows = self.query(sql::count(self.dialect(), &table), Duration::MAX).await?;
-                let rows = match rows.into_iter().flatten().next() {
-                    Some(Cell::Int(rows)) => rows,
+            for table in sql::TABLES {
+                let rows = self.query(sql::count(self.dialect(), table), Duration::MAX).await?;
+                match rows.concat()[..] {
+                    [Cell::Int(rows)] => stats.tables.push((table, rows)),
                     _ => return Err(foreign()),
-                };
-                stats.tables.push((table, rows));
+                }
+            }
+            for rollup in &ROLLUPS {
+                let rows = self.query(sql::state(self.dialect(), rollup), Duration::MAX).await?;
+                match rows.concat()[..] {
+                    [Cell::Int(cells), Cell::Int(measurements)] => {
+                        stats.rollups.push(RollupState { rollup, cells, measurements });
+                    }
+                    _ => return Err(foreign()),
+                }
             }
             Ok(stats)
         }
@@ -361,8 +437,21 @@ pub struct Stats {
     pub bytes: u64,
     /// When its first and its last measurement started.
     pub span: Option<(DateTime, DateTime)>,
-    /// Rows by table, rollups last.
-    pub tables: Vec<(String, u64)>,
+    /// Rows by table, those of `fastpath` first.
+    pub tables: Vec<(&'static str, u64)>,
+    /// Of each rollup how far it is.
+    pub rollups: Vec<RollupState>,
+}
+
+/// How far a rollup is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RollupState {
+    /// Which.
+    pub rollup: &'static Rollup,
+    /// Its cells.
+    pub cells: u64,
+    /// Measurements that they count: all of them, but for a rollup of test lists.
+    pub measurements: u64,
 }
 
 /// A cell of a rollup that is not what the rows say.

@@ -197,7 +197,7 @@ fn what_cannot_be_read() {
         ),
         (path(files.path("none.jsonl")), "none.jsonl: "),
         (none, "none.db: cannot be opened"),
-        ("postgres://u:secret@h/d".to_owned(), "there is sqlite:PATH"),
+        ("mysql://u:secret@h/d".to_owned(), "there are sqlite:PATH"),
     ] {
         for paths in [[&jsonl, Path::new(&broken)], [Path::new(&broken), &jsonl]] {
             let ran = compare(&[], &paths);

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
 
+#[path = "store/commands.rs"]
+mod commands;
 #[path = "store/file.rs"]
 mod file;
 #[path = "store/hand.rs"]
@@ -26,7 +28,7 @@ use support::{Engine, InFile};
 
 /// What every engine has to do.
 fn behaves(new: fn() -> Box<dyn Engine>) {
-    let tests: [fn(&dyn Engine); 7] = [
+    let tests: [fn(&dyn Engine); 8] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,
@@ -34,12 +36,23 @@ fn behaves(new: fn() -> Box<dyn Engine>) {
         rows::a_refused_openvpn_row_does_not_take_the_measurement_along,
         rows::pages_have_the_order_of_uids,
         rows::odd_values_read_back,
+        commands::commands_do_what_they_say,
     ];
     for test in tests {
         test(&*new());
     }
     history::any_history(new);
     rollups::any_history_leaves_rollups_right(new);
+}
+
+#[test]
+fn a_store_is_copied_from_any_engine_to_any() {
+    let engines: [fn() -> Box<dyn Engine>; 2] = [|| Box::new(InFile::new()), || Box::new(OnPostgres::new())];
+    for from in engines {
+        for to in engines {
+            commands::copies(&*from(), &*to());
+        }
+    }
 }
 
 #[test]

@@ -33,6 +33,11 @@ impl Day {
         DateTime::from_timestamp(self.0.timestamp() + SECONDS).map(Day)
     }
 
+    /// Its first second.
+    pub fn start(self) -> DateTime {
+        self.0
+    }
+
     /// Reads `YYYYMMDD`, as folders below `raw/` are named.
     pub fn parse_compact(text: &str) -> Option<Day> {
         let [y1, y2, y3, y4, m1, m2, d1, d2] = text.as_bytes() else { return None };

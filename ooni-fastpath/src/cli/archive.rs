@@ -39,10 +39,12 @@ impl Selection {
 
     /// What is wrong with arguments that are right one by one.
     pub fn conflict(&self) -> Option<&'static str> {
-        let nothing = self.start_day >= self.end_day;
-        nothing.then_some("no days: --end-day, which is left out, has to come after --start-day")
+        (self.start_day >= self.end_day).then_some(NO_DAYS)
     }
 }
+
+/// What is wrong with days of which there are none.
+pub(super) const NO_DAYS: &str = "no days: --end-day, which is left out, has to come after --start-day";
 
 /// Where the archive is.
 #[derive(Args, Debug)]

@@ -1,7 +1,7 @@
 //! Arguments of `fastpath compare`.
 
-use super::RulesName;
-use clap::{Args, ValueEnum};
+use super::{RulesName, Shape};
+use clap::Args;
 use std::path::PathBuf;
 
 /// Compare rows of two runs, or what two sets of rules make of the same measurements
@@ -34,14 +34,5 @@ pub struct Compare {
 
     /// Form of the output
     #[arg(long, value_enum, default_value = "table")]
-    pub format: CompareFormat,
-}
-
-/// Forms of the output of a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CompareFormat {
-    /// Tables for people
-    Table,
-    /// One JSON object
-    Json,
+    pub format: Shape,
 }

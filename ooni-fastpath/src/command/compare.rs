@@ -1,7 +1,8 @@
 //! `fastpath compare`: what differs between two sets of rows, or two sets of rules.
 
-use super::{USAGE, tell};
-use crate::cli::compare::{Compare, CompareFormat};
+use super::{Said, json, tell};
+use crate::cli::Shape;
+use crate::cli::compare::Compare;
 use crate::compare::input::Input;
 use crate::compare::report::Report;
 use crate::compare::rules::{Change, Changes, Corpus};
@@ -12,52 +13,31 @@ use crate::pipeline;
 use crate::sink::plain;
 use comfy_table::{CellAlignment, presets};
 use ooni_core::rules::Rules;
-use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::{self, Write};
-use std::process::ExitCode;
 
 /// Compares what was asked for.
-pub fn run(arguments: &Compare) -> ExitCode {
-    let result = match arguments.rules[..] {
+pub(super) fn run(arguments: &Compare) -> Said {
+    match arguments.rules[..] {
         [] => of_rows(arguments),
         [first, second] => of_rules(arguments, [first.into(), second.into()]),
         _ => Err("--rules takes two sets of rules, such as compat,fixed".to_owned()),
-    };
-    match result {
-        Ok((text, equal)) => match io::stdout().write_all(text.as_bytes()) {
-            // Whoever reads has read enough.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                tell(&format!("cannot write the output: {error}"));
-                ExitCode::from(USAGE)
-            }
-            _ if equal => ExitCode::SUCCESS,
-            _ => ExitCode::FAILURE,
-        },
-        Err(message) => {
-            tell(&plain(&message));
-            ExitCode::from(USAGE)
-        }
     }
 }
 
-/// What is to be printed, and whether nothing differs.
-type Result = std::result::Result<(String, bool), String>;
-
-fn of_rows(arguments: &Compare) -> Result {
+fn of_rows(arguments: &Compare) -> Said {
     let [left, right] = &arguments.paths[..] else {
         return Err("two files or stores are compared, or files and folders with --rules".to_owned());
     };
     let input = |path: &std::path::Path| Input::of(&path.to_string_lossy());
     let report = rows::compare(&input(left)?, &input(right)?, usize::from(arguments.examples))?;
     let text = match arguments.format {
-        CompareFormat::Json => json(&report)?,
-        CompareFormat::Table => row_tables(&report),
+        Shape::Json => json(&report)?,
+        Shape::Table => row_tables(&report),
     };
     Ok((text, report.is_equal()))
 }
 
-fn of_rules(arguments: &Compare, rules: [Rules; 2]) -> Result {
+fn of_rules(arguments: &Compare, rules: [Rules; 2]) -> Said {
     let lists = fingerprints::lists(arguments.fingerprints.as_deref());
     let lists = lists.map_err(|error| error.to_string())?;
     if let Some(path) = arguments.paths.iter().find(|path| path.as_os_str() == "-" || !path.exists()) {
@@ -72,14 +52,10 @@ fn of_rules(arguments: &Compare, rules: [Rules; 2]) -> Result {
         tell(&format!("and {} more", complaints.unseen()));
     }
     let text = match arguments.format {
-        CompareFormat::Json => json(&changes)?,
-        CompareFormat::Table => rule_tables(&changes),
+        Shape::Json => json(&changes)?,
+        Shape::Table => rule_tables(&changes),
     };
     Ok((text, changes.changed == 0))
-}
-
-fn json(value: &impl Serialize) -> std::result::Result<String, String> {
-    serde_json::to_string(value).map(|text| text + "\n").map_err(|error| error.to_string())
 }
 
 fn row_tables(report: &Report) -> String {

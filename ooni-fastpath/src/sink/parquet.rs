@@ -12,6 +12,7 @@
 
 use crate::cell::{self, Cell, FASTPATH, Type};
 use crate::files::{beside, sync_folder};
+use crate::store::StoredRow;
 use ooni_core::row::FastpathRow;
 use ooni_core::time::DateTime;
 use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
@@ -187,13 +188,40 @@ fn write_cell(cell: &Cell<'_>, out: &mut Vec<u8>) {
     }
 }
 
+/// Writes a file of rows at once; returns how many there are. It is never half there: until the end it is
+/// `FILE.partial`.
+///
+/// # Errors
+/// That of a row, or the file cannot be written.
+pub fn write_parquet(path: &Path, mut rows: impl Iterator<Item = io::Result<StoredRow>>) -> io::Result<u64> {
+    let partial = beside(path, ".partial");
+    let next = |record: &mut Vec<u8>| {
+        let Some(row) = rows.next().transpose()? else { return Ok(false) };
+        record.clear();
+        row.iter().for_each(|cell| write_cell(cell, record));
+        Ok(true)
+    };
+    let written = write_file(&partial, properties(None)?, next).map_err(|error| at(&partial, &error))?;
+    fs::rename(&partial, path).and_then(|()| sync_folder(path)).map_err(|error| at(path, &error))?;
+    Ok(written)
+}
+
 /// Makes the file of the first `length` bytes of a spool.
 fn convert(spool: &Path, to: &Path, length: u64) -> io::Result<u64> {
     let mut spool = BufReader::with_capacity(1 << 20, File::open(spool)?.take(length));
+    write_file(to, properties(Some(length))?, |record| read_record(&mut spool, record))
+}
+
+/// Writes a file of the records that `next` puts into a buffer until it returns false.
+fn write_file(
+    to: &Path,
+    properties: WriterProperties,
+    mut next: impl FnMut(&mut Vec<u8>) -> io::Result<bool>,
+) -> io::Result<u64> {
     let file = BufWriter::new(File::create(to)?);
-    let mut writer = SerializedFileWriter::new(file, schema()?, Arc::new(properties(length)?))?;
+    let mut writer = SerializedFileWriter::new(file, schema()?, Arc::new(properties))?;
     let (mut rows, mut group) = (0, Group::default());
-    while group.fill(&mut spool)? {
+    while group.fill(&mut next)? {
         group.write(&mut writer)?;
         rows += group.rows.len() as u64;
     }
@@ -219,12 +247,12 @@ fn schema() -> Result<TypePtr, ParquetError> {
 }
 
 /// Nothing in here depends on clock or machine.
-fn properties(spool_length: u64) -> Result<WriterProperties, ParquetError> {
-    let length = KeyValue::new(SPOOL_LENGTH.to_owned(), spool_length.to_string());
+fn properties(spool_length: Option<u64>) -> Result<WriterProperties, ParquetError> {
+    let length = spool_length.map(|length| KeyValue::new(SPOOL_LENGTH.to_owned(), length.to_string()));
     Ok(WriterProperties::builder()
         .set_created_by(concat!("ooni-fastpath version ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
-        .set_key_value_metadata(Some(vec![length]))
+        .set_key_value_metadata(length.map(|length| vec![length]))
         .build())
 }
 
@@ -240,11 +268,11 @@ struct Group {
 
 impl Group {
     /// Takes the next records; false when there are none.
-    fn fill(&mut self, spool: &mut impl Read) -> io::Result<bool> {
+    fn fill(&mut self, next: &mut impl FnMut(&mut Vec<u8>) -> io::Result<bool>) -> io::Result<bool> {
         self.bytes.clear();
         self.rows.clear();
         loop {
-            if self.next.is_empty() && !read_record(spool, &mut self.next)? {
+            if self.next.is_empty() && !next(&mut self.next)? {
                 break;
             }
             let full = self.rows.len() == GROUP_ROWS || self.bytes.len() + self.next.len() > GROUP_BYTES;

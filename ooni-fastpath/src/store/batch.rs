@@ -123,10 +123,10 @@ impl<'r> Decided<'r> {
 /// Bytes of a refused row beyond which it is not kept: its body is where the place says.
 const LONGEST_REFUSED: usize = 1 << 20;
 
-/// A row as JSON, which is ASCII, unless it is too long to be kept.
+/// A row as JSON, which is ASCII, if there is one and it is not too long to be kept.
 pub(super) fn json(new: &impl Incoming) -> Option<String> {
     let json = new.json();
-    (json.len() <= LONGEST_REFUSED).then(|| String::from_utf8_lossy(&json).into_owned())
+    (1..=LONGEST_REFUSED).contains(&json.len()).then(|| String::from_utf8_lossy(&json).into_owned())
 }
 
 /// Refuses a row that is too long together with what is kept beside it.

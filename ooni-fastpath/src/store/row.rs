@@ -55,7 +55,7 @@ pub trait Incoming: Send + Sync {
     /// Where its body is, if that is known.
     fn body(&self) -> Option<&BodyPlace>;
 
-    /// Its row as JSON, to be set aside; of openvpn `{"row": …, "openvpn": …}`.
+    /// Its row as JSON, to be set aside; of openvpn `{"row": …, "openvpn": …}`. Empty for nothing to be kept.
     fn json(&self) -> Vec<u8>;
 }
 
@@ -157,6 +157,45 @@ impl Incoming for StoredMeasurement {
     /// It was in a table, so no table refuses it but for its length.
     fn json(&self) -> Vec<u8> {
         Vec::new()
+    }
+}
+
+/// A measurement that was set aside, to be set aside in another store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRefusal {
+    /// Id of the measurement.
+    pub uid: String,
+    /// The column that did not take its value, and what is wrong with that.
+    pub refused: Refused,
+    /// Its row as JSON; empty where that was not kept.
+    pub json: String,
+    /// Where its body is.
+    pub body: Option<BodyPlace>,
+}
+
+impl Incoming for StoredRefusal {
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    fn cells(&self) -> Result<[Cell<'_>; 26], Refused> {
+        Err(self.refused.clone())
+    }
+
+    fn openvpn(&self) -> Result<Option<[Cell<'_>; 30]>, Refused> {
+        Ok(None)
+    }
+
+    fn provenance(&self) -> Provenance<'_> {
+        Provenance::default()
+    }
+
+    fn body(&self) -> Option<&BodyPlace> {
+        self.body.as_ref()
+    }
+
+    fn json(&self) -> Vec<u8> {
+        self.json.clone().into_bytes()
     }
 }
 

@@ -4,13 +4,15 @@
 
 mod counts;
 mod dialect;
+mod measurements;
 mod rows;
 
 pub use self::dialect::Dialect;
 
-pub(super) use self::counts::{aggregation, cells, count, delta, differences, span};
+pub(super) use self::counts::{aggregation, cells, count, delta, differences, span, state};
+pub(super) use self::measurements::{measurement, measurements, refusal, refusals, removal, removals};
 pub(super) use self::rows::{
-    TABLES, body_place, categories, inputs, list, listed, listed_url, page, place, report, test_lists, uid,
+    TABLES, body_place, categories, inputs, list, listed, listed_url, page, place, report, slice, test_lists, uid,
 };
 
 use super::filter::Filter;
@@ -149,6 +151,18 @@ impl Builder {
             self.and().push(code).push(" = ").value(Parameter::Text(category.code.clone()));
             self.any_text(cc, &category.lists);
         }
+    }
+
+    /// The first rows after a key, in its order.
+    fn page(&mut self, key: &str, after: Option<&str>, limit: usize) {
+        if let Some(after) = after {
+            self.and().push(key).push(" > ").value(Parameter::Text(after.to_owned()));
+        }
+        self.push(" ORDER BY ").push(key).limit(limit);
+    }
+
+    fn limit(&mut self, rows: usize) {
+        self.push(" LIMIT ").value(Parameter::Int(i64::try_from(rows).unwrap_or(i64::MAX)));
     }
 
     fn statement(self, columns: Vec<Type>) -> Statement {

@@ -1,8 +1,13 @@
 //! [`Waiting`]: a store for callers that wait, the commands.
 
+use super::filter::Filter;
 use super::url::without_password;
-use super::{Kind, MeasurementStore, Store, StoreError, StoredRow, open, open_to_read};
+use super::{
+    Incoming, Kind, MeasurementStore, Store, StoreError, StoredMeasurement, StoredRefusal, StoredRow, migrate, open,
+    open_to_read,
+};
 use crate::cell::Cell;
+use ooni_core::time::DateTime;
 use std::future::Future;
 use tokio::runtime::Runtime;
 
@@ -43,14 +48,64 @@ impl Waiting {
         Ok(Waiting { store, runtime })
     }
 
+    /// Brings the tables of a URL up to date.
+    ///
+    /// # Errors
+    /// As [`migrate`].
+    pub fn migrate(url: &str) -> Result<(), StoreError> {
+        runtime(url)?.block_on(migrate(url))
+    }
+
     /// Waits for something.
     pub fn wait<T>(&self, for_what: impl Future<Output = T>) -> T {
         self.runtime.block_on(for_what)
     }
 
     /// All rows in the order of the bytes of their uids. What is written meanwhile may or may not be among them.
-    pub fn rows(&self) -> Rows<'_> {
-        Rows { store: self, page: Vec::new().into_iter(), last: None, done: false }
+    pub fn rows(&self) -> Pages<'_, StoredRow> {
+        Pages::new(|last: Option<&StoredRow>| self.wait(self.store.page(last.map(uid), PAGE)))
+    }
+
+    /// Rows of a filter without a category in the order of the starts of measurements, then uids.
+    pub fn slice(&self, filter: Filter) -> Pages<'_, StoredRow> {
+        Pages::new(move |last: Option<&StoredRow>| {
+            let after = last.and_then(|row| Some((start(row)?, uid(row))));
+            self.wait(self.store.slice(&filter, after, PAGE))
+        })
+    }
+
+    /// All measurements after a uid, whole, in the order of the bytes of their uids.
+    pub fn measurements(&self, after: Option<String>) -> Pages<'_, StoredMeasurement> {
+        Pages::new(move |last: Option<&StoredMeasurement>| {
+            self.wait(self.store.measurements(last.map(Incoming::uid).or(after.as_deref()), PAGE))
+        })
+    }
+
+    /// All measurements that were refused.
+    pub fn refusals(&self) -> Pages<'_, StoredRefusal> {
+        Pages::new(|last: Option<&StoredRefusal>| self.wait(self.store.refusals(last.map(Incoming::uid), PAGE)))
+    }
+
+    /// All measurements that were removed, and why.
+    pub fn removals(&self) -> Pages<'_, (String, String)> {
+        Pages::new(|last: Option<&(String, String)>| self.wait(self.store.removals(last.map(|(uid, _)| &**uid), PAGE)))
+    }
+}
+
+fn uid(row: &StoredRow) -> &str {
+    match &row[0] {
+        Cell::Text(uid) => uid,
+        _ => "",
+    }
+}
+
+/// Place of `measurement_start_time` in a row.
+const START: usize = 7;
+
+fn start(row: &StoredRow) -> Option<DateTime> {
+    match row[START] {
+        Cell::Time(time) => Some(time),
+        _ => None,
     }
 }
 
@@ -60,19 +115,29 @@ fn runtime(url: &str) -> Result<Runtime, StoreError> {
         .map_err(|error| StoreError::new(Kind::Other, format!("no thread for it: {error}")).of(&without_password(url)))
 }
 
-/// See [`Waiting::rows`].
-pub struct Rows<'s> {
-    store: &'s Waiting,
-    page: std::vec::IntoIter<StoredRow>,
-    last: Option<String>,
+/// What is read page by page.
+pub struct Pages<'s, T> {
+    read: Box<Read<'s, T>>,
+    page: std::vec::IntoIter<T>,
+    /// The last of the page.
+    last: Option<T>,
     done: bool,
 }
+
+/// Reads the page after what was the last of another.
+type Read<'s, T> = dyn FnMut(Option<&T>) -> Result<Vec<T>, StoreError> + 's;
 
 /// Rows of a page.
 const PAGE: usize = 1000;
 
-impl Iterator for Rows<'_> {
-    type Item = Result<StoredRow, StoreError>;
+impl<'s, T: Clone> Pages<'s, T> {
+    fn new(read: impl FnMut(Option<&T>) -> Result<Vec<T>, StoreError> + 's) -> Pages<'s, T> {
+        Pages { read: Box::new(read), page: Vec::new().into_iter(), last: None, done: false }
+    }
+}
+
+impl<T: Clone> Iterator for Pages<'_, T> {
+    type Item = Result<T, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(row) = self.page.next() {
@@ -81,12 +146,10 @@ impl Iterator for Rows<'_> {
         if self.done {
             return None;
         }
-        match self.store.wait(self.store.store.page(self.last.as_deref(), PAGE)) {
+        match (self.read)(self.last.as_ref()) {
             Ok(page) => {
                 self.done = page.len() < PAGE;
-                if let Some([Cell::Text(uid), ..]) = page.last() {
-                    self.last = Some(uid.clone().into_owned());
-                }
+                self.last = page.last().cloned();
                 self.page = page.into_iter();
                 self.page.next().map(Ok)
             }

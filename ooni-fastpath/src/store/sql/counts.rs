@@ -201,3 +201,10 @@ pub(in crate::store) fn count(_dialect: Dialect, table: &str) -> Statement {
     let sql = format!("SELECT count(*) FROM {table}");
     Statement { sql, parameters: Vec::new(), columns: vec![Type::OptionalUInt64] }
 }
+
+/// Cells of a rollup, and measurements that they count.
+pub(in crate::store) fn state(_dialect: Dialect, rollup: &Rollup) -> Statement {
+    let counted = "CAST(coalesce(sum(f.measurement_count), 0) AS BIGINT)";
+    let sql = format!("SELECT count(*), {counted} FROM {} AS f", rollup.table());
+    Statement { sql, parameters: Vec::new(), columns: vec![Type::OptionalUInt64; 2] }
+}

@@ -3,6 +3,7 @@
 use super::counts::index;
 use super::{Builder, Dialect, Parameter, Statement};
 use crate::cell::{Cell, FASTPATH, Type};
+use crate::store::filter::Filter;
 use crate::store::list::{List, Listed, OrderBy, Start};
 use crate::store::row::{BodyPlace, ListedUrl};
 use ooni_core::time::DateTime;
@@ -117,12 +118,31 @@ pub(in crate::store) fn test_lists(dialect: Dialect, ccs: &[String]) -> Statemen
 /// Rows after a uid, in the order of their uids.
 pub(in crate::store) fn page(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
-    let columns: Vec<String> = FASTPATH.iter().map(|(name, _)| format!("f.{name}")).collect();
-    sql.push("SELECT ").push(&columns.join(", ")).push(" FROM fastpath AS f");
-    if let Some(after) = after {
-        sql.and().push("f.measurement_uid > ").value(Parameter::Text(after.to_owned()));
+    sql.push("SELECT ").push(&row_columns()).push(" FROM fastpath AS f");
+    sql.page("f.measurement_uid", after, limit);
+    sql.statement(FASTPATH.iter().map(|&(_, kind)| kind).collect())
+}
+
+fn row_columns() -> String {
+    FASTPATH.map(|(name, _)| format!("f.{name}")).join(", ")
+}
+
+/// Some rows after a time and uid, in the order of their times and uids.
+pub(in crate::store) fn slice(
+    dialect: Dialect,
+    filter: &Filter,
+    after: Option<(DateTime, &str)>,
+    limit: usize,
+) -> Statement {
+    let mut sql = Builder::new(dialect);
+    sql.push("SELECT ").push(&row_columns()).push(" FROM fastpath AS f").push(&dialect.by_index(index(filter)));
+    sql.filter(filter, "f.measurement_start_time");
+    if let Some((time, uid)) = after {
+        sql.and().push("f.measurement_start_time >= ").value(Parameter::Time(time));
+        sql.and().push("(f.measurement_start_time > ").value(Parameter::Time(time));
+        sql.push(" OR f.measurement_uid > ").value(Parameter::Text(uid.to_owned())).push(")");
     }
-    sql.push(" ORDER BY f.measurement_uid LIMIT ").value(Parameter::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
+    sql.push(" ORDER BY f.measurement_start_time, f.measurement_uid").limit(limit);
     sql.statement(FASTPATH.iter().map(|&(_, kind)| kind).collect())
 }
 

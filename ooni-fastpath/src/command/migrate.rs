@@ -1,0 +1,10 @@
+//! `fastpath migrate`: the tables of a store as this program wants them.
+
+use super::Said;
+use crate::cli::store::Migrate;
+use crate::store::Waiting;
+
+/// Brings tables up to date.
+pub(super) fn run(arguments: &Migrate) -> Said {
+    Waiting::migrate(&arguments.db_uri).map(|()| (String::new(), true)).map_err(|error| error.to_string())
+}

@@ -1,0 +1,85 @@
+//! `fastpath rollup`: rollups made anew, and held against the rows.
+
+use super::{Said, store::open};
+use crate::cell::Cell;
+use crate::cli::store::{RollupCommand, Rollups};
+use crate::sink::plain;
+use crate::store::aggregate::Counts;
+use crate::store::rollup::{ROLLUPS, Rollup};
+use crate::store::{Difference, MeasurementStore};
+use std::fmt::Write as _;
+
+/// Rebuilds or checks.
+pub(super) fn run(arguments: &Rollups) -> Said {
+    match &arguments.what {
+        RollupCommand::Rebuild { names, at } => {
+            let waiting = open(&at.db_uri)?;
+            let mut out = String::new();
+            for rollup in chosen(names) {
+                waiting.wait(waiting.store.rebuild(rollup)).map_err(|error| error.to_string())?;
+                let _ = writeln!(out, "{}: made anew", rollup.name);
+            }
+            Ok((out, true))
+        }
+        RollupCommand::Check { names, examples, at } => {
+            let waiting = crate::store::Waiting::open_to_read(&at.db_uri).map_err(|error| error.to_string())?;
+            let (mut out, mut equal) = (String::new(), true);
+            for rollup in chosen(names) {
+                let found = waiting.wait(waiting.store.check(rollup)).map_err(|error| error.to_string())?;
+                equal &= found.is_empty();
+                describe(rollup, found, *examples as usize, &mut out);
+            }
+            Ok((out, equal))
+        }
+    }
+}
+
+fn chosen(names: &[&'static Rollup]) -> Vec<&'static Rollup> {
+    if names.is_empty() { ROLLUPS.iter().collect() } else { names.to_vec() }
+}
+
+/// A cell that differs.
+#[derive(Default)]
+struct Pair {
+    kept: Counts,
+    counted: Counts,
+}
+
+/// A line for the rollup, and one for each cell that is shown.
+fn describe(rollup: &Rollup, found: Vec<Difference>, examples: usize, out: &mut String) {
+    let mut cells = std::collections::BTreeMap::<String, Pair>::new();
+    for Difference { is_of_rollup, key, counts } in found {
+        let pair = cells.entry(named(rollup, &key)).or_default();
+        *(if is_of_rollup { &mut pair.kept } else { &mut pair.counted }) = counts;
+    }
+    let _ = match cells.len() {
+        0 => writeln!(out, "{}: as the rows", rollup.name),
+        1 => writeln!(out, "{}: 1 cell differs", rollup.name),
+        number => writeln!(out, "{}: {number} cells differ", rollup.name),
+    };
+    for (key, Pair { kept, counted }) in cells.iter().take(examples) {
+        let _ = writeln!(out, "  {key}\n    kept {}\n    rows {}", numbers(*kept), numbers(*counted));
+    }
+    match cells.len().saturating_sub(examples) {
+        0 => {}
+        more => drop(writeln!(out, "  and {more} more")),
+    }
+}
+
+/// `day 2024-01-02 00:00:00, test_name dash`.
+fn named(rollup: &Rollup, key: &[Cell<'_>]) -> String {
+    let part = |(dimension, cell): (&crate::store::rollup::Dimension, &Cell<'_>)| {
+        let mut text = Vec::new();
+        cell.write_plain(&mut text);
+        format!("{} {}", dimension.column(), plain(&String::from_utf8_lossy(&text)))
+    };
+    rollup.key.iter().zip(key).map(part).collect::<Vec<_>>().join(", ")
+}
+
+fn numbers(counts: Counts) -> String {
+    let Counts { measurements, failure, confirmed, anomaly, confirmed_flag, anomaly_flag } = counts;
+    format!(
+        "measurements {measurements}, failure {failure}, confirmed {confirmed}, anomaly {anomaly}, \
+         confirmed_flag {confirmed_flag}, anomaly_flag {anomaly_flag}"
+    )
+}

@@ -1,0 +1,103 @@
+//! `fastpath store export`: rows as Parquet files, one a day and test.
+
+use crate::archive::{Day, DayRange};
+use crate::cell::Cell;
+use crate::cli::store::Days;
+use crate::command::Said;
+use crate::hex::hex;
+use crate::sink::write_parquet;
+use crate::store::aggregate::{Aggregation, Axis, Grain};
+use crate::store::filter::{Filter, Window};
+use crate::store::{MeasurementStore, Waiting};
+use ooni_core::time::DateTime;
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+use std::{fs, io};
+
+/// Writes the files of some days.
+pub(super) fn run(days: &Days, folder: &Path, url: &str) -> Said {
+    let waiting = Waiting::open_to_read(url).map_err(|error| error.to_string())?;
+    let at = |error: io::Error| format!("{}: {error}", folder.display());
+    fs::create_dir_all(folder).map_err(at)?;
+    let days = DayRange { start: days.start_day, end: days.end_day };
+    let (mut names, mut rows) = (HashSet::new(), 0);
+    for (day, test) in parts(&waiting, days)? {
+        let name = file_name(&day, &test);
+        let filter = Filter { test_names: vec![test], window: of_day(&day)?, ..Filter::default() };
+        let slice = waiting.slice(filter).map(|row| row.map_err(io::Error::other));
+        rows += write_parquet(&folder.join(&name), slice).map_err(|error| error.to_string())?;
+        names.insert(name);
+    }
+    remove_others(folder, days, &names).map_err(at)?;
+    Ok((format!("{rows} rows in {} files\n", names.len()), true))
+}
+
+/// Days and tests of which there are measurements.
+fn parts(waiting: &Waiting, days: DayRange) -> Result<Vec<(String, String)>, String> {
+    let window = Window { from: Some(days.start.start()), to: Some(days.end.start()) };
+    let filter = Filter { window, ..Filter::default() };
+    let query = Aggregation { filter, axes: vec![Axis::MeasurementStart(Grain::Day), Axis::TestName] };
+    let groups = waiting.wait(waiting.store.aggregate(&query, Duration::MAX)).map_err(|error| error.to_string())?;
+    let part = |keys: &[Cell<'_>]| match keys {
+        [Cell::Time(day), Cell::Text(test)] => Some((day.to_string().get(..10)?.to_owned(), test.clone().into_owned())),
+        _ => None,
+    };
+    Ok(groups.iter().filter_map(|group| part(&group.keys)).collect())
+}
+
+/// A day from its first second to the next day.
+fn of_day(day: &str) -> Result<Window, String> {
+    let day: Day = day.parse()?;
+    let to = day.next().map_or(DateTime::MAX, Day::start);
+    Ok(Window { from: Some(day.start()), to: Some(to) })
+}
+
+/// Bytes of a test's name that are in that of a file; if there are more, a hash comes in their place.
+const LONGEST_NAME: usize = 100;
+
+/// Name of a file. Tests are called what probes say, which need not be fit for one.
+fn file_name(day: &str, test: &str) -> String {
+    let mut name = String::new();
+    for byte in test.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' => name.push(char::from(byte)),
+            _ => drop(write!(name, "%{byte:02X}")),
+        }
+    }
+    if name.len() > LONGEST_NAME {
+        name.truncate(LONGEST_NAME);
+        let _ = write!(name, "-{}", hex(Sha256::digest(test)));
+    }
+    format!("{day}_{name}.parquet")
+}
+
+/// Removes files of these days that others have left: of tests that are no more, and such as were not finished.
+fn remove_others(folder: &Path, days: DayRange, names: &HashSet<String>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| !names.contains(*name)) else { continue };
+        let is_ours = name.ends_with(".parquet") || name.ends_with(".parquet.partial");
+        let day = name.split_once('_').and_then(|(day, _)| day.parse().ok());
+        if is_ours && day.is_some_and(|day| days.contains(day)) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files() {
+        assert_eq!(file_name("2021-06-14", "web_connectivity"), "2021-06-14_web_connectivity.parquet");
+        assert_eq!(file_name("2021-06-14", "../A é"), "2021-06-14_%2E%2E%2F%41%20%C3%A9.parquet");
+        let [first, second] = ["1", "2"].map(|end| file_name("2021-06-14", &("x".repeat(5000) + end)));
+        assert!(first.len() < 200 && first.starts_with("2021-06-14_xxx") && first != second);
+    }
+}

@@ -1,0 +1,117 @@
+//! The commands that look after a store, over every engine; `tests/store_commands.rs` has what is said of wrong arguments.
+
+use crate::support::{Engine, Fields, Open, SOUND, measured, new, open_to_read, sound, stored, text};
+use ooni_fastpath::store::{Incoming, ListedUrl, MeasurementStore, OnExisting};
+use std::fs;
+use std::process::Command;
+
+fn fastpath(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_fastpath")).args(arguments).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+/// What a command says that does what was asked for.
+fn done(arguments: &[&str]) -> String {
+    let (code, said) = fastpath(arguments);
+    assert_eq!(code, Some(0), "{arguments:?}: {said}");
+    said
+}
+
+pub(crate) fn commands_do_what_they_say(engine: &dyn Engine) {
+    let url = &*engine.url();
+    assert_eq!(done(&["migrate", "--db-uri", url]), "");
+    let rows: Vec<_> = (0..200).map(|uid| measured(uid, u16::from(uid).wrapping_mul(331))).collect();
+    engine.open().write(&rows, OnExisting::Keep).unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let lists = folder.path().to_str().unwrap();
+    fs::write(folder.path().join("it.csv"), "url,category_code\nhttps://site0.org/,NEWS\nhttps://site1.org/,HUMR\n")
+        .unwrap();
+    let said = done(&["store", "load-test-lists", lists, "--db-uri", url]);
+    assert!(said.starts_with("2 entries of test lists; 1 files read"), "{said}");
+    assert_eq!(engine.lists().len(), 2);
+
+    assert_eq!(done(&["store", "remove", "u7", "--reason", "asked for", "--db-uri", url]), "removed\n");
+    let stats = done(&["store", "stats", "--db-uri", url]);
+    let tables = [["fastpath", "199"], ["jsonl", "199"], ["removed", "1"], ["citizenlab", "2"]];
+    for table in tables {
+        assert!(stats.lines().any(|line| line.split_whitespace().eq(table)), "{table:?}: {stats}");
+    }
+    assert_eq!(stats.matches("  all measurements\n").count(), 11, "{stats}");
+    let checked = done(&["rollup", "check", "--db-uri", url]);
+    assert_eq!(done(&["rollup", "rebuild", "--db-uri", url]).lines().count(), 12);
+    assert_eq!(done(&["rollup", "check", "--db-uri", url]), checked);
+
+    let out = folder.path().join("rows");
+    let days =
+        ["--start-day", "2000-01-01", "--end-day", "2030-01-01", "--out", out.to_str().unwrap(), "--db-uri", url];
+    let said = done(&[&["store", "export"][..], &days].concat());
+    assert!(said.starts_with("199 rows in "), "{said}");
+
+    let months = ["2023-12", "2024-01", "2024-02", "2024-03", "2024-04"];
+    let dropped = |month: &str| done(&["store", "drop-month", month, "--db-uri", url]);
+    let all: u64 = months.iter().map(|month| dropped(month).split(' ').next().unwrap().parse::<u64>().unwrap()).sum();
+    let left = open_to_read(url).unwrap().count().unwrap();
+    assert!(all > 0 && all + left == 199, "{all} dropped, {left} left");
+    done(&["rollup", "check", "--db-uri", url]);
+}
+
+/// All that is copied, as text: not a number equals itself there.
+fn content(store: &Open) -> Vec<String> {
+    let Open(waiting) = store;
+    let mut all = Vec::new();
+    for measurement in waiting.measurements(None).map(Result::unwrap) {
+        let openvpn = measurement.openvpn().unwrap().map(|row| row.each_ref().map(text));
+        let (provenance, body) = (measurement.provenance(), measurement.body());
+        all.push(format!("{:?} {provenance:?} {body:?} {openvpn:?}", measurement.row.each_ref().map(text)));
+    }
+    assert_eq!(all.len(), stored(store).len());
+    all.extend(waiting.refusals().map(|refusal| format!("{:?}", refusal.unwrap())));
+    all.extend(waiting.removals().map(|removal| format!("{:?}", removal.unwrap())));
+    all.extend(waiting.wait(waiting.store.test_lists(&[])).unwrap().iter().map(|entry| format!("{entry:?}")));
+    all
+}
+
+/// What a store has comes to another one, and back.
+pub(crate) fn copies(from: &dyn Engine, to: &dyn Engine) {
+    let store = from.open();
+    let openvpn = r#"{"bootstrap_time":1.5,"success":true,"provider":"a\u0000b","network_events":[{"transaction_id":4294967295}]}"#;
+    let vpn = |test_keys| Fields { test: "openvpn", keys: test_keys, ..SOUND };
+    let odd =
+        r#""test_runtime":NaN,"software_name":"\u0001\u0000","annotations":{"ooni_run_link_id":18446744073709551615},"#;
+    let mut rows = sound(0..1500);
+    rows.extend([
+        new("vpn", &vpn(openvpn)),
+        new("vpn without", &vpn(r#"{"bootstrap_time":"1"}"#)),
+        new("odd", &Fields { rest: odd, ..SOUND }),
+        new("refused", &Fields { version: "5", ..SOUND }),
+        new("removed", &SOUND),
+    ]);
+    store.write(&rows, OnExisting::Keep).unwrap();
+    store.0.wait(store.0.store.remove("removed", "asked for")).unwrap();
+    let entry = ListedUrl {
+        url: "http://x.org/vpn".to_owned(),
+        domain: "x.org".to_owned(),
+        cc: "it".to_owned(),
+        category_code: "NEWS".to_owned(),
+    };
+    store.0.wait(store.0.store.replace_test_lists(vec![entry])).unwrap();
+    let expected = content(&store);
+    assert_eq!(expected.len(), 1503 + 2 + 1 + 1);
+    assert!(expected.iter().any(|row| row.contains("a\\0b") && row.contains("4294967295")), "{:?}", expected.last());
+
+    done(&["migrate", "--db-uri", &to.url()]);
+    let said = done(&["store", "copy", &from.url(), &to.url()]);
+    let copied = "1503 measurements: 1503 copied, 0 already there, 0 refused\n";
+    assert_eq!(said, format!("{copied}2 refused before, 1 removed, 1 entries of test lists\n"));
+    assert_eq!(content(&to.open()), expected);
+    for table in ["fastpath", "jsonl", "obs_openvpn", "refused", "removed"] {
+        assert_eq!(to.table(table).len(), from.table(table).len(), "{table}");
+    }
+    done(&["rollup", "check", "--db-uri", &to.url()]);
+    done(&["compare", &from.url(), &to.url()]);
+    let said = done(&["store", "copy", &to.url(), &from.url()]);
+    assert!(said.starts_with("1503 measurements: 0 copied, 1503 already there, 0 refused\n"), "{said}");
+    assert_eq!(content(&store), expected);
+}

@@ -1,0 +1,169 @@
+//! `fastpath store copy`: all that a store has, in another one.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
+
+mod support;
+
+use ooni_core::fingerprint::Fingerprints;
+use ooni_core::process::{Outcome, process};
+use ooni_core::rules::Rules;
+use ooni_fastpath::cell::Cell;
+use ooni_fastpath::store::{
+    BodyPlace, Incoming, ListedUrl, MeasurementStore, NewRow, OnExisting, StoredMeasurement, StoredRefusal, Waiting,
+};
+use std::sync::Arc;
+use support::{Files, GOOD, ROOT, Ran, fastpath};
+
+/// Two stores, of which the first has something.
+struct Pair(Files);
+
+impl Pair {
+    fn url(&self, name: &str) -> String {
+        format!("sqlite:{}", self.0.path(name).display())
+    }
+
+    fn open(&self, name: &str) -> Waiting {
+        Waiting::open(&self.url(name)).unwrap()
+    }
+
+    fn copy(&self, more: &[&str]) -> Ran {
+        let [from, to] = ["from.db", "to.db"].map(|name| self.url(name));
+        fastpath([&["store", "copy", &from, &to][..], more].concat())
+    }
+}
+
+fn new(uid: &str, text: &str) -> NewRow {
+    let outcome = process(text.as_bytes(), uid, &Fingerprints::empty(), Rules::Fixed);
+    let Outcome::Stored { row, openvpn } = outcome else { panic!("{text}: {outcome:?}") };
+    let body = BodyPlace {
+        s3path: "raw/a.jsonl.gz".into(),
+        linenum: 7,
+        date: "2024-01-02".into(),
+        source: "raw/a.tar.gz".into(),
+    };
+    NewRow { row, openvpn, body, body_sha256: [0xab; 32] }
+}
+
+fn write(store: &Waiting, rows: Vec<NewRow>) {
+    store.wait(store.store.write(Arc::new(rows), OnExisting::Keep)).unwrap();
+}
+
+/// All that can be copied.
+#[derive(Debug, PartialEq)]
+struct Content {
+    measurements: Vec<StoredMeasurement>,
+    refusals: Vec<StoredRefusal>,
+    removals: Vec<(String, String)>,
+    lists: Vec<ListedUrl>,
+}
+
+fn content(store: &Waiting) -> Content {
+    let mut measurements: Vec<_> = store.measurements(None).map(Result::unwrap).collect();
+    // What is no number equals nothing.
+    for measurement in &mut measurements {
+        for cell in measurement.row.iter_mut() {
+            if matches!(cell, Cell::Float(value) if value.is_nan()) {
+                *cell = Cell::Null;
+            }
+        }
+    }
+    Content {
+        measurements,
+        refusals: store.refusals().map(Result::unwrap).collect(),
+        removals: store.removals().map(Result::unwrap).collect(),
+        lists: store.wait(store.store.test_lists(&[])).unwrap(),
+    }
+}
+
+#[test]
+fn everything_is_copied() {
+    let pair = Pair(Files::new());
+    let from = pair.open("from.db");
+    let with = |fields: &str| format!("{{{fields}{}", &GOOD[1..]);
+    let openvpn = format!("{ROOT}/ooni-core/tests/fixtures/measurements/openvpn--fastpath--openvpn.json");
+    let openvpn = std::fs::read_to_string(openvpn).unwrap();
+    let refused = with(r#""test_version":5,"#);
+    let odd =
+        r#""test_runtime":NaN,"input":"http://x.org/\u0000é","annotations":{"ooni_run_link_id":18446744073709551615},"#;
+    let rows = vec![
+        new("u1", GOOD),
+        new("u2", &openvpn),
+        new("u3", &refused),
+        new("u4", &with(odd)),
+        new("u5", GOOD),
+        new("u6", &with(r#""input":"http://x.org/","#)),
+    ];
+    write(&from, rows);
+    from.wait(from.store.remove("u5", "a name is in it")).unwrap();
+    let entry = |cc: &str| ListedUrl {
+        url: "http://x.org/".to_owned(),
+        domain: "x.org".to_owned(),
+        cc: cc.to_owned(),
+        category_code: "NEWS".to_owned(),
+    };
+    from.wait(from.store.replace_test_lists(vec![entry("ZZ"), entry("it")])).unwrap();
+    let expected = content(&from);
+    let uids: Vec<_> = expected.measurements.iter().map(Incoming::uid).collect();
+    assert_eq!(uids, ["u1", "u2", "u4", "u6"]);
+    let has_openvpn = |measurement: &StoredMeasurement| measurement.openvpn.is_some();
+    assert_eq!(expected.measurements.iter().map(has_openvpn).collect::<Vec<_>>(), [false, true, false, false]);
+    assert!(expected.measurements.iter().all(|measurement| measurement.body.is_some()));
+    assert_eq!(expected.measurements[0].provenance.body_sha256, "ab".repeat(32));
+    assert_eq!((expected.refusals.len(), expected.removals.len(), expected.lists.len()), (1, 1, 2));
+    assert!(expected.refusals[0].refused.column == "test_version" && expected.refusals[0].json.contains("\"dash\""));
+
+    // One that was removed in the first store is in the second.
+    write(&pair.open("to.db"), vec![new("u5", GOOD), new("u1", GOOD)]);
+    let ran = pair.copy(&[]);
+    assert_eq!((ran.code, &*ran.err), (Some(0), ""));
+    let text =
+        "4 measurements: 3 copied, 1 already there, 0 refused\n1 refused before, 1 removed, 2 entries of test lists\n";
+    assert_eq!(ran.text(), text);
+    let to = pair.open("to.db");
+    assert_eq!(content(&to), expected);
+    let checked = fastpath(["rollup", "check", "--db-uri", &pair.url("to.db")]);
+    assert_eq!(checked.code, Some(0), "{}", checked.text());
+    let compared = fastpath(["compare", &pair.url("from.db"), &pair.url("to.db")]);
+    assert_eq!(compared.code, Some(0), "{}", compared.text());
+    assert!(pair.copy(&[]).text().starts_with("4 measurements: 0 copied, 4 already there, 0 refused\n"));
+    assert_eq!(content(&to), expected);
+
+    // What was removed in the second store is not taken in again, and its reason stays.
+    to.wait(to.store.remove("u1", "asked for")).unwrap();
+    let ran = pair.copy(&[]);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(ran.text().starts_with("4 measurements: 0 copied, 3 already there, 1 refused\n"), "{}", ran.text());
+    assert_eq!(to.removals().map(Result::unwrap).next().unwrap(), ("u1".to_owned(), "asked for".to_owned()));
+}
+
+#[test]
+fn a_copy_goes_on_where_it_was() {
+    let pair = Pair(Files::new());
+    let template = new("u", GOOD);
+    let row = |number: u32| {
+        let mut new = template.clone();
+        new.row.measurement_uid = format!("u{number:06}");
+        new
+    };
+    write(&pair.open("from.db"), (0..10_500).map(row).collect());
+    let ran = pair.copy(&[]);
+    assert_eq!((ran.code, &*ran.err), (Some(0), "fastpath: 10000 measurements, up to u009999\n"));
+    assert!(ran.text().starts_with("10500 measurements: 10500 copied, 0 already there"), "{}", ran.text());
+    let ran = pair.copy(&["--after", "u009999"]);
+    assert!(ran.text().starts_with("500 measurements: 0 copied, 500 already there"), "{}", ran.text());
+    let rows = |name: &str| pair.open(name).rows().map(Result::unwrap).collect::<Vec<_>>();
+    assert!(rows("from.db") == rows("to.db"));
+}
+
+#[test]
+fn arguments_that_are_wrong() {
+    let pair = Pair(Files::new());
+    let ran = pair.copy(&[]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("from.db: cannot be opened"), "{}", ran.err);
+    assert!(!pair.0.path("to.db").exists());
+    let ran = fastpath(["store", "copy", "sqlite:a.db", "sqlite:a.db"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("FROM and TO are the same store"), "{}", ran.err);
+    assert_eq!(fastpath(["store", "copy", "sqlite:a.db"]).code, Some(2));
+}
