@@ -36,9 +36,9 @@ mod rng;
 // Files.
 pub mod archive;
 pub mod containers;
-pub mod rows;
 mod legacy;
 mod packed;
+pub mod rows;
 mod truth;
 
 use std::io;

@@ -6,8 +6,6 @@
 mod commands;
 #[path = "store/file.rs"]
 mod file;
-#[path = "store/hand.rs"]
-mod hand;
 #[path = "store/history.rs"]
 mod history;
 #[path = "store/killed.rs"]

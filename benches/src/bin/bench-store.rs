@@ -125,7 +125,17 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
     }
     let (queries, beside) = under_load(&store, made, Duration::from_secs(arguments.seconds)).await?;
     let rows = batches * BULK;
-    Ok(Measured { engine: engine.to_owned(), rows, machine, bulk, batches: by_size, bytes: stats.bytes, rollups, queries, beside })
+    Ok(Measured {
+        engine: engine.to_owned(),
+        rows,
+        machine,
+        bulk,
+        batches: by_size,
+        bytes: stats.bytes,
+        rollups,
+        queries,
+        beside,
+    })
 }
 
 /// Asks all queries while rows are written.
@@ -187,14 +197,30 @@ async fn ask(store: &Store, number: usize) -> Result<(&'static str, Duration), s
     let category = Some(Category { code: format!("CAT{:02}", turn % 31), lists: Vec::new() });
     let (name, query) = match number % 13 {
         0 => chart("world by day, a month", Filter { window: month, ..Filter::default() }, &[days]),
-        1 => chart("world by day and test, a month", Filter { window: month, ..Filter::default() }, &[days, Axis::TestName]),
+        1 => chart(
+            "world by day and test, a month",
+            Filter { window: month, ..Filter::default() },
+            &[days, Axis::TestName],
+        ),
         2 => chart("country by day, a month", month_of_country(), &[days]),
         3 => chart("country by day and network, a month", month_of_country(), &[days, Axis::ProbeAsn]),
         4 => chart("country by domain, a month", month_of_country(), &[Axis::Domain]),
         5 => chart("countries, all time", Filter::default(), &[Axis::ProbeCc]),
-        6 => chart("domain by day and country, a month", Filter { domains: vec![domain], window: month, ..Filter::default() }, &[days, Axis::ProbeCc]),
-        7 => chart("category by day and country, a month", Filter { category, window: month, ..Filter::default() }, &[days, Axis::ProbeCc]),
-        8 => chart("network by day, a month", Filter { probe_asns: vec![1 + turn as u32 * 41 % 9000], window: month, ..Filter::default() }, &[days]),
+        6 => chart(
+            "domain by day and country, a month",
+            Filter { domains: vec![domain], window: month, ..Filter::default() },
+            &[days, Axis::ProbeCc],
+        ),
+        7 => chart(
+            "category by day and country, a month",
+            Filter { category, window: month, ..Filter::default() },
+            &[days, Axis::ProbeCc],
+        ),
+        8 => chart(
+            "network by day, a month",
+            Filter { probe_asns: vec![1 + turn as u32 * 41 % 9000], window: month, ..Filter::default() },
+            &[days],
+        ),
         kind => {
             let filter = match kind {
                 9 => Filter::default(),
@@ -202,7 +228,8 @@ async fn ask(store: &Store, number: usize) -> Result<(&'static str, Duration), s
                 11 => Filter { input: Some(input), anomaly: Some(true), ..Filter::default() },
                 _ => Filter { domains: vec![domain], ..Filter::default() },
             };
-            let name = ["list of all", "list of a country", "list of an input, anomalies", "list of a domain"][kind - 9];
+            let name =
+                ["list of all", "list of a country", "list of an input, anomalies", "list of a domain"][kind - 9];
             // A page from the middle.
             let start = Start::After(day(from), "1".to_owned());
             let list = List { filter, order_by: OrderBy::MeasurementStartTime, descending: true, start, limit: 100 };

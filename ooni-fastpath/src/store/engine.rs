@@ -17,7 +17,7 @@ pub enum Store {
     /// A file.
     Sqlite(Sqlite),
     /// A database on a PostgreSQL server.
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 /// Does the same with whatever engine it is.
@@ -75,7 +75,7 @@ impl MeasurementStore for Store {
 /// The URL is none of a store, or the store cannot be opened.
 pub async fn open(url: &str) -> Result<Store, StoreError> {
     match is_postgres(url) {
-        true => Ok(Store::Postgres(Postgres::open(url).await?)),
+        true => Ok(Store::Postgres(Box::new(Postgres::open(url).await?))),
         false => Ok(Store::Sqlite(Sqlite::open(sqlite_path(url)?)?)),
     }
 }
@@ -86,7 +86,7 @@ pub async fn open(url: &str) -> Result<Store, StoreError> {
 /// The URL is none of a store, or the store cannot be opened.
 pub async fn open_to_read(url: &str) -> Result<Store, StoreError> {
     match is_postgres(url) {
-        true => Ok(Store::Postgres(Postgres::open_to_read(url).await?)),
+        true => Ok(Store::Postgres(Box::new(Postgres::open_to_read(url).await?))),
         false => Ok(Store::Sqlite(Sqlite::open_to_read(sqlite_path(url)?)?)),
     }
 }

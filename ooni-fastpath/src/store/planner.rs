@@ -146,7 +146,8 @@ mod tests {
         let cases: &[(&str, i64, &[Axis], &str)] = &[
             ("world", 30, &[], "day_test"),
             ("world", 30, &[DAY], "day_test"),
-            ("world", 3650, &[MONTH, TestName], "day_test"),
+            ("world", 3650, &[MONTH, TestName], "month_country"),
+            ("world", 3650, &[ProbeCc], "day_country"),
             ("test", 30, &[DAY], "day_test"),
             ("world", 30, &[DAY, ProbeCc], "day_country"),
             ("test", 180, &[ProbeCc], "day_country"),
