@@ -14,6 +14,8 @@ use ooni_fastpath::store::list::{List, Listed, OrderBy, Start};
 use ooni_fastpath::store::{self, MeasurementStore, OnExisting, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -72,7 +74,7 @@ fn main() -> Result<()> {
             None => format!("sqlite:{}", folder.path().join("ooni.db").display()),
         };
         let measured = runtime.block_on(measure(engine, &url, &arguments))?;
-        print(&measured);
+        io::stdout().write_all(report(&measured)?.as_bytes())?;
         if let Some(out) = &arguments.out {
             std::fs::create_dir_all(out)?;
             std::fs::write(out.join(format!("store-{engine}.json")), serde_json::to_vec(&measured)?)?;
@@ -251,19 +253,28 @@ fn percentile(values: &[f64], of_hundred: usize) -> f64 {
     sorted.get((sorted.len() * of_hundred / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
 }
 
-fn print(measured: &Measured) {
+/// What is shown of it.
+fn report(measured: &Measured) -> Result<String> {
+    let mut out = String::new();
     let Measured { engine, rows, bulk, batches, bytes, rollups, queries, beside, machine } = measured;
-    println!("\n{engine}: {rows} rows, {} MB, load {}", bytes / 1_000_000, machine.load);
+    writeln!(out, "\n{engine}: {rows} rows, {} MB, load {}", bytes / 1_000_000, machine.load)?;
     let last = bulk.1.last().copied().unwrap_or(f64::NAN);
-    println!("  bulk, {BULK} a batch: {:.0} rows/s, the last tenth {last:.0}", bulk.0);
+    writeln!(out, "  bulk, {BULK} a batch: {:.0} rows/s, the last tenth {last:.0}", bulk.0)?;
     for (size, rates) in batches {
-        println!("  {size} a batch: {:.0} rows/s", percentile(rates, 50));
+        writeln!(out, "  {size} a batch: {:.0} rows/s", percentile(rates, 50))?;
     }
     for (name, (cells, seconds)) in rollups {
-        println!("  rollup {name:<16} {cells:>9} rows, made in {seconds:.1} s");
+        writeln!(out, "  rollup {name:<16} {cells:>9} rows, made in {seconds:.1} s")?;
     }
-    println!("  one writes {beside:.0} rows/s, {READERS} ask:{:28}p50 ms    p99 ms  times", "");
+    writeln!(out, "  one writes {beside:.0} rows/s, {READERS} ask:{:28}p50 ms    p99 ms  times", "")?;
     for (name, times) in queries {
-        println!("    {name:<44}{:>9.1} {:>9.1} {:>6}", percentile(times, 50), percentile(times, 99), times.len());
+        writeln!(
+            out,
+            "    {name:<44}{:>9.1} {:>9.1} {:>6}",
+            percentile(times, 50),
+            percentile(times, 99),
+            times.len()
+        )?;
     }
+    Ok(out)
 }
