@@ -146,8 +146,7 @@ mod tests {
         let cases: &[(&str, i64, &[Axis], &str)] = &[
             ("world", 30, &[], "day_test"),
             ("world", 30, &[DAY], "day_test"),
-            ("world", 3650, &[MONTH, TestName], "month_country"),
-            ("world", 3650, &[ProbeCc], "day_country"),
+            ("world", 3650, &[MONTH, TestName], "day_test"),
             ("test", 30, &[DAY], "day_test"),
             ("world", 30, &[DAY, ProbeCc], "day_country"),
             ("test", 180, &[ProbeCc], "day_country"),
@@ -174,6 +173,7 @@ mod tests {
         for (what, length, axes, expected) in cases {
             assert_eq!(chosen(of(what, *length), axes), *expected, "{what}, {length} days, by {axes:?}");
         }
+        assert_eq!(chosen(Filter::default(), &[ProbeCc]), "month_country");
     }
 
     #[test]
