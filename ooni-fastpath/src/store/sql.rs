@@ -8,7 +8,7 @@ mod rows;
 
 pub use self::dialect::Dialect;
 
-pub(super) use self::counts::{aggregation, cells, count, delta, differences, span};
+pub(super) use self::counts::{aggregation, cells, cells_by_day, count, delta, differences, span};
 pub(super) use self::rows::{
     TABLES, body_place, categories, inputs, list, listed, listed_url, page, place, report, test_lists, uid,
 };
