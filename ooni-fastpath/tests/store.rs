@@ -21,7 +21,7 @@ mod server;
 #[path = "store/support.rs"]
 mod support;
 
-use server::OnPostgres;
+use server::{OnClickhouse, OnPostgres};
 use support::{Engine, InFile};
 
 /// What every engine has to do.
@@ -50,4 +50,9 @@ fn sqlite_behaves() {
 #[test]
 fn postgres_behaves() {
     behaves(|| Box::new(OnPostgres::new()));
+}
+
+#[test]
+fn clickhouse_behaves() {
+    behaves(|| Box::new(OnClickhouse::new()));
 }

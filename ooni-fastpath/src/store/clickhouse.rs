@@ -185,9 +185,9 @@ impl MeasurementStore for Clickhouse {
     }
 
     async fn bytes(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT coalesce(sum(bytes_on_disk), 0) FROM system.parts WHERE database = currentDatabase() AND active";
-        let statement =
-            Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::OptionalUInt64] };
+        let sql =
+            "SELECT coalesce(sum(bytes_on_disk), 0) FROM system.parts WHERE database = currentDatabase() AND active";
+        let statement = Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::OptionalUInt64] };
         match self.query(statement, TIME_LIMIT).await?.into_iter().flatten().next() {
             Some(Cell::Int(bytes)) => Ok(bytes),
             _ => Err(Trouble::Foreign.of(&self.url)),

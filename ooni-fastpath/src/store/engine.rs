@@ -1,11 +1,11 @@
 //! [`Store`]: a store of whatever engine its URL names.
 
-use super::rollup::Rollup;
 use super::filter::Window;
+use super::rollup::Rollup;
 use super::url::{is_clickhouse, is_postgres};
 use super::{
-    Clickhouse, Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Postgres, Sqlite, Statement, StoreError, Written,
-    sqlite_path,
+    Clickhouse, Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Postgres, Sqlite, Statement, StoreError,
+    Written, sqlite_path,
 };
 use crate::cell::Cell;
 use ooni_core::time::DateTime;

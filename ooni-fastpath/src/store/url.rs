@@ -69,7 +69,10 @@ mod tests {
             ("sqlite:", "sqlite:: no file is named: sqlite:PATH"),
             ("sqlite:///a", "sqlite:///a: not a path of a file: sqlite:PATH"),
             ("sqlite::memory:", "sqlite::memory:: not a path of a file: sqlite:PATH"),
-            ("a.db", "a.db: no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…"),
+            (
+                "a.db",
+                "a.db: no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…",
+            ),
             (
                 "mysql://me:secret@host/db",
                 "mysql://…@host/db: no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…",

@@ -194,7 +194,7 @@ async fn insert<R: Incoming>(writer: &Writer<'_>, decided: &Decided<'_>, rows: &
         }
         let Provenance { ruleset, fingerprints_sha256, body_sha256 } = rows[*index].provenance();
         fastpath.text(&ruleset).text(&fingerprints_sha256).text(&body_sha256).moment(writer.moment);
-        let [uid, report_id, input, .., ] = cells;
+        let [uid, report_id, input, ..] = cells;
         jsonl.cell(report_id, false, false).cell(input, false, false);
         let body = rows[*index].body();
         jsonl.text(body.map_or("", |body| &*body.s3path)).uint32(body.map_or(0, |body| body.linenum));
@@ -270,7 +270,9 @@ mod tests {
         let long = "x".repeat(LONGEST_UID + 1);
         let all = || uids.iter().map(String::as_str);
         let portions = portions(all().chain([&*long]));
-        assert!(portions.len() > 1 && portions.iter().all(|portion| value::texts(portion.iter().copied()).len() <= UIDS));
+        assert!(
+            portions.len() > 1 && portions.iter().all(|portion| value::texts(portion.iter().copied()).len() <= UIDS)
+        );
         assert!(portions.concat().into_iter().eq(all()));
     }
 }

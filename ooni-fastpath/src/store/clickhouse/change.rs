@@ -45,9 +45,8 @@ pub(super) async fn drop_month(writer: &Writer<'_>, month: DateTime) -> Result<u
         rows += count;
     }
     rollups::mark(writer, "", &days).await?;
-    let openvpn = format!(
-        "DELETE FROM obs_openvpn WHERE measurement_uid IN (SELECT measurement_uid FROM jsonl WHERE {WITHIN})"
-    );
+    let openvpn =
+        format!("DELETE FROM obs_openvpn WHERE measurement_uid IN (SELECT measurement_uid FROM jsonl WHERE {WITHIN})");
     writer.http.execute(&openvpn, &window).await?;
     let (year, number, _) = month.date();
     writer.http.execute(&format!("ALTER TABLE fastpath DROP PARTITION {year}{number:02}"), &[]).await?;

@@ -154,6 +154,23 @@ impl Http {
         settings: &[(&str, String)],
         rows: Option<Bytes>,
     ) -> Result<Bytes, Trouble> {
+        let request = self.request(sql, parameters, settings, rows)?;
+        let response = self.client.request(request).await.map_err(|error| Trouble::Lost(with_causes(&error)))?;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(|error| Trouble::Lost(with_causes(&error)))?;
+        match status {
+            StatusCode::OK => Ok(body.to_bytes()),
+            status => Err(said(status, &String::from_utf8_lossy(&body.to_bytes()))),
+        }
+    }
+
+    fn request(
+        &self,
+        sql: &str,
+        parameters: &[Parameter],
+        settings: &[(&str, String)],
+        rows: Option<Bytes>,
+    ) -> Result<Request<Full<Bytes>>, Trouble> {
         let mut more = Serializer::new(String::new());
         more.extend_pairs(settings);
         let (kind, body) = match rows {
@@ -168,16 +185,8 @@ impl Http {
             .uri(format!("{}&{}", self.url, more.finish()))
             .header(CONTENT_TYPE, kind)
             .header("X-ClickHouse-User", &self.user)
-            .header("X-ClickHouse-Key", &self.password)
-            .body(Full::new(body))
-            .map_err(|error| Trouble::Lost(error.to_string()))?;
-        let response = self.client.request(request).await.map_err(|error| Trouble::Lost(with_causes(&error)))?;
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(|error| Trouble::Lost(with_causes(&error)))?;
-        match status {
-            StatusCode::OK => Ok(body.to_bytes()),
-            status => Err(said(status, &String::from_utf8_lossy(&body.to_bytes()))),
-        }
+            .header("X-ClickHouse-Key", &self.password);
+        request.body(Full::new(body)).map_err(|error| Trouble::Lost(error.to_string()))
     }
 }
 
@@ -224,7 +233,10 @@ fn decoded(part: &str, default: &str) -> String {
     }
     // A plus is one.
     let part = part.replace('+', "%2B");
-    url::form_urlencoded::parse(format!("_={part}").as_bytes()).map(|(_, value)| value.into_owned()).next().unwrap_or_default()
+    url::form_urlencoded::parse(format!("_={part}").as_bytes())
+        .map(|(_, value)| value.into_owned())
+        .next()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -257,7 +269,9 @@ mod tests {
         let text = "Code: 47. DB::Exception: Unknown identifier `x`: In scope SELECT x. (UNKNOWN_IDENTIFIER)";
         let Trouble::Database { code: 47, message } = of(text) else { panic!() };
         assert_eq!(message, "Unknown identifier `x`");
-        assert!(matches!(of("<html>"), Trouble::Lost(said) if said == "answers with HTTP status 500 Internal Server Error"));
+        assert!(
+            matches!(of("<html>"), Trouble::Lost(said) if said == "answers with HTTP status 500 Internal Server Error")
+        );
     }
 
     #[test]

@@ -104,11 +104,7 @@ async fn remake(writer: &Writer<'_>, rollup: &Rollup, days: &BTreeSet<u16>) -> R
 }
 
 /// Counts the rows of some days anew, by their months.
-async fn remake_months(
-    writer: &Writer<'_>,
-    rollup: &Rollup,
-    months: &[(u64, Vec<DateTime>)],
-) -> Result<(), Trouble> {
+async fn remake_months(writer: &Writer<'_>, rollup: &Rollup, months: &[(u64, Vec<DateTime>)]) -> Result<(), Trouble> {
     let table = rollup.table();
     let empty = format!("TRUNCATE TABLE {table}_next");
     let fill = sql::cells_by_day(

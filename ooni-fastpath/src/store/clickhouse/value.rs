@@ -226,7 +226,18 @@ mod tests {
         let kinds = [Type::Text, Type::UInt32, Type::OptionalUInt64, Type::Float32, Type::Time];
         let mut rows = Rows::default();
         rows.0.push(5);
-        for has in ["a", "b", "c", "d", "e", "LowCardinality(String)", "UInt32", "Nullable(UInt64)", "Float32", "DateTime('UTC')"] {
+        for has in [
+            "a",
+            "b",
+            "c",
+            "d",
+            "e",
+            "LowCardinality(String)",
+            "UInt32",
+            "Nullable(UInt64)",
+            "Float32",
+            "DateTime('UTC')",
+        ] {
             rows.text(has);
         }
         for (cell, kind) in cells.iter().zip(kinds) {
