@@ -138,7 +138,7 @@ CREATE TABLE IF NOT EXISTS citizenlab_next AS citizenlab;
 -- Days whose rows may be other than a rollup says, by the name of the rollup, empty for all of them: they are counted row
 -- by row until the rollup has been made anew from them.
 CREATE TABLE IF NOT EXISTS dirty (
-    rollup String,
+    rollup_name String,
     day Date,
     marked DateTime64(6, 'UTC')
 ) ENGINE = MergeTree

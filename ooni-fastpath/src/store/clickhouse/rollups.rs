@@ -17,12 +17,12 @@ use std::time::Duration;
 /// Months that are made anew at once.
 const MONTHS: usize = 24;
 
-const DIRTY: &str = "SELECT rollup, day, max(marked) FROM dirty GROUP BY rollup, day";
+const DIRTY: &str = "SELECT rollup_name, day, max(marked) FROM dirty GROUP BY rollup_name, day";
 
 const CLEAN: &str = "DELETE FROM dirty WHERE marked <= fromUnixTimestamp64Micro({last:Int64})";
 
 const ANY_DIRTY: &str = "
-    SELECT 1 FROM dirty WHERE rollup IN ('', {rollup:String}) AND toUInt16(day) >= {from:Int64} AND toUInt16(day) < {to:Int64}
+    SELECT 1 FROM dirty WHERE rollup_name IN ('', {rollup:String}) AND toUInt16(day) >= {from:Int64} AND toUInt16(day) < {to:Int64}
     LIMIT 1";
 
 /// Seconds of a day.
@@ -34,7 +34,7 @@ pub(super) async fn mark(writer: &Writer<'_>, rollup: &str, days: &BTreeSet<u16>
     for &day in days {
         rows.text(rollup).day(day).moment(writer.moment);
     }
-    writer.http.insert("dirty (rollup, day, marked)", rows).await
+    writer.http.insert("dirty (rollup_name, day, marked)", rows).await
 }
 
 /// Whether nothing is noted of a rollup in a time.
