@@ -116,7 +116,7 @@ impl Rerun {
             Some(conflict.to_owned())
         } else if let Some(url) = &self.clickhouse_url {
             let url = url.split_once("://").map_or("such a URL", |(scheme, _)| scheme);
-            Some(format!("--clickhouse-url: there is no store for {url} yet; use --db-uri sqlite:PATH"))
+            Some(format!("--clickhouse-url: there is no store for {url} yet; use --db-uri sqlite:PATH or postgres://…"))
         } else if self.stdout && to_stdout {
             Some("--stdout and --out - both want standard output".to_owned())
         } else if self.resume && no_journal {
