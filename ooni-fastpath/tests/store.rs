@@ -24,8 +24,8 @@ mod support;
 use server::{OnClickhouse, OnPostgres};
 use support::{Engine, InFile};
 
-/// What every engine has to do.
-fn behaves(new: fn() -> Box<dyn Engine>) {
+/// What every engine has to do, in so many cases of each property.
+fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
     let tests: [fn(&dyn Engine); 7] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
@@ -38,21 +38,21 @@ fn behaves(new: fn() -> Box<dyn Engine>) {
     for test in tests {
         test(&*new());
     }
-    history::any_history(new);
-    rollups::any_history_leaves_rollups_right(new);
+    history::any_history(new, 2 * cases);
+    rollups::any_history_leaves_rollups_right(new, cases);
 }
 
 #[test]
 fn sqlite_behaves() {
-    behaves(|| Box::new(InFile::new()));
+    behaves(|| Box::new(InFile::new()), 12);
 }
 
 #[test]
 fn postgres_behaves() {
-    behaves(|| Box::new(OnPostgres::new()));
+    behaves(|| Box::new(OnPostgres::new()), 12);
 }
 
 #[test]
 fn clickhouse_behaves() {
-    behaves(|| Box::new(OnClickhouse::new()));
+    behaves(|| Box::new(OnClickhouse::new()), 3);
 }

@@ -80,6 +80,9 @@ class Handler(BaseHTTPRequestHandler):
     """A connection."""
 
     protocol_version = "HTTP/1.1"
+    # A head would otherwise wait for the acknowledgement of the answer before it.
+    wbufsize = -1
+    disable_nagle_algorithm = True
 
     def do_POST(self):
         given = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query, keep_blank_values=True))

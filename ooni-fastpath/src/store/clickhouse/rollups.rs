@@ -118,6 +118,7 @@ async fn remake_months(writer: &Writer<'_>, rollup: &Rollup, months: &[(u64, Vec
         ("days".to_owned(), value::texts(dates.iter().map(String::as_str))),
         ("months".to_owned(), value::numbers(months.iter().map(|(month, _)| month))),
     ];
+    // What it had is in the other table, or was cut off.
     writer.http.execute(&empty, &[]).await?;
     writer.http.execute(&fill, &parameters).await?;
     let filled = numbers(writer, &format!("SELECT DISTINCT toYYYYMM(of_day) FROM {table}_next")).await?;
@@ -128,7 +129,7 @@ async fn remake_months(writer: &Writer<'_>, rollup: &Rollup, months: &[(u64, Vec
         };
         writer.http.execute(&swap, &[]).await?;
     }
-    writer.http.execute(&empty, &[]).await
+    Ok(())
 }
 
 /// `YYYY-MM-DD`
