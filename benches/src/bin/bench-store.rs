@@ -121,8 +121,7 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
         let begun = Instant::now();
         store.rebuild(rollup).await?;
         let took = begun.elapsed().as_secs_f64();
-        let table = rollup.table();
-        let cells = stats.tables.iter().find_map(|(name, cells)| (*name == table).then_some(*cells));
+        let cells = stats.rollups.iter().find_map(|state| (state.rollup == rollup).then_some(state.cells));
         rollups.insert(rollup.name.to_owned(), (cells.unwrap_or_default(), took));
     }
     let (queries, beside) = under_load(&store, made, Duration::from_secs(arguments.seconds)).await?;
