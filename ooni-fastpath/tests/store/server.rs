@@ -2,7 +2,7 @@
 
 use crate::support::Engine;
 use ooni_benches::server::Server;
-use ooni_fastpath::store::{self, ListedUrl};
+use ooni_fastpath::store;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::runtime::Runtime;
@@ -68,13 +68,13 @@ impl OnPostgres {
         execute(server(), "postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}"));
         OnPostgres { name }
     }
-
-    pub(crate) fn query(&self, sql: &str) -> Vec<Vec<String>> {
-        execute(server(), &self.name, sql)
-    }
 }
 
 impl Engine for OnPostgres {
+    fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        execute(server(), &self.name, sql)
+    }
+
     fn url(&self) -> String {
         server().postgres_url(&self.name)
     }
@@ -90,17 +90,5 @@ impl Engine for OnPostgres {
              ORDER BY ordinal_position"
         ));
         self.query(&format!("SELECT {} FROM {name} ORDER BY measurement_uid", columns.concat().join(", ")))
-    }
-
-    fn lists(&self) -> Vec<ListedUrl> {
-        let entry = |row: Vec<String>| {
-            let [url, domain, cc, category_code] = row.try_into().unwrap();
-            ListedUrl { url, domain, cc, category_code }
-        };
-        self.query("SELECT url, domain, cc, category_code FROM citizenlab").into_iter().map(entry).collect()
-    }
-
-    fn update_times(&self) -> Vec<String> {
-        self.query("SELECT DISTINCT update_time FROM fastpath ORDER BY 1").concat()
     }
 }

@@ -28,14 +28,25 @@ pub(crate) trait Engine {
         open(&self.url()).unwrap()
     }
 
+    /// What a statement returns, as text; nothing for null.
+    fn query(&self, sql: &str) -> Vec<Vec<String>>;
+
     /// The rows of a table in the order of their uids, without `update_time`.
     fn table(&self, name: &str) -> Vec<Vec<String>>;
 
     /// The entries of the test lists.
-    fn lists(&self) -> Vec<ListedUrl>;
+    fn lists(&self) -> Vec<ListedUrl> {
+        let entry = |row: Vec<String>| {
+            let [url, domain, cc, category_code] = row.try_into().unwrap();
+            ListedUrl { url, domain, cc, category_code }
+        };
+        self.query("SELECT url, domain, cc, category_code FROM citizenlab").into_iter().map(entry).collect()
+    }
 
     /// The different times at which rows of `fastpath` were written, in order.
-    fn update_times(&self) -> Vec<String>;
+    fn update_times(&self) -> Vec<String> {
+        self.query("SELECT DISTINCT update_time FROM fastpath ORDER BY 1").concat()
+    }
 }
 
 /// An open store, whose functions wait.
@@ -81,16 +92,6 @@ impl InFile {
         let folder = tempfile::tempdir().unwrap();
         InFile { path: folder.path().join("a/b/ooni.db"), _folder: folder }
     }
-
-    pub(crate) fn query(&self, sql: &str) -> Vec<Vec<String>> {
-        let connection = Connection::open(&self.path).unwrap();
-        let mut statement = connection.prepare(sql).unwrap();
-        let width = statement.column_count();
-        let row = |row: &rusqlite::Row<'_>| {
-            (0..width).map(|column| Ok(plain(row.get(column)?))).collect::<rusqlite::Result<Vec<_>>>()
-        };
-        statement.query_map([], row).unwrap().map(Result::unwrap).collect()
-    }
 }
 
 fn plain(value: Value) -> String {
@@ -104,6 +105,16 @@ fn plain(value: Value) -> String {
 }
 
 impl Engine for InFile {
+    fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        let connection = Connection::open(&self.path).unwrap();
+        let mut statement = connection.prepare(sql).unwrap();
+        let width = statement.column_count();
+        let row = |row: &rusqlite::Row<'_>| {
+            (0..width).map(|column| Ok(plain(row.get(column)?))).collect::<rusqlite::Result<Vec<_>>>()
+        };
+        statement.query_map([], row).unwrap().map(Result::unwrap).collect()
+    }
+
     fn url(&self) -> String {
         format!("sqlite:{}", self.path.display())
     }
@@ -114,18 +125,6 @@ impl Engine for InFile {
             row.pop();
         }
         rows
-    }
-
-    fn lists(&self) -> Vec<ListedUrl> {
-        let entry = |row: Vec<String>| {
-            let [url, domain, cc, category_code] = row.try_into().unwrap();
-            ListedUrl { url, domain, cc, category_code }
-        };
-        self.query("SELECT url, domain, cc, category_code FROM citizenlab").into_iter().map(entry).collect()
-    }
-
-    fn update_times(&self) -> Vec<String> {
-        self.query("SELECT DISTINCT update_time FROM fastpath ORDER BY 1").concat()
     }
 }
 
