@@ -13,7 +13,7 @@ fn fastpath(arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 /// What a command says that does what was asked for.
-fn done(arguments: &[&str]) -> String {
+pub(crate) fn done(arguments: &[&str]) -> String {
     let (code, said) = fastpath(arguments);
     assert_eq!(code, Some(0), "{arguments:?}: {said}");
     said
@@ -59,7 +59,7 @@ pub(crate) fn commands_do_what_they_say(engine: &dyn Engine) {
 }
 
 /// All that is copied, as text: not a number equals itself there.
-fn content(store: &Open) -> Vec<String> {
+pub(crate) fn content(store: &Open) -> Vec<String> {
     let Open(waiting) = store;
     let mut all = Vec::new();
     for measurement in waiting.measurements(None).map(Result::unwrap) {
