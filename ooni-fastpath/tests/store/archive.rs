@@ -1,7 +1,7 @@
 //! An archive that commands take into stores, and what they are filled with first.
 
 use crate::commands::{content, done};
-use crate::files::{ROOT, gzip, member, post, tar};
+use crate::files::{GOOD, ROOT, gzip, member, post, tar};
 use crate::support::{Engine, InFile};
 use ooni_benches::corpus::Options;
 use ooni_benches::corpus::archive::{Archive, write};
@@ -28,14 +28,15 @@ pub(crate) static BENCH: LazyLock<Bench> = LazyLock::new(Bench::new);
 impl Bench {
     fn new() -> Bench {
         let bench = Bench { empty: InFile::new(), rows: InFile::new(), folder: TempDir::new().unwrap() };
-        let options = Options { n: 600, seed: 5, malformed: 0.03, odd: 0.05, per_hour: 100, ..Options::default() };
+        let options = Options { n: 120, seed: 5, malformed: 0.05, odd: 0.08, per_hour: 30, ..Options::default() };
         let packing = Packing { per_file: 40, level: 1, ..Packing::default() };
-        write(&options, &Archive { per_day: 100, duplicates: 0.1 }, &packing, &bench.path("archive")).unwrap();
-        // One with a row of obs_openvpn, of which the corpus has none.
+        write(&options, &Archive { per_day: 30, duplicates: 0.1 }, &packing, &bench.path("archive")).unwrap();
+        // One with a row of obs_openvpn, of which the corpus has none, and one that is refused.
         let vpn = fs::read_to_string(format!("{ROOT}/{OPENVPN}")).unwrap();
         let can = bench.path("archive/raw/20201015/03/RO/openvpn/2020101503_RO_openvpn.n1.0.tar.gz");
         fs::create_dir_all(can.parent().unwrap()).unwrap();
-        fs::write(can, gzip(&tar(&[(&member(1), &post(&vpn))]))).unwrap();
+        let refused = GOOD.replacen('{', "{\"test_version\":5,", 1);
+        fs::write(can, gzip(&tar(&[(&member(1), &post(&vpn)), (&member(2), &post(&refused))]))).unwrap();
         bench.done(&bench.rows, &["rerun", "--rules", "compat"]);
         let inputs = "SELECT DISTINCT input FROM fastpath WHERE input LIKE 'http%' ORDER BY input";
         let inputs = bench.rows.query(inputs).concat();
@@ -47,7 +48,7 @@ impl Bench {
             done(&["migrate", "--db-uri", &store.url()]);
             bench.done(store, &["store", "load-test-lists", bench.path("lists").to_str().unwrap()]);
         }
-        for (table, least) in [("fastpath", 400), ("jsonl", 400), ("obs_openvpn", 1), ("refused", 1)] {
+        for (table, least) in [("fastpath", 80), ("jsonl", 80), ("obs_openvpn", 1), ("refused", 1)] {
             let rows = bench.rows.table(table).len();
             assert!(rows >= least, "{rows} rows in {table}");
         }
@@ -119,5 +120,5 @@ pub(crate) fn a_rerun_fills(new: fn() -> Box<dyn Engine>) {
         done(&["compare", &store.url(), &in_file.url()]);
         done(&["rollup", "check", "--db-uri", &store.url()]);
     }
-    assert!(store.open().count().unwrap() > 400);
+    assert!(store.open().count().unwrap() > 80);
 }
