@@ -15,6 +15,7 @@ pub mod rollup;
 mod row;
 mod sql;
 pub mod sqlite;
+mod tally;
 mod url;
 mod waiting;
 

@@ -141,30 +141,41 @@ pub(in crate::store) fn cells(dialect: Dialect, rollup: &Rollup) -> String {
     )
 }
 
-/// Brings a rollup up to date with what was noted in the table `touched`, whose rows have a `sign`: 1 for those that came,
-/// -1 for those that went. The second statement removes cells that are empty then.
-pub(in crate::store) fn delta(dialect: Dialect, rollup: &Rollup) -> [String; 2] {
+/// Adds to the counts of a cell, which is made if it is not there: the values of its key are given, then what is added.
+pub(in crate::store) fn add_cell(rollup: &Rollup) -> String {
+    let places = vec!["?"; rollup.key.len() + COUNTS.len()].join(", ");
+    add_cells(Dialect::Sqlite, rollup, &format!("VALUES ({places})"))
+}
+
+/// Deletes the cell of a key if it counts nothing.
+pub(in crate::store) fn delete_empty_cell(rollup: &Rollup) -> String {
+    let is_it: Vec<String> = rollup.key.iter().map(|part| format!("{} = ?", part.column())).collect();
+    format!("DELETE FROM {} WHERE {} AND measurement_count = 0", rollup.table(), is_it.join(" AND "))
+}
+
+/// Adds cells to those of a rollup: keys and counts as a query tells them.
+pub(in crate::store) fn add_cells(dialect: Dialect, rollup: &Rollup, query: &str) -> String {
     let table = rollup.table();
-    let key = rollup.key_columns();
-    let changed: Vec<String> = counts(dialect, "f.sign").iter().map(|count| format!("{count} <> 0")).collect();
     let added: Vec<String> =
         COUNTS.iter().map(|count| format!("{count} = {table}.{count} + excluded.{count}")).collect();
-    let upsert = format!(
-        "INSERT INTO {table} ({key}, {}) {} HAVING {} ON CONFLICT ({}) DO UPDATE SET {}",
+    format!(
+        "INSERT INTO {table} ({}, {}) {query} ON CONFLICT ({}) DO UPDATE SET {}",
+        rollup.key_columns(),
         COUNTS.join(", "),
-        grouped(dialect, rollup, "touched", "f.sign"),
-        changed.join(" OR "),
         dialect.unique_key(rollup),
         added.join(", ")
+    )
+}
+
+/// Takes out of a rollup what rows count that started from one time on to before another. The second statement removes
+/// cells that are empty then.
+pub(in crate::store) fn subtract_window(dialect: Dialect, rollup: &Rollup) -> [String; 2] {
+    let [from, to] = [1, 2].map(|number| dialect.number(number));
+    let rows = format!(
+        "(SELECT * FROM fastpath WHERE measurement_start_time >= {from} AND measurement_start_time < {to})"
     );
-    let parts: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
-    let lists = if rollup.is_of_lists() { " JOIN citizenlab AS l ON l.url = f.input" } else { "" };
-    let clean = format!(
-        "DELETE FROM {table} WHERE ({key}) IN (SELECT {} FROM touched AS f{lists} WHERE f.sign < 0)
-            AND measurement_count = 0",
-        parts.join(", ")
-    );
-    [upsert, clean]
+    let subtract = add_cells(dialect, rollup, &grouped(dialect, rollup, &rows, "-1"));
+    [subtract, format!("DELETE FROM {} WHERE measurement_count = 0", rollup.table())]
 }
 
 /// Cells that differ between a rollup and the rows, and on which side they are: 1 for the rollup, 2 for the rows.

@@ -17,6 +17,11 @@ pub enum Dialect {
 impl Dialect {
     /// The place of the `number`th value, from 1.
     pub(super) fn place(self, number: usize, _value: &Parameter) -> String {
+        self.number(number)
+    }
+
+    /// The same of a value whose type the statement tells.
+    pub(super) fn number(self, number: usize) -> String {
         match self {
             Dialect::Sqlite => format!("?{number}"),
             Dialect::Postgres => format!("${number}"),
