@@ -332,6 +332,26 @@ pub trait MeasurementStore: Send + Sync {
         self.explain(sql::list(self.dialect(), list))
     }
 
+    /// How it finds a uid.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn explain_find(&self, uid: &str) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send {
+        self.explain(sql::uid(self.dialect(), uid))
+    }
+
+    /// How it finds a report and input.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn explain_find_in_report(
+        &self,
+        report_id: &str,
+        input: &str,
+    ) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send {
+        self.explain(sql::report(self.dialect(), report_id, input))
+    }
+
     /// How it goes about an aggregation.
     ///
     /// # Errors

@@ -6,6 +6,8 @@
 mod archive;
 #[path = "store/commands.rs"]
 mod commands;
+#[path = "store/explain.rs"]
+mod explain;
 #[path = "store/failpoints.rs"]
 mod failpoints;
 #[path = "store/file.rs"]
@@ -16,6 +18,8 @@ mod files;
 mod history;
 #[path = "store/killed.rs"]
 mod killed;
+#[path = "store/limits.rs"]
+mod limits;
 #[path = "store/postgres.rs"]
 mod postgres;
 #[path = "store/rollups.rs"]
@@ -26,6 +30,8 @@ mod rows;
 mod server;
 #[path = "store/support.rs"]
 mod support;
+#[path = "store/tls.rs"]
+mod tls;
 
 use server::OnPostgres;
 use support::{Engine, InFile};

@@ -251,7 +251,12 @@ impl Trouble {
 fn sentence(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(said) => format!("{} (PostgreSQL error {})", said.message(), said.code().code()),
-        None => with_causes(error),
+        None => {
+            let said = with_causes(error);
+            let believed = "; sslrootcert=FILE says whose certificates are believed";
+            let is_of_certificate = said.contains("invalid peer certificate: UnknownIssuer");
+            if is_of_certificate { said + believed } else { said }
+        }
     }
 }
 
