@@ -11,6 +11,7 @@ pub mod filter;
 pub mod list;
 mod planner;
 pub mod postgres;
+mod reference;
 pub mod rollup;
 mod row;
 mod sql;
@@ -22,6 +23,7 @@ mod waiting;
 pub use self::engine::{Store, migrate, open, open_to_read};
 pub use self::planner::{Source, source};
 pub use self::postgres::Postgres;
+pub use self::reference::{Reference, ReferenceRow};
 pub use self::row::{
     BodyPlace, Incoming, ListedUrl, NewRow, OnExisting, Provenance, Refusal, StoredMeasurement, StoredRefusal,
     StoredRow, Written,
@@ -29,7 +31,7 @@ pub use self::row::{
 pub use self::sql::{Dialect, Statement};
 pub use self::sqlite::Sqlite;
 pub use self::url::{is_url, local_path, sqlite_path, without_password};
-pub use self::waiting::{Pages, Waiting};
+pub use self::waiting::{Pages, Waiting, WaitingReference};
 
 use self::aggregate::{Aggregation, Counts, Group};
 use self::filter::Filter;

@@ -16,6 +16,8 @@ mod file;
 mod files;
 #[path = "store/history.rs"]
 mod history;
+#[path = "store/import.rs"]
+mod import;
 #[path = "store/killed.rs"]
 mod killed;
 #[path = "store/limits.rs"]
@@ -66,6 +68,11 @@ macro_rules! engines {
             #[test]
             fn behaves() {
                 super::behaves(|| Box::new($new));
+            }
+
+            #[test]
+            fn rows_of_the_reference_are_imported() {
+                import::tables_of_the_reference(|| Box::new($new));
             }
 
             #[test]

@@ -9,12 +9,15 @@ mod batch;
 mod change;
 mod connect;
 mod partition;
+mod reference;
 mod rollups;
 mod schema;
 mod value;
 
 use self::batch::Batch;
 use self::change::{Change, DropMonth, Lists, Rebuild, Removal};
+pub(in crate::store) use self::reference::PostgresReference;
+
 use self::connect::{Connect, with_causes};
 use super::rollup::Rollup;
 use super::sql::{Dialect, Statement};

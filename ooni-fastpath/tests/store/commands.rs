@@ -6,7 +6,7 @@ use ooni_fastpath::store::{Incoming, ListedUrl, MeasurementStore, OnExisting};
 use std::fs;
 use std::process::Command;
 
-fn fastpath(arguments: &[&str]) -> (Option<i32>, String) {
+pub(crate) fn fastpath(arguments: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_fastpath")).args(arguments).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(said).unwrap())

@@ -13,7 +13,7 @@ use ooni_fastpath::store::{ListedUrl, MeasurementStore, NewRow, OnExisting, Sour
 use std::collections::BTreeMap;
 
 /// Rows of a store, all of one month: of each country, network, domain, … few enough that an index is worth its while.
-const ROWS: u32 = 3000;
+const ROWS: u32 = 6000;
 
 /// Midnight of 2024-01-01.
 const BEGIN: i64 = 1_704_067_200;
@@ -24,7 +24,7 @@ fn at(second: i64) -> DateTime {
 
 /// When a row started, on one of thirty days.
 fn start(number: u32) -> DateTime {
-    at(i64::from(number) * 863)
+    at(i64::from(number) * 431)
 }
 
 fn row(number: u32) -> NewRow {
@@ -216,7 +216,7 @@ fn plans_are_as_intended(store: &Open, engine: &dyn Explains) {
             order_by: OrderBy::MeasurementStartTime,
             descending: true,
             start: if is_deep { middle } else { Start::Offset(0) },
-            limit: 50,
+            limit: 10,
         };
         let plan = waiting.wait(waiting.store.explain_list(&list)).unwrap();
         assert_eq!(engine.indexes(&plan), [index], "list of {what}, deep: {is_deep}: {plan:#?}");

@@ -102,10 +102,7 @@ fn killed_everywhere(new: fn() -> Box<dyn Engine>, writing: &Writing<'_>) {
                 assert!(left.1.is_empty(), "{arguments:?}, {point:?}: {:?}", left.1);
             }
             BENCH.done(&*store, arguments);
-            assert!(
-                dump(&*store) == expected,
-                "{arguments:?}, {point:?} for the {kill}th time: the stores differ"
-            );
+            assert!(dump(&*store) == expected, "{arguments:?}, {point:?} for the {kill}th time: the stores differ");
         }
     }
 }

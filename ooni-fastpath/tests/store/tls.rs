@@ -79,7 +79,9 @@ fn a_server_is_believed_by_its_certificate() {
         assert!(all >= 2 && encrypted == all, "{mode}: {encrypted} of {all} connections are encrypted");
     }
     let refused = |rest: &str| message(open_to_read(&bench.url(rest)));
-    for rest in ["sslmode=require", "sslmode=verify-full&sslrootcert=FOLDER/others.crt", "sslrootcert=FOLDER/others.crt"] {
+    for rest in
+        ["sslmode=require", "sslmode=verify-full&sslrootcert=FOLDER/others.crt", "sslrootcert=FOLDER/others.crt"]
+    {
         let said = refused(rest);
         assert!(said.contains("invalid peer certificate: UnknownIssuer"), "{said}");
         assert!(said.ends_with("; sslrootcert=FILE says whose certificates are believed"), "{said}");
