@@ -22,9 +22,9 @@ fn at(second: i64) -> DateTime {
     DateTime::from_timestamp(BEGIN + second).unwrap()
 }
 
-/// When a row started, on one of thirty days.
+/// When a row started, on one of thirty days, which are not those of its neighbours.
 fn start(number: u32) -> DateTime {
-    at(i64::from(number) * 431)
+    at(i64::from(number * 2741 % ROWS) * 431)
 }
 
 fn row(number: u32) -> NewRow {
