@@ -78,15 +78,14 @@ fn kind(axis: Axis) -> Type {
 
 /// The index of `fastpath` that leaves the fewest rows to look at.
 pub(super) fn index(filter: &Filter) -> &'static str {
-    let Filter { report_id, input, domains, probe_ccs, probe_asns, test_names, .. } = filter;
+    let Filter { report_id, input, domains, probe_ccs, probe_asns, .. } = filter;
     let choices = [
         (report_id.is_some(), "fastpath_by_report"),
         (input.as_ref().is_some_and(|input| !input.is_empty()), "fastpath_by_input"),
         (!domains.is_empty(), "fastpath_by_domain"),
         (!probe_asns.is_empty(), "fastpath_by_network"),
         (!probe_ccs.is_empty(), "fastpath_by_country"),
-        // Nearly all measurements are of this test.
-        (!test_names.is_empty() && test_names.iter().all(|name| name != "web_connectivity"), "fastpath_by_test"),
+        (filter.is_of_rare_tests(), "fastpath_by_test"),
     ];
     choices.into_iter().find_map(|(is_given, index)| is_given.then_some(index)).unwrap_or("fastpath_by_time")
 }
