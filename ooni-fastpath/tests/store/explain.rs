@@ -129,10 +129,11 @@ const AGGREGATIONS: &[(&str, i64, &[Axis], &str, &str)] = {
         ("country", 30, &[ProbeAsn, DAY], "country_network", "probe_cc"),
         ("country", 30, &[Domain], "country_domain", "probe_cc"),
         ("country test", 30, &[DAY, Domain], "country_domain", "probe_cc"),
-        ("network", 4380, &[DAY], "network", "probe_asn"),
-        ("network", 30, &[DAY, ProbeCc], "network", "probe_asn"),
-        ("domain", 30, &[DAY, ProbeCc], "domain", "domain"),
-        ("country domain", 30, &[DAY], "domain", "domain"),
+        ("network", 4380, &[DAY], "country_network", "probe_asn"),
+        ("network", 30, &[DAY, ProbeCc], "country_network", "probe_asn"),
+        ("domain", 30, &[DAY, ProbeCc], "country_domain", "domain"),
+        // Found by either.
+        ("country domain", 30, &[DAY], "country_domain", ""),
         ("category", 30, &[DAY, ProbeCc], "category", "category_code"),
         ("category country", 30, &[DAY], "category", "category_code"),
         // What no rollup knows.
@@ -170,7 +171,7 @@ impl Explains for OfSqlite {
     }
 
     fn reads(&self, plan: &[String], _: &str) -> bool {
-        plan.iter().any(|line| line.starts_with("SCAN f") || line.starts_with("SEARCH f USING PRIMARY KEY"))
+        plan.iter().any(|line| line.starts_with("SCAN f") || line.starts_with("SEARCH f "))
             && !plan.iter().any(|line| line.contains("fastpath_"))
     }
 }
