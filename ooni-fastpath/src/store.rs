@@ -11,6 +11,7 @@ pub mod filter;
 pub mod list;
 mod planner;
 pub mod postgres;
+mod reference;
 pub mod rollup;
 mod row;
 mod sql;
@@ -22,6 +23,7 @@ mod waiting;
 pub use self::engine::{Store, migrate, open, open_to_read};
 pub use self::planner::{Source, source};
 pub use self::postgres::Postgres;
+pub use self::reference::{Reference, ReferenceRow};
 pub use self::row::{
     BodyPlace, Incoming, ListedUrl, NewRow, OnExisting, Provenance, Refusal, StoredMeasurement, StoredRefusal,
     StoredRow, Written,
@@ -29,7 +31,7 @@ pub use self::row::{
 pub use self::sql::{Dialect, Statement};
 pub use self::sqlite::Sqlite;
 pub use self::url::{is_url, local_path, sqlite_path, without_password};
-pub use self::waiting::{Pages, Waiting};
+pub use self::waiting::{Pages, Waiting, WaitingReference};
 
 use self::aggregate::{Aggregation, Counts, Group};
 use self::filter::Filter;
@@ -330,6 +332,26 @@ pub trait MeasurementStore: Send + Sync {
     /// As [`MeasurementStore::query`].
     fn explain_list(&self, list: &List) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send {
         self.explain(sql::list(self.dialect(), list))
+    }
+
+    /// How it finds a uid.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn explain_find(&self, uid: &str) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send {
+        self.explain(sql::uid(self.dialect(), uid))
+    }
+
+    /// How it finds a report and input.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn explain_find_in_report(
+        &self,
+        report_id: &str,
+        input: &str,
+    ) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send {
+        self.explain(sql::report(self.dialect(), report_id, input))
     }
 
     /// How it goes about an aggregation.

@@ -2,14 +2,26 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
 
+#[path = "store/archive.rs"]
+mod archive;
 #[path = "store/commands.rs"]
 mod commands;
+#[path = "store/explain.rs"]
+mod explain;
+#[path = "store/failpoints.rs"]
+mod failpoints;
 #[path = "store/file.rs"]
 mod file;
+#[path = "support/mod.rs"]
+mod files;
 #[path = "store/history.rs"]
 mod history;
+#[path = "store/import.rs"]
+mod import;
 #[path = "store/killed.rs"]
 mod killed;
+#[path = "store/limits.rs"]
+mod limits;
 #[path = "store/postgres.rs"]
 mod postgres;
 #[path = "store/rollups.rs"]
@@ -20,6 +32,8 @@ mod rows;
 mod server;
 #[path = "store/support.rs"]
 mod support;
+#[path = "store/tls.rs"]
+mod tls;
 
 use server::OnPostgres;
 use support::{Engine, InFile};
@@ -43,22 +57,48 @@ fn behaves(new: fn() -> Box<dyn Engine>) {
     rollups::any_history_leaves_rollups_right(new);
 }
 
+/// Tests of every engine.
+macro_rules! engines {
+    ($($name:ident: $new:expr;)*) => {
+        const ENGINES: &[fn() -> Box<dyn Engine>] = &[$(|| Box::new($new)),*];
+
+        $(mod $name {
+            use super::*;
+
+            #[test]
+            fn behaves() {
+                super::behaves(|| Box::new($new));
+            }
+
+            #[test]
+            fn rows_of_the_reference_are_imported() {
+                import::tables_of_the_reference(|| Box::new($new));
+            }
+
+            #[test]
+            fn a_rerun_fills_it() {
+                archive::a_rerun_fills(|| Box::new($new));
+            }
+
+            #[test]
+            #[cfg(all(debug_assertions, unix))]
+            fn commands_that_are_killed() {
+                failpoints::commands_that_are_killed(|| Box::new($new));
+            }
+        })*
+    };
+}
+
+engines! {
+    on_sqlite: InFile::new();
+    on_postgres: OnPostgres::new();
+}
+
 #[test]
 fn a_store_is_copied_from_any_engine_to_any() {
-    let engines: [fn() -> Box<dyn Engine>; 2] = [|| Box::new(InFile::new()), || Box::new(OnPostgres::new())];
-    for from in engines {
-        for to in engines {
+    for from in ENGINES {
+        for to in ENGINES {
             commands::copies(&*from(), &*to());
         }
     }
-}
-
-#[test]
-fn sqlite_behaves() {
-    behaves(|| Box::new(InFile::new()));
-}
-
-#[test]
-fn postgres_behaves() {
-    behaves(|| Box::new(OnPostgres::new()));
 }

@@ -141,7 +141,12 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
 }
 
 /// Asks all queries while rows are written.
-async fn under_load(store: &Arc<Store>, days: i64, mut made: Rows, time: Duration) -> Result<(BTreeMap<String, Vec<f64>>, f64)> {
+async fn under_load(
+    store: &Arc<Store>,
+    days: i64,
+    mut made: Rows,
+    time: Duration,
+) -> Result<(BTreeMap<String, Vec<f64>>, f64)> {
     let done = Arc::new(AtomicBool::new(false));
     let written = Arc::new(AtomicU64::new(0));
     let writer = tokio::spawn({

@@ -139,6 +139,23 @@ pub enum StoreCommand {
         #[arg(long, value_name = "UID")]
         after: Option<String>,
     },
+    /// Put the rows of a database of the reference, OONI's own backend, into a store
+    ///
+    /// Reads the tables fastpath and, where they are there, jsonl, obs_openvpn and citizenlab of a PostgreSQL server, of
+    /// whatever age. A row whose columns the store does not take is set aside with the reason. Imported rows name
+    /// "reference" as their rules; the hash of their bodies is not known. Measurements that the store has are left alone,
+    /// so to go on after it was stopped, give the command again; with --after it need not begin anew.
+    Import {
+        /// The database that is read, postgres://…
+        #[arg(value_name = "FROM")]
+        from: String,
+        /// The store that is written to; an SQLite store is made if it is not there
+        #[arg(value_name = "TO")]
+        to: String,
+        /// Measurements up to this uid were imported before: leave them out
+        #[arg(long, value_name = "UID")]
+        after: Option<String>,
+    },
     /// Write rows to Parquet files, one a day and test
     ///
     /// A file is named after the UTC day on which its measurements started and their test, such as 2021-06-14_dash.parquet;
@@ -179,5 +196,5 @@ impl Store {
     }
 }
 
-const EXIT_CODES: &str = "Exit code: 0 when it is done, 1 when the other store of a copy refuses measurements, 2 when it could not be \
+const EXIT_CODES: &str = "Exit code: 0 when it is done, 1 when the other store of a copy or import refuses measurements, 2 when it could not be \
                           done.";

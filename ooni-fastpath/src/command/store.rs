@@ -2,6 +2,7 @@
 
 mod copy;
 mod export;
+mod import;
 mod stats;
 
 use super::Said;
@@ -29,6 +30,7 @@ pub(super) fn run(arguments: &Store) -> Said {
             Ok(done(&format!("{rows} measurements taken out")))
         }
         StoreCommand::Copy { from, to, after } => copy::run(from, to, after.clone()),
+        StoreCommand::Import { from, to, after } => import::run(from, to, after.clone()),
         StoreCommand::Export { days, out, at } => export::run(days, out, &at.db_uri),
     }
 }

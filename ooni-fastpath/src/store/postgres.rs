@@ -9,12 +9,15 @@ mod batch;
 mod change;
 mod connect;
 mod partition;
+mod reference;
 mod rollups;
 mod schema;
 mod value;
 
 use self::batch::Batch;
 use self::change::{Change, DropMonth, Lists, Rebuild, Removal};
+pub(in crate::store) use self::reference::PostgresReference;
+
 use self::connect::{Connect, with_causes};
 use super::rollup::Rollup;
 use super::sql::{Dialect, Statement};
@@ -247,7 +250,12 @@ impl Trouble {
 fn sentence(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(said) => format!("{} (PostgreSQL error {})", said.message(), said.code().code()),
-        None => with_causes(error),
+        None => {
+            let said = with_causes(error);
+            let believed = "; sslrootcert=FILE says whose certificates are believed";
+            let is_of_certificate = said.contains("invalid peer certificate: UnknownIssuer");
+            if is_of_certificate { said + believed } else { said }
+        }
     }
 }
 

@@ -12,7 +12,9 @@ pub use self::dialect::Dialect;
 pub(super) use self::counts::{
     add_cell, add_cells, aggregation, cells, count, delete_empty_cell, differences, span, state, subtract_window,
 };
-pub(super) use self::measurements::{measurement, measurements, refusal, refusals, removal, removals};
+pub(super) use self::measurements::{
+    FLAG, OPENVPN, UID, measurement, measurements, refusal, refusals, removal, removals,
+};
 pub(super) use self::rows::{
     TABLES, body_place, categories, inputs, list, listed, listed_url, page, place, report, slice, test_lists, uid,
 };

@@ -85,14 +85,7 @@ impl Tally {
         let [test_name, probe_cc, domain, input, blocking_type] = [text(0), text(1), text(2), text(3), text(4)];
         let is_set = |place: usize| matches!(&texts[place], Cell::Text(flag) if flag == "t");
         let (failure, confirmed, anomaly) = (is_set(5), is_set(6), is_set(7));
-        let holds = [
-            true,
-            failure,
-            confirmed && !failure,
-            anomaly && !confirmed && !failure,
-            confirmed,
-            anomaly,
-        ];
+        let holds = [true, failure, confirmed && !failure, anomaly && !confirmed && !failure, confirmed, anomaly];
         let counts = holds.map(|holds| sign * i64::from(holds));
         let probe_asn = i64::try_from(*probe_asn).unwrap_or(i64::MAX);
         self.rows.push(Row { time: *time, probe_asn, test_name, probe_cc, domain, input, blocking_type, counts });
@@ -247,10 +240,7 @@ mod tests {
         let text = |text: &'static str| Cell::Text(Cow::Borrowed(text));
         assert_eq!(
             changes("day_test"),
-            [
-                (vec![day(1), text("dash")], [2, 1, 0, 1, 1, 2]),
-                (vec![day(2), text("dash")], [-1, 0, 0, 0, 0, 0]),
-            ]
+            [(vec![day(1), text("dash")], [2, 1, 0, 1, 1, 2]), (vec![day(2), text("dash")], [-1, 0, 0, 0, 0, 0]),]
         );
         assert_eq!(
             changes("category"),

@@ -3,8 +3,8 @@
 use super::filter::Filter;
 use super::url::without_password;
 use super::{
-    Incoming, Kind, MeasurementStore, Store, StoreError, StoredMeasurement, StoredRefusal, StoredRow, migrate, open,
-    open_to_read,
+    Incoming, Kind, ListedUrl, MeasurementStore, Reference, ReferenceRow, Store, StoreError, StoredMeasurement,
+    StoredRefusal, StoredRow, migrate, open, open_to_read,
 };
 use crate::cell::Cell;
 use ooni_core::time::DateTime;
@@ -89,6 +89,40 @@ impl Waiting {
     /// All measurements that were removed, and why.
     pub fn removals(&self) -> Pages<'_, (String, String)> {
         Pages::new(|last: Option<&(String, String)>| self.wait(self.store.removals(last.map(|(uid, _)| &**uid), PAGE)))
+    }
+}
+
+/// A database of the reference for callers that wait.
+#[derive(Debug)]
+pub struct WaitingReference {
+    reference: Reference,
+    runtime: Runtime,
+}
+
+impl WaitingReference {
+    /// Opens the database of a URL.
+    ///
+    /// # Errors
+    /// As [`Reference::open`].
+    pub fn open(url: &str) -> Result<WaitingReference, StoreError> {
+        let runtime = runtime(url)?;
+        let reference = runtime.block_on(Reference::open(url))?;
+        Ok(WaitingReference { reference, runtime })
+    }
+
+    /// All measurements after a uid, in the order of their uids.
+    pub fn measurements(&self, after: Option<String>) -> Pages<'_, ReferenceRow> {
+        Pages::new(move |last: Option<&ReferenceRow>| {
+            self.runtime.block_on(self.reference.measurements(last.map(Incoming::uid).or(after.as_deref()), PAGE))
+        })
+    }
+
+    /// The entries of its test lists.
+    ///
+    /// # Errors
+    /// As [`Reference::test_lists`].
+    pub fn test_lists(&self) -> Result<Vec<ListedUrl>, StoreError> {
+        self.runtime.block_on(self.reference.test_lists())
     }
 }
 

@@ -6,14 +6,14 @@ use ooni_fastpath::store::{Incoming, ListedUrl, MeasurementStore, OnExisting};
 use std::fs;
 use std::process::Command;
 
-fn fastpath(arguments: &[&str]) -> (Option<i32>, String) {
+pub(crate) fn fastpath(arguments: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_fastpath")).args(arguments).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(said).unwrap())
 }
 
 /// What a command says that does what was asked for.
-fn done(arguments: &[&str]) -> String {
+pub(crate) fn done(arguments: &[&str]) -> String {
     let (code, said) = fastpath(arguments);
     assert_eq!(code, Some(0), "{arguments:?}: {said}");
     said
@@ -59,7 +59,7 @@ pub(crate) fn commands_do_what_they_say(engine: &dyn Engine) {
 }
 
 /// All that is copied, as text: not a number equals itself there.
-fn content(store: &Open) -> Vec<String> {
+pub(crate) fn content(store: &Open) -> Vec<String> {
     let Open(waiting) = store;
     let mut all = Vec::new();
     for measurement in waiting.measurements(None).map(Result::unwrap) {

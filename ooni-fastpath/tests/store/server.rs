@@ -30,7 +30,7 @@ fn runtime() -> &'static Runtime {
 }
 
 /// What a statement returns, as text; nothing for null.
-fn execute(server: &Server, database: &str, sql: &str) -> Vec<Vec<String>> {
+pub(crate) fn execute(server: &Server, database: &str, sql: &str) -> Vec<Vec<String>> {
     runtime().block_on(async {
         let (client, connection) = tokio_postgres::connect(&server.postgres_url(database), NoTls).await.unwrap();
         let connection = tokio::spawn(connection);

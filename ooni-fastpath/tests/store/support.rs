@@ -9,6 +9,7 @@ use ooni_core::time::DateTime;
 use ooni_fastpath::cell::Cell;
 use ooni_fastpath::store::aggregate::{Aggregation, Axis, Counts, Grain, Group};
 use ooni_fastpath::store::filter::Filter;
+use ooni_fastpath::store::rollup::Rollup;
 use ooni_fastpath::store::sqlite::{Options, Sqlite};
 use ooni_fastpath::store::{
     BodyPlace, ListedUrl, MeasurementStore, NewRow, OnExisting, Store, StoreError, StoredRow, Waiting, Written,
@@ -41,6 +42,11 @@ pub(crate) trait Engine {
             ListedUrl { url, domain, cc, category_code }
         };
         self.query("SELECT url, domain, cc, category_code FROM citizenlab").into_iter().map(entry).collect()
+    }
+
+    /// Makes the counts of a rollup wrong.
+    fn spoil(&self, rollup: &Rollup) {
+        self.query(&format!("UPDATE {} SET anomaly_count = anomaly_count + 1", rollup.table()));
     }
 
     /// The different times at which rows of `fastpath` were written, in order.

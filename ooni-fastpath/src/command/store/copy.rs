@@ -4,7 +4,7 @@
 
 use crate::command::{Said, tell};
 use crate::sink::plain;
-use crate::store::{Incoming, MeasurementStore, OnExisting, StoreError, Waiting, Written};
+use crate::store::{Incoming, ListedUrl, MeasurementStore, OnExisting, StoreError, Waiting, Written};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,22 +16,29 @@ pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {
     let from = Waiting::open_to_read(from).map_err(|error| error.to_string())?;
     let to = Waiting::open(to).map_err(|error| error.to_string())?;
     let beside = copy_beside(&from, &to).map_err(|error| error.to_string())?;
-    let mut last = after.clone();
-    let copied = write_all(&to, from.measurements(after), |all, uid| {
+    let (text, is_good) = measurements(&to, from.measurements(after.clone()), after, "copied")?;
+    let Beside { refused, removed, listed } = beside;
+    Ok((format!("{text}{refused} refused before, {removed} removed, {listed} entries of test lists\n"), is_good))
+}
+
+/// Writes measurements, and says how far it is and what became of them.
+pub(super) fn measurements<T: Incoming + 'static>(
+    to: &Waiting,
+    all: impl Iterator<Item = Result<T, StoreError>>,
+    after: Option<String>,
+    written: &str,
+) -> Said {
+    let mut last = after;
+    let copied = write_all(to, all, |all, uid| {
         last = Some(uid.to_owned());
         tell(&format!("{all} measurements, up to {}", plain(uid)));
     });
-    let Copied { written, refused } = copied.map_err(|error| match &last {
+    let Copied { written: Written { inserted, already, .. }, refused } = copied.map_err(|error| match &last {
         Some(uid) => format!("{error}; the same command goes on with --after {uid}"),
         None => error.to_string(),
     })?;
-    let Written { inserted, already, .. } = written;
     let all = inserted + already + refused;
-    let text = format!(
-        "{all} measurements: {inserted} copied, {already} already there, {refused} refused\n\
-         {} refused before, {} removed, {} entries of test lists\n",
-        beside.refused, beside.removed, beside.listed
-    );
+    let text = format!("{all} measurements: {inserted} {written}, {already} already there, {refused} refused\n");
     Ok((text, refused == 0))
 }
 
@@ -52,13 +59,18 @@ fn copy_beside(from: &Waiting, to: &Waiting) -> Result<Beside, StoreError> {
         }
         removed += 1;
     }
-    let lists = from.wait(from.store.test_lists(&[]))?;
+    let listed = lists(to, from.wait(from.store.test_lists(&[]))?)?;
+    let refused = write_all(to, from.refusals(), |_, _| {})?.refused;
+    Ok(Beside { refused, removed, listed })
+}
+
+/// Puts test lists, if there are any, in the place of those there; how many entries they have.
+pub(super) fn lists(to: &Waiting, lists: Vec<ListedUrl>) -> Result<usize, StoreError> {
     let listed = lists.len();
     if listed > 0 && lists != to.wait(to.store.test_lists(&[]))? {
         to.wait(to.store.replace_test_lists(lists))?;
     }
-    let refused = write_all(to, from.refusals(), |_, _| {})?.refused;
-    Ok(Beside { refused, removed, listed })
+    Ok(listed)
 }
 
 /// What became of what was written.

@@ -170,9 +170,8 @@ pub(in crate::store) fn add_cells(dialect: Dialect, rollup: &Rollup, query: &str
 /// cells that are empty then.
 pub(in crate::store) fn subtract_window(dialect: Dialect, rollup: &Rollup) -> [String; 2] {
     let [from, to] = [1, 2].map(|number| dialect.number(number));
-    let rows = format!(
-        "(SELECT * FROM fastpath WHERE measurement_start_time >= {from} AND measurement_start_time < {to})"
-    );
+    let rows =
+        format!("(SELECT * FROM fastpath WHERE measurement_start_time >= {from} AND measurement_start_time < {to})");
     let subtract = add_cells(dialect, rollup, &grouped(dialect, rollup, &rows, "-1"));
     [subtract, format!("DELETE FROM {} WHERE measurement_count = 0", rollup.table())]
 }

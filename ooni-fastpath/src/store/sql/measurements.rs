@@ -8,10 +8,10 @@ use ooni_core::row::Refused;
 use std::borrow::Cow;
 
 /// A flag of `obs_openvpn`, which comes as 0 or 1. Nothing else there is of this type.
-const FLAG: Type = Type::OptionalUInt64;
+pub(in crate::store) const FLAG: Type = Type::OptionalUInt64;
 
 /// Columns of `obs_openvpn` in the order of `OpenvpnRow::columns`.
-const OPENVPN: [(&str, Type); 30] = {
+pub(in crate::store) const OPENVPN: [(&str, Type); 30] = {
     use Type::{Float32, Text, Time, UInt32};
     [
         ("anomaly", FLAG),
@@ -47,7 +47,8 @@ const OPENVPN: [(&str, Type); 30] = {
     ]
 };
 
-const UID: &str = "measurement_uid";
+/// The key of most tables.
+pub(in crate::store) const UID: &str = "measurement_uid";
 
 /// Columns of `fastpath` beside those of a row.
 const BESIDE: [&str; 3] = ["ruleset", "fingerprints_sha256", "body_sha256"];

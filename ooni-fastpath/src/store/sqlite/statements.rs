@@ -45,10 +45,8 @@ const DELETE_ROW: &str = "
     RETURNING measurement_start_time, probe_asn, test_name, probe_cc, domain, input, blocking_type, msm_failure, confirmed,
         anomaly";
 
-const DELETE: [&str; 2] = [
-    "DELETE FROM jsonl WHERE measurement_uid = ?",
-    "DELETE FROM obs_openvpn WHERE measurement_uid = ?",
-];
+const DELETE: [&str; 2] =
+    ["DELETE FROM jsonl WHERE measurement_uid = ?", "DELETE FROM obs_openvpn WHERE measurement_uid = ?"];
 
 const REFUSE: &str = "
     INSERT INTO refused (measurement_uid, column_name, message, row_json, s3path, linenum, date, source, update_time)

@@ -1,0 +1,142 @@
+//! Commands that write to a store and are killed: nothing is half there, and to give the command again makes it whole.
+//!
+//! A store is filled; a command is killed over it at a numbered step and given again; what it leaves is compared with what
+//! it leaves when nothing happens. Every command says which steps it has, and has to have them.
+
+#![cfg(all(debug_assertions, unix))] // there are no failpoints without
+
+use crate::archive::{BENCH, filled};
+use crate::commands::content;
+use crate::support::Engine;
+use ooni_fastpath::failpoint::Failpoint;
+use ooni_fastpath::store::MeasurementStore;
+use ooni_fastpath::store::rollup::ROLLUPS;
+use std::os::unix::process::ExitStatusExt as _;
+
+const SIGKILL: Option<i32> = Some(9);
+
+/// A command, the store it changes, and how often it gets to each step at least. Whether it gets to others too is the
+/// engine's business, and it is killed there once.
+struct Writing<'w> {
+    store: Beginning,
+    arguments: &'w [&'w str],
+    steps: &'w [(Failpoint, u32)],
+}
+
+/// What is in a store that a command changes.
+#[derive(Clone, Copy, PartialEq)]
+enum Beginning {
+    /// Test lists.
+    Empty,
+    /// Rows by other rules, too.
+    Rows,
+    /// The same, and rollups that are wrong.
+    Wrong,
+}
+
+impl Beginning {
+    fn store(self, new: fn() -> Box<dyn Engine>) -> Box<dyn Engine> {
+        let store = filled(new, if self == Beginning::Empty { &BENCH.empty } else { &BENCH.rows });
+        if self == Beginning::Wrong {
+            ROLLUPS.iter().for_each(|rollup| store.spoil(rollup));
+        }
+        store
+    }
+}
+
+const MANY: u32 = ROLLUPS.len() as u32;
+
+/// Ends of a transaction that changes rows.
+const ENDS: [(Failpoint, u32); 4] = [
+    (Failpoint::RowsWritten, 1),
+    (Failpoint::RollupFollowed, MANY),
+    (Failpoint::Committing, 1),
+    (Failpoint::Committed, 1),
+];
+
+/// The same of many transactions.
+const ENDS_OF_MANY: [(Failpoint, u32); 4] = [
+    (Failpoint::RowsWritten, 4),
+    (Failpoint::RollupFollowed, 4 * MANY),
+    (Failpoint::Committing, 4),
+    (Failpoint::Committed, 4),
+];
+
+/// All that is read of a store, and where its rollups differ from its rows.
+fn dump(store: &dyn Engine) -> (Vec<String>, Vec<String>) {
+    let open = store.open();
+    let differences = |rollup| open.0.wait(open.0.store.check(rollup)).unwrap();
+    let differences = ROLLUPS.iter().flat_map(differences).map(|difference| format!("{difference:?}")).collect();
+    (content(&open), differences)
+}
+
+fn killed_everywhere(new: fn() -> Box<dyn Engine>, writing: &Writing<'_>) {
+    let Writing { store, arguments, steps } = writing;
+    let whole = store.store(new);
+    let before = dump(&*whole);
+    BENCH.done(&*whole, arguments);
+    let expected = dump(&*whole);
+    assert!(before != expected, "{arguments:?} changes nothing");
+    assert!(expected.1.is_empty(), "{arguments:?}: {:?}", expected.1);
+    let is_one = steps.contains(&(Failpoint::Committed, 1));
+    for point in Failpoint::STORE {
+        let times = steps.iter().find(|(step, _)| *step == point).map(|(_, times)| *times);
+        // The first time, and the last that is known.
+        let mut kills = times.map_or(vec![1], |times| vec![1, times]);
+        kills.dedup();
+        for kill in kills {
+            let store = store.store(new);
+            let ended = BENCH.run(&*store, arguments, Some(&format!("{}:{kill}", point as u32)));
+            let said = String::from_utf8_lossy(&ended.stderr);
+            let was_killed = ended.status.signal() == SIGKILL;
+            assert!(was_killed || times.is_none(), "{arguments:?}, {point:?} for the {kill}th time: {said}");
+            if !was_killed {
+                continue;
+            }
+            let left = dump(&*store);
+            if is_one {
+                let whole = if point == Failpoint::Committed { &expected } else { &before };
+                assert!(left == *whole, "{arguments:?}, {point:?}: half of it is there");
+            }
+            if before.1.is_empty() {
+                assert!(left.1.is_empty(), "{arguments:?}, {point:?}: {:?}", left.1);
+            }
+            BENCH.done(&*store, arguments);
+            assert!(dump(&*store) == expected, "{arguments:?}, {point:?} for the {kill}th time: the stores differ");
+        }
+    }
+}
+
+/// Kills every command that writes.
+pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
+    use Beginning::{Empty, Rows, Wrong};
+    let of_many = |more: &[(Failpoint, u32)]| [&ENDS_OF_MANY[..], more].concat();
+    let of_one = |more: &[(Failpoint, u32)]| [&ENDS[..], more].concat();
+    let without_rows = |times: u32, step| {
+        [(Failpoint::RowsWritten, times), (Failpoint::Committing, times), (Failpoint::Committed, times), step]
+    };
+    let uid = &BENCH.rows.query("SELECT measurement_uid FROM obs_openvpn").concat()[0];
+    let month =
+        "SELECT strftime('%Y-%m', measurement_start_time, 'unixepoch') FROM fastpath GROUP BY 1 ORDER BY count(*) DESC";
+    let month = &BENCH.rows.query(month).concat()[0];
+    let others = BENCH.path("others");
+    let lists = [&without_rows(1, (Failpoint::ListsReplaced, 1))[..], &[(Failpoint::RollupEmptied, 1)]].concat();
+    let copied = BENCH.rows.url();
+    // Those that were refused before, then the others.
+    let copies = ENDS.map(|(step, times)| (step, if step == Failpoint::RollupFollowed { times } else { 2 * times }));
+    let writings: [(Beginning, &[&str], Vec<(Failpoint, u32)>); 7] = [
+        (Empty, &["rerun"], of_many(&[])),
+        (Rows, &["rerun", "--update"], of_many(&[(Failpoint::RowDeleted, 4)])),
+        (Rows, &["store", "remove", uid, "--reason", "asked for"], of_one(&[(Failpoint::RowDeleted, 1)])),
+        (Rows, &["store", "drop-month", month], of_one(&[])),
+        (Rows, &["store", "load-test-lists", others.to_str().unwrap()], lists),
+        (Empty, &["store", "copy", &copied], copies.to_vec()),
+        (Wrong, &["rollup", "rebuild"], without_rows(MANY, (Failpoint::RollupEmptied, MANY)).to_vec()),
+    ];
+    for point in Failpoint::STORE {
+        assert!(writings.iter().any(|(_, _, steps)| steps.iter().any(|(step, _)| *step == point)), "{point:?}");
+    }
+    for (store, arguments, steps) in &writings {
+        killed_everywhere(new, &Writing { store: *store, arguments, steps });
+    }
+}

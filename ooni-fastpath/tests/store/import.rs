@@ -1,0 +1,190 @@
+//! `fastpath store import`: tables as the reference made them (API spec §14, §15), put into stores.
+
+use crate::commands::{content, done, fastpath};
+use crate::server::OnPostgres;
+use crate::support::{Engine, open};
+use ooni_fastpath::store::Incoming;
+
+/// Tables of the years of PostgreSQL, without columns that came later: nulls, real booleans, JSON, an enum.
+const OLD: &str = r#"
+    CREATE TYPE ootest AS ENUM ('web_connectivity', 'dash', 'telegram');
+    CREATE TABLE fastpath (
+        measurement_uid text PRIMARY KEY, report_id text, input text, probe_cc text, probe_asn integer, test_name ootest,
+        test_start_time timestamp without time zone, measurement_start_time timestamp without time zone,
+        filename text, scores jsonb, platform text, anomaly boolean, confirmed boolean, msm_failure boolean, domain text,
+        software_name text, software_version text);
+    CREATE TABLE jsonl (
+        report_id text, input text, s3path text NOT NULL, linenum integer NOT NULL, measurement_uid text);
+    CREATE TABLE citizenlab (
+        domain text, url text, cc text, category_code text, priority integer NOT NULL DEFAULT 256);
+    INSERT INTO fastpath VALUES
+        ('20200101000000.1_IT_a', 'R1', 'https://x.org/', 'IT', 30722, 'web_connectivity', '2020-01-01 00:00:00',
+            '2020-01-01 00:00:01.75', NULL, '{"analysis": {"blocking_type": "dns"}, "extra": {"test_runtime": 1.5}}', 'linux',
+            true, false, NULL, 'x.org', 'ooniprobe', '3.0'),
+        ('20200101000000.2_IT_b', 'R1', NULL, 'ZZ', 0, 'dash', '2020-02-01 00:00:00', '2020-02-01 00:00:01', NULL, '{}', NULL,
+            NULL, NULL, true, NULL, NULL, NULL),
+        ('20200101000000.3_IT_c', 'R2', 'y', 'IT', -5, 'dash', '2020-02-01', '2020-02-01', NULL, '{}', NULL, NULL, NULL, NULL,
+            NULL, NULL, NULL),
+        ('20200101000000.4_IT_d', 'R2', 'y', 'IT', 5, 'dash', '2020-02-01', NULL, NULL, '{}', NULL, NULL, NULL, NULL, NULL,
+            NULL, NULL);
+    INSERT INTO jsonl VALUES ('R1', 'https://x.org/', 'raw/20200101/a.jsonl.gz', 3, '20200101000000.1_IT_a');
+    INSERT INTO citizenlab VALUES ('x.org', 'https://x.org/', 'it', 'NEWS'), ('x.org', 'https://x.org/', 'IT', 'NEWS'),
+        ('x.org', 'https://x.org/', 'ZZ', 'HUMR')"#;
+
+/// Tables with the columns of the column store, flags as it has them.
+const NEW: &str = r#"
+    CREATE TABLE fastpath (
+        measurement_uid text, report_id text, input text, probe_cc text, probe_asn bigint, test_name text,
+        test_start_time timestamp, measurement_start_time timestamp, scores text, platform text, anomaly text, confirmed text,
+        msm_failure text, blocking_type text, domain text, software_name text, software_version text, test_version text,
+        test_runtime real, architecture text, engine_name text, engine_version text, test_helper_address text,
+        test_helper_type text, ooni_run_link_id numeric, is_verified text, update_time timestamp);
+    CREATE TABLE jsonl (
+        report_id text, input text, s3path text, linenum integer, measurement_uid text, date date, source text,
+        update_time timestamp);
+    CREATE TABLE obs_openvpn (
+        measurement_uid text, anomaly smallint, bootstrap_time real, measurement_start_time timestamp,
+        test_start_time timestamp, probe_asn bigint, probe_cc text, provider text, success smallint);
+    INSERT INTO fastpath
+        SELECT 'u' || lpad(n::text, 5, '0'), 'R', '', 'IT', n, 'openvpn', '2024-01-02 03:04:00', '2024-01-02 03:04:05', '{}',
+            'android', 't', 'f', 'f', 'ip', '', 'o', '1', '2', 'NaN', 'arm64', 'e', '3', 'h', 'https',
+            18446744073709551615, 't', '2024-01-03'
+        FROM generate_series(1, 1203) AS n;
+    INSERT INTO jsonl VALUES
+        ('R', '', 'raw/b.jsonl.gz', 8, 'u00002', '2024-01-03', 'api', '2024-01-03'),
+        ('R', '', 'raw/b.jsonl.gz', 7, 'u00002', '2024-01-03', 'api', '2024-01-03');
+    INSERT INTO obs_openvpn VALUES ('u00001', 0, 2.5, '2024-01-02 03:04:05', '2024-01-02 03:04:00', 1, 'IT', 'p', 1)"#;
+
+fn reference(tables: &str) -> OnPostgres {
+    let database = OnPostgres::empty();
+    database.query(tables);
+    database
+}
+
+pub(crate) fn tables_of_the_reference(new: fn() -> Box<dyn Engine>) {
+    old_tables(&*new());
+    new_tables(&*new());
+}
+
+fn old_tables(to: &dyn Engine) {
+    let from = reference(OLD);
+    done(&["migrate", "--db-uri", &to.url()]);
+    let arguments = ["store", "import", &from.url(), &to.url()];
+    let (code, said) = fastpath(&arguments);
+    let after = "2 refused\n2 entries of test lists\n";
+    assert_eq!((code, said), (Some(1), format!("4 measurements: 2 imported, 0 already there, {after}")));
+    let store = to.open();
+    let found: Vec<_> = store.0.measurements(None).map(Result::unwrap).collect();
+    let rows: Vec<_> = found.iter().map(|found| found.row.each_ref().map(crate::support::text)).collect();
+    let scores = r#"{"extra": {"test_runtime": 1.5}, "analysis": {"blocking_type": "dns"}}"#;
+    assert_eq!(
+        rows[0],
+        [
+            "20200101000000.1_IT_a",
+            "R1",
+            "https://x.org/",
+            "IT",
+            "30722",
+            "web_connectivity",
+            "2020-01-01 00:00:00",
+            "2020-01-01 00:00:01",
+            scores,
+            "linux",
+            "t",
+            "f",
+            "f",
+            "dns",
+            "x.org",
+            "ooniprobe",
+            "3.0",
+            "",
+            "1.5",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "u",
+        ]
+    );
+    assert_eq!(
+        rows[1],
+        [
+            "20200101000000.2_IT_b",
+            "R1",
+            "",
+            "ZZ",
+            "0",
+            "dash",
+            "2020-02-01 00:00:00",
+            "2020-02-01 00:00:01",
+            "{}",
+            "",
+            "f",
+            "f",
+            "t",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "0.0",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "u",
+        ]
+    );
+    let provenance = &found[0].provenance;
+    assert_eq!((&*provenance.ruleset, &*provenance.body_sha256), ("reference", ""));
+    let body = found[0].body().unwrap();
+    assert_eq!((&*body.s3path, body.linenum, found[1].body()), ("raw/20200101/a.jsonl.gz", 3, None));
+    let refusals: Vec<_> = store.0.refusals().map(Result::unwrap).collect();
+    let said: Vec<_> = refusals.iter().map(|it| format!("{}: {}", it.refused.column, it.refused.message)).collect();
+    assert_eq!(said, ["probe_asn: -5 is no number of 32 bits", "measurement_start_time: is null"]);
+    assert!(refusals[0].json.contains(r#""probe_asn":"-5""#), "{}", refusals[0].json);
+    done(&["rollup", "check", "--db-uri", &to.url()]);
+    let before = content(&store);
+    let (_, said) = fastpath(&arguments);
+    assert_eq!(said, format!("4 measurements: 0 imported, 2 already there, {after}"));
+    assert!(content(&store) == before);
+}
+
+fn new_tables(to: &dyn Engine) {
+    let from = reference(NEW);
+    done(&["migrate", "--db-uri", &to.url()]);
+    let url = from.url();
+    let rest = |said: &str| format!("{said}, 0 refused\n0 entries of test lists\n");
+    let said = done(&["store", "import", &url, &to.url(), "--after", "u01200"]);
+    assert_eq!(said, rest("3 measurements: 3 imported, 0 already there"));
+    let said = done(&["store", "import", &url, &to.url()]);
+    assert_eq!(said, rest("1203 measurements: 1200 imported, 3 already there"));
+    let found: Vec<_> = open(&to.url()).unwrap().0.measurements(None).map(Result::unwrap).collect();
+    assert_eq!(found.len(), 1203);
+    let row = found[0].row.each_ref().map(crate::support::text);
+    assert_eq!((&*row[10], &*row[13], &*row[24], &*row[25]), ("t", "ip", "18446744073709551615", "t"));
+    let body = found[1].body().unwrap();
+    assert_eq!((body.linenum, &*body.date, &*body.source), (7, "2024-01-03", "api"));
+    let vpn = found[0].openvpn().unwrap().unwrap().each_ref().map(crate::support::text);
+    assert_eq!((&*vpn[0], &*vpn[1], &*vpn[7], &*vpn[15], &*vpn[23]), ("false", "2.5", "u00001", "p", "true"));
+    assert_eq!(found.iter().filter(|found| found.openvpn.is_some()).count(), 1);
+    done(&["rollup", "check", "--db-uri", &to.url()]);
+}
+
+#[test]
+fn what_cannot_be_imported() {
+    let to = crate::support::InFile::new();
+    for (from, said) in [
+        (OnPostgres::new().url(), "is a store of fastpath's own; `fastpath store copy` copies it"),
+        (OnPostgres::empty().url(), "has no table fastpath of the reference"),
+        ("sqlite:a.db".to_owned(), "rows of the reference are read from postgres://… alone"),
+    ] {
+        let (code, text) = fastpath(&["store", "import", &from, &to.url()]);
+        assert!(code == Some(2) && text.contains(said), "{text}");
+    }
+    assert!(!to.path.exists());
+}
