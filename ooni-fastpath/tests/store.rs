@@ -21,12 +21,18 @@ mod server;
 #[path = "store/support.rs"]
 mod support;
 
-use server::OnPostgres;
+use server::{OnClickhouse, OnPostgres};
 use support::{Engine, InFile};
 
+<<<<<<< ours
 /// What every engine has to do.
 fn behaves(new: fn() -> Box<dyn Engine>) {
     let tests: [fn(&dyn Engine); 8] = [
+=======
+/// What every engine has to do, in so many cases of each property.
+fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
+    let tests: [fn(&dyn Engine); 7] = [
+>>>>>>> theirs
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,
@@ -39,8 +45,8 @@ fn behaves(new: fn() -> Box<dyn Engine>) {
     for test in tests {
         test(&*new());
     }
-    history::any_history(new);
-    rollups::any_history_leaves_rollups_right(new);
+    history::any_history(new, 2 * cases);
+    rollups::any_history_leaves_rollups_right(new, cases);
 }
 
 #[test]
@@ -55,10 +61,15 @@ fn a_store_is_copied_from_any_engine_to_any() {
 
 #[test]
 fn sqlite_behaves() {
-    behaves(|| Box::new(InFile::new()));
+    behaves(|| Box::new(InFile::new()), 12);
 }
 
 #[test]
 fn postgres_behaves() {
-    behaves(|| Box::new(OnPostgres::new()));
+    behaves(|| Box::new(OnPostgres::new()), 12);
+}
+
+#[test]
+fn clickhouse_behaves() {
+    behaves(|| Box::new(OnClickhouse::new()), 3);
 }

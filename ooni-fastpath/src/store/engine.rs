@@ -1,10 +1,11 @@
 //! [`Store`]: a store of whatever engine its URL names.
 
+use super::filter::Window;
 use super::rollup::Rollup;
-use super::url::is_postgres;
+use super::url::{is_clickhouse, is_postgres};
 use super::{
-    Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Postgres, Sqlite, Statement, StoreError, Written,
-    sqlite_path,
+    Clickhouse, Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Postgres, Sqlite, Statement, StoreError,
+    Written, sqlite_path,
 };
 use crate::cell::Cell;
 use ooni_core::time::DateTime;
@@ -17,7 +18,13 @@ pub enum Store {
     /// A file.
     Sqlite(Sqlite),
     /// A database on a PostgreSQL server.
+<<<<<<< ours
     Postgres(Box<Postgres>),
+=======
+    Postgres(Postgres),
+    /// A database on a ClickHouse server.
+    Clickhouse(Clickhouse),
+>>>>>>> theirs
 }
 
 /// Does the same with whatever engine it is.
@@ -26,6 +33,7 @@ macro_rules! of_engine {
         match $store {
             Store::Sqlite($engine) => $does,
             Store::Postgres($engine) => $does,
+            Store::Clickhouse($engine) => $does,
         }
     };
 }
@@ -63,6 +71,10 @@ impl MeasurementStore for Store {
         of_engine!(self, engine => engine.rebuild(rollup).await)
     }
 
+    async fn is_settled(&self, rollup: &'static Rollup, window: Window) -> Result<bool, StoreError> {
+        of_engine!(self, engine => engine.is_settled(rollup, window).await)
+    }
+
     async fn bytes(&self) -> Result<u64, StoreError> {
         of_engine!(self, engine => engine.bytes().await)
     }
@@ -74,9 +86,16 @@ impl MeasurementStore for Store {
 /// # Errors
 /// The URL is none of a store, or the store cannot be opened.
 pub async fn open(url: &str) -> Result<Store, StoreError> {
+<<<<<<< ours
     match is_postgres(url) {
         true => Ok(Store::Postgres(Box::new(Postgres::open(url).await?))),
         false => Ok(Store::Sqlite(Sqlite::open(sqlite_path(url)?)?)),
+=======
+    match url {
+        _ if is_postgres(url) => Ok(Store::Postgres(Postgres::open(url).await?)),
+        _ if is_clickhouse(url) => Ok(Store::Clickhouse(Clickhouse::open(url).await?)),
+        _ => Ok(Store::Sqlite(Sqlite::open(sqlite_path(url)?)?)),
+>>>>>>> theirs
     }
 }
 
@@ -85,9 +104,16 @@ pub async fn open(url: &str) -> Result<Store, StoreError> {
 /// # Errors
 /// The URL is none of a store, or the store cannot be opened.
 pub async fn open_to_read(url: &str) -> Result<Store, StoreError> {
+<<<<<<< ours
     match is_postgres(url) {
         true => Ok(Store::Postgres(Box::new(Postgres::open_to_read(url).await?))),
         false => Ok(Store::Sqlite(Sqlite::open_to_read(sqlite_path(url)?)?)),
+=======
+    match url {
+        _ if is_postgres(url) => Ok(Store::Postgres(Postgres::open_to_read(url).await?)),
+        _ if is_clickhouse(url) => Ok(Store::Clickhouse(Clickhouse::open_to_read(url).await?)),
+        _ => Ok(Store::Sqlite(Sqlite::open_to_read(sqlite_path(url)?)?)),
+>>>>>>> theirs
     }
 }
 
@@ -96,8 +122,9 @@ pub async fn open_to_read(url: &str) -> Result<Store, StoreError> {
 /// # Errors
 /// The URL is none of a store, or the store is not ours, or a newer program's.
 pub async fn migrate(url: &str) -> Result<(), StoreError> {
-    match is_postgres(url) {
-        true => Postgres::migrate(url).await,
-        false => Sqlite::open(sqlite_path(url)?).map(drop),
+    match url {
+        _ if is_postgres(url) => Postgres::migrate(url).await,
+        _ if is_clickhouse(url) => Clickhouse::migrate(url).await,
+        _ => Sqlite::open(sqlite_path(url)?).map(drop),
     }
 }

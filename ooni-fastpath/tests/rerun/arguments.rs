@@ -51,7 +51,7 @@ fn what_cannot_be_is_refused() {
         (&["--clickhouse-url", "clickhouse://x", "--db-uri", &db], "cannot be used with"),
         (
             &["--db-uri", "mysql://me:secret@host/x"],
-            "no store of this kind is supported; there are sqlite:PATH and postgres://…",
+            "no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…",
         ),
         (&["--resume", "--no-write-to-db"], "--resume wants a store or a file for --out"),
         (&["--resume", "--out", "-"], "--resume cannot take back what went to standard output"),

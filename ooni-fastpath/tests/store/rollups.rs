@@ -60,8 +60,8 @@ fn entries(numbers: &[u8]) -> Vec<ListedUrl> {
     numbers.iter().map(entry).collect()
 }
 
-pub(crate) fn any_history_leaves_rollups_right(new: fn() -> Box<dyn Engine>) {
-    let config = ProptestConfig { cases: 12, ..ProptestConfig::with_source_file(file!()) };
+pub(crate) fn any_history_leaves_rollups_right(new: fn() -> Box<dyn Engine>, cases: u32) {
+    let config = ProptestConfig { cases, ..ProptestConfig::with_source_file(file!()) };
     let result = TestRunner::new(config).run(&prop::collection::vec(event(), 1..12), |events| {
         let engine = new();
         let store = engine.open();

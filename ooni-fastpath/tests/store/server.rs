@@ -2,7 +2,13 @@
 
 use crate::support::Engine;
 use ooni_benches::server::Server;
+<<<<<<< ours
 use ooni_fastpath::store;
+=======
+use ooni_fastpath::store::{self, ListedUrl};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+>>>>>>> theirs
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::runtime::Runtime;
@@ -90,5 +96,91 @@ impl Engine for OnPostgres {
              ORDER BY ordinal_position"
         ));
         self.query(&format!("SELECT {} FROM {name} ORDER BY measurement_uid", columns.concat().join(", ")))
+    }
+}
+
+/// A database on ClickHouse's engine, which all tests of a process share.
+pub(crate) struct OnClickhouse {
+    name: String,
+}
+
+fn clickhouse() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::clickhouse().unwrap())
+}
+
+/// What a statement returns, as text; nothing for null.
+fn asked(database: &str, sql: &str) -> Vec<Vec<String>> {
+    let mut connection = TcpStream::connect(("127.0.0.1", clickhouse().port)).unwrap();
+    write!(
+        connection,
+        "POST /?database={database}&final=1&default_format=JSONCompactStringsEachRow HTTP/1.1\r\nConnection: close\r\n\
+        X-ClickHouse-User: test\r\nContent-Length: {}\r\n\r\n{sql}",
+        sql.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{sql}: {body}");
+    body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+impl OnClickhouse {
+    pub(crate) fn new() -> OnClickhouse {
+        let engine = OnClickhouse::empty();
+        runtime().block_on(store::migrate(&engine.url())).unwrap();
+        engine
+    }
+
+    /// One without tables.
+    pub(crate) fn empty() -> OnClickhouse {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        asked("default", &format!("CREATE DATABASE {name} ENGINE = Atomic"));
+        OnClickhouse { name }
+    }
+
+    pub(crate) fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        asked(&self.name, sql)
+    }
+}
+
+impl Drop for OnClickhouse {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            asked("default", &format!("DROP DATABASE {}", self.name));
+        }
+    }
+}
+
+impl Engine for OnClickhouse {
+    fn url(&self) -> String {
+        clickhouse().clickhouse_url(&self.name)
+    }
+
+    fn table(&self, name: &str) -> Vec<Vec<String>> {
+        // Times as seconds, as in SQLite; without what this engine alone has.
+        let columns = self.query(&format!(
+            "SELECT multiIf(type = 'DateTime(\\'UTC\\')', 'toUnixTimestamp(' || name || ')',
+                type LIKE 'Nullable%', 'ifNull(toString(' || name || '), \\'\\')', name)
+             FROM system.columns
+             WHERE database = currentDatabase() AND table = '{name}' AND name <> 'update_time'
+                AND NOT (table = 'jsonl' AND name = 'measurement_start_time')
+             ORDER BY position"
+        ));
+        self.query(&format!("SELECT {} FROM {name} ORDER BY measurement_uid", columns.concat().join(", ")))
+    }
+
+    fn lists(&self) -> Vec<ListedUrl> {
+        let entry = |row: Vec<String>| {
+            let [url, domain, cc, category_code] = row.try_into().unwrap();
+            ListedUrl { url, domain, cc, category_code }
+        };
+        self.query("SELECT url, domain, cc, category_code FROM citizenlab").into_iter().map(entry).collect()
+    }
+
+    fn update_times(&self) -> Vec<String> {
+        self.query("SELECT DISTINCT update_time FROM fastpath ORDER BY 1").concat()
     }
 }

@@ -169,7 +169,14 @@ pub(in crate::store) fn delta(dialect: Dialect, rollup: &Rollup) -> [String; 2] 
 
 /// Cells that differ between a rollup and the rows, and on which side they are: 1 for the rollup, 2 for the rows.
 pub(in crate::store) fn differences(dialect: Dialect, rollup: &Rollup) -> Statement {
-    let kept = format!("SELECT {}, {} FROM {}", rollup.key_columns(), COUNTS.join(", "), rollup.table());
+    let kept = match dialect {
+        // Its cells are in parts, by day.
+        Dialect::Clickhouse => {
+            let (key, counts) = (rollup.key_columns(), COUNTS.map(|count| format!("sum({count})")).join(", "));
+            format!("SELECT {key}, {counts} FROM {} GROUP BY {key}", rollup.table())
+        }
+        _ => format!("SELECT {}, {} FROM {}", rollup.key_columns(), COUNTS.join(", "), rollup.table()),
+    };
     let counted = grouped(dialect, rollup, "fastpath", "1");
     let columns = format!("{}, {}", rollup.key_columns(), COUNTS.join(", "));
     let sql = format!(
@@ -186,6 +193,22 @@ pub(in crate::store) fn differences(dialect: Dialect, rollup: &Rollup) -> Statem
     columns.extend(rollup.key.iter().map(kind));
     columns.extend([Type::OptionalUInt64; COUNTS.len()]);
     Statement { sql, parameters: Vec::new(), columns }
+}
+
+/// The cells of some days, of which `is_touched` says the condition, from the rows, and with them those that a rollup has
+/// of the other days of some months, of which `is_kept` says it: for an engine that puts whole months in the place of others.
+pub(in crate::store) fn cells_by_day(dialect: Dialect, rollup: &Rollup, is_touched: &str, is_kept: &str) -> String {
+    let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
+    let key = key.join(", ");
+    let lists = if rollup.is_of_lists() { " JOIN citizenlab AS l ON l.url = f.input" } else { "" };
+    let columns = format!("{}, of_day, {}", rollup.key_columns(), COUNTS.join(", "));
+    let (table, counts) = (rollup.table(), counts(dialect, "1").join(", "));
+    const DAY: &str = "toDate(f.measurement_start_time)";
+    format!(
+        "INSERT INTO {table}_next ({columns})
+         SELECT {key}, {DAY}, {counts} FROM fastpath AS f{lists} WHERE {DAY} {is_touched} GROUP BY {key}, {DAY}
+         UNION ALL SELECT {columns} FROM {table} WHERE {is_kept}"
+    )
 }
 
 /// When the first and the last measurement started; nulls without any.
