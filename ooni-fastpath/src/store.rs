@@ -33,13 +33,8 @@ pub use self::sqlite::Sqlite;
 pub use self::url::{is_url, local_path, sqlite_path, without_password};
 pub use self::waiting::{Pages, Waiting};
 
-<<<<<<< ours
-use self::aggregate::{Aggregation, Counts, Group};
-use self::filter::Filter;
-=======
 use self::aggregate::{Aggregation, Axis, Counts, Group};
 use self::filter::{Filter, Window};
->>>>>>> theirs
 use self::list::{List, Listed};
 use self::rollup::{ROLLUPS, Rollup};
 use crate::cell::Cell;

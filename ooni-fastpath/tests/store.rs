@@ -24,15 +24,9 @@ mod support;
 use server::{OnClickhouse, OnPostgres};
 use support::{Engine, InFile};
 
-<<<<<<< ours
-/// What every engine has to do.
-fn behaves(new: fn() -> Box<dyn Engine>) {
-    let tests: [fn(&dyn Engine); 8] = [
-=======
 /// What every engine has to do, in so many cases of each property.
 fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
-    let tests: [fn(&dyn Engine); 7] = [
->>>>>>> theirs
+    let tests: [fn(&dyn Engine); 8] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,

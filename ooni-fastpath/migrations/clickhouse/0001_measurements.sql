@@ -199,6 +199,23 @@ ORDER BY (hour, test_name, probe_cc, of_day);
 
 CREATE TABLE IF NOT EXISTS rollup_hour_country_next AS rollup_hour_country;
 
+CREATE TABLE IF NOT EXISTS rollup_month_country (
+    month DateTime('UTC'),
+    test_name LowCardinality(String),
+    probe_cc LowCardinality(String),
+    of_day Date,
+    measurement_count UInt64,
+    failure_count UInt64,
+    confirmed_count UInt64,
+    anomaly_count UInt64,
+    confirmed_flag_count UInt64,
+    anomaly_flag_count UInt64
+) ENGINE = MergeTree
+PARTITION BY toYYYYMM(of_day)
+ORDER BY (month, test_name, probe_cc, of_day);
+
+CREATE TABLE IF NOT EXISTS rollup_month_country_next AS rollup_month_country;
+
 CREATE TABLE IF NOT EXISTS rollup_month_network (
     month DateTime('UTC'),
     probe_cc LowCardinality(String),

@@ -18,13 +18,9 @@ pub enum Store {
     /// A file.
     Sqlite(Sqlite),
     /// A database on a PostgreSQL server.
-<<<<<<< ours
     Postgres(Box<Postgres>),
-=======
-    Postgres(Postgres),
     /// A database on a ClickHouse server.
-    Clickhouse(Clickhouse),
->>>>>>> theirs
+    Clickhouse(Box<Clickhouse>),
 }
 
 /// Does the same with whatever engine it is.
@@ -86,16 +82,10 @@ impl MeasurementStore for Store {
 /// # Errors
 /// The URL is none of a store, or the store cannot be opened.
 pub async fn open(url: &str) -> Result<Store, StoreError> {
-<<<<<<< ours
-    match is_postgres(url) {
-        true => Ok(Store::Postgres(Box::new(Postgres::open(url).await?))),
-        false => Ok(Store::Sqlite(Sqlite::open(sqlite_path(url)?)?)),
-=======
     match url {
-        _ if is_postgres(url) => Ok(Store::Postgres(Postgres::open(url).await?)),
-        _ if is_clickhouse(url) => Ok(Store::Clickhouse(Clickhouse::open(url).await?)),
+        _ if is_postgres(url) => Ok(Store::Postgres(Box::new(Postgres::open(url).await?))),
+        _ if is_clickhouse(url) => Ok(Store::Clickhouse(Box::new(Clickhouse::open(url).await?))),
         _ => Ok(Store::Sqlite(Sqlite::open(sqlite_path(url)?)?)),
->>>>>>> theirs
     }
 }
 
@@ -104,16 +94,10 @@ pub async fn open(url: &str) -> Result<Store, StoreError> {
 /// # Errors
 /// The URL is none of a store, or the store cannot be opened.
 pub async fn open_to_read(url: &str) -> Result<Store, StoreError> {
-<<<<<<< ours
-    match is_postgres(url) {
-        true => Ok(Store::Postgres(Box::new(Postgres::open_to_read(url).await?))),
-        false => Ok(Store::Sqlite(Sqlite::open_to_read(sqlite_path(url)?)?)),
-=======
     match url {
-        _ if is_postgres(url) => Ok(Store::Postgres(Postgres::open_to_read(url).await?)),
-        _ if is_clickhouse(url) => Ok(Store::Clickhouse(Clickhouse::open_to_read(url).await?)),
+        _ if is_postgres(url) => Ok(Store::Postgres(Box::new(Postgres::open_to_read(url).await?))),
+        _ if is_clickhouse(url) => Ok(Store::Clickhouse(Box::new(Clickhouse::open_to_read(url).await?))),
         _ => Ok(Store::Sqlite(Sqlite::open_to_read(sqlite_path(url)?)?)),
->>>>>>> theirs
     }
 }
 

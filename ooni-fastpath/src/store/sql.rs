@@ -9,12 +9,8 @@ mod rows;
 
 pub use self::dialect::Dialect;
 
-<<<<<<< ours
-pub(super) use self::counts::{aggregation, cells, count, delta, differences, span, state};
+pub(super) use self::counts::{aggregation, cells, cells_by_day, count, delta, differences, span, state};
 pub(super) use self::measurements::{measurement, measurements, refusal, refusals, removal, removals};
-=======
-pub(super) use self::counts::{aggregation, cells, cells_by_day, count, delta, differences, span};
->>>>>>> theirs
 pub(super) use self::rows::{
     TABLES, body_place, categories, inputs, list, listed, listed_url, page, place, report, slice, test_lists, uid,
 };

@@ -2,13 +2,9 @@
 
 use crate::support::Engine;
 use ooni_benches::server::Server;
-<<<<<<< ours
 use ooni_fastpath::store;
-=======
-use ooni_fastpath::store::{self, ListedUrl};
 use std::io::{Read, Write};
 use std::net::TcpStream;
->>>>>>> theirs
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::runtime::Runtime;
@@ -141,9 +137,6 @@ impl OnClickhouse {
         OnClickhouse { name }
     }
 
-    pub(crate) fn query(&self, sql: &str) -> Vec<Vec<String>> {
-        asked(&self.name, sql)
-    }
 }
 
 impl Drop for OnClickhouse {
@@ -155,6 +148,10 @@ impl Drop for OnClickhouse {
 }
 
 impl Engine for OnClickhouse {
+    fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        asked(&self.name, sql)
+    }
+
     fn url(&self) -> String {
         clickhouse().clickhouse_url(&self.name)
     }
@@ -170,17 +167,5 @@ impl Engine for OnClickhouse {
              ORDER BY position"
         ));
         self.query(&format!("SELECT {} FROM {name} ORDER BY measurement_uid", columns.concat().join(", ")))
-    }
-
-    fn lists(&self) -> Vec<ListedUrl> {
-        let entry = |row: Vec<String>| {
-            let [url, domain, cc, category_code] = row.try_into().unwrap();
-            ListedUrl { url, domain, cc, category_code }
-        };
-        self.query("SELECT url, domain, cc, category_code FROM citizenlab").into_iter().map(entry).collect()
-    }
-
-    fn update_times(&self) -> Vec<String> {
-        self.query("SELECT DISTINCT update_time FROM fastpath ORDER BY 1").concat()
     }
 }
