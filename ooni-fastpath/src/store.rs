@@ -91,8 +91,9 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(28);
 ///
 /// Every engine passes `tests/store`. The functions that have no body here are all that an engine has to bring.
 ///
-/// Writing: when a future is ready, what it wrote is durable, in one transaction together with the rollups. A future
-/// that writes should not be dropped, as nobody hears then what became of it.
+/// Writing: when a future is ready, what it wrote is durable, in one transaction together with the rollups; on ClickHouse
+/// rollups follow later, and rows are counted meanwhile. A future that writes should not be dropped, as nobody hears then
+/// what became of it.
 pub trait MeasurementStore: Send + Sync {
     /// The words of the engine.
     fn dialect(&self) -> Dialect;
@@ -152,6 +153,14 @@ pub trait MeasurementStore: Send + Sync {
     /// # Errors
     /// It cannot be told.
     fn bytes(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Makes rollups follow what was written, where they do not do so at once.
+    ///
+    /// # Errors
+    /// They do not follow yet; what they do not say is counted row by row.
+    fn settle(&self) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async { Ok(()) }
+    }
 
     /// Whether a rollup says of a time what the rows say; where it does not, rows are counted.
     ///
@@ -436,7 +445,7 @@ pub trait MeasurementStore: Send + Sync {
         }
     }
 
-    /// Counts all rows and compares them with the rollups.
+    /// Counts all rows and compares them with the rollups, where these are [settled](MeasurementStore::is_settled).
     ///
     /// # Errors
     /// As [`MeasurementStore::query`].

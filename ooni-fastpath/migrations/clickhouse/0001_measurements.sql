@@ -47,8 +47,9 @@ CREATE TABLE IF NOT EXISTS fastpath (
 PARTITION BY toYYYYMM(measurement_start_time)
 ORDER BY (measurement_start_time, measurement_uid);
 
--- Where the body of each row is; where that is not known, s3path and what follows is empty. It also says when the
--- measurement of a uid started, and so where in fastpath its row is.
+-- Where the body of each row is; where that is not known, s3path and what follows is empty. It also says where in fastpath
+-- the row of a uid is: no row is there that is not noted here before. A uid has two of either only while the start of its
+-- measurement is being replaced by another.
 CREATE TABLE IF NOT EXISTS jsonl (
     report_id String,
     input String,
@@ -63,7 +64,7 @@ CREATE TABLE IF NOT EXISTS jsonl (
     measurement_start_time DateTime('UTC'),
     update_time DateTime64(6, 'UTC')
 ) ENGINE = ReplacingMergeTree(update_time)
-ORDER BY measurement_uid;
+ORDER BY (measurement_uid, measurement_start_time);
 
 CREATE TABLE IF NOT EXISTS obs_openvpn (
     anomaly Bool,
@@ -124,7 +125,7 @@ CREATE TABLE IF NOT EXISTS removed (
 ORDER BY measurement_uid;
 
 -- Test lists. A URL can be in several; cc is as the file of a list is named, ZZ for the global one. Others are put into
--- citizenlab_next, and the two are exchanged.
+-- citizenlab_next, and take their place as one partition.
 CREATE TABLE IF NOT EXISTS citizenlab (
     url String,
     domain String,
@@ -136,13 +137,23 @@ ORDER BY (url, cc, category_code);
 CREATE TABLE IF NOT EXISTS citizenlab_next AS citizenlab;
 
 -- Days whose rows may be other than a rollup says, by the name of the rollup, empty for all of them: they are counted row
--- by row until the rollup has been made anew from them.
+-- by row until the rollup has been made anew from them. Noted by a change before it begins, and again when it is done.
 CREATE TABLE IF NOT EXISTS dirty (
+    change UInt64,
     rollup_name String,
     day Date,
-    marked DateTime64(6, 'UTC')
+    is_done UInt8,
+    marked DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC')
 ) ENGINE = MergeTree
 ORDER BY day;
+
+-- Who makes rollups: one process at a time. What it has noted here counts for ten minutes.
+CREATE TABLE IF NOT EXISTS lease (
+    holder UInt64,
+    taken DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC')
+) ENGINE = MergeTree
+PARTITION BY holder
+ORDER BY taken;
 
 -- Rollups: counts of rows by what is in their keys (store/rollup.rs), and by day beside: a cell that is asked for is the sum
 -- over of_day. Times are the first second of an hour, day, week, month. Of the counts, failure, confirmed and anomaly
@@ -361,7 +372,8 @@ CREATE TABLE IF NOT EXISTS rollup_category_next AS rollup_category;
 CREATE TABLE IF NOT EXISTS rollup_week_input (
     test_name LowCardinality(String),
     probe_cc LowCardinality(String),
-    week DateTime('UTC'),
+    -- That of 1970-01-01 begins before.
+    week DateTime64(0, 'UTC'),
     input String,
     of_day Date,
     measurement_count UInt64,

@@ -5,7 +5,7 @@ use super::rollup::Rollup;
 use super::url::{is_clickhouse, is_postgres};
 use super::{
     Clickhouse, Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Postgres, Sqlite, Statement, StoreError,
-    Written, sqlite_path,
+    StoredMeasurement, StoredRow, Written, sqlite_path,
 };
 use crate::cell::Cell;
 use ooni_core::time::DateTime;
@@ -65,6 +65,18 @@ impl MeasurementStore for Store {
 
     async fn rebuild(&self, rollup: &'static Rollup) -> Result<(), StoreError> {
         of_engine!(self, engine => engine.rebuild(rollup).await)
+    }
+
+    async fn settle(&self) -> Result<(), StoreError> {
+        of_engine!(self, engine => engine.settle().await)
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredRow>, StoreError> {
+        of_engine!(self, engine => engine.page(after, limit).await)
+    }
+
+    async fn measurements(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredMeasurement>, StoreError> {
+        of_engine!(self, engine => engine.measurements(after, limit).await)
     }
 
     async fn is_settled(&self, rollup: &'static Rollup, window: Window) -> Result<bool, StoreError> {

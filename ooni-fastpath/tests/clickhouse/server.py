@@ -18,7 +18,9 @@ from chdb.session import Session
 # The user that may do anything, and has no password.
 USER = "test"
 # What of a URL is no setting.
-NO_SETTINGS = {"query", "database", "default_format", "wait_end_of_query", "cancel_http_readonly_queries_on_client_close"}
+NO_SETTINGS = {
+    "query", "database", "default_format", "wait_end_of_query", "cancel_http_readonly_queries_on_client_close",
+    "query_id", "replace_running_query"}
 # Statuses of exceptions, by their codes; 500 for all others.
 STATUSES = {60: 404, 62: 400, 81: 404, 159: 408, 193: 401, 194: 401, 516: 403}
 
@@ -34,6 +36,7 @@ class Engine:
         self.session = Session(str(Path(folder) / "data"))
         self.upload = Path(folder) / "upload"
         self.lock = threading.Lock()
+        self.settings = {}
 
     def execute(self, given, fields, body):
         """Runs a query as a request says it, and returns what it says."""
@@ -47,17 +50,22 @@ class Engine:
             query += body.decode()
         with self.lock:
             self.session.query("USE " + quoted(given.get("database", "default"), "`"))
-            for name, value in settings.items():
+            self.set(settings)
+            if data is not None:
+                self.upload.write_bytes(data)
+                query = re.sub(r"(?i)\sFORMAT\s+(\w+)\s*$", rf" FROM INFILE '{self.upload}' FORMAT \1", query)
+            output = given.get("default_format", "TabSeparated")
+            return self.session.query(query, output, params=parameters).bytes()
+
+    def set(self, settings):
+        """Makes these the settings of the session, and no others."""
+        for name in self.settings.keys() - settings.keys():
+            self.session.query(f"SET {name} = DEFAULT")
+            del self.settings[name]
+        for name, value in settings.items():
+            if self.settings.get(name) != value:
                 self.session.query(f"SET {name} = {quoted(value)}")
-            try:
-                if data is not None:
-                    self.upload.write_bytes(data)
-                    query = re.sub(r"(?i)\sFORMAT\s+(\w+)\s*$", rf" FROM INFILE '{self.upload}' FORMAT \1", query)
-                output = given.get("default_format", "TabSeparated")
-                return self.session.query(query, output, params=parameters).bytes()
-            finally:
-                for name in settings:
-                    self.session.query(f"SET {name} = DEFAULT")
+                self.settings[name] = value
 
 
 def quoted(text, quote="'"):

@@ -25,6 +25,7 @@ pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {
         Some(uid) => format!("{error}; the same command goes on with --after {uid}"),
         None => error.to_string(),
     })?;
+    to.wait(to.store.settle()).map_err(|error| error.to_string())?;
     let Written { inserted, already, .. } = written;
     let all = inserted + already + refused;
     let text = format!(

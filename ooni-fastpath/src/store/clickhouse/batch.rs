@@ -1,5 +1,7 @@
-//! Batches: which rows are there is looked up, then the others are inserted, those of `fastpath` last: what is not there
-//! is not there at all to whoever writes it again.
+//! Batches: which rows are there is looked up, and the others are inserted under keys that make the second time nothing. A
+//! row is noted in `jsonl` first: a row of `fastpath` that nothing leads to could not be found again. What a new row takes
+//! the place of goes last, so that of a row that was taken there is one at any time: cut off in between, a measurement whose
+//! start has become another is there twice until it is written again.
 
 use super::value::{self, Rows};
 use super::{Trouble, Writer, rollups};
@@ -9,7 +11,7 @@ use crate::store::batch::{self, Decided, Taken};
 use crate::store::{Incoming, Provenance, Refusal, Written};
 use ooni_core::row::Refused;
 use ooni_core::time::DateTime;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Bytes of a row beyond which it is refused.
@@ -21,58 +23,96 @@ const LONGEST_UID: usize = 600;
 /// Bytes of uids that are said with one statement: a server takes fields of 128 KiB.
 const UIDS: usize = 64 << 10;
 
+/// Rows that are deleted with one statement, whatever the length of their uids.
+const ROWS_AT_ONCE: usize = UIDS / (2 * LONGEST_UID);
+
+/// Place of `measurement_start_time` in a row.
+const START: usize = 7;
+
 /// The column of `obs_openvpn` whose integers have 64 bits.
 const WIDE: usize = 5;
 
-/// Of a uid there is one row.
-const THERE: &str = "
-    SELECT measurement_uid, measurement_start_time FROM fastpath
-    WHERE (measurement_start_time, measurement_uid) IN
-        (SELECT measurement_start_time, measurement_uid FROM jsonl WHERE measurement_uid IN {uids:Array(String)})";
+/// What is noted of some uids, and whether there is a row.
+const NOTED: &str = "
+    WITH noted AS (SELECT measurement_uid, measurement_start_time FROM jsonl WHERE measurement_uid IN {uids:Array(String)})
+    SELECT measurement_uid, measurement_start_time, (measurement_start_time, measurement_uid) IN
+        (SELECT measurement_start_time, measurement_uid FROM fastpath
+         WHERE (measurement_start_time, measurement_uid) IN (SELECT measurement_start_time, measurement_uid FROM noted))
+    FROM noted";
 
 const REMOVED: &str = "SELECT measurement_uid, reason FROM removed WHERE measurement_uid IN {uids:Array(String)}";
 
-const MOVED: &str = "
-    DELETE FROM fastpath
-    WHERE measurement_uid IN {uids:Array(String)} AND toUnixTimestamp(measurement_start_time) IN {times:Array(UInt32)}";
+/// Takes out rows by their uids and times, which are pairs, but none that was written later.
+const ROWS: &str = "
+    WHERE measurement_uid IN {uids:Array(String)} AND toUnixTimestamp(measurement_start_time) IN {times:Array(UInt32)}
+        AND has(arrayZip({uids:Array(String)}, {times:Array(UInt32)}), (measurement_uid, toUnixTimestamp(measurement_start_time)))
+        AND toUnixTimestamp64Micro(update_time) < {moment:Int64}";
 
 /// Writes a batch.
 pub(super) async fn write<R: Incoming>(writer: &Writer<'_>, rows: &[R], replace: bool) -> Result<Written, Trouble> {
     let removed = removed(writer, rows).await?;
     let mut decided = batch::decide(rows, replace, &removed, fits);
-    let there = there(writer, decided.taken.iter().map(|taken| rows[taken.index].uid())).await?;
-    let before = decided.taken.len();
-    let aside = set_aside(writer, &decided, rows, replace).await?;
+    let noted = noted(writer, decided.taken.iter().map(|taken| rows[taken.index].uid())).await?;
+    let is_there = |taken: &Taken<'_>| noted.get(rows[taken.index].uid()).is_some_and(|noted| noted.has_row);
+    let there = decided.taken.iter().filter(|taken| is_there(taken)).count() as u64;
     if !replace {
-        decided.taken.retain(|taken| !there.contains_key(rows[taken.index].uid()));
+        decided.taken.retain(|taken| !is_there(taken));
     }
-    let mut days: BTreeSet<u16> = decided.times().into_iter().map(value::day).collect();
-    if replace {
-        days.extend(there.values().map(|&time| value::day(time)));
-    }
-    rollups::mark(writer, "", &days).await?;
-    if replace {
-        clear(writer, &decided, rows, &there).await?;
-    }
+    let surplus = surplus(&decided, rows, &noted);
+    let times = decided.times().into_iter().chain(surplus.iter().map(|&(_, time)| time));
+    rollups::mark(writer, "", &times.map(value::day).collect()).await?;
     insert(writer, &decided, rows).await?;
-    writer.http.insert(REFUSED, aside).await?;
-    let kept = (before - decided.taken.len()) as u64;
-    let mut written = decided.written(if replace { there.len() as u64 } else { 0 }, replace);
-    written.already += kept;
+    set_aside(writer, &decided, rows, replace).await?;
+    if replace {
+        let without = decided.taken.iter().filter(|taken| taken.openvpn.is_none() && is_there(taken));
+        let had = known(writer, "obs_openvpn", without.map(|taken| rows[taken.index].uid())).await?;
+        delete(writer, "obs_openvpn", had.iter().map(String::as_str)).await?;
+    }
+    delete_rows(writer, &surplus).await?;
+    let mut written = decided.written(if replace { there } else { 0 }, replace);
+    if !replace {
+        written.already += there;
+    }
     Ok(written)
 }
 
-/// When the measurements of some uids started, of those that are there.
-pub(super) async fn there<'u>(
+/// What is known of a uid.
+#[derive(Default)]
+pub(super) struct Noted {
+    /// When its measurement started; more than one while that changes.
+    pub(super) times: Vec<DateTime>,
+    pub(super) has_row: bool,
+}
+
+/// What is known of those of some uids that are noted.
+pub(super) async fn noted<'u>(
     writer: &Writer<'_>,
     uids: impl IntoIterator<Item = &'u str>,
-) -> Result<HashMap<String, DateTime>, Trouble> {
-    let rows = look_up(writer, THERE, uids, &[Type::Text, Type::Time]).await?;
-    let pair = |row: Vec<Cell<'static>>| match <[Cell<'static>; 2]>::try_from(row) {
-        Ok([Cell::Text(uid), Cell::Time(time)]) => Ok((uid.into_owned(), time)),
-        _ => Err(Trouble::Foreign),
+) -> Result<HashMap<String, Noted>, Trouble> {
+    let mut all: HashMap<String, Noted> = HashMap::new();
+    for row in look_up(writer, NOTED, uids, &[Type::Text, Type::Time, Type::UInt32]).await? {
+        let Ok([Cell::Text(uid), Cell::Time(time), Cell::Int(has_row)]) = <[Cell<'static>; 3]>::try_from(row) else {
+            return Err(Trouble::Foreign);
+        };
+        let noted = all.entry(uid.into_owned()).or_default();
+        noted.times.push(time);
+        noted.has_row |= has_row != 0;
+    }
+    Ok(all)
+}
+
+/// Where there is something of a uid, or could be, that its row does not take the place of.
+fn surplus<'r, R: Incoming>(
+    decided: &Decided<'_>,
+    rows: &'r [R],
+    noted: &HashMap<String, Noted>,
+) -> Vec<(&'r str, DateTime)> {
+    let of = |taken: &Taken<'_>| {
+        let (uid, start) = (rows[taken.index].uid(), start(taken));
+        let times = noted.get(uid).into_iter().flat_map(|noted| noted.times.clone());
+        times.filter(move |&time| Some(time) != start).map(move |time| (uid, time)).collect::<Vec<_>>()
     };
-    rows.into_iter().map(pair).collect()
+    decided.taken.iter().flat_map(of).collect()
 }
 
 /// Which rows were removed for good, and why.
@@ -114,12 +154,19 @@ pub(super) async fn delete<'u>(
     Ok(())
 }
 
-/// Deletes rows of `fastpath`.
-pub(super) async fn delete_rows(writer: &Writer<'_>, rows: &BTreeMap<&str, DateTime>) -> Result<(), Trouble> {
-    for uids in portions(rows.keys().copied()) {
-        let times: BTreeSet<u32> = uids.iter().map(|uid| value::seconds(rows[uid])).collect();
-        let parameters = [("uids".to_owned(), value::texts(uids)), ("times".to_owned(), value::numbers(times))];
-        writer.http.execute(MOVED, &parameters).await?;
+/// Deletes rows of `fastpath`, then what is noted of them.
+pub(super) async fn delete_rows(writer: &Writer<'_>, rows: &[(&str, DateTime)]) -> Result<(), Trouble> {
+    for table in ["fastpath", "jsonl"] {
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            let (uids, times): (Vec<_>, Vec<_>) = rows.iter().map(|&(uid, time)| (uid, value::seconds(time))).unzip();
+            let parameters = [
+                ("uids".to_owned(), value::texts(uids)),
+                ("times".to_owned(), value::numbers(times)),
+                ("moment".to_owned(), writer.moment.to_string()),
+            ];
+            writer.http.execute(&format!("DELETE FROM {table} {ROWS}"), &parameters).await?;
+        }
+        reach(Failpoint::RowDeleted);
     }
     Ok(())
 }
@@ -157,31 +204,8 @@ fn portions<'u>(uids: impl IntoIterator<Item = &'u str>) -> Vec<Vec<&'u str>> {
     portions
 }
 
-/// Takes out what no row with the same key takes the place of: rows whose time becomes another, and those of `obs_openvpn`
-/// that become none.
-async fn clear<R: Incoming>(
-    writer: &Writer<'_>,
-    decided: &Decided<'_>,
-    rows: &[R],
-    there: &HashMap<String, DateTime>,
-) -> Result<(), Trouble> {
-    let mut moved = BTreeMap::new();
-    let mut no_openvpn = Vec::new();
-    for taken in &decided.taken {
-        let uid = rows[taken.index].uid();
-        let Some(&before) = there.get(uid) else { continue };
-        if taken.cells[7] != Cell::Time(before) {
-            moved.insert(uid, before);
-        }
-        if taken.openvpn.is_none() {
-            no_openvpn.push(uid);
-        }
-    }
-    let had = known(writer, "obs_openvpn", no_openvpn).await?;
-    delete(writer, "obs_openvpn", had.iter().map(String::as_str)).await?;
-    delete_rows(writer, &moved).await?;
-    reach(Failpoint::RowDeleted);
-    Ok(())
+fn start(taken: &Taken<'_>) -> Option<DateTime> {
+    if let Cell::Time(time) = taken.cells[START] { Some(time) } else { None }
 }
 
 /// Inserts what is taken.
@@ -200,7 +224,7 @@ async fn insert<R: Incoming>(writer: &Writer<'_>, decided: &Decided<'_>, rows: &
         jsonl.text(body.map_or("", |body| &*body.s3path)).uint32(body.map_or(0, |body| body.linenum));
         jsonl.cell(uid, false, false);
         jsonl.text(body.map_or("", |body| &*body.date)).text(body.map_or("", |body| &*body.source));
-        jsonl.cell(&cells[7], false, false).moment(writer.moment);
+        jsonl.cell(&cells[START], false, false).moment(writer.moment);
         if let Some(cells) = row {
             for (column, cell) in cells.iter().enumerate() {
                 openvpn.cell(cell, column == WIDE, false);
@@ -218,25 +242,21 @@ async fn insert<R: Incoming>(writer: &Writer<'_>, decided: &Decided<'_>, rows: &
 const REFUSED: &str =
     "refused (measurement_uid, column_name, message, row_json, s3path, linenum, date, source, update_time)";
 
-/// What is to be set aside; what was refused before and is not any more is forgotten.
+/// Sets aside what is refused; what was refused before and is not any more is forgotten.
 async fn set_aside<R: Incoming>(
     writer: &Writer<'_>,
     decided: &Decided<'_>,
     rows: &[R],
     replace: bool,
-) -> Result<Rows, Trouble> {
+) -> Result<(), Trouble> {
     let uid = |refusal: &Refusal| rows[refusal.index].uid();
     let aside: HashSet<&str> = decided.set_aside.iter().map(uid).collect();
-    let mut known_before = HashSet::new();
-    if replace {
-        let taken = decided.taken.iter().map(|taken| rows[taken.index].uid());
-        let ended = known(writer, "refused", taken.filter(|uid| !aside.contains(uid))).await?;
-        delete(writer, "refused", ended.iter().map(String::as_str)).await?;
-    } else {
-        known_before = known(writer, "refused", aside.iter().copied()).await?;
-    }
+    let before = match replace {
+        true => HashSet::new(),
+        false => known(writer, "refused", aside.iter().copied()).await?,
+    };
     let mut refused = Rows::default();
-    for refusal in decided.set_aside.iter().filter(|refusal| !known_before.contains(uid(refusal))) {
+    for refusal in decided.set_aside.iter().filter(|refusal| !before.contains(uid(refusal))) {
         let new = &rows[refusal.index];
         let body = new.body();
         refused.text(new.uid()).text(&refusal.column).text(&refusal.message);
@@ -245,7 +265,13 @@ async fn set_aside<R: Incoming>(
         refused.text(body.map_or("", |body| &*body.date)).text(body.map_or("", |body| &*body.source));
         refused.moment(writer.moment);
     }
-    Ok(refused)
+    writer.http.insert(REFUSED, refused).await?;
+    if replace {
+        let taken = decided.taken.iter().map(|taken| rows[taken.index].uid());
+        let ended = known(writer, "refused", taken.filter(|uid| !aside.contains(uid))).await?;
+        delete(writer, "refused", ended.iter().map(String::as_str)).await?;
+    }
+    Ok(())
 }
 
 /// Refuses what the tables cannot keep.

@@ -1,10 +1,11 @@
 //! What can be done to a store but writing a batch.
 
+use super::lease::Lease;
 use super::value::{self, Rows};
-use super::{Trouble, Writer, batch, rollups, schema};
+use super::{Trouble, Writer, batch, rollups};
 use crate::cell::{Cell, Type};
 use crate::failpoint::{Failpoint, reach};
-use crate::store::rollup::ROLLUPS;
+use crate::store::rollup::{ROLLUPS, Rollup};
 use crate::store::{ListedUrl, month_after};
 use ooni_core::time::DateTime;
 use std::collections::BTreeSet;
@@ -12,8 +13,8 @@ use std::time::Duration;
 
 /// Takes a measurement out for good.
 pub(super) async fn remove(writer: &Writer<'_>, uid: &str, reason: &str) -> Result<bool, Trouble> {
-    let there = batch::there(writer, [uid]).await?;
-    let days: BTreeSet<u16> = there.values().map(|&time| value::day(time)).collect();
+    let noted = batch::noted(writer, [uid]).await?.remove(uid).unwrap_or_default();
+    let days: BTreeSet<u16> = noted.times.iter().map(|&time| value::day(time)).collect();
     rollups::mark(writer, "", &days).await?;
     let mut removed = Rows::default();
     removed.text(uid).text(reason).moment(writer.moment);
@@ -22,13 +23,12 @@ pub(super) async fn remove(writer: &Writer<'_>, uid: &str, reason: &str) -> Resu
     if was_refused {
         batch::delete(writer, "refused", [uid]).await?;
     }
-    if !there.is_empty() {
+    if !noted.times.is_empty() {
         batch::delete(writer, "obs_openvpn", [uid]).await?;
-        batch::delete_rows(writer, &there.iter().map(|(uid, &time)| (uid.as_str(), time)).collect()).await?;
-        reach(Failpoint::RowDeleted);
-        batch::delete(writer, "jsonl", [uid]).await?;
+        let rows: Vec<_> = noted.times.iter().map(|&time| (uid, time)).collect();
+        batch::delete_rows(writer, &rows).await?;
     }
-    Ok(was_refused || !there.is_empty())
+    Ok(was_refused || noted.has_row)
 }
 
 /// Takes out a month.
@@ -45,28 +45,43 @@ pub(super) async fn drop_month(writer: &Writer<'_>, month: DateTime) -> Result<u
         rows += count;
     }
     rollups::mark(writer, "", &days).await?;
-    let openvpn =
-        format!("DELETE FROM obs_openvpn WHERE measurement_uid IN (SELECT measurement_uid FROM jsonl WHERE {WITHIN})");
-    writer.http.execute(&openvpn, &window).await?;
     let (year, number, _) = month.date();
     writer.http.execute(&format!("ALTER TABLE fastpath DROP PARTITION {year}{number:02}"), &[]).await?;
     reach(Failpoint::RowDeleted);
+    let openvpn =
+        format!("DELETE FROM obs_openvpn WHERE measurement_uid IN (SELECT measurement_uid FROM jsonl WHERE {WITHIN})");
+    writer.http.execute(&openvpn, &window).await?;
     writer.http.execute(&format!("DELETE FROM jsonl WHERE {WITHIN}"), &window).await?;
     Ok(rows)
 }
 
 /// Puts test lists in the place of others.
-pub(super) async fn replace_lists(writer: &Writer<'_>, lists: &[ListedUrl]) -> Result<(), Trouble> {
+pub(super) async fn replace_lists(
+    writer: &Writer<'_>,
+    lists: &[ListedUrl],
+    lease: &mut Lease<'_>,
+) -> Result<(), Trouble> {
     let mut rows = Rows::default();
     for ListedUrl { url, domain, cc, category_code } in lists {
         rows.text(url).text(domain).text(cc).text(category_code);
     }
-    writer.http.execute("TRUNCATE TABLE citizenlab_next", &[]).await?;
-    writer.http.insert("citizenlab_next", rows).await?;
     for rollup in ROLLUPS.iter().filter(|rollup| rollup.is_of_lists()) {
-        rollups::mark(writer, rollup.name, &rollups::days(writer, rollup).await?).await?;
+        mark_all(writer, rollup).await?;
     }
-    schema::exchange(writer.http, "citizenlab", "citizenlab_next").await?;
+    let put = match lists.is_empty() {
+        true => "TRUNCATE TABLE citizenlab",
+        false => {
+            writer.http.refill("citizenlab_next", "INSERT INTO citizenlab_next FORMAT RowBinary", &[], Some(rows)).await?;
+            "ALTER TABLE citizenlab REPLACE PARTITION tuple() FROM citizenlab_next"
+        }
+    };
+    lease.renew().await?;
+    writer.http.execute(put, &[]).await?;
     reach(Failpoint::ListsReplaced);
-    writer.http.execute("TRUNCATE TABLE citizenlab_next", &[]).await
+    Ok(())
+}
+
+/// Notes all days of a rollup.
+pub(super) async fn mark_all(writer: &Writer<'_>, rollup: &Rollup) -> Result<(), Trouble> {
+    rollups::mark(writer, rollup.name, &rollups::days(writer.http, rollup).await?).await
 }

@@ -3,6 +3,7 @@
 use super::value::Rows;
 use super::{Trouble, value};
 use crate::cell::{Cell, Type};
+use crate::failpoint::{Failpoint, reach};
 use crate::store::sql::Statement;
 use crate::store::tls::{tls, with_causes};
 use http_body_util::{BodyExt, Full};
@@ -13,8 +14,9 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -23,9 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Said with every statement. An error comes with its own status only when all that was found out has been kept back; what
 /// was inserted is inserted again after it was taken out; rows of one key are in one partition.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("wait_end_of_query", "1"),
     ("final", "1"),
+    ("join_use_nulls", "1"),
     ("do_not_merge_across_partitions_select_final", "1"),
     ("aggregate_functions_null_for_empty", "1"),
     ("insert_deduplicate", "0"),
@@ -47,6 +50,21 @@ const TOOK_TOO_LONG: [u32; 2] = [159, 160];
 
 /// The code of one that says that there are too many of them.
 const TOO_MANY: u32 = 202;
+
+/// Codes of what passes: a replica that only reads for now, too many parts, coordination that is lost.
+const PASSING: [u32; 3] = [242, 252, 999];
+
+/// Times that a statement is tried when the way to the server is lost: for half a minute, as a server takes to start again.
+const TRIES: u32 = 10;
+
+/// The same of a query that somebody waits for.
+const READ_TRIES: u32 = 4;
+
+/// The first pause between them, each is twice as long as the one before.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Bytes of a value beyond which it cannot be said: a server takes fields of 128 KiB.
+const LONGEST_VALUE: usize = 128 << 10;
 
 /// A value by its name.
 pub(super) type Parameter = (String, String);
@@ -101,9 +119,50 @@ impl Http {
         })
     }
 
-    /// Executes a statement that returns nothing.
+    /// Executes a statement that returns nothing, and that may be executed twice.
     pub(super) async fn execute(&self, sql: &str, parameters: &[Parameter]) -> Result<(), Trouble> {
-        self.send(sql, parameters, &[], None).await.map(drop)
+        let message = Message { sql, parameters, ..Message::default() };
+        self.change(&[message]).await
+    }
+
+    /// Inserts rows into columns of a table, `TABLE (COLUMN, …)`, in which the same rows twice are as good as once.
+    pub(super) async fn insert(&self, into: &str, rows: Rows) -> Result<(), Trouble> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("INSERT INTO {into} FORMAT RowBinary");
+        self.change(&[Message { sql: &sql, rows: Some(rows.into()), ..Message::default() }]).await
+    }
+
+    /// Empties a table and fills it with what a statement inserts, or with rows.
+    pub(super) async fn refill(
+        &self,
+        table: &str,
+        sql: &str,
+        parameters: &[Parameter],
+        rows: Option<Rows>,
+    ) -> Result<(), Trouble> {
+        let empty = format!("TRUNCATE TABLE {table}");
+        let empty = Message { sql: &empty, ..Message::default() };
+        // One that goes on after it was lost is ended by the one that takes its place.
+        let settings = vec![("query_id", format!("{table}-{:x}", random())), ("replace_running_query", "1".to_owned())];
+        let fill = Message { sql, parameters, settings, rows: rows.map(Into::into) };
+        self.change(&[empty, fill]).await
+    }
+
+    /// Sends statements that change something, again from the first of them when the way to the server is lost.
+    async fn change(&self, messages: &[Message<'_>]) -> Result<(), Trouble> {
+        let mut tries = Tries::new(TRIES);
+        'again: loop {
+            for message in messages {
+                reach(Failpoint::StatementComing);
+                if let Err(trouble) = self.send(message).await {
+                    tries.failed(trouble).await?;
+                    continue 'again;
+                }
+            }
+            return Ok(());
+        }
     }
 
     /// What a query returns.
@@ -121,7 +180,7 @@ impl Http {
         self.select(&statement.sql, &parameters, &statement.columns, limit).await
     }
 
-    /// The same of a query of the engine's own, whose values have names.
+    /// The same of a query of the engine's own, whose values have names. Without a limit it waits for a server that starts.
     pub(super) async fn select(
         &self,
         sql: &str,
@@ -129,32 +188,33 @@ impl Http {
         columns: &[Type],
         limit: Duration,
     ) -> Result<Vec<Vec<Cell<'static>>>, Trouble> {
-        // The server counts in seconds; zero is for ever.
-        let seconds = if limit == Duration::MAX { 0 } else { limit.as_secs() + 1 };
-        let settings =
-            [("max_execution_time", seconds.to_string()), ("default_format", "RowBinaryWithNamesAndTypes".to_owned())];
-        let answer = timeout(limit, self.send(sql, parameters, &settings, None)).await.map_err(|_| Trouble::Timeout)?;
-        value::read(&answer?, columns).ok_or(Trouble::Foreign)
-    }
-
-    /// Inserts rows into columns of a table, `TABLE (COLUMN, …)`.
-    pub(super) async fn insert(&self, into: &str, rows: Rows) -> Result<(), Trouble> {
-        if rows.is_empty() {
-            return Ok(());
+        if let Some((_, long)) = parameters.iter().find(|(_, value)| value.len() > LONGEST_VALUE) {
+            let message = format!("a value of {} bytes, where {LONGEST_VALUE} can be asked for", long.len());
+            return Err(Trouble::Schema(message));
         }
-        let sql = format!("INSERT INTO {into} FORMAT RowBinary");
-        self.send(&sql, &[], &[], Some(rows.into())).await.map(drop)
+        let is_patient = limit == Duration::MAX;
+        // The server counts in seconds; zero is for ever.
+        let seconds = if is_patient { 0 } else { limit.as_secs() + 1 };
+        let settings = vec![
+            ("max_execution_time", seconds.to_string()),
+            ("default_format", "RowBinaryWithNamesAndTypes".to_owned()),
+        ];
+        let message = Message { sql, parameters, settings, rows: None };
+        let mut tries = Tries::new(if is_patient { TRIES } else { READ_TRIES });
+        let answer = async {
+            loop {
+                match self.send(&message).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(trouble) => tries.failed(trouble).await?,
+                }
+            }
+        };
+        value::read(&timeout(limit, answer).await.map_err(|_| Trouble::Timeout)??, columns).ok_or(Trouble::Foreign)
     }
 
-    /// Sends a statement and waits for the answer. Rows go behind it, and then there are no parameters.
-    async fn send(
-        &self,
-        sql: &str,
-        parameters: &[Parameter],
-        settings: &[(&str, String)],
-        rows: Option<Bytes>,
-    ) -> Result<Bytes, Trouble> {
-        let request = self.request(sql, parameters, settings, rows)?;
+    /// Sends a statement and waits for the answer.
+    async fn send(&self, message: &Message<'_>) -> Result<Bytes, Trouble> {
+        let request = self.request(message)?;
         let response = self.client.request(request).await.map_err(|error| Trouble::Lost(with_causes(&error)))?;
         let status = response.status();
         let body = response.into_body().collect().await.map_err(|error| Trouble::Lost(with_causes(&error)))?;
@@ -164,21 +224,15 @@ impl Http {
         }
     }
 
-    fn request(
-        &self,
-        sql: &str,
-        parameters: &[Parameter],
-        settings: &[(&str, String)],
-        rows: Option<Bytes>,
-    ) -> Result<Request<Full<Bytes>>, Trouble> {
+    fn request(&self, message: &Message<'_>) -> Result<Request<Full<Bytes>>, Trouble> {
         let mut more = Serializer::new(String::new());
-        more.extend_pairs(settings);
-        let (kind, body) = match rows {
+        more.extend_pairs(&message.settings);
+        let (kind, body) = match &message.rows {
             Some(rows) => {
-                more.append_pair("query", sql);
-                ("application/octet-stream".to_owned(), rows)
+                more.append_pair("query", message.sql);
+                ("application/octet-stream".to_owned(), rows.clone())
             }
-            None => form(sql, parameters),
+            None => form(message.sql, message.parameters),
         };
         let request = Request::builder()
             .method(Method::POST)
@@ -188,6 +242,43 @@ impl Http {
             .header("X-ClickHouse-Key", &self.password);
         request.body(Full::new(body)).map_err(|error| Trouble::Lost(error.to_string()))
     }
+}
+
+/// A statement and what goes with it. Rows go behind it, and then there are no parameters.
+#[derive(Default)]
+struct Message<'m> {
+    sql: &'m str,
+    parameters: &'m [Parameter],
+    settings: Vec<(&'static str, String)>,
+    rows: Option<Bytes>,
+}
+
+/// What is left of patience with the way to the server.
+struct Tries {
+    left: u32,
+    pause: Duration,
+}
+
+impl Tries {
+    fn new(tries: u32) -> Tries {
+        Tries { left: tries, pause: PAUSE }
+    }
+
+    /// Waits a while if the way was lost and it is worth another try.
+    async fn failed(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 || !matches!(trouble, Trouble::Lost(_)) {
+            return Err(trouble);
+        }
+        sleep(self.pause).await;
+        self.pause *= 2;
+        Ok(())
+    }
+}
+
+/// A number that no other process thinks of.
+pub(super) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// A statement and its values as a form: there they may be longer than in a URL.
@@ -216,7 +307,8 @@ fn said(status: StatusCode, text: &str) -> Trouble {
     };
     match code {
         code if TOOK_TOO_LONG.contains(&code) => Trouble::Timeout,
-        TOO_MANY => Trouble::Busy,
+        TOO_MANY => Trouble::Busy("the server has too many queries"),
+        code if PASSING.contains(&code) => Trouble::Lost(rest.trim_start_matches(" DB::Exception: ").trim().to_owned()),
         // Behind these words it repeats the statement.
         code => {
             let words = rest.trim_start_matches(" DB::Exception: ");
@@ -265,7 +357,8 @@ mod tests {
     fn exceptions() {
         let of = |text: &str| said(StatusCode::INTERNAL_SERVER_ERROR, text);
         assert!(matches!(of("Code: 159. DB::Exception: Timeout exceeded: elapsed 1.1 s"), Trouble::Timeout));
-        assert!(matches!(of("Code: 202. DB::Exception: Too many simultaneous queries"), Trouble::Busy));
+        assert!(matches!(of("Code: 999. DB::Exception: Session expired"), Trouble::Lost(said) if said == "Session expired"));
+        assert!(matches!(of("Code: 202. DB::Exception: Too many simultaneous queries"), Trouble::Busy(_)));
         let text = "Code: 47. DB::Exception: Unknown identifier `x`: In scope SELECT x. (UNKNOWN_IDENTIFIER)";
         let Trouble::Database { code: 47, message } = of(text) else { panic!() };
         assert_eq!(message, "Unknown identifier `x`");

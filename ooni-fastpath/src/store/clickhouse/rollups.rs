@@ -1,7 +1,12 @@
-//! How rollups follow the rows: a change notes in the table `dirty` the days that it is going to touch, and when it is made
-//! their cells are counted anew, beside the others of their months, and take the place of the months as a whole.
+//! How rollups follow the rows. A change notes in the table `dirty` the days that it is going to touch, and notes when it is
+//! done; they are counted row by row until somebody has counted their cells anew, beside the others of their months, put the
+//! months as a whole in the place of those that were, and forgotten the notes.
+//!
+//! Notes are forgotten of changes alone that were done before the counting began, or are as old as a lease: a change ends
+//! before that.
 
 use super::http::{Http, Parameter};
+use super::lease::{Lease, seconds};
 use super::value::{self, Rows};
 use super::{Trouble, Writer};
 use crate::cell::{Cell, Type};
@@ -17,9 +22,11 @@ use std::time::Duration;
 /// Months that are made anew at once.
 const MONTHS: usize = 24;
 
-const DIRTY: &str = "SELECT rollup_name, day, max(marked) FROM dirty GROUP BY rollup_name, day";
+/// Changes whose notes are forgotten with one statement.
+const CHANGES: usize = 4000;
 
-const CLEAN: &str = "DELETE FROM dirty WHERE marked <= fromUnixTimestamp64Micro({last:Int64})";
+const DONE: &str =
+    "INSERT INTO dirty (change, rollup_name, day, is_done) SELECT change, rollup_name, day, 1 FROM dirty WHERE change = ";
 
 const ANY_DIRTY: &str = "
     SELECT 1 FROM dirty WHERE rollup_name IN ('', {rollup:String}) AND toUInt16(day) >= {from:Int64} AND toUInt16(day) < {to:Int64}
@@ -32,9 +39,14 @@ const DAY: i64 = 86_400;
 pub(super) async fn mark(writer: &Writer<'_>, rollup: &str, days: &BTreeSet<u16>) -> Result<(), Trouble> {
     let mut rows = Rows::default();
     for &day in days {
-        rows.text(rollup).day(day).moment(writer.moment);
+        rows.uint64(writer.change).text(rollup).day(day);
     }
-    writer.http.insert("dirty (rollup_name, day, marked)", rows).await
+    writer.http.insert("dirty (change, rollup_name, day)", rows).await
+}
+
+/// Notes that a change is done.
+pub(super) async fn done(writer: &Writer<'_>) -> Result<(), Trouble> {
+    writer.http.execute(&format!("{DONE}{}", writer.change), &[]).await
 }
 
 /// Whether nothing is noted of a rollup in a time.
@@ -46,50 +58,66 @@ pub(super) async fn is_settled(http: &Http, rollup: &Rollup, window: Window) -> 
     Ok(http.select(ANY_DIRTY, &parameters, &[Type::UInt32], TIME_LIMIT).await?.is_empty())
 }
 
-/// Makes anew what is noted, whichever change noted it.
-pub(super) async fn settle(writer: &Writer<'_>) -> Result<(), Trouble> {
-    let mut dirty: BTreeMap<String, BTreeSet<u16>> = BTreeMap::new();
-    let mut last = 0;
-    for row in writer.http.select(DIRTY, &[], &[Type::Text, Type::UInt32, Type::UInt32], Duration::MAX).await? {
-        let [Cell::Text(rollup), Cell::Int(day), Cell::Int(marked)] = &row[..] else { return Err(Trouble::Foreign) };
+/// What is noted of changes that are done.
+#[derive(Default)]
+struct Noted {
+    changes: BTreeSet<u64>,
+    /// Days by the name of a rollup.
+    days: BTreeMap<String, BTreeSet<u16>>,
+}
+
+async fn noted(http: &Http) -> Result<Noted, Trouble> {
+    let sql = format!(
+        "SELECT change, rollup_name, day FROM dirty GROUP BY change, rollup_name, day
+         HAVING max(is_done) = 1 OR min(marked) <= now64(6) - INTERVAL {} SECOND",
+        seconds()
+    );
+    let mut noted = Noted::default();
+    let columns = [Type::OptionalUInt64, Type::Text, Type::UInt32];
+    for row in http.select(&sql, &[], &columns, Duration::MAX).await? {
+        let [Cell::Int(change), Cell::Text(rollup), Cell::Int(day)] = &row[..] else { return Err(Trouble::Foreign) };
         let day = u16::try_from(*day).map_err(|_| Trouble::Foreign)?;
-        dirty.entry(rollup.clone().into_owned()).or_default().insert(day);
-        last = last.max(*marked);
+        noted.changes.insert(*change);
+        noted.days.entry(rollup.clone().into_owned()).or_default().insert(day);
     }
-    if dirty.is_empty() {
+    Ok(noted)
+}
+
+/// Makes anew what is noted, whichever change noted it.
+pub(super) async fn settle(http: &Http, lease: &mut Lease<'_>) -> Result<(), Trouble> {
+    let Noted { changes, days } = noted(http).await?;
+    if changes.is_empty() {
         return Ok(());
     }
     for rollup in &ROLLUPS {
-        let days = ["", rollup.name].iter().filter_map(|name| dirty.get(*name)).flatten().copied().collect();
-        remake(writer, rollup, &days).await?;
+        let days = ["", rollup.name].iter().filter_map(|name| days.get(*name)).flatten().copied().collect();
+        remake(http, lease, rollup, &days).await?;
         reach(Failpoint::RollupFollowed);
     }
-    writer.http.execute(CLEAN, &[("last".to_owned(), last.to_string())]).await
-}
-
-/// Makes a rollup anew.
-pub(super) async fn rebuild(writer: &Writer<'_>, rollup: &Rollup) -> Result<(), Trouble> {
-    let days = days(writer, rollup).await?;
-    remake(writer, rollup, &days).await
+    for changes in changes.into_iter().collect::<Vec<_>>().chunks(CHANGES) {
+        let parameters = [("changes".to_owned(), value::numbers(changes))];
+        http.execute("DELETE FROM dirty WHERE change IN {changes:Array(UInt64)}", &parameters).await?;
+    }
+    Ok(())
 }
 
 /// All days that have rows, or cells of a rollup.
-pub(super) async fn days(writer: &Writer<'_>, rollup: &Rollup) -> Result<BTreeSet<u16>, Trouble> {
+pub(super) async fn days(http: &Http, rollup: &Rollup) -> Result<BTreeSet<u16>, Trouble> {
     let sql = format!(
         "SELECT DISTINCT toDate(measurement_start_time) FROM fastpath UNION ALL SELECT DISTINCT of_day FROM {}",
         rollup.table()
     );
-    numbers(writer, &sql).await?.into_iter().map(|day| u16::try_from(day).map_err(|_| Trouble::Foreign)).collect()
+    numbers(http, &sql).await?.into_iter().map(|day| u16::try_from(day).map_err(|_| Trouble::Foreign)).collect()
 }
 
-async fn numbers(writer: &Writer<'_>, sql: &str) -> Result<BTreeSet<u64>, Trouble> {
-    let rows = writer.http.select(sql, &[], &[Type::UInt32], Duration::MAX).await?;
+async fn numbers(http: &Http, sql: &str) -> Result<BTreeSet<u64>, Trouble> {
+    let rows = http.select(sql, &[], &[Type::UInt32], Duration::MAX).await?;
     let number = |cell| if let Cell::Int(number) = cell { Ok(number) } else { Err(Trouble::Foreign) };
     rows.into_iter().flatten().map(number).collect()
 }
 
 /// Counts the rows of some days anew.
-async fn remake(writer: &Writer<'_>, rollup: &Rollup, days: &BTreeSet<u16>) -> Result<(), Trouble> {
+async fn remake(http: &Http, lease: &mut Lease<'_>, rollup: &Rollup, days: &BTreeSet<u16>) -> Result<(), Trouble> {
     let mut months: BTreeMap<u64, Vec<DateTime>> = BTreeMap::new();
     for day in days.iter().filter_map(|&day| DateTime::from_timestamp(i64::from(day) * DAY)) {
         let (year, month, _) = day.date();
@@ -98,15 +126,20 @@ async fn remake(writer: &Writer<'_>, rollup: &Rollup, days: &BTreeSet<u16>) -> R
     }
     let months: Vec<_> = months.into_iter().collect();
     for months in months.chunks(MONTHS) {
-        remake_months(writer, rollup, months).await?;
+        remake_months(http, lease, rollup, months).await?;
     }
     Ok(())
 }
 
 /// Counts the rows of some days anew, by their months.
-async fn remake_months(writer: &Writer<'_>, rollup: &Rollup, months: &[(u64, Vec<DateTime>)]) -> Result<(), Trouble> {
+async fn remake_months(
+    http: &Http,
+    lease: &mut Lease<'_>,
+    rollup: &Rollup,
+    months: &[(u64, Vec<DateTime>)],
+) -> Result<(), Trouble> {
     let table = rollup.table();
-    let empty = format!("TRUNCATE TABLE {table}_next");
+    let next = format!("{table}_next");
     let fill = sql::cells_by_day(
         Dialect::Clickhouse,
         rollup,
@@ -118,18 +151,18 @@ async fn remake_months(writer: &Writer<'_>, rollup: &Rollup, months: &[(u64, Vec
         ("days".to_owned(), value::texts(dates.iter().map(String::as_str))),
         ("months".to_owned(), value::numbers(months.iter().map(|(month, _)| month))),
     ];
-    // What it had is in the other table, or was cut off.
-    writer.http.execute(&empty, &[]).await?;
-    writer.http.execute(&fill, &parameters).await?;
-    let filled = numbers(writer, &format!("SELECT DISTINCT toYYYYMM(of_day) FROM {table}_next")).await?;
-    for (month, _) in months {
-        let swap = match filled.contains(month) {
-            true => format!("ALTER TABLE {table} REPLACE PARTITION {month} FROM {table}_next"),
-            false => format!("ALTER TABLE {table} DROP PARTITION {month}"),
-        };
-        writer.http.execute(&swap, &[]).await?;
-    }
-    Ok(())
+    lease.renew().await?;
+    http.refill(&next, &fill, &parameters, None).await?;
+    let filled = numbers(http, &format!("SELECT DISTINCT toYYYYMM(of_day) FROM {next}")).await?;
+    let swaps: Vec<String> = months
+        .iter()
+        .map(|(month, _)| match filled.contains(month) {
+            true => format!("REPLACE PARTITION {month} FROM {next}"),
+            false => format!("DROP PARTITION {month}"),
+        })
+        .collect();
+    lease.renew().await?;
+    http.execute(&format!("ALTER TABLE {table} {}", swaps.join(", ")), &[]).await
 }
 
 /// `YYYY-MM-DD`

@@ -65,12 +65,6 @@ pub(super) async fn migrate(http: &Http) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Exchanges the names of two tables.
-pub(super) async fn exchange(http: &Http, a: &str, b: &str) -> Result<(), Trouble> {
-    let statement = format!("EXCHANGE TABLES {a} AND {b}");
-    http.execute(&on_cluster(&statement, http.cluster.as_deref()), &[]).await
-}
-
 /// The statements of a file.
 fn statements(migration: &str) -> impl Iterator<Item = &str> {
     migration.split(";\n").map(str::trim).filter(|statement| !statement.is_empty())
@@ -80,9 +74,6 @@ fn statements(migration: &str) -> impl Iterator<Item = &str> {
 fn on_cluster(statement: &str, cluster: Option<&str>) -> String {
     let Some(cluster) = cluster else { return statement.to_owned() };
     let on = format!(" ON CLUSTER '{}'", cluster.replace('\\', "\\\\").replace('\'', "\\'"));
-    if statement.starts_with("EXCHANGE TABLES ") {
-        return format!("{statement}{on}");
-    }
     const CREATE: &str = "CREATE TABLE IF NOT EXISTS ";
     let Some(name) = statement.find(CREATE).map(|at| at + CREATE.len()) else { return statement.to_owned() };
     let end = statement[name..].find([' ', '\n']).map_or(statement.len(), |length| name + length);
@@ -103,7 +94,6 @@ mod tests {
                 ReplicatedReplacingMergeTree(v)\nORDER BY b"
         );
         assert_eq!(of("CREATE TABLE IF NOT EXISTS a AS b"), "CREATE TABLE IF NOT EXISTS a ON CLUSTER 'it\\'s' AS b");
-        assert_eq!(of("EXCHANGE TABLES a AND b"), "EXCHANGE TABLES a AND b ON CLUSTER 'it\\'s'");
         assert_eq!(on_cluster("CREATE TABLE IF NOT EXISTS a AS b", None), "CREATE TABLE IF NOT EXISTS a AS b");
     }
 

@@ -43,6 +43,11 @@ impl Rows {
         self
     }
 
+    pub(super) fn uint64(&mut self, value: u64) -> &mut Rows {
+        self.0.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
     /// Days since 1970.
     pub(super) fn day(&mut self, day: u16) -> &mut Rows {
         self.0.extend_from_slice(&day.to_le_bytes());
@@ -207,8 +212,9 @@ impl<'b> Input<'b> {
             "DateTime" | "DateTime('UTC')" if wanted == Type::Time => {
                 DateTime::from_timestamp(i64::from(u32::from_le_bytes(self.array()?))).map(Cell::Time)
             }
-            // Moments are compared with each other alone.
-            "DateTime64(6, 'UTC')" => int(u64::try_from(i64::from_le_bytes(self.array()?)).ok()?),
+            "DateTime64(0, 'UTC')" if wanted == Type::Time => {
+                DateTime::from_timestamp(i64::from_le_bytes(self.array()?)).map(Cell::Time)
+            }
             _ => None,
         }
     }

@@ -121,13 +121,13 @@ fn counts(dialect: Dialect, weight: &str) -> [String; COUNTS.len()] {
     ]
 }
 
-/// The cells of a rollup, as they are in the rows of a table: its key, then the counts.
-fn grouped(dialect: Dialect, rollup: &Rollup, table: &str, weight: &str) -> String {
+/// The cells of a rollup, as they are in the rows of a table that meet a condition: its key, then the counts.
+fn grouped(dialect: Dialect, rollup: &Rollup, table: &str, weight: &str, condition: &str) -> String {
     let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
     let counts = counts(dialect, weight);
     let selected: Vec<&str> = key.iter().chain(&counts).map(String::as_str).collect();
     let lists = if rollup.is_of_lists() { " JOIN citizenlab AS l ON l.url = f.input" } else { "" };
-    format!("SELECT {} FROM {table} AS f{lists} WHERE true GROUP BY {}", selected.join(", "), key.join(", "))
+    format!("SELECT {} FROM {table} AS f{lists} WHERE {condition} GROUP BY {}", selected.join(", "), key.join(", "))
 }
 
 /// Fills an empty rollup from the rows.
@@ -137,7 +137,7 @@ pub(in crate::store) fn cells(dialect: Dialect, rollup: &Rollup) -> String {
         rollup.table(),
         rollup.key_columns(),
         COUNTS.join(", "),
-        grouped(dialect, rollup, "fastpath", "1")
+        grouped(dialect, rollup, "fastpath", "1", "true")
     )
 }
 
@@ -152,7 +152,7 @@ pub(in crate::store) fn delta(dialect: Dialect, rollup: &Rollup) -> [String; 2] 
     let upsert = format!(
         "INSERT INTO {table} ({key}, {}) {} HAVING {} ON CONFLICT ({}) DO UPDATE SET {}",
         COUNTS.join(", "),
-        grouped(dialect, rollup, "touched", "f.sign"),
+        grouped(dialect, rollup, "touched", "f.sign", "true"),
         changed.join(" OR "),
         dialect.unique_key(rollup),
         added.join(", ")
@@ -169,15 +169,19 @@ pub(in crate::store) fn delta(dialect: Dialect, rollup: &Rollup) -> [String; 2] 
 
 /// Cells that differ between a rollup and the rows, and on which side they are: 1 for the rollup, 2 for the rows.
 pub(in crate::store) fn differences(dialect: Dialect, rollup: &Rollup) -> Statement {
-    let kept = match dialect {
-        // Its cells are in parts, by day.
+    let (kept, counted) = match dialect {
         Dialect::Clickhouse => {
+            // Its cells are in parts, by day, and days that are noted are counted row by row.
             let (key, counts) = (rollup.key_columns(), COUNTS.map(|count| format!("sum({count})")).join(", "));
-            format!("SELECT {key}, {counts} FROM {} GROUP BY {key}", rollup.table())
+            let settled = format!("NOT IN (SELECT day FROM dirty WHERE rollup_name IN ('', '{}'))", rollup.name);
+            let kept = format!("SELECT {key}, {counts} FROM {} WHERE of_day {settled} GROUP BY {key}", rollup.table());
+            (kept, grouped(dialect, rollup, "fastpath", "1", &format!("toDate(f.measurement_start_time) {settled}")))
         }
-        _ => format!("SELECT {}, {} FROM {}", rollup.key_columns(), COUNTS.join(", "), rollup.table()),
+        _ => {
+            let kept = format!("SELECT {}, {} FROM {}", rollup.key_columns(), COUNTS.join(", "), rollup.table());
+            (kept, grouped(dialect, rollup, "fastpath", "1", "true"))
+        }
     };
-    let counted = grouped(dialect, rollup, "fastpath", "1");
     let columns = format!("{}, {}", rollup.key_columns(), COUNTS.join(", "));
     let sql = format!(
         "WITH kept ({columns}) AS ({kept}), counted ({columns}) AS ({counted})

@@ -60,8 +60,11 @@ impl Dialect {
             (Dialect::Postgres, Grain::Year) => format!("date_trunc('year', {time})"),
             (Dialect::Clickhouse, Grain::Hour) => format!("toStartOfHour({time})"),
             (Dialect::Clickhouse, Grain::Day) => format!("toStartOfDay({time})"),
+            // It has days since 1970 alone, and the first week begins before.
+            (Dialect::Clickhouse, Grain::Week) => {
+                format!("toDateTime64(intDiv(toInt64({time}) + 345600, 604800) * 604800 - 345600, 0, 'UTC')")
+            }
             // These are days to it.
-            (Dialect::Clickhouse, Grain::Week) => format!("toDateTime(toStartOfWeek({time}, 0), 'UTC')"),
             (Dialect::Clickhouse, Grain::Month) => format!("toDateTime(toStartOfMonth({time}), 'UTC')"),
             (Dialect::Clickhouse, Grain::Year) => format!("toDateTime(toStartOfYear({time}), 'UTC')"),
         }
@@ -100,9 +103,12 @@ impl Dialect {
     pub(super) fn by_partition(self, place: &str) -> Option<String> {
         match self {
             Dialect::Sqlite => None,
-            Dialect::Postgres | Dialect::Clickhouse => Some(format!(
-                "f.measurement_start_time = (SELECT j.measurement_start_time FROM jsonl AS j WHERE j.measurement_uid = {place})"
-            )),
+            Dialect::Postgres | Dialect::Clickhouse => {
+                let compare = if self == Dialect::Clickhouse { "IN" } else { "=" };
+                Some(format!(
+                    "f.measurement_start_time {compare} (SELECT j.measurement_start_time FROM jsonl AS j WHERE j.measurement_uid = {place})"
+                ))
+            }
         }
     }
 

@@ -1,0 +1,77 @@
+//! [`Lease`]: only who holds it touches the tables in which rollups and test lists are made anew.
+//!
+//! Whoever wants it notes that in a table and then looks who else did: of two at once at least one sees the other, and gives
+//! way. What a process noted that was killed counts until it is as old as the lease; one that holds it longer notes it again.
+
+use super::Trouble;
+use super::http::{Http, random};
+use crate::cell::Type;
+use crate::failpoint::interval;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// How long what is noted counts.
+const LENGTH: Duration = Duration::from_secs(600);
+
+/// The right to make tables anew.
+pub(super) struct Lease<'s> {
+    http: &'s Http,
+    holder: u64,
+    taken: Instant,
+}
+
+/// How old in seconds something that is noted has to be, so that nobody is at it any more.
+pub(super) fn seconds() -> u64 {
+    interval(LENGTH).as_secs()
+}
+
+impl<'s> Lease<'s> {
+    /// Waits so long for it.
+    pub(super) async fn take(http: &'s Http, patience: Duration) -> Result<Lease<'s>, Trouble> {
+        let begun = Instant::now();
+        loop {
+            let lease = Lease { http, holder: random(), taken: Instant::now() };
+            lease.note().await?;
+            if lease.is_alone().await? {
+                return Ok(lease);
+            }
+            lease.end().await?;
+            if begun.elapsed() >= patience {
+                return Err(Trouble::Busy("another process makes rollups, or was killed at it a moment ago"));
+            }
+            // Those that gave way to each other do not meet again.
+            sleep(Duration::from_millis(50 + random() % 200)).await;
+        }
+    }
+
+    async fn note(&self) -> Result<(), Trouble> {
+        self.http.execute(&format!("INSERT INTO lease (holder) SELECT {}", self.holder), &[]).await
+    }
+
+    async fn is_alone(&self) -> Result<bool, Trouble> {
+        let others = format!(
+            "SELECT 1 FROM lease WHERE holder <> {} AND taken > now64(6) - INTERVAL {} SECOND LIMIT 1",
+            self.holder,
+            seconds()
+        );
+        Ok(self.http.select(&others, &[], &[Type::UInt32], Duration::MAX).await?.is_empty())
+    }
+
+    /// Makes sure that it is still ours for a while.
+    pub(super) async fn renew(&mut self) -> Result<(), Trouble> {
+        let held = self.taken.elapsed();
+        if held >= LENGTH / 2 {
+            return Err(Trouble::Busy("another process may make rollups, this one was too slow"));
+        }
+        if held >= LENGTH / 8 {
+            self.note().await?;
+            self.taken = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Gives it back.
+    pub(super) async fn end(self) -> Result<(), Trouble> {
+        self.http.execute(&format!("ALTER TABLE lease DROP PARTITION {}", self.holder), &[]).await
+    }
+}
