@@ -1,5 +1,6 @@
 //! Database servers for tests and benches, in temporary directories. They end with the process that started them.
 
+use crate::venv;
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -35,19 +36,8 @@ const CLICKHOUSE_IS_READY: &str = "ready for connections";
 /// The program, which speaks its protocol.
 const CLICKHOUSE_SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ooni-fastpath/tests/clickhouse/server.py");
 
-/// Where its engine is installed, unless `OONI_CHDB_PYTHON` names a Python that has it.
-const CHDB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/chdb-venv");
-
-/// Installs it once; other processes wait meanwhile.
-const INSTALL_CHDB: &str = r#"
-    mkdir -p "$0"
-    exec 9> "$0/lock"
-    flock 9
-    test -e "$0/installed" || {
-        python3 -m venv "$0"
-        "$0/bin/pip" install -q "chdb==4.4.*"
-        touch "$0/installed"
-    }"#;
+/// Its engine, which `OONI_CHDB_PYTHON` may name a Python that has.
+const CHDB: &str = "chdb==4.4.0";
 
 /// A server.
 #[derive(Debug)]
@@ -125,10 +115,8 @@ impl Server {
 
 /// A Python that has ClickHouse's engine.
 fn chdb() -> Result<String> {
-    if let Ok(python) = std::env::var("OONI_CHDB_PYTHON") {
-        return Ok(python);
+    match std::env::var("OONI_CHDB_PYTHON") {
+        Ok(python) => Ok(python),
+        Err(_) => Ok(venv::python(CHDB)?.display().to_string()),
     }
-    let installed = Command::new("sh").args(["-euc", INSTALL_CHDB, CHDB]).status().context("sh")?;
-    anyhow::ensure!(installed.success(), "the Python package chdb cannot be installed in target/chdb-venv");
-    Ok(format!("{CHDB}/bin/python"))
 }

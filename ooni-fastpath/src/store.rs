@@ -154,7 +154,8 @@ pub trait MeasurementStore: Send + Sync {
     /// It cannot be told.
     fn bytes(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Makes rollups follow what was written, where they do not do so at once.
+    /// Makes rollups follow what was written, where they do not do so at once. Where another process is at it, that is left
+    /// to it.
     ///
     /// # Errors
     /// They do not follow yet; what they do not say is counted row by row.

@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
 
+#[path = "store/clickhouse.rs"]
+mod clickhouse;
 #[path = "store/commands.rs"]
 mod commands;
+#[path = "store/cut.rs"]
+mod cut;
 #[path = "store/file.rs"]
 mod file;
 #[path = "store/history.rs"]
@@ -18,6 +22,8 @@ mod rollups;
 mod rows;
 #[path = "store/server.rs"]
 mod server;
+#[path = "store/statements.rs"]
+mod statements;
 #[path = "store/support.rs"]
 mod support;
 
@@ -45,7 +51,8 @@ fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
 
 #[test]
 fn a_store_is_copied_from_any_engine_to_any() {
-    let engines: [fn() -> Box<dyn Engine>; 2] = [|| Box::new(InFile::new()), || Box::new(OnPostgres::new())];
+    let engines: [fn() -> Box<dyn Engine>; 3] =
+        [|| Box::new(InFile::new()), || Box::new(OnPostgres::new()), || Box::new(OnClickhouse::new())];
     for from in engines {
         for to in engines {
             commands::copies(&*from(), &*to());

@@ -184,7 +184,9 @@ impl Clickhouse {
             }
             let noted = self.query(sql::noted(Dialect::Clickhouse, after.as_deref(), wanted), TIME_LIMIT).await?;
             match noted.into_iter().next().as_deref() {
-                Some([Cell::Int(number), Cell::Text(last)]) if *number == wanted as u64 => after = Some(last.to_string()),
+                Some([Cell::Int(number), Cell::Text(last)]) if *number == wanted as u64 => {
+                    after = Some(last.to_string())
+                }
                 _ => return Ok(rows),
             }
         }
@@ -265,7 +267,10 @@ impl MeasurementStore for Clickhouse {
         let made = async {
             let mut past = self.begin().await?;
             past.settled = Instant::now();
-            self.make_rollups(SETTLE_PATIENCE[0]).await
+            match self.make_rollups(SETTLE_PATIENCE[0]).await {
+                Err(Trouble::Busy(_)) => Ok(()),
+                made => made,
+            }
         };
         made.await.map_err(|trouble: Trouble| trouble.of(&self.url))
     }

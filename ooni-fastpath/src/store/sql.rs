@@ -12,7 +12,8 @@ pub use self::dialect::Dialect;
 pub(super) use self::counts::{aggregation, cells, cells_by_day, count, delta, differences, span, state};
 pub(super) use self::measurements::{measurement, measurements, refusal, refusals, removal, removals};
 pub(super) use self::rows::{
-    TABLES, body_place, categories, inputs, list, listed, listed_url, noted, page, place, report, slice, test_lists, uid,
+    TABLES, body_place, categories, inputs, list, listed, listed_url, noted, page, place, report, slice, test_lists,
+    uid,
 };
 
 use super::filter::Filter;

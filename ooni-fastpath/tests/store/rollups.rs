@@ -50,7 +50,7 @@ fn happens(store: &Open, event: &Event) {
 }
 
 /// Entries of test lists; some URLs are in several of them.
-fn entries(numbers: &[u8]) -> Vec<ListedUrl> {
+pub(crate) fn entries(numbers: &[u8]) -> Vec<ListedUrl> {
     let entry = |number: &u8| ListedUrl {
         url: format!("https://site{}.org/", number % 4),
         domain: format!("site{}.org", number % 4),

@@ -136,7 +136,6 @@ impl OnClickhouse {
         asked("default", &format!("CREATE DATABASE {name} ENGINE = Atomic"));
         OnClickhouse { name }
     }
-
 }
 
 impl Drop for OnClickhouse {

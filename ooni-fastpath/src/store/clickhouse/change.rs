@@ -71,7 +71,10 @@ pub(super) async fn replace_lists(
     let put = match lists.is_empty() {
         true => "TRUNCATE TABLE citizenlab",
         false => {
-            writer.http.refill("citizenlab_next", "INSERT INTO citizenlab_next FORMAT RowBinary", &[], Some(rows)).await?;
+            writer
+                .http
+                .refill("citizenlab_next", "INSERT INTO citizenlab_next FORMAT RowBinary", &[], Some(rows))
+                .await?;
             "ALTER TABLE citizenlab REPLACE PARTITION tuple() FROM citizenlab_next"
         }
     };

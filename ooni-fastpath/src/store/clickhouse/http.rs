@@ -357,7 +357,9 @@ mod tests {
     fn exceptions() {
         let of = |text: &str| said(StatusCode::INTERNAL_SERVER_ERROR, text);
         assert!(matches!(of("Code: 159. DB::Exception: Timeout exceeded: elapsed 1.1 s"), Trouble::Timeout));
-        assert!(matches!(of("Code: 999. DB::Exception: Session expired"), Trouble::Lost(said) if said == "Session expired"));
+        assert!(
+            matches!(of("Code: 999. DB::Exception: Session expired"), Trouble::Lost(said) if said == "Session expired")
+        );
         assert!(matches!(of("Code: 202. DB::Exception: Too many simultaneous queries"), Trouble::Busy(_)));
         let text = "Code: 47. DB::Exception: Unknown identifier `x`: In scope SELECT x. (UNKNOWN_IDENTIFIER)";
         let Trouble::Database { code: 47, message } = of(text) else { panic!() };
@@ -365,6 +367,26 @@ mod tests {
         assert!(
             matches!(of("<html>"), Trouble::Lost(said) if said == "answers with HTTP status 500 Internal Server Error")
         );
+    }
+
+    #[tokio::test]
+    async fn a_query_says_how_long_it_may_take() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        let http = Http::new(&format!("clickhouse://127.0.0.1:{port}")).unwrap();
+        // It takes the request and never answers.
+        let taken = tokio::spawn(async move {
+            let (connection, _) = server.accept().await.unwrap();
+            let mut head = vec![0; 1000];
+            connection.readable().await.unwrap();
+            let read = connection.try_read(&mut head).unwrap();
+            (String::from_utf8_lossy(&head[..read]).into_owned(), connection)
+        });
+        let answer = http.select("SELECT 1", &[], &[], Duration::from_millis(1500)).await;
+        assert!(matches!(answer, Err(Trouble::Timeout)));
+        let (head, _connection) = taken.await.unwrap();
+        assert!(head.starts_with("POST /?") && head.contains("&max_execution_time=2&"), "{head}");
+        assert!(head.contains("&cancel_http_readonly_queries_on_client_close=1&"), "{head}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::Trouble;
 use super::http::{Http, random};
-use crate::cell::Type;
+use crate::cell::{Cell, Type};
 use crate::failpoint::interval;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -18,6 +18,8 @@ pub(super) struct Lease<'s> {
     http: &'s Http,
     holder: u64,
     taken: Instant,
+    /// Those that noted it long ago and never gave it back.
+    gone: Vec<u64>,
 }
 
 /// How old in seconds something that is noted has to be, so that nobody is at it any more.
@@ -30,7 +32,7 @@ impl<'s> Lease<'s> {
     pub(super) async fn take(http: &'s Http, patience: Duration) -> Result<Lease<'s>, Trouble> {
         let begun = Instant::now();
         loop {
-            let lease = Lease { http, holder: random(), taken: Instant::now() };
+            let mut lease = Lease { http, holder: random(), taken: Instant::now(), gone: Vec::new() };
             lease.note().await?;
             if lease.is_alone().await? {
                 return Ok(lease);
@@ -48,13 +50,21 @@ impl<'s> Lease<'s> {
         self.http.execute(&format!("INSERT INTO lease (holder) SELECT {}", self.holder), &[]).await
     }
 
-    async fn is_alone(&self) -> Result<bool, Trouble> {
+    async fn is_alone(&mut self) -> Result<bool, Trouble> {
         let others = format!(
-            "SELECT 1 FROM lease WHERE holder <> {} AND taken > now64(6) - INTERVAL {} SECOND LIMIT 1",
-            self.holder,
-            seconds()
+            "SELECT holder, max(taken) > now64(6) - INTERVAL {} SECOND FROM lease WHERE holder <> {} GROUP BY holder",
+            seconds(),
+            self.holder
         );
-        Ok(self.http.select(&others, &[], &[Type::UInt32], Duration::MAX).await?.is_empty())
+        let mut is_alone = true;
+        for row in self.http.select(&others, &[], &[Type::OptionalUInt64, Type::UInt32], Duration::MAX).await? {
+            match row[..] {
+                [Cell::Int(holder), Cell::Int(0)] => self.gone.push(holder),
+                [_, Cell::Int(_)] => is_alone = false,
+                _ => return Err(Trouble::Foreign),
+            }
+        }
+        Ok(is_alone)
     }
 
     /// Makes sure that it is still ours for a while.
@@ -72,6 +82,7 @@ impl<'s> Lease<'s> {
 
     /// Gives it back.
     pub(super) async fn end(self) -> Result<(), Trouble> {
-        self.http.execute(&format!("ALTER TABLE lease DROP PARTITION {}", self.holder), &[]).await
+        let holders = self.gone.iter().chain([&self.holder]).map(|holder| format!("DROP PARTITION {holder}"));
+        self.http.execute(&format!("ALTER TABLE lease {}", holders.collect::<Vec<_>>().join(", ")), &[]).await
     }
 }

@@ -25,8 +25,7 @@ const MONTHS: usize = 24;
 /// Changes whose notes are forgotten with one statement.
 const CHANGES: usize = 4000;
 
-const DONE: &str =
-    "INSERT INTO dirty (change, rollup_name, day, is_done) SELECT change, rollup_name, day, 1 FROM dirty WHERE change = ";
+const DONE: &str = "INSERT INTO dirty (change, rollup_name, day, is_done) SELECT change, rollup_name, day, 1 FROM dirty WHERE change = ";
 
 const ANY_DIRTY: &str = "
     SELECT 1 FROM dirty WHERE rollup_name IN ('', {rollup:String}) AND toUInt16(day) >= {from:Int64} AND toUInt16(day) < {to:Int64}

@@ -75,7 +75,9 @@ pub(in crate::store) fn measurements(dialect: Dialect, after: Option<&str>, limi
         // It would read all of them into memory.
         sql.push(" LEFT JOIN (SELECT * FROM jsonl WHERE (measurement_start_time, measurement_uid) IN (");
         sql.noted(after, limit);
-        sql.push(")) AS j ON j.measurement_uid = f.measurement_uid AND j.measurement_start_time = f.measurement_start_time");
+        sql.push(
+            ")) AS j ON j.measurement_uid = f.measurement_uid AND j.measurement_start_time = f.measurement_start_time",
+        );
         sql.push(" LEFT JOIN (SELECT * FROM obs_openvpn WHERE measurement_uid IN (SELECT n.measurement_uid FROM (");
         sql.noted(after, limit);
         sql.push(") AS n)) AS o ON o.measurement_uid = f.measurement_uid");
