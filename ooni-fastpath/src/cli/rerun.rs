@@ -23,7 +23,7 @@ pub struct Rerun {
     #[command(flatten)]
     pub caching: Caching,
 
-    /// Store that gets the rows
+    /// Store that gets the rows: sqlite:PATH, postgres://… or clickhouse://…
     #[arg(long, value_name = "URL", default_value = "sqlite:ooni-data/ooni.db")]
     pub db_uri: String,
 

@@ -175,20 +175,20 @@ impl Clickhouse {
         limit: usize,
         statement: fn(Dialect, Option<&str>, usize) -> Statement,
     ) -> Result<Vec<Vec<Cell<'static>>>, StoreError> {
-        let (mut rows, mut after) = (Vec::new(), after.map(str::to_owned));
+        let (mut rows, mut after, mut uids) = (Vec::new(), after.map(str::to_owned), limit);
         loop {
-            let wanted = limit - rows.len();
-            rows.extend(self.query(statement(Dialect::Clickhouse, after.as_deref(), wanted), TIME_LIMIT).await?);
+            rows.extend(self.query(statement(Dialect::Clickhouse, after.as_deref(), uids), TIME_LIMIT).await?);
             if rows.len() >= limit {
+                rows.truncate(limit);
                 return Ok(rows);
             }
-            let noted = self.query(sql::noted(Dialect::Clickhouse, after.as_deref(), wanted), TIME_LIMIT).await?;
+            let noted = self.query(sql::noted(Dialect::Clickhouse, after.as_deref(), uids), TIME_LIMIT).await?;
             match noted.into_iter().next().as_deref() {
-                Some([Cell::Int(number), Cell::Text(last)]) if *number == wanted as u64 => {
-                    after = Some(last.to_string())
-                }
+                Some([Cell::Int(number), Cell::Text(last)]) if *number == uids as u64 => after = Some(last.to_string()),
                 _ => return Ok(rows),
             }
+            // Batches that were cut off left many of them: look further.
+            uids = uids.max(1000);
         }
     }
 
