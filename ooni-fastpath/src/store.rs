@@ -16,6 +16,7 @@ pub mod rollup;
 mod row;
 mod sql;
 pub mod sqlite;
+mod tally;
 mod tls;
 mod url;
 mod waiting;

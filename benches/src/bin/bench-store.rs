@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use ooni_benches::corpus::rows::{self, DAYS, Rows};
+use ooni_benches::corpus::rows::{self, PER_DAY, Rows};
 use ooni_benches::measure::machine::Machine;
 use ooni_benches::server::Server;
 use ooni_core::time::DateTime;
@@ -87,7 +87,7 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
     store::migrate(url).await?;
     let store = Arc::new(store::open(url).await?);
     store.replace_test_lists(rows::lists()).await?;
-    let mut made = Rows::new(arguments.seed, arguments.n)?;
+    let mut made = Rows::new(arguments.seed)?;
     let machine = Machine::here();
     let (mut tenths, mut took) = (Vec::new(), Duration::ZERO);
     let batches = arguments.n.div_ceil(BULK);
@@ -124,8 +124,9 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
         let cells = stats.rollups.iter().find_map(|state| (state.rollup == rollup).then_some(state.cells));
         rollups.insert(rollup.name.to_owned(), (cells.unwrap_or_default(), took));
     }
-    let (queries, beside) = under_load(&store, made, Duration::from_secs(arguments.seconds)).await?;
     let rows = batches * BULK;
+    let days = (rows / PER_DAY) as i64;
+    let (queries, beside) = under_load(&store, days, made, Duration::from_secs(arguments.seconds)).await?;
     Ok(Measured {
         engine: engine.to_owned(),
         rows,
@@ -140,7 +141,12 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
 }
 
 /// Asks all queries while rows are written.
-async fn under_load(store: &Arc<Store>, mut made: Rows, time: Duration) -> Result<(BTreeMap<String, Vec<f64>>, f64)> {
+async fn under_load(
+    store: &Arc<Store>,
+    days: i64,
+    mut made: Rows,
+    time: Duration,
+) -> Result<(BTreeMap<String, Vec<f64>>, f64)> {
     let done = Arc::new(AtomicBool::new(false));
     let written = Arc::new(AtomicU64::new(0));
     let writer = tokio::spawn({
@@ -163,7 +169,7 @@ async fn under_load(store: &Arc<Store>, mut made: Rows, time: Duration) -> Resul
                     if Instant::now() >= deadline {
                         break;
                     }
-                    taken.push(ask(&store, number).await?);
+                    taken.push(ask(&store, days, number).await?);
                 }
                 Ok::<_, store::StoreError>(taken)
             })
@@ -185,10 +191,10 @@ fn day(number: i64) -> DateTime {
     DateTime::from_timestamp(1_672_531_200 + number * 86_400).unwrap_or(DateTime::MAX)
 }
 
-/// Asks one of the queries, each number another with other values.
-async fn ask(store: &Store, number: usize) -> Result<(&'static str, Duration), store::StoreError> {
+/// Asks one of the queries about so many days, each number another with other values.
+async fn ask(store: &Store, days: i64, number: usize) -> Result<(&'static str, Duration), store::StoreError> {
     let turn = number / 13;
-    let from = (turn as i64 * 37) % (DAYS - 31);
+    let from = (turn as i64 * 37) % (days - 31).max(1);
     let month = Window::new(day(from), day(from + 30));
     let country = || vec![rows::cc(turn * 7 % 240)];
     let (input, domain) = rows::site(turn * 131 % 5000);

@@ -289,7 +289,8 @@ CREATE TABLE IF NOT EXISTS rollup_country_network (
     confirmed_count UInt64,
     anomaly_count UInt64,
     confirmed_flag_count UInt64,
-    anomaly_flag_count UInt64
+    anomaly_flag_count UInt64,
+    INDEX by_network probe_asn TYPE bloom_filter GRANULARITY 1
 ) ENGINE = MergeTree
 PARTITION BY toYYYYMM(of_day)
 ORDER BY (probe_cc, day, test_name, probe_asn, of_day);
@@ -307,48 +308,13 @@ CREATE TABLE IF NOT EXISTS rollup_country_domain (
     confirmed_count UInt64,
     anomaly_count UInt64,
     confirmed_flag_count UInt64,
-    anomaly_flag_count UInt64
+    anomaly_flag_count UInt64,
+    INDEX by_domain domain TYPE bloom_filter GRANULARITY 1
 ) ENGINE = MergeTree
 PARTITION BY toYYYYMM(of_day)
 ORDER BY (probe_cc, day, test_name, domain, of_day);
 
 CREATE TABLE IF NOT EXISTS rollup_country_domain_next AS rollup_country_domain;
-
-CREATE TABLE IF NOT EXISTS rollup_network (
-    probe_asn UInt32,
-    day DateTime('UTC'),
-    test_name LowCardinality(String),
-    probe_cc LowCardinality(String),
-    of_day Date,
-    measurement_count UInt64,
-    failure_count UInt64,
-    confirmed_count UInt64,
-    anomaly_count UInt64,
-    confirmed_flag_count UInt64,
-    anomaly_flag_count UInt64
-) ENGINE = MergeTree
-PARTITION BY toYYYYMM(of_day)
-ORDER BY (probe_asn, day, test_name, probe_cc, of_day);
-
-CREATE TABLE IF NOT EXISTS rollup_network_next AS rollup_network;
-
-CREATE TABLE IF NOT EXISTS rollup_domain (
-    domain String,
-    day DateTime('UTC'),
-    test_name LowCardinality(String),
-    probe_cc LowCardinality(String),
-    of_day Date,
-    measurement_count UInt64,
-    failure_count UInt64,
-    confirmed_count UInt64,
-    anomaly_count UInt64,
-    confirmed_flag_count UInt64,
-    anomaly_flag_count UInt64
-) ENGINE = MergeTree
-PARTITION BY toYYYYMM(of_day)
-ORDER BY (domain, day, test_name, probe_cc, of_day);
-
-CREATE TABLE IF NOT EXISTS rollup_domain_next AS rollup_domain;
 
 CREATE TABLE IF NOT EXISTS rollup_category (
     category_code LowCardinality(String),

@@ -56,7 +56,8 @@ CREATE INDEX fastpath_by_input ON fastpath (substr(input, 1, 256), measurement_s
 CREATE INDEX fastpath_by_domain ON fastpath (domain, measurement_start_time);
 CREATE INDEX fastpath_by_network ON fastpath (probe_asn, measurement_start_time);
 CREATE INDEX fastpath_by_country ON fastpath (probe_cc, measurement_start_time);
-CREATE INDEX fastpath_by_test ON fastpath (test_name, measurement_start_time);
+-- Nearly all measurements are of the other test.
+CREATE INDEX fastpath_by_test ON fastpath (test_name, measurement_start_time) WHERE test_name <> 'web_connectivity';
 
 -- Where the body of each row is; where that is not known, s3path and what follows is empty. Its key is what makes
 -- measurement_uid unique over the partitions of fastpath, and says in which of them a row is.
@@ -257,6 +258,8 @@ CREATE TABLE rollup_country_network (
     PRIMARY KEY (probe_cc, day, test_name, probe_asn)
 );
 
+CREATE INDEX rollup_country_network_by_network ON rollup_country_network (probe_asn, day);
+
 CREATE TABLE rollup_country_domain (
     probe_cc             text COLLATE "C" NOT NULL,
     day                  timestamp NOT NULL,
@@ -271,33 +274,7 @@ CREATE TABLE rollup_country_domain (
     PRIMARY KEY (probe_cc, day, test_name, domain)
 );
 
-CREATE TABLE rollup_network (
-    probe_asn            bigint NOT NULL,
-    day                  timestamp NOT NULL,
-    test_name            text COLLATE "C" NOT NULL,
-    probe_cc             text COLLATE "C" NOT NULL,
-    measurement_count    bigint NOT NULL,
-    failure_count        bigint NOT NULL,
-    confirmed_count      bigint NOT NULL,
-    anomaly_count        bigint NOT NULL,
-    confirmed_flag_count bigint NOT NULL,
-    anomaly_flag_count   bigint NOT NULL,
-    PRIMARY KEY (probe_asn, day, test_name, probe_cc)
-);
-
-CREATE TABLE rollup_domain (
-    domain               text COLLATE "C" NOT NULL,
-    day                  timestamp NOT NULL,
-    test_name            text COLLATE "C" NOT NULL,
-    probe_cc             text COLLATE "C" NOT NULL,
-    measurement_count    bigint NOT NULL,
-    failure_count        bigint NOT NULL,
-    confirmed_count      bigint NOT NULL,
-    anomaly_count        bigint NOT NULL,
-    confirmed_flag_count bigint NOT NULL,
-    anomaly_flag_count   bigint NOT NULL,
-    PRIMARY KEY (domain, day, test_name, probe_cc)
-);
+CREATE INDEX rollup_country_domain_by_domain ON rollup_country_domain (domain, day);
 
 CREATE TABLE rollup_category (
     category_code        text COLLATE "C" NOT NULL,

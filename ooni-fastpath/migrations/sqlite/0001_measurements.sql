@@ -47,7 +47,8 @@ CREATE INDEX fastpath_by_input ON fastpath (input, measurement_start_time);
 CREATE INDEX fastpath_by_domain ON fastpath (domain, measurement_start_time);
 CREATE INDEX fastpath_by_network ON fastpath (probe_asn, measurement_start_time);
 CREATE INDEX fastpath_by_country ON fastpath (probe_cc, measurement_start_time);
-CREATE INDEX fastpath_by_test ON fastpath (test_name, measurement_start_time);
+-- Nearly all measurements are of the other test.
+CREATE INDEX fastpath_by_test ON fastpath (test_name, measurement_start_time) WHERE test_name <> 'web_connectivity';
 
 CREATE TABLE jsonl (
     report_id       TEXT NOT NULL,
@@ -237,6 +238,8 @@ CREATE TABLE rollup_country_network (
     PRIMARY KEY (probe_cc, day, test_name, probe_asn)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX rollup_country_network_by_network ON rollup_country_network (probe_asn, day);
+
 CREATE TABLE rollup_country_domain (
     probe_cc             TEXT NOT NULL,
     day                  INTEGER NOT NULL,
@@ -251,33 +254,7 @@ CREATE TABLE rollup_country_domain (
     PRIMARY KEY (probe_cc, day, test_name, domain)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE rollup_network (
-    probe_asn            INTEGER NOT NULL,
-    day                  INTEGER NOT NULL,
-    test_name            TEXT NOT NULL,
-    probe_cc             TEXT NOT NULL,
-    measurement_count    INTEGER NOT NULL,
-    failure_count        INTEGER NOT NULL,
-    confirmed_count      INTEGER NOT NULL,
-    anomaly_count        INTEGER NOT NULL,
-    confirmed_flag_count INTEGER NOT NULL,
-    anomaly_flag_count   INTEGER NOT NULL,
-    PRIMARY KEY (probe_asn, day, test_name, probe_cc)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE rollup_domain (
-    domain               TEXT NOT NULL,
-    day                  INTEGER NOT NULL,
-    test_name            TEXT NOT NULL,
-    probe_cc             TEXT NOT NULL,
-    measurement_count    INTEGER NOT NULL,
-    failure_count        INTEGER NOT NULL,
-    confirmed_count      INTEGER NOT NULL,
-    anomaly_count        INTEGER NOT NULL,
-    confirmed_flag_count INTEGER NOT NULL,
-    anomaly_flag_count   INTEGER NOT NULL,
-    PRIMARY KEY (domain, day, test_name, probe_cc)
-) STRICT, WITHOUT ROWID;
+CREATE INDEX rollup_country_domain_by_domain ON rollup_country_domain (domain, day);
 
 CREATE TABLE rollup_category (
     category_code        TEXT NOT NULL,

@@ -41,6 +41,13 @@ pub struct Filter {
     pub only_known_asn: bool,
 }
 
+impl Filter {
+    /// Whether it is about some tests, and not about that of which nearly all measurements are.
+    pub(super) fn is_of_rare_tests(&self) -> bool {
+        !self.test_names.is_empty() && self.test_names.iter().all(|name| name != "web_connectivity")
+    }
+}
+
 /// A category of test lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Category {

@@ -18,6 +18,7 @@ use self::change::{Change, DropMonth, Lists, Rebuild, Removal};
 use self::connect::Connect;
 use super::rollup::Rollup;
 use super::sql::{Dialect, Statement};
+use super::tally::Tally;
 use super::tls::with_causes;
 use super::url::without_password;
 use super::{Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, StoreError, Written};
@@ -146,9 +147,10 @@ impl Postgres {
         let transaction = client.transaction().await?;
         transaction.execute(schema::LOCK, &[]).await?;
         let id: String = transaction.query_one("SELECT pg_current_xact_id()::text", &[]).await?.try_get(0)?;
-        let outcome = change.make(&transaction).await?;
+        let mut tally = Tally::default();
+        let outcome = change.make(&transaction, &mut tally).await?;
         reach(Failpoint::RowsWritten);
-        rollups::follow(&transaction).await?;
+        rollups::follow(&transaction, tally).await?;
         reach(Failpoint::Committing);
         match transaction.commit().await.map_err(Trouble::from) {
             Ok(()) => {}
@@ -208,6 +210,10 @@ impl Drop for Running {
 }
 
 impl Trouble {
+    fn foreign() -> Trouble {
+        Trouble::Schema(super::foreign().message)
+    }
+
     /// Whether the connection is gone, or the server told to try again.
     fn is_lost(&self) -> bool {
         let (Trouble::Database(error) | Trouble::Pool(PoolError::Backend(error))) = self else { return false };
@@ -267,9 +273,7 @@ impl MeasurementStore for Postgres {
             let cells = statement.columns.iter().enumerate();
             cells.map(|(column, &kind)| value::read(row, column, kind)).collect::<Result<Vec<_>, _>>()
         };
-        let foreign =
-            |_| Trouble::Schema("holds what no measurement has: it was changed by another program".to_owned());
-        rows.iter().map(|row| cells(row).map_err(|error| foreign(error).of(&self.url))).collect()
+        rows.iter().map(|row| cells(row).map_err(|_| Trouble::foreign().of(&self.url))).collect()
     }
 
     async fn write<R: Incoming + 'static>(
@@ -304,7 +308,7 @@ impl MeasurementStore for Postgres {
         let statement = Statement { sql, parameters: Vec::new(), columns: vec![crate::cell::Type::OptionalUInt64] };
         match self.query(statement, super::TIME_LIMIT).await?.into_iter().flatten().next() {
             Some(Cell::Int(bytes)) => Ok(bytes),
-            _ => Err(super::foreign().of(&without_password(&self.url))),
+            _ => Err(Trouble::foreign().of(&self.url)),
         }
     }
 }

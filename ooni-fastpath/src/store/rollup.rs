@@ -109,6 +109,8 @@ pub struct Rollup {
     pub name: &'static str,
     /// Its key, in this order: a query is fast that says the first ones.
     pub key: &'static [Dimension],
+    /// The first dimensions of another order, in which cells are found by an index too.
+    pub index: Option<[Dimension; 2]>,
 }
 
 /// The counts of a rollup: columns beside its key, and what each counts of a row's flags.
@@ -122,10 +124,13 @@ pub const COUNTS: [&str; 6] = [
 ];
 
 /// All rollups.
-pub const ROLLUPS: [Rollup; 13] = {
+pub const ROLLUPS: [Rollup; 11] = {
     use Dimension::*;
     const fn rollup(name: &'static str, key: &'static [Dimension]) -> Rollup {
-        Rollup { name, key }
+        Rollup { name, key, index: None }
+    }
+    const fn indexed(name: &'static str, key: &'static [Dimension], index: [Dimension; 2]) -> Rollup {
+        Rollup { name, key, index: Some(index) }
     }
     [
         // Charts of the world, and its totals.
@@ -137,11 +142,10 @@ pub const ROLLUPS: [Rollup; 13] = {
         rollup("test_domain", &[TestName, Domain]),
         // A country.
         rollup("country", &[ProbeCc, Day, TestName, BlockingType]),
-        rollup("country_network", &[ProbeCc, Day, TestName, ProbeAsn]),
-        rollup("country_domain", &[ProbeCc, Day, TestName, Domain]),
-        // A network, a domain, a category.
-        rollup("network", &[ProbeAsn, Day, TestName, ProbeCc]),
-        rollup("domain", &[Domain, Day, TestName, ProbeCc]),
+        // Its networks and its domains, or one of them by country.
+        indexed("country_network", &[ProbeCc, Day, TestName, ProbeAsn], [ProbeAsn, Day]),
+        indexed("country_domain", &[ProbeCc, Day, TestName, Domain], [Domain, Day]),
+        // A category.
         rollup("category", &[CategoryCode, ListCc, Day, TestName, ProbeCc]),
         // What probes are asked to measure next (API spec §14.5).
         rollup("week_input", &[TestName, ProbeCc, Week, Input]),
@@ -192,16 +196,22 @@ impl Rollup {
     }
 
     /// About how many cells are read, when so many values of each dimension are asked for: as many as share the values of
-    /// the first dimensions of the key.
+    /// the first dimensions of the key, or of the index.
     pub(super) fn cost(&self, asked: impl Fn(Dimension) -> Option<f64>) -> f64 {
-        let mut cost = self.cells();
-        for &dimension in self.key {
-            let Some(values) = asked(dimension) else { break };
-            cost *= (values / dimension.cardinality()).min(1.0);
-            if dimension.is_time() {
-                break; // a range: what comes behind it in the key is read and left out
+        let share = |order: &[Dimension]| {
+            let mut share = 1.0;
+            for &dimension in order {
+                let Some(values) = asked(dimension) else { break };
+                share *= (values / dimension.cardinality()).min(1.0);
+                if dimension.is_time() {
+                    break; // a range: what comes behind it is read and left out
+                }
             }
-        }
-        cost
+            share
+        };
+        // What an index finds is scattered.
+        const SCATTERED: f64 = 4.0;
+        let by_index = self.index.map_or(1.0, |index| SCATTERED * share(&index));
+        self.cells() * share(self.key).min(by_index)
     }
 }

@@ -9,7 +9,10 @@ mod rows;
 
 pub use self::dialect::Dialect;
 
-pub(super) use self::counts::{aggregation, cells, cells_by_day, count, delta, differences, span, state};
+pub(super) use self::counts::{
+    add_cell, add_cells, aggregation, cells, cells_by_day, count, delete_empty_cell, differences, span, state,
+    subtract_window,
+};
 pub(super) use self::measurements::{measurement, measurements, refusal, refusals, removal, removals};
 pub(super) use self::rows::{
     TABLES, body_place, categories, inputs, list, listed, listed_url, noted, page, place, report, slice, test_lists,
@@ -120,6 +123,10 @@ impl Builder {
         self.any_text("f.probe_cc", &filter.probe_ccs);
         self.any("f.probe_asn", filter.probe_asns.iter().map(|&asn| Parameter::Int(i64::from(asn))));
         self.any_text("f.test_name", &filter.test_names);
+        if filter.is_of_rare_tests() {
+            // Said once more, as an index has it.
+            self.and().push("f.test_name <> 'web_connectivity'");
+        }
         self.any_text("f.software_version", &filter.software_versions);
         self.any_text("f.test_version", &filter.test_versions);
         self.any_text("f.engine_version", &filter.engine_versions);

@@ -14,6 +14,7 @@ use self::statements::Statements;
 use self::threads::{Reads, Writes};
 use super::rollup::Rollup;
 use super::sql::{Dialect, Statement};
+use super::tally::Tally;
 use super::{
     Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, Refusal, StoreError, Written, batch, month_after,
 };
@@ -63,7 +64,7 @@ impl Default for Options {
 }
 
 /// Memory for pages of the database, KiB.
-const CACHE_KIB: i64 = 64 << 10;
+const CACHE_KIB: i64 = 384 << 10;
 
 /// Statements that a connection keeps prepared: some for each rollup.
 const STATEMENTS: usize = 64;
@@ -95,7 +96,6 @@ impl Sqlite {
         schema::check(&connection).map_err(|trouble| at.trouble(trouble))?;
         at.prepare(&connection).map_err(|error| at.error(&error))?;
         schema::migrate(&mut connection).map_err(|trouble| at.trouble(trouble))?;
-        rollups::note(&connection).map_err(|error| at.error(&error))?;
         let reads = Reads::start(|| at.connect(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
         Ok(Sqlite { reads, writes: Some(Writes::start(connection)), at })
     }
@@ -115,16 +115,17 @@ impl Sqlite {
     /// Writes something in one transaction, after which the rollups have followed.
     async fn transact<T: Send + 'static>(
         &self,
-        write: impl FnOnce(&Transaction<'_>, Options) -> rusqlite::Result<T> + Send + 'static,
+        write: impl FnOnce(&Transaction<'_>, &mut Tally) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let writes = self.writes.as_ref().ok_or_else(|| StoreError::new(Kind::Other, "it was opened to read from"));
         let at = self.at.clone();
         let job = move |connection: &mut Connection| {
             let transact = |connection: &mut Connection| {
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                let result = write(&transaction, at.options)?;
+                let mut tally = Tally::default();
+                let result = write(&transaction, &mut tally)?;
                 reach(Failpoint::RowsWritten);
-                rollups::follow(&transaction)?;
+                rollups::follow(&transaction, tally)?;
                 reach(Failpoint::Committing);
                 transaction.commit()?;
                 reach(Failpoint::Committed);
@@ -222,13 +223,14 @@ impl MeasurementStore for Sqlite {
             return Ok(Written::default());
         }
         let replace = on_existing == OnExisting::Replace;
-        self.transact(move |transaction, options| write_all(transaction, &rows, replace, options)).await
+        let longest_row = self.at.options.longest_row;
+        self.transact(move |transaction, tally| write_all(transaction, &rows, replace, longest_row, tally)).await
     }
 
     async fn remove(&self, uid: &str, reason: &str) -> Result<bool, StoreError> {
         let (uid, reason) = (uid.to_owned(), reason.to_owned());
-        let remove = move |transaction: &Transaction<'_>, _| {
-            let was_there = statements::delete(transaction, &uid)?;
+        let remove = move |transaction: &Transaction<'_>, tally: &mut Tally| {
+            let was_there = statements::delete(transaction, &uid, tally)?;
             reach(Failpoint::RowDeleted);
             let was_refused = statements::accept(transaction, &uid)?;
             statements::note_removal(transaction, &uid, &reason, &value::timestamp(SystemTime::now()))?;
@@ -238,16 +240,18 @@ impl MeasurementStore for Sqlite {
     }
 
     async fn drop_month(&self, month: DateTime) -> Result<u64, StoreError> {
-        let next = month_after(month);
-        let drop = move |transaction: &Transaction<'_>, _| {
-            let rows = statements::drop_window(transaction, month.timestamp(), next.timestamp())?;
+        let (from, to) = (month.timestamp(), month_after(month).timestamp());
+        let drop = move |transaction: &Transaction<'_>, _: &mut Tally| {
+            // A month can be too much to be tallied.
+            rollups::subtract_window(transaction, from, to)?;
+            let rows = statements::drop_window(transaction, from, to)?;
             Ok(rows as u64)
         };
         self.transact(drop).await
     }
 
     async fn replace_test_lists(&self, lists: Vec<ListedUrl>) -> Result<(), StoreError> {
-        let replace = move |transaction: &Transaction<'_>, _| {
+        let replace = move |transaction: &Transaction<'_>, _: &mut Tally| {
             statements::replace_lists(transaction, &lists)?;
             reach(Failpoint::ListsReplaced);
             let of_lists = super::rollup::ROLLUPS.iter().filter(|rollup| rollup.is_of_lists());
@@ -288,7 +292,8 @@ fn write_all<R: Incoming>(
     transaction: &Transaction<'_>,
     rows: &[R],
     replace: bool,
-    options: Options,
+    longest_row: usize,
+    tally: &mut Tally,
 ) -> rusqlite::Result<Written> {
     let mut statements = Statements::new(transaction, value::timestamp(SystemTime::now()))?;
     let any_removed = statements::any_removed(transaction)?;
@@ -301,7 +306,7 @@ fn write_all<R: Incoming>(
         }
         let openvpn = new.openvpn();
         let fitting = new.cells().and_then(|cells| {
-            batch::fits(&cells, openvpn.as_ref().ok().and_then(Option::as_ref), options.longest_row)?;
+            batch::fits(&cells, openvpn.as_ref().ok().and_then(Option::as_ref), longest_row)?;
             Ok(cells)
         });
         let cells = match fitting {
@@ -317,7 +322,7 @@ fn write_all<R: Incoming>(
             written.inserted += 1;
             true
         } else if replace {
-            statements.delete(new.uid())?;
+            statements.delete(new.uid(), tally)?;
             reach(Failpoint::RowDeleted);
             statements.insert(&cells, new)?;
             written.replaced += 1;
@@ -326,6 +331,9 @@ fn write_all<R: Incoming>(
             written.already += 1;
             false
         };
+        if here {
+            tally.come(&cells);
+        }
         if let Some(body) = new.body().filter(|_| here) {
             statements.insert_body(&cells, body)?;
         }

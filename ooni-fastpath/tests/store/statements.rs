@@ -8,12 +8,15 @@ use crate::server::OnClickhouse;
 use crate::support::{Engine, Fields, Open, SOUND, measured, new, open, uids};
 use ooni_core::time::DateTime;
 use ooni_fastpath::failpoint::Failpoint;
-use ooni_fastpath::store::rollup::Rollup;
+use ooni_fastpath::store::rollup::{ROLLUPS, Rollup};
 use ooni_fastpath::store::{MeasurementStore, NewRow, OnExisting};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 
 const SIGKILL: Option<i32> = Some(9);
+
+/// The lease, three for each rollup, what was noted, the lease.
+const SETTLE: u32 = 1 + 3 * ROLLUPS.len() as u32 + 2;
 
 /// Changes, how many statements each sends, and which of them it is killed before.
 const CHANGES: [(&str, u32, &[u32]); 6] = [
@@ -22,8 +25,7 @@ const CHANGES: [(&str, u32, &[u32]); 6] = [
     ("remove", 6, &[1, 2, 3, 4, 5, 6]),
     ("drop", 5, &[1, 2, 3, 4, 5]),
     ("lists", 7, &[1, 2, 3, 4, 5, 6, 7]),
-    // The lease, three for each rollup, what was noted, the lease.
-    ("settle", 1 + 3 * 13 + 2, &[1, 2, 3, 4, 5, 21, 40, 41, 42]),
+    ("settle", SETTLE, &[1, 2, 3, 4, 5, SETTLE / 2, SETTLE - 2, SETTLE - 1, SETTLE]),
 ];
 
 /// Rows of the `number`th time: one of openvpn, one that is refused, some others.

@@ -1,16 +1,17 @@
 //! [`Batch`]: rows come by binary COPY into tables of the connection, and from there into all others at once.
 
-use super::change::{Change, TOUCHED};
-use super::{partition, value};
+use super::change::{Change, returning, went};
+use super::{Trouble, partition, value};
 use crate::cell::{Cell, FASTPATH};
 use crate::failpoint::{Failpoint, reach};
 use crate::store::batch::{self, Decided, Taken};
 use crate::store::sql::Parameter;
+use crate::store::tally::Tally;
 use crate::store::{Incoming, Provenance, Written};
 use ooni_core::row::Refused;
 use postgres_types::ToSql;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
@@ -40,7 +41,8 @@ const REPLACED: [&str; 2] = [
     "DELETE FROM jsonl AS j USING incoming AS i WHERE j.measurement_uid = i.measurement_uid",
 ];
 
-const KEPT: &str = "DELETE FROM incoming AS i USING jsonl AS j WHERE i.measurement_uid = j.measurement_uid";
+const KEPT: &str = "
+    DELETE FROM incoming AS i USING jsonl AS j WHERE i.measurement_uid = j.measurement_uid RETURNING j.measurement_uid";
 
 const BODIES: &str = "
     INSERT INTO jsonl (report_id, input, s3path, linenum, measurement_uid, date, source, measurement_start_time, update_time)
@@ -66,13 +68,16 @@ const REFUSE: &str = "
 impl<R: Incoming> Change for Batch<R> {
     type Outcome = Written;
 
-    async fn make(&self, transaction: &Transaction<'_>) -> Result<Written, Error> {
+    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<Written, Trouble> {
         let removed = self.removed(transaction).await?;
         let decided = batch::decide(&self.rows, self.replace, &removed, fits);
         self.copy(transaction, &decided).await?;
-        let there = match self.replace {
-            true => replace(transaction).await?,
-            false => transaction.execute(KEPT, &[]).await?,
+        let (there, kept) = match self.replace {
+            true => (replace(transaction, tally).await?, HashSet::new()),
+            false => {
+                let kept = kept(transaction).await?;
+                (kept.len() as u64, kept)
+            }
         };
         let columns = format!("{}, {BESIDE}", columns());
         transaction.execute(BODIES, &[]).await?;
@@ -82,8 +87,9 @@ impl<R: Incoming> Change for Batch<R> {
         if !decided.openvpn().is_empty() {
             transaction.execute(OPENVPN, &[]).await?;
         }
-        let note = format!("INSERT INTO touched SELECT {TOUCHED}, 1 FROM incoming");
-        transaction.execute(&note, &[]).await?;
+        for taken in decided.taken.iter().filter(|taken| !kept.contains(self.rows[taken.index].uid())) {
+            tally.come(&taken.cells);
+        }
         self.set_aside(transaction, &decided).await?;
         Ok(decided.written(there, self.replace))
     }
@@ -173,22 +179,27 @@ impl<R: Incoming> Batch<R> {
 }
 
 /// Takes out the rows whose place others are going to take; how many there were.
-async fn replace(transaction: &Transaction<'_>) -> Result<u64, Error> {
-    let note = format!(
-        "WITH gone AS (
-            DELETE FROM fastpath AS f USING incoming AS i, jsonl AS j
-            WHERE j.measurement_uid = i.measurement_uid AND f.measurement_uid = j.measurement_uid
-                AND f.measurement_start_time = j.measurement_start_time
-            RETURNING f.*)
-         INSERT INTO touched SELECT {TOUCHED}, -1 FROM gone"
+async fn replace(transaction: &Transaction<'_>, tally: &mut Tally) -> Result<u64, Trouble> {
+    let delete = format!(
+        "DELETE FROM fastpath AS f USING incoming AS i, jsonl AS j
+         WHERE j.measurement_uid = i.measurement_uid AND f.measurement_uid = j.measurement_uid
+            AND f.measurement_start_time = j.measurement_start_time
+         RETURNING {}",
+        returning()
     );
-    transaction.execute(&note, &[]).await?;
+    went(&transaction.query(&delete, &[]).await?, tally)?;
     reach(Failpoint::RowDeleted);
     let mut there = 0;
     for statement in REPLACED {
         there = transaction.execute(statement, &[]).await?;
     }
     Ok(there)
+}
+
+/// Forgets the rows that are there already; their uids.
+async fn kept(transaction: &Transaction<'_>) -> Result<HashSet<String>, Error> {
+    let rows = transaction.query(KEPT, &[]).await?;
+    rows.into_iter().map(|row| Ok(value::decoded(row.try_get(0)?))).collect()
 }
 
 /// Begins to send rows to a table.

@@ -1,22 +1,28 @@
 //! [`Change`]: what can be done to a store but writing a batch.
 
-use super::{partition, rollups};
+use super::{Trouble, partition, rollups, value};
+use crate::cell::Cell;
 use crate::failpoint::{Failpoint, reach};
 use crate::store::rollup::{ROLLUPS, Rollup};
 use crate::store::sql::Parameter;
+use crate::store::tally::{COLUMNS, Tally};
 use crate::store::{ListedUrl, month_after};
 use ooni_core::time::DateTime;
 use std::future::Future;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::{Error, Transaction};
+use tokio_postgres::{Row, Transaction};
 
 /// Something that is done in one transaction. It may be done again when that was not committed.
 pub(super) trait Change: Sync {
     /// What it tells.
     type Outcome: Send;
 
-    /// Does it, and notes in `touched` what came and went.
-    fn make(&self, transaction: &Transaction<'_>) -> impl Future<Output = Result<Self::Outcome, Error>> + Send;
+    /// Does it, and tallies what came and went.
+    fn make(
+        &self,
+        transaction: &Transaction<'_>,
+        tally: &mut Tally,
+    ) -> impl Future<Output = Result<Self::Outcome, Trouble>> + Send;
 }
 
 /// Tables of a connection that writes, which are empty between its transactions.
@@ -25,15 +31,24 @@ pub(super) const STAGING: &str = "
         ON COMMIT DELETE ROWS;
     ALTER TABLE incoming DROP COLUMN update_time;
     CREATE TEMP TABLE incoming_openvpn (LIKE obs_openvpn) ON COMMIT DELETE ROWS;
-    ALTER TABLE incoming_openvpn DROP COLUMN update_time;
-    CREATE TEMP TABLE touched ON COMMIT DELETE ROWS AS
-        SELECT measurement_start_time, test_name, probe_cc, probe_asn, domain, input, blocking_type, msm_failure, confirmed,
-            anomaly, 1 AS sign
-        FROM fastpath WHERE false;";
+    ALTER TABLE incoming_openvpn DROP COLUMN update_time;";
 
-/// What [`STAGING`] notes of a row, in the same order.
-pub(super) const TOUCHED: &str = "measurement_start_time, test_name, probe_cc, probe_asn, domain, input, blocking_type, \
-    msm_failure, confirmed, anomaly";
+/// Reads rows that a statement took out, whose columns are those of the tally.
+pub(super) fn went(rows: &[Row], tally: &mut Tally) -> Result<(), Trouble> {
+    for row in rows {
+        let mut cells = [const { Cell::Null }; COLUMNS.len()];
+        for (place, (cell, (_, kind))) in cells.iter_mut().zip(COLUMNS).enumerate() {
+            *cell = value::read(row, place, kind).map_err(|_| Trouble::foreign())?;
+        }
+        tally.go(&cells);
+    }
+    Ok(())
+}
+
+/// What a statement that takes rows out, called `f`, returns.
+pub(super) fn returning() -> String {
+    COLUMNS.map(|(name, _)| format!("f.{name}")).join(", ")
+}
 
 /// Takes a measurement out for good.
 pub(super) struct Removal<'a> {
@@ -44,18 +59,18 @@ pub(super) struct Removal<'a> {
 impl Change for Removal<'_> {
     type Outcome = bool;
 
-    async fn make(&self, transaction: &Transaction<'_>) -> Result<bool, Error> {
+    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<bool, Trouble> {
         let uid = Parameter::Text(self.uid.to_owned());
         let reason = Parameter::Text(self.reason.to_owned());
-        let note = format!(
-            "WITH gone AS (
-                DELETE FROM fastpath AS f USING jsonl AS j
-                WHERE j.measurement_uid = $1 AND f.measurement_uid = j.measurement_uid
-                    AND f.measurement_start_time = j.measurement_start_time
-                RETURNING f.*)
-             INSERT INTO touched SELECT {TOUCHED}, -1 FROM gone"
+        let delete = format!(
+            "DELETE FROM fastpath AS f USING jsonl AS j
+             WHERE j.measurement_uid = $1 AND f.measurement_uid = j.measurement_uid
+                AND f.measurement_start_time = j.measurement_start_time
+             RETURNING {}",
+            returning()
         );
-        let rows = transaction.execute(&note, &[&uid]).await?;
+        let rows = transaction.query(&delete, &[&uid]).await?;
+        went(&rows, tally)?;
         reach(Failpoint::RowDeleted);
         for table in ["jsonl", "obs_openvpn"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE measurement_uid = $1"), &[&uid]).await?;
@@ -65,7 +80,7 @@ impl Change for Removal<'_> {
         let remove = "INSERT INTO removed (measurement_uid, reason, update_time) VALUES ($1, $2, localtimestamp)
             ON CONFLICT (md5(measurement_uid)) DO UPDATE SET reason = excluded.reason, update_time = excluded.update_time";
         transaction.execute(remove, &[&uid, &reason]).await?;
-        Ok(rows + refusals > 0)
+        Ok(rows.len() as u64 + refusals > 0)
     }
 }
 
@@ -75,17 +90,17 @@ pub(super) struct DropMonth(pub(super) DateTime);
 impl Change for DropMonth {
     type Outcome = u64;
 
-    async fn make(&self, transaction: &Transaction<'_>) -> Result<u64, Error> {
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<u64, Trouble> {
         let window = [Parameter::Time(self.0), Parameter::Time(month_after(self.0))];
         let window = [&window[0] as &(dyn postgres_types::ToSql + Sync), &window[1]];
         let within = "measurement_start_time >= $1 AND measurement_start_time < $2";
-        let note = format!("INSERT INTO touched SELECT {TOUCHED}, -1 FROM fastpath WHERE {within}");
-        let rows = transaction.execute(&note, &window).await?;
+        // A month can be too much to be tallied.
+        rollups::subtract_window(transaction, &window).await?;
         let openvpn = format!(
             "DELETE FROM obs_openvpn WHERE measurement_uid IN (SELECT measurement_uid FROM jsonl WHERE {within})"
         );
         transaction.execute(&openvpn, &window).await?;
-        transaction.execute(&format!("DELETE FROM jsonl WHERE {within}"), &window).await?;
+        let rows = transaction.execute(&format!("DELETE FROM jsonl WHERE {within}"), &window).await?;
         let (year, month, _) = self.0.date();
         match partition::name((year, month)) {
             Some(name) => transaction.batch_execute(&format!("DROP TABLE IF EXISTS {name}")).await?,
@@ -102,7 +117,7 @@ pub(super) struct Lists<'a>(pub(super) &'a [ListedUrl]);
 impl Change for Lists<'_> {
     type Outcome = ();
 
-    async fn make(&self, transaction: &Transaction<'_>) -> Result<(), Error> {
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), Trouble> {
         transaction.batch_execute("DELETE FROM citizenlab").await?;
         let copy = "COPY citizenlab (url, domain, cc, category_code) FROM STDIN BINARY";
         let copy = BinaryCopyInWriter::new(transaction.copy_in(copy).await?, &[postgres_types::Type::TEXT; 4]);
@@ -126,7 +141,7 @@ pub(super) struct Rebuild(pub(super) &'static Rollup);
 impl Change for Rebuild {
     type Outcome = ();
 
-    async fn make(&self, transaction: &Transaction<'_>) -> Result<(), Error> {
-        rollups::rebuild(transaction, self.0).await
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), Trouble> {
+        Ok(rollups::rebuild(transaction, self.0).await?)
     }
 }

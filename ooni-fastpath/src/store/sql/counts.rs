@@ -78,15 +78,14 @@ fn kind(axis: Axis) -> Type {
 
 /// The index of `fastpath` that leaves the fewest rows to look at.
 pub(super) fn index(filter: &Filter) -> &'static str {
-    let Filter { report_id, input, domains, probe_ccs, probe_asns, test_names, .. } = filter;
+    let Filter { report_id, input, domains, probe_ccs, probe_asns, .. } = filter;
     let choices = [
         (report_id.is_some(), "fastpath_by_report"),
         (input.as_ref().is_some_and(|input| !input.is_empty()), "fastpath_by_input"),
         (!domains.is_empty(), "fastpath_by_domain"),
         (!probe_asns.is_empty(), "fastpath_by_network"),
         (!probe_ccs.is_empty(), "fastpath_by_country"),
-        // Nearly all measurements are of this test.
-        (!test_names.is_empty() && test_names.iter().all(|name| name != "web_connectivity"), "fastpath_by_test"),
+        (filter.is_of_rare_tests(), "fastpath_by_test"),
     ];
     choices.into_iter().find_map(|(is_given, index)| is_given.then_some(index)).unwrap_or("fastpath_by_time")
 }
@@ -141,30 +140,40 @@ pub(in crate::store) fn cells(dialect: Dialect, rollup: &Rollup) -> String {
     )
 }
 
-/// Brings a rollup up to date with what was noted in the table `touched`, whose rows have a `sign`: 1 for those that came,
-/// -1 for those that went. The second statement removes cells that are empty then.
-pub(in crate::store) fn delta(dialect: Dialect, rollup: &Rollup) -> [String; 2] {
+/// Adds to the counts of a cell, which is made if it is not there: the values of its key are given, then what is added.
+pub(in crate::store) fn add_cell(rollup: &Rollup) -> String {
+    let places = vec!["?"; rollup.key.len() + COUNTS.len()].join(", ");
+    add_cells(Dialect::Sqlite, rollup, &format!("VALUES ({places})"))
+}
+
+/// Deletes the cell of a key if it counts nothing.
+pub(in crate::store) fn delete_empty_cell(rollup: &Rollup) -> String {
+    let is_it: Vec<String> = rollup.key.iter().map(|part| format!("{} = ?", part.column())).collect();
+    format!("DELETE FROM {} WHERE {} AND measurement_count = 0", rollup.table(), is_it.join(" AND "))
+}
+
+/// Adds cells to those of a rollup: keys and counts as a query tells them.
+pub(in crate::store) fn add_cells(dialect: Dialect, rollup: &Rollup, query: &str) -> String {
     let table = rollup.table();
-    let key = rollup.key_columns();
-    let changed: Vec<String> = counts(dialect, "f.sign").iter().map(|count| format!("{count} <> 0")).collect();
     let added: Vec<String> =
         COUNTS.iter().map(|count| format!("{count} = {table}.{count} + excluded.{count}")).collect();
-    let upsert = format!(
-        "INSERT INTO {table} ({key}, {}) {} HAVING {} ON CONFLICT ({}) DO UPDATE SET {}",
+    format!(
+        "INSERT INTO {table} ({}, {}) {query} ON CONFLICT ({}) DO UPDATE SET {}",
+        rollup.key_columns(),
         COUNTS.join(", "),
-        grouped(dialect, rollup, "touched", "f.sign", "true"),
-        changed.join(" OR "),
         dialect.unique_key(rollup),
         added.join(", ")
-    );
-    let parts: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
-    let lists = if rollup.is_of_lists() { " JOIN citizenlab AS l ON l.url = f.input" } else { "" };
-    let clean = format!(
-        "DELETE FROM {table} WHERE ({key}) IN (SELECT {} FROM touched AS f{lists} WHERE f.sign < 0)
-            AND measurement_count = 0",
-        parts.join(", ")
-    );
-    [upsert, clean]
+    )
+}
+
+/// Takes out of a rollup what rows count that started from one time on to before another. The second statement removes
+/// cells that are empty then.
+pub(in crate::store) fn subtract_window(dialect: Dialect, rollup: &Rollup) -> [String; 2] {
+    let [from, to] = [1, 2].map(|number| dialect.number(number));
+    let rows =
+        format!("(SELECT * FROM fastpath WHERE measurement_start_time >= {from} AND measurement_start_time < {to})");
+    let subtract = add_cells(dialect, rollup, &grouped(dialect, rollup, &rows, "-1", "true"));
+    [subtract, format!("DELETE FROM {} WHERE measurement_count = 0", rollup.table())]
 }
 
 /// Cells that differ between a rollup and the rows, and on which side they are: 1 for the rollup, 2 for the rows.

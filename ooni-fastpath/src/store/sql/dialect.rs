@@ -19,16 +19,22 @@ pub enum Dialect {
 impl Dialect {
     /// The place of the `number`th value, from 1.
     pub(super) fn place(self, number: usize, value: &Parameter) -> String {
+        match (self, value) {
+            (Dialect::Sqlite | Dialect::Postgres, _) => self.number(number),
+            (Dialect::Clickhouse, Parameter::Text(_)) => format!("{{p{number}:String}}"),
+            (Dialect::Clickhouse, Parameter::Int(_)) => format!("{{p{number}:Int64}}"),
+            (Dialect::Clickhouse, Parameter::Link(_)) => format!("{{p{number}:UInt64}}"),
+            // Windows have bounds beyond what a column holds.
+            (Dialect::Clickhouse, Parameter::Time(_)) => format!("{{p{number}:DateTime64(0, 'UTC')}}"),
+        }
+    }
+
+    /// The same of a value whose type the statement tells.
+    pub(super) fn number(self, number: usize) -> String {
         match self {
             Dialect::Sqlite => format!("?{number}"),
             Dialect::Postgres => format!("${number}"),
-            Dialect::Clickhouse => match value {
-                Parameter::Text(_) => format!("{{p{number}:String}}"),
-                Parameter::Int(_) => format!("{{p{number}:Int64}}"),
-                Parameter::Link(_) => format!("{{p{number}:UInt64}}"),
-                // Windows have bounds beyond what a column holds.
-                Parameter::Time(_) => format!("{{p{number}:DateTime64(0, 'UTC')}}"),
-            },
+            Dialect::Clickhouse => format!("{{p{number}:Int64}}"),
         }
     }
 

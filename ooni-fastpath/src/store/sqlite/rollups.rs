@@ -1,44 +1,69 @@
-//! How rollups follow the rows: triggers note what comes to `fastpath` and what goes, and before a transaction ends the
-//! notes are added up. So no statement can change rows and forget the rollups.
+//! How rollups follow the rows, in the transaction that changes them.
 
 use crate::failpoint::{Failpoint, reach};
+use crate::store::ListedUrl;
 use crate::store::rollup::{ROLLUPS, Rollup};
 use crate::store::sql::{self, Dialect};
-use rusqlite::{Connection, Result};
+use crate::store::tally::{Tallied, Tally};
+use rusqlite::{Connection, Result, params_from_iter};
 
-/// Notes are of a connection, and nobody else's.
-const NOTES: &str = "
-    CREATE TEMP TABLE touched (
-        measurement_start_time INTEGER, test_name TEXT, probe_cc TEXT, probe_asn INTEGER, domain TEXT, input TEXT,
-        blocking_type TEXT, msm_failure TEXT, confirmed TEXT, anomaly TEXT, sign INTEGER
-    );
-    CREATE TEMP TRIGGER came AFTER INSERT ON main.fastpath BEGIN
-        INSERT INTO touched VALUES (new.measurement_start_time, new.test_name, new.probe_cc, new.probe_asn, new.domain,
-            new.input, new.blocking_type, new.msm_failure, new.confirmed, new.anomaly, 1);
-    END;
-    CREATE TEMP TRIGGER went AFTER DELETE ON main.fastpath BEGIN
-        INSERT INTO touched VALUES (old.measurement_start_time, old.test_name, old.probe_cc, old.probe_asn, old.domain,
-            old.input, old.blocking_type, old.msm_failure, old.confirmed, old.anomaly, -1);
-    END;";
+const LISTED: &str = "SELECT category_code, cc FROM citizenlab WHERE url = ?";
 
-/// Has changes noted from now on.
-pub(super) fn note(connection: &Connection) -> Result<()> {
-    connection.execute_batch(NOTES)
-}
-
-/// Adds the notes of this transaction to all rollups and forgets them.
-pub(super) fn follow(connection: &Connection) -> Result<()> {
-    let any_went = "SELECT EXISTS (SELECT 1 FROM touched WHERE sign < 0)";
-    let any_went: bool = connection.prepare_cached(any_went)?.query_row([], |row| row.get(0))?;
+/// Brings all rollups up to date with what came and went.
+pub(super) fn follow(connection: &Connection, tally: Tally) -> Result<()> {
+    if tally.is_empty() {
+        return Ok(());
+    }
+    let lists = listed(connection, tally.inputs())?;
+    let tallied = tally.count(&lists);
     for rollup in &ROLLUPS {
-        let [add, clean] = sql::delta(Dialect::Sqlite, rollup);
-        connection.prepare_cached(&add)?.execute([])?;
-        if any_went {
-            connection.prepare_cached(&clean)?.execute([])?;
-        }
+        change(connection, rollup, &tallied)?;
         reach(Failpoint::RollupFollowed);
     }
-    connection.prepare_cached("DELETE FROM touched")?.execute([]).map(drop)
+    Ok(())
+}
+
+/// Where test lists have some inputs.
+fn listed(connection: &Connection, inputs: Vec<String>) -> Result<Vec<ListedUrl>> {
+    let mut statement = connection.prepare_cached(LISTED)?;
+    let mut lists = Vec::new();
+    for url in inputs {
+        let mut rows = statement.query([&url])?;
+        while let Some(row) = rows.next()? {
+            let (category_code, cc) = (row.get(0)?, row.get(1)?);
+            lists.push(ListedUrl { url: url.clone(), domain: String::new(), cc, category_code });
+        }
+    }
+    Ok(lists)
+}
+
+fn change(connection: &Connection, rollup: &Rollup, tallied: &Tallied) -> Result<()> {
+    let mut add = connection.prepare_cached(&sql::add_cell(rollup))?;
+    let mut clean = connection.prepare_cached(&sql::delete_empty_cell(rollup))?;
+    for (key, counts) in tallied.changes(rollup) {
+        for (place, value) in (1..).zip(&key) {
+            add.raw_bind_parameter(place, value)?;
+        }
+        for (place, count) in (key.len() + 1..).zip(counts) {
+            add.raw_bind_parameter(place, count)?;
+        }
+        add.raw_execute()?;
+        if counts[0] < 0 {
+            clean.execute(params_from_iter(&key))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes out of all rollups what the rows count that started from one second on to before another, which are still there.
+pub(super) fn subtract_window(connection: &Connection, from: i64, to: i64) -> Result<()> {
+    for rollup in &ROLLUPS {
+        let [subtract, clean] = sql::subtract_window(Dialect::Sqlite, rollup);
+        connection.prepare_cached(&subtract)?.execute([from, to])?;
+        connection.prepare_cached(&clean)?.execute([])?;
+        reach(Failpoint::RollupFollowed);
+    }
+    Ok(())
 }
 
 /// Makes a rollup anew.

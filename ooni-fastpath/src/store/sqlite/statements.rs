@@ -1,6 +1,9 @@
 //! Statements by which the SQLite store is written.
 
+use super::value;
 use crate::cell::Cell;
+
+use crate::store::tally::{COLUMNS, Tally};
 use crate::store::{BodyPlace, Incoming, ListedUrl, Provenance, Refusal, batch};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, params};
 
@@ -36,11 +39,14 @@ const INSERT_OPENVPN: &str = "
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (measurement_uid) DO NOTHING";
 
-const DELETE: [&str; 3] = [
-    "DELETE FROM fastpath WHERE measurement_uid = ?",
-    "DELETE FROM jsonl WHERE measurement_uid = ?",
-    "DELETE FROM obs_openvpn WHERE measurement_uid = ?",
-];
+/// Takes out a row and tells the columns of it that rollups know of, in the order of the [`Tally`].
+const DELETE_ROW: &str = "
+    DELETE FROM fastpath WHERE measurement_uid = ?
+    RETURNING measurement_start_time, probe_asn, test_name, probe_cc, domain, input, blocking_type, msm_failure, confirmed,
+        anomaly";
+
+const DELETE: [&str; 2] =
+    ["DELETE FROM jsonl WHERE measurement_uid = ?", "DELETE FROM obs_openvpn WHERE measurement_uid = ?"];
 
 const REFUSE: &str = "
     INSERT INTO refused (measurement_uid, column_name, message, row_json, s3path, linenum, date, source, update_time)
@@ -109,8 +115,8 @@ impl<'c> Statements<'c> {
     }
 
     /// Deletes a measurement from all tables but `refused`. False when it had no row.
-    pub(super) fn delete(&mut self, uid: &str) -> Result<bool> {
-        delete(self.connection, uid)
+    pub(super) fn delete(&mut self, uid: &str, tally: &mut Tally) -> Result<bool> {
+        delete(self.connection, uid, tally)
     }
 
     /// Notes a refusal; an earlier one of the same uid stays, unless it is to be replaced.
@@ -141,11 +147,21 @@ impl<'c> Statements<'c> {
 }
 
 /// Deletes a measurement from all tables but `refused`. False when it had no row.
-pub(super) fn delete(connection: &Connection, uid: &str) -> Result<bool> {
+pub(super) fn delete(connection: &Connection, uid: &str, tally: &mut Tally) -> Result<bool> {
+    let mut delete_row = connection.prepare_cached(DELETE_ROW)?;
+    let mut rows = delete_row.query([uid])?;
     let mut had_row = false;
-    for (number, statement) in DELETE.iter().enumerate() {
-        let rows = connection.prepare_cached(statement)?.execute([uid])?;
-        had_row |= number == 0 && rows > 0;
+    // To the end, or it is not done.
+    while let Some(row) = rows.next()? {
+        let mut cells = [const { Cell::Null }; COLUMNS.len()];
+        for (place, (cell, (_, kind))) in cells.iter_mut().zip(COLUMNS).enumerate() {
+            *cell = value::read(row.get_ref(place)?, kind)?;
+        }
+        tally.go(&cells);
+        had_row = true;
+    }
+    for statement in DELETE {
+        connection.prepare_cached(statement)?.execute([uid])?;
     }
     Ok(had_row)
 }
