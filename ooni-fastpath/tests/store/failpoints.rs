@@ -124,7 +124,8 @@ pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
     let copied = BENCH.rows.url();
     // Those that were refused before, then the others.
     let copies = ENDS.map(|(step, times)| (step, if step == Failpoint::RollupFollowed { times } else { 2 * times }));
-    let writings: [(Beginning, &[&str], Vec<(Failpoint, u32)>); 7] = [
+    type Written<'a> = (Beginning, &'a [&'a str], Vec<(Failpoint, u32)>);
+    let writings: [Written<'_>; 7] = [
         (Empty, &["rerun"], of_many(&[])),
         (Rows, &["rerun", "--update"], of_many(&[(Failpoint::RowDeleted, 4)])),
         (Rows, &["store", "remove", uid, "--reason", "asked for"], of_one(&[(Failpoint::RowDeleted, 1)])),
