@@ -40,7 +40,7 @@ CREATE TABLE fastpath (
     fingerprints_sha256    text COLLATE "C" NOT NULL,
     -- Of the body as it was read.
     body_sha256            text COLLATE "C" NOT NULL,
-    update_time            timestamp(3) NOT NULL,
+    update_time            timestamp(3) NOT NULL DEFAULT localtimestamp,
     PRIMARY KEY (measurement_uid, measurement_start_time)
 ) PARTITION BY RANGE (measurement_start_time);
 
@@ -73,7 +73,7 @@ CREATE TABLE jsonl (
     -- The key of the can.
     source          text COLLATE "C" NOT NULL,
     measurement_start_time timestamp NOT NULL,
-    update_time     timestamp(3) NOT NULL
+    update_time     timestamp(3) NOT NULL DEFAULT localtimestamp
 );
 
 -- A month is dropped by it.
@@ -110,7 +110,7 @@ CREATE TABLE obs_openvpn (
     test_runtime                  real NOT NULL,
     test_start_time               timestamp NOT NULL,
     transport                     text COLLATE "C" NOT NULL,
-    update_time                   timestamp(3) NOT NULL
+    update_time                   timestamp(3) NOT NULL DEFAULT localtimestamp
 );
 
 -- Measurements without a row because a column does not take what they have.
@@ -124,7 +124,7 @@ CREATE TABLE refused (
     linenum         bigint NOT NULL,
     date            text COLLATE "C" NOT NULL,
     source          text COLLATE "C" NOT NULL,
-    update_time     timestamp(3) NOT NULL
+    update_time     timestamp(3) NOT NULL DEFAULT localtimestamp
 );
 
 -- A uid that is refused for its length is refused once, too.
@@ -134,7 +134,7 @@ CREATE UNIQUE INDEX refused_by_uid ON refused (md5(measurement_uid));
 CREATE TABLE removed (
     measurement_uid text COLLATE "C" NOT NULL,
     reason          text COLLATE "C" NOT NULL,
-    update_time     timestamp(3) NOT NULL
+    update_time     timestamp(3) NOT NULL DEFAULT localtimestamp
 );
 
 CREATE UNIQUE INDEX removed_by_uid ON removed (md5(measurement_uid));

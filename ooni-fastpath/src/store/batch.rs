@@ -18,6 +18,13 @@ pub(super) struct Taken<'r> {
     pub(super) openvpn: Option<[Cell<'r>; 30]>,
 }
 
+impl Taken<'_> {
+    /// When the measurement started.
+    pub(super) fn time(&self) -> Option<DateTime> {
+        if let Cell::Time(time) = self.cells[7] { Some(time) } else { None }
+    }
+}
+
 /// A batch, decided.
 #[derive(Default)]
 pub(super) struct Decided<'r> {
@@ -96,17 +103,6 @@ pub(super) fn decide<'r, R: Incoming>(
 }
 
 impl<'r> Decided<'r> {
-    /// Rows of `obs_openvpn`.
-    pub(super) fn openvpn(&self) -> Vec<&[Cell<'r>; 30]> {
-        self.taken.iter().filter_map(|taken| taken.openvpn.as_ref()).collect()
-    }
-
-    /// When the measurements started.
-    pub(super) fn times(&self) -> Vec<DateTime> {
-        let time = |taken: &Taken<'_>| if let Cell::Time(time) = taken.cells[7] { Some(time) } else { None };
-        self.taken.iter().filter_map(time).collect()
-    }
-
     /// What is told, when so many of the uids were there.
     pub(super) fn written(self, there: u64, replace: bool) -> Written {
         let again = there + self.doubles;

@@ -140,11 +140,7 @@ impl Postgres {
     async fn attempt<C: Change>(&self, writer: &mut Option<Client>, change: &C) -> Result<C::Outcome, Trouble> {
         let client = match writer {
             Some(client) if !client.is_closed() => client,
-            _ => {
-                let client = self.connect.connect().await?;
-                client.batch_execute(change::STAGING).await?;
-                writer.insert(client)
-            }
+            _ => writer.insert(self.connect.connect().await?),
         };
         let transaction = client.transaction().await?;
         transaction.execute(schema::LOCK, &[]).await?;

@@ -1,4 +1,5 @@
-//! [`Batch`]: rows come by binary COPY into tables of the connection, and from there into all others at once.
+//! [`Batch`]: which of its rows are there is asked first, as nobody else writes meanwhile; the others come by binary COPY,
+//! straight into their tables.
 
 use super::change::{Change, returning, went};
 use super::{Trouble, partition, value};
@@ -7,9 +8,9 @@ use crate::failpoint::{Failpoint, reach};
 use crate::store::batch::{self, Decided, Taken};
 use crate::store::sql::Parameter;
 use crate::store::tally::Tally;
-use crate::store::{Incoming, Provenance, Written};
+use crate::store::{BodyPlace, Incoming, Provenance, Written};
 use ooni_core::row::Refused;
-use postgres_types::ToSql;
+use ooni_core::time::DateTime;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::pin::{Pin, pin};
@@ -35,23 +36,17 @@ const KEYS: [&str; 5] = ["measurement_uid", "probe_cc", "test_name", "blocking_t
 /// Columns beside those of [`FASTPATH`].
 const BESIDE: &str = "ruleset, fingerprints_sha256, body_sha256";
 
-/// Takes out what is going to be replaced.
+/// Columns of `jsonl`.
+const BODY: &str = "report_id, input, s3path, linenum, measurement_uid, date, source, measurement_start_time";
+
+/// Those of some uids that are there.
+const THERE: &str = "SELECT measurement_uid FROM jsonl WHERE measurement_uid = ANY ($1)";
+
+/// Takes out what is going to be replaced, when the rows themselves are gone.
 const REPLACED: [&str; 2] = [
-    "DELETE FROM obs_openvpn AS o USING incoming AS i WHERE o.measurement_uid = i.measurement_uid",
-    "DELETE FROM jsonl AS j USING incoming AS i WHERE j.measurement_uid = i.measurement_uid",
+    "DELETE FROM obs_openvpn WHERE measurement_uid = ANY ($1)",
+    "DELETE FROM jsonl WHERE measurement_uid = ANY ($1)",
 ];
-
-const KEPT: &str = "
-    DELETE FROM incoming AS i USING jsonl AS j WHERE i.measurement_uid = j.measurement_uid RETURNING j.measurement_uid";
-
-const BODIES: &str = "
-    INSERT INTO jsonl (report_id, input, s3path, linenum, measurement_uid, date, source, measurement_start_time, update_time)
-    SELECT report_id, input, s3path, linenum, measurement_uid, date, source, measurement_start_time, localtimestamp
-    FROM incoming";
-
-const OPENVPN: &str = "
-    INSERT INTO obs_openvpn SELECT o.*, localtimestamp FROM incoming_openvpn AS o
-    JOIN incoming AS i ON i.measurement_uid = o.measurement_uid";
 
 const REMOVED: &str = "
     SELECT r.measurement_uid, r.reason FROM removed AS r
@@ -71,25 +66,18 @@ impl<R: Incoming> Change for Batch<R> {
     async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<Written, Trouble> {
         let removed = self.removed(transaction).await?;
         let decided = batch::decide(&self.rows, self.replace, &removed, fits);
-        self.copy(transaction, &decided).await?;
+        let uids = decided.taken.iter().map(|taken| value::encoded(self.rows[taken.index].uid())).collect();
         let (there, kept) = match self.replace {
-            true => (replace(transaction, tally).await?, HashSet::new()),
+            true => (replace(transaction, uids, tally).await?, HashSet::new()),
             false => {
-                let kept = kept(transaction).await?;
+                let kept = there(transaction, uids).await?;
                 (kept.len() as u64, kept)
             }
         };
-        let columns = format!("{}, {BESIDE}", columns());
-        transaction.execute(BODIES, &[]).await?;
-        let rows =
-            format!("INSERT INTO fastpath ({columns}, update_time) SELECT {columns}, localtimestamp FROM incoming");
-        transaction.execute(&rows, &[]).await?;
-        if !decided.openvpn().is_empty() {
-            transaction.execute(OPENVPN, &[]).await?;
-        }
-        for taken in decided.taken.iter().filter(|taken| !kept.contains(self.rows[taken.index].uid())) {
-            tally.come(&taken.cells);
-        }
+        let coming: Vec<&Taken<'_>> =
+            decided.taken.iter().filter(|taken| !kept.contains(self.rows[taken.index].uid())).collect();
+        self.copy(transaction, &coming).await?;
+        coming.iter().for_each(|taken| tally.come(&taken.cells));
         self.set_aside(transaction, &decided).await?;
         Ok(decided.written(there, self.replace))
     }
@@ -111,43 +99,62 @@ impl<R: Incoming> Batch<R> {
         rows.into_iter().map(pair).collect()
     }
 
-    /// Sends the rows that are taken, and makes their partitions.
-    async fn copy(&self, transaction: &Transaction<'_>, decided: &Decided<'_>) -> Result<(), Error> {
-        partition::make(transaction, &decided.times()).await?;
-        let all = format!("{}, {BESIDE}, s3path, linenum, date, source", columns());
-        let mut copy = pin!(copy(transaction, "incoming", &all).await?);
-        for taken in &decided.taken {
+    /// Sends rows, and makes their partitions.
+    async fn copy(&self, transaction: &Transaction<'_>, coming: &[&Taken<'_>]) -> Result<(), Error> {
+        if coming.is_empty() {
+            return Ok(());
+        }
+        let times: Vec<DateTime> = coming.iter().filter_map(|taken| taken.time()).collect();
+        partition::make(transaction, &times).await?;
+        use postgres_types::Type;
+        const BODY_TYPES: [Type; 8] = {
+            use Type as T;
+            [T::TEXT, T::TEXT, T::TEXT, T::INT8, T::TEXT, T::TEXT, T::TEXT, T::TIMESTAMP]
+        };
+        let mut copy = pin!(copy(transaction, "jsonl", BODY, &BODY_TYPES).await?);
+        for taken in coming {
+            self.send_body(copy.as_mut(), taken).await?;
+        }
+        copy.finish().await?;
+        let types = FASTPATH.iter().map(|(_, kind)| value::column(*kind)).chain([Type::TEXT; 3]).collect::<Vec<_>>();
+        let columns = format!("{}, {BESIDE}", columns());
+        let mut copy = pin!(self::copy(transaction, "fastpath", &columns, &types).await?);
+        for taken in coming {
             self.send(copy.as_mut(), taken).await?;
         }
         copy.finish().await?;
-        let openvpn = decided.openvpn();
-        if !openvpn.is_empty() {
-            let mut copy = pin!(self::copy(transaction, "incoming_openvpn", "*").await?);
-            for cells in openvpn {
-                copy.as_mut().write_raw(cells).await?;
-            }
-            copy.finish().await?;
+        let openvpn: Vec<_> = coming.iter().filter_map(|taken| taken.openvpn.as_ref()).collect();
+        if openvpn.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let types = transaction.prepare("SELECT * FROM obs_openvpn").await?;
+        let types: Vec<_> = types.columns().iter().take(30).collect();
+        let columns = types.iter().map(|column| column.name()).collect::<Vec<_>>().join(", ");
+        let types: Vec<_> = types.iter().map(|column| column.type_().clone()).collect();
+        let mut copy = pin!(self::copy(transaction, "obs_openvpn", &columns, &types).await?);
+        for cells in openvpn {
+            copy.as_mut().write_raw(cells).await?;
+        }
+        copy.finish().await.map(drop)
+    }
+
+    /// Sends where the body of a row is.
+    async fn send_body(&self, copy: Pin<&mut BinaryCopyInWriter>, taken: &Taken<'_>) -> Result<(), Error> {
+        let text = |text| Cell::Text(Cow::Borrowed(text));
+        let [uid, report_id, input, _, _, _, _, time, ..] = &taken.cells;
+        let [s3path, linenum, date, source] = match self.rows[taken.index].body() {
+            Some(BodyPlace { s3path, linenum, date, source }) => {
+                [text(&**s3path), Cell::Int(u64::from(*linenum)), text(&**date), text(&**source)]
+            }
+            None => [text(""), Cell::Int(0), text(""), text("")],
+        };
+        copy.write_raw([report_id, input, &s3path, &linenum, uid, &date, &source, time]).await
     }
 
     async fn send(&self, copy: Pin<&mut BinaryCopyInWriter>, taken: &Taken<'_>) -> Result<(), Error> {
-        let row = &self.rows[taken.index];
-        let Provenance { ruleset, fingerprints_sha256, body_sha256 } = row.provenance();
-        let text = Cell::Text;
-        let beside = [text(ruleset), text(fingerprints_sha256), text(body_sha256)];
-        let body = match row.body() {
-            Some(body) => [
-                text(Cow::Borrowed(&*body.s3path)),
-                Cell::Int(u64::from(body.linenum)),
-                text(Cow::Borrowed(&*body.date)),
-                text(Cow::Borrowed(&*body.source)),
-            ],
-            None => [text(Cow::Borrowed("")), Cell::Int(0), text(Cow::Borrowed("")), text(Cow::Borrowed(""))],
-        };
-        let all: Vec<&(dyn ToSql + Sync)> =
-            taken.cells.iter().chain(&beside).chain(&body).map(|cell| cell as &(dyn ToSql + Sync)).collect();
-        copy.write(&all).await
+        let Provenance { ruleset, fingerprints_sha256, body_sha256 } = self.rows[taken.index].provenance();
+        let beside = [ruleset, fingerprints_sha256, body_sha256].map(Cell::Text);
+        copy.write_raw(taken.cells.iter().chain(&beside).collect::<Vec<_>>()).await
     }
 
     /// Sets aside what is refused; what was refused before and is not any more is forgotten.
@@ -179,36 +186,42 @@ impl<R: Incoming> Batch<R> {
 }
 
 /// Takes out the rows whose place others are going to take; how many there were.
-async fn replace(transaction: &Transaction<'_>, tally: &mut Tally) -> Result<u64, Trouble> {
+async fn replace(
+    transaction: &Transaction<'_>,
+    uids: Vec<Cow<'_, str>>,
+    tally: &mut Tally,
+) -> Result<u64, Trouble> {
     let delete = format!(
-        "DELETE FROM fastpath AS f USING incoming AS i, jsonl AS j
-         WHERE j.measurement_uid = i.measurement_uid AND f.measurement_uid = j.measurement_uid
+        "DELETE FROM fastpath AS f USING jsonl AS j
+         WHERE j.measurement_uid = ANY ($1) AND f.measurement_uid = j.measurement_uid
             AND f.measurement_start_time = j.measurement_start_time
          RETURNING {}",
         returning()
     );
-    went(&transaction.query(&delete, &[]).await?, tally)?;
+    went(&transaction.query(&delete, &[&uids]).await?, tally)?;
     reach(Failpoint::RowDeleted);
     let mut there = 0;
     for statement in REPLACED {
-        there = transaction.execute(statement, &[]).await?;
+        there = transaction.execute(statement, &[&uids]).await?;
     }
     Ok(there)
 }
 
-/// Forgets the rows that are there already; their uids.
-async fn kept(transaction: &Transaction<'_>) -> Result<HashSet<String>, Error> {
-    let rows = transaction.query(KEPT, &[]).await?;
+/// Those of some uids that are there already.
+async fn there(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>) -> Result<HashSet<String>, Error> {
+    let rows = transaction.query(THERE, &[&uids]).await?;
     rows.into_iter().map(|row| Ok(value::decoded(row.try_get(0)?))).collect()
 }
 
 /// Begins to send rows to a table.
-async fn copy(transaction: &Transaction<'_>, table: &str, columns: &str) -> Result<BinaryCopyInWriter, Error> {
-    let types = transaction.prepare(&format!("SELECT {columns} FROM {table}")).await?;
-    let types: Vec<_> = types.columns().iter().map(|column| column.type_().clone()).collect();
-    let columns = if columns == "*" { String::new() } else { format!("({columns})") };
-    let sink = transaction.copy_in(&format!("COPY {table} {columns} FROM STDIN BINARY")).await?;
-    Ok(BinaryCopyInWriter::new(sink, &types))
+async fn copy(
+    transaction: &Transaction<'_>,
+    table: &str,
+    columns: &str,
+    types: &[postgres_types::Type],
+) -> Result<BinaryCopyInWriter, Error> {
+    let sink = transaction.copy_in(&format!("COPY {table} ({columns}) FROM STDIN BINARY")).await?;
+    Ok(BinaryCopyInWriter::new(sink, types))
 }
 
 /// The columns of a row, separated by commas.

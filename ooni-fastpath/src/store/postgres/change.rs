@@ -25,14 +25,6 @@ pub(super) trait Change: Sync {
     ) -> impl Future<Output = Result<Self::Outcome, Trouble>> + Send;
 }
 
-/// Tables of a connection that writes, which are empty between its transactions.
-pub(super) const STAGING: &str = "
-    CREATE TEMP TABLE incoming (LIKE fastpath, s3path text, linenum bigint, date text, source text)
-        ON COMMIT DELETE ROWS;
-    ALTER TABLE incoming DROP COLUMN update_time;
-    CREATE TEMP TABLE incoming_openvpn (LIKE obs_openvpn) ON COMMIT DELETE ROWS;
-    ALTER TABLE incoming_openvpn DROP COLUMN update_time;";
-
 /// Reads rows that a statement took out, whose columns are those of the tally.
 pub(super) fn went(rows: &[Row], tally: &mut Tally) -> Result<(), Trouble> {
     for row in rows {

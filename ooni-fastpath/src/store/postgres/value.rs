@@ -66,6 +66,17 @@ pub(super) fn kind(parameter: &Parameter) -> Type {
     }
 }
 
+/// The type of a column that holds cells of a type.
+pub(super) fn column(kind: Kind) -> Type {
+    match kind {
+        Kind::Text => Type::TEXT,
+        Kind::UInt32 => Type::INT8,
+        Kind::OptionalUInt64 => Type::NUMERIC,
+        Kind::Float32 => Type::FLOAT4,
+        Kind::Time => Type::TIMESTAMP,
+    }
+}
+
 /// The value of a column, which has to be of a type.
 pub(super) fn read(row: &Row, column: usize, kind: Kind) -> Result<Cell<'static>> {
     let has = row.columns().get(column).ok_or("too few columns")?.type_();
