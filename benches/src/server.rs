@@ -1,5 +1,6 @@
 //! Database servers for tests and benches, in temporary directories. They end with the process that started them.
 
+use crate::venv;
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -19,6 +20,24 @@ const POSTGRES: &str = r#"
 
 /// What it says when it can be used.
 const POSTGRES_IS_READY: &str = "database system is ready to accept connections";
+
+/// Starts ClickHouse's engine. `$0` is the port, the others are a Python that has it, and the program.
+const CLICKHOUSE: &str = r#"
+    folder=$(mktemp -d)
+    cd "$folder"
+    HOME=$folder "$1" "$2" "$0" "$folder" &
+    trap "kill $!" TERM INT
+    wait $! || true
+    rm -rf "$folder""#;
+
+/// What it says when it can be used.
+const CLICKHOUSE_IS_READY: &str = "ready for connections";
+
+/// The program, which speaks its protocol.
+const CLICKHOUSE_SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ooni-fastpath/tests/clickhouse/server.py");
+
+/// Its engine, which `OONI_CHDB_PYTHON` may name a Python that has.
+const CHDB: &str = "chdb==4.4.0";
 
 /// A server.
 #[derive(Debug)]
@@ -46,11 +65,26 @@ impl Server {
         format!("postgres://test@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Runs a script, which gets a port and settings, as a user without rights, until it says that it `is_ready`.
+    /// Starts the engine of ClickHouse, behind its protocol.
+    ///
+    /// # Errors
+    /// It cannot be installed, or does not start.
+    pub fn clickhouse() -> Result<Server> {
+        Server::start(CLICKHOUSE, &[&chdb()?, CLICKHOUSE_SERVER], CLICKHOUSE_IS_READY)
+            .context("the engine of ClickHouse does not start: are python3-venv and util-linux installed?")
+    }
+
+    /// The URL of a database on ClickHouse.
+    pub fn clickhouse_url(&self, database: &str) -> String {
+        format!("clickhouse://test@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Runs a script, which gets a port and settings, until it says that it `is_ready`.
     fn start(script: &str, settings: &[&str], is_ready: &'static str) -> Result<Server> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new("setpriv");
-        if Command::new("id").arg("-u").output().context("id")?.stdout == b"0\n" {
+        // PostgreSQL runs as a user without rights alone; who owns a venv may be the only one to read it.
+        if script == POSTGRES && Command::new("id").arg("-u").output().context("id")?.stdout == b"0\n" {
             command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]);
         }
         command.args(["--pdeathsig", "TERM", "sh", "-euc", script]).arg(port.to_string()).args(settings);
@@ -76,5 +110,13 @@ impl Server {
             log.push(line);
         }
         bail!("{}", log.join("\n"))
+    }
+}
+
+/// A Python that has ClickHouse's engine.
+fn chdb() -> Result<String> {
+    match std::env::var("OONI_CHDB_PYTHON") {
+        Ok(python) => Ok(python),
+        Err(_) => Ok(venv::python(CHDB)?.display().to_string()),
     }
 }

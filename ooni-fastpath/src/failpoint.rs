@@ -49,6 +49,8 @@ pub enum Failpoint {
     ListsReplaced,
     /// A rollup is empty.
     RollupEmptied,
+    /// A statement that changes something is about to be sent to an engine without transactions.
+    StatementComing,
 }
 
 impl Failpoint {

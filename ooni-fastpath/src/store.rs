@@ -6,6 +6,7 @@
 
 pub mod aggregate;
 mod batch;
+pub mod clickhouse;
 mod engine;
 pub mod filter;
 pub mod list;
@@ -17,9 +18,11 @@ mod row;
 mod sql;
 pub mod sqlite;
 mod tally;
+mod tls;
 mod url;
 mod waiting;
 
+pub use self::clickhouse::Clickhouse;
 pub use self::engine::{Store, migrate, open, open_to_read};
 pub use self::planner::{Source, source};
 pub use self::postgres::Postgres;
@@ -33,13 +36,14 @@ pub use self::sqlite::Sqlite;
 pub use self::url::{is_url, local_path, sqlite_path, without_password};
 pub use self::waiting::{Pages, Waiting, WaitingReference};
 
-use self::aggregate::{Aggregation, Counts, Group};
-use self::filter::Filter;
+use self::aggregate::{Aggregation, Axis, Counts, Group};
+use self::filter::{Filter, Window};
 use self::list::{List, Listed};
 use self::rollup::{ROLLUPS, Rollup};
 use crate::cell::Cell;
 use ooni_core::time::DateTime;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,8 +94,9 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(28);
 ///
 /// Every engine passes `tests/store`. The functions that have no body here are all that an engine has to bring.
 ///
-/// Writing: when a future is ready, what it wrote is durable, in one transaction together with the rollups. A future
-/// that writes should not be dropped, as nobody hears then what became of it.
+/// Writing: when a future is ready, what it wrote is durable, in one transaction together with the rollups; on ClickHouse
+/// rollups follow later, and rows are counted meanwhile. A future that writes should not be dropped, as nobody hears then
+/// what became of it.
 pub trait MeasurementStore: Send + Sync {
     /// The words of the engine.
     fn dialect(&self) -> Dialect;
@@ -151,6 +156,27 @@ pub trait MeasurementStore: Send + Sync {
     /// # Errors
     /// It cannot be told.
     fn bytes(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Makes rollups follow what was written, where they do not do so at once. Where another process is at it, that is left
+    /// to it.
+    ///
+    /// # Errors
+    /// They do not follow yet; what they do not say is counted row by row.
+    fn settle(&self) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Whether a rollup says of a time what the rows say; where it does not, rows are counted.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn is_settled(
+        &self,
+        _rollup: &'static Rollup,
+        _window: Window,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        async { Ok(true) }
+    }
 
     /// How many rows `fastpath` has.
     ///
@@ -317,8 +343,12 @@ pub trait MeasurementStore: Send + Sync {
         limit: Duration,
     ) -> impl Future<Output = Result<Vec<Group>, StoreError>> + Send {
         let axes = query.axes.len();
-        let statement = sql::aggregation(self.dialect(), query, source(query));
         async move {
+            let source = match source(query) {
+                Source::Rollup(rollup) if !self.is_settled(rollup, query.filter.window).await? => Source::Rows,
+                source => source,
+            };
+            let statement = sql::aggregation(self.dialect(), query, source);
             let rows = self.query(statement, limit).await?;
             let mut groups = rows.into_iter().map(|row| group(row, axes)).collect::<Result<Vec<_>, _>>()?;
             groups.sort_by(|a, b| order(&a.keys, &b.keys));
@@ -385,13 +415,45 @@ pub trait MeasurementStore: Send + Sync {
         cc: &str,
         weeks: &[DateTime],
     ) -> impl Future<Output = Result<Vec<(String, u64)>, StoreError>> + Send {
-        let statement = sql::inputs(self.dialect(), cc, weeks);
         async move {
+            let rollup = Rollup::named("week_input").ok_or_else(foreign)?;
+            for &week in weeks {
+                if !self.is_settled(rollup, week_of(week)).await? {
+                    return self.count_inputs(cc, weeks).await;
+                }
+            }
             let pair = |row: Vec<Cell<'static>>| match <[Cell<'static>; 2]>::try_from(row) {
                 Ok([Cell::Text(input), Cell::Int(count)]) => Ok((input.into_owned(), count)),
                 _ => Err(foreign()),
             };
-            self.query(statement, TIME_LIMIT).await?.into_iter().map(pair).collect()
+            let rows = self.query(sql::inputs(self.dialect(), cc, weeks), TIME_LIMIT).await?;
+            rows.into_iter().map(pair).collect()
+        }
+    }
+
+    /// The same, week by week.
+    #[doc(hidden)]
+    fn count_inputs(
+        &self,
+        cc: &str,
+        weeks: &[DateTime],
+    ) -> impl Future<Output = Result<Vec<(String, u64)>, StoreError>> + Send {
+        async move {
+            let mut all: BTreeMap<String, u64> = BTreeMap::new();
+            for &week in weeks {
+                let filter = Filter {
+                    probe_ccs: vec![cc.to_owned()],
+                    test_names: vec!["web_connectivity".to_owned()],
+                    window: week_of(week),
+                    ..Filter::default()
+                };
+                let query = Aggregation { filter, axes: vec![Axis::Input] };
+                for Group { keys, counts } in self.aggregate(&query, TIME_LIMIT).await? {
+                    let Some(Cell::Text(input)) = keys.into_iter().next() else { return Err(foreign()) };
+                    *all.entry(input.into_owned()).or_default() += counts.measurements;
+                }
+            }
+            Ok(all.into_iter().collect())
         }
     }
 
@@ -407,7 +469,7 @@ pub trait MeasurementStore: Send + Sync {
         }
     }
 
-    /// Counts all rows and compares them with the rollups.
+    /// Counts all rows and compares them with the rollups, where these are [settled](MeasurementStore::is_settled).
     ///
     /// # Errors
     /// As [`MeasurementStore::query`].
@@ -533,4 +595,9 @@ fn month_after(month: DateTime) -> DateTime {
     // Between 28 and 31 days later.
     let at = |days: i64| DateTime::from_timestamp(month.timestamp() + days * DAY);
     (28..=31).filter_map(at).find(|time| time.date().2 == 1).unwrap_or(DateTime::MAX)
+}
+
+/// The week that begins on a day.
+fn week_of(first: DateTime) -> Window {
+    Window { from: Some(first), to: DateTime::from_timestamp(first.timestamp() + 7 * 86_400) }
 }

@@ -1,6 +1,6 @@
 //! Exported files as DuckDB reads them: their types, their rows, and the recipes of the README as they stand there.
 //!
-//! DuckDB comes with pip into a virtual environment in the target folder, once.
+//! DuckDB comes with pip, once.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
 
@@ -9,6 +9,7 @@ mod support;
 use ooni_benches::corpus::Options;
 use ooni_benches::corpus::archive::{Archive, write};
 use ooni_benches::corpus::containers::Packing;
+use ooni_benches::venv;
 use ooni_fastpath::cell::{Cell, FASTPATH};
 use ooni_fastpath::store::{StoredRow, Waiting};
 use serde_json::Value;
@@ -16,7 +17,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use support::{Files, ROOT, fastpath};
 
@@ -28,22 +29,6 @@ import duckdb, json, sys
 rows = duckdb.connect().execute(sys.stdin.read()).fetchall()
 json.dump([['' if value is None else str(value) for value in row] for row in rows], sys.stdout)
 ";
-
-/// A Python that has DuckDB.
-fn python() -> PathBuf {
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("venv");
-    let python = environment.join("bin/python");
-    let run = |command: &mut Command| {
-        let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    let version = format!("import duckdb; assert 'duckdb==' + duckdb.__version__ == '{DUCKDB}'");
-    if !Command::new(&python).args(["-c", &version]).output().is_ok_and(|output| output.status.success()) {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", DUCKDB]));
-    }
-    python
-}
 
 /// A folder with exported files in `rows`, and the rows that the store has.
 struct Exported {
@@ -67,7 +52,7 @@ impl Exported {
         assert_eq!((export.code, &*export.err), (Some(0), ""));
         let rows: Vec<_> = Waiting::open_to_read(&url).unwrap().rows().map(Result::unwrap).collect();
         assert!(rows.len() > 1500);
-        Exported { files, python: python(), rows }
+        Exported { files, python: venv::python(DUCKDB).unwrap(), rows }
     }
 
     /// What DuckDB answers, in the folder that has `rows`.

@@ -4,8 +4,12 @@
 
 #[path = "store/archive.rs"]
 mod archive;
+#[path = "store/clickhouse.rs"]
+mod clickhouse;
 #[path = "store/commands.rs"]
 mod commands;
+#[path = "store/cut.rs"]
+mod cut;
 #[path = "store/explain.rs"]
 mod explain;
 #[path = "store/failpoints.rs"]
@@ -30,16 +34,18 @@ mod rollups;
 mod rows;
 #[path = "store/server.rs"]
 mod server;
+#[path = "store/statements.rs"]
+mod statements;
 #[path = "store/support.rs"]
 mod support;
 #[path = "store/tls.rs"]
 mod tls;
 
-use server::OnPostgres;
+use server::{OnClickhouse, OnPostgres};
 use support::{Engine, InFile};
 
-/// What every engine has to do.
-fn behaves(new: fn() -> Box<dyn Engine>) {
+/// What every engine has to do, in so many cases of each property.
+fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
     let tests: [fn(&dyn Engine); 8] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
@@ -53,13 +59,13 @@ fn behaves(new: fn() -> Box<dyn Engine>) {
     for test in tests {
         test(&*new());
     }
-    history::any_history(new);
-    rollups::any_history_leaves_rollups_right(new);
+    history::any_history(new, 2 * cases);
+    rollups::any_history_leaves_rollups_right(new, cases);
 }
 
-/// Tests of every engine.
+/// Tests of every engine, with so many cases of each property.
 macro_rules! engines {
-    ($($name:ident: $new:expr;)*) => {
+    ($($name:ident: $new:expr, $cases:expr;)*) => {
         const ENGINES: &[fn() -> Box<dyn Engine>] = &[$(|| Box::new($new)),*];
 
         $(mod $name {
@@ -67,7 +73,7 @@ macro_rules! engines {
 
             #[test]
             fn behaves() {
-                super::behaves(|| Box::new($new));
+                super::behaves(|| Box::new($new), $cases);
             }
 
             #[test]
@@ -90,8 +96,9 @@ macro_rules! engines {
 }
 
 engines! {
-    on_sqlite: InFile::new();
-    on_postgres: OnPostgres::new();
+    on_sqlite: InFile::new(), 12;
+    on_postgres: OnPostgres::new(), 12;
+    on_clickhouse: OnClickhouse::new(), 3;
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// Compare rows of two runs, or what two sets of rules make of the same measurements
 ///
-/// Rows are read from .jsonl and .csv as score writes them, from .parquet and from stores (sqlite:PATH, postgres://…), in any mix, and
+/// Rows are read from .jsonl and .csv as score writes them, from .parquet and from stores (sqlite:PATH, postgres://…, clickhouse://…), in any mix, and
 /// found by their measurement_uid. They are compared as exactly as the coarser of the two has them: update_time is left
 /// out, and so is what was discarded or rejected. With --rules, the arguments are files and folders of measurements.
 #[derive(Args, Debug)]

@@ -23,7 +23,7 @@ pub struct Rerun {
     #[command(flatten)]
     pub caching: Caching,
 
-    /// Store that gets the rows
+    /// Store that gets the rows: sqlite:PATH, postgres://… or clickhouse://…
     #[arg(long, value_name = "URL", default_value = "sqlite:ooni-data/ooni.db")]
     pub db_uri: String,
 
@@ -115,8 +115,11 @@ impl Rerun {
         if let Some(conflict) = self.selection.conflict() {
             Some(conflict.to_owned())
         } else if let Some(url) = &self.clickhouse_url {
-            let url = url.split_once("://").map_or("such a URL", |(scheme, _)| scheme);
-            Some(format!("--clickhouse-url: there is no store for {url} yet; use --db-uri sqlite:PATH or postgres://…"))
+            let (_, server) = url.split_once("://").unwrap_or(("", url));
+            let server = crate::store::without_password(&format!("clickhouse://{server}"));
+            Some(format!(
+                "--clickhouse-url: its protocol is not spoken here, that of HTTP is: --db-uri {server} (port 8123)"
+            ))
         } else if self.stdout && to_stdout {
             Some("--stdout and --out - both want standard output".to_owned())
         } else if self.resume && no_journal {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// Which store.
 #[derive(Args, Debug)]
 pub struct At {
-    /// The store, which has to be there
+    /// The store, which has to be there: sqlite:PATH, postgres://… or clickhouse://…
     #[arg(long, value_name = "URL", default_value = "sqlite:ooni-data/ooni.db")]
     pub db_uri: String,
 }
@@ -24,7 +24,7 @@ pub struct At {
 #[derive(Args, Debug)]
 #[command(after_help = "Exit code: 0 when it is done, 2 when it could not be.")]
 pub struct Migrate {
-    /// The store
+    /// The store: sqlite:PATH, postgres://… or clickhouse://…
     #[arg(long, value_name = "URL", default_value = "sqlite:ooni-data/ooni.db")]
     pub db_uri: String,
 }

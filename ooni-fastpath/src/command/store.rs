@@ -41,8 +41,11 @@ pub(super) fn open(url: &str) -> Result<Waiting, String> {
     Waiting::open_to_read(url).and_then(|_| Waiting::open(url)).map_err(|error| error.to_string())
 }
 
+/// Changes a store, and has the rollups follow.
 fn change<T>(url: &str, change: impl FnOnce(&Waiting) -> Result<T, StoreError>) -> Result<T, String> {
-    change(&open(url)?).map_err(|error| error.to_string())
+    let waiting = open(url)?;
+    let changed = change(&waiting).and_then(|outcome| waiting.wait(waiting.store.settle()).map(|()| outcome));
+    changed.map_err(|error| error.to_string())
 }
 
 fn done(what: &(impl Display + ?Sized)) -> (String, bool) {

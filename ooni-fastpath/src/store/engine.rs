@@ -1,10 +1,11 @@
 //! [`Store`]: a store of whatever engine its URL names.
 
+use super::filter::Window;
 use super::rollup::Rollup;
-use super::url::is_postgres;
+use super::url::{is_clickhouse, is_postgres};
 use super::{
-    Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Postgres, Sqlite, Statement, StoreError, Written,
-    sqlite_path,
+    Clickhouse, Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Postgres, Sqlite, Statement, StoreError,
+    StoredMeasurement, StoredRow, Written, sqlite_path,
 };
 use crate::cell::Cell;
 use ooni_core::time::DateTime;
@@ -18,6 +19,8 @@ pub enum Store {
     Sqlite(Sqlite),
     /// A database on a PostgreSQL server.
     Postgres(Box<Postgres>),
+    /// A database on a ClickHouse server.
+    Clickhouse(Box<Clickhouse>),
 }
 
 /// Does the same with whatever engine it is.
@@ -26,6 +29,7 @@ macro_rules! of_engine {
         match $store {
             Store::Sqlite($engine) => $does,
             Store::Postgres($engine) => $does,
+            Store::Clickhouse($engine) => $does,
         }
     };
 }
@@ -63,6 +67,22 @@ impl MeasurementStore for Store {
         of_engine!(self, engine => engine.rebuild(rollup).await)
     }
 
+    async fn settle(&self) -> Result<(), StoreError> {
+        of_engine!(self, engine => engine.settle().await)
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredRow>, StoreError> {
+        of_engine!(self, engine => engine.page(after, limit).await)
+    }
+
+    async fn measurements(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredMeasurement>, StoreError> {
+        of_engine!(self, engine => engine.measurements(after, limit).await)
+    }
+
+    async fn is_settled(&self, rollup: &'static Rollup, window: Window) -> Result<bool, StoreError> {
+        of_engine!(self, engine => engine.is_settled(rollup, window).await)
+    }
+
     async fn bytes(&self) -> Result<u64, StoreError> {
         of_engine!(self, engine => engine.bytes().await)
     }
@@ -74,9 +94,10 @@ impl MeasurementStore for Store {
 /// # Errors
 /// The URL is none of a store, or the store cannot be opened.
 pub async fn open(url: &str) -> Result<Store, StoreError> {
-    match is_postgres(url) {
-        true => Ok(Store::Postgres(Box::new(Postgres::open(url).await?))),
-        false => Ok(Store::Sqlite(Sqlite::open(sqlite_path(url)?)?)),
+    match url {
+        _ if is_postgres(url) => Ok(Store::Postgres(Box::new(Postgres::open(url).await?))),
+        _ if is_clickhouse(url) => Ok(Store::Clickhouse(Box::new(Clickhouse::open(url).await?))),
+        _ => Ok(Store::Sqlite(Sqlite::open(sqlite_path(url)?)?)),
     }
 }
 
@@ -85,9 +106,10 @@ pub async fn open(url: &str) -> Result<Store, StoreError> {
 /// # Errors
 /// The URL is none of a store, or the store cannot be opened.
 pub async fn open_to_read(url: &str) -> Result<Store, StoreError> {
-    match is_postgres(url) {
-        true => Ok(Store::Postgres(Box::new(Postgres::open_to_read(url).await?))),
-        false => Ok(Store::Sqlite(Sqlite::open_to_read(sqlite_path(url)?)?)),
+    match url {
+        _ if is_postgres(url) => Ok(Store::Postgres(Box::new(Postgres::open_to_read(url).await?))),
+        _ if is_clickhouse(url) => Ok(Store::Clickhouse(Box::new(Clickhouse::open_to_read(url).await?))),
+        _ => Ok(Store::Sqlite(Sqlite::open_to_read(sqlite_path(url)?)?)),
     }
 }
 
@@ -96,8 +118,9 @@ pub async fn open_to_read(url: &str) -> Result<Store, StoreError> {
 /// # Errors
 /// The URL is none of a store, or the store is not ours, or a newer program's.
 pub async fn migrate(url: &str) -> Result<(), StoreError> {
-    match is_postgres(url) {
-        true => Postgres::migrate(url).await,
-        false => Sqlite::open(sqlite_path(url)?).map(drop),
+    match url {
+        _ if is_postgres(url) => Postgres::migrate(url).await,
+        _ if is_clickhouse(url) => Clickhouse::migrate(url).await,
+        _ => Sqlite::open(sqlite_path(url)?).map(drop),
     }
 }

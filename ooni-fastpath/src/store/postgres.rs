@@ -18,10 +18,11 @@ use self::batch::Batch;
 use self::change::{Change, DropMonth, Lists, Rebuild, Removal};
 pub(in crate::store) use self::reference::PostgresReference;
 
-use self::connect::{Connect, with_causes};
+use self::connect::Connect;
 use super::rollup::Rollup;
 use super::sql::{Dialect, Statement};
 use super::tally::Tally;
+use super::tls::with_causes;
 use super::url::without_password;
 use super::{Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, StoreError, Written};
 use crate::cell::Cell;

@@ -10,13 +10,15 @@ mod rows;
 pub use self::dialect::Dialect;
 
 pub(super) use self::counts::{
-    add_cell, add_cells, aggregation, cells, count, delete_empty_cell, differences, span, state, subtract_window,
+    add_cell, add_cells, aggregation, cells, cells_by_day, count, delete_empty_cell, differences, span, state,
+    subtract_window,
 };
 pub(super) use self::measurements::{
     FLAG, OPENVPN, UID, measurement, measurements, refusal, refusals, removal, removals,
 };
 pub(super) use self::rows::{
-    TABLES, body_place, categories, inputs, list, listed, listed_url, page, place, report, slice, test_lists, uid,
+    TABLES, body_place, categories, inputs, list, listed, listed_url, noted, page, place, report, slice, test_lists,
+    uid,
 };
 
 use super::filter::Filter;
@@ -161,12 +163,30 @@ impl Builder {
         }
     }
 
+    /// The first rows of `fastpath` after a uid, in the order of uids.
+    fn page_of_rows(&mut self, after: Option<&str>, limit: usize) {
+        if self.dialect != Dialect::Clickhouse {
+            return self.page("f.measurement_uid", after, limit);
+        }
+        self.and().push("(f.measurement_start_time, f.measurement_uid) IN (");
+        self.noted(after, limit);
+        self.push(") ORDER BY f.measurement_uid");
+    }
+
     /// The first rows after a key, in its order.
     fn page(&mut self, key: &str, after: Option<&str>, limit: usize) {
         if let Some(after) = after {
             self.and().push(key).push(" > ").value(Parameter::Text(after.to_owned()));
         }
         self.push(" ORDER BY ").push(key).limit(limit);
+    }
+
+    /// The keys of rows that are noted after a uid, in the order of their uids, for an engine that has rows by their times.
+    fn noted(&mut self, after: Option<&str>, limit: usize) {
+        self.push("SELECT k.measurement_start_time, k.measurement_uid FROM jsonl AS k");
+        let outside = std::mem::take(&mut self.has_condition);
+        self.page("k.measurement_uid", after, limit);
+        self.has_condition = outside;
     }
 
     fn limit(&mut self, rows: usize) {

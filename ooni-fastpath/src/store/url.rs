@@ -16,6 +16,11 @@ pub(super) fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
+/// Whether this is the URL of a database on a ClickHouse server.
+pub(super) fn is_clickhouse(url: &str) -> bool {
+    url.starts_with("clickhouse://")
+}
+
 /// The file that the URL of an SQLite store names; what belongs to the store lies beside it.
 ///
 /// # Errors
@@ -27,7 +32,7 @@ pub fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
         // A second slash would be an empty host, and SQLite would keep the first in memory: neither is meant.
         Some(path) if path.starts_with("//") || path == ":memory:" => refuse("not a path of a file: sqlite:PATH"),
         Some(path) => Ok(Path::new(path)),
-        None => refuse("no store of this kind is supported; there are sqlite:PATH and postgres://…"),
+        None => refuse("no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…"),
     }
 }
 
@@ -37,7 +42,7 @@ pub fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
 /// # Errors
 /// The URL is none of a store.
 pub fn local_path(url: &str) -> Result<PathBuf, StoreError> {
-    if !is_postgres(url) {
+    if !is_postgres(url) && !is_clickhouse(url) {
         return sqlite_path(url).map(Path::to_owned);
     }
     let hash = hex(Sha256::digest(without_password(url)).into_iter().take(8));
@@ -64,10 +69,13 @@ mod tests {
             ("sqlite:", "sqlite:: no file is named: sqlite:PATH"),
             ("sqlite:///a", "sqlite:///a: not a path of a file: sqlite:PATH"),
             ("sqlite::memory:", "sqlite::memory:: not a path of a file: sqlite:PATH"),
-            ("a.db", "a.db: no store of this kind is supported; there are sqlite:PATH and postgres://…"),
+            (
+                "a.db",
+                "a.db: no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…",
+            ),
             (
                 "mysql://me:secret@host/db",
-                "mysql://…@host/db: no store of this kind is supported; there are sqlite:PATH and postgres://…",
+                "mysql://…@host/db: no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…",
             ),
         ] {
             assert_eq!(sqlite_path(url).unwrap_err().to_string(), said);

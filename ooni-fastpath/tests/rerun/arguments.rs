@@ -47,11 +47,14 @@ fn what_cannot_be_is_refused() {
     let db = bench.uri();
     for (arguments, why) in [
         (&["--stdout", "--out", "-"][..], "--stdout and --out - both want standard output"),
-        (&["--clickhouse-url", "clickhouse://localhost"], "--clickhouse-url: there is no store for clickhouse yet"),
+        (
+            &["--clickhouse-url", "clickhouse://me:secret@host/db"],
+            "--clickhouse-url: its protocol is not spoken here, that of HTTP is: --db-uri clickhouse://…@host/db",
+        ),
         (&["--clickhouse-url", "clickhouse://x", "--db-uri", &db], "cannot be used with"),
         (
             &["--db-uri", "mysql://me:secret@host/x"],
-            "no store of this kind is supported; there are sqlite:PATH and postgres://…",
+            "no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…",
         ),
         (&["--resume", "--no-write-to-db"], "--resume wants a store or a file for --out"),
         (&["--resume", "--out", "-"], "--resume cannot take back what went to standard output"),

@@ -101,7 +101,12 @@ fn files_that_are_no_stores() {
     Sqlite::open(&path("empty.db")).unwrap();
     for url in ["mysql://u:p@h/d", "mysql:x", ""] {
         let said = open(url).err().unwrap().to_string();
-        assert!(said.ends_with("no store of this kind is supported; there are sqlite:PATH and postgres://…"), "{said}");
+        assert!(
+            said.ends_with(
+                "no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…"
+            ),
+            "{said}"
+        );
         assert!(!said.contains("u:p"));
     }
 }

@@ -67,9 +67,9 @@ fn op() -> impl Strategy<Value = Op> {
     })
 }
 
-pub(crate) fn any_history(new: fn() -> Box<dyn Engine>) {
+pub(crate) fn any_history(new: fn() -> Box<dyn Engine>, cases: u32) {
     let batches = prop::collection::vec((prop::collection::vec(op(), 0..8), any::<bool>()), 0..8);
-    let config = ProptestConfig { cases: 24, ..ProptestConfig::with_source_file(file!()) };
+    let config = ProptestConfig { cases, ..ProptestConfig::with_source_file(file!()) };
     let result = TestRunner::new(config).run(&batches, |batches| {
         let engine = new();
         let store = engine.open();

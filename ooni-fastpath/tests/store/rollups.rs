@@ -4,7 +4,7 @@ use crate::support::{Engine, Open, counted, measured, of_day};
 use ooni_core::time::DateTime;
 use ooni_fastpath::store::aggregate::{Aggregation, Axis, Grain};
 use ooni_fastpath::store::filter::{Category, Filter, Window};
-use ooni_fastpath::store::rollup::ROLLUPS;
+use ooni_fastpath::store::rollup::{ROLLUPS, Rollup};
 use ooni_fastpath::store::{ListedUrl, MeasurementStore, NewRow, OnExisting};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -50,7 +50,7 @@ fn happens(store: &Open, event: &Event) {
 }
 
 /// Entries of test lists; some URLs are in several of them.
-fn entries(numbers: &[u8]) -> Vec<ListedUrl> {
+pub(crate) fn entries(numbers: &[u8]) -> Vec<ListedUrl> {
     let entry = |number: &u8| ListedUrl {
         url: format!("https://site{}.org/", number % 4),
         domain: format!("site{}.org", number % 4),
@@ -60,28 +60,44 @@ fn entries(numbers: &[u8]) -> Vec<ListedUrl> {
     numbers.iter().map(entry).collect()
 }
 
-pub(crate) fn any_history_leaves_rollups_right(new: fn() -> Box<dyn Engine>) {
-    let config = ProptestConfig { cases: 12, ..ProptestConfig::with_source_file(file!()) };
-    let result = TestRunner::new(config).run(&prop::collection::vec(event(), 1..12), |events| {
+pub(crate) fn any_history_leaves_rollups_right(new: fn() -> Box<dyn Engine>, cases: u32) {
+    let config = ProptestConfig { cases, ..ProptestConfig::with_source_file(file!()) };
+    let histories = (prop::collection::vec(event(), 1..12), any::<bool>());
+    let result = TestRunner::new(config).run(&histories, |(events, is_settled)| {
         let engine = new();
         let store = engine.open();
         for event in &events {
             happens(&store, event);
         }
-        rollups_are_right(&store);
+        if is_settled {
+            rollups_are_right(&store);
+        }
         answers_are_those_of_the_rows(&*engine, &store);
+        rollups_are_right(&store);
         Ok(())
     });
     result.unwrap();
 }
 
-/// No rollup differs from the rows.
+/// No rollup differs from the rows, whether it follows them at once or later.
 pub(crate) fn rollups_are_right(store: &Open) {
     let Open(waiting) = store;
+    rollups_are_as_rows(store);
+    waiting.wait(waiting.store.settle()).unwrap();
     for rollup in &ROLLUPS {
-        let differences = waiting.wait(waiting.store.check(rollup)).unwrap();
-        assert_eq!(differences, [], "{}", rollup.name);
+        assert!(waiting.wait(waiting.store.is_settled(rollup, Window::default())).unwrap(), "{}", rollup.name);
     }
+    rollups_are_as_rows(store);
+}
+
+/// No rollup differs from the rows where it is asked.
+pub(crate) fn rollups_are_as_rows(store: &Open) {
+    ROLLUPS.iter().for_each(|rollup| rollup_is_as_rows(store, rollup));
+}
+
+pub(crate) fn rollup_is_as_rows(store: &Open, rollup: &'static Rollup) {
+    let differences = store.0.wait(store.0.store.check(rollup)).unwrap();
+    assert_eq!(differences, [], "{}", rollup.name);
 }
 
 /// Every kind of question gets the answer that counting rows one by one gives.

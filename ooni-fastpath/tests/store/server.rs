@@ -3,6 +3,8 @@
 use crate::support::Engine;
 use ooni_benches::server::Server;
 use ooni_fastpath::store;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::runtime::Runtime;
@@ -88,6 +90,80 @@ impl Engine for OnPostgres {
              WHERE table_name = '{name}' AND column_name <> 'update_time'
                 AND NOT (table_name = 'jsonl' AND column_name = 'measurement_start_time')
              ORDER BY ordinal_position"
+        ));
+        self.query(&format!("SELECT {} FROM {name} ORDER BY measurement_uid", columns.concat().join(", ")))
+    }
+}
+
+/// A database on ClickHouse's engine, which all tests of a process share.
+pub(crate) struct OnClickhouse {
+    name: String,
+}
+
+fn clickhouse() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::clickhouse().unwrap())
+}
+
+/// What a statement returns, as text; nothing for null.
+fn asked(database: &str, sql: &str) -> Vec<Vec<String>> {
+    let mut connection = TcpStream::connect(("127.0.0.1", clickhouse().port)).unwrap();
+    write!(
+        connection,
+        "POST /?database={database}&final=1&default_format=JSONCompactStringsEachRow HTTP/1.1\r\nConnection: close\r\n\
+        X-ClickHouse-User: test\r\nContent-Length: {}\r\n\r\n{sql}",
+        sql.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{sql}: {body}");
+    body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+impl OnClickhouse {
+    pub(crate) fn new() -> OnClickhouse {
+        let engine = OnClickhouse::empty();
+        runtime().block_on(store::migrate(&engine.url())).unwrap();
+        engine
+    }
+
+    /// One without tables.
+    pub(crate) fn empty() -> OnClickhouse {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        asked("default", &format!("CREATE DATABASE {name} ENGINE = Atomic"));
+        OnClickhouse { name }
+    }
+}
+
+impl Drop for OnClickhouse {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            asked("default", &format!("DROP DATABASE {}", self.name));
+        }
+    }
+}
+
+impl Engine for OnClickhouse {
+    fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        asked(&self.name, sql)
+    }
+
+    fn url(&self) -> String {
+        clickhouse().clickhouse_url(&self.name)
+    }
+
+    fn table(&self, name: &str) -> Vec<Vec<String>> {
+        // Times as seconds, as in SQLite; without what this engine alone has.
+        let columns = self.query(&format!(
+            "SELECT multiIf(type = 'DateTime(\\'UTC\\')', 'toUnixTimestamp(' || name || ')',
+                type LIKE 'Nullable%', 'ifNull(toString(' || name || '), \\'\\')', name)
+             FROM system.columns
+             WHERE database = currentDatabase() AND table = '{name}' AND name <> 'update_time'
+                AND NOT (table = 'jsonl' AND name = 'measurement_start_time')
+             ORDER BY position"
         ));
         self.query(&format!("SELECT {} FROM {name} ORDER BY measurement_uid", columns.concat().join(", ")))
     }

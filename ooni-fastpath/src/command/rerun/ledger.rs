@@ -177,6 +177,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// Has the rollups follow.
+    fn settle(&self) -> io::Result<()> {
+        self.store.as_ref().map_or(Ok(()), |waiting| waiting.wait(waiting.store.settle()).map_err(io::Error::other))
+    }
+
     /// Ends a run that was stopped; it can go on. A can that has not ended is read again then.
     ///
     /// # Errors
@@ -184,6 +189,7 @@ impl Ledger {
     pub(super) fn stop(&mut self) -> io::Result<()> {
         self.pending.truncate(self.ended);
         self.checkpoint()?;
+        self.settle()?;
         self.output.cut(self.mark.out)
     }
 
@@ -196,6 +202,7 @@ impl Ledger {
             self.end_can(); // of which no more was asked for
         }
         self.checkpoint()?;
+        self.settle()?;
         reach(Failpoint::Finishing);
         if is_complete || self.journal.is_none() {
             mem::replace(&mut self.output, Output::Nothing).finish()?;

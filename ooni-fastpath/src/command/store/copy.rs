@@ -37,6 +37,7 @@ pub(super) fn measurements<T: Incoming + 'static>(
         Some(uid) => format!("{error}; the same command goes on with --after {uid}"),
         None => error.to_string(),
     })?;
+    to.wait(to.store.settle()).map_err(|error| error.to_string())?;
     let all = inserted + already + refused;
     let text = format!("{all} measurements: {inserted} {written}, {already} already there, {refused} refused\n");
     Ok((text, refused == 0))

@@ -1,12 +1,9 @@
 //! Connections: what a URL says about them, TLS, a pool for those that read.
 
 use super::Trouble;
+use crate::store::tls::{tls, with_causes};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Timeouts};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -58,7 +55,7 @@ impl Connect {
         if config.get_application_name().is_none() {
             config.application_name("fastpath");
         }
-        Ok(Connect { config, tls: MakeRustlsConnect::new(tls(roots)?) })
+        Ok(Connect { config, tls: MakeRustlsConnect::new(tls(roots).map_err(Trouble::Schema)?) })
     }
 
     /// Connects.
@@ -78,38 +75,4 @@ impl Connect {
         let pool = pool.runtime(deadpool_postgres::Runtime::Tokio1).build();
         pool.map_err(|error| Trouble::Schema(format!("no pool of connections: {error}")))
     }
-}
-
-/// Which servers are believed.
-fn tls(roots: Option<&str>) -> Result<ClientConfig, Trouble> {
-    let refuse = |file: &str, error: &dyn std::error::Error| Trouble::Schema(format!("sslrootcert {file}: {error}"));
-    let mut store = RootCertStore::empty();
-    match roots {
-        Some(file) => {
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| refuse(file, &error))? {
-                let certificate = certificate.map_err(|error| refuse(file, &error))?;
-                store.add(certificate).map_err(|error| refuse(file, &error))?;
-            }
-        }
-        // Those that cannot be read are as good as not there.
-        None => drop(store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| Trouble::Schema(format!("no TLS: {error}")))?;
-    Ok(config.with_root_certificates(store).with_no_client_auth())
-}
-
-/// An error and what it came from, in a line.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.ends_with(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -120,13 +120,13 @@ fn counts(dialect: Dialect, weight: &str) -> [String; COUNTS.len()] {
     ]
 }
 
-/// The cells of a rollup, as they are in the rows of a table: its key, then the counts.
-fn grouped(dialect: Dialect, rollup: &Rollup, table: &str, weight: &str) -> String {
+/// The cells of a rollup, as they are in the rows of a table that meet a condition: its key, then the counts.
+fn grouped(dialect: Dialect, rollup: &Rollup, table: &str, weight: &str, condition: &str) -> String {
     let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
     let counts = counts(dialect, weight);
     let selected: Vec<&str> = key.iter().chain(&counts).map(String::as_str).collect();
     let lists = if rollup.is_of_lists() { " JOIN citizenlab AS l ON l.url = f.input" } else { "" };
-    format!("SELECT {} FROM {table} AS f{lists} WHERE true GROUP BY {}", selected.join(", "), key.join(", "))
+    format!("SELECT {} FROM {table} AS f{lists} WHERE {condition} GROUP BY {}", selected.join(", "), key.join(", "))
 }
 
 /// Fills an empty rollup from the rows.
@@ -136,7 +136,7 @@ pub(in crate::store) fn cells(dialect: Dialect, rollup: &Rollup) -> String {
         rollup.table(),
         rollup.key_columns(),
         COUNTS.join(", "),
-        grouped(dialect, rollup, "fastpath", "1")
+        grouped(dialect, rollup, "fastpath", "1", "true")
     )
 }
 
@@ -172,14 +172,25 @@ pub(in crate::store) fn subtract_window(dialect: Dialect, rollup: &Rollup) -> [S
     let [from, to] = [1, 2].map(|number| dialect.number(number));
     let rows =
         format!("(SELECT * FROM fastpath WHERE measurement_start_time >= {from} AND measurement_start_time < {to})");
-    let subtract = add_cells(dialect, rollup, &grouped(dialect, rollup, &rows, "-1"));
+    let subtract = add_cells(dialect, rollup, &grouped(dialect, rollup, &rows, "-1", "true"));
     [subtract, format!("DELETE FROM {} WHERE measurement_count = 0", rollup.table())]
 }
 
 /// Cells that differ between a rollup and the rows, and on which side they are: 1 for the rollup, 2 for the rows.
 pub(in crate::store) fn differences(dialect: Dialect, rollup: &Rollup) -> Statement {
-    let kept = format!("SELECT {}, {} FROM {}", rollup.key_columns(), COUNTS.join(", "), rollup.table());
-    let counted = grouped(dialect, rollup, "fastpath", "1");
+    let (kept, counted) = match dialect {
+        Dialect::Clickhouse => {
+            // Its cells are in parts, by day, and days that are noted are counted row by row.
+            let (key, counts) = (rollup.key_columns(), COUNTS.map(|count| format!("sum({count})")).join(", "));
+            let settled = format!("NOT IN (SELECT day FROM dirty WHERE rollup_name IN ('', '{}'))", rollup.name);
+            let kept = format!("SELECT {key}, {counts} FROM {} WHERE of_day {settled} GROUP BY {key}", rollup.table());
+            (kept, grouped(dialect, rollup, "fastpath", "1", &format!("toDate(f.measurement_start_time) {settled}")))
+        }
+        _ => {
+            let kept = format!("SELECT {}, {} FROM {}", rollup.key_columns(), COUNTS.join(", "), rollup.table());
+            (kept, grouped(dialect, rollup, "fastpath", "1", "true"))
+        }
+    };
     let columns = format!("{}, {}", rollup.key_columns(), COUNTS.join(", "));
     let sql = format!(
         "WITH kept ({columns}) AS ({kept}), counted ({columns}) AS ({counted})
@@ -195,6 +206,22 @@ pub(in crate::store) fn differences(dialect: Dialect, rollup: &Rollup) -> Statem
     columns.extend(rollup.key.iter().map(kind));
     columns.extend([Type::OptionalUInt64; COUNTS.len()]);
     Statement { sql, parameters: Vec::new(), columns }
+}
+
+/// The cells of some days, of which `is_touched` says the condition, from the rows, and with them those that a rollup has
+/// of the other days of some months, of which `is_kept` says it: for an engine that puts whole months in the place of others.
+pub(in crate::store) fn cells_by_day(dialect: Dialect, rollup: &Rollup, is_touched: &str, is_kept: &str) -> String {
+    let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
+    let key = key.join(", ");
+    let lists = if rollup.is_of_lists() { " JOIN citizenlab AS l ON l.url = f.input" } else { "" };
+    let columns = format!("{}, of_day, {}", rollup.key_columns(), COUNTS.join(", "));
+    let (table, counts) = (rollup.table(), counts(dialect, "1").join(", "));
+    const DAY: &str = "toDate(f.measurement_start_time)";
+    format!(
+        "INSERT INTO {table}_next ({columns})
+         SELECT {key}, {DAY}, {counts} FROM fastpath AS f{lists} WHERE {DAY} {is_touched} GROUP BY {key}, {DAY}
+         UNION ALL SELECT {columns} FROM {table} WHERE {is_kept}"
+    )
 }
 
 /// When the first and the last measurement started; nulls without any.

@@ -12,12 +12,21 @@ pub enum Dialect {
     Sqlite,
     /// Times are timestamps, flags `t` and `f`.
     Postgres,
+    /// The same; every place says the type of its value.
+    Clickhouse,
 }
 
 impl Dialect {
     /// The place of the `number`th value, from 1.
-    pub(super) fn place(self, number: usize, _value: &Parameter) -> String {
-        self.number(number)
+    pub(super) fn place(self, number: usize, value: &Parameter) -> String {
+        match (self, value) {
+            (Dialect::Sqlite | Dialect::Postgres, _) => self.number(number),
+            (Dialect::Clickhouse, Parameter::Text(_)) => format!("{{p{number}:String}}"),
+            (Dialect::Clickhouse, Parameter::Int(_)) => format!("{{p{number}:Int64}}"),
+            (Dialect::Clickhouse, Parameter::Link(_)) => format!("{{p{number}:UInt64}}"),
+            // Windows have bounds beyond what a column holds.
+            (Dialect::Clickhouse, Parameter::Time(_)) => format!("{{p{number}:DateTime64(0, 'UTC')}}"),
+        }
     }
 
     /// The same of a value whose type the statement tells.
@@ -25,13 +34,16 @@ impl Dialect {
         match self {
             Dialect::Sqlite => format!("?{number}"),
             Dialect::Postgres => format!("${number}"),
+            Dialect::Clickhouse => format!("{{p{number}:Int64}}"),
         }
     }
 
     /// A flag that is set, or is not.
     pub(super) fn flag(self, column: &str, wanted: bool) -> String {
         match self {
-            Dialect::Sqlite | Dialect::Postgres => format!("{column} = '{}'", if wanted { 't' } else { 'f' }),
+            Dialect::Sqlite | Dialect::Postgres | Dialect::Clickhouse => {
+                format!("{column} = '{}'", if wanted { 't' } else { 'f' })
+            }
         }
     }
 
@@ -52,6 +64,15 @@ impl Dialect {
             }
             (Dialect::Postgres, Grain::Month) => format!("date_trunc('month', {time})"),
             (Dialect::Postgres, Grain::Year) => format!("date_trunc('year', {time})"),
+            (Dialect::Clickhouse, Grain::Hour) => format!("toStartOfHour({time})"),
+            (Dialect::Clickhouse, Grain::Day) => format!("toStartOfDay({time})"),
+            // It has days since 1970 alone, and the first week begins before.
+            (Dialect::Clickhouse, Grain::Week) => {
+                format!("toDateTime64(intDiv(toInt64({time}) + 345600, 604800) * 604800 - 345600, 0, 'UTC')")
+            }
+            // These are days to it.
+            (Dialect::Clickhouse, Grain::Month) => format!("toDateTime(toStartOfMonth({time}), 'UTC')"),
+            (Dialect::Clickhouse, Grain::Year) => format!("toDateTime(toStartOfYear({time}), 'UTC')"),
         }
     }
 
@@ -63,22 +84,23 @@ impl Dialect {
                 vec![Type::OptionalUInt64, Type::OptionalUInt64, Type::OptionalUInt64, Type::Text],
             ),
             Dialect::Postgres => ("EXPLAIN", vec![Type::Text]),
+            Dialect::Clickhouse => ("EXPLAIN indexes = 1", vec![Type::Text]),
         };
         Statement { sql: format!("{explain} {}", statement.sql), columns, ..statement }
     }
 
-    /// What is said behind the table of rows, to read it by way of an index. PostgreSQL chooses by its own statistics.
+    /// What is said behind the table of rows, to read it by way of an index. The others choose for themselves.
     pub(super) fn by_index(self, index: &str) -> String {
         match self {
             Dialect::Sqlite => format!(" INDEXED BY {index}"),
-            Dialect::Postgres => String::new(),
+            Dialect::Postgres | Dialect::Clickhouse => String::new(),
         }
     }
 
     /// What an index has of a text of any length, where it does not have all of it.
     pub(super) fn indexed(self, text: &str) -> Option<String> {
         match self {
-            Dialect::Sqlite => None,
+            Dialect::Sqlite | Dialect::Clickhouse => None,
             Dialect::Postgres => Some(format!("substr({text}, 1, 256)")),
         }
     }
@@ -87,9 +109,12 @@ impl Dialect {
     pub(super) fn by_partition(self, place: &str) -> Option<String> {
         match self {
             Dialect::Sqlite => None,
-            Dialect::Postgres => Some(format!(
-                "f.measurement_start_time = (SELECT j.measurement_start_time FROM jsonl AS j WHERE j.measurement_uid = {place})"
-            )),
+            Dialect::Postgres | Dialect::Clickhouse => {
+                let compare = if self == Dialect::Clickhouse { "IN" } else { "=" };
+                Some(format!(
+                    "f.measurement_start_time {compare} (SELECT j.measurement_start_time FROM jsonl AS j WHERE j.measurement_uid = {place})"
+                ))
+            }
         }
     }
 

@@ -72,9 +72,21 @@ pub(in crate::store) fn measurements(dialect: Dialect, after: Option<&str>, limi
     let all: Vec<_> = rows.chain(beside).chain(body).chain(OPENVPN.map(|(name, kind)| openvpn(name, kind))).collect();
     let columns: Vec<&str> = all.iter().map(|(column, _)| &**column).collect();
     sql.push("SELECT ").push(&columns.join(", ")).push(" FROM fastpath AS f");
-    sql.push(" LEFT JOIN jsonl AS j ON j.measurement_uid = f.measurement_uid");
-    sql.push(" LEFT JOIN obs_openvpn AS o ON o.measurement_uid = f.measurement_uid");
-    sql.page("f.measurement_uid", after, limit);
+    if dialect == Dialect::Clickhouse {
+        // It would read all of them into memory.
+        sql.push(" LEFT JOIN (SELECT * FROM jsonl WHERE (measurement_start_time, measurement_uid) IN (");
+        sql.noted(after, limit);
+        sql.push(
+            ")) AS j ON j.measurement_uid = f.measurement_uid AND j.measurement_start_time = f.measurement_start_time",
+        );
+        sql.push(" LEFT JOIN (SELECT * FROM obs_openvpn WHERE measurement_uid IN (SELECT n.measurement_uid FROM (");
+        sql.noted(after, limit);
+        sql.push(") AS n)) AS o ON o.measurement_uid = f.measurement_uid");
+    } else {
+        sql.push(" LEFT JOIN jsonl AS j ON j.measurement_uid = f.measurement_uid");
+        sql.push(" LEFT JOIN obs_openvpn AS o ON o.measurement_uid = f.measurement_uid");
+    }
+    sql.page_of_rows(after, limit);
     sql.statement(all.iter().map(|(_, kind)| *kind).collect())
 }
 

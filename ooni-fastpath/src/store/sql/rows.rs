@@ -119,8 +119,16 @@ pub(in crate::store) fn test_lists(dialect: Dialect, ccs: &[String]) -> Statemen
 pub(in crate::store) fn page(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT ").push(&row_columns()).push(" FROM fastpath AS f");
-    sql.page("f.measurement_uid", after, limit);
+    sql.page_of_rows(after, limit);
     sql.statement(FASTPATH.iter().map(|&(_, kind)| kind).collect())
+}
+
+/// How many rows of a page are noted, and the last uid of them; fewer of them may be there.
+pub(in crate::store) fn noted(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
+    let mut sql = Builder::new(dialect);
+    sql.push("SELECT count(*), max(n.measurement_uid) FROM (").noted(after, limit);
+    sql.push(") AS n");
+    sql.statement(vec![Type::OptionalUInt64, Type::Text])
 }
 
 fn row_columns() -> String {
