@@ -36,7 +36,7 @@ pub use self::sqlite::Sqlite;
 pub use self::url::{is_url, local_path, sqlite_path, without_password};
 pub use self::waiting::{Pages, Waiting, WaitingReference};
 
-use self::aggregate::{Aggregation, Axis, Counts, Group};
+use self::aggregate::{Aggregation, Axis, Counts, Group, Runtimes};
 use self::filter::{Filter, Window};
 use self::list::{List, Listed};
 use self::rollup::{ROLLUPS, Rollup};
@@ -344,15 +344,66 @@ pub trait MeasurementStore: Send + Sync {
     ) -> impl Future<Output = Result<Vec<Group>, StoreError>> + Send {
         let axes = query.axes.len();
         async move {
-            let source = match source(query) {
-                Source::Rollup(rollup) if !self.is_settled(rollup, query.filter.window).await? => Source::Rows,
-                source => source,
-            };
+            let source = self.source(query).await?;
             let statement = sql::aggregation(self.dialect(), query, source);
             let rows = self.query(statement, limit).await?;
             let mut groups = rows.into_iter().map(|row| group(row, axes)).collect::<Result<Vec<_>, _>>()?;
             groups.sort_by(|a, b| order(&a.keys, &b.keys));
             Ok(groups)
+        }
+    }
+
+    /// How many values of an axis there are, by groups in the order of their keys: networks of each month, say. Taken from
+    /// where [`MeasurementStore::aggregate`] takes counts.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn distinct(
+        &self,
+        query: &Aggregation,
+        of: Axis,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Vec<(Vec<Cell<'static>>, u64)>, StoreError>> + Send {
+        let mut all = query.clone();
+        all.axes.push(of);
+        async move {
+            let source = self.source(&all).await?;
+            let rows = self.query(sql::distinct(self.dialect(), query, of, source), limit).await?;
+            let number = |mut row: Vec<Cell<'static>>| match row.pop() {
+                Some(Cell::Int(number)) => Ok((row, number)),
+                _ => Err(foreign()),
+            };
+            let mut groups = rows.into_iter().map(number).collect::<Result<Vec<_>, _>>()?;
+            groups.sort_by(|a, b| order(&a.0, &b.0));
+            Ok(groups)
+        }
+    }
+
+    /// How long tests ran, by day, country and test, of the rows of a filter without a category.
+    ///
+    /// # Errors
+    /// As [`MeasurementStore::query`].
+    fn runtimes(
+        &self,
+        filter: &Filter,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Vec<Runtimes>, StoreError>> + Send {
+        let statement = sql::runtimes(self.dialect(), filter);
+        async move {
+            let rows = self.query(statement, limit).await?;
+            rows.into_iter().map(|row| sql::runtimes_of(row).ok_or_else(foreign)).collect()
+        }
+    }
+
+    /// Where a query is answered from now.
+    #[doc(hidden)]
+    fn source(&self, query: &Aggregation) -> impl Future<Output = Result<Source, StoreError>> + Send {
+        let (source, window) = (source(query), query.filter.window);
+        async move {
+            match source {
+                Source::Rollup(rollup) if !self.is_settled(rollup, window).await? => Ok(Source::Rows),
+                source => Ok(source),
+            }
         }
     }
 

@@ -4,6 +4,8 @@
 
 #[path = "store/archive.rs"]
 mod archive;
+#[path = "store/charts.rs"]
+mod charts;
 #[path = "store/clickhouse.rs"]
 mod clickhouse;
 #[path = "store/commands.rs"]
@@ -46,7 +48,7 @@ use support::{Engine, InFile};
 
 /// What every engine has to do, in so many cases of each property.
 fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
-    let tests: [fn(&dyn Engine); 8] = [
+    let tests: [fn(&dyn Engine); 10] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,
@@ -54,6 +56,8 @@ fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
         rows::a_refused_openvpn_row_does_not_take_the_measurement_along,
         rows::pages_have_the_order_of_uids,
         rows::odd_values_read_back,
+        charts::distinct_values_are_counted,
+        charts::runtimes_of_tests,
         commands::commands_do_what_they_say,
     ];
     for test in tests {
@@ -86,11 +90,6 @@ macro_rules! engines {
                 archive::a_rerun_fills(|| Box::new($new));
             }
 
-            #[test]
-            #[cfg(all(debug_assertions, unix))]
-            fn commands_that_are_killed() {
-                failpoints::commands_that_are_killed(|| Box::new($new));
-            }
         })*
     };
 }
@@ -99,6 +98,19 @@ engines! {
     on_sqlite: InFile::new(), 12;
     on_postgres: OnPostgres::new(), 12;
     on_clickhouse: OnClickhouse::new(), 3;
+}
+
+#[test]
+#[cfg(all(debug_assertions, unix))]
+fn commands_that_are_killed_over_sqlite() {
+    failpoints::commands_that_are_killed(|| Box::new(InFile::new()));
+}
+
+// ClickHouse, which has no transactions, is killed before each statement instead: `store/statements.rs`.
+#[test]
+#[cfg(all(debug_assertions, unix))]
+fn commands_that_are_killed_over_postgres() {
+    failpoints::commands_that_are_killed(|| Box::new(OnPostgres::new()));
 }
 
 #[test]

@@ -41,7 +41,8 @@ CREATE TABLE fastpath (
     -- Of the body as it was read.
     body_sha256            text COLLATE "C" NOT NULL,
     update_time            timestamp(3) NOT NULL DEFAULT localtimestamp,
-    PRIMARY KEY (measurement_uid, measurement_start_time)
+    -- By which lists of all are ordered. That a uid is there once is seen to by jsonl.
+    PRIMARY KEY (measurement_start_time, measurement_uid)
 ) PARTITION BY RANGE (measurement_start_time);
 
 -- Each month from 2012 to 2039 has a partition, fastpath_YYYY_MM, which is made when the first row of the month before
@@ -50,7 +51,6 @@ CREATE TABLE fastpath_before PARTITION OF fastpath FOR VALUES FROM (MINVALUE) TO
 CREATE TABLE fastpath_after PARTITION OF fastpath FOR VALUES FROM ('2040-01-01') TO (MAXVALUE);
 
 -- Each index is named after what it finds. Most end with the start of the measurement, by which lists are ordered.
-CREATE INDEX fastpath_by_time ON fastpath (measurement_start_time);
 CREATE INDEX fastpath_by_report ON fastpath (substr(report_id, 1, 256), substr(input, 1, 256));
 CREATE INDEX fastpath_by_input ON fastpath (substr(input, 1, 256), measurement_start_time);
 CREATE INDEX fastpath_by_domain ON fastpath (domain, measurement_start_time);
@@ -258,7 +258,7 @@ CREATE TABLE rollup_country_network (
     PRIMARY KEY (probe_cc, day, test_name, probe_asn)
 );
 
-CREATE INDEX rollup_country_network_by_network ON rollup_country_network (probe_asn, day);
+CREATE INDEX rollup_country_network_by_probe_asn ON rollup_country_network (probe_asn, day);
 
 CREATE TABLE rollup_country_domain (
     probe_cc             text COLLATE "C" NOT NULL,

@@ -238,7 +238,7 @@ CREATE TABLE rollup_country_network (
     PRIMARY KEY (probe_cc, day, test_name, probe_asn)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX rollup_country_network_by_network ON rollup_country_network (probe_asn, day);
+CREATE INDEX rollup_country_network_by_probe_asn ON rollup_country_network (probe_asn, day);
 
 CREATE TABLE rollup_country_domain (
     probe_cc             TEXT NOT NULL,

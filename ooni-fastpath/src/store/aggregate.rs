@@ -108,6 +108,23 @@ pub struct Group {
     pub counts: Counts,
 }
 
+/// How long a test ran on a day in a country: of the measurements whose scores have `extra.test_runtime` (API spec §6.2).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Runtimes {
+    /// Midnight, UTC.
+    pub day: DateTime,
+    /// The country.
+    pub probe_cc: String,
+    /// The test.
+    pub test_name: String,
+    /// Such measurements.
+    pub measurements: u64,
+    /// Seconds that half of them did not take longer than, between two of them where it lies there.
+    pub median: f32,
+    /// The same of nine tenths.
+    pub ninetieth: f32,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,8 +19,15 @@ pub fn source(query: &Aggregation) -> Source {
         return Source::Rows;
     }
     let covering = ROLLUPS.iter().filter(|rollup| covers(rollup, query));
-    let cost = |rollup: &&Rollup| rollup.cost(|dimension| asked(&query.filter, dimension));
+    let cost = |rollup: &&Rollup| rollup.cost(|dimension| asked(&query.filter, dimension)).0;
     covering.min_by(|a, b| cost(a).total_cmp(&cost(b))).map_or(Source::Rows, Source::Rollup)
+}
+
+/// The index of a rollup, if it is to be read by it and not by its key.
+pub(super) fn index(rollup: &Rollup, filter: &Filter) -> Option<String> {
+    let [first, _] = rollup.index?;
+    let (_, is_by_index) = rollup.cost(|dimension| asked(filter, dimension));
+    is_by_index.then(|| format!("{}_by_{}", rollup.table(), first.column()))
 }
 
 /// Whether all conditions are on what rollups know.

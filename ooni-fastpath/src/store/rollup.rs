@@ -109,7 +109,8 @@ pub struct Rollup {
     pub name: &'static str,
     /// Its key, in this order: a query is fast that says the first ones.
     pub key: &'static [Dimension],
-    /// The first dimensions of another order, in which cells are found by an index too.
+    /// The first dimensions of another order, in which cells are found too, by an index that is named after the table and
+    /// the first of them.
     pub index: Option<[Dimension; 2]>,
 }
 
@@ -195,9 +196,10 @@ impl Rollup {
         ROWS * (1.0 - (-all / ROWS / 10.0).exp())
     }
 
-    /// About how many cells are read, when so many values of each dimension are asked for: as many as share the values of
-    /// the first dimensions of the key, or of the index.
-    pub(super) fn cost(&self, asked: impl Fn(Dimension) -> Option<f64>) -> f64 {
+    /// About how many cells are read, when so many values of each dimension are asked for, by the key or by the index,
+    /// whichever is less, and whether it is by the index.
+    pub(super) fn cost(&self, asked: impl Fn(Dimension) -> Option<f64>) -> (f64, bool) {
+        // As many as share the values of the first dimensions.
         let share = |order: &[Dimension]| {
             let mut share = 1.0;
             for &dimension in order {
@@ -211,7 +213,8 @@ impl Rollup {
         };
         // What an index finds is scattered.
         const SCATTERED: f64 = 4.0;
-        let by_index = self.index.map_or(1.0, |index| SCATTERED * share(&index));
-        self.cells() * share(self.key).min(by_index)
+        let by_key = share(self.key);
+        let by_index = self.index.map_or(f64::INFINITY, |index| SCATTERED * share(&index));
+        (self.cells() * by_key.min(by_index), by_index < by_key)
     }
 }

@@ -6,11 +6,12 @@ mod counts;
 mod dialect;
 mod measurements;
 mod rows;
+mod runtimes;
 
 pub use self::dialect::Dialect;
 
 pub(super) use self::counts::{
-    add_cell, add_cells, aggregation, cells, cells_by_day, count, delete_empty_cell, differences, span, state,
+    add_cell, add_cells, aggregation, distinct, cells, cells_by_day, count, delete_empty_cell, differences, span, state,
     subtract_window,
 };
 pub(super) use self::measurements::{
@@ -20,6 +21,8 @@ pub(super) use self::rows::{
     TABLES, body_place, categories, inputs, list, listed, listed_url, noted, page, place, report, slice, test_lists,
     uid,
 };
+
+pub(super) use self::runtimes::{runtimes, runtimes_of};
 
 use super::filter::Filter;
 use crate::cell::Type;
@@ -165,7 +168,7 @@ impl Builder {
 
     /// The first rows of `fastpath` after a uid, in the order of uids.
     fn page_of_rows(&mut self, after: Option<&str>, limit: usize) {
-        if self.dialect != Dialect::Clickhouse {
+        if self.dialect == Dialect::Sqlite {
             return self.page("f.measurement_uid", after, limit);
         }
         self.and().push("(f.measurement_start_time, f.measurement_uid) IN (");

@@ -37,6 +37,7 @@ fn row(number: u32) -> NewRow {
     row.probe_cc = text(format!("{}{}", char::from(b'A' + (number % 23) as u8), 'X'));
     row.probe_asn = Int::Small(i64::from(number % 89));
     row.test_name = text(["web_connectivity", "dash", "signal", "ndt", "tor"][number as usize % 5].to_owned());
+    row.anomaly = number % 7 == 0;
     row.measurement_start_time = start(number);
     new
 }
@@ -193,7 +194,8 @@ impl Explains for OfPostgres {
     fn indexes(&self, plan: &[String]) -> Vec<String> {
         let name = |line: &String| {
             let name = line.split_whitespace().find_map(|word| self.0.get(word))?;
-            Some(name.trim_start_matches("fastpath_").to_owned())
+            // Its key begins with the time.
+            Some(name.trim_start_matches("fastpath_").replace("pkey", "by_time"))
         };
         plan.iter().filter_map(name).collect()
     }

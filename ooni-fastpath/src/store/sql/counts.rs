@@ -6,32 +6,47 @@ use super::{Builder, Dialect, Statement};
 use crate::cell::Type;
 use crate::store::aggregate::{Aggregation, Axis, Grain};
 use crate::store::filter::Filter;
-use crate::store::planner::Source;
+use crate::store::planner::{self, Source};
 use crate::store::rollup::{COUNTS, Dimension, Rollup};
 
 /// The counts of an aggregation, without an order: its axes, then the six counts.
 pub(in crate::store) fn aggregation(dialect: Dialect, query: &Aggregation, source: Source) -> Statement {
+    let counts = match source {
+        Source::Rollup(_) => COUNTS.map(|count| format!("sum(f.{count})")),
+        Source::Rows => counts(dialect, "1"),
+    };
+    let counts = counts.map(|count| format!("CAST(coalesce({count}, 0) AS BIGINT)"));
+    grouped_by_axes(dialect, query, source, &counts)
+}
+
+/// How many values of an axis each group of an aggregation has, without an order: its axes, then their number.
+pub(in crate::store) fn distinct(dialect: Dialect, query: &Aggregation, of: Axis, source: Source) -> Statement {
+    let count = format!("CAST(count(DISTINCT {}) AS BIGINT)", key(dialect, of, source));
+    grouped_by_axes(dialect, query, source, &[count])
+}
+
+/// The axes of an aggregation, and some numbers of each group.
+fn grouped_by_axes(dialect: Dialect, query: &Aggregation, source: Source, numbers: &[String]) -> Statement {
     let mut sql = Builder::new(dialect);
     let keys: Vec<String> = query.axes.iter().map(|&axis| key(dialect, axis, source)).collect();
-    let selected = keys.iter().map(String::as_str);
+    let all: Vec<&str> = keys.iter().chain(numbers).map(String::as_str).collect();
+    sql.push("SELECT ").push(&all.join(", ")).push(" FROM ");
     match source {
         Source::Rollup(rollup) => {
-            let counts = COUNTS.map(|count| format!("CAST(coalesce(sum(f.{count}), 0) AS BIGINT)"));
-            let all: Vec<&str> = selected.chain(counts.iter().map(String::as_str)).collect();
-            sql.push("SELECT ").push(&all.join(", ")).push(" FROM ").push(&rollup.table()).push(" AS f");
+            sql.push(&rollup.table()).push(" AS f");
+            if rollup.index.is_some() {
+                sql.push(&dialect.by_index(planner::index(rollup, &query.filter).as_deref()));
+            }
             let time = rollup.time().map(|time| format!("f.{}", time.column()));
             sql.filter(&query.filter, time.as_deref().unwrap_or_default());
             sql.category(&query.filter, "f.category_code", "f.list_cc");
         }
         Source::Rows => {
-            let counts = counts(dialect, "1").map(|count| format!("CAST(coalesce({count}, 0) AS BIGINT)"));
-            let all: Vec<&str> = selected.chain(counts.iter().map(String::as_str)).collect();
-            let by_category = query.filter.category.is_some() || query.axes.contains(&Axis::CategoryCode);
-            sql.push("SELECT ").push(&all.join(", ")).push(" FROM fastpath AS f");
-            if by_category {
+            sql.push("fastpath AS f");
+            if query.filter.category.is_some() || query.axes.contains(&Axis::CategoryCode) {
                 sql.push(" JOIN citizenlab AS l ON l.url = f.input");
             } else {
-                sql.push(&dialect.by_index(index(&query.filter)));
+                sql.push(&dialect.by_index(Some(index(&query.filter))));
             }
             sql.filter(&query.filter, "f.measurement_start_time");
             sql.category(&query.filter, "l.category_code", "l.cc");
@@ -41,7 +56,7 @@ pub(in crate::store) fn aggregation(dialect: Dialect, query: &Aggregation, sourc
         sql.push(" GROUP BY ").push(&keys.join(", "));
     }
     let mut columns: Vec<Type> = query.axes.iter().map(|&axis| kind(axis)).collect();
-    columns.extend([Type::OptionalUInt64; COUNTS.len()]);
+    columns.extend(numbers.iter().map(|_| Type::OptionalUInt64));
     sql.statement(columns)
 }
 

@@ -89,11 +89,31 @@ impl Dialect {
         Statement { sql: format!("{explain} {}", statement.sql), columns, ..statement }
     }
 
-    /// What is said behind the table of rows, to read it by way of an index. The others choose for themselves.
-    pub(super) fn by_index(self, index: &str) -> String {
+    /// What is said behind a table, to read it by way of an index, or by its key. The others choose for themselves.
+    pub(super) fn by_index(self, index: Option<&str>) -> String {
+        match (self, index) {
+            (Dialect::Sqlite, Some(index)) => format!(" INDEXED BY {index}"),
+            (Dialect::Sqlite, None) => " NOT INDEXED".to_owned(),
+            (Dialect::Postgres | Dialect::Clickhouse, _) => String::new(),
+        }
+    }
+
+    /// Seconds that a test ran as scores in a column have it, null where they do not.
+    pub(super) fn runtime(self, scores: &str) -> String {
         match self {
-            Dialect::Sqlite => format!(" INDEXED BY {index}"),
-            Dialect::Postgres | Dialect::Clickhouse => String::new(),
+            Dialect::Sqlite => format!(
+                "CASE WHEN json_type({scores}, '$.extra.test_runtime') IN ('integer', 'real')
+                    THEN CAST(json_extract({scores}, '$.extra.test_runtime') AS REAL) END"
+            ),
+            // What is too long for 32 bits is no error.
+            Dialect::Postgres => format!(
+                "CASE WHEN json_typeof({scores}::json #> '{{extra,test_runtime}}') = 'number'
+                    THEN least(greatest(({scores}::json #>> '{{extra,test_runtime}}')::float8, -3e38), 3e38)::real END"
+            ),
+            Dialect::Clickhouse => format!(
+                "if(JSONType({scores}, 'extra', 'test_runtime') IN ('Double', 'Int64', 'UInt64'),
+                    toFloat32(JSONExtractFloat({scores}, 'extra', 'test_runtime')), NULL)"
+            ),
         }
     }
 

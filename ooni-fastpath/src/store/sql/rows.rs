@@ -28,7 +28,7 @@ pub(in crate::store) fn list(dialect: Dialect, list: &List) -> Statement {
     if list.filter.category.is_some() {
         sql.push(" JOIN citizenlab AS l ON l.url = f.input");
     } else {
-        sql.push(&dialect.by_index(index(&list.filter)));
+        sql.push(&dialect.by_index(Some(index(&list.filter))));
     }
     sql.filter(&list.filter, "f.measurement_start_time");
     sql.category(&list.filter, "l.category_code", "l.cc");
@@ -70,7 +70,7 @@ pub(in crate::store) fn uid(dialect: Dialect, uid: &str) -> Statement {
 /// The first row of a report and input, empty for none.
 pub(in crate::store) fn report(dialect: Dialect, report_id: &str, input: &str) -> Statement {
     let mut sql = Builder::new(dialect);
-    sql.push("SELECT ").push(LISTED).push(" FROM fastpath AS f").push(&dialect.by_index("fastpath_by_report"));
+    sql.push("SELECT ").push(LISTED).push(" FROM fastpath AS f").push(&dialect.by_index(Some("fastpath_by_report")));
     sql.long_text("f.report_id", Some(report_id));
     sql.long_text("f.input", Some(input));
     sql.push(" ORDER BY f.measurement_uid LIMIT 1");
@@ -143,7 +143,7 @@ pub(in crate::store) fn slice(
     limit: usize,
 ) -> Statement {
     let mut sql = Builder::new(dialect);
-    sql.push("SELECT ").push(&row_columns()).push(" FROM fastpath AS f").push(&dialect.by_index(index(filter)));
+    sql.push("SELECT ").push(&row_columns()).push(" FROM fastpath AS f").push(&dialect.by_index(Some(index(filter))));
     sql.filter(filter, "f.measurement_start_time");
     if let Some((time, uid)) = after {
         sql.and().push("f.measurement_start_time >= ").value(Parameter::Time(time));
