@@ -1,7 +1,8 @@
 //! Commands that write to a store and are killed: nothing is half there, and to give the command again makes it whole.
 //!
 //! A store is filled; a command is killed over it at a numbered step and given again; what it leaves is compared with what
-//! it leaves when nothing happens. Every command says which steps it has, and has to have them.
+//! it leaves when nothing happens. Every command says which steps it has, and has to have them. Of an engine without
+//! transactions something may be half there, but for what is read of rollups; steps are the statements that are sent to it.
 
 #![cfg(all(debug_assertions, unix))] // there are no failpoints without
 
@@ -78,34 +79,46 @@ fn killed_everywhere(new: fn() -> Box<dyn Engine>, writing: &Writing<'_>) {
     let expected = dump(&*whole);
     assert!(before != expected, "{arguments:?} changes nothing");
     assert!(expected.1.is_empty(), "{arguments:?}: {:?}", expected.1);
-    let is_one = steps.contains(&(Failpoint::Committed, 1));
-    for point in Failpoint::STORE {
-        let times = steps.iter().find(|(step, _)| *step == point).map(|(_, times)| *times);
-        // The first time, and the last that is known.
-        let mut kills = times.map_or(vec![1], |times| vec![1, times]);
-        kills.dedup();
-        for kill in kills {
-            let store = store.store(new);
-            let ended = BENCH.run(&*store, arguments, Some(&format!("{}:{kill}", point as u32)));
-            let said = String::from_utf8_lossy(&ended.stderr);
-            let was_killed = ended.status.signal() == SIGKILL;
-            assert!(was_killed || times.is_none(), "{arguments:?}, {point:?} for the {kill}th time: {said}");
-            if !was_killed {
-                continue;
-            }
-            let left = dump(&*store);
-            if is_one {
-                let whole = if point == Failpoint::Committed { &expected } else { &before };
-                assert!(left == *whole, "{arguments:?}, {point:?}: half of it is there");
-            }
-            if before.1.is_empty() {
-                assert!(left.1.is_empty(), "{arguments:?}, {point:?}: {:?}", left.1);
-            }
-            BENCH.done(&*store, arguments);
-            assert!(dump(&*store) == expected, "{arguments:?}, {point:?} for the {kill}th time: the stores differ");
+    let is_one = steps.contains(&(Failpoint::Committed, 1)) && whole.has_transactions();
+    for (point, kill, is_known) in kills(steps, whole.has_transactions()) {
+        let store = store.store(new);
+        let ended = BENCH.run(&*store, arguments, Some(&format!("{}:{kill}", point as u32)));
+        let said = String::from_utf8_lossy(&ended.stderr);
+        let was_killed = ended.status.signal() == SIGKILL;
+        assert!(was_killed || !is_known, "{arguments:?}, {point:?} for the {kill}th time: {said}");
+        if !was_killed {
+            continue;
         }
+        let left = dump(&*store);
+        if is_one {
+            let whole = if point == Failpoint::Committed { &expected } else { &before };
+            assert!(left == *whole, "{arguments:?}, {point:?}: half of it is there");
+        }
+        if before.1.is_empty() {
+            assert!(left.1.is_empty(), "{arguments:?}, {point:?}: {:?}", left.1);
+        }
+        BENCH.done(&*store, arguments);
+        assert!(dump(&*store) == expected, "{arguments:?}, {point:?} for the {kill}th time: the stores differ");
     }
 }
+
+/// At which steps to kill, and for which time; and whether it is known that they are reached.
+fn kills(steps: &[(Failpoint, u32)], has_transactions: bool) -> Vec<(Failpoint, u32, bool)> {
+    if !has_transactions {
+        // `statements.rs` has each of them.
+        return [1, 4, 16, 64].map(|kill| (Failpoint::StatementComing, kill, kill <= 4)).to_vec();
+    }
+    let of = |point: Failpoint| match steps.iter().find(|(step, _)| *step == point) {
+        Some(&(_, 1)) => vec![(point, 1, true)],
+        // The first time, and the last that is known.
+        Some(&(_, times)) => vec![(point, 1, true), (point, times, true)],
+        None => vec![(point, 1, false)],
+    };
+    Failpoint::STORE.into_iter().flat_map(of).collect()
+}
+
+/// What a command begins with, its arguments, its steps.
+type Command<'c> = (Beginning, &'c [&'c str], Vec<(Failpoint, u32)>);
 
 /// Kills every command that writes.
 pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
@@ -124,7 +137,7 @@ pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
     let copied = BENCH.rows.url();
     // Those that were refused before, then the others.
     let copies = ENDS.map(|(step, times)| (step, if step == Failpoint::RollupFollowed { times } else { 2 * times }));
-    let writings: [(Beginning, &[&str], Vec<(Failpoint, u32)>); 7] = [
+    let writings: [Command<'_>; 7] = [
         (Empty, &["rerun"], of_many(&[])),
         (Rows, &["rerun", "--update"], of_many(&[(Failpoint::RowDeleted, 4)])),
         (Rows, &["store", "remove", uid, "--reason", "asked for"], of_one(&[(Failpoint::RowDeleted, 1)])),
