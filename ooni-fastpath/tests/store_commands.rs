@@ -98,10 +98,10 @@ fn a_rollup_that_differs_is_found_and_rebuilt() {
         DELETE FROM rollup_day_test WHERE test_name = 'signal';
         UPDATE rollup_country SET blocking_type = 'dns' WHERE test_name = 'dash'";
     store.connect().execute_batch(change).unwrap();
-    let ran = store.run(&["rollup", "check", "day_test", "network"], &[]);
+    let ran = store.run(&["rollup", "check", "day_test", "month_network"], &[]);
     assert_eq!(ran.code, Some(1), "{}", ran.err);
     let text = ran.text();
-    assert!(text.ends_with("\nnetwork: as the rows\n"), "{text}");
+    assert!(text.ends_with("\nmonth_network: as the rows\n"), "{text}");
     assert!(text.starts_with("day_test: "), "{text}");
     let line = "  day 2021-04-14 00:00:00, test_name signal\n    kept measurements 0, ";
     assert!(text.contains(line) && text.contains("\n    rows measurements 1, "), "{text}");
