@@ -44,6 +44,11 @@ pub(crate) trait Engine {
         self.query("SELECT url, domain, cc, category_code FROM citizenlab").into_iter().map(entry).collect()
     }
 
+    /// Whether a change is there whole or not at all.
+    fn has_transactions(&self) -> bool {
+        true
+    }
+
     /// Makes the counts of a rollup wrong.
     fn spoil(&self, rollup: &Rollup) {
         self.query(&format!("UPDATE {} SET anomaly_count = anomaly_count + 1", rollup.table()));

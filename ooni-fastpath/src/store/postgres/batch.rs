@@ -43,10 +43,8 @@ const BODY: &str = "report_id, input, s3path, linenum, measurement_uid, date, so
 const THERE: &str = "SELECT measurement_uid FROM jsonl WHERE measurement_uid = ANY ($1)";
 
 /// Takes out what is going to be replaced, when the rows themselves are gone.
-const REPLACED: [&str; 2] = [
-    "DELETE FROM obs_openvpn WHERE measurement_uid = ANY ($1)",
-    "DELETE FROM jsonl WHERE measurement_uid = ANY ($1)",
-];
+const REPLACED: [&str; 2] =
+    ["DELETE FROM obs_openvpn WHERE measurement_uid = ANY ($1)", "DELETE FROM jsonl WHERE measurement_uid = ANY ($1)"];
 
 const REMOVED: &str = "
     SELECT r.measurement_uid, r.reason FROM removed AS r
@@ -186,11 +184,7 @@ impl<R: Incoming> Batch<R> {
 }
 
 /// Takes out the rows whose place others are going to take; how many there were.
-async fn replace(
-    transaction: &Transaction<'_>,
-    uids: Vec<Cow<'_, str>>,
-    tally: &mut Tally,
-) -> Result<u64, Trouble> {
+async fn replace(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>, tally: &mut Tally) -> Result<u64, Trouble> {
     let delete = format!(
         "DELETE FROM fastpath AS f USING jsonl AS j
          WHERE j.measurement_uid = ANY ($1) AND f.measurement_uid = j.measurement_uid
