@@ -266,7 +266,7 @@ fn what_clickhouse_may_have_besides() {
     from.query("INSERT INTO fastpath SELECT * REPLACE (unhex('61FF') AS platform, 'z' AS measurement_uid) FROM fastpath LIMIT 1");
     from.query(
         "INSERT INTO fastpath SELECT * EXCEPT (number) REPLACE ('v' || leftPad(toString(number), 5, '0') AS measurement_uid)
-         FROM (SELECT * FROM fastpath LIMIT 1) CROSS JOIN (SELECT number FROM numbers(2500))",
+         FROM (SELECT * FROM fastpath LIMIT 1) AS one CROSS JOIN numbers(2500) AS many",
     );
     let said = done(&["store", "import", &from.url(), &to.url()]);
     assert!(said.starts_with("3704 measurements: 3704 imported, 0 already there, 0 refused\n"), "{said}");
