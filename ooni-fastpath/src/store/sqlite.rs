@@ -69,8 +69,8 @@ const CACHE_KIB: i64 = 384 << 10;
 /// Statements that a connection keeps prepared: some for each rollup.
 const STATEMENTS: usize = 64;
 
-/// Pages in the log at which they are copied to the database: a large batch has some thousand.
-const CHECKPOINT_PAGES: i64 = 16 << 10;
+/// Pages in the log at which they are copied to the database: a batch of ten thousand rows has some twenty thousand.
+const CHECKPOINT_PAGES: i64 = 64 << 10;
 
 impl Sqlite {
     /// Opens a database to write to. It is made if it is not there, as is its folder, and its tables are brought up to
