@@ -26,7 +26,7 @@ pub use self::clickhouse::Clickhouse;
 pub use self::engine::{Store, migrate, open, open_to_read};
 pub use self::planner::{Source, source};
 pub use self::postgres::Postgres;
-pub use self::reference::{Reference, ReferenceRow};
+pub use self::reference::{Place, Reference, ReferenceRow};
 pub use self::row::{
     BodyPlace, Incoming, ListedUrl, NewRow, OnExisting, Provenance, Refusal, StoredMeasurement, StoredRefusal,
     StoredRow, Written,

@@ -90,6 +90,11 @@ macro_rules! engines {
                 archive::a_rerun_fills(|| Box::new($new));
             }
 
+            #[test]
+            #[cfg(all(debug_assertions, unix))]
+            fn commands_that_are_killed() {
+                failpoints::commands_that_are_killed(|| Box::new($new));
+            }
         })*
     };
 }
@@ -98,19 +103,6 @@ engines! {
     on_sqlite: InFile::new(), 12;
     on_postgres: OnPostgres::new(), 12;
     on_clickhouse: OnClickhouse::new(), 3;
-}
-
-#[test]
-#[cfg(all(debug_assertions, unix))]
-fn commands_that_are_killed_over_sqlite() {
-    failpoints::commands_that_are_killed(|| Box::new(InFile::new()));
-}
-
-// ClickHouse, which has no transactions, is killed before each statement instead: `store/statements.rs`.
-#[test]
-#[cfg(all(debug_assertions, unix))]
-fn commands_that_are_killed_over_postgres() {
-    failpoints::commands_that_are_killed(|| Box::new(OnPostgres::new()));
 }
 
 #[test]

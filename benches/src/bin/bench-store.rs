@@ -1,8 +1,11 @@
 //! Measures stores side by side: inserts by the size of batches, then charts, lists and look-ups while one writes and
 //! eight read. Prints tables and keeps every time that was taken.
+//!
+//! ClickHouse is its engine behind the protocol of a server, which does one thing at a time: there one asks and none writes,
+//! so its times are not to be held against those of the others.
 #![forbid(unsafe_code)]
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Parser;
 use ooni_benches::corpus::rows::{self, PER_DAY, Rows};
 use ooni_benches::measure::machine::Machine;
@@ -32,7 +35,7 @@ struct Arguments {
     /// How long queries are asked for
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// sqlite, postgres; may be repeated
+    /// sqlite, postgres, clickhouse; may be repeated
     #[arg(long, default_values = ["sqlite", "postgres"])]
     engine: Vec<String>,
     /// Folder for what is measured
@@ -50,17 +53,23 @@ struct Measured {
     bulk: (f64, Vec<f64>),
     /// By rows of a batch: rows a second of each.
     batches: BTreeMap<u64, Vec<f64>>,
+    /// Seconds until rollups followed what was loaded.
+    settled: f64,
     /// Of the loaded store.
     bytes: u64,
     /// Rows of each rollup, and the seconds in which it is made anew.
     rollups: BTreeMap<String, (u64, f64)>,
+    /// How many asked at once.
+    readers: usize,
     /// By name of the query: milliseconds of each.
     queries: BTreeMap<String, Vec<f64>>,
     /// Rows a second that were written meanwhile, 100 a batch.
     beside: f64,
 }
 
-const READERS: usize = 8;
+/// The engine that does one thing at a time.
+const CLICKHOUSE: &str = "clickhouse";
+
 const BULK: u64 = 10_000;
 
 fn main() -> Result<()> {
@@ -68,10 +77,11 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     for engine in &arguments.engine {
         let folder = tempfile::tempdir_in(".")?;
-        let server = if engine == "postgres" { Some(Server::postgres(true)?) } else { None };
-        let url = match &server {
-            Some(server) => server.postgres_url("postgres"),
-            None => format!("sqlite:{}", folder.path().join("ooni.db").display()),
+        let url = match &**engine {
+            "sqlite" => format!("sqlite:{}", folder.path().join("ooni.db").display()),
+            "postgres" => Server::postgres(true)?.postgres_url("postgres"),
+            CLICKHOUSE => Server::clickhouse()?.clickhouse_url("default"),
+            _ => bail!("{engine} is no engine: sqlite, postgres, clickhouse"),
         };
         let measured = runtime.block_on(measure(engine, &url, &arguments))?;
         io::stdout().write_all(report(&measured)?.as_bytes())?;
@@ -115,6 +125,9 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
             by_size.entry(size as u64).or_insert_with(Vec::new).push(rate);
         }
     }
+    let begun = Instant::now();
+    store.settle().await?;
+    let settled = begun.elapsed().as_secs_f64();
     let stats = store.stats().await?;
     let mut rollups = BTreeMap::new();
     for rollup in &store::rollup::ROLLUPS {
@@ -126,25 +139,29 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
     }
     let rows = batches * BULK;
     let days = (rows / PER_DAY) as i64;
-    let (queries, beside) = under_load(&store, days, made, Duration::from_secs(arguments.seconds)).await?;
+    let (readers, writer) = if engine == CLICKHOUSE { (1, None) } else { (8, Some(made)) };
+    let (queries, beside) = under_load(&store, days, readers, writer, Duration::from_secs(arguments.seconds)).await?;
     Ok(Measured {
         engine: engine.to_owned(),
         rows,
         machine,
         bulk,
         batches: by_size,
+        settled,
         bytes: stats.bytes,
         rollups,
+        readers,
         queries,
         beside,
     })
 }
 
-/// Asks all queries while rows are written.
+/// Asks all queries while rows are written, if there are any to write.
 async fn under_load(
     store: &Arc<Store>,
     days: i64,
-    mut made: Rows,
+    readers: usize,
+    made: Option<Rows>,
     time: Duration,
 ) -> Result<(BTreeMap<String, Vec<f64>>, f64)> {
     let done = Arc::new(AtomicBool::new(false));
@@ -152,6 +169,7 @@ async fn under_load(
     let writer = tokio::spawn({
         let (store, done, written) = (Arc::clone(store), Arc::clone(&done), Arc::clone(&written));
         async move {
+            let Some(mut made) = made else { return Ok(()) };
             while !done.load(Ordering::Relaxed) {
                 store.write(Arc::new(made.batch(100)), OnExisting::Keep).await?;
                 written.fetch_add(100, Ordering::Relaxed);
@@ -160,7 +178,7 @@ async fn under_load(
         }
     });
     let deadline = Instant::now() + time;
-    let readers: Vec<_> = (0..READERS)
+    let readers: Vec<_> = (0..readers)
         .map(|reader| {
             let store = Arc::clone(store);
             tokio::spawn(async move {
@@ -261,7 +279,7 @@ fn percentile(values: &[f64], of_hundred: usize) -> f64 {
 /// What is shown of it.
 fn report(measured: &Measured) -> Result<String> {
     let mut out = String::new();
-    let Measured { engine, rows, bulk, batches, bytes, rollups, queries, beside, machine } = measured;
+    let Measured { engine, rows, machine, bulk, batches, settled, bytes, rollups, readers, queries, beside } = measured;
     writeln!(out, "\n{engine}: {rows} rows, {} MB, load {}", bytes / 1_000_000, machine.load)?;
     let last = bulk.1.last().copied().unwrap_or(f64::NAN);
     writeln!(out, "  bulk, {BULK} a batch: {:.0} rows/s, the last tenth {last:.0}", bulk.0)?;
@@ -271,7 +289,14 @@ fn report(measured: &Measured) -> Result<String> {
     for (name, (cells, seconds)) in rollups {
         writeln!(out, "  rollup {name:<16} {cells:>9} rows, made in {seconds:.1} s")?;
     }
-    writeln!(out, "  one writes {beside:.0} rows/s, {READERS} ask:{:28}p50 ms    p99 ms  times", "")?;
+    let load = match &**engine {
+        CLICKHOUSE => {
+            writeln!(out, "  rollups followed {settled:.1} s after the last batch")?;
+            "none writes and one asks, as this engine does one thing at a time:".to_owned()
+        }
+        _ => format!("one writes {beside:.0} rows/s, {readers} ask:"),
+    };
+    writeln!(out, "  {load}\n    {:<44}{:>9} {:>9} {:>6}", "", "p50 ms", "p99 ms", "times")?;
     for (name, times) in queries {
         writeln!(
             out,

@@ -141,18 +141,19 @@ pub enum StoreCommand {
     },
     /// Put the rows of a database of the reference, OONI's own backend, into a store
     ///
-    /// Reads the tables fastpath and, where they are there, jsonl, obs_openvpn and citizenlab of a PostgreSQL server, of
-    /// whatever age. A row whose columns the store does not take is set aside with the reason. Imported rows name
+    /// Reads the tables fastpath and, where they are there, jsonl, obs_openvpn and citizenlab of a PostgreSQL or ClickHouse
+    /// server, of whatever age. A row whose columns the store does not take is set aside with the reason. Imported rows name
     /// "reference" as their rules; the hash of their bodies is not known. Measurements that the store has are left alone,
     /// so to go on after it was stopped, give the command again; with --after it need not begin anew.
     Import {
-        /// The database that is read, postgres://…
+        /// The database that is read, postgres://… or clickhouse://…
         #[arg(value_name = "FROM")]
         from: String,
         /// The store that is written to; an SQLite store is made if it is not there
         #[arg(value_name = "TO")]
         to: String,
-        /// Measurements up to this uid were imported before: leave them out
+        /// Measurements up to this one were imported before, in the order in which they are read: on PostgreSQL that of uids,
+        /// on ClickHouse that of the starts of measurements. Leave them out
         #[arg(long, value_name = "UID")]
         after: Option<String>,
     },

@@ -6,15 +6,18 @@
 //! [`MeasurementStore::settle`] asks for it. Processes may write at once: rows of one uid that two of them write at the same
 //! moment are one afterwards, unless they differ in the start of the measurement; rollups are made by one at a time, which
 //! holds a lease. What a batch does is in `batch`, what else can be done in `change`, the way to a server in `http`, the lease
-//! in `lease`, rollups in `rollups`, the tables in `schema`, values in `value`.
+//! in `lease`, tables of the reference in `reference`, rollups in `rollups`, the tables in `schema`, values in `value`.
 
 mod batch;
 mod change;
 mod http;
 mod lease;
+mod reference;
 mod rollups;
 mod schema;
 mod value;
+
+pub(in crate::store) use self::reference::ClickhouseReference;
 
 use self::http::{Http, random};
 use self::lease::Lease;

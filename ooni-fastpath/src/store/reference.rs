@@ -3,10 +3,11 @@
 //! Which columns its tables have depends on their age, and on the engine how a flag or a time is kept. So each column is
 //! asked for by name and comes as text; one that is not there, or null, is what a measurement has that says nothing.
 
+use super::clickhouse::ClickhouseReference;
 use super::postgres::PostgresReference;
 use super::row::{BodyPlace, Incoming, ListedUrl, Provenance, StoredRow};
 use super::sql::{FLAG, OPENVPN, UID};
-use super::url::{is_postgres, without_password};
+use super::url::{is_clickhouse, is_postgres, without_password};
 use super::{Kind, StoreError};
 use crate::cell::{Cell, FASTPATH, Type};
 use ooni_core::row::Refused;
@@ -18,6 +19,22 @@ use std::collections::BTreeSet;
 pub enum Reference {
     /// On a PostgreSQL server.
     Postgres(Box<PostgresReference>),
+    /// On a ClickHouse server.
+    Clickhouse(Box<ClickhouseReference>),
+}
+
+/// A place in the order that a database has: after a measurement.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub(super) uid: String,
+    /// Its start, where rows have the order of these; looked up if it is not known.
+    pub(super) start: Option<String>,
+}
+
+impl From<String> for Place {
+    fn from(uid: String) -> Place {
+        Place { uid, start: None }
+    }
 }
 
 /// Rules that rows of the reference were scored by, which it keeps no version of.
@@ -38,22 +55,32 @@ impl Reference {
     /// # Errors
     /// It cannot be reached, or has not the tables of the reference.
     pub async fn open(url: &str) -> Result<Reference, StoreError> {
-        match is_postgres(url) {
-            true => Ok(Reference::Postgres(Box::new(PostgresReference::open(url).await?))),
-            false => {
-                let message = "rows of the reference are read from postgres://… alone";
-                Err(StoreError::new(Kind::Other, message).of(&without_password(url)))
-            }
+        if is_postgres(url) {
+            return Ok(Reference::Postgres(Box::new(PostgresReference::open(url).await?)));
         }
+        if is_clickhouse(url) {
+            return Ok(Reference::Clickhouse(Box::new(ClickhouseReference::open(url).await?)));
+        }
+        let message = "rows of the reference are read from postgres://… and clickhouse://… alone";
+        Err(StoreError::new(Kind::Other, message).of(&without_password(url)))
     }
 
-    /// The first measurements, at most `limit`, whose uid comes after `after` in the order that the database has.
+    /// The first measurements, at most `limit`, after a place: PostgreSQL has them in the order of uids, ClickHouse in that
+    /// of starts, then uids.
     ///
     /// # Errors
-    /// It cannot be read.
-    pub async fn measurements(&self, after: Option<&str>, limit: usize) -> Result<Vec<ReferenceRow>, StoreError> {
-        let Reference::Postgres(database) = self;
-        Ok(database.page(after, limit).await?.into_iter().map(ReferenceRow::new).collect())
+    /// It cannot be read, or has nothing of the uid of a place that it has to look up.
+    pub async fn measurements(&self, after: Option<&Place>, limit: usize) -> Result<Vec<ReferenceRow>, StoreError> {
+        match self {
+            Reference::Postgres(database) => {
+                let rows = database.page(after.map(|place| &*place.uid), limit).await?;
+                Ok(rows.into_iter().map(|texts| ReferenceRow::new(texts, None)).collect())
+            }
+            Reference::Clickhouse(database) => {
+                let rows = database.page(after, limit).await?;
+                Ok(rows.into_iter().map(|(start, texts)| ReferenceRow::new(texts, Some(start))).collect())
+            }
+        }
     }
 
     /// The entries of its test lists, each once, with countries as a store has them.
@@ -61,14 +88,17 @@ impl Reference {
     /// # Errors
     /// It cannot be read.
     pub async fn test_lists(&self) -> Result<Vec<ListedUrl>, StoreError> {
-        let Reference::Postgres(database) = self;
+        let lists = match self {
+            Reference::Postgres(database) => database.lists().await?,
+            Reference::Clickhouse(database) => database.lists().await?,
+        };
         let entry = |texts: Texts| {
             let [url, domain, cc, category_code] =
                 <[_; LISTS.len()]>::try_from(texts).ok()?.map(Option::unwrap_or_default);
             let cc = if cc == "ZZ" { cc } else { cc.to_ascii_lowercase() };
             Some((cc, url, category_code, domain))
         };
-        let all: BTreeSet<_> = database.lists().await?.into_iter().filter_map(entry).collect();
+        let all: BTreeSet<_> = lists.into_iter().filter_map(entry).collect();
         Ok(all
             .into_iter()
             .map(|(cc, url, category_code, domain)| ListedUrl { url, domain, cc, category_code })
@@ -79,7 +109,7 @@ impl Reference {
 /// A measurement of the reference.
 #[derive(Clone, Debug)]
 pub struct ReferenceRow {
-    uid: String,
+    place: Place,
     cells: Result<Box<StoredRow>, Refused>,
     openvpn: Result<Option<Box<[Cell<'static>; 30]>>, Refused>,
     body: Option<BodyPlace>,
@@ -88,19 +118,24 @@ pub struct ReferenceRow {
 }
 
 impl ReferenceRow {
-    fn new(mut texts: Texts) -> ReferenceRow {
+    fn new(mut texts: Texts, start: Option<String>) -> ReferenceRow {
         let mut beside = texts.split_off(FASTPATH.len().min(texts.len()));
         let vpn = beside.split_off(BODY.len().min(beside.len()));
-        let uid = texts.first().cloned().flatten().unwrap_or_default();
+        let place = Place { uid: texts.first().cloned().flatten().unwrap_or_default(), start };
         let (cells, openvpn) = (row(&texts), self::openvpn(&vpn));
         let json = if cells.is_err() || openvpn.is_err() { json(&texts, &vpn) } else { Vec::new() };
-        ReferenceRow { uid, cells, openvpn, body: place(beside), json }
+        ReferenceRow { place, cells, openvpn, body: body_place(beside), json }
+    }
+
+    /// The place after it.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 }
 
 impl Incoming for ReferenceRow {
     fn uid(&self) -> &str {
-        &self.uid
+        &self.place.uid
     }
 
     fn cells(&self) -> Result<[Cell<'_>; 26], Refused> {
@@ -166,7 +201,7 @@ fn openvpn(texts: &Texts) -> Result<Option<Box<[Cell<'static>; 30]>>, Refused> {
     Ok(cells.try_into().ok().map(Box::new))
 }
 
-fn place(texts: Texts) -> Option<BodyPlace> {
+fn body_place(texts: Texts) -> Option<BodyPlace> {
     let [s3path, linenum, date, source] = <[_; BODY.len()]>::try_from(texts).ok()?;
     Some(BodyPlace {
         s3path: s3path.filter(|path| !path.is_empty())?.into(),

@@ -3,7 +3,7 @@
 use super::filter::Filter;
 use super::url::without_password;
 use super::{
-    Incoming, Kind, ListedUrl, MeasurementStore, Reference, ReferenceRow, Store, StoreError, StoredMeasurement,
+    Incoming, Kind, ListedUrl, MeasurementStore, Place, Reference, ReferenceRow, Store, StoreError, StoredMeasurement,
     StoredRefusal, StoredRow, migrate, open, open_to_read,
 };
 use crate::cell::Cell;
@@ -110,10 +110,12 @@ impl WaitingReference {
         Ok(WaitingReference { reference, runtime })
     }
 
-    /// All measurements after a uid, in the order of their uids.
+    /// All measurements after a uid, in the order that the database has.
     pub fn measurements(&self, after: Option<String>) -> Pages<'_, ReferenceRow> {
+        let after = after.map(Place::from);
         Pages::new(move |last: Option<&ReferenceRow>| {
-            self.runtime.block_on(self.reference.measurements(last.map(Incoming::uid).or(after.as_deref()), PAGE))
+            let after = last.map(ReferenceRow::place).or(after.as_ref());
+            self.runtime.block_on(self.reference.measurements(after, PAGE))
         })
     }
 

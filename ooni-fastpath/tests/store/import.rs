@@ -1,7 +1,7 @@
 //! `fastpath store import`: tables as the reference made them (API spec §14, §15), put into stores.
 
 use crate::commands::{content, done, fastpath};
-use crate::server::OnPostgres;
+use crate::server::{OnClickhouse, OnPostgres};
 use crate::support::{Engine, open};
 use ooni_fastpath::store::Incoming;
 
@@ -55,19 +55,87 @@ const NEW: &str = r#"
         ('R', '', 'raw/b.jsonl.gz', 7, 'u00002', '2024-01-03', 'api', '2024-01-03');
     INSERT INTO obs_openvpn VALUES ('u00001', 0, 2.5, '2024-01-02 03:04:05', '2024-01-02 03:04:00', 1, 'IT', 'p', 1)"#;
 
-fn reference(tables: &str) -> OnPostgres {
+/// The tables of `OLD` in a column store, with types that such tables had.
+const OLD_COLUMNS: &str = r#"
+    CREATE TABLE fastpath (
+        measurement_uid Nullable(String), report_id String, input Nullable(String), probe_cc LowCardinality(String),
+        probe_asn Int32, test_name Enum8('web_connectivity' = 1, 'dash' = 2), test_start_time DateTime('Europe/Rome'),
+        measurement_start_time Nullable(DateTime64(2, 'Asia/Tokyo')), filename String, scores String,
+        platform LowCardinality(Nullable(String)), anomaly Nullable(Bool), confirmed Nullable(Bool), msm_failure Nullable(UInt8),
+        domain String, software_name String, software_version FixedString(3)) ENGINE = MergeTree ORDER BY tuple();
+    CREATE TABLE jsonl (
+        report_id String, input String, s3path String, linenum Int32, measurement_uid String)
+        ENGINE = ReplacingMergeTree ORDER BY (report_id, input);
+    CREATE TABLE citizenlab (domain String, url String, cc String, category_code String) ENGINE = MergeTree ORDER BY url;
+    INSERT INTO fastpath VALUES
+        ('20200101000000.1_IT_a', 'R1', 'https://x.org/', 'IT', 30722, 'web_connectivity', toDateTime('2020-01-01', 'UTC'),
+            toDateTime64('2020-01-01 00:00:01.75', 2, 'UTC'), '',
+            '{"extra": {"test_runtime": 1.5}, "analysis": {"blocking_type": "dns"}}', 'linux', true, false, NULL, 'x.org',
+            'ooniprobe', '3.0'),
+        ('20200101000000.2_IT_b', 'R1', NULL, 'ZZ', 0, 'dash', toDateTime('2020-02-01', 'UTC'),
+            toDateTime64('2020-02-01 00:00:01', 2, 'UTC'), '', '{}', NULL, NULL, NULL, 1, '', '', ''),
+        ('20200101000000.3_IT_c', 'R2', 'y', 'IT', -5, 'dash', toDateTime('2020-02-01', 'UTC'),
+            toDateTime64('2020-02-01', 2, 'UTC'), '', '{}', NULL, NULL, NULL, NULL, '', '', ''),
+        ('20200101000000.4_IT_d', 'R2', 'y', 'IT', 5, 'dash', toDateTime('2020-02-01', 'UTC'), NULL, '', '{}', NULL, NULL, NULL,
+            NULL, '', '', '');
+    INSERT INTO jsonl VALUES ('R1', 'https://x.org/', 'raw/20200101/a.jsonl.gz', 3, '20200101000000.1_IT_a');
+    INSERT INTO citizenlab VALUES ('x.org', 'https://x.org/', 'it', 'NEWS'), ('x.org', 'https://x.org/', 'IT', 'NEWS'),
+        ('x.org', 'https://x.org/', 'ZZ', 'HUMR')"#;
+
+/// Those of `NEW` as the column store has them: the later a uid the earlier its start, and one was scored twice.
+const NEW_COLUMNS: &str = r#"
+    CREATE TABLE fastpath (
+        measurement_uid String, report_id String, input String, probe_cc LowCardinality(String), probe_asn UInt32,
+        test_name LowCardinality(String), test_start_time DateTime, measurement_start_time DateTime, scores String,
+        platform String, anomaly String, confirmed String, msm_failure String, blocking_type String, domain String,
+        software_name String, software_version String, test_version String, test_runtime Float32, architecture String,
+        engine_name LowCardinality(String), engine_version String, test_helper_address LowCardinality(String),
+        test_helper_type LowCardinality(String), ooni_run_link_id Nullable(UInt64), is_verified LowCardinality(String),
+        update_time DateTime64(3))
+        ENGINE = ReplacingMergeTree(update_time) ORDER BY (measurement_start_time, report_id, input, measurement_uid);
+    CREATE TABLE jsonl (
+        report_id String, input String, s3path String, linenum Int32, measurement_uid String, date Date, source String,
+        update_time DateTime64(3)) ENGINE = ReplacingMergeTree(update_time) ORDER BY (report_id, input, measurement_uid);
+    CREATE TABLE obs_openvpn (
+        measurement_uid String, anomaly Int8, bootstrap_time Float32, measurement_start_time DateTime,
+        test_start_time DateTime, probe_asn UInt32, probe_cc String, provider String, success Int8, report_id String)
+        ENGINE = ReplacingMergeTree ORDER BY (measurement_start_time, report_id);
+    INSERT INTO fastpath
+        SELECT 'u' || leftPad(toString(number), 5, '0'), 'R', '', 'IT', number, 'openvpn',
+            toDateTime('2024-01-02 03:04:00', 'UTC'), toDateTime('2024-01-02 03:04:05', 'UTC') - intDiv(number, 500), '{}',
+            'android', 't', 'f', 'f', 'ip', '', 'o', '1', '2', nan, 'arm64', 'e', '3', 'h', 'https', 18446744073709551615, 't',
+            '2024-01-03'
+        FROM numbers(1, 1203);
+    INSERT INTO fastpath SELECT * REPLACE ('f' AS anomaly, toDateTime64('2024-01-02', 3) AS update_time) FROM fastpath
+        WHERE measurement_uid = 'u00001';
+    INSERT INTO jsonl VALUES
+        ('R', '', 'raw/b.jsonl.gz', 8, 'u00002', '2024-01-03', 'api', '2024-01-02'),
+        ('R', '', 'raw/b.jsonl.gz', 7, 'u00002', '2024-01-03', 'api', '2024-01-03');
+    INSERT INTO obs_openvpn VALUES
+        ('u00001', 0, 2.5, toDateTime('2024-01-02 03:04:05', 'UTC'), toDateTime('2024-01-02 03:04:00', 'UTC'), 1, 'IT', 'p', 1,
+            'R')"#;
+
+fn on_postgres(tables: &str) -> Box<dyn Engine> {
     let database = OnPostgres::empty();
     database.query(tables);
-    database
+    Box::new(database)
+}
+
+fn on_clickhouse(tables: &str) -> Box<dyn Engine> {
+    let database = OnClickhouse::empty();
+    tables.split(';').for_each(|statement| drop(database.query(statement)));
+    Box::new(database)
 }
 
 pub(crate) fn tables_of_the_reference(new: fn() -> Box<dyn Engine>) {
-    old_tables(&*new());
-    new_tables(&*new());
+    old_tables(&*on_postgres(OLD), &*new());
+    old_tables(&*on_clickhouse(OLD_COLUMNS), &*new());
+    // After the uid come those that are greater, or those that started later too.
+    new_tables(&*on_postgres(NEW), &*new(), 3);
+    new_tables(&*on_clickhouse(NEW_COLUMNS), &*new(), 3 + 999);
 }
 
-fn old_tables(to: &dyn Engine) {
-    let from = reference(OLD);
+fn old_tables(from: &dyn Engine, to: &dyn Engine) {
     done(&["migrate", "--db-uri", &to.url()]);
     let arguments = ["store", "import", &from.url(), &to.url()];
     let (code, said) = fastpath(&arguments);
@@ -154,15 +222,14 @@ fn old_tables(to: &dyn Engine) {
     assert!(content(&store) == before);
 }
 
-fn new_tables(to: &dyn Engine) {
-    let from = reference(NEW);
+fn new_tables(from: &dyn Engine, to: &dyn Engine, after: u64) {
     done(&["migrate", "--db-uri", &to.url()]);
     let url = from.url();
     let rest = |said: &str| format!("{said}, 0 refused\n0 entries of test lists\n");
     let said = done(&["store", "import", &url, &to.url(), "--after", "u01200"]);
-    assert_eq!(said, rest("3 measurements: 3 imported, 0 already there"));
+    assert_eq!(said, rest(&format!("{after} measurements: {after} imported, 0 already there")));
     let said = done(&["store", "import", &url, &to.url()]);
-    assert_eq!(said, rest("1203 measurements: 1200 imported, 3 already there"));
+    assert_eq!(said, rest(&format!("1203 measurements: {} imported, {after} already there", 1203 - after)));
     let found: Vec<_> = open(&to.url()).unwrap().0.measurements(None).map(Result::unwrap).collect();
     assert_eq!(found.len(), 1203);
     let row = found[0].row.each_ref().map(crate::support::text);
@@ -181,10 +248,31 @@ fn what_cannot_be_imported() {
     for (from, said) in [
         (OnPostgres::new().url(), "is a store of fastpath's own; `fastpath store copy` copies it"),
         (OnPostgres::empty().url(), "has no table fastpath of the reference"),
-        ("sqlite:a.db".to_owned(), "rows of the reference are read from postgres://… alone"),
+        (OnClickhouse::new().url(), "is a store of fastpath's own; `fastpath store copy` copies it"),
+        (OnClickhouse::empty().url(), "has no table fastpath of the reference"),
+        ("sqlite:a.db".to_owned(), "rows of the reference are read from postgres://… and clickhouse://… alone"),
     ] {
         let (code, text) = fastpath(&["store", "import", &from, &to.url()]);
         assert!(code == Some(2) && text.contains(said), "{text}");
     }
     assert!(!to.path.exists());
+}
+
+#[test]
+fn what_clickhouse_may_have_besides() {
+    let from = on_clickhouse(NEW_COLUMNS);
+    let to = crate::support::InFile::new();
+    // Bytes that are no text, and rows that all start at once.
+    from.query("INSERT INTO fastpath SELECT * REPLACE (unhex('61FF') AS platform, 'z' AS measurement_uid) FROM fastpath LIMIT 1");
+    from.query(
+        "INSERT INTO fastpath SELECT * EXCEPT (number) REPLACE ('v' || leftPad(toString(number), 5, '0') AS measurement_uid)
+         FROM (SELECT * FROM fastpath LIMIT 1) AS one CROSS JOIN numbers(2500) AS many",
+    );
+    let said = done(&["store", "import", &from.url(), &to.url()]);
+    assert!(said.starts_with("3704 measurements: 3704 imported, 0 already there, 0 refused\n"), "{said}");
+    let found: Vec<_> = open(&to.url()).unwrap().0.measurements(None).map(Result::unwrap).collect();
+    let last = found.last().unwrap().row.each_ref().map(crate::support::text);
+    assert_eq!((found.len(), &*last[0], &*last[9]), (3704, "z", "a\u{fffd}"));
+    let (code, said) = fastpath(&["store", "import", &from.url(), &to.url(), "--after", "nobody"]);
+    assert!(code == Some(2) && said.contains("has no measurement nobody to go on after"), "{said}");
 }
