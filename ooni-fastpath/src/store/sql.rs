@@ -11,8 +11,8 @@ mod runtimes;
 pub use self::dialect::Dialect;
 
 pub(super) use self::counts::{
-    add_cell, add_cells, aggregation, distinct, cells, cells_by_day, count, delete_empty_cell, differences, span, state,
-    subtract_window,
+    add_cell, add_cells, aggregation, cells, cells_by_day, count, delete_empty_cell, differences, distinct, span,
+    state, subtract_window,
 };
 pub(super) use self::measurements::{
     FLAG, OPENVPN, UID, measurement, measurements, refusal, refusals, removal, removals,

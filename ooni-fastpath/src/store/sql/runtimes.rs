@@ -33,7 +33,8 @@ pub(in crate::store) fn runtimes(dialect: Dialect, filter: &Filter) -> Statement
 
 /// A row of [`runtimes`].
 pub(in crate::store) fn runtimes_of(cells: Vec<Cell<'static>>) -> Option<Runtimes> {
-    let [Cell::Time(day), Cell::Text(probe_cc), Cell::Text(test_name), Cell::Int(measurements), seconds @ ..] = &cells[..]
+    let [Cell::Time(day), Cell::Text(probe_cc), Cell::Text(test_name), Cell::Int(measurements), seconds @ ..] =
+        &cells[..]
     else {
         return None;
     };
