@@ -37,7 +37,7 @@ fn row(number: u32) -> NewRow {
     row.probe_cc = text(format!("{}{}", char::from(b'A' + (number % 23) as u8), 'X'));
     row.probe_asn = Int::Small(i64::from(number % 89));
     row.test_name = text(["web_connectivity", "dash", "signal", "ndt", "tor"][number as usize % 5].to_owned());
-    row.anomaly = number % 7 == 0;
+    row.anomaly = number.is_multiple_of(7);
     row.measurement_start_time = start(number);
     new
 }
