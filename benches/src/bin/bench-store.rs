@@ -129,6 +129,10 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
     store.settle().await?;
     let settled = begun.elapsed().as_secs_f64();
     let stats = store.stats().await?;
+    let rows = batches * BULK;
+    let days = (rows / PER_DAY) as i64;
+    let (readers, writer) = if engine == CLICKHOUSE { (1, None) } else { (8, Some(made)) };
+    let (queries, beside) = under_load(&store, days, readers, writer, Duration::from_secs(arguments.seconds)).await?;
     let mut rollups = BTreeMap::new();
     for rollup in &store::rollup::ROLLUPS {
         let begun = Instant::now();
@@ -137,10 +141,6 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
         let cells = stats.rollups.iter().find_map(|state| (state.rollup == rollup).then_some(state.cells));
         rollups.insert(rollup.name.to_owned(), (cells.unwrap_or_default(), took));
     }
-    let rows = batches * BULK;
-    let days = (rows / PER_DAY) as i64;
-    let (readers, writer) = if engine == CLICKHOUSE { (1, None) } else { (8, Some(made)) };
-    let (queries, beside) = under_load(&store, days, readers, writer, Duration::from_secs(arguments.seconds)).await?;
     Ok(Measured {
         engine: engine.to_owned(),
         rows,
