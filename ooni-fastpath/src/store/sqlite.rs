@@ -55,11 +55,13 @@ pub struct Options {
     pub most_bytes: Option<u64>,
     /// Bytes of a row beyond which it is refused. SQLite takes less than 10⁹.
     pub longest_row: usize,
+    /// Bytes of the log beyond which it is emptied after a change. SQLite by itself does not as long as somebody always reads.
+    pub longest_log: u64,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { patience: Duration::from_secs(30), most_bytes: None, longest_row: 256 << 20 }
+        Options { patience: Duration::from_secs(30), most_bytes: None, longest_row: 256 << 20, longest_log: 1 << 30 }
     }
 }
 
@@ -129,6 +131,7 @@ impl Sqlite {
                 reach(Failpoint::Committing);
                 transaction.commit()?;
                 reach(Failpoint::Committed);
+                at.shorten_log(connection);
                 Ok(result)
             };
             transact(connection).map_err(|error| at.error(&error))
@@ -180,6 +183,28 @@ impl At {
             set("max_page_count", &(i64::try_from(most).unwrap_or(i64::MAX) / page.max(1)))?;
         }
         Ok(())
+    }
+
+    /// Empties the log if it is too long. What goes wrong here has lost nothing: it is tried again after the next change.
+    fn shorten_log(&self, connection: &Connection) {
+        /// How long to wait for those that still read from it.
+        const PATIENCE: Duration = Duration::from_secs(1);
+        if self.log_bytes() <= self.options.longest_log || connection.busy_timeout(PATIENCE).is_err() {
+            return;
+        }
+        let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        let _ = connection.busy_timeout(self.options.patience);
+    }
+
+    fn log_bytes(&self) -> u64 {
+        self.bytes_of("-wal")
+    }
+
+    /// The length of one of its files.
+    fn bytes_of(&self, suffix: &str) -> u64 {
+        let mut path = self.path.clone().into_os_string();
+        path.push(suffix);
+        fs::metadata(path).map_or(0, |file| file.len())
     }
 
     fn named(&self, error: StoreError) -> StoreError {
@@ -265,12 +290,7 @@ impl MeasurementStore for Sqlite {
     }
 
     async fn bytes(&self) -> Result<u64, StoreError> {
-        let sizes = ["", "-wal"].map(|suffix| {
-            let mut path = self.at.path.clone().into_os_string();
-            path.push(suffix);
-            fs::metadata(path).map_or(0, |file| file.len())
-        });
-        Ok(sizes.iter().sum())
+        Ok(self.at.bytes_of("") + self.at.log_bytes())
     }
 }
 

@@ -142,7 +142,8 @@ const AGGREGATIONS: &[(&str, i64, &[Axis], &str, &str)] = {
         ("domain", 30, &[ProbeAsn], "rows", "by_domain"),
         ("country anomaly", 30, &[DAY], "rows", "by_country"),
         ("network", 7, &[HOUR], "rows", "by_network"),
-        ("link", 30, &[DAY], "rows", "by_time"),
+        // Of two days of thirty: all of them would be read one after another.
+        ("link", 2, &[DAY], "rows", "by_time"),
         ("report", 30, &[TestName], "rows", "by_report"),
     ]
 };

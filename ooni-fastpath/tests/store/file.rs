@@ -4,10 +4,12 @@ use crate::support::{Engine, Fields, InFile, SOUND, new, open, open_to_read, ope
 use ooni_fastpath::store::sqlite::{Options, Sqlite};
 use ooni_fastpath::store::{OnExisting, StoreError};
 use rusqlite::Connection;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-const IMPATIENT: Options = Options { patience: Duration::from_millis(1), most_bytes: None, longest_row: 256 << 20 };
+const IMPATIENT: Options =
+    Options { patience: Duration::from_millis(1), most_bytes: None, longest_row: 256 << 20, longest_log: 1 << 30 };
 
 fn message<T>(result: Result<T, StoreError>, path: &Path) -> String {
     let Err(error) = result else { panic!("it worked") };
@@ -31,6 +33,34 @@ fn a_locked_database() {
     assert_eq!(store.count().unwrap(), 1);
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(store.write(&sound([2]), OnExisting::Keep).unwrap().inserted, 1);
+}
+
+#[test]
+fn a_log_that_gets_long_is_emptied() {
+    let engine = InFile::new();
+    let log = || fs::metadata(format!("{}-wal", engine.path.display())).unwrap().len();
+    let most = |longest_log| {
+        let store = open_with(&engine.path, Options { longest_log, ..IMPATIENT }).unwrap();
+        let after = |uid| {
+            store.write(&sound([uid]), OnExisting::Replace).unwrap();
+            log()
+        };
+        (0..20).map(after).max().unwrap()
+    };
+    let long = most(1 << 30);
+    assert!(long > 400 << 10, "{long} bytes are no long log");
+    let short = most(100 << 10);
+    assert!(short <= 100 << 10, "{short}");
+    // Who reads from it keeps it, and hinders nobody.
+    let store = open_with(&engine.path, Options { longest_log: 0, ..IMPATIENT }).unwrap();
+    let reader = Connection::open(&engine.path).unwrap();
+    store.write(&sound([30]), OnExisting::Keep).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM fastpath").unwrap();
+    store.write(&sound([31]), OnExisting::Keep).unwrap();
+    assert!(log() > 0);
+    reader.execute_batch("COMMIT").unwrap();
+    store.write(&sound([32]), OnExisting::Keep).unwrap();
+    assert_eq!((log(), store.count().unwrap()), (0, 23));
 }
 
 #[test]
