@@ -13,8 +13,11 @@ const OLDEST: i32 = 150_000;
 /// Held by whoever changes tables or rows, until the transaction ends. The letters OONI.
 pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(1330597449)";
 
-const STATE: &str = "SELECT current_setting('server_version_num')::int, to_regclass('schema_version') IS NOT NULL,
-    to_regclass('fastpath') IS NOT NULL, current_setting('server_encoding')";
+/// Tables are looked up in the catalog: `to_regclass` remembers that there was none before the lock was waited for.
+const STATE: &str = "SELECT current_setting('server_version_num')::int,
+    EXISTS (SELECT FROM pg_class WHERE relname = 'schema_version' AND pg_table_is_visible(oid)),
+    EXISTS (SELECT FROM pg_class WHERE relname = 'fastpath' AND pg_table_is_visible(oid)),
+    current_setting('server_encoding')";
 
 /// Migrations that a database has seen, which can be none.
 ///
