@@ -1,6 +1,7 @@
 //! Partitions of `fastpath`: a month has one, `fastpath_YYYY_MM`, made before its first row comes. What lies outside of
 //! [`YEARS`] is in two partitions for all else.
 
+use crate::store::aggregate::Grain;
 use crate::store::month_after;
 use ooni_core::time::DateTime;
 use std::collections::BTreeSet;
@@ -20,12 +21,7 @@ pub(super) fn name((year, month): Month) -> Option<String> {
 
 /// Makes the partitions that are missing for measurements of these times, and those of the months after.
 pub(super) async fn make(transaction: &Transaction<'_>, times: &[DateTime]) -> Result<(), Error> {
-    const DAY: i64 = 86_400;
-    let first = |time: &DateTime| {
-        let day = time.timestamp().div_euclid(DAY) - i64::from(time.date().2 - 1);
-        DateTime::from_timestamp(day * DAY)
-    };
-    let mut months: BTreeSet<DateTime> = times.iter().filter_map(first).collect();
+    let mut months: BTreeSet<DateTime> = times.iter().map(|&time| Grain::Month.start(time)).collect();
     let next: Vec<DateTime> = months.iter().map(|&month| month_after(month)).collect();
     months.extend(next);
     for begin in months {
