@@ -1,10 +1,6 @@
-//! What the benchmarks of the workspace share. [`corpus`] makes the measurements that they run on,
-//! so that a benchmark needs the repository and nothing else, [`measure`] is what is timed on them, [`server`] starts the
-//! databases that stores are kept in, and [`venv`] has what tests need of Python.
+//! What the benchmarks of the workspace share: [`measure`] is what is timed, [`rows`] generates rows for stores.
 
 #![forbid(unsafe_code)]
 
-pub mod corpus;
 pub mod measure;
-pub mod server;
-pub mod venv;
+pub mod rows;

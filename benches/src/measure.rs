@@ -29,12 +29,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 
-use crate::corpus::Options;
 use choice::{CELLS, Choice, FINGERPRINTS, LINES, PEERS, STAGES};
 use commands::Place;
 use in_process::{Bodies, Lists};
 use machine::Machine;
 use material::{Files, KINDS, Lines, WITH_UID};
+use ooni_testkit::corpus::Options;
 use sample::Sample;
 
 /// What to measure.

@@ -10,9 +10,9 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use lz4_flex::frame::FrameDecoder;
-use ooni_benches::corpus::Options;
-use ooni_benches::corpus::archive::{Archive, write};
-use ooni_benches::corpus::containers::{Packing, Summary};
+use ooni_testkit::corpus::Options;
+use ooni_testkit::corpus::archive::{Archive, write};
+use ooni_testkit::corpus::containers::{Packing, Summary};
 use serde_json::Value;
 
 fn options() -> Options {

@@ -5,14 +5,14 @@
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use lz4_flex::frame::FrameEncoder;
+use ooni_archive::can::{Can, Filled, Form, Report};
+use ooni_archive::chunk::{Batch, Entry};
+use ooni_archive::limits::Limits;
+use ooni_archive::source::{Found, Origin, Source};
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::rules::{Rules, Ruleset};
-use ooni_fastpath::batch::{Batch, Entry};
-use ooni_fastpath::can::{Can, Filled, Form, Report};
-use ooni_fastpath::limits::Limits;
 use ooni_fastpath::pipeline::{Plan, run as rerun};
 use ooni_fastpath::sink::Jsonl;
-use ooni_fastpath::source::{Found, Origin, Source};
 use ooni_fastpath::worker::Scoring;
 use std::io::{self, Cursor, Read, Write};
 use std::path::Path;

@@ -32,6 +32,7 @@ pub mod base64;
 pub mod error;
 pub mod explain;
 pub mod fingerprint;
+pub mod hex;
 pub mod json;
 pub mod measurement;
 pub mod nettest;

@@ -15,12 +15,12 @@ pub use self::fetch::Fetch;
 pub use self::rerun::Rerun;
 pub use self::score::{Format, Score};
 
-use crate::archive::Day;
 use crate::fingerprints::NOTICE;
-use crate::store::rollup::{ROLLUPS, Rollup};
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
+use ooni_archive::day::Day;
 use ooni_core::rules::Rules;
 use ooni_core::time::DateTime;
+use ooni_store::rollup::{ROLLUPS, Rollup};
 use std::ffi::OsString;
 
 /// Scores OONI measurements.

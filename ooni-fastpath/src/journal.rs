@@ -4,9 +4,9 @@
 //! last: cans, how long the output is, what was counted up to there. A line that is not whole was being written when the
 //! run was killed, and does not count. What the counts and lengths mean is the caller's.
 
-use crate::archive::Day;
-use crate::files::{beside, sync_folder};
 use crate::stats::Counts;
+use ooni_archive::day::Day;
+use ooni_store::files::{beside, sync_folder};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File, OpenOptions};

@@ -8,13 +8,13 @@
 //! early are held up to `HELD` bytes, beyond which only the file that is due is read on, and only one batch at a time
 //! may be larger than usual.
 
-use crate::batch::{self, Batch};
-use crate::can::Filled;
-use crate::limits::Limits;
 use crate::sink::Sink;
-use crate::source::{Opened, Source, Supply};
 use crate::worker::{Done, Scoring, Worker};
 use crossbeam_channel::{Receiver, bounded};
+use ooni_archive::can::Filled;
+use ooni_archive::chunk::{self, Batch};
+use ooni_archive::limits::Limits;
+use ooni_archive::source::{Opened, Source, Supply};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,7 +25,7 @@ use std::thread;
 const HELD: usize = 64 << 20;
 
 /// Text of a batch: what was decompressed is still in the cache when it is read.
-const TEXT: usize = batch::TARGET / 4;
+const TEXT: usize = chunk::TARGET / 4;
 
 /// Threads that score, where so many were asked for or none were named: one a processor.
 pub fn jobs(asked: Option<u16>) -> usize {

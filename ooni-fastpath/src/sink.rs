@@ -5,12 +5,10 @@
 
 mod csv;
 mod jsonl;
-mod parquet;
 pub mod table;
 
 pub use self::csv::Csv;
 pub use self::jsonl::Jsonl;
-pub use self::parquet::{Parquet, write_parquet};
 pub use self::table::Table;
 
 use crate::stats::Counts;

@@ -3,14 +3,14 @@
 //! A worker has the buffers of its own and shares nothing but the fingerprints. Which uid an entry gets, and what of a
 //! postcan's members is a measurement at all, is decided here; what a measurement is worth in `ooni-core`.
 
-use crate::archive::Wanted;
-use crate::batch::{Batch, Entry, Kind};
-use crate::can::cases::{Case, case};
 use crate::complaints::Complaints;
-use crate::limits::Limits;
 use crate::sink::{Place, Record, Sink};
-use crate::source::Source;
 use crate::stats::{Counts, UNKNOWN};
+use ooni_archive::can::cases::{Case, case};
+use ooni_archive::chunk::{Batch, Entry, Kind};
+use ooni_archive::limits::Limits;
+use ooni_archive::selection::Wanted;
+use ooni_archive::source::Source;
 use ooni_core::error::{Code, Error};
 use ooni_core::explain::Explanation;
 use ooni_core::fingerprint::Fingerprints;

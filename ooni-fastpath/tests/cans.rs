@@ -7,9 +7,9 @@
 mod support;
 
 use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
-use ooni_fastpath::batch::{Batch, Kind, TARGET};
-use ooni_fastpath::can::{Can, Filled, Form, Report};
-use ooni_fastpath::limits::Limits;
+use ooni_archive::can::{Can, Filled, Form, Report};
+use ooni_archive::chunk::{Batch, Kind, TARGET};
+use ooni_archive::limits::Limits;
 use std::io::{Cursor, Write};
 use std::path::Path;
 use support::{Files, GOOD, append, bounded, gzip, member, post, tar, uid};

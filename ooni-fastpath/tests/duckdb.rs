@@ -6,12 +6,12 @@
 
 mod support;
 
-use ooni_benches::corpus::Options;
-use ooni_benches::corpus::archive::{Archive, write};
-use ooni_benches::corpus::containers::Packing;
-use ooni_benches::venv;
-use ooni_fastpath::cell::{Cell, FASTPATH};
-use ooni_fastpath::store::{StoredRow, Waiting};
+use ooni_store::value::{Cell, FASTPATH};
+use ooni_store::{StoredRow, Waiting};
+use ooni_testkit::corpus::Options;
+use ooni_testkit::corpus::archive::{Archive, write};
+use ooni_testkit::corpus::containers::Packing;
+use ooni_testkit::python;
 use serde_json::Value;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,7 @@ impl Exported {
         assert_eq!((export.code, &*export.err), (Some(0), ""));
         let rows: Vec<_> = Waiting::open_to_read(&url).unwrap().rows().map(Result::unwrap).collect();
         assert!(rows.len() > 1500);
-        Exported { files, python: venv::python(DUCKDB).unwrap(), rows }
+        Exported { files, python: python::python(DUCKDB).unwrap(), rows }
     }
 
     /// What DuckDB answers, in the folder that has `rows`.

@@ -2,10 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)] // helpers of tests count as no tests
 
-#[path = "support/s3_server.rs"]
-mod s3_server;
-
-use s3_server::{Fault, Plan, Server, start};
+use ooni_testkit::s3_server::{Fault, Plan, Server, start};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

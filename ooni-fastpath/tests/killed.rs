@@ -11,13 +11,11 @@
 mod corpus;
 #[path = "killed/run.rs"]
 mod run;
-#[path = "support/s3_server.rs"]
-mod s3_server;
 
 use corpus::Corpus;
-use ooni_fastpath::failpoint::Failpoint;
+use ooni_store::failpoint::Failpoint;
+use ooni_testkit::s3_server::{Fault, Plan, start};
 use run::{Run, Source};
-use s3_server::{Fault, Plan, start};
 use std::os::unix::process::ExitStatusExt as _;
 
 /// One request in ten comes to nothing or late, in one way or another. No bytes are changed: a can that is wrong in the

@@ -5,7 +5,7 @@
 mod support;
 
 use ooni_core::json::{Json, Reader};
-use ooni_fastpath::store::rollup::ROLLUPS;
+use ooni_store::rollup::ROLLUPS;
 use rusqlite::Connection;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -7,8 +7,8 @@ mod support;
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::process::{Outcome, process};
 use ooni_core::rules::Rules;
-use ooni_fastpath::cell::Cell;
-use ooni_fastpath::store::{
+use ooni_store::value::Cell;
+use ooni_store::{
     BodyPlace, Incoming, ListedUrl, MeasurementStore, NewRow, OnExisting, StoredMeasurement, StoredRefusal, Waiting,
 };
 use std::sync::Arc;

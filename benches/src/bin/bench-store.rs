@@ -7,14 +7,14 @@
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use ooni_benches::corpus::rows::{self, PER_DAY, Rows};
 use ooni_benches::measure::machine::Machine;
-use ooni_benches::server::Server;
+use ooni_benches::rows::{self, PER_DAY, Rows};
 use ooni_core::time::DateTime;
-use ooni_fastpath::store::aggregate::{Aggregation, Axis, Grain};
-use ooni_fastpath::store::filter::{Category, Filter, Window};
-use ooni_fastpath::store::list::{List, Listed, OrderBy, Start};
-use ooni_fastpath::store::{self, MeasurementStore, OnExisting, Store};
+use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
+use ooni_store::query::filter::{Category, Filter, Window};
+use ooni_store::query::list::{List, Listed, OrderBy, Start};
+use ooni_store::{self as store, MeasurementStore, OnExisting, Store};
+use ooni_testkit::server::Server;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

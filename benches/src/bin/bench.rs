@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use ooni_benches::corpus::Options;
 use ooni_benches::measure::choice::Choice;
 use ooni_benches::measure::{self, Plan, commands, report};
+use ooni_testkit::corpus::Options;
 
 /// Measures bytes to rows beside serde_json, and fastpath beside igzip, gzip, lz4 and what else reads measurements
 #[derive(Parser)]

@@ -1,4 +1,4 @@
-//! Writes a corpus of measurements to a folder; see [`ooni_benches::corpus`].
+//! Writes a corpus of measurements to a folder; see [`ooni_testkit::corpus`].
 #![forbid(unsafe_code)]
 
 use std::fs;
@@ -8,9 +8,9 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use clap::Parser;
-use ooni_benches::corpus::archive::{self, Archive};
-use ooni_benches::corpus::containers::{self, Format, Packing};
-use ooni_benches::corpus::{Error, Options};
+use ooni_testkit::corpus::archive::{self, Archive};
+use ooni_testkit::corpus::containers::{self, Format, Packing};
+use ooni_testkit::corpus::{Error, Options};
 
 /// Writes a deterministic corpus of measurements to a folder, and what it made to manifest.json.
 #[derive(Parser)]

@@ -295,7 +295,7 @@ impl Bodies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::Options;
+    use ooni_testkit::corpus::Options;
 
     #[test]
     fn blocks_have_every_line_once() {

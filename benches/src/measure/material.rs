@@ -6,12 +6,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use ooni_fastpath::can::decompress::Input;
-use ooni_fastpath::limits::Limits;
+use ooni_archive::can::decompress::Input;
+use ooni_archive::limits::Limits;
 use serde::Serialize;
 
-use crate::corpus::containers::{Format, Packing, write};
-use crate::corpus::{Options, generate};
+use ooni_testkit::corpus::containers::{Format, Packing, write};
+use ooni_testkit::corpus::{Options, generate};
 
 /// Classes of sizes of a measurement, by their names and largest sizes.
 pub const SIZES: [(&str, usize); 5] =

@@ -90,8 +90,8 @@ fn last_line(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::Options;
     use crate::measure::material::{KINDS, big};
+    use ooni_testkit::corpus::Options;
 
     #[test]
     fn what_is_there_gets_all_rows_and_what_is_not_is_named() {

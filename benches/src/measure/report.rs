@@ -258,7 +258,7 @@ mod tests {
     use super::super::commands::SCORE;
     use super::super::material::{KINDS, big};
     use super::*;
-    use crate::corpus::Options;
+    use ooni_testkit::corpus::Options;
 
     fn sample(group: Group, input: &str, what: &str, repetition: u32, cpu: f64) -> Sample {
         Sample::new(group, input, what, repetition, Spent { cpu, wall: cpu }, 1_000_000, 100)

@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use anyhow::{Context, bail};
+use ooni_archive::can::Filled;
+use ooni_archive::chunk::{Batch, TARGET};
+use ooni_archive::limits::Limits;
+use ooni_archive::source::local::Walked;
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::Reader;
 use ooni_core::rules::{Rules, Ruleset};
-use ooni_fastpath::batch::{Batch, TARGET};
-use ooni_fastpath::can::Filled;
-use ooni_fastpath::limits::Limits;
 use ooni_fastpath::pipeline::{self, Plan};
 use ooni_fastpath::sink::{Jsonl, Silent, Sink};
-use ooni_fastpath::source::local::Walked;
 use ooni_fastpath::worker::Scoring;
 
 use super::clock::{Spent, of_thread};
@@ -207,9 +207,9 @@ pub fn repetition(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::Options;
     use crate::measure::in_process::Lists;
     use crate::measure::material::{KINDS, many};
+    use ooni_testkit::corpus::Options;
 
     #[test]
     fn every_step_of_every_format() {

@@ -1,10 +1,10 @@
 //! Arguments of the commands that read the archive: which part of it, where it is, and where downloads are kept.
 
-use crate::archive::wanted::{parse_cc, parse_testname};
-use crate::archive::{Day, DayRange, Wanted};
-use crate::limits::parse_disk_size;
-use crate::source::archive::{Location, Options};
 use clap::Args;
+use ooni_archive::limits::parse_disk_size;
+use ooni_archive::selection::{parse_cc, parse_testname};
+use ooni_archive::source::archive::{Location, Options};
+use ooni_archive::{Day, DayRange, Wanted};
 use std::path::PathBuf;
 
 /// Which part of the archive.

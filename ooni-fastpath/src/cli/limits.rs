@@ -1,7 +1,7 @@
 //! What is too much, as arguments of the commands that read measurements.
 
-use crate::limits::{Limits, parse_size};
 use clap::Args;
+use ooni_archive::limits::{Limits, parse_size};
 
 /// Sizes beyond which input is refused.
 #[derive(Args, Debug)]

@@ -116,7 +116,7 @@ impl Rerun {
             Some(conflict.to_owned())
         } else if let Some(url) = &self.clickhouse_url {
             let (_, server) = url.split_once("://").unwrap_or(("", url));
-            let server = crate::store::without_password(&format!("clickhouse://{server}"));
+            let server = ooni_store::without_password(&format!("clickhouse://{server}"));
             Some(format!(
                 "--clickhouse-url: its protocol is not spoken here, that of HTTP is: --db-uri {server} (port 8123)"
             ))

@@ -2,11 +2,11 @@
 
 use super::archive::NO_DAYS;
 use super::{Shape, parse_month, parse_rollup};
-use crate::archive::Day;
-use crate::store::rollup::Rollup;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
+use ooni_archive::day::Day;
 use ooni_core::time::DateTime;
+use ooni_store::rollup::Rollup;
 use std::path::PathBuf;
 
 /// Which store.

@@ -1,14 +1,14 @@
 //! `fastpath fetch`: what there is, then a copy of it.
 
 use super::{USAGE, tell};
-use crate::archive::Day;
 use crate::cli::Fetch;
 use crate::complaints::Complaints;
 use crate::progress;
-use crate::source::archive::{Archive, ArchiveCan, Brought, Counters};
 use comfy_table::{CellAlignment, Table, presets};
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use indicatif::{HumanBytes, ProgressBar};
+use ooni_archive::day::Day;
+use ooni_archive::source::archive::{Archive, ArchiveCan, Brought, Counters};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::Said;
 use crate::cli::store::Migrate;
-use crate::store::Waiting;
+use ooni_store::Waiting;
 
 /// Brings tables up to date.
 pub(super) fn run(arguments: &Migrate) -> Said {

@@ -7,8 +7,8 @@ mod stats;
 
 use super::Said;
 use crate::cli::store::{Store, StoreCommand};
-use crate::store::{MeasurementStore, StoreError, Waiting};
-use crate::test_lists;
+use ooni_store::test_lists;
+use ooni_store::{MeasurementStore, StoreError, Waiting};
 use std::fmt::Display;
 
 /// Does what was asked for.

@@ -1,12 +1,12 @@
 //! [`Input`]: where rows are read from for a comparison, and [`Form`], the text that their values are compared as.
 
 use super::record::Record;
-use crate::cell::{FASTPATH, Type};
-use crate::store::{self, Waiting};
 use ooni_core::json::{Reader, Value, write_json};
 use ooni_core::number::write_f64;
 use ooni_core::row::Column;
 use ooni_core::time::DateTime;
+use ooni_store::value::{FASTPATH, Type};
+use ooni_store::{Waiting, is_url};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use std::fs::File;
@@ -46,7 +46,7 @@ impl Input {
     /// # Errors
     /// A sentence, for a file whose name tells no form.
     pub fn of(text: &str) -> Result<Input, String> {
-        if store::is_url(text) {
+        if is_url(text) {
             return Ok(Input::Store(text.to_owned()));
         }
         let path = PathBuf::from(text);

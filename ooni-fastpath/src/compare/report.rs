@@ -1,7 +1,7 @@
 //! [`Report`]: what differs, counted, with a few examples of each.
 
 use super::record::Record;
-use crate::cell::FASTPATH;
+use ooni_store::value::FASTPATH;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

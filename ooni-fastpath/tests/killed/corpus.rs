@@ -1,10 +1,10 @@
 //! The corpus, and what comes of it when nothing happens.
 
 use crate::run::{Run, Source};
-use ooni_benches::corpus::Options;
-use ooni_benches::corpus::archive::{Archive, write};
-use ooni_benches::corpus::containers::Packing;
-use ooni_fastpath::store::sqlite_path;
+use ooni_store::sqlite_path;
+use ooni_testkit::corpus::Options;
+use ooni_testkit::corpus::archive::{Archive, write};
+use ooni_testkit::corpus::containers::Packing;
 use rusqlite::Connection;
 use rusqlite::types::Value as Sql;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! A rerun that is begun, stopped and gone on with.
 
-use crate::s3_server::Server;
+use ooni_testkit::s3_server::Server;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

@@ -2,7 +2,7 @@
 
 use crate::support::{Files, GOOD, Ran, fastpath, gzip, member, post, tar};
 use lz4_flex::frame::FrameEncoder;
-use ooni_fastpath::store::sqlite_path;
+use ooni_store::sqlite_path;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use serde_json::Value as Json;

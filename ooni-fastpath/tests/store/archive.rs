@@ -3,9 +3,9 @@
 use crate::commands::{content, done};
 use crate::files::{GOOD, ROOT, gzip, member, post, tar};
 use crate::support::{Engine, InFile};
-use ooni_benches::corpus::Options;
-use ooni_benches::corpus::archive::{Archive, write};
-use ooni_benches::corpus::containers::Packing;
+use ooni_testkit::corpus::Options;
+use ooni_testkit::corpus::archive::{Archive, write};
+use ooni_testkit::corpus::containers::Packing;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};

@@ -1,8 +1,8 @@
 //! The commands that look after a store, over every engine; `tests/store_commands.rs` has what is said of wrong arguments.
 
 use crate::support::{Engine, Fields, Open, SOUND, measured, new, open_to_read, sound, stored, text};
-use ooni_fastpath::store::rollup::ROLLUPS;
-use ooni_fastpath::store::{Incoming, ListedUrl, MeasurementStore, OnExisting};
+use ooni_store::rollup::ROLLUPS;
+use ooni_store::{Incoming, ListedUrl, MeasurementStore, OnExisting};
 use std::fs;
 use std::process::Command;
 

@@ -9,9 +9,9 @@
 use crate::archive::{BENCH, filled};
 use crate::commands::content;
 use crate::support::Engine;
-use ooni_fastpath::failpoint::Failpoint;
-use ooni_fastpath::store::MeasurementStore;
-use ooni_fastpath::store::rollup::ROLLUPS;
+use ooni_store::MeasurementStore;
+use ooni_store::failpoint::Failpoint;
+use ooni_store::rollup::ROLLUPS;
 use std::os::unix::process::ExitStatusExt as _;
 
 const SIGKILL: Option<i32> = Some(9);

@@ -3,7 +3,7 @@
 use crate::commands::{content, done, fastpath};
 use crate::server::{OnClickhouse, OnPostgres};
 use crate::support::{Engine, open};
-use ooni_fastpath::store::Incoming;
+use ooni_store::Incoming;
 
 /// Tables of the years of PostgreSQL, without columns that came later: nulls, real booleans, JSON, an enum.
 const OLD: &str = r#"

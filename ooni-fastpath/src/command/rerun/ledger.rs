@@ -5,14 +5,14 @@
 //! journal: it does them again, the store keeps what it has, and the output is cut back to what the journal says.
 
 use super::output::Output;
-use crate::archive::Day;
-use crate::failpoint::{Failpoint, interval, reach};
 use crate::journal::{Finished, Journal, Mark};
 use crate::pipeline::Piece;
-use crate::source::Source;
 use crate::stats::Counts;
-use crate::store::{BodyPlace, MeasurementStore, NewRow, OnExisting, Waiting};
 use crate::worker::Kept;
+use ooni_archive::day::Day;
+use ooni_archive::source::Source;
+use ooni_store::failpoint::{Failpoint, interval, reach};
+use ooni_store::{BodyPlace, MeasurementStore, NewRow, OnExisting, Waiting};
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};

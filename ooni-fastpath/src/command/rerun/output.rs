@@ -1,7 +1,7 @@
 //! [`Output`]: the file of `--out`, which can be cut back to where a can ended.
 
-use crate::sink::Parquet;
 use crate::worker::Done;
+use ooni_store::parquet::Parquet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

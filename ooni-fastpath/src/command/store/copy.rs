@@ -4,7 +4,7 @@
 
 use crate::command::{Said, tell};
 use crate::sink::plain;
-use crate::store::{Incoming, ListedUrl, MeasurementStore, OnExisting, StoreError, Waiting, Written};
+use ooni_store::{Incoming, ListedUrl, MeasurementStore, OnExisting, StoreError, Waiting, Written};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

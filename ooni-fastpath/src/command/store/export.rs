@@ -1,15 +1,15 @@
 //! `fastpath store export`: rows as Parquet files, one a day and test.
 
-use crate::archive::{Day, DayRange};
-use crate::cell::Cell;
 use crate::cli::store::Days;
 use crate::command::Said;
-use crate::hex::hex;
-use crate::sink::write_parquet;
-use crate::store::aggregate::{Aggregation, Axis, Grain};
-use crate::store::filter::{Filter, Window};
-use crate::store::{MeasurementStore, Waiting};
+use ooni_archive::{Day, DayRange};
+use ooni_core::hex::hex;
 use ooni_core::time::DateTime;
+use ooni_store::parquet::write_parquet;
+use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
+use ooni_store::query::filter::{Filter, Window};
+use ooni_store::value::Cell;
+use ooni_store::{MeasurementStore, Waiting};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::fmt::Write as _;

@@ -4,7 +4,7 @@
 
 use super::copy;
 use crate::command::Said;
-use crate::store::{Waiting, WaitingReference};
+use ooni_store::{Waiting, WaitingReference};
 
 /// Imports a database.
 pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {

@@ -2,9 +2,9 @@
 
 use crate::cli::Shape;
 use crate::command::{Said, json};
-use crate::store::{MeasurementStore, RollupState, Stats, Waiting};
 use comfy_table::{CellAlignment, Table, presets};
 use ooni_core::time::DateTime;
+use ooni_store::{MeasurementStore, RollupState, Stats, Waiting};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,0 +1,132 @@
+//! Rows of a store with the cardinalities that OONI has: 240 countries, 10,000 networks, 3,000 domains with 5,000 inputs,
+//! twenty tests of which one makes nine tenths of all, each drawn as rank^-s. No bodies lie behind them.
+
+use ooni_core::fingerprint::Fingerprints;
+use ooni_core::json::Json;
+use ooni_core::number::Int;
+use ooni_core::process::{Outcome, process};
+use ooni_core::row::FastpathRow;
+use ooni_core::rules::Rules;
+use ooni_core::time::DateTime;
+use ooni_store::{BodyPlace, ListedUrl, NewRow};
+use ooni_testkit::corpus::rng::{Rng, Weighted};
+
+const COUNTRIES: usize = 240;
+const NETWORKS: usize = 10_000;
+const DOMAINS: usize = 3000;
+const INPUTS: usize = 5000;
+const TESTS: usize = 20;
+
+/// 2023-01-01
+const BEGIN: i64 = 1_672_531_200;
+
+/// Rows of a day: five million are 180 days. OONI has fifty times as many, which share cells of rollups more often.
+pub const PER_DAY: u64 = 27_778;
+
+/// Makes rows, one after another in the order of time, as an archive has them.
+pub struct Rows {
+    rng: Rng,
+    template: FastpathRow,
+    countries: Weighted,
+    networks: Weighted,
+    inputs: Weighted,
+    made: u64,
+}
+
+impl Rows {
+    /// Rows of a seed.
+    ///
+    /// # Errors
+    /// The measurement they are made after is not stored.
+    pub fn new(seed: u64) -> anyhow::Result<Rows> {
+        let text = br#"{"report_id":"20240102T030400Z_webconnectivity_IT_30722_n1_Wx3jQh1Zl5uhXyHq","probe_cc":"IT",
+            "probe_asn":"AS30722","test_name":"web_connectivity","test_version":"0.4.3","input":"https://example.org/",
+            "measurement_start_time":"2024-01-02 03:04:05","test_start_time":"2024-01-02 03:04:00","test_runtime":1.25,
+            "software_name":"ooniprobe-android-unattended","software_version":"3.8.5","annotations":{"platform":"android",
+            "engine_name":"ooniprobe-engine","engine_version":"3.19.1","architecture":"arm64"},
+            "test_keys":{"blocking":"dns","accessible":false}}"#;
+        let Outcome::Stored { row, .. } = process(text, "uid", &Fingerprints::empty(), Rules::Fixed) else {
+            anyhow::bail!("the template is not stored");
+        };
+        Ok(Rows {
+            rng: Rng::new(seed),
+            template: *row,
+            countries: Weighted::zipf(COUNTRIES, 1.0),
+            networks: Weighted::zipf(NETWORKS / COUNTRIES * 2, 1.1),
+            inputs: Weighted::zipf(INPUTS, 0.6),
+            made: 0,
+        })
+    }
+
+    /// The next rows.
+    pub fn batch(&mut self, rows: usize) -> Vec<NewRow> {
+        (0..rows).map(|_| self.row()).collect()
+    }
+
+    fn row(&mut self) -> NewRow {
+        let rng = &mut self.rng;
+        let mut row = self.template.clone();
+        let text = |text: String| Json::Text(text.into_bytes());
+        let country = self.countries.draw(rng);
+        let network = country * (NETWORKS / COUNTRIES) + self.networks.draw(rng);
+        let second = BEGIN + (self.made * 86_400 / PER_DAY) as i64;
+        let time = DateTime::from_timestamp(second + rng.below(3600) as i64).unwrap_or(DateTime::MAX);
+        let test = if rng.chance(0.9) { 0 } else { 1 + rng.index(TESTS - 1) };
+        row.measurement_uid = format!("{second}.{:06}_{}_{:016x}", rng.below(1_000_000), cc(country), rng.bits());
+        row.report_id = text(format!("{second}_{}_{network}_n1_{:016x}", cc(country), self.made / 25));
+        row.probe_cc = text(cc(country));
+        row.probe_asn = Int::Small(1 + network as i64);
+        row.test_name = text(test_name(test));
+        let (input, domain) = if test == 0 { site(self.inputs.draw(rng)) } else { Default::default() };
+        row.input = text(input);
+        row.domain = text(domain);
+        row.measurement_start_time = time;
+        row.test_start_time = time;
+        row.anomaly = rng.chance(0.08);
+        row.confirmed = row.anomaly && rng.chance(0.2);
+        row.msm_failure = rng.chance(0.03);
+        let kinds = ["dns", "tcp_ip", "http-failure", "http-diff"];
+        row.blocking_type = text(if row.anomaly && test == 0 { rng.pick(&kinds).to_string() } else { String::new() });
+        let linenum = (self.made % 10_000) as u32;
+        let can = self.made / 10_000;
+        self.made += 1;
+        NewRow {
+            row: Box::new(row),
+            openvpn: None,
+            body: BodyPlace {
+                s3path: format!("raw/can{can}.jsonl.gz").into(),
+                linenum,
+                date: "2024-01-02".into(),
+                source: format!("raw/can{can}.tar.gz").into(),
+            },
+            body_sha256: [7; 32],
+        }
+    }
+}
+
+/// Code of a country, of those that are most often seen the first.
+pub fn cc(number: usize) -> String {
+    let letter = |number: usize| char::from(b'A' + (number % 26) as u8);
+    format!("{}{}", letter(number / 10), letter(number * 7 + 3))
+}
+
+/// Name of a test.
+pub fn test_name(number: usize) -> String {
+    if number == 0 { "web_connectivity".to_owned() } else { format!("test_{number}") }
+}
+
+/// An input and its domain.
+pub fn site(number: usize) -> (String, String) {
+    let domain = format!("www.site{}.org", number % DOMAINS);
+    (format!("https://{domain}/{}", if number < DOMAINS { "" } else { "page" }), domain)
+}
+
+/// Test lists: every input is in one, each third also in that of a country.
+pub fn lists() -> Vec<ListedUrl> {
+    let entry = |number: usize, cc: &str| {
+        let (url, domain) = site(number);
+        ListedUrl { url, domain, cc: cc.to_owned(), category_code: format!("CAT{:02}", number % 31) }
+    };
+    let of_country = (0..INPUTS).step_by(3).map(|number| entry(number, &cc(number % 100).to_lowercase()));
+    (0..INPUTS).map(|number| entry(number, "ZZ")).chain(of_country).collect()
+}

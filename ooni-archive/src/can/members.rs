@@ -1,0 +1,247 @@
+//! [`Members`]: from one member of a tar archive to the next, whatever is in them.
+//!
+//! Headers are read where they were decompressed to. One that announces too much is passed by without being kept, and so
+//! is the content of a member that nobody wants. Nothing is unpacked to a disk, whatever a name says.
+
+use super::tar::{self, BLOCK, Header, Records, Type};
+use crate::chunk::Batch;
+use ooni_core::error::{Code, Error};
+
+/// Bytes of an extended header or long name that are read; real ones are some hundred.
+const LONGEST_HEADER: u64 = 64 << 10;
+
+/// Where in an archive the reading is.
+#[derive(Debug)]
+pub(super) struct Members {
+    state: State,
+    /// Offset in the archive of what is pending.
+    at: u64,
+    /// What extended headers say of the next member.
+    records: Records,
+    /// What is wrong with them.
+    wrong: Option<Error>,
+}
+
+/// What is pending.
+#[derive(Debug)]
+enum State {
+    Header,
+    Records(Type, u64),
+    /// The content of a member, which is the caller's.
+    Content(u64),
+    /// Bytes to pass by.
+    Skip(u64),
+    /// Nothing but zeros should follow.
+    End,
+}
+
+/// What comes next in an archive.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// More bytes are needed.
+    Hungry,
+    /// A file whose content begins here. The caller says with [`Members::take`] what it has read of it, or skips it.
+    File(Member),
+    /// Something that is no file, or whose header is wrong; it is passed by.
+    Other(Member, Error),
+    /// The rest of the archive is lost, from this byte on.
+    Lost(u64, Error),
+}
+
+/// A member, as its header announces it.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) name: Vec<u8>,
+    pub(super) size: u64,
+    /// Offset of its content in the archive.
+    pub(super) at: u64,
+}
+
+impl Members {
+    pub(super) fn new() -> Members {
+        Members { state: State::Header, at: 0, records: Records::default(), wrong: None }
+    }
+
+    /// Offset in the archive of what is pending.
+    pub(super) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Bytes of the content of the file that are still to come.
+    pub(super) fn left(&self) -> u64 {
+        match self.state {
+            State::Content(left) => left,
+            _ => 0,
+        }
+    }
+
+    /// Counts bytes of a content, or of anything else, as read.
+    pub(super) fn take(&mut self, bytes: u64) {
+        self.at += bytes;
+        if let State::Content(left) = &mut self.state {
+            *left = left.saturating_sub(bytes);
+        }
+    }
+
+    /// The rest of the content is not wanted. `size` is that of the whole content.
+    pub(super) fn skip(&mut self, size: u64) {
+        self.state = State::Skip(self.left().saturating_add(padding(size)));
+    }
+
+    /// Goes on from what is pending, at `start` of the batch.
+    pub(super) fn next(&mut self, batch: &mut Batch, start: &mut usize) -> Next {
+        loop {
+            let pending = batch.pending(*start);
+            match &mut self.state {
+                State::Header => {
+                    let Some(block) = pending.first_chunk::<BLOCK>() else { return Next::Hungry };
+                    let header = tar::header(block);
+                    self.pass(BLOCK, start);
+                    match header {
+                        Ok(None) => self.state = State::End,
+                        Ok(Some(header)) => {
+                            if let Some(next) = self.announced(header) {
+                                return next;
+                            }
+                        }
+                        Err(error) => {
+                            let error = format!("{error}, where a member should begin");
+                            return Next::Lost(self.at - BLOCK as u64, Error::new(Code::Can, "", error));
+                        }
+                    }
+                }
+                State::Records(kind, size) => {
+                    let (kind, size) = (*kind, *size);
+                    let Some(content) = pending.get(..size as usize) else { return Next::Hungry };
+                    self.remember(kind, content);
+                    self.pass(size as usize, start);
+                    self.state = State::Skip(padding(size));
+                }
+                State::Content(_) | State::Skip(0) => self.state = State::Header,
+                State::Skip(left) => {
+                    if pending.is_empty() {
+                        return Next::Hungry;
+                    }
+                    let bytes = (*left).min(pending.len() as u64);
+                    *left -= bytes;
+                    self.at += bytes;
+                    // Of what is passed by without end, nothing is kept.
+                    if bytes == pending.len() as u64 {
+                        batch.truncate(*start);
+                    } else {
+                        *start += bytes as usize;
+                    }
+                }
+                State::End => {
+                    if let Some(other) = pending.iter().position(|&byte| byte != 0) {
+                        let at = self.at + other as u64;
+                        batch.truncate(*start);
+                        return Next::Lost(at, Error::new(Code::Can, "", "something follows the end of the archive"));
+                    }
+                    self.at += pending.len() as u64;
+                    batch.truncate(*start);
+                    return Next::Hungry;
+                }
+            }
+        }
+    }
+
+    fn pass(&mut self, bytes: usize, start: &mut usize) {
+        self.at += bytes as u64;
+        *start += bytes;
+    }
+
+    /// Decides what to do with what a header announces.
+    fn announced(&mut self, header: Header) -> Option<Next> {
+        let Header { kind, size, name } = header;
+        let skip = State::Skip(size.saturating_add(padding(size)));
+        match kind {
+            Type::Extended | Type::LongName if size > LONGEST_HEADER => {
+                let error = format!("an extended tar header of {size} bytes, beyond the limit of {LONGEST_HEADER}");
+                self.wrong.get_or_insert(Error::new(Code::Limit, "", error));
+                self.state = skip;
+                None
+            }
+            Type::Extended | Type::LongName => {
+                self.state = State::Records(kind, size);
+                None
+            }
+            Type::Global | Type::LongLink => {
+                self.state = skip;
+                None
+            }
+            Type::File => {
+                let Records { name: long_name, size: long_size } = std::mem::take(&mut self.records);
+                let member = Member { name: long_name.unwrap_or(name), size: long_size.unwrap_or(size), at: self.at };
+                match self.wrong.take() {
+                    None => {
+                        self.state = State::Content(member.size);
+                        Some(Next::File(member))
+                    }
+                    Some(error) => {
+                        self.state = State::Skip(member.size.saturating_add(padding(member.size)));
+                        Some(Next::Other(member, error))
+                    }
+                }
+            }
+            Type::Bare(what) => Some(self.not_a_file(name, what, skip)),
+            Type::Other => Some(self.not_a_file(name, "of an unknown type", skip)),
+        }
+    }
+
+    fn not_a_file(&mut self, name: Vec<u8>, what: &str, skip: State) -> Next {
+        let name = std::mem::take(&mut self.records).name.unwrap_or(name);
+        let error = Error::new(Code::Can, "", format!("a member that is {what} and no file"));
+        self.state = skip;
+        Next::Other(Member { name, size: 0, at: self.at }, self.wrong.take().unwrap_or(error))
+    }
+
+    /// Notes what an extended header says of the next member.
+    fn remember(&mut self, kind: Type, content: &[u8]) {
+        if kind == Type::LongName {
+            self.records.name = Some(tar::text(content).to_vec());
+            return;
+        }
+        match tar::records(content) {
+            Ok(Records { name, size }) => {
+                self.records.name = name.or(self.records.name.take());
+                self.records.size = size.or(self.records.size);
+            }
+            Err(error) => {
+                self.wrong.get_or_insert(Error::new(Code::Can, "", error));
+            }
+        }
+    }
+
+    /// What is wrong if the archive is at its end here, `pending` bytes after what was read. Between members that is
+    /// fine.
+    pub(super) fn ended(&self, pending: usize) -> Option<Error> {
+        let what = match self.state {
+            State::Header if pending == 0 => return None,
+            State::End | State::Skip(0) => return None,
+            // The last bytes of the last block say nothing.
+            State::Skip(left) if left < BLOCK as u64 => return None,
+            State::Header | State::Records(..) => "a header",
+            State::Content(_) => "this member",
+            State::Skip(_) => "a member",
+        };
+        Some(Error::new(Code::Can, "", format!("the archive ends inside {what}")))
+    }
+}
+
+/// Bytes after a content of that size, up to the next block.
+fn padding(size: u64) -> u64 {
+    size.wrapping_neg() % BLOCK as u64
+}
+
+/// Why a member of that name is not taken, whatever is in it: no collector made such a name.
+pub(super) fn leads_away(name: &[u8]) -> Option<Error> {
+    let error = |sentence: &str| Some(Error::new(Code::Can, "", sentence));
+    if name.starts_with(b"/") {
+        return error("a member with an absolute name");
+    }
+    if name.split(|&byte| byte == b'/').any(|part| part == b"..") {
+        return error("a member whose name leads out of the archive");
+    }
+    None
+}

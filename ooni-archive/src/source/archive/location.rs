@@ -1,0 +1,184 @@
+//! [`Location`]: where the archive is, as people say it.
+
+use super::{Options, Place};
+use crate::blobs::{Blobs, Bucket, Credentials, Directory, S3};
+use crate::layout::Layout;
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// OONI's public buckets: name, region and what is in it.
+const OONI: [(&str, &str, Layout); 2] =
+    [("ooni-data", "us-east-1", Layout::Canned), ("ooni-data-eu-fra", "eu-central-1", Layout::Raw)];
+
+/// Where signed requests go when the environment does not say.
+const USUAL_REGION: &str = "us-east-1";
+
+/// A place with a part of the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A folder with `raw/` or `canned/` in it, or one of that name.
+    Directory(PathBuf),
+    /// A bucket.
+    S3 {
+        /// Its name.
+        bucket: String,
+        /// What comes before `raw/` and `canned/`.
+        prefix: String,
+        /// A server of another address than Amazon's, addressed by path.
+        endpoint: Option<String>,
+        /// Where it is; `None` is what the environment says.
+        region: Option<String>,
+        /// Whether requests are not signed, whatever credentials there are.
+        unsigned: bool,
+        /// The only layout that is kept there, if that is known.
+        only: Option<Layout>,
+    },
+}
+
+impl Location {
+    /// Reads a folder or `s3://BUCKET[/PREFIX]`.
+    ///
+    /// # Errors
+    /// A sentence, for an address that is none.
+    pub fn parse(text: &str, endpoint: Option<&str>) -> Result<Location, String> {
+        let Some(place) = text.strip_prefix("s3://") else {
+            return match text.split_once("://") {
+                Some(_) => Err(format!("{text}: a source is a folder or s3://BUCKET[/PREFIX]")),
+                None if text.is_empty() => Err("a source is a folder or s3://BUCKET[/PREFIX]".to_owned()),
+                None => Ok(Location::Directory(PathBuf::from(text))),
+            };
+        };
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if bucket.is_empty() || !bucket.chars().all(usual) {
+            return Err(format!("{text}: that is no name of a bucket"));
+        }
+        let prefix = prefix.trim_matches('/');
+        if prefix.split('/').any(|part| matches!(part, "." | "..")) || prefix.chars().any(char::is_control) {
+            return Err(format!("{text}: that can be no prefix"));
+        }
+        let public = OONI.into_iter().find(|(name, ..)| *name == bucket && endpoint.is_none());
+        Ok(Location::S3 {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            endpoint: endpoint.map(str::to_owned),
+            region: public.map(|(_, region, _)| region.to_owned()),
+            unsigned: public.is_some(),
+            only: None,
+        })
+    }
+
+    /// OONI's public buckets, or buckets of the same names elsewhere.
+    pub fn ooni(endpoint: Option<&str>) -> Vec<Location> {
+        let bucket = |(bucket, region, layout): (&str, &str, Layout)| Location::S3 {
+            bucket: bucket.to_owned(),
+            prefix: String::new(),
+            endpoint: endpoint.map(str::to_owned),
+            region: Some(region.to_owned()),
+            unsigned: true,
+            only: Some(layout),
+        };
+        OONI.into_iter().map(bucket).collect()
+    }
+
+    pub(super) fn open(self, options: &Options) -> Result<Place, String> {
+        match self {
+            Location::Directory(root) => open_directory(&root),
+            Location::S3 { bucket, prefix, endpoint, region, unsigned, only } => {
+                let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+                let region = region.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
+                let s3 = S3::new(Bucket {
+                    bucket: &bucket,
+                    prefix: &prefix,
+                    region: region.as_deref().unwrap_or(USUAL_REGION),
+                    endpoint: endpoint.as_deref(),
+                    credentials: if unsigned { None } else { credentials(variable)? },
+                    patience: options.patience,
+                    checksums: options.checksums,
+                })?;
+                Ok(Place { blobs: Blobs::S3(s3), only })
+            }
+        }
+    }
+}
+
+fn open_directory(root: &Path) -> Result<Place, String> {
+    if !root.is_dir() {
+        return Err(format!("{}: there is no such folder", root.display()));
+    }
+    let has = |layout: Layout| root.join(layout.top()).is_dir();
+    let named = |layout: &Layout| root.file_name().is_some_and(|name| name == layout.top());
+    // Somebody may name the folder in which the days are.
+    let inside = Layout::ALL.into_iter().find(named).filter(|_| !Layout::ALL.into_iter().any(has));
+    let (root, only) = match (inside, root.parent()) {
+        (Some(layout), Some(parent)) if parent == Path::new("") => (Path::new("."), Some(layout)),
+        (Some(layout), Some(parent)) => (parent, Some(layout)),
+        _ => (root, None),
+    };
+    Ok(Place { blobs: Blobs::Directory(Directory::new(root.to_owned())), only })
+}
+
+/// The credentials in the environment; they are never shown.
+fn credentials(variable: impl Fn(&'static str) -> Option<String>) -> Result<Option<Credentials>, String> {
+    let half = || Err("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one of them is not set".to_owned());
+    let (id, secret) = match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
+        (None, None) => return Ok(None),
+        (Some(id), Some(secret)) => (id, secret),
+        _ => return half(),
+    };
+    let failed = |error: s3::Error| format!("the credentials in the environment: {error}");
+    let credentials = Credentials::new(id, secret).map_err(failed)?;
+    match variable("AWS_SESSION_TOKEN") {
+        Some(token) => credentials.with_session_token(token).map(Some).map_err(failed),
+        None => Ok(Some(credentials)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places() {
+        let s3 = |text, endpoint| match Location::parse(text, endpoint) {
+            Ok(Location::S3 { bucket, prefix, endpoint, region, unsigned, only: None }) => {
+                (bucket, prefix, endpoint.is_some(), region, unsigned)
+            }
+            other => panic!("{text}: {other:?}"),
+        };
+        let bucket = |name: &str, prefix: &str| (name.to_owned(), prefix.to_owned());
+        for (text, wanted) in [
+            ("s3://mine", bucket("mine", "")),
+            ("s3://mine/", bucket("mine", "")),
+            ("s3://mine/a/b/", bucket("mine", "a/b")),
+        ] {
+            let (name, prefix, endpoint, region, unsigned) = s3(text, None);
+            assert_eq!(((name, prefix), endpoint, region, unsigned), (wanted, false, None, false));
+        }
+        let frankfurt = Some("eu-central-1".to_owned());
+        assert_eq!(s3("s3://ooni-data-eu-fra", None).3, frankfurt);
+        assert!(s3("s3://ooni-data", None).4);
+        // Somebody's own server may have buckets of these names.
+        assert!(s3("s3://ooni-data", Some("http://127.0.0.1:1")).2);
+        assert!(!s3("s3://ooni-data", Some("http://127.0.0.1:1")).4);
+        assert_eq!(Location::parse("a/b", None), Ok(Location::Directory("a/b".into())));
+        for text in ["", "s3://", "s3:///x", "s3://a b", "s3://a/../b", "https://x", "gs://x"] {
+            assert!(Location::parse(text, None).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_go_together() {
+        let with = |set: &'static [(&str, &str)]| {
+            credentials(move |name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        };
+        let (id, secret) = (("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "hush"));
+        assert!(with(&[]).unwrap().is_none());
+        assert!(credentials(|name| (name == id.0).then(|| id.1.to_owned())).is_err());
+        assert!(credentials(|name| (name == secret.0).then(|| secret.1.to_owned())).is_err());
+        let whole = with(&[("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "hush"), ("AWS_SESSION_TOKEN", "t")]);
+        let whole = whole.unwrap().unwrap();
+        assert_eq!(whole.session_token.as_deref(), Some("t"));
+        assert!(!format!("{whole:?}").contains("hush"));
+    }
+}

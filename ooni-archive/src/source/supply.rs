@@ -1,0 +1,218 @@
+//! [`Supply`]: one can after another, each with its file at hand, while the next ones are on their way.
+
+use super::archive::{Archive, ArchiveCan, Core, trouble};
+use super::cache::{Cache, Hold};
+use crate::blobs::{Blobs, Counters, part_path};
+use crate::day::Day;
+use ooni_core::error::Error;
+use std::fs;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinHandle, spawn};
+
+/// Cans that may be on their way, or here and not asked for. Their bytes are bounded by the cache.
+const AHEAD: usize = 256;
+
+/// What there is of the archive, in order: day after day, the cans of a day by key.
+///
+/// Not to be iterated inside of an asynchronous runtime.
+#[derive(Debug)]
+pub struct Supply {
+    queue: mpsc::Receiver<Coming>,
+    cache: Option<Arc<Cache>>,
+    driver: Task<()>,
+    archive: Archive,
+}
+
+/// A can, or why there is none.
+#[derive(Debug)]
+pub enum Supplied {
+    /// A can, and its file or what failed after all attempts.
+    Can {
+        /// What it is.
+        can: ArchiveCan,
+        /// Where it is.
+        file: Result<CanFile, Error>,
+    },
+    /// A place could not be listed for a day. What other places have of the day follows.
+    Unlisted {
+        /// The day.
+        day: Day,
+        /// The place, and what failed.
+        error: Error,
+    },
+}
+
+/// The file of a can. When it is dropped, its place in the cache is free.
+#[derive(Debug)]
+pub struct CanFile(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    InPlace(PathBuf),
+    Cached { path: PathBuf, _hold: Hold },
+}
+
+impl Deref for CanFile {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        match &self.0 {
+            Inner::InPlace(path) | Inner::Cached { path, .. } => path,
+        }
+    }
+}
+
+/// A can that was listed, and where its file comes from.
+#[derive(Debug)]
+enum Coming {
+    InPlace(ArchiveCan, PathBuf),
+    Download(ArchiveCan, Task<Result<CanFile, Error>>),
+    Unlisted(Day, Error),
+}
+
+impl Supply {
+    /// All cans that are wanted but for those to be skipped, which are not even downloaded.
+    ///
+    /// # Errors
+    /// A sentence, when there can be no cache.
+    pub fn new(archive: &Archive, skip: impl Fn(&ArchiveCan) -> bool + Send + 'static) -> Result<Supply, String> {
+        let core = &archive.core;
+        let remote = core.places.iter().any(|place| matches!(place.blobs, Blobs::S3(_)));
+        let cache = match remote {
+            true => Some(Arc::new(Cache::open(core.options.cache.as_deref(), core.options.cache_size)?)),
+            false => None,
+        };
+        let (sender, queue) = mpsc::channel(AHEAD);
+        let turns = Arc::new(Semaphore::new(core.options.parallel.max(1)));
+        let driver = Driver { core: Arc::clone(core), cache: cache.clone(), turns, sender };
+        let _guard = archive.runtime.enter();
+        let driver = Task(spawn(driver.drive(skip)));
+        Ok(Supply { queue, cache, driver, archive: archive.clone() })
+    }
+}
+
+impl Iterator for Supply {
+    type Item = Supplied;
+
+    fn next(&mut self) -> Option<Supplied> {
+        let coming = self.queue.try_recv().ok().or_else(|| {
+            let cache = self.cache.as_ref();
+            cache.inspect(|cache| cache.awaited(true));
+            let coming = self.queue.blocking_recv();
+            cache.inspect(|cache| cache.awaited(false));
+            coming
+        })?;
+        Some(match coming {
+            Coming::InPlace(can, path) => Supplied::Can { can, file: Ok(CanFile(Inner::InPlace(path))) },
+            Coming::Unlisted(day, error) => Supplied::Unlisted { day, error },
+            Coming::Download(can, mut task) => {
+                let file = self.archive.runtime.block_on(&mut task.0);
+                self.cache.as_ref().inspect(|cache| cache.delivered());
+                let file = file.unwrap_or_else(|error| Err(trouble(format!("{}: {error}", can.key))));
+                Supplied::Can { can, file }
+            }
+        })
+    }
+}
+
+impl Drop for Supply {
+    /// Ends what is on its way, so that a temporary cache is gone when this is.
+    fn drop(&mut self) {
+        self.driver.end(&self.archive);
+        while let Ok(coming) = self.queue.try_recv() {
+            if let Coming::Download(_, mut task) = coming {
+                task.end(&self.archive);
+            }
+        }
+    }
+}
+
+/// Lists days and begins downloads.
+struct Driver {
+    core: Arc<Core>,
+    cache: Option<Arc<Cache>>,
+    turns: Arc<Semaphore>,
+    sender: mpsc::Sender<Coming>,
+}
+
+impl Driver {
+    async fn drive(self, skip: impl Fn(&ArchiveCan) -> bool + Send) {
+        let list = |day| (day, Task(spawn(Arc::clone(&self.core).day(day))));
+        let mut days = self.core.wanted.days.into_iter();
+        let mut next = days.next().map(list);
+        while let Some((day, mut listing)) = next {
+            let listed = (&mut listing.0).await;
+            // The next day is listed while this one is downloaded.
+            next = days.next().map(list);
+            let Ok(listed) = listed else { return };
+            for error in listed.errors {
+                if self.sender.send(Coming::Unlisted(day, error)).await.is_err() {
+                    return;
+                }
+            }
+            let mut cans = listed.cans;
+            cans.retain(|can| !skip(can));
+            Counters::add(&self.core.counters.cans_listed, cans.len() as u64);
+            Counters::add(
+                &self.core.counters.bytes_listed,
+                cans.iter().map(|can| can.size).fold(0, u64::saturating_add),
+            );
+            for can in cans {
+                let Some(coming) = self.begin(can).await else { return };
+                if self.sender.send(coming).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Begins to bring a can, when there is room for it and a download has ended.
+    async fn begin(&self, can: ArchiveCan) -> Option<Coming> {
+        let (place, cache) = match (&self.core.places[can.at].blobs, &self.cache) {
+            (Blobs::Directory(directory), _) => {
+                let path = directory.path(&can.key);
+                return Some(Coming::InPlace(can, path));
+            }
+            (Blobs::S3(s3), Some(cache)) => (s3.name(), cache),
+            (Blobs::S3(_), None) => return None,
+        };
+        let blob = can.blob();
+        let name = Cache::name(place, &blob.key, blob.size, blob.etag.as_deref());
+        let mut hold = cache.hold(name, blob.size).await;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
+        let (core, at) = (Arc::clone(&self.core), can.at);
+        let download = spawn(async move {
+            let _turn = turn;
+            let path = hold.path();
+            if let (false, Blobs::S3(s3)) = (hold.there, &core.places[at].blobs) {
+                if let Err(why) = s3.download(&blob, &path, &core.counters).await {
+                    let _ = fs::remove_file(part_path(&blob, &path)); // there may be none
+                    return Err(trouble(why));
+                }
+                hold.there = true;
+            }
+            Ok(CanFile(Inner::Cached { path, _hold: hold }))
+        });
+        Some(Coming::Download(can, Task(download)))
+    }
+}
+
+/// A task that ends when nobody waits for it.
+#[derive(Debug)]
+struct Task<T>(JoinHandle<T>);
+
+impl<T> Task<T> {
+    fn end(&mut self, archive: &Archive) {
+        self.0.abort();
+        let _ = archive.runtime.block_on(&mut self.0); // aborted, or what nobody wants
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,90 @@
+//! What can be done to a store but writing a batch.
+
+use super::lease::Lease;
+use super::value::{self, Rows};
+use super::{Trouble, Writer, batch, rollups};
+use crate::failpoint::{Failpoint, reach};
+use crate::rollup::{ROLLUPS, Rollup};
+use crate::value::{Cell, Type};
+use crate::{ListedUrl, month_after};
+use ooni_core::time::DateTime;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Takes a measurement out for good.
+pub(super) async fn remove(writer: &Writer<'_>, uid: &str, reason: &str) -> Result<bool, Trouble> {
+    let noted = batch::noted(writer, [uid]).await?.remove(uid).unwrap_or_default();
+    let days: BTreeSet<u16> = noted.times.iter().map(|&time| value::day(time)).collect();
+    rollups::mark(writer, "", &days).await?;
+    let mut removed = Rows::default();
+    removed.text(uid).text(reason).moment(writer.moment);
+    writer.http.insert("removed", removed).await?;
+    let was_refused = !batch::known(writer, "refused", [uid]).await?.is_empty();
+    if was_refused {
+        batch::delete(writer, "refused", [uid]).await?;
+    }
+    if !noted.times.is_empty() {
+        batch::delete(writer, "obs_openvpn", [uid]).await?;
+        let rows: Vec<_> = noted.times.iter().map(|&time| (uid, time)).collect();
+        batch::delete_rows(writer, &rows).await?;
+    }
+    Ok(was_refused || noted.has_row)
+}
+
+/// Takes out a month.
+pub(super) async fn drop_month(writer: &Writer<'_>, month: DateTime) -> Result<u64, Trouble> {
+    const WITHIN: &str =
+        "measurement_start_time >= {from:DateTime64(0, 'UTC')} AND measurement_start_time < {to:DateTime64(0, 'UTC')}";
+    let bound = |name: &str, time: DateTime| (name.to_owned(), time.timestamp().to_string());
+    let window = [bound("from", month), bound("to", month_after(month))];
+    let sql = format!("SELECT toDate(measurement_start_time), count() FROM fastpath WHERE {WITHIN} GROUP BY 1");
+    let (mut days, mut rows) = (BTreeSet::new(), 0);
+    for row in writer.http.select(&sql, &window, &[Type::UInt32; 2], Duration::MAX).await? {
+        let [Cell::Int(day), Cell::Int(count)] = row[..] else { return Err(Trouble::Foreign) };
+        days.insert(u16::try_from(day).map_err(|_| Trouble::Foreign)?);
+        rows += count;
+    }
+    rollups::mark(writer, "", &days).await?;
+    let (year, number, _) = month.date();
+    writer.http.execute(&format!("ALTER TABLE fastpath DROP PARTITION {year}{number:02}"), &[]).await?;
+    reach(Failpoint::RowDeleted);
+    let openvpn =
+        format!("DELETE FROM obs_openvpn WHERE measurement_uid IN (SELECT measurement_uid FROM jsonl WHERE {WITHIN})");
+    writer.http.execute(&openvpn, &window).await?;
+    writer.http.execute(&format!("DELETE FROM jsonl WHERE {WITHIN}"), &window).await?;
+    Ok(rows)
+}
+
+/// Puts test lists in the place of others.
+pub(super) async fn replace_lists(
+    writer: &Writer<'_>,
+    lists: &[ListedUrl],
+    lease: &mut Lease<'_>,
+) -> Result<(), Trouble> {
+    let mut rows = Rows::default();
+    for ListedUrl { url, domain, cc, category_code } in lists {
+        rows.text(url).text(domain).text(cc).text(category_code);
+    }
+    for rollup in ROLLUPS.iter().filter(|rollup| rollup.is_of_lists()) {
+        mark_all(writer, rollup).await?;
+    }
+    let put = match lists.is_empty() {
+        true => "TRUNCATE TABLE citizenlab",
+        false => {
+            writer
+                .http
+                .refill("citizenlab_next", "INSERT INTO citizenlab_next FORMAT RowBinary", &[], Some(rows))
+                .await?;
+            "ALTER TABLE citizenlab REPLACE PARTITION tuple() FROM citizenlab_next"
+        }
+    };
+    lease.renew().await?;
+    writer.http.execute(put, &[]).await?;
+    reach(Failpoint::ListsReplaced);
+    Ok(())
+}
+
+/// Notes all days of a rollup.
+pub(super) async fn mark_all(writer: &Writer<'_>, rollup: &Rollup) -> Result<(), Trouble> {
+    rollups::mark(writer, rollup.name, &rollups::days(writer.http, rollup).await?).await
+}

@@ -1,0 +1,171 @@
+//! How rollups follow the rows. A change notes in the table `dirty` the days that it is going to touch, and notes when it is
+//! done; they are counted row by row until somebody has counted their cells anew, beside the others of their months, put the
+//! months as a whole in the place of those that were, and forgotten the notes.
+//!
+//! Notes are forgotten of changes alone that were done before the counting began, or are as old as a lease: a change ends
+//! before that.
+
+use super::http::{Http, Parameter};
+use super::lease::{Lease, seconds};
+use super::value::{self, Rows};
+use super::{Trouble, Writer};
+use crate::TIME_LIMIT;
+use crate::failpoint::{Failpoint, reach};
+use crate::query::filter::Window;
+use crate::rollup::{ROLLUPS, Rollup};
+use crate::sql::{self, Dialect};
+use crate::value::{Cell, Type};
+use ooni_core::time::DateTime;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Months that are made anew at once.
+const MONTHS: usize = 24;
+
+/// Changes whose notes are forgotten with one statement.
+const CHANGES: usize = 4000;
+
+const DONE: &str = "INSERT INTO dirty (change, rollup_name, day, is_done) SELECT change, rollup_name, day, 1 FROM dirty WHERE change = ";
+
+const ANY_DIRTY: &str = "
+    SELECT 1 FROM dirty WHERE rollup_name IN ('', {rollup:String}) AND toUInt16(day) >= {from:Int64} AND toUInt16(day) < {to:Int64}
+    LIMIT 1";
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+/// Notes that the rows of some days may be other than a rollup says; no name stands for all rollups.
+pub(super) async fn mark(writer: &Writer<'_>, rollup: &str, days: &BTreeSet<u16>) -> Result<(), Trouble> {
+    let mut rows = Rows::default();
+    for &day in days {
+        rows.uint64(writer.change).text(rollup).day(day);
+    }
+    writer.http.insert("dirty (change, rollup_name, day)", rows).await
+}
+
+/// Notes that a change is done.
+pub(super) async fn done(writer: &Writer<'_>) -> Result<(), Trouble> {
+    writer.http.execute(&format!("{DONE}{}", writer.change), &[]).await
+}
+
+/// Whether nothing is noted of a rollup in a time.
+pub(super) async fn is_settled(http: &Http, rollup: &Rollup, window: Window) -> Result<bool, Trouble> {
+    let from = window.from.map_or(0, |from| from.timestamp().div_euclid(DAY));
+    let to = window.to.map_or(i64::MAX, |to| (to.timestamp() - 1).div_euclid(DAY) + 1);
+    let parameters = [("rollup", rollup.name.to_owned()), ("from", from.to_string()), ("to", to.to_string())];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value));
+    Ok(http.select(ANY_DIRTY, &parameters, &[Type::UInt32], TIME_LIMIT).await?.is_empty())
+}
+
+/// What is noted of changes that are done.
+#[derive(Default)]
+struct Noted {
+    changes: BTreeSet<u64>,
+    /// Days by the name of a rollup.
+    days: BTreeMap<String, BTreeSet<u16>>,
+}
+
+async fn noted(http: &Http) -> Result<Noted, Trouble> {
+    let sql = format!(
+        "SELECT change, rollup_name, day FROM dirty GROUP BY change, rollup_name, day
+         HAVING max(is_done) = 1 OR min(marked) <= now64(6) - INTERVAL {} SECOND",
+        seconds()
+    );
+    let mut noted = Noted::default();
+    let columns = [Type::OptionalUInt64, Type::Text, Type::UInt32];
+    for row in http.select(&sql, &[], &columns, Duration::MAX).await? {
+        let [Cell::Int(change), Cell::Text(rollup), Cell::Int(day)] = &row[..] else { return Err(Trouble::Foreign) };
+        let day = u16::try_from(*day).map_err(|_| Trouble::Foreign)?;
+        noted.changes.insert(*change);
+        noted.days.entry(rollup.clone().into_owned()).or_default().insert(day);
+    }
+    Ok(noted)
+}
+
+/// Makes anew what is noted, whichever change noted it.
+pub(super) async fn settle(http: &Http, lease: &mut Lease<'_>) -> Result<(), Trouble> {
+    let Noted { changes, days } = noted(http).await?;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    for rollup in &ROLLUPS {
+        let days = ["", rollup.name].iter().filter_map(|name| days.get(*name)).flatten().copied().collect();
+        remake(http, lease, rollup, &days).await?;
+        reach(Failpoint::RollupFollowed);
+    }
+    for changes in changes.into_iter().collect::<Vec<_>>().chunks(CHANGES) {
+        let parameters = [("changes".to_owned(), value::numbers(changes))];
+        http.execute("DELETE FROM dirty WHERE change IN {changes:Array(UInt64)}", &parameters).await?;
+    }
+    Ok(())
+}
+
+/// All days that have rows, or cells of a rollup.
+pub(super) async fn days(http: &Http, rollup: &Rollup) -> Result<BTreeSet<u16>, Trouble> {
+    let sql = format!(
+        "SELECT DISTINCT toDate(measurement_start_time) FROM fastpath UNION ALL SELECT DISTINCT of_day FROM {}",
+        rollup.table()
+    );
+    numbers(http, &sql).await?.into_iter().map(|day| u16::try_from(day).map_err(|_| Trouble::Foreign)).collect()
+}
+
+async fn numbers(http: &Http, sql: &str) -> Result<BTreeSet<u64>, Trouble> {
+    let rows = http.select(sql, &[], &[Type::UInt32], Duration::MAX).await?;
+    let number = |cell| if let Cell::Int(number) = cell { Ok(number) } else { Err(Trouble::Foreign) };
+    rows.into_iter().flatten().map(number).collect()
+}
+
+/// Counts the rows of some days anew.
+async fn remake(http: &Http, lease: &mut Lease<'_>, rollup: &Rollup, days: &BTreeSet<u16>) -> Result<(), Trouble> {
+    let mut months: BTreeMap<u64, Vec<DateTime>> = BTreeMap::new();
+    for day in days.iter().filter_map(|&day| DateTime::from_timestamp(i64::from(day) * DAY)) {
+        let (year, month, _) = day.date();
+        // As toYYYYMM has it.
+        months.entry(year as u64 * 100 + u64::from(month)).or_default().push(day);
+    }
+    let months: Vec<_> = months.into_iter().collect();
+    for months in months.chunks(MONTHS) {
+        remake_months(http, lease, rollup, months).await?;
+    }
+    Ok(())
+}
+
+/// Counts the rows of some days anew, by their months.
+async fn remake_months(
+    http: &Http,
+    lease: &mut Lease<'_>,
+    rollup: &Rollup,
+    months: &[(u64, Vec<DateTime>)],
+) -> Result<(), Trouble> {
+    let table = rollup.table();
+    let next = format!("{table}_next");
+    let fill = sql::cells_by_day(
+        Dialect::Clickhouse,
+        rollup,
+        "IN {days:Array(Date)}",
+        "toYYYYMM(of_day) IN {months:Array(UInt32)} AND of_day NOT IN {days:Array(Date)}",
+    );
+    let dates: Vec<String> = months.iter().flat_map(|(_, days)| days).map(|&day| date(day)).collect();
+    let parameters: [Parameter; 2] = [
+        ("days".to_owned(), value::texts(dates.iter().map(String::as_str))),
+        ("months".to_owned(), value::numbers(months.iter().map(|(month, _)| month))),
+    ];
+    lease.renew().await?;
+    http.refill(&next, &fill, &parameters, None).await?;
+    let filled = numbers(http, &format!("SELECT DISTINCT toYYYYMM(of_day) FROM {next}")).await?;
+    let swaps: Vec<String> = months
+        .iter()
+        .map(|(month, _)| match filled.contains(month) {
+            true => format!("REPLACE PARTITION {month} FROM {next}"),
+            false => format!("DROP PARTITION {month}"),
+        })
+        .collect();
+    lease.renew().await?;
+    http.execute(&format!("ALTER TABLE {table} {}", swaps.join(", ")), &[]).await
+}
+
+/// `YYYY-MM-DD`
+fn date(day: DateTime) -> String {
+    let (year, month, day) = day.date();
+    format!("{year:04}-{month:02}-{day:02}")
+}

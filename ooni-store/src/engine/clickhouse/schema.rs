@@ -1,0 +1,108 @@
+//! The tables and their history: `migrations/clickhouse`. `schema_version` has the numbers of those that a database has
+//! seen to their end; one that was cut off is begun again.
+
+use super::Trouble;
+use super::http::Http;
+use crate::TIME_LIMIT;
+use crate::value::{Cell, Type};
+
+/// All migrations in order. A file that has been released is never changed.
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/clickhouse/0001_measurements.sql")];
+
+/// The oldest server that will do.
+const OLDEST: u64 = 24;
+
+const STATE: &str = "
+    SELECT toUInt32(splitByChar('.', version())[1]), countIf(name = 'schema_version'), countIf(name = 'fastpath')
+    FROM (SELECT name FROM system.tables WHERE database = currentDatabase() UNION ALL SELECT '')";
+
+/// Migrations that a database has seen, which can be none.
+///
+/// # Errors
+/// It is another program's, or from the future, or the server is too old.
+async fn version(http: &Http) -> Result<usize, Trouble> {
+    let state = http.select(STATE, &[], &[Type::UInt32; 3], TIME_LIMIT).await?;
+    let Some([Cell::Int(server), Cell::Int(is_ours), Cell::Int(is_used)]) = state.first().map(Vec::as_slice) else {
+        return Err(Trouble::Foreign);
+    };
+    if *server < OLDEST {
+        return Err(Trouble::Schema(format!("ClickHouse {OLDEST} or later is needed, this is {server}")));
+    }
+    if *is_ours == 0 {
+        let others = "has a table fastpath of another program; a database of its own is needed";
+        return if *is_used > 0 { Err(Trouble::Schema(others.to_owned())) } else { Ok(0) };
+    }
+    let sql = "SELECT coalesce(max(version), 0) FROM schema_version";
+    let version = http.select(sql, &[], &[Type::UInt32], TIME_LIMIT).await?;
+    let Some(Cell::Int(version)) = version.into_iter().flatten().next() else { return Err(Trouble::Foreign) };
+    let known = MIGRATIONS.len();
+    match usize::try_from(version) {
+        Ok(version) if version <= known => Ok(version),
+        _ => Err(Trouble::Schema(format!(
+            "was made by a newer fastpath: its tables are of version {version}, this program knows versions up to {known}"
+        ))),
+    }
+}
+
+/// Whether the tables are those that this program knows.
+pub(super) async fn check(http: &Http) -> Result<(), Trouble> {
+    match version(http).await? {
+        version if version == MIGRATIONS.len() => Ok(()),
+        0 => Err(Trouble::Schema("has no tables yet; `fastpath migrate` makes them".to_owned())),
+        _ => Err(Trouble::Schema("was made by an older fastpath; `fastpath migrate` brings it up to date".to_owned())),
+    }
+}
+
+/// Brings the tables up to date.
+pub(super) async fn migrate(http: &Http) -> Result<(), Trouble> {
+    let seen = version(http).await?;
+    for (number, migration) in MIGRATIONS.iter().enumerate().skip(seen) {
+        for statement in statements(migration) {
+            http.execute(&on_cluster(statement, http.cluster.as_deref()), &[]).await?;
+        }
+        http.execute(&format!("INSERT INTO schema_version VALUES ({})", number + 1), &[]).await?;
+    }
+    Ok(())
+}
+
+/// The statements of a file.
+fn statements(migration: &str) -> impl Iterator<Item = &str> {
+    migration.split(";\n").map(str::trim).filter(|statement| !statement.is_empty())
+}
+
+/// A statement about tables as it is said to the servers of a cluster, each of which has all rows.
+fn on_cluster(statement: &str, cluster: Option<&str>) -> String {
+    let Some(cluster) = cluster else { return statement.to_owned() };
+    let on = format!(" ON CLUSTER '{}'", cluster.replace('\\', "\\\\").replace('\'', "\\'"));
+    const CREATE: &str = "CREATE TABLE IF NOT EXISTS ";
+    let Some(name) = statement.find(CREATE).map(|at| at + CREATE.len()) else { return statement.to_owned() };
+    let end = statement[name..].find([' ', '\n']).map_or(statement.len(), |length| name + length);
+    let (head, rest) = statement.split_at(end);
+    format!("{head}{on}{}", rest.replacen("ENGINE = ", "ENGINE = Replicated", 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_for_a_cluster() {
+        let of = |statement: &str| on_cluster(statement, Some("it's"));
+        assert_eq!(
+            of("-- Why.\nCREATE TABLE IF NOT EXISTS a (\n    b String\n) ENGINE = ReplacingMergeTree(v)\nORDER BY b"),
+            "-- Why.\nCREATE TABLE IF NOT EXISTS a ON CLUSTER 'it\\'s' (\n    b String\n) ENGINE = \
+                ReplicatedReplacingMergeTree(v)\nORDER BY b"
+        );
+        assert_eq!(of("CREATE TABLE IF NOT EXISTS a AS b"), "CREATE TABLE IF NOT EXISTS a ON CLUSTER 'it\\'s' AS b");
+        assert_eq!(on_cluster("CREATE TABLE IF NOT EXISTS a AS b", None), "CREATE TABLE IF NOT EXISTS a AS b");
+    }
+
+    #[test]
+    fn every_table_is_on_all_servers_of_a_cluster() {
+        for statement in MIGRATIONS.iter().flat_map(|migration| statements(migration)) {
+            let said = on_cluster(statement, Some("all"));
+            assert!(said.contains(" ON CLUSTER 'all' "), "{said}");
+            assert!(said.contains("ENGINE = Replicated") || said.contains(" AS "), "{said}");
+        }
+    }
+}

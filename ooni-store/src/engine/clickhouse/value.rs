@@ -1,0 +1,265 @@
+//! Values as ClickHouse has them: rows in its format RowBinary, parameters as escaped text.
+
+use crate::sql::Parameter;
+use crate::value::{Cell, Type};
+use hyper::body::Bytes;
+use ooni_core::time::DateTime;
+use std::borrow::Cow;
+
+/// The times that a DateTime64 holds, in seconds.
+const TIMES: std::ops::RangeInclusive<i64> = -2_208_988_800..=10_413_791_999;
+
+/// Rows to be inserted.
+#[derive(Default)]
+pub(super) struct Rows(Vec<u8>);
+
+impl Rows {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> &mut Rows {
+        let mut length = text.len();
+        while length >= 0x80 {
+            self.0.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        self.0.push(length as u8);
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    /// One that may be missing.
+    pub(super) fn optional_text(&mut self, text: Option<&str>) -> &mut Rows {
+        self.0.push(u8::from(text.is_none()));
+        if let Some(text) = text {
+            self.text(text);
+        }
+        self
+    }
+
+    pub(super) fn uint32(&mut self, value: u32) -> &mut Rows {
+        self.0.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    pub(super) fn uint64(&mut self, value: u64) -> &mut Rows {
+        self.0.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    /// Days since 1970.
+    pub(super) fn day(&mut self, day: u16) -> &mut Rows {
+        self.0.extend_from_slice(&day.to_le_bytes());
+        self
+    }
+
+    /// Microseconds since 1970.
+    pub(super) fn moment(&mut self, moment: i64) -> &mut Rows {
+        self.0.extend_from_slice(&moment.to_le_bytes());
+        self
+    }
+
+    /// A cell of a column of `fastpath` or `obs_openvpn`, which `is_wide` if its integers have 64 bits, and `is_optional` if
+    /// they may be missing.
+    pub(super) fn cell(&mut self, cell: &Cell<'_>, is_wide: bool, is_optional: bool) -> &mut Rows {
+        if is_optional {
+            self.0.push(u8::from(*cell == Cell::Null));
+        }
+        match cell {
+            Cell::Text(text) => {
+                self.text(text);
+            }
+            Cell::Int(value) if is_wide => self.0.extend_from_slice(&value.to_le_bytes()),
+            Cell::Int(value) => self.0.extend_from_slice(&(*value as u32).to_le_bytes()),
+            Cell::Float(value) => self.0.extend_from_slice(&value.to_le_bytes()),
+            Cell::Time(time) => self.0.extend_from_slice(&seconds(*time).to_le_bytes()),
+            Cell::Bool(value) => self.0.push(u8::from(*value)),
+            Cell::Null => {}
+        }
+        self
+    }
+}
+
+impl From<Rows> for Bytes {
+    fn from(rows: Rows) -> Bytes {
+        rows.0.into()
+    }
+}
+
+/// A time of a row, which is one from 1970 to 2106.
+pub(super) fn seconds(time: DateTime) -> u32 {
+    u32::try_from(time.timestamp()).unwrap_or_default()
+}
+
+/// The day of it, since 1970.
+pub(super) fn day(time: DateTime) -> u16 {
+    u16::try_from(time.timestamp() / 86_400).unwrap_or_default()
+}
+
+/// A value as it is said beside a statement.
+pub(super) fn parameter(parameter: &Parameter) -> String {
+    match parameter {
+        Parameter::Text(text) => escaped(text),
+        Parameter::Int(value) => value.to_string(),
+        Parameter::Link(id) => id.to_string(),
+        Parameter::Time(time) => time.timestamp().clamp(*TIMES.start(), *TIMES.end()).to_string(),
+    }
+}
+
+/// Several texts.
+pub(super) fn texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+    let texts: Vec<_> = texts.into_iter().map(|text| format!("'{}'", escaped(text))).collect();
+    format!("[{}]", texts.join(","))
+}
+
+/// Several numbers.
+pub(super) fn numbers<N: ToString>(numbers: impl IntoIterator<Item = N>) -> String {
+    let numbers: Vec<_> = numbers.into_iter().map(|number| number.to_string()).collect();
+    format!("[{}]", numbers.join(","))
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\0' => out.push_str("\\0"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\\' => out.push_str("\\\\"),
+            '\'' => out.push_str("\\'"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Rows in RowBinaryWithNamesAndTypes; none if they are not of these columns.
+pub(super) fn read(bytes: &[u8], columns: &[Type]) -> Option<Vec<Vec<Cell<'static>>>> {
+    let mut input = Input(bytes);
+    if bytes.is_empty() {
+        return Some(Vec::new());
+    }
+    let width = input.length()?;
+    if width != columns.len() {
+        return None;
+    }
+    for _ in 0..width {
+        input.text()?;
+    }
+    let has = (0..width).map(|_| input.text()).collect::<Option<Vec<_>>>()?;
+    let mut rows = Vec::new();
+    while !input.0.is_empty() {
+        let cells = has.iter().zip(columns).map(|(has, wanted)| input.cell(has, *wanted));
+        rows.push(cells.collect::<Option<Vec<_>>>()?);
+    }
+    Some(rows)
+}
+
+/// What is still to be read.
+struct Input<'b>(&'b [u8]);
+
+impl<'b> Input<'b> {
+    fn take(&mut self, length: usize) -> Option<&'b [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn length(&mut self) -> Option<usize> {
+        let mut length = 0;
+        for shift in (0..35).step_by(7) {
+            let [byte] = self.array()?;
+            length |= usize::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(length);
+            }
+        }
+        None
+    }
+
+    fn text(&mut self) -> Option<&'b str> {
+        let length = self.length()?;
+        std::str::from_utf8(self.take(length)?).ok()
+    }
+
+    /// A value of a type as the server names it.
+    fn cell(&mut self, has: &str, wanted: Type) -> Option<Cell<'static>> {
+        let inner = |name: &str| has.strip_prefix(name).and_then(|rest| rest.strip_suffix(')'));
+        if let Some(inner) = inner("LowCardinality(") {
+            return self.cell(inner, wanted);
+        }
+        if let Some(inner) = inner("Nullable(") {
+            return match self.array()? {
+                [0] => self.cell(inner, wanted),
+                _ => Some(Cell::Null),
+            };
+        }
+        let int = |value: u64| (matches!(wanted, Type::UInt32 | Type::OptionalUInt64)).then_some(Cell::Int(value));
+        match has {
+            "String" if wanted == Type::Text => Some(Cell::Text(Cow::Owned(self.text()?.to_owned()))),
+            "UInt8" => int(u64::from(u8::from_le_bytes(self.array()?))),
+            "UInt16" | "Date" => int(u64::from(u16::from_le_bytes(self.array()?))),
+            "UInt32" => int(u64::from(u32::from_le_bytes(self.array()?))),
+            "UInt64" => int(u64::from_le_bytes(self.array()?)),
+            "Int64" => int(u64::try_from(i64::from_le_bytes(self.array()?)).ok()?),
+            "Float32" if wanted == Type::Float32 => Some(Cell::Float(f32::from_le_bytes(self.array()?))),
+            "DateTime" | "DateTime('UTC')" if wanted == Type::Time => {
+                DateTime::from_timestamp(i64::from(u32::from_le_bytes(self.array()?))).map(Cell::Time)
+            }
+            "DateTime64(0, 'UTC')" if wanted == Type::Time => {
+                DateTime::from_timestamp(i64::from_le_bytes(self.array()?)).map(Cell::Time)
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let time = DateTime::from_timestamp(1_704_067_200).unwrap();
+        let long = "é\0".repeat(100);
+        let cells = [Cell::Text(long.into()), Cell::Int(7), Cell::Null, Cell::Float(0.1), Cell::Time(time)];
+        let kinds = [Type::Text, Type::UInt32, Type::OptionalUInt64, Type::Float32, Type::Time];
+        let mut rows = Rows::default();
+        rows.0.push(5);
+        for has in [
+            "a",
+            "b",
+            "c",
+            "d",
+            "e",
+            "LowCardinality(String)",
+            "UInt32",
+            "Nullable(UInt64)",
+            "Float32",
+            "DateTime('UTC')",
+        ] {
+            rows.text(has);
+        }
+        for (cell, kind) in cells.iter().zip(kinds) {
+            let is_optional = kind == Type::OptionalUInt64;
+            rows.cell(cell, is_optional, is_optional);
+        }
+        assert_eq!(read(&rows.0, &kinds), Some(vec![cells.to_vec()]));
+        assert_eq!(read(&rows.0[..rows.0.len() - 1], &kinds), None);
+        assert_eq!(read(&rows.0, &kinds[1..]), None);
+        assert_eq!(read(&rows.0, &[Type::Time; 5]), None);
+    }
+
+    #[test]
+    fn parameters() {
+        assert_eq!(texts(["a", "it's", "\0\\\t"]), r"['a','it\'s','\0\\\t']");
+        assert_eq!(numbers([1, 2]), "[1,2]");
+        assert_eq!(parameter(&Parameter::Time(DateTime::MAX)), "10413791999");
+    }
+}

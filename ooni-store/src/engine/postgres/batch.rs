@@ -1,0 +1,238 @@
+//! [`Batch`]: which of its rows are there is asked first, as nobody else writes meanwhile; the others come by binary COPY,
+//! straight into their tables.
+
+use super::change::{Change, returning, went};
+use super::{Trouble, partition, value};
+use crate::failpoint::{Failpoint, reach};
+use crate::sql::Parameter;
+use crate::value::{Cell, FASTPATH};
+use crate::write::batch::{self, Decided, Taken};
+use crate::write::tally::Tally;
+use crate::{BodyPlace, Incoming, Provenance, Written};
+use ooni_core::row::Refused;
+use ooni_core::time::DateTime;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::{Error, Transaction};
+
+/// Rows to be written.
+pub(super) struct Batch<R> {
+    pub(super) rows: Arc<Vec<R>>,
+    pub(super) replace: bool,
+}
+
+/// Bytes of a row beyond which it is refused.
+const LONGEST_ROW: usize = 256 << 20;
+
+/// Bytes of a text in the key of a table beyond which it is refused: an entry of an index has at most 2.7 kB.
+const LONGEST_KEY: usize = 600;
+
+/// Columns in keys.
+const KEYS: [&str; 5] = ["measurement_uid", "probe_cc", "test_name", "blocking_type", "domain"];
+
+/// Columns beside those of [`FASTPATH`].
+const BESIDE: &str = "ruleset, fingerprints_sha256, body_sha256";
+
+/// Columns of `jsonl`.
+const BODY: &str = "report_id, input, s3path, linenum, measurement_uid, date, source, measurement_start_time";
+
+/// Those of some uids that are there.
+const THERE: &str = "SELECT measurement_uid FROM jsonl WHERE measurement_uid = ANY ($1)";
+
+/// Takes out what is going to be replaced, when the rows themselves are gone.
+const REPLACED: [&str; 2] =
+    ["DELETE FROM obs_openvpn WHERE measurement_uid = ANY ($1)", "DELETE FROM jsonl WHERE measurement_uid = ANY ($1)"];
+
+const REMOVED: &str = "
+    SELECT r.measurement_uid, r.reason FROM removed AS r
+    WHERE md5(r.measurement_uid) IN (SELECT md5(uid) FROM unnest($1::text[]) AS uid)";
+
+const ACCEPT: &str = "
+    DELETE FROM refused WHERE md5(measurement_uid) IN (SELECT md5(uid) FROM unnest($1::text[]) AS uid)";
+
+const REFUSE: &str = "
+    INSERT INTO refused (measurement_uid, column_name, message, row_json, s3path, linenum, date, source, update_time)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, localtimestamp)
+    ON CONFLICT (md5(measurement_uid)) DO NOTHING";
+
+impl<R: Incoming> Change for Batch<R> {
+    type Outcome = Written;
+
+    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<Written, Trouble> {
+        let removed = self.removed(transaction).await?;
+        let decided = batch::decide(&self.rows, self.replace, &removed, fits);
+        let uids = decided.taken.iter().map(|taken| value::encoded(self.rows[taken.index].uid())).collect();
+        let (there, kept) = match self.replace {
+            true => (replace(transaction, uids, tally).await?, HashSet::new()),
+            false => {
+                let kept = there(transaction, uids).await?;
+                (kept.len() as u64, kept)
+            }
+        };
+        let coming: Vec<&Taken<'_>> =
+            decided.taken.iter().filter(|taken| !kept.contains(self.rows[taken.index].uid())).collect();
+        self.copy(transaction, &coming).await?;
+        coming.iter().for_each(|taken| tally.come(&taken.cells));
+        self.set_aside(transaction, &decided).await?;
+        Ok(decided.written(there, self.replace))
+    }
+}
+
+impl<R: Incoming> Batch<R> {
+    fn uids(&self) -> Vec<Cow<'_, str>> {
+        self.rows.iter().map(|row| value::encoded(row.uid())).collect()
+    }
+
+    /// Which rows were removed for good, and why.
+    async fn removed(&self, transaction: &Transaction<'_>) -> Result<HashMap<String, String>, Error> {
+        let any = transaction.query_one("SELECT EXISTS (SELECT FROM removed)", &[]).await?;
+        if !any.try_get::<_, bool>(0)? {
+            return Ok(HashMap::new());
+        }
+        let rows = transaction.query(REMOVED, &[&self.uids()]).await?;
+        let pair = |row: tokio_postgres::Row| Ok((value::decoded(row.try_get(0)?), value::decoded(row.try_get(1)?)));
+        rows.into_iter().map(pair).collect()
+    }
+
+    /// Sends rows, and makes their partitions.
+    async fn copy(&self, transaction: &Transaction<'_>, coming: &[&Taken<'_>]) -> Result<(), Error> {
+        if coming.is_empty() {
+            return Ok(());
+        }
+        let times: Vec<DateTime> = coming.iter().filter_map(|taken| taken.time()).collect();
+        partition::make(transaction, &times).await?;
+        use postgres_types::Type;
+        const BODY_TYPES: [Type; 8] = {
+            use Type as T;
+            [T::TEXT, T::TEXT, T::TEXT, T::INT8, T::TEXT, T::TEXT, T::TEXT, T::TIMESTAMP]
+        };
+        let mut copy = pin!(copy(transaction, "jsonl", BODY, &BODY_TYPES).await?);
+        for taken in coming {
+            self.send_body(copy.as_mut(), taken).await?;
+        }
+        copy.finish().await?;
+        let types = FASTPATH.iter().map(|(_, kind)| value::column(*kind)).chain([Type::TEXT; 3]).collect::<Vec<_>>();
+        let columns = format!("{}, {BESIDE}", columns());
+        let mut copy = pin!(self::copy(transaction, "fastpath", &columns, &types).await?);
+        for taken in coming {
+            self.send(copy.as_mut(), taken).await?;
+        }
+        copy.finish().await?;
+        let openvpn: Vec<_> = coming.iter().filter_map(|taken| taken.openvpn.as_ref()).collect();
+        if openvpn.is_empty() {
+            return Ok(());
+        }
+        let types = transaction.prepare("SELECT * FROM obs_openvpn").await?;
+        let types: Vec<_> = types.columns().iter().take(30).collect();
+        let columns = types.iter().map(|column| column.name()).collect::<Vec<_>>().join(", ");
+        let types: Vec<_> = types.iter().map(|column| column.type_().clone()).collect();
+        let mut copy = pin!(self::copy(transaction, "obs_openvpn", &columns, &types).await?);
+        for cells in openvpn {
+            copy.as_mut().write_raw(cells).await?;
+        }
+        copy.finish().await.map(drop)
+    }
+
+    /// Sends where the body of a row is.
+    async fn send_body(&self, copy: Pin<&mut BinaryCopyInWriter>, taken: &Taken<'_>) -> Result<(), Error> {
+        let text = |text| Cell::Text(Cow::Borrowed(text));
+        let [uid, report_id, input, _, _, _, _, time, ..] = &taken.cells;
+        let [s3path, linenum, date, source] = match self.rows[taken.index].body() {
+            Some(BodyPlace { s3path, linenum, date, source }) => {
+                [text(&**s3path), Cell::Int(u64::from(*linenum)), text(&**date), text(&**source)]
+            }
+            None => [text(""), Cell::Int(0), text(""), text("")],
+        };
+        copy.write_raw([report_id, input, &s3path, &linenum, uid, &date, &source, time]).await
+    }
+
+    async fn send(&self, copy: Pin<&mut BinaryCopyInWriter>, taken: &Taken<'_>) -> Result<(), Error> {
+        let Provenance { ruleset, fingerprints_sha256, body_sha256 } = self.rows[taken.index].provenance();
+        let beside = [ruleset, fingerprints_sha256, body_sha256].map(Cell::Text);
+        copy.write_raw(taken.cells.iter().chain(&beside).collect::<Vec<_>>()).await
+    }
+
+    /// Sets aside what is refused; what was refused before and is not any more is forgotten.
+    async fn set_aside(&self, transaction: &Transaction<'_>, decided: &Decided<'_>) -> Result<(), Error> {
+        if self.replace {
+            let taken = decided.taken.iter().map(|taken| taken.index);
+            let aside = decided.set_aside.iter().map(|refusal| refusal.index);
+            let uids: Vec<_> = taken.chain(aside).map(|index| value::encoded(self.rows[index].uid())).collect();
+            transaction.execute(ACCEPT, &[&uids]).await?;
+        }
+        for refusal in &decided.set_aside {
+            let new = &self.rows[refusal.index];
+            let body = new.body();
+            let text = |text: &str| Parameter::Text(text.to_owned());
+            let json = batch::json(new).map(Parameter::Text);
+            let values = [text(new.uid()), text(&refusal.column), text(&refusal.message)];
+            let place = [
+                text(body.map_or("", |body| &*body.s3path)),
+                Parameter::Int(body.map_or(0, |body| i64::from(body.linenum))),
+                text(body.map_or("", |body| &*body.date)),
+                text(body.map_or("", |body| &*body.source)),
+            ];
+            let [uid, column, message] = &values;
+            let [s3path, linenum, date, source] = &place;
+            transaction.execute(REFUSE, &[uid, column, message, &json, s3path, linenum, date, source]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes out the rows whose place others are going to take; how many there were.
+async fn replace(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>, tally: &mut Tally) -> Result<u64, Trouble> {
+    let delete = format!(
+        "DELETE FROM fastpath AS f USING jsonl AS j
+         WHERE j.measurement_uid = ANY ($1) AND f.measurement_uid = j.measurement_uid
+            AND f.measurement_start_time = j.measurement_start_time
+         RETURNING {}",
+        returning()
+    );
+    went(&transaction.query(&delete, &[&uids]).await?, tally)?;
+    reach(Failpoint::RowDeleted);
+    let mut there = 0;
+    for statement in REPLACED {
+        there = transaction.execute(statement, &[&uids]).await?;
+    }
+    Ok(there)
+}
+
+/// Those of some uids that are there already.
+async fn there(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>) -> Result<HashSet<String>, Error> {
+    let rows = transaction.query(THERE, &[&uids]).await?;
+    rows.into_iter().map(|row| Ok(value::decoded(row.try_get(0)?))).collect()
+}
+
+/// Begins to send rows to a table.
+async fn copy(
+    transaction: &Transaction<'_>,
+    table: &str,
+    columns: &str,
+    types: &[postgres_types::Type],
+) -> Result<BinaryCopyInWriter, Error> {
+    let sink = transaction.copy_in(&format!("COPY {table} ({columns}) FROM STDIN BINARY")).await?;
+    Ok(BinaryCopyInWriter::new(sink, types))
+}
+
+/// The columns of a row, separated by commas.
+fn columns() -> String {
+    FASTPATH.map(|(name, _)| name).join(", ")
+}
+
+/// Refuses what the tables cannot keep.
+fn fits(cells: &[Cell<'_>; 26], openvpn: Option<&[Cell<'_>; 30]>) -> Result<(), Refused> {
+    batch::fits(cells, openvpn, LONGEST_ROW)?;
+    for (cell, (name, _)) in cells.iter().zip(FASTPATH).filter(|(_, (name, _))| KEYS.contains(name)) {
+        if let Cell::Text(text) = cell
+            && value::encoded(text).len() > LONGEST_KEY
+        {
+            let message = format!("{} bytes, where this store takes {LONGEST_KEY}", text.len());
+            return Err(Refused { column: name.to_owned(), message });
+        }
+    }
+    Ok(())
+}

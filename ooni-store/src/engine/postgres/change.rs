@@ -1,0 +1,139 @@
+//! [`Change`]: what can be done to a store but writing a batch.
+
+use super::{Trouble, partition, rollups, value};
+use crate::failpoint::{Failpoint, reach};
+use crate::rollup::{ROLLUPS, Rollup};
+use crate::sql::Parameter;
+use crate::value::Cell;
+use crate::write::tally::{COLUMNS, Tally};
+use crate::{ListedUrl, month_after};
+use ooni_core::time::DateTime;
+use std::future::Future;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::{Row, Transaction};
+
+/// Something that is done in one transaction. It may be done again when that was not committed.
+pub(super) trait Change: Sync {
+    /// What it tells.
+    type Outcome: Send;
+
+    /// Does it, and tallies what came and went.
+    fn make(
+        &self,
+        transaction: &Transaction<'_>,
+        tally: &mut Tally,
+    ) -> impl Future<Output = Result<Self::Outcome, Trouble>> + Send;
+}
+
+/// Reads rows that a statement took out, whose columns are those of the tally.
+pub(super) fn went(rows: &[Row], tally: &mut Tally) -> Result<(), Trouble> {
+    for row in rows {
+        let mut cells = [const { Cell::Null }; COLUMNS.len()];
+        for (place, (cell, (_, kind))) in cells.iter_mut().zip(COLUMNS).enumerate() {
+            *cell = value::read(row, place, kind).map_err(|_| Trouble::foreign())?;
+        }
+        tally.go(&cells);
+    }
+    Ok(())
+}
+
+/// What a statement that takes rows out, called `f`, returns.
+pub(super) fn returning() -> String {
+    COLUMNS.map(|(name, _)| format!("f.{name}")).join(", ")
+}
+
+/// Takes a measurement out for good.
+pub(super) struct Removal<'a> {
+    pub(super) uid: &'a str,
+    pub(super) reason: &'a str,
+}
+
+impl Change for Removal<'_> {
+    type Outcome = bool;
+
+    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<bool, Trouble> {
+        let uid = Parameter::Text(self.uid.to_owned());
+        let reason = Parameter::Text(self.reason.to_owned());
+        let delete = format!(
+            "DELETE FROM fastpath AS f USING jsonl AS j
+             WHERE j.measurement_uid = $1 AND f.measurement_uid = j.measurement_uid
+                AND f.measurement_start_time = j.measurement_start_time
+             RETURNING {}",
+            returning()
+        );
+        let rows = transaction.query(&delete, &[&uid]).await?;
+        went(&rows, tally)?;
+        reach(Failpoint::RowDeleted);
+        for table in ["jsonl", "obs_openvpn"] {
+            transaction.execute(&format!("DELETE FROM {table} WHERE measurement_uid = $1"), &[&uid]).await?;
+        }
+        let accept = "DELETE FROM refused WHERE md5(measurement_uid) = md5($1)";
+        let refusals = transaction.execute(accept, &[&uid]).await?;
+        let remove = "INSERT INTO removed (measurement_uid, reason, update_time) VALUES ($1, $2, localtimestamp)
+            ON CONFLICT (md5(measurement_uid)) DO UPDATE SET reason = excluded.reason, update_time = excluded.update_time";
+        transaction.execute(remove, &[&uid, &reason]).await?;
+        Ok(rows.len() as u64 + refusals > 0)
+    }
+}
+
+/// Takes out a month.
+pub(super) struct DropMonth(pub(super) DateTime);
+
+impl Change for DropMonth {
+    type Outcome = u64;
+
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<u64, Trouble> {
+        let window = [Parameter::Time(self.0), Parameter::Time(month_after(self.0))];
+        let window = [&window[0] as &(dyn postgres_types::ToSql + Sync), &window[1]];
+        let within = "measurement_start_time >= $1 AND measurement_start_time < $2";
+        // A month can be too much to be tallied.
+        rollups::subtract_window(transaction, &window).await?;
+        let openvpn = format!(
+            "DELETE FROM obs_openvpn WHERE measurement_uid IN (SELECT measurement_uid FROM jsonl WHERE {within})"
+        );
+        transaction.execute(&openvpn, &window).await?;
+        let rows = transaction.execute(&format!("DELETE FROM jsonl WHERE {within}"), &window).await?;
+        let (year, month, _) = self.0.date();
+        match partition::name((year, month)) {
+            Some(name) => transaction.batch_execute(&format!("DROP TABLE IF EXISTS {name}")).await?,
+            None => drop(transaction.execute(&format!("DELETE FROM fastpath WHERE {within}"), &window).await?),
+        }
+        reach(Failpoint::RowDeleted);
+        Ok(rows)
+    }
+}
+
+/// Puts test lists in the place of others.
+pub(super) struct Lists<'a>(pub(super) &'a [ListedUrl]);
+
+impl Change for Lists<'_> {
+    type Outcome = ();
+
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), Trouble> {
+        transaction.batch_execute("DELETE FROM citizenlab").await?;
+        let copy = "COPY citizenlab (url, domain, cc, category_code) FROM STDIN BINARY";
+        let copy = BinaryCopyInWriter::new(transaction.copy_in(copy).await?, &[postgres_types::Type::TEXT; 4]);
+        let mut copy = std::pin::pin!(copy);
+        for ListedUrl { url, domain, cc, category_code } in self.0 {
+            let texts = [url, domain, cc, category_code].map(|text| Parameter::Text(text.clone()));
+            copy.as_mut().write_raw(&texts).await?;
+        }
+        copy.finish().await?;
+        reach(Failpoint::ListsReplaced);
+        for rollup in ROLLUPS.iter().filter(|rollup| rollup.is_of_lists()) {
+            rollups::rebuild(transaction, rollup).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a rollup anew.
+pub(super) struct Rebuild(pub(super) &'static Rollup);
+
+impl Change for Rebuild {
+    type Outcome = ();
+
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), Trouble> {
+        Ok(rollups::rebuild(transaction, self.0).await?)
+    }
+}

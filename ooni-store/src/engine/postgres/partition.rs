@@ -1,0 +1,44 @@
+//! Partitions of `fastpath`: a month has one, `fastpath_YYYY_MM`, made before its first row comes. What lies outside of
+//! [`YEARS`] is in two partitions for all else.
+
+use crate::month_after;
+use crate::query::aggregate::Grain;
+use ooni_core::time::DateTime;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use tokio_postgres::{Error, Transaction};
+
+/// Years whose months have partitions, as the migrations say.
+const YEARS: Range<u32> = 2012..2040;
+
+/// Year and month.
+type Month = (u32, u32);
+
+/// The partition of a month, if it has one of its own.
+pub(super) fn name((year, month): Month) -> Option<String> {
+    YEARS.contains(&year).then(|| format!("fastpath_{year:04}_{month:02}"))
+}
+
+/// Makes the partitions that are missing for measurements of these times, and those of the months after.
+pub(super) async fn make(transaction: &Transaction<'_>, times: &[DateTime]) -> Result<(), Error> {
+    let mut months: BTreeSet<DateTime> = times.iter().map(|&time| Grain::Month.start(time)).collect();
+    let next: Vec<DateTime> = months.iter().map(|&month| month_after(month)).collect();
+    months.extend(next);
+    for begin in months {
+        let (year, month, _) = begin.date();
+        let Some(name) = name((year, month)) else { continue };
+        let exists = transaction.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name]).await?;
+        if exists.try_get(0)? {
+            continue;
+        }
+        // Made apart and then attached, so that those that read need not wait.
+        let (end_year, end_month, _) = month_after(begin).date();
+        let make = format!(
+            "CREATE TABLE {name} (LIKE fastpath INCLUDING ALL);
+             ALTER TABLE fastpath ATTACH PARTITION {name}
+                 FOR VALUES FROM ('{year:04}-{month:02}-01') TO ('{end_year:04}-{end_month:02}-01')"
+        );
+        transaction.batch_execute(&make).await?;
+    }
+    Ok(())
+}

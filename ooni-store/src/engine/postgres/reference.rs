@@ -1,0 +1,119 @@
+//! [`PostgresReference`]: tables of the reference on a PostgreSQL server.
+
+use super::Trouble;
+use super::connect::Connect;
+use crate::StoreError;
+use crate::import::{BODY, LISTS, Texts};
+use crate::sql::OPENVPN;
+use crate::value::{FASTPATH, Type};
+use deadpool_postgres::Pool;
+use std::collections::HashSet;
+use std::fmt;
+use tokio_postgres::Row;
+
+/// A database of the reference.
+pub struct PostgresReference {
+    url: String,
+    reads: Pool,
+    /// What it has, as `TABLE.COLUMN`.
+    columns: HashSet<String>,
+}
+
+impl fmt::Debug for PostgresReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresReference").finish_non_exhaustive()
+    }
+}
+
+const COLUMNS: &str = "
+    SELECT c.relname || '.' || a.attname FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+    WHERE c.oid IN (to_regclass('fastpath'), to_regclass('jsonl'), to_regclass('obs_openvpn'), to_regclass('citizenlab'),
+        to_regclass('schema_version')) AND a.attnum > 0 AND NOT a.attisdropped";
+
+impl PostgresReference {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// It cannot be reached, or has other tables.
+    pub(crate) async fn open(url: &str) -> Result<PostgresReference, StoreError> {
+        let open = async {
+            let reads = Connect::new(url)?.pool()?;
+            let rows = reads.get().await.map_err(Trouble::Pool)?.query(COLUMNS, &[]).await?;
+            let columns = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<String>, _>>()?;
+            if columns.contains("schema_version.version") {
+                let message = "is a store of fastpath's own; `fastpath store copy` copies it";
+                return Err(Trouble::Schema(message.to_owned()));
+            }
+            if !columns.contains("fastpath.measurement_uid") {
+                return Err(Trouble::Schema("has no table fastpath of the reference".to_owned()));
+            }
+            Ok(PostgresReference { url: url.to_owned(), reads, columns })
+        };
+        open.await.map_err(|trouble: Trouble| trouble.of(url))
+    }
+
+    /// Rows after a uid, and what lies beside them.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(crate) async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Texts>, StoreError> {
+        let body = BODY.map(|name| (name, Type::Text));
+        let selected = [self.selected("fastpath", &FASTPATH), self.selected("jsonl", &body)].concat();
+        let selected = [selected, self.selected("obs_openvpn", &OPENVPN)].concat().join(", ");
+        let joins: String = ["jsonl", "obs_openvpn"].iter().map(|table| self.joined(table)).collect();
+        let sql = format!(
+            "SELECT {selected} FROM (
+                SELECT * FROM fastpath WHERE $1::text IS NULL OR measurement_uid > $1 ORDER BY measurement_uid LIMIT $2
+             ) AS fastpath{joins} ORDER BY fastpath.measurement_uid"
+        );
+        self.texts(&sql, &[&after, &i64::try_from(limit).unwrap_or(i64::MAX)]).await
+    }
+
+    /// Entries of test lists; none without such a table.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(crate) async fn lists(&self) -> Result<Vec<Texts>, StoreError> {
+        if !self.columns.contains("citizenlab.url") {
+            return Ok(Vec::new());
+        }
+        let selected = self.selected("citizenlab", &LISTS.map(|name| (name, Type::Text)));
+        self.texts(&format!("SELECT {} FROM citizenlab", selected.join(", ")), &[]).await
+    }
+
+    /// Columns of a table as texts; nulls for those that it has not.
+    fn selected(&self, table: &str, columns: &[(&str, Type)]) -> Vec<String> {
+        let text = |&(name, kind): &(&str, Type)| match (self.columns.contains(&format!("{table}.{name}")), kind) {
+            (false, _) => "NULL::text".to_owned(),
+            (true, Type::Time) => format!("to_char({table}.{name}, 'YYYY-MM-DD HH24:MI:SS')"),
+            (true, _) => format!("{table}.{name}::text"),
+        };
+        columns.iter().map(text).collect()
+    }
+
+    /// The first row of another table with the uid, if there is such a table.
+    fn joined(&self, table: &str) -> String {
+        let has = |name: &str| self.columns.contains(&format!("{table}.{name}"));
+        if !has("measurement_uid") {
+            return String::new();
+        }
+        let order = if has("linenum") { " ORDER BY t.s3path, t.linenum" } else { "" };
+        format!(
+            " LEFT JOIN LATERAL (SELECT * FROM {table} AS t WHERE t.measurement_uid = fastpath.measurement_uid{order}
+                LIMIT 1) AS {table} ON true"
+        )
+    }
+
+    async fn texts(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn postgres_types::ToSql + Sync)],
+    ) -> Result<Vec<Texts>, StoreError> {
+        let read = async {
+            let rows = self.reads.get().await.map_err(Trouble::Pool)?.query(sql, parameters).await?;
+            let texts = |row: &Row| (0..row.len()).map(|column| row.try_get(column)).collect::<Result<Texts, _>>();
+            Ok(rows.iter().map(texts).collect::<Result<Vec<_>, _>>()?)
+        };
+        read.await.map_err(|trouble: Trouble| trouble.of(&self.url))
+    }
+}

@@ -1,0 +1,114 @@
+//! How rollups follow the rows, in the transaction that changes them.
+
+use super::value;
+use crate::ListedUrl;
+use crate::failpoint::{Failpoint, reach};
+use crate::rollup::{COUNTS, Dimension, ROLLUPS, Rollup};
+use crate::sql::{self, Dialect};
+use crate::value::Cell;
+use crate::write::tally::{Change, Tallied, Tally};
+use postgres_types::{ToSql, Type};
+use tokio_postgres::{Error, Transaction};
+
+const LISTED: &str = "SELECT url, category_code, cc FROM citizenlab WHERE url = ANY ($1)";
+
+/// Brings all rollups up to date with what came and went.
+pub(super) async fn follow(transaction: &Transaction<'_>, tally: Tally) -> Result<(), Error> {
+    if tally.is_empty() {
+        return Ok(());
+    }
+    let lists = listed(transaction, &tally.inputs()).await?;
+    let tallied = tally.count(&lists);
+    for rollup in &ROLLUPS {
+        change(transaction, rollup, &tallied).await?;
+        reach(Failpoint::RollupFollowed);
+    }
+    Ok(())
+}
+
+/// Where test lists have some inputs.
+async fn listed(transaction: &Transaction<'_>, inputs: &[String]) -> Result<Vec<ListedUrl>, Error> {
+    let inputs: Vec<_> = inputs.iter().map(|input| value::encoded(input)).collect();
+    let rows = transaction.query_typed(LISTED, &[(&inputs, Type::TEXT_ARRAY)]).await?;
+    let entry = |row: tokio_postgres::Row| {
+        let [url, category_code, cc] = [0, 1, 2].map(|column| row.try_get(column).map(value::decoded));
+        Ok(ListedUrl { url: url?, domain: String::new(), cc: cc?, category_code: category_code? })
+    };
+    rows.into_iter().map(entry).collect()
+}
+
+async fn change(transaction: &Transaction<'_>, rollup: &Rollup, tallied: &Tallied) -> Result<(), Error> {
+    let changes: Vec<Change<'_>> = tallied.changes(rollup).collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let keys = Columns::of_keys(rollup, &changes);
+    let counts: [Vec<i64>; COUNTS.len()] =
+        std::array::from_fn(|count| changes.iter().map(|(_, counts)| counts[count]).collect());
+    let counts = counts.iter().map(|column| (column as &(dyn ToSql + Sync), Type::INT8_ARRAY));
+    let parameters: Vec<_> = keys.parameters().chain(counts).collect();
+    let query = format!("SELECT * FROM {}", unnest(parameters.len()));
+    transaction.execute_typed(&sql::add_cells(Dialect::Postgres, rollup, &query), &parameters).await?;
+    let lessened: Vec<Change<'_>> = changes.into_iter().filter(|(_, counts)| counts[0] < 0).collect();
+    if lessened.is_empty() {
+        return Ok(());
+    }
+    let keys = Columns::of_keys(rollup, &lessened);
+    let parameters: Vec<_> = keys.parameters().collect();
+    let columns = rollup.key_columns();
+    let clean = format!(
+        "DELETE FROM {} WHERE ({columns}) IN (SELECT * FROM {}) AND measurement_count = 0",
+        rollup.table(),
+        unnest(parameters.len())
+    );
+    transaction.execute_typed(&clean, &parameters).await.map(drop)
+}
+
+/// Values of keys, by column.
+struct Columns<'c>(Vec<(Vec<Cell<'c>>, Type)>);
+
+impl<'c> Columns<'c> {
+    fn of_keys(rollup: &Rollup, changes: &'c [Change<'c>]) -> Columns<'c> {
+        let column = |(place, &dimension): (usize, &Dimension)| {
+            let kind = match dimension {
+                time if time.is_time() => Type::TIMESTAMP_ARRAY,
+                Dimension::ProbeAsn => Type::INT8_ARRAY,
+                _ => Type::TEXT_ARRAY,
+            };
+            (changes.iter().map(|(key, _)| key[place].borrowed()).collect(), kind)
+        };
+        Columns(rollup.key.iter().enumerate().map(column).collect())
+    }
+
+    fn parameters(&self) -> impl Iterator<Item = (&(dyn ToSql + Sync), Type)> {
+        self.0.iter().map(|(values, kind)| (values as &(dyn ToSql + Sync), kind.clone()))
+    }
+}
+
+/// Rows made of so many arrays.
+fn unnest(arrays: usize) -> String {
+    let places: Vec<String> = (1..=arrays).map(|number| format!("${number}")).collect();
+    format!("unnest({})", places.join(", "))
+}
+
+/// Takes out of all rollups what the rows of a window count, which are still there.
+pub(super) async fn subtract_window(
+    transaction: &Transaction<'_>,
+    window: &[&(dyn ToSql + Sync)],
+) -> Result<(), Error> {
+    for rollup in &ROLLUPS {
+        let [subtract, clean] = sql::subtract_window(Dialect::Postgres, rollup);
+        transaction.execute(&subtract, window).await?;
+        transaction.execute(&clean, &[]).await?;
+        reach(Failpoint::RollupFollowed);
+    }
+    Ok(())
+}
+
+/// Makes a rollup anew.
+pub(super) async fn rebuild(transaction: &Transaction<'_>, rollup: &Rollup) -> Result<(), Error> {
+    // Not emptied by TRUNCATE, for which those that read would have to wait.
+    transaction.batch_execute(&format!("DELETE FROM {}", rollup.table())).await?;
+    reach(Failpoint::RollupEmptied);
+    transaction.batch_execute(&sql::cells(Dialect::Postgres, rollup)).await
+}

@@ -1,0 +1,74 @@
+//! How rollups follow the rows, in the transaction that changes them.
+
+use crate::ListedUrl;
+use crate::failpoint::{Failpoint, reach};
+use crate::rollup::{ROLLUPS, Rollup};
+use crate::sql::{self, Dialect};
+use crate::write::tally::{Tallied, Tally};
+use rusqlite::{Connection, Result, params_from_iter};
+
+const LISTED: &str = "SELECT category_code, cc FROM citizenlab WHERE url = ?";
+
+/// Brings all rollups up to date with what came and went.
+pub(super) fn follow(connection: &Connection, tally: Tally) -> Result<()> {
+    if tally.is_empty() {
+        return Ok(());
+    }
+    let lists = listed(connection, tally.inputs())?;
+    let tallied = tally.count(&lists);
+    for rollup in &ROLLUPS {
+        change(connection, rollup, &tallied)?;
+        reach(Failpoint::RollupFollowed);
+    }
+    Ok(())
+}
+
+/// Where test lists have some inputs.
+fn listed(connection: &Connection, inputs: Vec<String>) -> Result<Vec<ListedUrl>> {
+    let mut statement = connection.prepare_cached(LISTED)?;
+    let mut lists = Vec::new();
+    for url in inputs {
+        let mut rows = statement.query([&url])?;
+        while let Some(row) = rows.next()? {
+            let (category_code, cc) = (row.get(0)?, row.get(1)?);
+            lists.push(ListedUrl { url: url.clone(), domain: String::new(), cc, category_code });
+        }
+    }
+    Ok(lists)
+}
+
+fn change(connection: &Connection, rollup: &Rollup, tallied: &Tallied) -> Result<()> {
+    let mut add = connection.prepare_cached(&sql::add_cell(rollup))?;
+    let mut clean = connection.prepare_cached(&sql::delete_empty_cell(rollup))?;
+    for (key, counts) in tallied.changes(rollup) {
+        for (place, value) in (1..).zip(&key) {
+            add.raw_bind_parameter(place, value)?;
+        }
+        for (place, count) in (key.len() + 1..).zip(counts) {
+            add.raw_bind_parameter(place, count)?;
+        }
+        add.raw_execute()?;
+        if counts[0] < 0 {
+            clean.execute(params_from_iter(&key))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes out of all rollups what the rows count that started from one second on to before another, which are still there.
+pub(super) fn subtract_window(connection: &Connection, from: i64, to: i64) -> Result<()> {
+    for rollup in &ROLLUPS {
+        let [subtract, clean] = sql::subtract_window(Dialect::Sqlite, rollup);
+        connection.prepare_cached(&subtract)?.execute([from, to])?;
+        connection.prepare_cached(&clean)?.execute([])?;
+        reach(Failpoint::RollupFollowed);
+    }
+    Ok(())
+}
+
+/// Makes a rollup anew.
+pub(super) fn rebuild(connection: &Connection, rollup: &Rollup) -> Result<()> {
+    connection.execute(&format!("DELETE FROM {}", rollup.table()), [])?;
+    reach(Failpoint::RollupEmptied);
+    connection.execute(&sql::cells(Dialect::Sqlite, rollup), []).map(drop)
+}

@@ -1,0 +1,213 @@
+//! Statements by which the SQLite store is written.
+
+use super::value;
+use crate::value::Cell;
+
+use crate::write::batch;
+use crate::write::tally::{COLUMNS, Tally};
+use crate::{BodyPlace, Incoming, ListedUrl, Provenance, Refusal};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, params};
+
+/// What writes a batch.
+pub(super) struct Statements<'c> {
+    connection: &'c Connection,
+    insert: CachedStatement<'c>,
+    insert_body: CachedStatement<'c>,
+    insert_openvpn: CachedStatement<'c>,
+    /// The clock when the batch began.
+    now: String,
+}
+
+const INSERT: &str = "
+    INSERT INTO fastpath (measurement_uid, report_id, input, probe_cc, probe_asn, test_name, test_start_time,
+        measurement_start_time, scores, platform, anomaly, confirmed, msm_failure, blocking_type, domain, software_name,
+        software_version, test_version, test_runtime, architecture, engine_name, engine_version, test_helper_address,
+        test_helper_type, ooni_run_link_id, is_verified, ruleset, fingerprints_sha256, body_sha256, update_time)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (measurement_uid) DO NOTHING";
+
+const INSERT_BODY: &str = "
+    INSERT INTO jsonl (report_id, input, s3path, linenum, measurement_uid, date, source, update_time)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (measurement_uid) DO NOTHING";
+
+const INSERT_OPENVPN: &str = "
+    INSERT INTO obs_openvpn (anomaly, bootstrap_time, confirmed, failure, input, last_handshake_transaction_id,
+        measurement_start_time, measurement_uid, minivpn_version, obfs4_version, obfuscation, platform, probe_asn,
+        probe_cc, probe_network_name, provider, remote, report_id, resolver_asn, resolver_ip, resolver_network_name,
+        software_name, software_version, success, success_handshake, success_icmp, success_urlgrab, test_runtime,
+        test_start_time, transport, update_time)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (measurement_uid) DO NOTHING";
+
+/// Takes out a row and tells the columns of it that rollups know of, in the order of the [`Tally`].
+const DELETE_ROW: &str = "
+    DELETE FROM fastpath WHERE measurement_uid = ?
+    RETURNING measurement_start_time, probe_asn, test_name, probe_cc, domain, input, blocking_type, msm_failure, confirmed,
+        anomaly";
+
+const DELETE: [&str; 2] =
+    ["DELETE FROM jsonl WHERE measurement_uid = ?", "DELETE FROM obs_openvpn WHERE measurement_uid = ?"];
+
+const REFUSE: &str = "
+    INSERT INTO refused (measurement_uid, column_name, message, row_json, s3path, linenum, date, source, update_time)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (measurement_uid) DO NOTHING";
+
+const ACCEPT: &str = "DELETE FROM refused WHERE measurement_uid = ?";
+
+/// Measurements of a month, by the seconds at which it begins and ends. Rows last: the others are found by them.
+const DROP: [&str; 3] = [
+    "DELETE FROM jsonl WHERE measurement_uid IN
+        (SELECT measurement_uid FROM fastpath WHERE measurement_start_time >= ? AND measurement_start_time < ?)",
+    "DELETE FROM obs_openvpn WHERE measurement_uid IN
+        (SELECT measurement_uid FROM fastpath WHERE measurement_start_time >= ? AND measurement_start_time < ?)",
+    "DELETE FROM fastpath WHERE measurement_start_time >= ? AND measurement_start_time < ?",
+];
+
+const REMOVE: &str = "
+    INSERT INTO removed (measurement_uid, reason, update_time) VALUES (?, ?, ?)
+    ON CONFLICT (measurement_uid) DO UPDATE SET reason = excluded.reason, update_time = excluded.update_time";
+
+const REMOVED: &str = "SELECT reason FROM removed WHERE measurement_uid = ?";
+
+const ANY_REMOVED: &str = "SELECT EXISTS (SELECT 1 FROM removed)";
+
+const LIST: &str = "INSERT INTO citizenlab (url, domain, cc, category_code) VALUES (?, ?, ?, ?)";
+
+impl<'c> Statements<'c> {
+    pub(super) fn new(connection: &'c Connection, now: String) -> Result<Statements<'c>> {
+        Ok(Statements {
+            connection,
+            insert: connection.prepare_cached(INSERT)?,
+            insert_body: connection.prepare_cached(INSERT_BODY)?,
+            insert_openvpn: connection.prepare_cached(INSERT_OPENVPN)?,
+            now,
+        })
+    }
+
+    /// Inserts a row; false when its uid is there already.
+    pub(super) fn insert(&mut self, cells: &[Cell<'_>; 26], new: &impl Incoming) -> Result<bool> {
+        let Provenance { ruleset, fingerprints_sha256, body_sha256 } = new.provenance();
+        let beside = [&*ruleset, &*fingerprints_sha256, &*body_sha256];
+        Ok(run(&mut self.insert, cells, &beside, &self.now)? == 1)
+    }
+
+    /// Inserts where the body of a row is.
+    pub(super) fn insert_body(&mut self, cells: &[Cell<'_>; 26], body: &BodyPlace) -> Result<()> {
+        let [uid, report_id, input, ..] = cells;
+        self.insert_body.execute(params![
+            report_id,
+            input,
+            &*body.s3path,
+            body.linenum,
+            uid,
+            &*body.date,
+            &*body.source,
+            self.now
+        ])?;
+        Ok(())
+    }
+
+    /// Inserts a row of `obs_openvpn`.
+    pub(super) fn insert_openvpn(&mut self, cells: &[Cell<'_>; 30]) -> Result<()> {
+        run(&mut self.insert_openvpn, cells, &[], &self.now)?;
+        Ok(())
+    }
+
+    /// Deletes a measurement from all tables but `refused`. False when it had no row.
+    pub(super) fn delete(&mut self, uid: &str, tally: &mut Tally) -> Result<bool> {
+        delete(self.connection, uid, tally)
+    }
+
+    /// Notes a refusal; an earlier one of the same uid stays, unless it is to be replaced.
+    pub(super) fn set_aside(&mut self, new: &impl Incoming, refusal: &Refusal, replace: bool) -> Result<()> {
+        let uid = new.uid();
+        if replace {
+            self.accept(uid)?;
+        }
+        let body = new.body();
+        self.connection.prepare_cached(REFUSE)?.execute(params![
+            uid,
+            refusal.column,
+            refusal.message,
+            batch::json(new),
+            body.map_or("", |body| &*body.s3path),
+            body.map_or(0, |body| body.linenum),
+            body.map_or("", |body| &*body.date),
+            body.map_or("", |body| &*body.source),
+            self.now
+        ])?;
+        Ok(())
+    }
+
+    /// Forgets that a measurement was refused.
+    pub(super) fn accept(&mut self, uid: &str) -> Result<()> {
+        accept(self.connection, uid).map(drop)
+    }
+}
+
+/// Deletes a measurement from all tables but `refused`. False when it had no row.
+pub(super) fn delete(connection: &Connection, uid: &str, tally: &mut Tally) -> Result<bool> {
+    let mut delete_row = connection.prepare_cached(DELETE_ROW)?;
+    let mut rows = delete_row.query([uid])?;
+    let mut had_row = false;
+    // To the end, or it is not done.
+    while let Some(row) = rows.next()? {
+        let mut cells = [const { Cell::Null }; COLUMNS.len()];
+        for (place, (cell, (_, kind))) in cells.iter_mut().zip(COLUMNS).enumerate() {
+            *cell = value::read(row.get_ref(place)?, kind)?;
+        }
+        tally.go(&cells);
+        had_row = true;
+    }
+    for statement in DELETE {
+        connection.prepare_cached(statement)?.execute([uid])?;
+    }
+    Ok(had_row)
+}
+
+/// Forgets that a measurement was refused. False when it was not.
+pub(super) fn accept(connection: &Connection, uid: &str) -> Result<bool> {
+    Ok(connection.prepare_cached(ACCEPT)?.execute([uid])? > 0)
+}
+
+/// Executes with cells, some more texts, and the time.
+fn run(statement: &mut CachedStatement<'_>, cells: &[Cell<'_>], beside: &[&str], now: &str) -> Result<usize> {
+    for (parameter, cell) in (1..).zip(cells) {
+        statement.raw_bind_parameter(parameter, cell)?;
+    }
+    for (parameter, text) in (cells.len() + 1..).zip(beside.iter().chain([&now])) {
+        statement.raw_bind_parameter(parameter, text)?;
+    }
+    statement.raw_execute()
+}
+
+/// Takes out the measurements from one second on to before another; how many there were.
+pub(super) fn drop_window(connection: &Connection, from: i64, to: i64) -> Result<usize> {
+    DROP.iter().try_fold(0, |_, statement| connection.prepare_cached(statement)?.execute([from, to]))
+}
+
+/// Notes why a measurement was removed.
+pub(super) fn note_removal(connection: &Connection, uid: &str, reason: &str, now: &str) -> Result<()> {
+    connection.prepare_cached(REMOVE)?.execute([uid, reason, now]).map(drop)
+}
+
+/// Whether any measurement was removed.
+pub(super) fn any_removed(connection: &Connection) -> Result<bool> {
+    connection.prepare_cached(ANY_REMOVED)?.query_row([], |row| row.get(0))
+}
+
+/// Why a measurement was removed, if it was.
+pub(super) fn removed(connection: &Connection, uid: &str) -> Result<Option<String>> {
+    connection.prepare_cached(REMOVED)?.query_row([uid], |row| row.get(0)).optional()
+}
+
+/// Puts lists in the place of others.
+pub(super) fn replace_lists(connection: &Connection, lists: &[ListedUrl]) -> Result<()> {
+    connection.execute("DELETE FROM citizenlab", [])?;
+    let mut insert = connection.prepare_cached(LIST)?;
+    lists.iter().try_for_each(|ListedUrl { url, domain, cc, category_code }| {
+        insert.execute([url, domain, cc, category_code]).map(drop)
+    })
+}

@@ -1,0 +1,260 @@
+//! [`Reference`]: a database of OONI's own backend (API spec §14, §15), whose rows are put into a store.
+//!
+//! Which columns its tables have depends on their age, and on the engine how a flag or a time is kept. So each column is
+//! asked for by name and comes as text; one that is not there, or null, is what a measurement has that says nothing.
+
+use crate::engine::clickhouse::ClickhouseReference;
+use crate::engine::postgres::PostgresReference;
+use crate::sql::{FLAG, OPENVPN, UID};
+use crate::url::{is_clickhouse, is_postgres, without_password};
+use crate::value::{Cell, FASTPATH, Type};
+use crate::write::row::{BodyPlace, Incoming, ListedUrl, Provenance, StoredRow};
+use crate::{Kind, StoreError};
+use ooni_core::row::Refused;
+use ooni_core::time::DateTime;
+use std::collections::BTreeSet;
+
+/// A database of the reference.
+#[derive(Debug)]
+pub enum Reference {
+    /// On a PostgreSQL server.
+    Postgres(Box<PostgresReference>),
+    /// On a ClickHouse server.
+    Clickhouse(Box<ClickhouseReference>),
+}
+
+/// A place in the order that a database has: after a measurement.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub(crate) uid: String,
+    /// Its start, where rows have the order of these; looked up if it is not known.
+    pub(crate) start: Option<String>,
+}
+
+impl From<String> for Place {
+    fn from(uid: String) -> Place {
+        Place { uid, start: None }
+    }
+}
+
+/// Rules that rows of the reference were scored by, which it keeps no version of.
+const RULESET: &str = "reference";
+
+/// Columns of `jsonl` that are read.
+pub(crate) const BODY: [&str; 4] = ["s3path", "linenum", "date", "source"];
+
+/// Columns of `citizenlab` that are read.
+pub(crate) const LISTS: [&str; 4] = ["url", "domain", "cc", "category_code"];
+
+/// The texts of a row: the columns of [`FASTPATH`], [`BODY`], [`OPENVPN`].
+pub(crate) type Texts = Vec<Option<String>>;
+
+impl Reference {
+    /// Opens the database of a URL.
+    ///
+    /// # Errors
+    /// It cannot be reached, or has not the tables of the reference.
+    pub async fn open(url: &str) -> Result<Reference, StoreError> {
+        if is_postgres(url) {
+            return Ok(Reference::Postgres(Box::new(PostgresReference::open(url).await?)));
+        }
+        if is_clickhouse(url) {
+            return Ok(Reference::Clickhouse(Box::new(ClickhouseReference::open(url).await?)));
+        }
+        let message = "rows of the reference are read from postgres://… and clickhouse://… alone";
+        Err(StoreError::new(Kind::Other, message).of(&without_password(url)))
+    }
+
+    /// The first measurements, at most `limit`, after a place: PostgreSQL has them in the order of uids, ClickHouse in that
+    /// of starts, then uids.
+    ///
+    /// # Errors
+    /// It cannot be read, or has nothing of the uid of a place that it has to look up.
+    pub async fn measurements(&self, after: Option<&Place>, limit: usize) -> Result<Vec<ReferenceRow>, StoreError> {
+        match self {
+            Reference::Postgres(database) => {
+                let rows = database.page(after.map(|place| &*place.uid), limit).await?;
+                Ok(rows.into_iter().map(|texts| ReferenceRow::new(texts, None)).collect())
+            }
+            Reference::Clickhouse(database) => {
+                let rows = database.page(after, limit).await?;
+                Ok(rows.into_iter().map(|(start, texts)| ReferenceRow::new(texts, Some(start))).collect())
+            }
+        }
+    }
+
+    /// The entries of its test lists, each once, with countries as a store has them.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn test_lists(&self) -> Result<Vec<ListedUrl>, StoreError> {
+        let lists = match self {
+            Reference::Postgres(database) => database.lists().await?,
+            Reference::Clickhouse(database) => database.lists().await?,
+        };
+        let entry = |texts: Texts| {
+            let [url, domain, cc, category_code] =
+                <[_; LISTS.len()]>::try_from(texts).ok()?.map(Option::unwrap_or_default);
+            let cc = if cc == "ZZ" { cc } else { cc.to_ascii_lowercase() };
+            Some((cc, url, category_code, domain))
+        };
+        let all: BTreeSet<_> = lists.into_iter().filter_map(entry).collect();
+        Ok(all
+            .into_iter()
+            .map(|(cc, url, category_code, domain)| ListedUrl { url, domain, cc, category_code })
+            .collect())
+    }
+}
+
+/// A measurement of the reference.
+#[derive(Clone, Debug)]
+pub struct ReferenceRow {
+    place: Place,
+    cells: Result<Box<StoredRow>, Refused>,
+    openvpn: Result<Option<Box<[Cell<'static>; 30]>>, Refused>,
+    body: Option<BodyPlace>,
+    /// What it was made of, if something of it is refused.
+    json: Vec<u8>,
+}
+
+impl ReferenceRow {
+    fn new(mut texts: Texts, start: Option<String>) -> ReferenceRow {
+        let mut beside = texts.split_off(FASTPATH.len().min(texts.len()));
+        let vpn = beside.split_off(BODY.len().min(beside.len()));
+        let place = Place { uid: texts.first().cloned().flatten().unwrap_or_default(), start };
+        let (cells, openvpn) = (row(&texts), self::openvpn(&vpn));
+        let json = if cells.is_err() || openvpn.is_err() { json(&texts, &vpn) } else { Vec::new() };
+        ReferenceRow { place, cells, openvpn, body: body_place(beside), json }
+    }
+
+    /// The place after it.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Incoming for ReferenceRow {
+    fn uid(&self) -> &str {
+        &self.place.uid
+    }
+
+    fn cells(&self) -> Result<[Cell<'_>; 26], Refused> {
+        self.cells.as_ref().map(|cells| cells.each_ref().map(Cell::borrowed)).map_err(Clone::clone)
+    }
+
+    fn openvpn(&self) -> Result<Option<[Cell<'_>; 30]>, Refused> {
+        let cells = self.openvpn.as_ref().map_err(Clone::clone)?;
+        Ok(cells.as_ref().map(|cells| cells.each_ref().map(Cell::borrowed)))
+    }
+
+    fn provenance(&self) -> Provenance<'_> {
+        Provenance { ruleset: RULESET.into(), ..Provenance::default() }
+    }
+
+    fn body(&self) -> Option<&BodyPlace> {
+        self.body.as_ref()
+    }
+
+    fn json(&self) -> Vec<u8> {
+        self.json.clone()
+    }
+}
+
+/// A row of `fastpath`.
+fn row(texts: &Texts) -> Result<Box<StoredRow>, Refused> {
+    let cells = FASTPATH.iter().zip(texts).map(|(&(name, kind), text)| match (name, text) {
+        (UID, None) => Err(refused(name, "is empty")),
+        (UID, Some(text)) if text.is_empty() => Err(refused(name, "is empty")),
+        ("anomaly" | "confirmed" | "msm_failure", text) => {
+            Ok(Cell::Text(if flag(name, text.as_deref())? { "t" } else { "f" }.into()))
+        }
+        ("is_verified", None) => Ok(Cell::Text("u".into())),
+        ("blocking_type" | "test_runtime", None) => cell(name, kind, of_scores(texts, name).as_deref()),
+        (_, text) => cell(name, kind, text.as_deref()),
+    });
+    let cells = cells.collect::<Result<Vec<_>, _>>()?;
+    let row = cells.try_into().map_err(|_| refused(UID, "has too few columns"))?;
+    Ok(Box::new(row))
+}
+
+/// What older tables have in `scores` alone.
+fn of_scores(texts: &Texts, name: &str) -> Option<String> {
+    let place = FASTPATH.iter().position(|(column, _)| *column == "scores")?;
+    let scores: serde_json::Value = serde_json::from_str(texts.get(place)?.as_deref()?).ok()?;
+    match name {
+        "blocking_type" => scores["analysis"][name].as_str().map(str::to_owned),
+        _ => scores["extra"][name].as_f64().map(|seconds| seconds.to_string()),
+    }
+}
+
+/// A row of `obs_openvpn`, if there is one.
+fn openvpn(texts: &Texts) -> Result<Option<Box<[Cell<'static>; 30]>>, Refused> {
+    let is_there = |((name, _), text): (&(&str, Type), &Option<String>)| *name == UID && text.is_some();
+    if !OPENVPN.iter().zip(texts).any(is_there) {
+        return Ok(None);
+    }
+    let cells = OPENVPN.iter().zip(texts).map(|(&(name, kind), text)| match kind {
+        FLAG => flag(name, text.as_deref()).map(Cell::Bool),
+        _ => cell(name, kind, text.as_deref()),
+    });
+    let cells = cells.collect::<Result<Vec<_>, _>>()?;
+    Ok(cells.try_into().ok().map(Box::new))
+}
+
+fn body_place(texts: Texts) -> Option<BodyPlace> {
+    let [s3path, linenum, date, source] = <[_; BODY.len()]>::try_from(texts).ok()?;
+    Some(BodyPlace {
+        s3path: s3path.filter(|path| !path.is_empty())?.into(),
+        linenum: linenum?.parse().ok()?,
+        date: date.unwrap_or_default().into(),
+        source: source.unwrap_or_default().into(),
+    })
+}
+
+fn refused(column: &str, message: impl Into<String>) -> Refused {
+    Refused { column: column.to_owned(), message: message.into() }
+}
+
+fn flag(name: &str, text: Option<&str>) -> Result<bool, Refused> {
+    match text {
+        Some("t" | "true" | "1") => Ok(true),
+        None | Some("f" | "false" | "0" | "") => Ok(false),
+        Some(other) => Err(refused(name, format!("{other} is no flag"))),
+    }
+}
+
+/// The value of a column out of its text.
+fn cell(name: &str, kind: Type, text: Option<&str>) -> Result<Cell<'static>, Refused> {
+    let no = |text: &str, what: &str| refused(name, format!("{text} is no {what}"));
+    let cell = match (kind, text) {
+        (Type::Text, text) => Cell::Text(text.unwrap_or_default().to_owned().into()),
+        (Type::OptionalUInt64, None) => Cell::Null,
+        (Type::UInt32, None) => Cell::Int(0),
+        (Type::Float32, None) => Cell::Float(0.0),
+        (Type::Time, None) => return Err(refused(name, "is null")),
+        (Type::OptionalUInt64, Some(text)) => Cell::Int(text.parse().map_err(|_| no(text, "number of 64 bits"))?),
+        (Type::UInt32, Some(text)) => {
+            Cell::Int(u64::from(text.parse::<u32>().map_err(|_| no(text, "number of 32 bits"))?))
+        }
+        (Type::Float32, Some(text)) => Cell::Float(text.parse().map_err(|_| no(text, "number"))?),
+        (Type::Time, Some(text)) => {
+            let time = DateTime::parse(text.as_bytes());
+            let kept = time.filter(|time| (0..=i64::from(u32::MAX)).contains(&time.timestamp()));
+            Cell::Time(kept.ok_or_else(|| no(text, "time from 1970 to 2106"))?)
+        }
+    };
+    Ok(cell)
+}
+
+/// What was read of a row, as JSON.
+fn json(row: &Texts, vpn: &Texts) -> Vec<u8> {
+    let object = |names: &mut dyn Iterator<Item = &'static str>, texts: &Texts| -> serde_json::Value {
+        names.zip(texts).map(|(name, text)| (name.to_owned(), serde_json::Value::from(text.clone()))).collect()
+    };
+    let row = object(&mut FASTPATH.iter().map(|(name, _)| *name), row);
+    let all = match vpn.iter().all(Option::is_none) {
+        true => row,
+        false => serde_json::json!({ "row": row, "openvpn": object(&mut OPENVPN.iter().map(|(name, _)| *name), vpn) }),
+    };
+    all.to_string().into_bytes()
+}

@@ -1,0 +1,6 @@
+//! What can be asked of a store: filters, lists, aggregations, and which rollup answers an aggregation.
+
+pub mod aggregate;
+pub mod filter;
+pub mod list;
+pub mod planner;

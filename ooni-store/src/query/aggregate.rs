@@ -1,0 +1,157 @@
+//! [`Aggregation`]: counts of measurements along one or two axes (API spec §4.5).
+
+use crate::query::filter::Filter;
+use crate::value::Cell;
+use ooni_core::time::DateTime;
+
+/// What is counted, and by what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aggregation {
+    /// Which measurements.
+    pub filter: Filter,
+    /// None, one or two, which differ.
+    pub axes: Vec<Axis>,
+}
+
+/// What measurements are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Axis {
+    /// `scores.analysis.blocking_type`; empty for none.
+    BlockingType,
+    /// Category of the input in a test list. An input in several lists counts several times, one in none not at all.
+    CategoryCode,
+    /// Host of the input; empty for none.
+    Domain,
+    /// The input; empty for none.
+    Input,
+    /// Start of the measurement, as the first moment of its hour, day, week, month or year.
+    MeasurementStart(Grain),
+    /// Network of the probe.
+    ProbeAsn,
+    /// Country of the probe.
+    ProbeCc,
+    /// The test.
+    TestName,
+}
+
+/// How fine a time axis is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Grain {
+    /// An hour.
+    Hour,
+    /// A day, UTC.
+    Day,
+    /// A week, which begins on Sunday.
+    Week,
+    /// A month.
+    Month,
+    /// A year.
+    Year,
+}
+
+impl Grain {
+    /// The first moment of the hour, day, … that a time is in.
+    pub fn start(self, time: DateTime) -> DateTime {
+        const DAY: i64 = 86_400;
+        let seconds = time.timestamp();
+        let days_before = |days: u32| (seconds.div_euclid(DAY) - i64::from(days)) * DAY;
+        let start = match self {
+            Grain::Hour => seconds.div_euclid(3600) * 3600,
+            Grain::Day => days_before(0),
+            // 1970-01-04 was a Sunday.
+            Grain::Week => (seconds - 3 * DAY).div_euclid(7 * DAY) * 7 * DAY + 3 * DAY,
+            Grain::Month => days_before(time.date().2 - 1),
+            Grain::Year => {
+                let start = Grain::Month.start(time);
+                match time.date().1 {
+                    1 => return start,
+                    _ => return Grain::Year.start(DateTime::from_timestamp(start.timestamp() - 1).unwrap_or(start)),
+                }
+            }
+        };
+        DateTime::from_timestamp(start).unwrap_or(time)
+    }
+}
+
+/// Counts of a group.
+///
+/// A measurement is counted in one of `failure`, `confirmed`, `anomaly` and [`Counts::ok`]: the first that holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All.
+    pub measurements: u64,
+    /// Of them with the flag `msm_failure`.
+    pub failure: u64,
+    /// With the flag `confirmed`, and no failure.
+    pub confirmed: u64,
+    /// With the flag `anomaly`, not confirmed and no failure.
+    pub anomaly: u64,
+    /// With the flag `confirmed`, whatever else.
+    pub confirmed_flag: u64,
+    /// With the flag `anomaly`, whatever else.
+    pub anomaly_flag: u64,
+}
+
+impl Counts {
+    /// Measurements with none of the flags.
+    pub fn ok(&self) -> u64 {
+        self.measurements.saturating_sub(self.failure).saturating_sub(self.confirmed).saturating_sub(self.anomaly)
+    }
+}
+
+/// A group and its counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// A value for each axis: [`Cell::Time`] for a time, [`Cell::Int`] for a network, else [`Cell::Text`].
+    pub keys: Vec<Cell<'static>>,
+    /// What was counted.
+    pub counts: Counts,
+}
+
+/// How long a test ran on a day in a country: of the measurements whose scores have `extra.test_runtime` (API spec §6.2).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Runtimes {
+    /// Midnight, UTC.
+    pub day: DateTime,
+    /// The country.
+    pub probe_cc: String,
+    /// The test.
+    pub test_name: String,
+    /// Such measurements.
+    pub measurements: u64,
+    /// Seconds that half of them did not take longer than, between two of them where it lies there.
+    pub median: f32,
+    /// The same of nine tenths.
+    pub ninetieth: f32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_moments() {
+        let starts = |seconds: i64| {
+            let time = DateTime::from_timestamp(seconds).unwrap();
+            [Grain::Hour, Grain::Day, Grain::Week, Grain::Month, Grain::Year].map(|grain| {
+                let mut text = Vec::new();
+                grain.start(time).write(&mut text);
+                String::from_utf8(text).unwrap().replace(":00:00", "")
+            })
+        };
+        // A Saturday, the Sunday after it, a day before 1970-01-04, the last of a leap year.
+        assert_eq!(
+            starts(1_709_423_999),
+            ["2024-03-02 23", "2024-03-02 00", "2024-02-25 00", "2024-03-01 00", "2024-01-01 00"]
+        );
+        assert_eq!(
+            starts(1_709_424_000),
+            ["2024-03-03 00", "2024-03-03 00", "2024-03-03 00", "2024-03-01 00", "2024-01-01 00"]
+        );
+        assert_eq!(starts(5), ["1970-01-01 00", "1970-01-01 00", "1969-12-28 00", "1970-01-01 00", "1970-01-01 00"]);
+        assert_eq!(
+            starts(1_735_689_599),
+            ["2024-12-31 23", "2024-12-31 00", "2024-12-29 00", "2024-12-01 00", "2024-01-01 00"]
+        );
+    }
+}

@@ -1,0 +1,220 @@
+//! [`Rollup`]: tables of counts that are kept with the rows, so that charts need not read rows.
+//!
+//! Each is a table `rollup_NAME` whose key are its dimensions, in their order, and whose other columns are the six
+//! counts of [`COUNTS`]. They are declared here and nowhere else: what is written, rebuilt, checked and read follows.
+
+use crate::query::aggregate::{Axis, Grain};
+
+/// What a rollup tells rows apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dimension {
+    /// Hour of the start of the measurement.
+    Hour,
+    /// Its day, UTC.
+    Day,
+    /// First day of its week, a Sunday.
+    Week,
+    /// First day of its month.
+    Month,
+    /// The test.
+    TestName,
+    /// Country of the probe.
+    ProbeCc,
+    /// Network of the probe.
+    ProbeAsn,
+    /// Host of the input.
+    Domain,
+    /// The input.
+    Input,
+    /// What kind of blocking.
+    BlockingType,
+    /// Category of the input in a test list.
+    CategoryCode,
+    /// The `cc` of that list.
+    ListCc,
+}
+
+impl Dimension {
+    /// Its column.
+    pub const fn column(self) -> &'static str {
+        match self {
+            Dimension::Hour => "hour",
+            Dimension::Day => "day",
+            Dimension::Week => "week",
+            Dimension::Month => "month",
+            Dimension::TestName => "test_name",
+            Dimension::ProbeCc => "probe_cc",
+            Dimension::ProbeAsn => "probe_asn",
+            Dimension::Domain => "domain",
+            Dimension::Input => "input",
+            Dimension::BlockingType => "blocking_type",
+            Dimension::CategoryCode => "category_code",
+            Dimension::ListCc => "list_cc",
+        }
+    }
+
+    /// Whether it is a time.
+    pub const fn is_time(self) -> bool {
+        matches!(self, Dimension::Hour | Dimension::Day | Dimension::Week | Dimension::Month)
+    }
+
+    /// How many values there are, about (design: 240 countries, 10⁴ networks, 3·10³ domains). Of times, in a year.
+    const fn cardinality(self) -> f64 {
+        match self {
+            Dimension::Hour => 8766.0,
+            Dimension::Day => 365.0,
+            Dimension::Week => 52.0,
+            Dimension::Month => 12.0,
+            Dimension::TestName => 20.0,
+            Dimension::ProbeCc => 240.0,
+            Dimension::ProbeAsn => 10_000.0,
+            Dimension::Domain => 3000.0,
+            Dimension::Input => 5000.0,
+            Dimension::BlockingType => 5.0,
+            Dimension::CategoryCode => 31.0,
+            Dimension::ListCc => 100.0,
+        }
+    }
+
+    /// Whether the grain of a time axis can be made of this time.
+    const fn makes(self, grain: Grain) -> bool {
+        match self {
+            Dimension::Hour => true,
+            Dimension::Day => !matches!(grain, Grain::Hour),
+            Dimension::Week => matches!(grain, Grain::Week),
+            Dimension::Month => matches!(grain, Grain::Month | Grain::Year),
+            _ => false,
+        }
+    }
+
+    /// The dimension of an axis, which for a time is any that makes it.
+    const fn of(axis: Axis) -> Option<Dimension> {
+        match axis {
+            Axis::BlockingType => Some(Dimension::BlockingType),
+            Axis::CategoryCode => Some(Dimension::CategoryCode),
+            Axis::Domain => Some(Dimension::Domain),
+            Axis::Input => Some(Dimension::Input),
+            Axis::ProbeAsn => Some(Dimension::ProbeAsn),
+            Axis::ProbeCc => Some(Dimension::ProbeCc),
+            Axis::TestName => Some(Dimension::TestName),
+            Axis::MeasurementStart(_) => None,
+        }
+    }
+}
+
+/// A table of counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rollup {
+    /// Its name, without `rollup_`.
+    pub name: &'static str,
+    /// Its key, in this order: a query is fast that says the first ones.
+    pub key: &'static [Dimension],
+    /// The first dimensions of another order, in which cells are found too, by an index that is named after the table and
+    /// the first of them.
+    pub index: Option<[Dimension; 2]>,
+}
+
+/// The counts of a rollup: columns beside its key, and what each counts of a row's flags.
+pub const COUNTS: [&str; 6] = [
+    "measurement_count",
+    "failure_count",
+    "confirmed_count",
+    "anomaly_count",
+    "confirmed_flag_count",
+    "anomaly_flag_count",
+];
+
+/// All rollups.
+pub const ROLLUPS: [Rollup; 11] = {
+    use Dimension::*;
+    const fn rollup(name: &'static str, key: &'static [Dimension]) -> Rollup {
+        Rollup { name, key, index: None }
+    }
+    const fn indexed(name: &'static str, key: &'static [Dimension], index: [Dimension; 2]) -> Rollup {
+        Rollup { name, key, index: Some(index) }
+    }
+    [
+        // Charts of the world, and its totals.
+        rollup("day_test", &[Day, TestName]),
+        rollup("day_country", &[Day, TestName, ProbeCc]),
+        rollup("hour_country", &[Hour, TestName, ProbeCc]),
+        rollup("month_country", &[Month, TestName, ProbeCc]),
+        rollup("month_network", &[Month, ProbeCc, ProbeAsn]),
+        rollup("test_domain", &[TestName, Domain]),
+        // A country.
+        rollup("country", &[ProbeCc, Day, TestName, BlockingType]),
+        // Its networks and its domains, or one of them by country.
+        indexed("country_network", &[ProbeCc, Day, TestName, ProbeAsn], [ProbeAsn, Day]),
+        indexed("country_domain", &[ProbeCc, Day, TestName, Domain], [Domain, Day]),
+        // A category.
+        rollup("category", &[CategoryCode, ListCc, Day, TestName, ProbeCc]),
+        // What probes are asked to measure next (API spec §14.5).
+        rollup("week_input", &[TestName, ProbeCc, Week, Input]),
+    ]
+};
+
+impl Rollup {
+    /// Its table.
+    pub fn table(&self) -> String {
+        format!("rollup_{}", self.name)
+    }
+
+    /// Names of its key, separated by commas.
+    pub fn key_columns(&self) -> String {
+        self.key.iter().map(|dimension| dimension.column()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether it is about test lists and so has to be made anew when they change.
+    pub fn is_of_lists(&self) -> bool {
+        self.key.contains(&Dimension::CategoryCode)
+    }
+
+    /// Its time.
+    pub fn time(&self) -> Option<Dimension> {
+        self.key.iter().copied().find(|dimension| dimension.is_time())
+    }
+
+    /// The column that an axis is made of.
+    pub fn dimension_of(&self, axis: Axis) -> Option<Dimension> {
+        match (axis, Dimension::of(axis)) {
+            (Axis::MeasurementStart(grain), _) => self.time().filter(|time| time.makes(grain)),
+            (_, Some(dimension)) => self.key.contains(&dimension).then_some(dimension),
+            (_, None) => None,
+        }
+    }
+
+    /// The rollup of a name.
+    pub fn named(name: &str) -> Option<&'static Rollup> {
+        ROLLUPS.iter().find(|rollup| rollup.name == name)
+    }
+
+    /// About how many cells it has for a year, of which no more can be in use than there are rows.
+    pub(crate) fn cells(&self) -> f64 {
+        const ROWS: f64 = 2e7;
+        let all: f64 = self.key.iter().map(|dimension| dimension.cardinality()).product();
+        // Of what is possible most never occurs.
+        ROWS * (1.0 - (-all / ROWS / 10.0).exp())
+    }
+
+    /// About how many cells are read, when so many values of each dimension are asked for, by the key or by the index,
+    /// whichever is less, and whether it is by the index.
+    pub(crate) fn cost(&self, asked: impl Fn(Dimension) -> Option<f64>) -> (f64, bool) {
+        // As many as share the values of the first dimensions.
+        let share = |order: &[Dimension]| {
+            let mut share = 1.0;
+            for &dimension in order {
+                let Some(values) = asked(dimension) else { break };
+                share *= (values / dimension.cardinality()).min(1.0);
+                if dimension.is_time() {
+                    break; // a range: what comes behind it is read and left out
+                }
+            }
+            share
+        };
+        // What an index finds is scattered.
+        const SCATTERED: f64 = 4.0;
+        let by_key = share(self.key);
+        let by_index = self.index.map_or(f64::INFINITY, |index| SCATTERED * share(&index));
+        (self.cells() * by_key.min(by_index), by_index < by_key)
+    }
+}

@@ -1,0 +1,261 @@
+//! Statements that count: out of rows, out of rollups, and into rollups.
+//!
+//! What a rollup holds is said once, by [`grouped`]: the same words make it, check it and bring it up to date.
+
+use super::{Builder, Dialect, Statement};
+use crate::query::aggregate::{Aggregation, Axis, Grain};
+use crate::query::filter::Filter;
+use crate::query::planner::{self, Source};
+use crate::rollup::{COUNTS, Dimension, Rollup};
+use crate::value::Type;
+
+/// The counts of an aggregation, without an order: its axes, then the six counts.
+pub(crate) fn aggregation(dialect: Dialect, query: &Aggregation, source: Source) -> Statement {
+    let counts = match source {
+        Source::Rollup(_) => COUNTS.map(|count| format!("sum(f.{count})")),
+        Source::Rows => counts(dialect, "1"),
+    };
+    let counts = counts.map(|count| format!("CAST(coalesce({count}, 0) AS BIGINT)"));
+    grouped_by_axes(dialect, query, source, &counts)
+}
+
+/// How many values of an axis each group of an aggregation has, without an order: its axes, then their number.
+pub(crate) fn distinct(dialect: Dialect, query: &Aggregation, of: Axis, source: Source) -> Statement {
+    let count = format!("CAST(count(DISTINCT {}) AS BIGINT)", key(dialect, of, source));
+    grouped_by_axes(dialect, query, source, &[count])
+}
+
+/// The axes of an aggregation, and some numbers of each group.
+fn grouped_by_axes(dialect: Dialect, query: &Aggregation, source: Source, numbers: &[String]) -> Statement {
+    let mut sql = Builder::new(dialect);
+    let keys: Vec<String> = query.axes.iter().map(|&axis| key(dialect, axis, source)).collect();
+    let all: Vec<&str> = keys.iter().chain(numbers).map(String::as_str).collect();
+    sql.push("SELECT ").push(&all.join(", ")).push(" FROM ");
+    match source {
+        Source::Rollup(rollup) => {
+            sql.push(&rollup.table()).push(" AS f");
+            if rollup.index.is_some() {
+                sql.push(&dialect.by_index(planner::index(rollup, &query.filter).as_deref()));
+            }
+            let time = rollup.time().map(|time| format!("f.{}", time.column()));
+            sql.filter(&query.filter, time.as_deref().unwrap_or_default());
+            sql.category(&query.filter, "f.category_code", "f.list_cc");
+        }
+        Source::Rows => {
+            sql.push("fastpath AS f");
+            if query.filter.category.is_some() || query.axes.contains(&Axis::CategoryCode) {
+                sql.push(" JOIN citizenlab AS l ON l.url = f.input");
+            } else {
+                sql.push(&dialect.by_index(Some(index(&query.filter))));
+            }
+            sql.filter(&query.filter, "f.measurement_start_time");
+            sql.category(&query.filter, "l.category_code", "l.cc");
+        }
+    }
+    if !keys.is_empty() {
+        sql.push(" GROUP BY ").push(&keys.join(", "));
+    }
+    let mut columns: Vec<Type> = query.axes.iter().map(|&axis| kind(axis)).collect();
+    columns.extend(numbers.iter().map(|_| Type::OptionalUInt64));
+    sql.statement(columns)
+}
+
+/// The expression of an axis.
+fn key(dialect: Dialect, axis: Axis, source: Source) -> String {
+    match (source, axis) {
+        (Source::Rollup(rollup), Axis::MeasurementStart(grain)) => {
+            let time = rollup.time().map_or("", Dimension::column);
+            dialect.bucket(grain, &format!("f.{time}"))
+        }
+        (Source::Rollup(rollup), axis) => {
+            rollup.dimension_of(axis).map_or_else(String::new, |dimension| format!("f.{}", dimension.column()))
+        }
+        (Source::Rows, axis) => match axis {
+            Axis::MeasurementStart(grain) => dialect.bucket(grain, "f.measurement_start_time"),
+            Axis::CategoryCode => "l.category_code".to_owned(),
+            Axis::BlockingType => "f.blocking_type".to_owned(),
+            Axis::Domain => "f.domain".to_owned(),
+            Axis::Input => "f.input".to_owned(),
+            Axis::ProbeAsn => "f.probe_asn".to_owned(),
+            Axis::ProbeCc => "f.probe_cc".to_owned(),
+            Axis::TestName => "f.test_name".to_owned(),
+        },
+    }
+}
+
+fn kind(axis: Axis) -> Type {
+    match axis {
+        Axis::MeasurementStart(_) => Type::Time,
+        Axis::ProbeAsn => Type::UInt32,
+        _ => Type::Text,
+    }
+}
+
+/// The index of `fastpath` that leaves the fewest rows to look at.
+pub(super) fn index(filter: &Filter) -> &'static str {
+    let Filter { report_id, input, domains, probe_ccs, probe_asns, .. } = filter;
+    let choices = [
+        (report_id.is_some(), "fastpath_by_report"),
+        (input.as_ref().is_some_and(|input| !input.is_empty()), "fastpath_by_input"),
+        (!domains.is_empty(), "fastpath_by_domain"),
+        (!probe_asns.is_empty(), "fastpath_by_network"),
+        (!probe_ccs.is_empty(), "fastpath_by_country"),
+        (filter.is_of_rare_tests(), "fastpath_by_test"),
+    ];
+    choices.into_iter().find_map(|(is_given, index)| is_given.then_some(index)).unwrap_or("fastpath_by_time")
+}
+
+/// The expression of a dimension, out of rows called `f` and entries of test lists called `l`.
+fn dimension(dialect: Dialect, dimension: Dimension) -> String {
+    let bucket = |grain| dialect.bucket(grain, "f.measurement_start_time");
+    match dimension {
+        Dimension::Hour => bucket(Grain::Hour),
+        Dimension::Day => bucket(Grain::Day),
+        Dimension::Week => bucket(Grain::Week),
+        Dimension::Month => bucket(Grain::Month),
+        Dimension::CategoryCode => "l.category_code".to_owned(),
+        Dimension::ListCc => "l.cc".to_owned(),
+        other => format!("f.{}", other.column()),
+    }
+}
+
+/// The sums of [`COUNTS`] over rows called `f`, each of this weight.
+fn counts(dialect: Dialect, weight: &str) -> [String; COUNTS.len()] {
+    let [failure, no_failure] = [true, false].map(|set| dialect.flag("f.msm_failure", set));
+    let [confirmed, not_confirmed] = [true, false].map(|set| dialect.flag("f.confirmed", set));
+    let anomaly = dialect.flag("f.anomaly", true);
+    let of = |condition: &str| format!("sum(CASE WHEN {condition} THEN {weight} ELSE 0 END)");
+    [
+        format!("sum({weight})"),
+        of(&failure),
+        of(&format!("{confirmed} AND {no_failure}")),
+        of(&format!("{anomaly} AND {not_confirmed} AND {no_failure}")),
+        of(&confirmed),
+        of(&anomaly),
+    ]
+}
+
+/// The cells of a rollup, as they are in the rows of a table that meet a condition: its key, then the counts.
+fn grouped(dialect: Dialect, rollup: &Rollup, table: &str, weight: &str, condition: &str) -> String {
+    let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
+    let counts = counts(dialect, weight);
+    let selected: Vec<&str> = key.iter().chain(&counts).map(String::as_str).collect();
+    let lists = if rollup.is_of_lists() { " JOIN citizenlab AS l ON l.url = f.input" } else { "" };
+    format!("SELECT {} FROM {table} AS f{lists} WHERE {condition} GROUP BY {}", selected.join(", "), key.join(", "))
+}
+
+/// Fills an empty rollup from the rows.
+pub(crate) fn cells(dialect: Dialect, rollup: &Rollup) -> String {
+    format!(
+        "INSERT INTO {} ({}, {}) {}",
+        rollup.table(),
+        rollup.key_columns(),
+        COUNTS.join(", "),
+        grouped(dialect, rollup, "fastpath", "1", "true")
+    )
+}
+
+/// Adds to the counts of a cell, which is made if it is not there: the values of its key are given, then what is added.
+pub(crate) fn add_cell(rollup: &Rollup) -> String {
+    let places = vec!["?"; rollup.key.len() + COUNTS.len()].join(", ");
+    add_cells(Dialect::Sqlite, rollup, &format!("VALUES ({places})"))
+}
+
+/// Deletes the cell of a key if it counts nothing.
+pub(crate) fn delete_empty_cell(rollup: &Rollup) -> String {
+    let is_it: Vec<String> = rollup.key.iter().map(|part| format!("{} = ?", part.column())).collect();
+    format!("DELETE FROM {} WHERE {} AND measurement_count = 0", rollup.table(), is_it.join(" AND "))
+}
+
+/// Adds cells to those of a rollup: keys and counts as a query tells them.
+pub(crate) fn add_cells(dialect: Dialect, rollup: &Rollup, query: &str) -> String {
+    let table = rollup.table();
+    let added: Vec<String> =
+        COUNTS.iter().map(|count| format!("{count} = {table}.{count} + excluded.{count}")).collect();
+    format!(
+        "INSERT INTO {table} ({}, {}) {query} ON CONFLICT ({}) DO UPDATE SET {}",
+        rollup.key_columns(),
+        COUNTS.join(", "),
+        dialect.unique_key(rollup),
+        added.join(", ")
+    )
+}
+
+/// Takes out of a rollup what rows count that started from one time on to before another. The second statement removes
+/// cells that are empty then.
+pub(crate) fn subtract_window(dialect: Dialect, rollup: &Rollup) -> [String; 2] {
+    let [from, to] = [1, 2].map(|number| dialect.number(number));
+    let rows =
+        format!("(SELECT * FROM fastpath WHERE measurement_start_time >= {from} AND measurement_start_time < {to})");
+    let subtract = add_cells(dialect, rollup, &grouped(dialect, rollup, &rows, "-1", "true"));
+    [subtract, format!("DELETE FROM {} WHERE measurement_count = 0", rollup.table())]
+}
+
+/// Cells that differ between a rollup and the rows, and on which side they are: 1 for the rollup, 2 for the rows.
+pub(crate) fn differences(dialect: Dialect, rollup: &Rollup) -> Statement {
+    let (kept, counted) = match dialect {
+        Dialect::Clickhouse => {
+            // Its cells are in parts, by day, and days that are noted are counted row by row.
+            let (key, counts) = (rollup.key_columns(), COUNTS.map(|count| format!("sum({count})")).join(", "));
+            let settled = format!("NOT IN (SELECT day FROM dirty WHERE rollup_name IN ('', '{}'))", rollup.name);
+            let kept = format!("SELECT {key}, {counts} FROM {} WHERE of_day {settled} GROUP BY {key}", rollup.table());
+            (kept, grouped(dialect, rollup, "fastpath", "1", &format!("toDate(f.measurement_start_time) {settled}")))
+        }
+        _ => {
+            let kept = format!("SELECT {}, {} FROM {}", rollup.key_columns(), COUNTS.join(", "), rollup.table());
+            (kept, grouped(dialect, rollup, "fastpath", "1", "true"))
+        }
+    };
+    let columns = format!("{}, {}", rollup.key_columns(), COUNTS.join(", "));
+    let sql = format!(
+        "WITH kept ({columns}) AS ({kept}), counted ({columns}) AS ({counted})
+         SELECT 1, * FROM (SELECT * FROM kept EXCEPT SELECT * FROM counted) AS k
+         UNION ALL SELECT 2, * FROM (SELECT * FROM counted EXCEPT SELECT * FROM kept) AS c"
+    );
+    let kind = |&part: &Dimension| match part {
+        time if time.is_time() => Type::Time,
+        Dimension::ProbeAsn => Type::UInt32,
+        _ => Type::Text,
+    };
+    let mut columns = vec![Type::OptionalUInt64];
+    columns.extend(rollup.key.iter().map(kind));
+    columns.extend([Type::OptionalUInt64; COUNTS.len()]);
+    Statement { sql, parameters: Vec::new(), columns }
+}
+
+/// The cells of some days, of which `is_touched` says the condition, from the rows, and with them those that a rollup has
+/// of the other days of some months, of which `is_kept` says it: for an engine that puts whole months in the place of others.
+pub(crate) fn cells_by_day(dialect: Dialect, rollup: &Rollup, is_touched: &str, is_kept: &str) -> String {
+    let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
+    let key = key.join(", ");
+    let lists = if rollup.is_of_lists() { " JOIN citizenlab AS l ON l.url = f.input" } else { "" };
+    let columns = format!("{}, of_day, {}", rollup.key_columns(), COUNTS.join(", "));
+    let (table, counts) = (rollup.table(), counts(dialect, "1").join(", "));
+    const DAY: &str = "toDate(f.measurement_start_time)";
+    format!(
+        "INSERT INTO {table}_next ({columns})
+         SELECT {key}, {DAY}, {counts} FROM fastpath AS f{lists} WHERE {DAY} {is_touched} GROUP BY {key}, {DAY}
+         UNION ALL SELECT {columns} FROM {table} WHERE {is_kept}"
+    )
+}
+
+/// When the first and the last measurement started; nulls without any.
+pub(crate) fn span(_dialect: Dialect) -> Statement {
+    // Apart from each other, so that each is one look into the index.
+    let sql = "SELECT (SELECT min(measurement_start_time) FROM fastpath), \
+        (SELECT max(measurement_start_time) FROM fastpath)";
+    Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::Time; 2] }
+}
+
+/// Rows of a table of ours.
+pub(crate) fn count(_dialect: Dialect, table: &str) -> Statement {
+    let sql = format!("SELECT count(*) FROM {table}");
+    Statement { sql, parameters: Vec::new(), columns: vec![Type::OptionalUInt64] }
+}
+
+/// Cells of a rollup, and measurements that they count.
+pub(crate) fn state(_dialect: Dialect, rollup: &Rollup) -> Statement {
+    let counted = "CAST(coalesce(sum(f.measurement_count), 0) AS BIGINT)";
+    let sql = format!("SELECT count(*), {counted} FROM {} AS f", rollup.table());
+    Statement { sql, parameters: Vec::new(), columns: vec![Type::OptionalUInt64; 2] }
+}

@@ -1,0 +1,177 @@
+//! Statements that read a store for another one: measurements whole, with what stands beside a row and what other tables
+//! have of it; those that were refused; those that were removed.
+
+use super::{Builder, Dialect, Statement, rows};
+use crate::value::{Cell, FASTPATH, Type};
+use crate::write::row::{Provenance, StoredMeasurement, StoredRefusal};
+use ooni_core::row::Refused;
+use std::borrow::Cow;
+
+/// A flag of `obs_openvpn`, which comes as 0 or 1. Nothing else there is of this type.
+pub(crate) const FLAG: Type = Type::OptionalUInt64;
+
+/// Columns of `obs_openvpn` in the order of `OpenvpnRow::columns`.
+pub(crate) const OPENVPN: [(&str, Type); 30] = {
+    use Type::{Float32, Text, Time, UInt32};
+    [
+        ("anomaly", FLAG),
+        ("bootstrap_time", Float32),
+        ("confirmed", FLAG),
+        ("failure", Text),
+        ("input", Text),
+        ("last_handshake_transaction_id", UInt32),
+        ("measurement_start_time", Time),
+        (UID, Text),
+        ("minivpn_version", Text),
+        ("obfs4_version", Text),
+        ("obfuscation", Text),
+        ("platform", Text),
+        ("probe_asn", UInt32),
+        ("probe_cc", Text),
+        ("probe_network_name", Text),
+        ("provider", Text),
+        ("remote", Text),
+        ("report_id", Text),
+        ("resolver_asn", UInt32),
+        ("resolver_ip", Text),
+        ("resolver_network_name", Text),
+        ("software_name", Text),
+        ("software_version", Text),
+        ("success", FLAG),
+        ("success_handshake", FLAG),
+        ("success_icmp", FLAG),
+        ("success_urlgrab", FLAG),
+        ("test_runtime", Float32),
+        ("test_start_time", Time),
+        ("transport", Text),
+    ]
+};
+
+/// The key of most tables.
+pub(crate) const UID: &str = "measurement_uid";
+
+/// Columns of `fastpath` beside those of a row.
+const BESIDE: [&str; 3] = ["ruleset", "fingerprints_sha256", "body_sha256"];
+
+/// Where the body is; `s3path` is empty where that is not known.
+const BODY: [&str; 4] = [
+    "coalesce(j.s3path, '')",
+    "CASE WHEN j.linenum IS NULL THEN 0 ELSE j.linenum END",
+    "CASE WHEN j.measurement_uid IS NULL THEN '' ELSE CAST(j.date AS TEXT) END",
+    "coalesce(j.source, '')",
+];
+
+/// Measurements after a uid, in the order of their uids.
+pub(crate) fn measurements(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
+    let mut sql = Builder::new(dialect);
+    let rows = FASTPATH.into_iter().map(|(name, kind)| (format!("f.{name}"), kind));
+    let texts = |text: String| (text, Type::Text);
+    let beside = BESIDE.map(|name| texts(format!("f.{name}")));
+    let [s3path, linenum, date, source] = BODY.map(str::to_owned);
+    let body = [texts(s3path), (linenum, Type::UInt32), texts(date), texts(source)];
+    let all: Vec<_> = rows.chain(beside).chain(body).chain(OPENVPN.map(|(name, kind)| openvpn(name, kind))).collect();
+    let columns: Vec<&str> = all.iter().map(|(column, _)| &**column).collect();
+    sql.push("SELECT ").push(&columns.join(", ")).push(" FROM fastpath AS f");
+    if dialect == Dialect::Clickhouse {
+        // It would read all of them into memory.
+        sql.push(" LEFT JOIN (SELECT * FROM jsonl WHERE (measurement_start_time, measurement_uid) IN (");
+        sql.noted(after, limit);
+        sql.push(
+            ")) AS j ON j.measurement_uid = f.measurement_uid AND j.measurement_start_time = f.measurement_start_time",
+        );
+        sql.push(" LEFT JOIN (SELECT * FROM obs_openvpn WHERE measurement_uid IN (SELECT n.measurement_uid FROM (");
+        sql.noted(after, limit);
+        sql.push(") AS n)) AS o ON o.measurement_uid = f.measurement_uid");
+    } else {
+        sql.push(" LEFT JOIN jsonl AS j ON j.measurement_uid = f.measurement_uid");
+        sql.push(" LEFT JOIN obs_openvpn AS o ON o.measurement_uid = f.measurement_uid");
+    }
+    sql.page_of_rows(after, limit);
+    sql.statement(all.iter().map(|(_, kind)| *kind).collect())
+}
+
+/// Measurements that were refused, likewise.
+pub(crate) fn refusals(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
+    let mut sql = Builder::new(dialect);
+    sql.push("SELECT r.measurement_uid, r.column_name, r.message, coalesce(CAST(r.row_json AS TEXT), ''), r.s3path,");
+    sql.push(" r.linenum, coalesce(CAST(r.date AS TEXT), ''), r.source FROM refused AS r");
+    sql.page("r.measurement_uid", after, limit);
+    use Type::{Text, UInt32};
+    sql.statement(vec![Text, Text, Text, Text, Text, UInt32, Text, Text])
+}
+
+/// Measurements that were removed, likewise.
+pub(crate) fn removals(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
+    let mut sql = Builder::new(dialect);
+    sql.push("SELECT r.measurement_uid, r.reason FROM removed AS r");
+    sql.page("r.measurement_uid", after, limit);
+    sql.statement(vec![Type::Text; 2])
+}
+
+/// A column of `obs_openvpn`. Where there is no row, the uid is empty and all else some value of the type.
+fn openvpn(name: &str, kind: Type) -> (String, Type) {
+    let instead = match kind {
+        FLAG => return (format!("CAST(CASE WHEN o.{name} THEN 1 ELSE 0 END AS BIGINT)"), kind),
+        Type::Text => "''",
+        Type::UInt32 => "f.probe_asn",
+        Type::Float32 => "f.test_runtime",
+        Type::Time => "f.measurement_start_time",
+    };
+    (format!("CASE WHEN o.measurement_uid IS NULL THEN {instead} ELSE o.{name} END"), kind)
+}
+
+/// A row of [`measurements`].
+pub(crate) fn measurement(mut cells: Vec<Cell<'static>>) -> Option<StoredMeasurement> {
+    let mut rest = cells.split_off(FASTPATH.len().min(cells.len()));
+    let mut openvpn = rest.split_off((BESIDE.len() + BODY.len()).min(rest.len()));
+    let place = rest.split_off(BESIDE.len().min(rest.len()));
+    let [Cell::Text(ruleset), Cell::Text(fingerprints_sha256), Cell::Text(body_sha256)] =
+        <[_; 3]>::try_from(rest).ok()?
+    else {
+        return None;
+    };
+    let is_known = !is_empty(place.first()?);
+    let uid = OPENVPN.iter().position(|(name, _)| *name == UID)?;
+    let has_openvpn = !is_empty(openvpn.get(uid)?);
+    for (cell, (_, kind)) in openvpn.iter_mut().zip(OPENVPN) {
+        match cell {
+            Cell::Int(set) if kind == FLAG => *cell = Cell::Bool(*set != 0),
+            _ => {}
+        }
+    }
+    let openvpn = if has_openvpn { Some(Box::new(openvpn.try_into().ok()?)) } else { None };
+    let body = if is_known { Some(rows::place(place)?) } else { None };
+    Some(StoredMeasurement {
+        row: Box::new(cells.try_into().ok()?),
+        openvpn,
+        provenance: Provenance { ruleset, fingerprints_sha256, body_sha256 },
+        body,
+    })
+}
+
+/// A row of [`refusals`].
+pub(crate) fn refusal(mut cells: Vec<Cell<'static>>) -> Option<StoredRefusal> {
+    let place = cells.split_off(4.min(cells.len()));
+    let body = if is_empty(place.first()?) { None } else { Some(rows::place(place)?) };
+    match <[Cell<'static>; 4]>::try_from(cells) {
+        Ok([Cell::Text(uid), Cell::Text(column), Cell::Text(message), Cell::Text(json)]) => Some(StoredRefusal {
+            uid: uid.into(),
+            refused: Refused { column: column.into(), message: message.into() },
+            json: json.into(),
+            body,
+        }),
+        _ => None,
+    }
+}
+
+/// A row of [`removals`].
+pub(crate) fn removal(cells: Vec<Cell<'static>>) -> Option<(String, String)> {
+    match <[Cell<'static>; 2]>::try_from(cells) {
+        Ok([Cell::Text(uid), Cell::Text(reason)]) => Some((uid.into(), reason.into())),
+        _ => None,
+    }
+}
+
+fn is_empty(cell: &Cell<'_>) -> bool {
+    *cell == Cell::Text(Cow::Borrowed(""))
+}

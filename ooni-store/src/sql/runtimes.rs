@@ -1,0 +1,57 @@
+//! The statement that finds how long tests ran: the measurements about a percentile, by their places in the order of times.
+
+use super::counts::index;
+use super::{Builder, Dialect, Statement};
+use crate::query::aggregate::{Grain, Runtimes};
+use crate::query::filter::Filter;
+use crate::value::{Cell, Type};
+
+/// By day, country and test: how many, and the seconds of those below and above the median and the ninth tenth.
+pub(crate) fn runtimes(dialect: Dialect, filter: &Filter) -> Statement {
+    let mut sql = Builder::new(dialect);
+    let day = dialect.bucket(Grain::Day, "f.measurement_start_time");
+    let seconds = dialect.runtime("f.scores");
+    sql.push("WITH times AS (SELECT ").push(&day).push(" AS day, f.probe_cc AS probe_cc, f.test_name AS test_name, ");
+    sql.push(&seconds).push(" AS seconds FROM fastpath AS f").push(&dialect.by_index(Some(index(filter))));
+    sql.filter(filter, "f.measurement_start_time");
+    const KEY: &str = "day, probe_cc, test_name";
+    let within = format!("OVER (PARTITION BY {KEY}");
+    let places = format!("row_number() {within} ORDER BY seconds) - 1 AS place, count(*) {within}) - 1 AS last");
+    sql.push("), places AS (SELECT ").push(KEY).push(", seconds, ").push(&places);
+    sql.push(" FROM times WHERE seconds IS NOT NULL) SELECT ").push(KEY).push(", CAST(max(last) + 1 AS BIGINT)");
+    for tenths in [5, 9] {
+        // What is sought is at the place last * tenths / 10, from 0.
+        for at in ["10 * place <= {} AND {} < 10 * place + 10", "10 * place - 10 < {} AND {} <= 10 * place"] {
+            let at = at.replace("{}", &format!("{tenths} * last"));
+            sql.push(", max(CASE WHEN ").push(&at).push(" THEN seconds END)");
+        }
+    }
+    sql.push(" FROM places GROUP BY ").push(KEY).push(" ORDER BY ").push(KEY);
+    use Type::{Float32, OptionalUInt64, Text, Time};
+    sql.statement(vec![Time, Text, Text, OptionalUInt64, Float32, Float32, Float32, Float32])
+}
+
+/// A row of [`runtimes`].
+pub(crate) fn runtimes_of(cells: Vec<Cell<'static>>) -> Option<Runtimes> {
+    let [Cell::Time(day), Cell::Text(probe_cc), Cell::Text(test_name), Cell::Int(measurements), seconds @ ..] =
+        &cells[..]
+    else {
+        return None;
+    };
+    let [Cell::Float(below), Cell::Float(above), Cell::Float(below_9), Cell::Float(above_9)] = seconds else {
+        return None;
+    };
+    let last = measurements.checked_sub(1)?;
+    let between = |below: f32, above: f32, tenths: u64| {
+        let part = (last * tenths % 10) as f64 / 10.0;
+        (f64::from(below) + (f64::from(above) - f64::from(below)) * part) as f32
+    };
+    Some(Runtimes {
+        day: *day,
+        probe_cc: probe_cc.to_string(),
+        test_name: test_name.to_string(),
+        measurements: *measurements,
+        median: between(*below, *above, 5),
+        ninetieth: between(*below_9, *above_9, 9),
+    })
+}

@@ -1,0 +1,150 @@
+//! What becomes of a batch, decided before anything is written: for engines that write a batch as one set.
+//!
+//! The outcome is that of writing its rows one after another.
+
+use crate::value::{Cell, FASTPATH};
+use crate::write::row::{Incoming, Refusal, Written};
+use ooni_core::row::Refused;
+use ooni_core::time::DateTime;
+use std::collections::{BTreeMap, HashMap};
+
+/// A row that the tables take.
+pub(crate) struct Taken<'r> {
+    /// Its place in the batch.
+    pub(crate) index: usize,
+    /// Its row.
+    pub(crate) cells: [Cell<'r>; 26],
+    /// Its row of `obs_openvpn`.
+    pub(crate) openvpn: Option<[Cell<'r>; 30]>,
+}
+
+impl Taken<'_> {
+    /// When the measurement started.
+    pub(crate) fn time(&self) -> Option<DateTime> {
+        if let Cell::Time(time) = self.cells[7] { Some(time) } else { None }
+    }
+}
+
+/// A batch, decided.
+#[derive(Default)]
+pub(crate) struct Decided<'r> {
+    /// One row a uid.
+    pub(crate) taken: Vec<Taken<'r>>,
+    /// Rows of the batch whose uid another one of it has that is taken.
+    pub(crate) doubles: u64,
+    /// Every row that is refused.
+    pub(crate) refused: Vec<Refusal>,
+    /// Every row that is taken without its row of `obs_openvpn`.
+    pub(crate) without_openvpn: Vec<Refusal>,
+    /// What is to be set aside, one a uid.
+    pub(crate) set_aside: Vec<Refusal>,
+}
+
+/// Decides. `removed` says of uids why they were removed; `fits` refuses what this engine cannot keep.
+pub(crate) fn decide<'r, R: Incoming>(
+    rows: &'r [R],
+    replace: bool,
+    removed: &HashMap<String, String>,
+    fits: impl Fn(&[Cell<'r>; 26], Option<&[Cell<'r>; 30]>) -> Result<(), Refused>,
+) -> Decided<'r> {
+    let mut decided = Decided::default();
+    let mut taken: BTreeMap<&str, Taken<'r>> = BTreeMap::new();
+    let mut aside: BTreeMap<&str, Refusal> = BTreeMap::new();
+    for (index, row) in rows.iter().enumerate() {
+        let uid = row.uid();
+        let refusal = |column: String, message: String| Refusal { index, column, message };
+        if let Some(reason) = removed.get(uid) {
+            decided.refused.push(refusal("measurement_uid".to_owned(), format!("was removed: {reason}")));
+            continue;
+        }
+        let openvpn = row.openvpn();
+        let fitting = row.cells().and_then(|cells| {
+            fits(&cells, openvpn.as_ref().ok().and_then(Option::as_ref))?;
+            Ok(cells)
+        });
+        let mut set_aside = |refusal: &Refusal| match replace {
+            true => drop(aside.insert(uid, refusal.clone())),
+            false => drop(aside.entry(uid).or_insert_with(|| refusal.clone())),
+        };
+        let cells = match fitting {
+            Ok(cells) => cells,
+            Err(Refused { column, message }) => {
+                let refusal = refusal(column, message);
+                set_aside(&refusal);
+                decided.refused.push(refusal);
+                continue;
+            }
+        };
+        let openvpn = match openvpn {
+            Ok(openvpn) => {
+                if replace {
+                    aside.remove(uid);
+                }
+                openvpn
+            }
+            Err(Refused { column, message }) => {
+                let refusal = refusal(format!("obs_openvpn.{column}"), message);
+                set_aside(&refusal);
+                decided.without_openvpn.push(refusal);
+                None
+            }
+        };
+        if taken.contains_key(uid) {
+            decided.doubles += 1;
+        }
+        if replace || !taken.contains_key(uid) {
+            taken.insert(uid, Taken { index, cells, openvpn });
+        }
+    }
+    // In the order of their uids: neighbours in an index.
+    decided.taken = taken.into_values().collect();
+    decided.set_aside = aside.into_values().collect();
+    decided
+}
+
+impl<'r> Decided<'r> {
+    /// What is told, when so many of the uids were there.
+    pub(crate) fn written(self, there: u64, replace: bool) -> Written {
+        let again = there + self.doubles;
+        Written {
+            inserted: (self.taken.len() as u64).saturating_sub(there),
+            replaced: if replace { again } else { 0 },
+            already: if replace { 0 } else { again },
+            refused: self.refused,
+            without_openvpn: self.without_openvpn,
+        }
+    }
+}
+
+/// Bytes of a refused row beyond which it is not kept: its body is where the place says.
+const LONGEST_REFUSED: usize = 1 << 20;
+
+/// A row as JSON, which is ASCII, if there is one and it is not too long to be kept.
+pub(crate) fn json(new: &impl Incoming) -> Option<String> {
+    let json = new.json();
+    (1..=LONGEST_REFUSED).contains(&json.len()).then(|| String::from_utf8_lossy(&json).into_owned())
+}
+
+/// Refuses a row that is too long together with what is kept beside it.
+pub(crate) fn fits(
+    cells: &[Cell<'_>; 26],
+    openvpn: Option<&[Cell<'_>; 30]>,
+    longest_row: usize,
+) -> Result<(), Refused> {
+    let (mut all, mut longest) = (0, (0, 0));
+    for (column, cell) in cells.iter().chain(openvpn.into_iter().flatten()).enumerate() {
+        let Cell::Text(text) = cell else { continue };
+        all += text.len();
+        if text.len() > longest.1 {
+            longest = (column, text.len());
+        }
+    }
+    if all <= longest_row {
+        return Ok(());
+    }
+    let (column, length) = longest;
+    Err(Refused {
+        column: FASTPATH.get(column).map_or("obs_openvpn", |(name, _)| name).to_owned(),
+        message: format!("{length} bytes, in a row that is too long for this store"),
+    })
+}

@@ -1,0 +1,258 @@
+//! [`Tally`]: what a change does to the cells of rollups, counted before it is written: for engines that keep them with the
+//! rows, in one transaction. What a cell holds is what `sql::counts` says of rows; `rollup check` compares the two.
+
+use crate::query::aggregate::Grain;
+use crate::rollup::{COUNTS, Dimension, Rollup};
+use crate::value::{Cell, Type};
+use crate::write::row::ListedUrl;
+use ooni_core::time::DateTime;
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// Columns of `fastpath` that rollups know of. Engines that take rows out return them in this order.
+pub(crate) const COLUMNS: [(&str, Type); 10] = [
+    ("measurement_start_time", Type::Time),
+    ("probe_asn", Type::UInt32),
+    ("test_name", Type::Text),
+    ("probe_cc", Type::Text),
+    ("domain", Type::Text),
+    ("input", Type::Text),
+    ("blocking_type", Type::Text),
+    ("msm_failure", Type::Text),
+    ("confirmed", Type::Text),
+    ("anomaly", Type::Text),
+];
+
+/// Their places in [`FASTPATH`](crate::value::FASTPATH).
+const PLACES: [usize; 10] = [7, 4, 5, 3, 14, 2, 13, 12, 11, 10];
+
+/// Dimensions that a key has at most.
+const WIDEST: usize = 5;
+
+/// Rows that come and go.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    rows: Vec<Row>,
+    texts: Texts,
+}
+
+/// What is known of a row. Texts are numbers of [`Texts`].
+#[derive(Debug)]
+struct Row {
+    time: DateTime,
+    probe_asn: i64,
+    test_name: u32,
+    probe_cc: u32,
+    domain: u32,
+    input: u32,
+    blocking_type: u32,
+    counts: [i64; COUNTS.len()],
+}
+
+/// Each text once.
+#[derive(Debug, Default)]
+struct Texts(HashMap<Box<str>, u32>);
+
+impl Texts {
+    fn number(&mut self, text: &str) -> u32 {
+        if let Some(&number) = self.0.get(text) {
+            return number;
+        }
+        let number = self.0.len() as u32;
+        self.0.insert(text.into(), number);
+        number
+    }
+}
+
+impl Tally {
+    /// A row comes.
+    pub(crate) fn come(&mut self, row: &[Cell<'_>; 26]) {
+        self.note(&PLACES.map(|place| row[place].borrowed()), 1);
+    }
+
+    /// A row went: its [`COLUMNS`].
+    pub(crate) fn go(&mut self, row: &[Cell<'_>; 10]) {
+        self.note(row, -1);
+    }
+
+    fn note(&mut self, row: &[Cell<'_>; 10], sign: i64) {
+        // The tables have no others.
+        let [Cell::Time(time), Cell::Int(probe_asn), texts @ ..] = row else { return };
+        let mut text = |place: usize| {
+            let text: &str = if let Cell::Text(text) = &texts[place] { text } else { "" };
+            self.texts.number(text)
+        };
+        let [test_name, probe_cc, domain, input, blocking_type] = [text(0), text(1), text(2), text(3), text(4)];
+        let is_set = |place: usize| matches!(&texts[place], Cell::Text(flag) if flag == "t");
+        let (failure, confirmed, anomaly) = (is_set(5), is_set(6), is_set(7));
+        let holds = [true, failure, confirmed && !failure, anomaly && !confirmed && !failure, confirmed, anomaly];
+        let counts = holds.map(|holds| sign * i64::from(holds));
+        let probe_asn = i64::try_from(*probe_asn).unwrap_or(i64::MAX);
+        self.rows.push(Row { time: *time, probe_asn, test_name, probe_cc, domain, input, blocking_type, counts });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The inputs of the rows, each once.
+    pub(crate) fn inputs(&self) -> Vec<String> {
+        let mut inputs: Vec<u32> = self.rows.iter().map(|row| row.input).collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        let texts: HashMap<u32, &str> = self.texts.0.iter().map(|(text, &number)| (number, &**text)).collect();
+        inputs.iter().filter_map(|input| texts.get(input)).map(|&text| text.to_owned()).collect()
+    }
+
+    /// Counts them, when it is known where test lists have their inputs.
+    pub(crate) fn count(mut self, lists: &[ListedUrl]) -> Tallied {
+        let mut listed: HashMap<u32, Vec<(u32, u32)>> = HashMap::new();
+        for ListedUrl { url, cc, category_code, .. } in lists {
+            let [url, category, cc] = [url, category_code, cc].map(|text| self.texts.number(text));
+            listed.entry(url).or_default().push((category, cc));
+        }
+        let mut texts: Vec<(Box<str>, u32)> = self.texts.0.into_iter().collect();
+        texts.sort_unstable();
+        let mut ranks = vec![0; texts.len()];
+        for (rank, (_, number)) in (0..).zip(&texts) {
+            ranks[*number as usize] = rank;
+        }
+        let texts = texts.into_iter().map(|(text, _)| text).collect();
+        Tallied { rows: self.rows, listed, texts, ranks }
+    }
+}
+
+/// Rows that can be counted.
+#[derive(Debug)]
+pub(crate) struct Tallied {
+    rows: Vec<Row>,
+    /// Where an input is listed: category and list.
+    listed: HashMap<u32, Vec<(u32, u32)>>,
+    /// In the order of their bytes.
+    texts: Vec<Box<str>>,
+    /// Places in `texts`, by number.
+    ranks: Vec<i64>,
+}
+
+/// A cell that changes: the values of its key, and what is added to its counts.
+pub(crate) type Change<'t> = (Vec<Cell<'t>>, [i64; COUNTS.len()]);
+
+impl Tallied {
+    /// Cells of a rollup that change, in the order of their keys, in which tables have them.
+    pub(crate) fn changes<'t>(&'t self, rollup: &Rollup) -> impl Iterator<Item = Change<'t>> {
+        let mut cells: Vec<([i64; WIDEST], [i64; COUNTS.len()])> = Vec::with_capacity(self.rows.len());
+        for row in &self.rows {
+            if !rollup.is_of_lists() {
+                cells.push((self.key(rollup, row, (0, 0)), row.counts));
+                continue;
+            }
+            let entries = self.listed.get(&row.input).into_iter().flatten();
+            cells.extend(entries.map(|&entry| (self.key(rollup, row, entry), row.counts)));
+        }
+        cells.sort_unstable_by_key(|cell| cell.0);
+        cells.dedup_by(|next, cell| {
+            let is_same = next.0 == cell.0;
+            if is_same {
+                cell.1.iter_mut().zip(next.1).for_each(|(sum, count)| *sum += count);
+            }
+            is_same
+        });
+        let key = rollup.key;
+        let changed = cells.into_iter().filter(|(_, counts)| counts.iter().any(|&count| count != 0));
+        changed.map(move |(values, counts)| {
+            let values = key.iter().zip(values).map(|(&dimension, value)| self.value(dimension, value));
+            (values.collect(), counts)
+        })
+    }
+
+    /// Values of a key, in the order of [`Tallied::value`].
+    fn key(&self, rollup: &Rollup, row: &Row, (category, list): (u32, u32)) -> [i64; WIDEST] {
+        let rank = |number: u32| self.ranks[number as usize];
+        let start = |grain: Grain| grain.start(row.time).timestamp();
+        let mut key = [0; WIDEST];
+        for (value, dimension) in key.iter_mut().zip(rollup.key) {
+            *value = match dimension {
+                Dimension::Hour => start(Grain::Hour),
+                Dimension::Day => start(Grain::Day),
+                Dimension::Week => start(Grain::Week),
+                Dimension::Month => start(Grain::Month),
+                Dimension::TestName => rank(row.test_name),
+                Dimension::ProbeCc => rank(row.probe_cc),
+                Dimension::ProbeAsn => row.probe_asn,
+                Dimension::Domain => rank(row.domain),
+                Dimension::Input => rank(row.input),
+                Dimension::BlockingType => rank(row.blocking_type),
+                Dimension::CategoryCode => rank(category),
+                Dimension::ListCc => rank(list),
+            };
+        }
+        key
+    }
+
+    fn value(&self, dimension: Dimension, value: i64) -> Cell<'_> {
+        match dimension {
+            time if time.is_time() => DateTime::from_timestamp(value).map_or(Cell::Null, Cell::Time),
+            Dimension::ProbeAsn => Cell::Int(value.unsigned_abs()),
+            _ => Cell::Text(Cow::Borrowed(&self.texts[value as usize])),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollup::ROLLUPS;
+    use crate::value::FASTPATH;
+
+    fn row(input: &str, time: i64, flags: &str) -> [Cell<'static>; 10] {
+        let text = |text: &str| Cell::Text(Cow::Owned(text.to_owned()));
+        let flag = |name: char| text(if flags.contains(name) { "t" } else { "f" });
+        let time = Cell::Time(DateTime::from_timestamp(time).unwrap());
+        let [test, cc, domain, kind] = ["dash", "IT", "x.org", ""].map(text);
+        [time, Cell::Int(5), test, cc, domain, text(input), kind, flag('f'), flag('c'), flag('a')]
+    }
+
+    #[test]
+    fn places_are_those_of_the_columns() {
+        assert_eq!(PLACES.map(|place| FASTPATH[place]), COLUMNS);
+        assert!(ROLLUPS.iter().all(|rollup| rollup.key.len() <= WIDEST));
+    }
+
+    #[test]
+    fn rows_are_counted_by_cell() {
+        const DAY: i64 = 86_400;
+        let mut tally = Tally::default();
+        tally.go(&row("b", DAY, "ca"));
+        tally.go(&row("b", 2 * DAY, ""));
+        for (input, flags) in [("b", "fca"), ("a", "a"), ("b", "ca")] {
+            tally.note(&row(input, DAY + 5, flags), 1);
+        }
+        assert_eq!(tally.inputs(), ["b", "a"]);
+        let entry = |url: &str, cc: &str| ListedUrl {
+            url: url.to_owned(),
+            domain: String::new(),
+            cc: cc.to_owned(),
+            category_code: "NEWS".to_owned(),
+        };
+        let counted = tally.count(&[entry("a", "it"), entry("a", "ZZ"), entry("z", "ZZ")]);
+        let changes = |name: &str| counted.changes(Rollup::named(name).unwrap()).collect::<Vec<_>>();
+        let day = |day: i64| Cell::Time(DateTime::from_timestamp(day * DAY).unwrap());
+        let text = |text: &'static str| Cell::Text(Cow::Borrowed(text));
+        assert_eq!(
+            changes("day_test"),
+            [(vec![day(1), text("dash")], [2, 1, 0, 1, 1, 2]), (vec![day(2), text("dash")], [-1, 0, 0, 0, 0, 0]),]
+        );
+        assert_eq!(
+            changes("category"),
+            [
+                (vec![text("NEWS"), text("ZZ"), day(1), text("dash"), text("IT")], [1, 0, 0, 1, 0, 1]),
+                (vec![text("NEWS"), text("it"), day(1), text("dash"), text("IT")], [1, 0, 0, 1, 0, 1]),
+            ]
+        );
+        let mut tally = Tally::default();
+        tally.go(&row("a", DAY, "c"));
+        tally.note(&row("a", DAY, "c"), 1);
+        let counted = tally.count(&[]);
+        assert!(ROLLUPS.iter().all(|rollup| counted.changes(rollup).next().is_none()), "nothing changes");
+    }
+}

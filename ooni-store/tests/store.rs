@@ -1,0 +1,72 @@
+//! Stores: what every engine has to do, and what SQLite does besides.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
+
+#[path = "store/charts.rs"]
+mod charts;
+#[path = "store/clickhouse.rs"]
+mod clickhouse;
+#[path = "store/cut.rs"]
+mod cut;
+#[path = "store/explain.rs"]
+mod explain;
+#[path = "store/file.rs"]
+mod file;
+#[path = "store/history.rs"]
+mod history;
+#[path = "store/killed.rs"]
+mod killed;
+#[path = "store/limits.rs"]
+mod limits;
+#[path = "store/postgres.rs"]
+mod postgres;
+#[path = "store/rollups.rs"]
+mod rollups;
+#[path = "store/rows.rs"]
+mod rows;
+#[path = "store/server.rs"]
+mod server;
+#[path = "store/statements.rs"]
+mod statements;
+#[path = "store/support.rs"]
+mod support;
+#[path = "store/tls.rs"]
+mod tls;
+
+use server::{OnClickhouse, OnPostgres};
+use support::{Engine, InFile};
+
+/// What every engine has to do, in so many cases of each property.
+fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
+    let tests: [fn(&dyn Engine); 9] = [
+        rows::rows_read_back,
+        rows::a_row_is_written_once,
+        rows::replacing_replaces_all,
+        rows::refused_rows_are_set_aside,
+        rows::a_refused_openvpn_row_does_not_take_the_measurement_along,
+        rows::pages_have_the_order_of_uids,
+        rows::odd_values_read_back,
+        charts::distinct_values_are_counted,
+        charts::runtimes_of_tests,
+    ];
+    for test in tests {
+        test(&*new());
+    }
+    history::any_history(new, 2 * cases);
+    rollups::any_history_leaves_rollups_right(new, cases);
+}
+
+#[test]
+fn sqlite_behaves() {
+    behaves(|| Box::new(InFile::new()), 12);
+}
+
+#[test]
+fn postgres_behaves() {
+    behaves(|| Box::new(OnPostgres::new()), 12);
+}
+
+#[test]
+fn clickhouse_behaves() {
+    behaves(|| Box::new(OnClickhouse::new()), 2);
+}

@@ -1,0 +1,70 @@
+//! What charts ask for but counts (API spec §6).
+
+use crate::support::{Engine, Fields, SOUND, measured, new, of_day, text};
+use ooni_core::json::Json;
+use ooni_store::query::aggregate::{Aggregation, Axis, Grain, Runtimes};
+use ooni_store::query::filter::{Filter, Window};
+use ooni_store::{MeasurementStore, OnExisting, Source, TIME_LIMIT, source};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) fn distinct_values_are_counted(engine: &dyn Engine) {
+    let store = engine.open();
+    let rows: Vec<_> = (0..60).map(|uid| measured(uid, u16::from(uid) * 137)).collect();
+    store.write(&rows, OnExisting::Keep).unwrap();
+    let by_month = Aggregation { axes: vec![Axis::MeasurementStart(Grain::Month)], ..Aggregation::default() };
+    let ask = |query: &Aggregation, of| store.0.wait(store.0.store.distinct(query, of, TIME_LIMIT)).unwrap();
+    let expected = |column: usize, wanted: &dyn Fn(&[String]) -> bool| {
+        let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for new in &rows {
+            let row: Vec<String> = ooni_store::value::fastpath(&new.row).unwrap().iter().map(text).collect();
+            if wanted(&row) {
+                found.entry(row[7][..7].to_owned()).or_default().insert(row[column].clone());
+            }
+        }
+        found.into_iter().map(|(month, values)| (month, values.len() as u64)).collect::<Vec<_>>()
+    };
+    let months = |groups: Vec<(Vec<ooni_store::value::Cell<'static>>, u64)>| {
+        groups.iter().map(|(key, number)| (text(&key[0])[..7].to_owned(), *number)).collect::<Vec<_>>()
+    };
+    assert_eq!(months(ask(&by_month, Axis::ProbeAsn)), expected(4, &|_| true));
+    assert_eq!(months(ask(&by_month, Axis::ProbeCc)), expected(3, &|_| true));
+    // Where no rollup knows.
+    let anomalies = Filter { anomaly: Some(true), ..Filter::default() };
+    let of_rows = Aggregation { filter: anomalies, ..by_month };
+    assert_eq!(source(&of_rows), Source::Rows);
+    assert_eq!(months(ask(&of_rows, Axis::Input)), expected(2, &|row| row[10] == "t"));
+    assert_eq!(ask(&Aggregation::default(), Axis::ProbeCc), [(vec![], 3)]);
+}
+
+pub(crate) fn runtimes_of_tests(engine: &dyn Engine) {
+    let store = engine.open();
+    let psiphon = |uid: usize, seconds: &str| {
+        let rest = format!("\"test_runtime\":{seconds},");
+        new(&format!("u{uid}"), &Fields { test: "psiphon", rest: &rest, keys: r#"{"bootstrap_time":1}"#, ..SOUND })
+    };
+    let mut rows: Vec<_> =
+        ["4", "1.5", "100", "2", "0.5", "3"].iter().enumerate().map(|(uid, seconds)| psiphon(uid, seconds)).collect();
+    rows[5].row.probe_cc = Json::Text(b"RU".to_vec());
+    rows.push(new("without", &SOUND));
+    store.write(&rows, OnExisting::Keep).unwrap();
+    let ask = |first: i64| {
+        let window = Window::new(of_day(first), of_day(first + 1));
+        let filter = Filter { window, test_names: vec!["psiphon".into(), "dash".into()], ..Filter::default() };
+        store.0.wait(store.0.store.runtimes(&filter, TIME_LIMIT)).unwrap()
+    };
+    let found = ask(1);
+    let runtimes = |probe_cc: &str, measurements, median, ninetieth| Runtimes {
+        day: of_day(1),
+        probe_cc: probe_cc.to_owned(),
+        test_name: "psiphon".to_owned(),
+        measurements,
+        median,
+        ninetieth,
+    };
+    assert_eq!(found[1], runtimes("RU", 1, 3.0, 3.0));
+    // At nine tenths is what lies six tenths of the way from the fourth to the fifth.
+    assert_eq!(found[0], runtimes("IT", 5, 2.0, 61.6));
+    assert_eq!((found.len(), ask(2)), (2, vec![]));
+    store.0.wait(store.0.store.remove("u4", "asked for")).unwrap();
+    assert_eq!(ask(1)[0], runtimes("IT", 4, 3.0, 71.2));
+}

@@ -1,0 +1,267 @@
+//! Which index or rollup answers a query, as the engines themselves say.
+
+use crate::server::OnPostgres;
+use crate::support::{Engine, InFile, Open, SOUND, new};
+use ooni_core::json::Json;
+use ooni_core::number::Int;
+use ooni_core::time::DateTime;
+use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
+use ooni_store::query::filter::{Category, Filter, Window};
+use ooni_store::query::list::{List, OrderBy, Start};
+use ooni_store::rollup::ROLLUPS;
+use ooni_store::{ListedUrl, MeasurementStore, NewRow, OnExisting, Source, source};
+use std::collections::BTreeMap;
+
+/// Rows of a store, all of one month: of each country, network, domain, … few enough that an index is worth its while.
+const ROWS: u32 = 6000;
+
+/// Midnight of 2024-01-01.
+const BEGIN: i64 = 1_704_067_200;
+
+fn at(second: i64) -> DateTime {
+    DateTime::from_timestamp(BEGIN + second).unwrap()
+}
+
+/// When a row started, on one of thirty days, which are not those of its neighbours.
+fn start(number: u32) -> DateTime {
+    at(i64::from(number * 2741 % ROWS) * 431)
+}
+
+fn row(number: u32) -> NewRow {
+    let mut new = new(&format!("u{number:06}"), &SOUND);
+    let row = &mut new.row;
+    let text = |text: String| Json::Text(text.into_bytes());
+    row.report_id = text(format!("R{}", number / 10));
+    row.input = text(format!("https://site{}.org/", number % 97));
+    row.domain = text(format!("site{}.org", number % 97));
+    row.probe_cc = text(format!("{}{}", char::from(b'A' + (number % 23) as u8), 'X'));
+    row.probe_asn = Int::Small(i64::from(number % 89));
+    row.test_name = text(["web_connectivity", "dash", "signal", "ndt", "tor"][number as usize % 5].to_owned());
+    row.anomaly = number.is_multiple_of(7);
+    row.measurement_start_time = start(number);
+    new
+}
+
+fn fill(engine: &dyn Engine) -> Open {
+    let store = engine.open();
+    store.write(&(0..ROWS).map(row).collect::<Vec<_>>(), OnExisting::Keep).unwrap();
+    let entry = |number: u32| ListedUrl {
+        url: format!("https://site{number}.org/"),
+        domain: format!("site{number}.org"),
+        cc: "ZZ".to_owned(),
+        category_code: if number == 0 { "NEWS" } else { "HUMR" }.to_owned(),
+    };
+    store.0.wait(store.0.store.replace_test_lists((0..97).map(entry).collect())).unwrap();
+    store
+}
+
+/// The filter of some words, over so many days.
+fn filter(what: &str, days: i64) -> Filter {
+    let window = Window::new(at(0), at(days * 86_400));
+    let mut filter = Filter { window, ..Filter::default() };
+    for word in what.split_whitespace() {
+        match word {
+            "country" => filter.probe_ccs = vec!["CX".into()],
+            "network" => filter.probe_asns = vec![7],
+            "domain" => filter.domains = vec!["site7.org".into()],
+            "test" => filter.test_names = vec!["dash".into()],
+            "web" => filter.test_names = vec!["web_connectivity".into()],
+            "input" => filter.input = Some("https://site7.org/".into()),
+            "report" => filter.report_id = Some("R7".into()),
+            "category" => filter.category = Some(Category { code: "NEWS".into(), lists: vec!["ZZ".into()] }),
+            "anomaly" => filter.anomaly = Some(true),
+            "link" => filter.ooni_run_link_ids = vec![10_001],
+            "always" => filter.window = Window::default(),
+            "world" => {}
+            other => panic!("{other}"),
+        }
+    }
+    filter
+}
+
+/// Lists by their filters, whether they begin deep within, and the index that finds their rows; what of it is looked for.
+const LISTS: [(&str, bool, &str, &str); 14] = [
+    ("world", false, "by_time", "measurement_start_time"),
+    ("world", true, "by_time", "measurement_start_time"),
+    ("world always", true, "by_time", "measurement_start_time"),
+    ("web", false, "by_time", "measurement_start_time"),
+    ("anomaly", false, "by_time", "measurement_start_time"),
+    ("country", false, "by_country", "probe_cc"),
+    ("country", true, "by_country", "probe_cc"),
+    ("network", false, "by_network", "probe_asn"),
+    ("network country", false, "by_network", "probe_asn"),
+    ("domain", false, "by_domain", "domain"),
+    ("domain", true, "by_domain", "domain"),
+    ("input", false, "by_input", "input"),
+    ("report", false, "by_report", "report_id"),
+    ("test", false, "by_test", "test_name"),
+];
+
+/// Aggregations by their filters and axes, and what answers them; the first part of its key that is looked for, if any is.
+const AGGREGATIONS: &[(&str, i64, &[Axis], &str, &str)] = {
+    use Axis::{BlockingType, CategoryCode, Domain, Input, ProbeAsn, ProbeCc, TestName};
+    const HOUR: Axis = Axis::MeasurementStart(Grain::Hour);
+    const DAY: Axis = Axis::MeasurementStart(Grain::Day);
+    const WEEK: Axis = Axis::MeasurementStart(Grain::Week);
+    const MONTH: Axis = Axis::MeasurementStart(Grain::Month);
+    const YEAR: Axis = Axis::MeasurementStart(Grain::Year);
+    &[
+        ("world", 30, &[], "day_test", "day"),
+        ("world", 7, &[HOUR], "hour_country", "hour"),
+        ("world", 30, &[DAY], "day_test", "day"),
+        ("world", 30, &[WEEK], "day_test", "day"),
+        ("world", 366, &[MONTH], "day_test", "day"),
+        ("world", 366, &[YEAR], "day_test", "day"),
+        ("world", 30, &[TestName], "day_test", "day"),
+        ("world", 30, &[ProbeCc], "day_country", "day"),
+        ("world", 30, &[DAY, ProbeCc], "day_country", "day"),
+        ("world always", 0, &[ProbeCc], "month_country", ""),
+        ("world always", 0, &[ProbeAsn], "month_network", ""),
+        ("world always", 0, &[Domain], "test_domain", ""),
+        ("web always", 0, &[Domain], "test_domain", "test_name"),
+        ("web always", 0, &[Input], "week_input", "test_name"),
+        ("world", 30, &[BlockingType], "country", ""),
+        ("world", 30, &[CategoryCode], "category", ""),
+        ("country", 7, &[HOUR, TestName], "hour_country", "hour"),
+        ("country", 30, &[DAY], "country", "probe_cc"),
+        ("country", 30, &[DAY, TestName], "country", "probe_cc"),
+        ("country test", 30, &[DAY, BlockingType], "country", "probe_cc"),
+        ("country", 30, &[ProbeAsn], "country_network", "probe_cc"),
+        ("country", 30, &[ProbeAsn, DAY], "country_network", "probe_cc"),
+        ("country", 30, &[Domain], "country_domain", "probe_cc"),
+        ("country test", 30, &[DAY, Domain], "country_domain", "probe_cc"),
+        ("network", 4380, &[DAY], "country_network", "probe_asn"),
+        ("network", 30, &[DAY, ProbeCc], "country_network", "probe_asn"),
+        ("domain", 30, &[DAY, ProbeCc], "country_domain", "domain"),
+        // Found by either.
+        ("country domain", 30, &[DAY], "country_domain", ""),
+        ("category", 30, &[DAY, ProbeCc], "category", "category_code"),
+        ("category country", 30, &[DAY], "category", "category_code"),
+        // What no rollup knows.
+        ("input", 30, &[DAY], "rows", "by_input"),
+        ("domain", 30, &[ProbeAsn], "rows", "by_domain"),
+        ("country anomaly", 30, &[DAY], "rows", "by_country"),
+        ("network", 7, &[HOUR], "rows", "by_network"),
+        // Of two days of thirty: all of them would be read one after another.
+        ("link", 2, &[DAY], "rows", "by_time"),
+        ("report", 30, &[TestName], "rows", "by_report"),
+    ]
+};
+
+/// What an engine says about its plans.
+trait Explains {
+    /// The indexes of `fastpath` in a plan.
+    fn indexes(&self, plan: &[String]) -> Vec<String>;
+
+    /// Whether a plan looks for values of a column instead of reading a table whole.
+    fn looks_for(&self, plan: &[String], column: &str) -> bool;
+
+    /// Whether a plan reads a rollup and nothing else. SQLite has no name for it but that of its rows.
+    fn reads(&self, plan: &[String], rollup: &str) -> bool;
+}
+
+struct OfSqlite;
+
+impl Explains for OfSqlite {
+    fn indexes(&self, plan: &[String]) -> Vec<String> {
+        let name = |line: &String| Some(line.split_once(" INDEX fastpath_")?.1.split(' ').next()?.to_owned());
+        plan.iter().filter_map(name).collect()
+    }
+
+    fn looks_for(&self, plan: &[String], column: &str) -> bool {
+        plan.iter().any(|line| line.starts_with("SEARCH") && line.contains(&format!("({column}")))
+    }
+
+    fn reads(&self, plan: &[String], _: &str) -> bool {
+        plan.iter().any(|line| line.starts_with("SCAN f") || line.starts_with("SEARCH f "))
+            && !plan.iter().any(|line| line.contains("fastpath_"))
+    }
+}
+
+/// Names of the indexes of the partition that has the rows, and of that which each is a part of.
+struct OfPostgres(BTreeMap<String, String>);
+
+impl OfPostgres {
+    fn new(engine: &OnPostgres) -> OfPostgres {
+        let indexes = "SELECT part.relname, whole.relname FROM pg_inherits
+            JOIN pg_class AS part ON part.oid = inhrelid JOIN pg_class AS whole ON whole.oid = inhparent
+            WHERE whole.relkind = 'I' AND part.relname LIKE 'fastpath_2024_01_%'";
+        let pair = |row: Vec<String>| <[String; 2]>::try_from(row).unwrap().into();
+        OfPostgres(engine.query(indexes).into_iter().map(pair).collect())
+    }
+}
+
+impl Explains for OfPostgres {
+    fn indexes(&self, plan: &[String]) -> Vec<String> {
+        let name = |line: &String| {
+            let name = line.split_whitespace().find_map(|word| self.0.get(word))?;
+            // Its key begins with the time.
+            Some(name.trim_start_matches("fastpath_").replace("pkey", "by_time"))
+        };
+        plan.iter().filter_map(name).collect()
+    }
+
+    fn looks_for(&self, plan: &[String], column: &str) -> bool {
+        plan.iter().any(|line| line.trim().starts_with("Index Cond") && line.contains(column))
+    }
+
+    fn reads(&self, plan: &[String], rollup: &str) -> bool {
+        plan.iter().any(|line| line.contains(&format!(" on rollup_{rollup} f ")))
+            && !plan.iter().any(|line| line.contains("fastpath"))
+    }
+}
+
+fn plans_are_as_intended(store: &Open, engine: &dyn Explains) {
+    let Open(waiting) = store;
+    for (what, is_deep, index, column) in LISTS {
+        let middle = Start::After(start(ROWS / 2), format!("u{:06}", ROWS / 2));
+        let list = List {
+            filter: filter(what, 30),
+            order_by: OrderBy::MeasurementStartTime,
+            descending: true,
+            start: if is_deep { middle } else { Start::Offset(0) },
+            limit: 10,
+        };
+        let plan = waiting.wait(waiting.store.explain_list(&list)).unwrap();
+        assert_eq!(engine.indexes(&plan), [index], "list of {what}, deep: {is_deep}: {plan:#?}");
+        assert!(engine.looks_for(&plan, column), "list of {what}, deep: {is_deep}: {plan:#?}");
+    }
+    let plan = waiting.wait(waiting.store.explain_find_in_report("R7", "https://site7.org/")).unwrap();
+    assert!(engine.indexes(&plan) == ["by_report"] && engine.looks_for(&plan, "report_id"), "{plan:#?}");
+    let plan = waiting.wait(waiting.store.explain_find("u000007")).unwrap();
+    assert!(engine.looks_for(&plan, "measurement_uid"), "{plan:#?}");
+
+    for (what, days, axes, expected, column) in AGGREGATIONS {
+        let query = Aggregation { filter: filter(what, *days), axes: axes.to_vec() };
+        let plan = waiting.wait(waiting.store.explain_aggregate(&query)).unwrap();
+        let of = format!("{what}, {days} days, by {axes:?}: {plan:#?}");
+        match source(&query) {
+            Source::Rollup(rollup) => {
+                assert_eq!(rollup.name, *expected, "{of}");
+                assert!(engine.reads(&plan, expected), "{of}");
+                assert!(column.is_empty() || engine.looks_for(&plan, column), "{of}");
+            }
+            Source::Rows => {
+                assert_eq!(*expected, "rows", "{of}");
+                assert_eq!(engine.indexes(&plan), [*column], "{of}");
+            }
+        }
+    }
+    let used = |name| AGGREGATIONS.iter().any(|(_, _, _, expected, _)| *expected == name);
+    assert!(ROLLUPS.iter().all(|rollup| used(rollup.name)), "a rollup answers no query");
+}
+
+#[test]
+fn sqlite_uses_its_indexes() {
+    plans_are_as_intended(&fill(&InFile::new()), &OfSqlite);
+}
+
+#[test]
+fn postgres_uses_its_indexes() {
+    let engine = OnPostgres::new();
+    drop(fill(&engine));
+    engine.query("ANALYZE");
+    // A table that fits on a few pages is read whole, which says nothing of large ones.
+    let url = format!("{}?options=-c%20enable_seqscan%3Doff", engine.url());
+    plans_are_as_intended(&crate::support::open(&url).unwrap(), &OfPostgres::new(&engine));
+}

@@ -1,0 +1,190 @@
+//! What can happen to the file of an SQLite store.
+
+use crate::support::{Engine, Fields, InFile, SOUND, new, open, open_to_read, open_with, sound, uids};
+use ooni_store::engine::sqlite::{Options, Sqlite};
+use ooni_store::{OnExisting, StoreError};
+use rusqlite::Connection;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+const IMPATIENT: Options =
+    Options { patience: Duration::from_millis(1), most_bytes: None, longest_row: 256 << 20, longest_log: 1 << 30 };
+
+fn message<T>(result: Result<T, StoreError>, path: &Path) -> String {
+    let Err(error) = result else { panic!("it worked") };
+    assert_eq!(error.store, path.display().to_string());
+    let said = error.to_string();
+    for word in ["SELECT", "INSERT", "PRAGMA", "BEGIN", "fastpath (", "\n"] {
+        assert!(!said.contains(word), "{said}");
+    }
+    error.message
+}
+
+#[test]
+fn a_locked_database() {
+    let engine = InFile::new();
+    let store = open_with(&engine.path, IMPATIENT).unwrap();
+    store.write(&sound([1]), OnExisting::Keep).unwrap();
+    let other = Connection::open(&engine.path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let said = message(store.write(&sound([2]), OnExisting::Keep), &engine.path);
+    assert_eq!(said, "another process is writing to it, and has been for 1ms");
+    assert_eq!(store.count().unwrap(), 1);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(store.write(&sound([2]), OnExisting::Keep).unwrap().inserted, 1);
+}
+
+#[test]
+fn a_log_that_gets_long_is_emptied() {
+    let engine = InFile::new();
+    let log = || fs::metadata(format!("{}-wal", engine.path.display())).unwrap().len();
+    let most = |longest_log| {
+        let store = open_with(&engine.path, Options { longest_log, ..IMPATIENT }).unwrap();
+        let after = |uid| {
+            store.write(&sound([uid]), OnExisting::Replace).unwrap();
+            log()
+        };
+        (0..20).map(after).max().unwrap()
+    };
+    let long = most(1 << 30);
+    assert!(long > 400 << 10, "{long} bytes are no long log");
+    let short = most(100 << 10);
+    assert!(short <= 100 << 10, "{short}");
+    // Who reads from it keeps it, and hinders nobody.
+    let store = open_with(&engine.path, Options { longest_log: 0, ..IMPATIENT }).unwrap();
+    let reader = Connection::open(&engine.path).unwrap();
+    store.write(&sound([30]), OnExisting::Keep).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM fastpath").unwrap();
+    store.write(&sound([31]), OnExisting::Keep).unwrap();
+    assert!(log() > 0);
+    reader.execute_batch("COMMIT").unwrap();
+    store.write(&sound([32]), OnExisting::Keep).unwrap();
+    assert_eq!((log(), store.count().unwrap()), (0, 23));
+}
+
+#[test]
+fn a_full_disk() {
+    let engine = InFile::new();
+    let store = open_with(&engine.path, Options { most_bytes: Some(400 << 10), ..IMPATIENT }).unwrap();
+    let mut written = 0;
+    let said = loop {
+        match store.write(&sound(written..written + 50), OnExisting::Keep) {
+            Ok(_) => written += 50,
+            Err(error) => break message::<()>(Err(error), &engine.path),
+        }
+        assert!(written < 5000, "it never fills");
+    };
+    assert!(said.starts_with("the disk is full, or the most bytes are reached"), "{said}");
+    assert!(written > 0);
+    // No half batch, now and later, and it goes on when there is room.
+    assert_eq!(store.count().unwrap(), u64::from(written));
+    drop(store);
+    let store = engine.open();
+    assert_eq!(store.count().unwrap(), u64::from(written));
+    assert_eq!(engine.table("jsonl").len(), written as usize);
+    assert_eq!(store.write(&sound(written..written + 50), OnExisting::Keep).unwrap().inserted, 50);
+}
+
+#[test]
+fn a_row_that_is_too_long() {
+    let engine = InFile::new();
+    let store = open_with(&engine.path, Options { longest_row: 1600, ..IMPATIENT }).unwrap();
+    let long = format!("\"{}\"", "x".repeat(1500));
+    let vpn = format!(r#"{{"provider":"{}"}}"#, "x".repeat(1500));
+    let batch = [
+        new("u1", &Fields { version: &long, ..SOUND }),
+        new("u2", &SOUND),
+        new("u3", &Fields { test: "openvpn", keys: &vpn, ..SOUND }),
+    ];
+    let written = store.write(&batch, OnExisting::Keep).unwrap();
+    let said: Vec<_> = written.refused.iter().map(|refusal| &*refusal.column).collect();
+    assert_eq!(said, ["test_version", "obs_openvpn"]);
+    assert_eq!(written.refused[0].message, "1500 bytes, in a row that is too long for this store");
+    assert_eq!((uids(&store), engine.table("refused").len()), (vec!["u2".to_owned()], 2));
+}
+
+#[test]
+fn files_that_are_no_stores() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("text.db"), "no database\n".repeat(1000)).unwrap();
+    for open in [Sqlite::open, Sqlite::open_to_read] {
+        assert!(message(open(&path("text.db")), &path("text.db")).starts_with("is no SQLite database"));
+        assert_eq!(message(open(folder.path()), folder.path()), "is a folder");
+    }
+    assert!(message(Sqlite::open_to_read(&path("none.db")), &path("none.db")).starts_with("cannot be opened"));
+    assert!(!path("none.db").exists());
+    assert!(
+        message(Sqlite::open(&path("text.db/x/y.db")), &path("text.db/x/y.db"))
+            .starts_with("its folder cannot be made")
+    );
+
+    Connection::open(path("other.db")).unwrap().execute_batch("CREATE TABLE notes (text)").unwrap();
+    let before = std::fs::read(path("other.db")).unwrap();
+    assert_eq!(message(Sqlite::open(&path("other.db")), &path("other.db")), "is a database of another program");
+    assert_eq!(std::fs::read(path("other.db")).unwrap(), before);
+
+    // What another program left without a table of ours, and an old file cut short.
+    std::fs::write(path("empty.db"), "").unwrap();
+    assert_eq!(message(Sqlite::open_to_read(&path("empty.db")), &path("empty.db")), "is empty");
+    Sqlite::open(&path("empty.db")).unwrap();
+    for url in ["mysql://u:p@h/d", "mysql:x", ""] {
+        let said = open(url).err().unwrap().to_string();
+        assert!(
+            said.ends_with(
+                "no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…"
+            ),
+            "{said}"
+        );
+        assert!(!said.contains("u:p"));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_that_takes_no_files() {
+    // Where even root cannot make any.
+    let path = Path::new("/proc/self/ooni.db");
+    assert!(message(Sqlite::open(path), path).starts_with("cannot be opened"));
+    let path = Path::new("/proc/self/none/ooni.db");
+    assert!(message(Sqlite::open(path), path).starts_with("its folder cannot be made"));
+}
+
+#[test]
+fn versions() {
+    let engine = InFile::new();
+    engine.open().write(&sound([1]), OnExisting::Keep).unwrap();
+    // Opened again it is as it was.
+    assert_eq!(open_to_read(&engine.url()).unwrap().count().unwrap(), 1);
+    assert_eq!(engine.open().count().unwrap(), 1);
+    Connection::open(&engine.path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    for open in [Sqlite::open, Sqlite::open_to_read] {
+        let said = message(open(&engine.path), &engine.path);
+        assert!(said.starts_with("was made by a newer fastpath: its tables are of version 99, "), "{said}");
+    }
+}
+
+#[test]
+fn a_store_to_read_is_not_written() {
+    let engine = InFile::new();
+    engine.open().write(&sound([1]), OnExisting::Keep).unwrap();
+    let store = open_to_read(&engine.url()).unwrap();
+    let said = store.write(&sound([2]), OnExisting::Keep).unwrap_err().message;
+    assert_eq!(said, "it was opened to read from");
+}
+
+#[test]
+fn two_that_open_a_new_file_at_once() {
+    for _ in 0..10 {
+        let engine = InFile::new();
+        let url = engine.url();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let url = &url;
+                scope.spawn(move || open(url).unwrap().write(&sound([thread, 9]), OnExisting::Keep).unwrap());
+            }
+        });
+        assert_eq!(uids(&engine.open()), ["u000000", "u000001", "u000002", "u000003", "u000009"]);
+    }
+}

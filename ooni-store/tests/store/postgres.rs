@@ -1,0 +1,255 @@
+//! What can happen to a database on a PostgreSQL server.
+
+use crate::rollups::rollups_are_right;
+use crate::server::OnPostgres;
+use crate::support::{Engine, Fields, SOUND, measured, new, open, open_to_read, sound, uids};
+use ooni_core::json::Json;
+use ooni_core::time::DateTime;
+use ooni_store::query::aggregate::{Aggregation, Axis};
+use ooni_store::query::filter::Filter;
+use ooni_store::query::list::{List, OrderBy, Start};
+use ooni_store::{Kind, MeasurementStore, OnExisting, StoreError, Waiting, migrate};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+fn migrated(url: &str) -> Result<(), StoreError> {
+    tokio::runtime::Runtime::new().unwrap().block_on(migrate(url))
+}
+
+fn message<T>(result: Result<T, StoreError>) -> String {
+    let Err(error) = result else { panic!("it worked") };
+    error.message
+}
+
+#[test]
+fn tables_are_made_once_and_by_nobody_else() {
+    let engine = OnPostgres::empty();
+    assert_eq!(message(open(&engine.url())), "has no tables yet; `fastpath migrate` makes them");
+    migrated(&engine.url()).unwrap();
+    engine.open().write(&sound([1]), OnExisting::Keep).unwrap();
+    migrated(&engine.url()).unwrap();
+    assert_eq!(open_to_read(&engine.url()).unwrap().count().unwrap(), 1);
+    engine.query("UPDATE schema_version SET version = 99");
+    for said in [message(open(&engine.url())), message(open_to_read(&engine.url())), message(migrated(&engine.url()))] {
+        assert!(said.starts_with("was made by a newer fastpath: its tables are of version 99, "), "{said}");
+    }
+
+    let others = OnPostgres::empty();
+    others.query("CREATE TABLE fastpath (notes text)");
+    for said in [message(open(&others.url())), message(migrated(&others.url()))] {
+        assert_eq!(said, "has a table fastpath of another program; a database or schema of its own is needed");
+    }
+}
+
+#[test]
+fn two_that_migrate_at_once() {
+    let engine = OnPostgres::empty();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| migrated(&engine.url()).unwrap());
+        }
+    });
+    assert_eq!(engine.query("SELECT version FROM schema_version"), [["1"]]);
+}
+
+#[test]
+fn servers_that_are_not_there() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for (url, said) in [
+        (format!("postgres://me:secret@127.0.0.1:{nobody}/x"), "error connecting to server: Connection refused"),
+        (format!("{}_none", OnPostgres::empty().url()), "does not exist (PostgreSQL error 3D000)"),
+        ("postgres://me:secret@host:x/db".to_owned(), "is no URL of a PostgreSQL database: "),
+        ("postgres://me:secret@host/db?sslmode=maybe".to_owned(), "is no URL of a PostgreSQL database: "),
+        ("postgres://me:secret@host/db?sslrootcert=/nowhere".to_owned(), "sslrootcert /nowhere: "),
+    ] {
+        let error = open(&url).err().unwrap();
+        assert!(error.message.contains(said), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn a_store_to_read_is_not_written() {
+    let store = open_to_read(&OnPostgres::new().url()).unwrap();
+    assert_eq!(message(store.write(&sound([2]), OnExisting::Keep)), "it was opened to read from");
+}
+
+/// Says so when it is dropped, even by a test that fails.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn connections_that_are_lost() {
+    let engine = OnPostgres::new();
+    let store = engine.open();
+    let done = AtomicBool::new(false);
+    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE application_name = 'fastpath' AND datname = current_database()";
+    let mut lost = 0;
+    std::thread::scope(|scope| {
+        let done = Done(&done);
+        let killer = scope.spawn(|| {
+            let mut killed = 0;
+            while !done.0.load(Ordering::Relaxed) {
+                killed += engine.query(kill)[0][0].parse::<u32>().unwrap();
+                engine.query("SELECT pg_sleep(random() / 5)");
+            }
+            killed
+        });
+        for batch in 0..20_u8 {
+            let rows: Vec<_> = (0..250_u8)
+                .map(|uid| {
+                    let mut row = measured(uid, u16::from(batch) * 250 + u16::from(uid));
+                    row.row.measurement_uid = format!("b{batch}-{uid}");
+                    row
+                })
+                .collect();
+            let written = store.write(&rows, OnExisting::Keep).unwrap();
+            // What was committed before the answer was lost is told as if it had not been.
+            assert_eq!((written.inserted, written.already), (250, 0), "batch {batch}");
+            assert_eq!(store.count().unwrap(), (u64::from(batch) + 1) * 250);
+        }
+        done.0.store(true, Ordering::Relaxed);
+        lost = killer.join().unwrap();
+    });
+    assert!(lost > 0, "no connection was lost");
+    assert_eq!(engine.table("jsonl").len(), 5000);
+    rollups_are_right(&store);
+}
+
+fn everything() -> List {
+    List {
+        filter: Filter::default(),
+        order_by: OrderBy::MeasurementStartTime,
+        descending: true,
+        start: Start::Offset(0),
+        limit: 10,
+    }
+}
+
+/// Queries of the store that a server is busy with, or waits to begin.
+fn running(engine: &OnPostgres) -> usize {
+    let sql = "SELECT count(*) FROM pg_stat_activity
+        WHERE application_name = 'fastpath' AND datname = current_database() AND state = 'active'";
+    engine.query(sql)[0][0].parse().unwrap()
+}
+
+#[test]
+fn queries_that_take_too_long_or_nobody_waits_for() {
+    let engine = OnPostgres::new();
+    let store = engine.open();
+    store.write(&sound([1, 2]), OnExisting::Keep).unwrap();
+    let Waiting { store: postgres, .. } = &store.0;
+    std::thread::scope(|scope| {
+        let locked = scope.spawn(|| engine.query("BEGIN; LOCK TABLE fastpath; SELECT pg_sleep(2); COMMIT"));
+        let is_locked = "SELECT count(*) FROM pg_locks WHERE relation = 'fastpath'::regclass AND mode = 'AccessExclusiveLock' AND granted";
+        while engine.query(is_locked) == [["0"]] {}
+        let limit = Duration::from_millis(50);
+        let error = store.0.wait(postgres.list(&everything(), limit)).unwrap_err();
+        assert_eq!((error.kind, &*error.message), (Kind::Timeout, "it took longer than it may"));
+        let dropped =
+            store.0.wait(async { tokio::time::timeout(limit, postgres.list(&everything(), Duration::MAX)).await });
+        assert!(dropped.is_err());
+        // While the table is locked, nothing but a cancellation ends them.
+        while running(&engine) > 0 {}
+        assert!(
+            engine.query(is_locked) != [["0"]] && !locked.is_finished(),
+            "the lock ended too early to show anything"
+        );
+        locked.join().unwrap();
+    });
+    assert_eq!(store.0.wait(postgres.list(&everything(), Duration::MAX)).unwrap().len(), 2);
+}
+
+#[test]
+fn texts_of_any_length() {
+    let engine = OnPostgres::new();
+    let store = engine.open();
+    let long = |length: usize| {
+        // Nothing that an index could compress.
+        let mut state = 7_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'a' + (state >> 33) as u8 % 26)
+        };
+        (0..length).map(|_| next()).collect::<String>()
+    };
+    let with = |uid: &str, change: &dyn Fn(&mut ooni_core::row::FastpathRow)| {
+        let mut new = new(uid, &Fields { test: "web_connectivity", ..SOUND });
+        change(&mut new.row);
+        new
+    };
+    let text = |length| Json::Text(long(length).into_bytes());
+    let rows = [
+        with("input", &|row| row.input = text(100_000)),
+        with("report", &|row| row.report_id = text(100_000)),
+        with("domain", &|row| row.domain = text(600)),
+        with("domain+", &|row| row.domain = text(601)),
+        with("x", &|row| row.measurement_uid = long(601)),
+        with("version", &|row| row.software_version = text(100_000)),
+    ];
+    let written = store.write(&rows, OnExisting::Keep).unwrap();
+    let said: Vec<_> = written.refused.iter().map(|refusal| (&*refusal.column, &*refusal.message)).collect();
+    let message = "601 bytes, where this store takes 600";
+    assert_eq!(said, [("domain", message), ("measurement_uid", message)]);
+    assert_eq!(uids(&store), ["domain", "input", "report", "version"]);
+    assert_eq!(engine.table("refused").len(), 2);
+    let Waiting { store: postgres, .. } = &store.0;
+    let found = store.0.wait(postgres.find_in_report("R-input", &long(100_000))).unwrap().unwrap();
+    assert_eq!(found.measurement_uid, "input");
+    let found = store.0.wait(postgres.find_in_report(&long(100_000), "http://x.org/report")).unwrap().unwrap();
+    assert_eq!(found.measurement_uid, "report");
+    let input = Filter { input: Some(long(100_000)), ..Filter::default() };
+    let list = List { filter: input.clone(), ..everything() };
+    assert_eq!(store.0.wait(postgres.list(&list, Duration::MAX)).unwrap().len(), 1);
+    let query = Aggregation { filter: input, axes: vec![Axis::Input] };
+    assert_eq!(store.0.wait(postgres.aggregate(&query, Duration::MAX)).unwrap()[0].counts.measurements, 1);
+    rollups_are_right(&store);
+}
+
+#[test]
+fn months_have_partitions() {
+    let engine = OnPostgres::new();
+    let store = engine.open();
+    let at = |uid: &str, year, month| {
+        let mut new = new(uid, &SOUND);
+        new.row.measurement_start_time = DateTime::new(year, month, 31, 23, 59, 59).unwrap();
+        new
+    };
+    let rows = [at("a", 1980, 1), at("b", 2023, 12), at("c", 2024, 3), at("d", 2039, 12), at("e", 2100, 1)];
+    store.write(&rows, OnExisting::Keep).unwrap();
+    let partitions = || {
+        let sql = "SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+            WHERE i.inhparent = 'fastpath'::regclass ORDER BY 1";
+        engine.query(sql).concat()
+    };
+    let made = [
+        "fastpath_2023_12",
+        "fastpath_2024_01",
+        "fastpath_2024_03",
+        "fastpath_2024_04",
+        "fastpath_2039_12",
+        "fastpath_after",
+        "fastpath_before",
+    ];
+    assert_eq!(partitions(), made);
+    let Waiting { store: postgres, .. } = &store.0;
+    for (year, month, rows) in [(2023, 12, 1), (2024, 1, 0), (2024, 2, 0), (1980, 1, 1), (2100, 1, 1)] {
+        let month = DateTime::new(year, month, 1, 0, 0, 0).unwrap();
+        assert_eq!(store.0.wait(postgres.drop_month(month)).unwrap(), rows, "{month:?}");
+    }
+    assert_eq!(
+        partitions(),
+        ["fastpath_2024_03", "fastpath_2024_04", "fastpath_2039_12", "fastpath_after", "fastpath_before"]
+    );
+    assert_eq!(uids(&store), ["c", "d"]);
+    assert_eq!(engine.table("jsonl").len(), 2);
+    // They can come back.
+    assert_eq!(store.write(&rows, OnExisting::Keep).unwrap().inserted, 3);
+    rollups_are_right(&store);
+}

@@ -1,0 +1,182 @@
+//! Stores on servers.
+
+use crate::support::Engine;
+use ooni_store as store;
+use ooni_store::rollup::Rollup;
+use ooni_testkit::server::Server;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::runtime::Runtime;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+/// A database on a PostgreSQL server, which all tests of a process share.
+pub(crate) struct OnPostgres {
+    name: String,
+}
+
+/// The server, with a database to make others of.
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let server = Server::postgres(false).unwrap();
+        execute(&server, "postgres", "CREATE DATABASE migrated");
+        runtime().block_on(store::migrate(&server.postgres_url("migrated"))).unwrap();
+        server
+    })
+}
+
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new().unwrap())
+}
+
+/// What a statement returns, as text; nothing for null.
+pub(crate) fn execute(server: &Server, database: &str, sql: &str) -> Vec<Vec<String>> {
+    runtime().block_on(async {
+        let (client, connection) = tokio_postgres::connect(&server.postgres_url(database), NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let rows = rows(&client, sql).await;
+        drop(client);
+        // Until the server has heard of it, it makes no database of this one.
+        connection.await.unwrap().unwrap();
+        rows
+    })
+}
+
+async fn rows(client: &Client, sql: &str) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for message in client.simple_query(sql).await.unwrap() {
+        if let SimpleQueryMessage::Row(row) = message {
+            rows.push((0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned()).collect());
+        }
+    }
+    rows
+}
+
+impl OnPostgres {
+    pub(crate) fn new() -> OnPostgres {
+        OnPostgres::like("migrated")
+    }
+
+    /// One without tables.
+    pub(crate) fn empty() -> OnPostgres {
+        OnPostgres::like("template1")
+    }
+
+    fn like(template: &str) -> OnPostgres {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        execute(server(), "postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}"));
+        OnPostgres { name }
+    }
+}
+
+impl Engine for OnPostgres {
+    fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        execute(server(), &self.name, sql)
+    }
+
+    fn url(&self) -> String {
+        server().postgres_url(&self.name)
+    }
+
+    fn table(&self, name: &str) -> Vec<Vec<String>> {
+        // Times as seconds, as in SQLite; without what this engine alone has.
+        let columns = self.query(&format!(
+            "SELECT CASE data_type WHEN 'timestamp without time zone' THEN 'extract(epoch FROM ' || column_name || ')::bigint'
+                ELSE column_name END
+             FROM information_schema.columns
+             WHERE table_name = '{name}' AND column_name <> 'update_time'
+                AND NOT (table_name = 'jsonl' AND column_name = 'measurement_start_time')
+             ORDER BY ordinal_position"
+        ));
+        self.query(&format!("SELECT {} FROM {name} ORDER BY measurement_uid", columns.concat().join(", ")))
+    }
+}
+
+/// A database on ClickHouse's engine, which all tests of a process share.
+pub(crate) struct OnClickhouse {
+    name: String,
+}
+
+fn clickhouse() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::clickhouse().unwrap())
+}
+
+/// What a statement returns, as text; nothing for null.
+fn asked(database: &str, sql: &str) -> Vec<Vec<String>> {
+    let mut connection = TcpStream::connect(("127.0.0.1", clickhouse().port)).unwrap();
+    write!(
+        connection,
+        "POST /?database={database}&final=1&default_format=JSONCompactStringsEachRow HTTP/1.1\r\nConnection: close\r\n\
+        X-ClickHouse-User: test\r\nContent-Length: {}\r\n\r\n{sql}",
+        sql.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{sql}: {body}");
+    body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+impl OnClickhouse {
+    pub(crate) fn new() -> OnClickhouse {
+        let engine = OnClickhouse::empty();
+        runtime().block_on(store::migrate(&engine.url())).unwrap();
+        engine
+    }
+
+    /// One without tables.
+    pub(crate) fn empty() -> OnClickhouse {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        asked("default", &format!("CREATE DATABASE {name} ENGINE = Atomic"));
+        OnClickhouse { name }
+    }
+}
+
+impl Drop for OnClickhouse {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            asked("default", &format!("DROP DATABASE {}", self.name));
+        }
+    }
+}
+
+impl Engine for OnClickhouse {
+    fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        asked(&self.name, sql)
+    }
+
+    fn has_transactions(&self) -> bool {
+        false
+    }
+
+    fn spoil(&self, rollup: &Rollup) {
+        self.query(&format!(
+            "ALTER TABLE {} UPDATE anomaly_count = anomaly_count + 1 WHERE true SETTINGS mutations_sync = 2",
+            rollup.table()
+        ));
+    }
+
+    fn url(&self) -> String {
+        clickhouse().clickhouse_url(&self.name)
+    }
+
+    fn table(&self, name: &str) -> Vec<Vec<String>> {
+        // Times as seconds, as in SQLite; without what this engine alone has.
+        let columns = self.query(&format!(
+            "SELECT multiIf(type = 'DateTime(\\'UTC\\')', 'toUnixTimestamp(' || name || ')',
+                type LIKE 'Nullable%', 'ifNull(toString(' || name || '), \\'\\')', name)
+             FROM system.columns
+             WHERE database = currentDatabase() AND table = '{name}' AND name <> 'update_time'
+                AND NOT (table = 'jsonl' AND name = 'measurement_start_time')
+             ORDER BY position"
+        ));
+        self.query(&format!("SELECT {} FROM {name} ORDER BY measurement_uid", columns.concat().join(", ")))
+    }
+}

@@ -1,0 +1,121 @@
+//! Changes on ClickHouse that are killed before each of their statements: no row that was taken is lost, no rollup is wrong,
+//! and to make the change again makes it whole.
+
+#![cfg(all(debug_assertions, unix))] // there are no failpoints without
+
+use crate::rollups::{entries, rollup_is_as_rows, rollups_are_right};
+use crate::server::OnClickhouse;
+use crate::support::{Engine, Fields, Open, SOUND, measured, new, open, uids};
+use ooni_core::time::DateTime;
+use ooni_store::failpoint::Failpoint;
+use ooni_store::rollup::{ROLLUPS, Rollup};
+use ooni_store::{MeasurementStore, NewRow, OnExisting};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus};
+
+const SIGKILL: Option<i32> = Some(9);
+
+/// The lease, three for each rollup, what was noted, the lease.
+const SETTLE: u32 = 1 + 3 * ROLLUPS.len() as u32 + 2;
+
+/// Changes, how many statements each sends, and which of them it is killed before.
+const CHANGES: [(&str, u32, &[u32]); 6] = [
+    ("write", 6, &[1, 2, 3, 4, 5, 6]),
+    ("replace", 9, &[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    ("remove", 6, &[1, 2, 3, 4, 5, 6]),
+    ("drop", 5, &[1, 2, 3, 4, 5]),
+    ("lists", 7, &[1, 2, 3, 4, 5, 6, 7]),
+    ("settle", SETTLE, &[1, 2, 3, 4, 5, SETTLE / 2, SETTLE - 2, SETTLE - 1, SETTLE]),
+];
+
+/// Rows of the `number`th time: one of openvpn, one that is refused, some others.
+fn rows(number: u8, is_new: bool) -> Vec<NewRow> {
+    let sound = |wanted: bool| if wanted == is_new { SOUND } else { Fields { version: "5", ..SOUND } };
+    let vpn = if is_new { SOUND } else { Fields { test: "openvpn", ..SOUND } };
+    let uid = |name: &str| format!("{number}-{name}");
+    let moved = |name: u8| {
+        let mut row = measured(name, u16::from(name) * 97 + u16::from(is_new));
+        row.row.measurement_uid = uid(&name.to_string());
+        row
+    };
+    let others = [new(&uid("vpn"), &vpn), new(&uid("better"), &sound(true)), new(&uid("worse"), &sound(false))];
+    (0..5).map(moved).chain(others).collect()
+}
+
+fn change(store: &Open, change: &str, number: u8) {
+    let Open(waiting) = store;
+    match change {
+        "write" => drop(store.write(&rows(number, false), OnExisting::Keep).unwrap()),
+        "replace" => drop(store.write(&rows(number, true), OnExisting::Replace).unwrap()),
+        "remove" => drop(waiting.wait(waiting.store.remove(&format!("{number}-vpn"), "asked for")).unwrap()),
+        "drop" => {
+            let january = DateTime::new(2024, 1, 1, 0, 0, 0).unwrap();
+            waiting.wait(waiting.store.drop_month(january)).unwrap();
+        }
+        "lists" => waiting.wait(waiting.store.replace_test_lists(entries(&[number, number + 7, number + 21]))).unwrap(),
+        _ => waiting.wait(waiting.store.settle()).unwrap(),
+    }
+}
+
+/// What [`killed_before_each_statement`] starts: makes a change.
+#[test]
+#[ignore = "a process for another test"]
+fn changer() {
+    let store = open(&std::env::var("STORE").unwrap()).unwrap();
+    change(&store, &std::env::var("CHANGE").unwrap(), std::env::var("NUMBER").unwrap().parse().unwrap());
+}
+
+fn child(engine: &OnClickhouse, change: &str, number: u8, kill: u32) -> ExitStatus {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "statements::changer", "--ignored", "--test-threads", "1"])
+        .envs([("STORE", &*engine.url()), ("CHANGE", change), ("NUMBER", &number.to_string())])
+        // Whoever held the lease is dead.
+        .env("FASTPATH_CHECKPOINTS", "1")
+        .env("FASTPATH_FAILPOINT", format!("{}:{kill}", Failpoint::StatementComing as u32))
+        .output()
+        .unwrap()
+        .status
+}
+
+const TABLES: [&str; 5] = ["fastpath", "jsonl", "obs_openvpn", "refused", "removed"];
+
+/// All rows of all tables but for the times at which they were written.
+fn dump(engine: &OnClickhouse) -> Vec<Vec<String>> {
+    let lists = engine.query("SELECT url, cc, category_code FROM citizenlab ORDER BY ALL");
+    TABLES.iter().flat_map(|table| engine.table(table)).chain(lists).collect()
+}
+
+#[test]
+fn killed_before_each_statement() {
+    let (killed, whole) = (OnClickhouse::new(), OnClickhouse::new());
+    let (killed_store, whole_store) = (killed.open(), whole.open());
+    let mut number = 0;
+    for (name, statements, kills) in CHANGES {
+        for &kill in kills {
+            number += 1;
+            let both = |name| [&killed_store, &whole_store].map(|store| change(store, name, number));
+            if name != "write" {
+                both("write");
+            }
+            let before = uids(&killed_store);
+            assert_eq!(child(&killed, name, number, kill).signal(), SIGKILL, "{name}, {kill}");
+            if matches!(name, "write" | "replace") {
+                let after = uids(&killed_store);
+                assert!(before.iter().all(|uid| after.contains(uid)), "{name}, {kill}: a row is lost");
+            }
+            for rollup in ["day_test", "category"] {
+                rollup_is_as_rows(&killed_store, Rollup::named(rollup).unwrap());
+            }
+            // It has so many statements, not one more.
+            assert!(child(&killed, name, number, statements + 1).success(), "{name}, {kill}");
+            change(&whole_store, name, number);
+            assert_eq!(dump(&killed), dump(&whole), "{name}, {kill}");
+            // The fewer parts there are, the sooner rows are deleted.
+            for (engine, table) in [&killed, &whole].iter().flat_map(|engine| TABLES.map(|table| (engine, table))) {
+                engine.query(&format!("OPTIMIZE TABLE {table}"));
+            }
+        }
+        assert!(child(&killed, "settle", number, 1000).success());
+        rollups_are_right(&killed_store);
+    }
+}

@@ -1,0 +1,95 @@
+//! Encrypted connections to a PostgreSQL server, and whom they believe.
+
+use crate::server::execute;
+use crate::support::{open_to_read, sound};
+use ooni_store::{OnExisting, StoreError, Waiting};
+use ooni_testkit::server::Server;
+use std::fs;
+use std::time::Duration;
+
+/// Makes an authority, a server's certificate by it, and an authority of others, in the server's folder.
+const CERTIFICATES: &str = "
+    authority() {
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=$1 -keyout $1.key -out $1.crt
+    }
+    authority ours && authority others &&
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server -keyout server.key -out server.csr &&
+    echo subjectAltName=IP:127.0.0.1 > server.ext &&
+    openssl x509 -req -in server.csr -CA ours.crt -CAkey ours.key -CAcreateserial -days 30 -extfile server.ext -out server.crt &&
+    chmod 600 server.key";
+
+/// A database on a server that takes encrypted connections, and files of the two authorities.
+struct Encrypted {
+    server: Server,
+    folder: tempfile::TempDir,
+}
+
+impl Encrypted {
+    fn new() -> Encrypted {
+        let server = Server::postgres(false).unwrap();
+        let before = server.postgres_url("postgres") + "?sslmode=require";
+        let said = message(Waiting::migrate(&before));
+        assert!(said.contains("server does not support TLS"), "{said}");
+        let query = |sql: &str| execute(&server, "postgres", sql);
+        query(&format!("COPY (SELECT) TO PROGRAM '({CERTIFICATES}) > certificates.log 2>&1'"));
+        query("ALTER SYSTEM SET ssl = on");
+        query("SELECT pg_reload_conf()");
+        while query("SHOW ssl") != [["on"]] {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["ours.crt", "others.crt"] {
+            let certificate = &query(&format!("SELECT pg_read_file('{name}')")).concat()[0];
+            fs::write(folder.path().join(name), certificate).unwrap();
+        }
+        Encrypted { server, folder }
+    }
+
+    /// Its URL with this after the question mark, where `FOLDER` is that of the authorities.
+    fn url(&self, rest: &str) -> String {
+        let rest = rest.replace("FOLDER", self.folder.path().to_str().unwrap());
+        format!("{}?{rest}", self.server.postgres_url("postgres"))
+    }
+
+    /// Connections of stores, and how many of them are encrypted.
+    fn connections(&self) -> [u32; 2] {
+        let count = "SELECT count(*), count(*) FILTER (WHERE ssl) FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)
+            WHERE application_name = 'fastpath'";
+        let counts = execute(&self.server, "postgres", count).concat();
+        [counts[0].parse().unwrap(), counts[1].parse().unwrap()]
+    }
+}
+
+fn message<T>(result: Result<T, StoreError>) -> String {
+    let Err(error) = result else { panic!("it worked") };
+    error.message
+}
+
+#[test]
+fn a_server_is_believed_by_its_certificate() {
+    let bench = Encrypted::new();
+    let ours = "sslrootcert=FOLDER/ours.crt";
+    Waiting::migrate(&bench.url(ours)).unwrap();
+    for mode in ["", "sslmode=prefer&", "sslmode=require&", "sslmode=verify-ca&", "sslmode=verify-full&"] {
+        let store = crate::support::open(&bench.url(&format!("{mode}{ours}"))).unwrap();
+        store.write(&sound([1]), OnExisting::Keep).unwrap();
+        assert_eq!(store.count().unwrap(), 1);
+        // One that reads and one that writes, beside those of stores before, which may not be gone yet.
+        let [all, encrypted] = bench.connections();
+        assert!(all >= 2 && encrypted == all, "{mode}: {encrypted} of {all} connections are encrypted");
+    }
+    let refused = |rest: &str| message(open_to_read(&bench.url(rest)));
+    for rest in
+        ["sslmode=require", "sslmode=verify-full&sslrootcert=FOLDER/others.crt", "sslrootcert=FOLDER/others.crt"]
+    {
+        let said = refused(rest);
+        assert!(said.contains("invalid peer certificate: UnknownIssuer"), "{said}");
+        assert!(said.ends_with("; sslrootcert=FILE says whose certificates are believed"), "{said}");
+    }
+    let localhost = bench.url(&format!("sslmode=verify-full&{ours}")).replace("127.0.0.1", "localhost");
+    let said = message(open_to_read(&localhost));
+    assert!(said.contains("certificate not valid for name \"localhost\""), "{said}");
+    let said = refused("sslmode=require&sslrootcert=FOLDER/none.crt");
+    assert!(said.starts_with("sslrootcert ") && said.contains("none.crt: "), "{said}");
+    assert_eq!(open_to_read(&bench.url("sslmode=disable")).unwrap().count().unwrap(), 1);
+}

@@ -1,0 +1,12 @@
+//! What tests and benches share: [`corpus`] generates measurements and archives, [`server`] starts database servers,
+//! [`s3_server`] is an S3 server with faults, [`python`] installs Python packages, [`files`] writes small files.
+//!
+//! Only a dev-dependency: no product crate is built with it, and it depends on none but `ooni-core`.
+#![forbid(unsafe_code)]
+
+pub mod corpus;
+pub mod files;
+pub mod python;
+#[cfg(feature = "s3-server")]
+pub mod s3_server;
+pub mod server;

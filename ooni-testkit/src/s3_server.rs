@@ -1,0 +1,280 @@
+//! An S3 server over a folder, whose folders are buckets, with faults by a plan. Needs nothing of the rest of the tests.
+
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::header::{AUTHORIZATION, RANGE};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use md5::{Digest, Md5};
+use s3s::auth::SimpleAuth;
+use s3s::dto::{ETag, ETagCondition, GetObjectInput, GetObjectOutput, ListObjectsV2Input, ListObjectsV2Output};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use s3s_fs::FileSystem;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+
+/// What goes wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// An answer with this status.
+    Status(u16),
+    /// The connection ends after so many bytes of the body.
+    Reset(u64),
+    /// The body ends after so many bytes, and the header says that this is all.
+    Short(u64),
+    /// Nothing more comes after so many bytes of the body.
+    Stall(u64),
+    /// The answer comes late, in milliseconds.
+    Delay(u64),
+    /// The range that is asked for is not heeded.
+    NoRange,
+    /// A byte of the body is another one.
+    Corrupt,
+}
+
+/// What goes wrong, and when.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// What chance begins with.
+    pub seed: u64,
+    /// Faults of any request, and how often in a thousand.
+    pub faults: Vec<(Fault, u64)>,
+    /// Faults of the first requests for objects, in order.
+    pub objects: Vec<Option<Fault>>,
+    /// Faults of the first requests for listings, in order.
+    pub listings: Vec<Option<Fault>>,
+    /// Key and secret that requests have to be signed with.
+    pub signed: Option<(String, String)>,
+}
+
+/// A request, as it came.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Path and query.
+    pub uri: String,
+    /// The header `Range`.
+    pub range: Option<String>,
+    /// Whether it was signed.
+    pub signed: bool,
+}
+
+/// The server; it stops when it is dropped.
+pub struct Server {
+    /// `http://127.0.0.1:PORT`
+    pub url: String,
+    shared: Arc<Shared>,
+    runtime: Option<Runtime>,
+}
+
+struct Shared {
+    service: S3Service,
+    plan: Plan,
+    asked: Mutex<Vec<Asked>>,
+    sent: Mutex<u64>,
+}
+
+/// Serves the folders in a folder as buckets, on a free port.
+pub fn start(folder: &Path, plan: Plan) -> Server {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let mut builder =
+        S3ServiceBuilder::new(Shelf { files: FileSystem::new(folder).unwrap(), folder: folder.to_owned() });
+    if let Some((key, secret)) = &plan.signed {
+        builder.set_auth(SimpleAuth::from_single(key.as_str(), secret.as_str()));
+    }
+    let shared = Shared { service: builder.build(), plan, asked: Mutex::default(), sent: Mutex::default() };
+    let shared = Arc::new(shared);
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = Arc::clone(&shared);
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let shared = Arc::clone(&serving);
+            let answer = service_fn(move |request| Arc::clone(&shared).answer(request));
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    Server { url, shared, runtime: Some(runtime) }
+}
+
+impl Server {
+    /// All requests so far.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.shared.asked.lock().unwrap().clone()
+    }
+
+    /// Those for objects.
+    pub fn objects(&self) -> Vec<Asked> {
+        self.asked().into_iter().filter(Asked::is_object).collect()
+    }
+
+    /// Those for listings.
+    pub fn listings(&self) -> Vec<Asked> {
+        self.asked().into_iter().filter(|asked| !asked.is_object()).collect()
+    }
+
+    /// Bytes of objects that were sent.
+    pub fn sent(&self) -> u64 {
+        *self.shared.sent.lock().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Asked {
+    fn is_object(&self) -> bool {
+        !self.uri.contains("list-type")
+    }
+}
+
+impl Shared {
+    async fn answer(self: Arc<Shared>, mut request: Request<Incoming>) -> Result<Response<Cut>, io::Error> {
+        let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let asked =
+            Asked { uri: request.uri().to_string(), range: header(RANGE), signed: header(AUTHORIZATION).is_some() };
+        let is_object = asked.is_object();
+        let fault = {
+            let mut all = self.asked.lock().unwrap();
+            let before = all.iter().filter(|asked| asked.is_object() == is_object).count();
+            let number = all.len() as u64;
+            all.push(asked);
+            let first = if is_object { &self.plan.objects } else { &self.plan.listings };
+            first.get(before).copied().flatten().or_else(|| self.plan.chance(number))
+        };
+        let mut cut = Cut { body: s3s::Body::default(), left: u64::MAX, stalls: false, corrupt: false, sent: None };
+        match fault {
+            Some(Fault::Status(status)) => {
+                let mut answer = Response::new(cut);
+                *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+                return Ok(answer);
+            }
+            Some(Fault::NoRange) => drop(request.headers_mut().remove(RANGE)),
+            Some(Fault::Delay(milliseconds)) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
+            Some(Fault::Reset(bytes) | Fault::Short(bytes)) => cut.left = bytes,
+            Some(Fault::Stall(bytes)) => (cut.left, cut.stalls) = (bytes, true),
+            Some(Fault::Corrupt) => cut.corrupt = true,
+            None => {}
+        }
+        let answer = hyper::service::Service::call(&self.service, request)
+            .await
+            .map_err(|e| io::Error::other(format!("{e:?}")))?;
+        let (mut head, body) = answer.into_parts();
+        if is_object && head.status.is_success() {
+            cut.sent = Some(Arc::clone(&self));
+        }
+        if let Some(Fault::Short(bytes)) = fault {
+            head.headers.insert(hyper::header::CONTENT_LENGTH, bytes.into());
+        }
+        cut.body = body;
+        Ok(Response::from_parts(head, cut))
+    }
+}
+
+impl Plan {
+    /// The fault that chance gives to a request.
+    fn chance(&self, number: u64) -> Option<Fault> {
+        // splitmix64
+        let mut x = self.seed.wrapping_add((number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let mut left = (x ^ (x >> 31)) % 1000;
+        for (fault, share) in &self.faults {
+            match left.checked_sub(*share) {
+                Some(rest) => left = rest,
+                None => return Some(*fault),
+            }
+        }
+        None
+    }
+}
+
+/// A body with something wrong.
+struct Cut {
+    body: s3s::Body,
+    left: u64,
+    stalls: bool,
+    corrupt: bool,
+    sent: Option<Arc<Shared>>,
+}
+
+impl hyper::body::Body for Cut {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if self.left == 0 {
+            return if self.stalls { Poll::Pending } else { Poll::Ready(Some(Err(io::Error::other("as planned")))) };
+        }
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
+        Poll::Ready(frame.map(|frame| {
+            let frame = frame.map_err(|error| io::Error::other(error.to_string()))?;
+            let Ok(mut data) = frame.into_data() else { return Err(io::Error::other("trailers")) };
+            data.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+            if self.left != u64::MAX {
+                self.left -= data.len() as u64;
+            }
+            if self.corrupt {
+                let mut bytes = data.to_vec();
+                bytes[0] ^= 1;
+                data = bytes.into();
+                self.corrupt = false;
+            }
+            if let Some(shared) = &self.sent {
+                *shared.sent.lock().unwrap() += data.len() as u64;
+            }
+            Ok(Frame::data(data))
+        }))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default() // the header says it
+    }
+}
+
+/// Files as objects, with the ETags and conditions that S3 has and the plain one lacks.
+struct Shelf {
+    files: FileSystem,
+    folder: PathBuf,
+}
+
+#[async_trait::async_trait]
+impl S3 for Shelf {
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        let wanted = request.input.if_match.clone();
+        let answer = self.files.get_object(request).await?;
+        match (wanted, &answer.output.e_tag) {
+            (Some(ETagCondition::ETag(wanted)), Some(etag)) if wanted != *etag => Err(s3_error!(PreconditionFailed)),
+            _ => Ok(answer),
+        }
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let bucket = self.folder.join(&request.input.bucket);
+        let mut answer = self.files.list_objects_v2(request).await?;
+        for object in answer.output.contents.iter_mut().flatten() {
+            let content = std::fs::read(bucket.join(object.key.as_deref().unwrap())).unwrap();
+            let sum: String = Md5::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+            object.e_tag = Some(ETag::Strong(sum));
+        }
+        Ok(answer)
+    }
+}
