@@ -55,7 +55,7 @@ pub struct Plan {
 /// All of a run but its samples.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {
-    /// Where and when.
+    /// Position and when.
     pub machine: Machine,
     /// Measurements.
     pub n: u64,

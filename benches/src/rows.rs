@@ -8,7 +8,7 @@ use ooni_core::process::{Outcome, process};
 use ooni_core::row::FastpathRow;
 use ooni_core::rules::Rules;
 use ooni_core::time::DateTime;
-use ooni_store::{BodyPlace, ListedUrl, NewRow};
+use ooni_store::{BodyLocation, ListedUrl, ScoredRow};
 use ooni_testkit::corpus::rng::{Rng, Weighted};
 
 const COUNTRIES: usize = 240;
@@ -59,11 +59,11 @@ impl Rows {
     }
 
     /// The next rows.
-    pub fn batch(&mut self, rows: usize) -> Vec<NewRow> {
+    pub fn batch(&mut self, rows: usize) -> Vec<ScoredRow> {
         (0..rows).map(|_| self.row()).collect()
     }
 
-    fn row(&mut self) -> NewRow {
+    fn row(&mut self) -> ScoredRow {
         let rng = &mut self.rng;
         let mut row = self.template.clone();
         let text = |text: String| Json::Text(text.into_bytes());
@@ -90,10 +90,10 @@ impl Rows {
         let linenum = (self.made % 10_000) as u32;
         let can = self.made / 10_000;
         self.made += 1;
-        NewRow {
+        ScoredRow {
             row: Box::new(row),
             openvpn: None,
-            body: BodyPlace {
+            body: BodyLocation {
                 s3path: format!("raw/can{can}.jsonl.gz").into(),
                 linenum,
                 date: "2024-01-02".into(),

@@ -5,10 +5,10 @@
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use lz4_flex::frame::FrameEncoder;
-use ooni_archive::can::{Can, Filled, Form, Report};
-use ooni_archive::chunk::{Batch, Entry};
+use ooni_archive::can::{Can, Filled, Format, Report};
+use ooni_archive::chunk::{Chunk, Entry};
 use ooni_archive::limits::Limits;
-use ooni_archive::source::{Found, Origin, Source};
+use ooni_archive::source::{InputFile, Origin, Source};
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::rules::{Rules, Ruleset};
 use ooni_fastpath::pipeline::{Plan, run as rerun};
@@ -23,29 +23,29 @@ use std::sync::atomic::AtomicBool;
 /// report; then what is in it. As a capital letter: what follows is the file as it is. Nothing else is a can.
 pub fn run(data: &[u8]) {
     let Some((letter, content)) = data.split_first() else { return };
-    let form = match letter.to_ascii_lowercase() {
-        b'p' => Form::Postcan,
-        b't' => Form::Reports,
-        b'j' => Form::LinesLz4,
-        b'g' => Form::LinesGz,
-        b'y' => Form::Yaml,
+    let format = match letter.to_ascii_lowercase() {
+        b'p' => Format::Postcan,
+        b't' => Format::Reports,
+        b'j' => Format::LinesLz4,
+        b'g' => Format::LinesGz,
+        b'y' => Format::Yaml,
         _ => return,
     };
     let file = match letter.is_ascii_uppercase() {
         true => content.to_vec(),
-        false if matches!(form, Form::Postcan | Form::LinesGz) => {
+        false if matches!(format, Format::Postcan | Format::LinesGz) => {
             packed(GzEncoder::new(Vec::new(), Compression::fast()), content, GzEncoder::finish)
         }
         false => packed(FrameEncoder::new(Vec::new()), content, FrameEncoder::finish),
     };
     let limits = Limits { measurement_size: 1 << 16, ..Limits::default() };
-    let whole = seen(form, Box::new(Cursor::new(file.clone())), &limits, 1 << 16);
+    let whole = seen(format, Box::new(Cursor::new(file.clone())), &limits, 1 << 16);
     // One byte at a time, and so that nothing ends where something else does.
     for chop in [1, 7, 509] {
         let chopped = Chopped { bytes: Cursor::new(file.clone()), chop };
-        assert_eq!(seen(form, Box::new(chopped), &limits, 1 << 16), whole, "{chop} bytes at a time");
+        assert_eq!(seen(format, Box::new(chopped), &limits, 1 << 16), whole, "{chop} bytes at a time");
     }
-    assert_eq!(seen(form, Box::new(Cursor::new(file.clone())), &limits, 1 << 9), whole, "small batches");
+    assert_eq!(seen(format, Box::new(Cursor::new(file.clone())), &limits, 1 << 9), whole, "small chunks");
     check_order(&whole);
 
     let path = tempfile::NamedTempFile::new().and_then(|mut temporary| {
@@ -54,9 +54,9 @@ pub fn run(data: &[u8]) {
     });
     let Ok(path) = path else { return };
     for strict in [false, true] {
-        let [one, three] = [1, 3].map(|jobs| outcomes(form, &path, limits, jobs, strict));
+        let [one, three] = [1, 3].map(|jobs| outcomes(format, &path, limits, jobs, strict));
         assert!(one == three, "other outcomes with three threads:\n{one}\nand\n{three}");
-        if !strict && form != Form::Yaml {
+        if !strict && format != Format::Yaml {
             assert_eq!(one.lines().count(), whole.len(), "a line for each entry");
         }
     }
@@ -79,23 +79,23 @@ struct Seen {
     gives_up: bool,
 }
 
-fn seen(form: Form, bytes: Box<dyn Read + Send>, limits: &Limits, target: usize) -> Vec<Seen> {
+fn seen(format: Format, bytes: Box<dyn Read + Send>, limits: &Limits, target: usize) -> Vec<Seen> {
     let report = Report::of_path(Path::new("canned/2020-01-02/x.lz4"));
     let mut all = Vec::new();
-    let Some(mut can) = Can::open(form, bytes, &report, limits) else { return all };
-    let mut batch = Batch::new(target);
+    let Some(mut can) = Can::open(format, bytes, &report, limits) else { return all };
+    let mut chunk = Chunk::new(target);
     loop {
-        let filled = can.fill(&mut batch);
-        if batch.is_cramped() {
-            batch.let_grow();
+        let filled = can.fill(&mut chunk);
+        if chunk.is_cramped() {
+            chunk.let_grow();
             continue;
         }
-        all.extend(batch.entries().iter().map(|entry| {
+        all.extend(chunk.entries().iter().map(|entry| {
             let Entry { kind, at, trouble, gives_up, .. } = entry;
             Seen {
                 kind: format!("{kind:?}"),
-                text: batch.text(entry).to_vec(),
-                member: batch.member(entry).map(<[u8]>::to_vec),
+                text: chunk.text(entry).to_vec(),
+                member: chunk.member(entry).map(<[u8]>::to_vec),
                 number: at.number,
                 place: at.place,
                 at: at.at,
@@ -103,7 +103,7 @@ fn seen(form: Form, bytes: Box<dyn Read + Send>, limits: &Limits, target: usize)
                 gives_up: *gives_up,
             }
         }));
-        batch.clear();
+        chunk.clear();
         if filled == Filled::Done {
             return all;
         }
@@ -119,7 +119,7 @@ fn check_order(all: &[Seen]) {
 }
 
 /// What is written of a file, and its counts.
-fn outcomes(form: Form, path: &Path, limits: Limits, jobs: usize, strict: bool) -> String {
+fn outcomes(format: Format, path: &Path, limits: Limits, jobs: usize, strict: bool) -> String {
     let lists = Fingerprints::empty();
     let scoring = Scoring { limits, strict, ..Scoring::new(&lists, Rules::Fixed) };
     let ruleset = Ruleset::new(Rules::Fixed, "");
@@ -128,7 +128,8 @@ fn outcomes(form: Form, path: &Path, limits: Limits, jobs: usize, strict: bool) 
     let plan = Plan { scoring: &scoring, jobs, sink: &sink, stop: &stop, read: &read };
     let source = Arc::new(Source { name: "can".to_owned(), ..Source::default() });
     let report = Report::of_path(Path::new("canned/2020-01-02/x.lz4"));
-    let found = Found { source, origin: Origin::File(path.to_owned()), form: Some(form), report, trouble: None };
+    let found =
+        InputFile { source, origin: Origin::File(path.to_owned()), format: Some(format), report, trouble: None };
     let (mut out, mut accepted) = (Vec::new(), 0);
     let ran = rerun(&plan, Box::new(std::iter::once(found)), &mut |piece| {
         out.extend_from_slice(&piece.done.out);

@@ -1,16 +1,16 @@
-//! Where bytes are kept under keys: a folder, or a bucket of an S3 server. What the keys mean is not known here.
+//! Position bytes are kept under keys: a folder, or a bucket of an S3 server. What the keys mean is not known here.
 //!
 //! What waits for a server is a future of the tokio runtime that [`source::archive`](crate::source::archive) keeps to
 //! itself; nothing else of the crate is asynchronous.
 
 mod directory;
 mod download;
-mod patience;
+mod retry;
 mod s3;
 
 pub(crate) use self::directory::Directory;
 pub(crate) use self::download::{copy, is_copy, part_path};
-pub use self::patience::Patience;
+pub use self::retry::RetryPolicy;
 pub(crate) use self::s3::{Bucket, Credentials, S3};
 
 use std::path::Path;

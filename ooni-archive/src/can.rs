@@ -1,6 +1,6 @@
 //! Containers: from the bytes of a file to the entries in it. One file a form.
 //!
-//! The name of a file says its form ([`Form::of_name`]). A [`Can`] fills [`Batch`]es; what is wrong with an entry costs
+//! The name of a file says its form ([`Format::of_name`]). A [`Can`] fills [`Chunk`]es; what is wrong with an entry costs
 //! that entry, what is wrong with the file ends it, after all that was read before.
 
 pub mod cases;
@@ -20,14 +20,14 @@ pub use self::single::Single;
 pub use self::yaml::Yaml;
 
 use self::decompress::{Broken, Input};
-use crate::chunk::{Batch, Kind, Where};
+use crate::chunk::{Chunk, Kind, Position};
 use crate::limits::Limits;
 use ooni_core::error::Error;
 use std::path::Path;
 
 /// The form of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum Format {
     /// `.json`, `.post`: one measurement or POST body.
     Single,
     /// `.jsonl`: a measurement a line.
@@ -50,23 +50,23 @@ pub enum Form {
     Sniffed,
 }
 
-impl Form {
+impl Format {
     /// The form that a file's name says, if any.
-    pub fn of_name(name: &str) -> Option<Form> {
-        const SUFFIXES: [(&str, Form); 8] = [
-            (".tar.lz4", Form::Reports),
-            (".json.lz4", Form::LinesLz4),
-            (".yaml.lz4", Form::Yaml),
-            (".tar.gz", Form::Postcan),
-            (".jsonl.gz", Form::LinesGz),
-            (".jsonl", Form::Lines),
-            (".json", Form::Single),
-            (".post", Form::Single),
+    pub fn of_name(name: &str) -> Option<Format> {
+        const SUFFIXES: [(&str, Format); 8] = [
+            (".tar.lz4", Format::Reports),
+            (".json.lz4", Format::LinesLz4),
+            (".yaml.lz4", Format::Yaml),
+            (".tar.gz", Format::Postcan),
+            (".jsonl.gz", Format::LinesGz),
+            (".jsonl", Format::Lines),
+            (".json", Format::Single),
+            (".post", Format::Single),
         ];
         if name == "index.json.gz" {
-            return Some(Form::Index);
+            return Some(Format::Index);
         }
-        SUFFIXES.into_iter().find(|(suffix, _)| name.ends_with(suffix)).map(|(_, form)| form)
+        SUFFIXES.into_iter().find(|(suffix, _)| name.ends_with(suffix)).map(|(_, format)| format)
     }
 }
 
@@ -109,7 +109,7 @@ pub enum Can {
 /// Whether there is more in a can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filled {
-    /// The batch is full; the can may have more.
+    /// The chunk is full; the can may have more.
     More,
     /// The can is at its end.
     Done,
@@ -122,37 +122,37 @@ impl Can {
     }
 
     /// A can of this form over its bytes; `None` for an index, which has nothing to read.
-    pub fn open(form: Form, bytes: Box<dyn std::io::Read + Send>, report: &Report, limits: &Limits) -> Option<Can> {
+    pub fn open(format: Format, bytes: Box<dyn std::io::Read + Send>, report: &Report, limits: &Limits) -> Option<Can> {
         let plain = |bytes| Feed::new(Input::plain(bytes));
         let gzip = |bytes| Feed::new(Input::gzip(bytes, limits.ratio));
         let lz4 = |bytes| Feed::new(Input::lz4(bytes, limits.ratio));
         let sniffed = |bytes| Feed::new(Input::sniffed(bytes, limits.ratio));
         let limit = limits.measurement_size;
-        Some(match form {
-            Form::Single => Can::Single(Single::new(plain(bytes), limit)),
-            Form::Lines => Can::Lines(Lines::new(plain(bytes), limit, Kind::Line)),
-            Form::LinesGz => Can::Lines(Lines::new(gzip(bytes), limit, Kind::Line)),
-            Form::LinesLz4 => Can::Lines(Lines::new(lz4(bytes), limit, Kind::OldLine)),
-            Form::Postcan => Can::Postcan(Postcan::new(gzip(bytes), limit)),
-            Form::Reports => Can::Reports(Reports::new(lz4(bytes), report, limits)),
-            Form::Yaml => Can::Yaml(Yaml::new(lz4(bytes), report, limits)),
-            Form::Cases => Can::Lines(Lines::new(sniffed(bytes), limit, Kind::Case)),
-            Form::Sniffed => Can::Lines(Lines::new(sniffed(bytes), limit, Kind::Line)),
-            Form::Index => return None,
+        Some(match format {
+            Format::Single => Can::Single(Single::new(plain(bytes), limit)),
+            Format::Lines => Can::Lines(Lines::new(plain(bytes), limit, Kind::Line)),
+            Format::LinesGz => Can::Lines(Lines::new(gzip(bytes), limit, Kind::Line)),
+            Format::LinesLz4 => Can::Lines(Lines::new(lz4(bytes), limit, Kind::OldLine)),
+            Format::Postcan => Can::Postcan(Postcan::new(gzip(bytes), limit)),
+            Format::Reports => Can::Reports(Reports::new(lz4(bytes), report, limits)),
+            Format::Yaml => Can::Yaml(Yaml::new(lz4(bytes), report, limits)),
+            Format::Cases => Can::Lines(Lines::new(sniffed(bytes), limit, Kind::Case)),
+            Format::Sniffed => Can::Lines(Lines::new(sniffed(bytes), limit, Kind::Line)),
+            Format::Index => return None,
         })
     }
 
-    /// Reads on, until the batch is full or [cramped](Batch::is_cramped), or the can at its end.
-    pub fn fill(&mut self, batch: &mut Batch) -> Filled {
+    /// Reads on, until the chunk is full or [cramped](Chunk::is_cramped), or the can at its end.
+    pub fn fill(&mut self, chunk: &mut Chunk) -> Filled {
         match self {
-            Can::Lines(can) => can.fill(batch),
-            Can::Single(can) => can.fill(batch),
-            Can::Postcan(can) => can.fill(batch),
-            Can::Reports(can) => can.fill(batch),
-            Can::Yaml(can) => can.fill(batch),
+            Can::Lines(can) => can.fill(chunk),
+            Can::Single(can) => can.fill(chunk),
+            Can::Postcan(can) => can.fill(chunk),
+            Can::Reports(can) => can.fill(chunk),
+            Can::Yaml(can) => can.fill(chunk),
             Can::Refused(why) => {
                 if let Some(why) = why.take() {
-                    batch.push_trouble(Kind::Whole, Where::default(), why);
+                    chunk.push_trouble(Kind::Whole, Position::default(), why);
                 }
                 Filled::Done
             }
@@ -160,7 +160,7 @@ impl Can {
     }
 }
 
-/// What a can reads from: decompressed bytes, and those that did not make a whole entry in the last batch.
+/// What a can reads from: decompressed bytes, and those that did not make a whole entry in the last chunk.
 #[derive(Debug)]
 pub struct Feed {
     input: Input,
@@ -170,9 +170,9 @@ pub struct Feed {
 /// What came of reading on.
 #[derive(Debug)]
 enum Fed {
-    /// There is more text in the batch.
+    /// There is more text in the chunk.
     Text,
-    /// The batch is full. What was pending has been put aside.
+    /// The chunk is full. What was pending has been put aside.
     Full,
     /// The file is at its end.
     End,
@@ -185,34 +185,34 @@ impl Feed {
         Feed { input, rest: Vec::new() }
     }
 
-    /// Puts what was pending at the end of the last batch into this one; returns where it begins.
-    fn resume(&mut self, batch: &mut Batch) -> usize {
-        let start = batch.filled();
-        batch.append(&self.rest);
+    /// Puts what was pending at the end of the last chunk into this one; returns where it begins.
+    fn resume(&mut self, chunk: &mut Chunk) -> usize {
+        let start = chunk.filled();
+        chunk.append(&self.rest);
         self.rest.clear();
         self.rest.shrink_to(crate::chunk::TARGET);
         start
     }
 
-    /// Puts what is pending, from `start` on, aside for the next batch.
-    fn put_aside(&mut self, batch: &mut Batch, start: usize) {
-        self.rest.extend_from_slice(batch.pending(start));
-        batch.truncate(start);
+    /// Puts what is pending, from `start` on, aside for the next chunk.
+    fn put_aside(&mut self, chunk: &mut Chunk, start: usize) {
+        self.rest.extend_from_slice(chunk.pending(start));
+        chunk.truncate(start);
     }
 
     /// Reads on. What is pending begins at `start`; it stays in one piece, but may be moved.
-    fn more(&mut self, batch: &mut Batch, start: &mut usize) -> Fed {
-        if batch.entries().is_empty() {
-            batch.forget_until(start);
+    fn more(&mut self, chunk: &mut Chunk, start: &mut usize) -> Fed {
+        if chunk.entries().is_empty() {
+            chunk.forget_until(start);
         }
-        if batch.is_full() || batch.cramp() {
-            self.put_aside(batch, *start);
+        if chunk.is_full() || chunk.cramp() {
+            self.put_aside(chunk, *start);
             return Fed::Full;
         }
-        match self.input.read(batch.room()) {
+        match self.input.read(chunk.room()) {
             Ok(0) => Fed::End,
             Ok(bytes) => {
-                batch.advance(bytes);
+                chunk.advance(bytes);
                 Fed::Text
             }
             Err(broken) => Fed::Broken(broken),
@@ -222,27 +222,27 @@ impl Feed {
 
 #[cfg(test)]
 mod tests {
-    use super::{Form, Report};
+    use super::{Format, Report};
     use std::path::Path;
 
     #[test]
     fn names_say_the_form() {
-        for (name, form) in [
-            ("2021061400_JO_signal.n1.0.tar.gz", Some(Form::Postcan)),
-            ("x.jsonl.gz", Some(Form::LinesGz)),
-            ("x.jsonl", Some(Form::Lines)),
-            ("x.json", Some(Form::Single)),
-            ("20210208220710.181572_MA_ndt_7888edc7748936bf.post", Some(Form::Single)),
-            ("ndt.0.tar.lz4", Some(Form::Reports)),
-            ("x-probe.yaml.lz4", Some(Form::Yaml)),
-            ("x.json.lz4", Some(Form::LinesLz4)),
-            ("index.json.gz", Some(Form::Index)),
+        for (name, format) in [
+            ("2021061400_JO_signal.n1.0.tar.gz", Some(Format::Postcan)),
+            ("x.jsonl.gz", Some(Format::LinesGz)),
+            ("x.jsonl", Some(Format::Lines)),
+            ("x.json", Some(Format::Single)),
+            ("20210208220710.181572_MA_ndt_7888edc7748936bf.post", Some(Format::Single)),
+            ("ndt.0.tar.lz4", Some(Format::Reports)),
+            ("x-probe.yaml.lz4", Some(Format::Yaml)),
+            ("x.json.lz4", Some(Format::LinesLz4)),
+            ("index.json.gz", Some(Format::Index)),
             ("x.json.gz", None),
             ("x.post.tmp", None),
             ("README.md", None),
             ("", None),
         ] {
-            assert_eq!(Form::of_name(name), form, "{name}");
+            assert_eq!(Format::of_name(name), format, "{name}");
         }
     }
 

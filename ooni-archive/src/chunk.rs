@@ -1,18 +1,18 @@
-//! [`Batch`]: a piece of text out of a container, and where the entries are in it.
+//! [`Chunk`]: a piece of text out of a container, and where the entries are in it.
 //!
-//! Containers write into a batch, workers read out of it; nothing is copied in between. A batch is used again and again.
+//! Containers write into a chunk, workers read out of it; nothing is copied in between. A chunk is used again and again.
 //! What an entry is worth is none of its business.
 
 use ooni_core::error::Error;
 use std::ops::Range;
 
-/// Text of a batch in bytes, when no single entry needs more.
+/// Text of a chunk in bytes, when no single entry needs more.
 pub const TARGET: usize = 1 << 20;
 
-/// A batch does not grow beyond this unless it [may](Batch::let_grow), and gives back what it has beyond it.
+/// A chunk does not grow beyond this unless it [may](Chunk::let_grow), and gives back what it has beyond it.
 pub const KEPT: usize = 4 * TARGET;
 
-/// Entries of a batch: a measurement has some thousand bytes, but a line can be empty.
+/// Entries of a chunk: a measurement has some thousand bytes, but a line can be empty.
 const MOST_ENTRIES: usize = 1 << 14;
 
 /// What an entry is.
@@ -34,13 +34,13 @@ pub enum Kind {
     Yaml,
 }
 
-/// A name among those of a batch.
+/// A name among those of a chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(Range<usize>);
 
-/// Where an entry is in its file.
+/// Position an entry is in its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Where {
+pub struct Position {
     /// The member of an archive.
     pub member: Option<Name>,
     /// The line or entry in its file or member, from 1; 0 for what is neither.
@@ -57,8 +57,8 @@ pub struct Where {
 pub struct Entry {
     /// What it is.
     pub kind: Kind,
-    /// Where it is.
-    pub at: Where,
+    /// Position it is.
+    pub at: Position,
     /// Why it cannot be read.
     pub trouble: Option<Box<Error>>,
     /// Whether the reference gives up the can here.
@@ -66,10 +66,10 @@ pub struct Entry {
     text: Place,
 }
 
-/// Where the text of an entry is.
+/// Position the text of an entry is.
 #[derive(Clone, Debug)]
 enum Place {
-    /// Where it was decompressed to.
+    /// Position it was decompressed to.
     Read(Range<usize>),
     /// Among what was made of it, and where it was decompressed to.
     Made(Range<usize>, Range<usize>),
@@ -77,7 +77,7 @@ enum Place {
 
 /// Text and the entries in it, in order.
 #[derive(Debug)]
-pub struct Batch {
+pub struct Chunk {
     /// Initialised to its end, so that decompressors can write anywhere.
     text: Vec<u8>,
     /// Bytes of `text` that are in use.
@@ -91,10 +91,10 @@ pub struct Batch {
     cramped: bool,
 }
 
-impl Batch {
-    /// An empty batch that is full at `target` bytes.
-    pub fn new(target: usize) -> Batch {
-        Batch {
+impl Chunk {
+    /// An empty chunk that is full at `target` bytes.
+    pub fn new(target: usize) -> Chunk {
+        Chunk {
             text: vec![0; target],
             filled: 0,
             made: Vec::new(),
@@ -126,7 +126,7 @@ impl Batch {
         self.cramped = false;
     }
 
-    /// Whether it has no entry because it [may](Batch::let_grow) not grow.
+    /// Whether it has no entry because it [may](Chunk::let_grow) not grow.
     pub fn is_cramped(&self) -> bool {
         self.cramped
     }
@@ -167,7 +167,7 @@ impl Batch {
         self.entries.len() >= MOST_ENTRIES || self.made.len() >= 2 * self.target
     }
 
-    /// True when it has grown as far as it may. Says so by [`Batch::is_cramped`].
+    /// True when it has grown as far as it may. Says so by [`Chunk::is_cramped`].
     pub(crate) fn cramp(&mut self) -> bool {
         self.cramped = !self.may_grow
             && self.entries.is_empty()
@@ -186,7 +186,7 @@ impl Batch {
         self.text.get(start..self.filled).unwrap_or_default()
     }
 
-    /// Room behind the text, at least an eighth of the target; [`Batch::advance`] says how much of it was used.
+    /// Room behind the text, at least an eighth of the target; [`Chunk::advance`] says how much of it was used.
     pub fn room(&mut self) -> &mut [u8] {
         if self.text.len() - self.filled < self.target / 8 {
             self.grow(self.filled + self.target / 8);
@@ -194,7 +194,7 @@ impl Batch {
         &mut self.text[self.filled..]
     }
 
-    /// Counts bytes that were written to [`Batch::room`].
+    /// Counts bytes that were written to [`Chunk::room`].
     pub fn advance(&mut self, bytes: usize) {
         self.filled = (self.filled + bytes).min(self.text.len());
     }
@@ -239,7 +239,7 @@ impl Batch {
     }
 
     /// Adds an entry that is to be read, out of the text.
-    pub fn push(&mut self, kind: Kind, at: Where, text: Range<usize>) {
+    pub fn push(&mut self, kind: Kind, at: Position, text: Range<usize>) {
         self.entries.push(Entry { kind, at, text: Place::Read(text), trouble: None, gives_up: false });
     }
 
@@ -250,7 +250,7 @@ impl Batch {
     pub fn push_made<E>(
         &mut self,
         kind: Kind,
-        at: Where,
+        at: Position,
         text: Range<usize>,
         make: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<bool, E>,
     ) -> Result<(), E> {
@@ -273,7 +273,7 @@ impl Batch {
     }
 
     /// Adds something that cannot be read.
-    pub fn push_trouble(&mut self, kind: Kind, at: Where, error: Error) {
+    pub fn push_trouble(&mut self, kind: Kind, at: Position, error: Error) {
         self.entries.push(Entry { kind, at, text: Place::Read(0..0), trouble: Some(Box::new(error)), gives_up: false });
     }
 

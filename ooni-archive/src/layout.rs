@@ -2,7 +2,7 @@
 //!
 //! Keys come from servers and end up as paths of files, so only those of exactly these shapes are known here.
 
-use crate::can::Form;
+use crate::can::Format;
 use crate::day::Day;
 use crate::selection::plain_testname;
 
@@ -44,7 +44,7 @@ pub struct Place {
     /// The day of upload.
     pub day: Day,
     /// What the can is by its name.
-    pub form: Form,
+    pub format: Format,
     /// The country, if the key tells.
     pub cc: Option<String>,
     /// The test in lower case without underscores, if the key tells.
@@ -62,14 +62,14 @@ pub fn place(key: &str) -> Option<Place> {
     }
     match *parts {
         ["raw", day, _hour, cc, testname, name] => {
-            let form = Form::of_name(name).filter(|_| name.ends_with(".tar.gz") || name.ends_with(".jsonl.gz"))?;
+            let format = Format::of_name(name).filter(|_| name.ends_with(".tar.gz") || name.ends_with(".jsonl.gz"))?;
             let (cc, testname) = (Some(cc.to_owned()), Some(testname.to_owned()));
-            Some(Place { layout: Layout::Raw, day: Day::parse_compact(day)?, form, cc, testname })
+            Some(Place { layout: Layout::Raw, day: Day::parse_compact(day)?, format, cc, testname })
         }
         ["canned", day, name] => {
-            let form = Form::of_name(name).filter(|_| name.ends_with(".lz4"))?;
+            let format = Format::of_name(name).filter(|_| name.ends_with(".lz4"))?;
             let (cc, testname) = canned(name);
-            Some(Place { layout: Layout::Canned, day: day.parse().ok()?, form, cc, testname })
+            Some(Place { layout: Layout::Canned, day: day.parse().ok()?, format, cc, testname })
         }
         _ => None,
     }

@@ -21,4 +21,4 @@ pub mod chunk;
 pub mod limits;
 
 pub use self::day::{Day, DayRange};
-pub use self::selection::Wanted;
+pub use self::selection::Selection;

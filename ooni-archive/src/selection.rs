@@ -1,11 +1,11 @@
-//! [`Wanted`]: which days, countries and tests of the archive somebody asks for.
+//! [`Selection`]: which days, countries and tests of the archive somebody asks for.
 
 use crate::day::DayRange;
 use std::collections::BTreeSet;
 
 /// What is asked for. An empty set asks for all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Selection {
     /// Days of upload.
     pub days: DayRange,
     /// Countries in upper case.
@@ -14,7 +14,7 @@ pub struct Wanted {
     pub testnames: BTreeSet<String>,
 }
 
-impl Wanted {
+impl Selection {
     /// Whether a country and a test are wanted; `None` where that is not known, because one of them is not.
     pub fn takes(&self, cc: Option<&str>, testname: Option<&str>) -> Option<bool> {
         let known = |set: &BTreeSet<String>, value: Option<&str>| match value {
@@ -73,7 +73,7 @@ mod tests {
     fn takes() {
         let days = DayRange { start: "2021-01-01".parse().unwrap(), end: "2021-01-02".parse().unwrap() };
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-        let wanted = |ccs: &[&str], tests: &[&str]| Wanted { days, ccs: set(ccs), testnames: set(tests) };
+        let wanted = |ccs: &[&str], tests: &[&str]| Selection { days, ccs: set(ccs), testnames: set(tests) };
         let (all, cc, test) = (wanted(&[], &[]), wanted(&["IT"], &[]), wanted(&[], &["webconnectivity"]));
         let both = wanted(&["IT", "US"], &["webconnectivity"]);
         for (wanted, cc, testname, takes) in [

@@ -1,11 +1,11 @@
-//! Where files come from. A supply is an iterator of [`Found`] files; the [`pipeline`](crate::pipeline) opens them.
+//! Position files come from. A supply is an iterator of [`InputFile`] files; the [`pipeline`](crate::pipeline) opens them.
 
 pub mod archive;
 mod cache;
 pub mod local;
-pub mod supply;
+pub mod prefetch;
 
-use crate::can::{Can, Form, Report};
+use crate::can::{Can, Format, Report};
 use crate::day::Day;
 use crate::limits::Limits;
 use ooni_core::error::{Code, Error};
@@ -48,7 +48,7 @@ pub struct InArchive {
     pub size: u64,
 }
 
-/// Where bytes come from.
+/// Position bytes come from.
 pub enum Origin {
     /// Standard input.
     Stdin,
@@ -60,13 +60,13 @@ pub enum Origin {
 
 /// A file to be read.
 #[derive(Debug)]
-pub struct Found {
+pub struct InputFile {
     /// What it is called.
     pub source: Arc<Source>,
-    /// Where it is.
+    /// Position it is.
     pub origin: Origin,
     /// What it is; `None` when its name does not say.
-    pub form: Option<Form>,
+    pub format: Option<Format>,
     /// What its reports are told of it.
     pub report: Report,
     /// Why it cannot be read, if that is known already.
@@ -74,7 +74,7 @@ pub struct Found {
 }
 
 /// Files one after another.
-pub type Supply<'s> = Box<dyn Iterator<Item = Found> + Send + 's>;
+pub type Supply<'s> = Box<dyn Iterator<Item = InputFile> + Send + 's>;
 
 /// A file that is open.
 #[derive(Debug)]
@@ -86,22 +86,22 @@ pub struct Opened {
     _kept: Origin,
 }
 
-impl Found {
+impl InputFile {
     /// Opens it. What cannot be opened is a can with that trouble in it; `None` is a file with nothing to read.
     pub fn open(self, limits: &Limits, read: &Arc<AtomicU64>) -> Option<Opened> {
-        let Found { source, origin, form, report, trouble } = self;
+        let InputFile { source, origin, format, report, trouble } = self;
         let refused = |sentence: String| Can::refused(Error::new(Code::Can, "", sentence));
-        let can = match (trouble, form) {
+        let can = match (trouble, format) {
             (Some(trouble), _) => Can::refused(trouble),
             (None, None) => refused("not a file of measurements by its name".to_owned()),
-            (None, Some(form)) => {
+            (None, Some(format)) => {
                 let bytes: io::Result<Box<dyn Read + Send>> = match &origin {
                     Origin::Stdin => Ok(Box::new(Counted { bytes: io::stdin(), read: Arc::clone(read) })),
                     Origin::File(path) | Origin::Kept(path, _) => File::open(path)
                         .map(|bytes| Box::new(Counted { bytes, read: Arc::clone(read) }) as Box<dyn Read + Send>),
                 };
                 match bytes {
-                    Ok(bytes) => Can::open(form, bytes, &report, limits)?,
+                    Ok(bytes) => Can::open(format, bytes, &report, limits)?,
                     Err(error) => refused(format!("cannot be opened: {error}")),
                 }
             }

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)] // helpers of tests count as no tests
 
-use ooni_archive::source::archive::{Archive, ArchiveCan, Brought, Location, Options, Patience};
-use ooni_archive::source::supply::{CanFile, Supplied, Supply};
-use ooni_archive::{Day, DayRange, Wanted};
+use ooni_archive::source::archive::{Archive, ArchiveCan, Brought, Location, Options, RetryPolicy};
+use ooni_archive::source::prefetch::{CanFile, Prefetch, Prefetched};
+use ooni_archive::{Day, DayRange, Selection};
 use ooni_testkit::s3_server::{Fault, Plan, Server, start};
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -77,21 +77,21 @@ fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 
-fn wanted(ccs: &[&str], testnames: &[&str]) -> Wanted {
+fn wanted(ccs: &[&str], testnames: &[&str]) -> Selection {
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let days = DayRange { start: day("2021-06-14"), end: day("2021-06-15") };
-    Wanted { days, ccs: set(ccs), testnames: set(testnames) }
+    Selection { days, ccs: set(ccs), testnames: set(testnames) }
 }
 
 fn quick() -> Options {
-    let patience = Patience {
+    let retry = RetryPolicy {
         attempts: 12,
         first_wait: Duration::from_millis(1),
         longest_wait: Duration::from_millis(4),
         silence: Duration::from_millis(400),
         request: Duration::from_secs(10),
     };
-    Options { patience, ..Options::default() }
+    Options { retry, ..Options::default() }
 }
 
 fn location(server: &Server, prefix: &str) -> Location {
@@ -105,11 +105,11 @@ fn location(server: &Server, prefix: &str) -> Location {
     }
 }
 
-fn remote(server: &Server, wanted: Wanted, options: Options) -> Archive {
+fn remote(server: &Server, wanted: Selection, options: Options) -> Archive {
     Archive::open(vec![location(server, "")], wanted, options).unwrap()
 }
 
-fn local(bucket: &Bucket, wanted: Wanted) -> Archive {
+fn local(bucket: &Bucket, wanted: Selection) -> Archive {
     Archive::open(vec![Location::Directory(bucket.path())], wanted, Options::default()).unwrap()
 }
 
@@ -119,13 +119,13 @@ fn keys(cans: &[ArchiveCan]) -> Vec<&str> {
 
 /// All that is supplied, with the contents of the files.
 fn all(archive: &Archive) -> Vec<(String, Result<Vec<u8>, String>)> {
-    let supply = Supply::new(archive, |_| false).unwrap();
+    let supply = Prefetch::new(archive, |_| false).unwrap();
     supply
         .map(|supplied| match supplied {
-            Supplied::Can { can, file } => {
+            Prefetched::Can { can, file } => {
                 (can.key, file.map(|file| fs::read(&*file).unwrap()).map_err(|error| error.message))
             }
-            Supplied::Unlisted { day, error } => (day.to_string(), Err(error.message)),
+            Prefetched::Unlisted { day, error } => (day.to_string(), Err(error.message)),
         })
         .collect()
 }
@@ -158,7 +158,8 @@ fn a_day_in_both_layouts() {
         let expected: Vec<_> = wanted_keys.iter().map(|place| every[*place]).collect();
         assert_eq!(keys(&from_folder), expected, "{wanted:?}");
         assert_eq!(keys(&from_server), expected, "{wanted:?}");
-        let told = |can: &ArchiveCan| (can.size, can.form, can.cc.clone(), can.testname.clone(), can.body_key.clone());
+        let told =
+            |can: &ArchiveCan| (can.size, can.format, can.cc.clone(), can.testname.clone(), can.body_key.clone());
         assert_eq!(from_folder.iter().map(told).collect::<Vec<_>>(), from_server.iter().map(told).collect::<Vec<_>>());
     }
     assert!(local(&bucket, wanted(&[], &[])).day(day("2021-06-16")).unwrap().is_empty());
@@ -362,8 +363,8 @@ fn a_cache_has_a_bound() {
     let archive = remote(&server, wanted(&[], &[]), options(350_000));
     let mut keys = Vec::new();
     let mut last: Option<CanFile> = None;
-    for supplied in Supply::new(&archive, |_| false).unwrap() {
-        let Supplied::Can { can, file } = supplied else { panic!() };
+    for supplied in Prefetch::new(&archive, |_| false).unwrap() {
+        let Prefetched::Can { can, file } = supplied else { panic!() };
         drop(last.take());
         assert!(held() <= 350_000, "{}", held());
         last = Some(file.unwrap());
@@ -375,15 +376,15 @@ fn a_cache_has_a_bound() {
     assert!(held() > 0, "some are kept");
     // Whoever takes all gets all, whatever the bound.
     let archive = remote(&server, wanted(&[], &[]), options(150_000));
-    let all: Vec<_> = Supply::new(&archive, |_| false).unwrap().collect();
+    let all: Vec<_> = Prefetch::new(&archive, |_| false).unwrap().collect();
     assert_eq!(all.len(), 20);
-    assert!(Supply::new(&archive, |_| false).unwrap_err().contains("in use by another run"));
+    assert!(Prefetch::new(&archive, |_| false).unwrap_err().contains("in use by another run"));
     drop(all);
     // In a large one all stay, and are not asked for again.
     let archive = remote(&server, wanted(&[], &[]), options(1 << 30));
-    assert_eq!(Supply::new(&archive, |_| false).unwrap().count(), 20);
+    assert_eq!(Prefetch::new(&archive, |_| false).unwrap().count(), 20);
     let before = server.objects().len();
-    assert_eq!(Supply::new(&archive, |_| false).unwrap().count(), 20);
+    assert_eq!(Prefetch::new(&archive, |_| false).unwrap().count(), 20);
     assert_eq!(server.objects().len(), before);
     assert!(folder.path().join("mine").exists());
 }
@@ -393,7 +394,7 @@ fn finished_cans_are_not_downloaded() {
     let bucket = mixed();
     let server = bucket.serve(Plan::default());
     let archive = remote(&server, wanted(&[], &[]), quick());
-    let supply = Supply::new(&archive, |can| can.key.starts_with("canned/")).unwrap();
+    let supply = Prefetch::new(&archive, |can| can.key.starts_with("canned/")).unwrap();
     assert_eq!(supply.count(), 4);
     assert_eq!(server.objects().len(), 4);
     let counters = archive.counters();
@@ -405,9 +406,9 @@ fn finished_cans_are_not_downloaded() {
 fn a_supply_that_nobody_takes() {
     let bucket = mixed();
     let server = bucket.serve(Plan { faults: vec![(Fault::Stall(0), 1000)], ..Plan::default() });
-    let archive = remote(&server, wanted(&[], &[]), Options { patience: Patience::default(), ..quick() });
-    // Ends at once, not after the patience of half a minute.
-    drop(Supply::new(&archive, |_| false).unwrap());
+    let archive = remote(&server, wanted(&[], &[]), Options { retry: RetryPolicy::default(), ..quick() });
+    // Ends at once, not after the retry of half a minute.
+    drop(Prefetch::new(&archive, |_| false).unwrap());
 }
 
 /// A server that says the same to everybody.
@@ -460,8 +461,8 @@ fn temporary_downloads_are_removed() {
     let bucket = mixed();
     let server = bucket.serve(Plan::default());
     let archive = remote(&server, wanted(&[], &[]), quick());
-    let mut supply = Supply::new(&archive, |_| false).unwrap();
-    let Some(Supplied::Can { file: Ok(file), .. }) = supply.next() else { panic!() };
+    let mut supply = Prefetch::new(&archive, |_| false).unwrap();
+    let Some(Prefetched::Can { file: Ok(file), .. }) = supply.next() else { panic!() };
     let path = Path::new(&*file).to_owned();
     assert!(path.is_file());
     drop(file);

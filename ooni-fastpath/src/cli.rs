@@ -13,7 +13,7 @@ pub mod store;
 
 pub use self::fetch::Fetch;
 pub use self::rerun::Rerun;
-pub use self::score::{Format, Score};
+pub use self::score::{OutputFormat, Score};
 
 use crate::fingerprints::NOTICE;
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};

@@ -15,7 +15,7 @@ pub const DNS: &[u8] = include_bytes!("../data/fingerprints/fingerprints_dns.csv
 /// The built-in list of blockpages, CSV.
 pub const HTTP: &[u8] = include_bytes!("../data/fingerprints/fingerprints_http.csv");
 
-/// Where the built-in lists come from and on what terms.
+/// Position the built-in lists come from and on what terms.
 pub const NOTICE: &str = "The built-in fingerprint lists are those of https://github.com/ooni/blocking-fingerprints \
                           at 171641e, by OONI, licensed CC BY-SA 4.0.";
 

@@ -105,7 +105,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Where the journal of an output is: beside it.
+    /// Position the journal of an output is: beside it.
     pub fn path_of(output: &Path) -> PathBuf {
         beside(output, ".journal")
     }

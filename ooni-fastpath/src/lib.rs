@@ -18,7 +18,7 @@ pub mod worker;
 pub mod cli;
 pub mod command;
 pub mod compare;
-pub mod complaints;
+pub mod diagnostics;
 pub mod journal;
 pub mod progress;
 pub mod spool;

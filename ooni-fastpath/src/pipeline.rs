@@ -4,15 +4,15 @@
 //! reading, decompresses it, and scores it while it is still in its cache; so many files are read at once, and one large
 //! file by all threads in turn. The calling thread gets the results in the order of the files.
 //!
-//! Everything is bounded: as many files are open as there are threads, each thread has one batch, results that are too
-//! early are held up to `HELD` bytes, beyond which only the file that is due is read on, and only one batch at a time
+//! Everything is bounded: as many files are open as there are threads, each thread has one chunk, results that are too
+//! early are held up to `HELD` bytes, beyond which only the file that is due is read on, and only one chunk at a time
 //! may be larger than usual.
 
 use crate::sink::Sink;
-use crate::worker::{Done, Scoring, Worker};
+use crate::worker::{ScoredChunk, Scoring, Worker};
 use crossbeam_channel::{Receiver, bounded};
 use ooni_archive::can::Filled;
-use ooni_archive::chunk::{self, Batch};
+use ooni_archive::chunk::{self, Chunk};
 use ooni_archive::limits::Limits;
 use ooni_archive::source::{Opened, Source, Supply};
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ use std::thread;
 /// Results in bytes that wait for others, beyond which only what is due is read on.
 const HELD: usize = 64 << 20;
 
-/// Text of a batch: what was decompressed is still in the cache when it is read.
+/// Text of a chunk: what was decompressed is still in the cache when it is read.
 const TEXT: usize = chunk::TARGET / 4;
 
 /// Threads that score, where so many were asked for or none were named: one a processor.
@@ -49,7 +49,7 @@ pub struct Plan<'p, 'f> {
 /// What came of a piece of a file.
 pub struct Piece {
     /// Output and counts.
-    pub done: Done,
+    pub done: ScoredChunk,
     /// The file.
     pub source: Arc<Source>,
     /// Whether it was the last of that file.
@@ -64,7 +64,7 @@ pub type Put<'p> = &'p mut dyn FnMut(&mut Piece) -> io::Result<()>;
 /// # Errors
 /// That of `put`, which ends the work.
 pub fn run(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<()> {
-    // Where to stop is known only when all before has been scored.
+    // Position to stop is known only when all before has been scored.
     if plan.jobs <= 1 || plan.scoring.stop_after.is_some() {
         alone(plan, supply, put)
     } else {
@@ -74,26 +74,26 @@ pub fn run(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<
 
 fn alone(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<()> {
     let mut worker = Worker::new(plan.scoring, (plan.sink)());
-    let mut batch = Batch::new(TEXT);
-    let mut done = Done::default();
+    let mut chunk = Chunk::new(TEXT);
+    let mut done = ScoredChunk::default();
     for found in supply {
         let Some(mut opened) = found.open(&plan.scoring.limits, plan.read) else { continue };
         loop {
             if plan.stop.load(Ordering::Relaxed) || worker.has_enough() {
                 return Ok(());
             }
-            let filled = fill(&mut opened, &mut batch);
-            if batch.is_cramped() {
-                batch.let_grow();
+            let filled = fill(&mut opened, &mut chunk);
+            if chunk.is_cramped() {
+                chunk.let_grow();
                 continue;
             }
-            worker.work(&batch, &opened.source, &mut done);
+            worker.work(&chunk, &opened.source, &mut done);
             let is_last = filled == Filled::Done || done.gave_up;
             let mut piece = Piece { done, source: Arc::clone(&opened.source), is_last };
             put(&mut piece)?;
             done = piece.done;
             done.clear();
-            batch.clear();
+            chunk.clear();
             if is_last {
                 break;
             }
@@ -102,11 +102,11 @@ fn alone(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<()
     Ok(())
 }
 
-fn fill(opened: &mut Opened, batch: &mut Batch) -> Filled {
-    if opened.source.is_given_up() { Filled::Done } else { opened.can.fill(batch) }
+fn fill(opened: &mut Opened, chunk: &mut Chunk) -> Filled {
+    if opened.source.is_given_up() { Filled::Done } else { opened.can.fill(chunk) }
 }
 
-/// Where a piece comes in the order: the number of its file, and its own in that.
+/// Position a piece comes in the order: the number of its file, and its own in that.
 type Order = (u64, u64);
 
 /// A file that is open, and how many pieces of it were taken.
@@ -133,13 +133,13 @@ struct Desk<'s> {
     /// Bytes of results that wait.
     held: usize,
     /// Used results.
-    used: Vec<Done>,
+    used: Vec<ScoredChunk>,
 }
 
 struct Shared<'p, 's> {
     desk: Mutex<Desk<'s>>,
     changed: Condvar,
-    /// Whoever has this may have a batch larger than usual.
+    /// Whoever has this may have a chunk larger than usual.
     large: Mutex<()>,
     stop: &'p AtomicBool,
     read: &'p Arc<AtomicU64>,
@@ -175,11 +175,11 @@ fn together(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result
             let (shared, ended) = (&shared, &ended);
             scope.spawn(move || {
                 let mut worker = Worker::new(plan.scoring, (plan.sink)());
-                let mut batch = Batch::new(TEXT);
+                let mut chunk = Chunk::new(TEXT);
                 while !ended.load(Ordering::Relaxed)
                     && let Some(open) = shared.take()
                 {
-                    let piece = shared.piece(open, &mut batch, &mut worker);
+                    let piece = shared.piece(open, &mut chunk, &mut worker);
                     if to_writer.send(piece).is_err() {
                         break;
                     }
@@ -254,12 +254,12 @@ impl<'s> Shared<'_, 's> {
     }
 
     /// Reads and scores the next piece of a file.
-    fn piece(&self, mut open: Open, batch: &mut Batch, worker: &mut Worker<'_>) -> (Order, Piece) {
-        let mut filled = fill(&mut open.opened, batch);
-        let large = batch.is_cramped().then(|| {
+    fn piece(&self, mut open: Open, chunk: &mut Chunk, worker: &mut Worker<'_>) -> (Order, Piece) {
+        let mut filled = fill(&mut open.opened, chunk);
+        let large = chunk.is_cramped().then(|| {
             let large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
-            batch.let_grow();
-            filled = fill(&mut open.opened, batch);
+            chunk.let_grow();
+            filled = fill(&mut open.opened, chunk);
             large
         });
         let order = (open.number, open.pieces);
@@ -275,11 +275,11 @@ impl<'s> Shared<'_, 's> {
             desk.used.pop().unwrap_or_default()
         };
         self.changed.notify_all();
-        worker.work(batch, &source, &mut done);
+        worker.work(chunk, &source, &mut done);
         if done.gave_up {
             source.give_up();
         }
-        batch.clear();
+        chunk.clear();
         if let Some(large) = large {
             worker.shrink();
             drop(large);

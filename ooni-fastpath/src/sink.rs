@@ -28,11 +28,11 @@ pub struct Record<'r> {
     pub explanation: Option<&'r Explanation>,
     /// The measurement, for outcomes without a row, if there is one.
     pub measurement: Option<Measurement<'r>>,
-    /// Where it was.
+    /// Position it was.
     pub place: &'r Place<'r>,
 }
 
-/// Where an entry is.
+/// Position an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place<'r> {
     /// The file, as given.

@@ -1,15 +1,15 @@
-//! [`Worker`]: scores the entries of a batch and has a sink write each record.
+//! [`Worker`]: scores the entries of a chunk and has a sink write each record.
 //!
 //! A worker has the buffers of its own and shares nothing but the fingerprints. Which uid an entry gets, and what of a
 //! postcan's members is a measurement at all, is decided here; what a measurement is worth in `ooni-core`.
 
-use crate::complaints::Complaints;
+use crate::diagnostics::Diagnostics;
 use crate::sink::{Place, Record, Sink};
 use crate::stats::{Counts, UNKNOWN};
 use ooni_archive::can::cases::{Case, case};
-use ooni_archive::chunk::{Batch, Entry, Kind};
+use ooni_archive::chunk::{Chunk, Entry, Kind};
 use ooni_archive::limits::Limits;
-use ooni_archive::selection::Wanted;
+use ooni_archive::selection::Selection;
 use ooni_archive::source::Source;
 use ooni_core::error::{Code, Error};
 use ooni_core::explain::Explanation;
@@ -37,7 +37,7 @@ pub struct Scoring<'f> {
     /// Whether a can is given up where the reference gives it up.
     pub strict: bool,
     /// Which measurements are wanted, where the name of a file does not tell.
-    pub wanted: Option<&'f Wanted>,
+    pub wanted: Option<&'f Selection>,
     /// Whether rows are for a typed store: those that it would refuse are counted as refused, the others kept.
     pub typed: bool,
     /// Whether the bodies of rows are hashed: for a store, which keeps that.
@@ -105,9 +105,9 @@ fn weight(value: &Json) -> usize {
     }
 }
 
-/// What came of a batch.
+/// What came of a chunk.
 #[derive(Debug, Default)]
-pub struct Done {
+pub struct ScoredChunk {
     /// Output, to be written as it is.
     pub out: Vec<u8>,
     /// Rows, if they are for a typed store. Those that are counted as refused are among them: a store sets them aside.
@@ -115,7 +115,7 @@ pub struct Done {
     /// What became of the measurements.
     pub counts: Counts,
     /// What standard error is to be told.
-    pub complaints: Complaints,
+    pub diagnostics: Diagnostics,
     /// Whether the file is given up after this.
     pub gave_up: bool,
 }
@@ -126,14 +126,14 @@ const KEPT: usize = 4 << 20;
 /// What a row that is kept takes without what the probe sent, near enough.
 const ROW: usize = 2 << 10;
 
-impl Done {
+impl ScoredChunk {
     /// Makes it as new, but for its memory.
     pub fn clear(&mut self) {
         self.out.clear();
         self.out.shrink_to(KEPT);
         self.rows.clear();
         self.counts = Counts::default();
-        self.complaints = Complaints::default();
+        self.diagnostics = Diagnostics::default();
         self.gave_up = false;
     }
 
@@ -169,16 +169,16 @@ impl<'f> Worker<'f> {
         }
     }
 
-    /// Scores all entries of a batch, in order.
-    pub fn work(&mut self, batch: &Batch, source: &Source, done: &mut Done) {
+    /// Scores all entries of a chunk, in order.
+    pub fn work(&mut self, chunk: &Chunk, source: &Source, done: &mut ScoredChunk) {
         let Worker { reader, lines, scorer, scoring, sink, left } = self;
         let before = done.counts.all().accepted;
         let mut desk = Desk { scorer, scoring, sink: &mut **sink, source, done };
-        for entry in batch.entries() {
+        for entry in chunk.entries() {
             if desk.done.counts.all().accepted - before >= *left {
                 break;
             }
-            let gives_up = desk.entry(reader, lines, batch, entry);
+            let gives_up = desk.entry(reader, lines, chunk, entry);
             if gives_up && scoring.strict {
                 desk.done.gave_up = true;
                 break;
@@ -205,7 +205,7 @@ struct Desk<'w, 'f> {
     scoring: &'w Scoring<'f>,
     sink: &'w mut dyn Sink,
     source: &'w Source,
-    done: &'w mut Done,
+    done: &'w mut ScoredChunk,
 }
 
 /// An entry, and where it is.
@@ -220,13 +220,13 @@ struct At<'b> {
 
 impl Desk<'_, '_> {
     /// Scores an entry. True where the reference gives up the can.
-    fn entry(&mut self, reader: &mut Reader, lines: &mut Reader, batch: &Batch, entry: &Entry) -> bool {
+    fn entry(&mut self, reader: &mut Reader, lines: &mut Reader, chunk: &Chunk, entry: &Entry) -> bool {
         let body = match entry.kind {
-            Kind::Line | Kind::OldLine => line(batch.body(entry)),
-            _ => batch.body(entry),
+            Kind::Line | Kind::OldLine => line(chunk.body(entry)),
+            _ => chunk.body(entry),
         };
-        let at = At { body, place: place(batch, entry, self.source), number: entry.at.place };
-        let named = uid_of_name(batch, entry, self.source);
+        let at = At { body, place: place(chunk, entry, self.source), number: entry.at.place };
+        let named = uid_of_name(chunk, entry, self.source);
         if let Some(trouble) = &entry.trouble {
             let mut error = (**trouble).clone();
             if entry.gives_up && self.scoring.strict {
@@ -235,7 +235,7 @@ impl Desk<'_, '_> {
             self.reject(at, named, None, error);
             return entry.gives_up;
         }
-        let text = batch.text(entry);
+        let text = chunk.text(entry);
         if entry.kind == Kind::Case {
             self.case(reader, lines, text, at);
             return false;
@@ -324,7 +324,7 @@ impl Desk<'_, '_> {
             {
                 if let Some(refused) = openvpn.as_ref().and_then(|row| row.acceptance().err()) {
                     let place = &at.place;
-                    self.done.complaints.add(|| format!("{place}: the row of obs_openvpn is refused: {refused}"));
+                    self.done.diagnostics.add(|| format!("{place}: the row of obs_openvpn is refused: {refused}"));
                 }
                 let body_sha256 = if self.scoring.hashed { Sha256::digest(at.body).into() } else { [0; 32] };
                 self.done.rows.push(Kept { row, openvpn, place: at.number, body_sha256 });
@@ -334,7 +334,7 @@ impl Desk<'_, '_> {
 
     fn reject(&mut self, at: At<'_>, uid: Option<&str>, value: Option<Value<'_>>, error: Error) {
         let place = &at.place;
-        self.done.complaints.add(|| format!("{place}: {error}"));
+        self.done.diagnostics.add(|| format!("{place}: {error}"));
         if self.scoring.explain {
             let explanation = self.scorer.explain_unread(error, uid.unwrap_or_default());
             self.record(uid, &explanation.outcome, Some(&explanation), value, place);
@@ -367,7 +367,7 @@ impl Desk<'_, '_> {
             None => self.done.counts.add(&name, outcome),
             Some(refused) => {
                 self.done.counts.refuse(&name, &refused.column);
-                self.done.complaints.add(|| format!("{place}: the row is refused: {refused}"));
+                self.done.diagnostics.add(|| format!("{place}: the row is refused: {refused}"));
             }
         }
         let record = Record { uid, outcome, explanation, measurement, place };
@@ -393,7 +393,7 @@ fn refusal(outcome: &Outcome) -> Option<Refused> {
 
 /// Whether a measurement is wanted, where the key of its can does not tell. One that cannot be told apart is: it is to be
 /// seen why.
-fn is_wanted(wanted: &Wanted, source: &Source, value: Value<'_>) -> bool {
+fn is_wanted(wanted: &Selection, source: &Source, value: Value<'_>) -> bool {
     let [cc, testname] = [source.cc.as_deref(), source.testname.as_deref()];
     wanted.takes(cc, testname).unwrap_or_else(|| {
         let Ok(measurement) = Measurement::new(value) else { return true };
@@ -409,24 +409,24 @@ fn text_of(measurement: Measurement<'_>, key: &'static str) -> Option<String> {
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Where an entry is.
-fn place<'b>(batch: &'b Batch, entry: &Entry, source: &'b Source) -> Place<'b> {
+/// Position an entry is.
+fn place<'b>(chunk: &'b Chunk, entry: &Entry, source: &'b Source) -> Place<'b> {
     let number = |kinds: &[Kind]| (entry.at.number > 0 && kinds.contains(&entry.kind)).then_some(entry.at.number);
     Place {
         file: &source.name,
         line: number(&[Kind::Line, Kind::OldLine, Kind::Case]),
         entry: number(&[Kind::Yaml]),
-        member: batch.member(entry),
+        member: chunk.member(entry),
         byte: entry.at.at,
     }
 }
 
 /// The uid that the name of a file or member says, whatever is inside.
-fn uid_of_name<'b>(batch: &'b Batch, entry: &Entry, source: &'b Source) -> Option<&'b str> {
+fn uid_of_name<'b>(chunk: &'b Chunk, entry: &Entry, source: &'b Source) -> Option<&'b str> {
     match entry.kind {
         Kind::Document => source.uid.as_deref(),
         Kind::Post => {
-            let name = std::str::from_utf8(batch.member(entry)?).ok()?.strip_suffix(".post")?;
+            let name = std::str::from_utf8(chunk.member(entry)?).ok()?.strip_suffix(".post")?;
             Some(name.rsplit_once('/')?.1)
         }
         Kind::Whole | Kind::Line | Kind::OldLine | Kind::Case | Kind::Yaml => None,

@@ -7,8 +7,8 @@
 mod support;
 
 use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
-use ooni_archive::can::{Can, Filled, Form, Report};
-use ooni_archive::chunk::{Batch, Kind, TARGET};
+use ooni_archive::can::{Can, Filled, Format, Report};
+use ooni_archive::chunk::{Chunk, Kind, TARGET};
 use ooni_archive::limits::Limits;
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -26,34 +26,34 @@ struct Seen {
     trouble: Option<String>,
 }
 
-fn seen_within(form: Form, file: &[u8], limits: &Limits) -> Vec<Seen> {
+fn seen_within(format: Format, file: &[u8], limits: &Limits) -> Vec<Seen> {
     let report = Report::of_path(Path::new("canned/2020-01-02/x.lz4"));
-    let mut can = Can::open(form, Box::new(Cursor::new(file.to_vec())), &report, limits).unwrap();
-    let (mut batch, mut all) = (Batch::new(TARGET / 4), Vec::new());
+    let mut can = Can::open(format, Box::new(Cursor::new(file.to_vec())), &report, limits).unwrap();
+    let (mut chunk, mut all) = (Chunk::new(TARGET / 4), Vec::new());
     loop {
-        let filled = can.fill(&mut batch);
-        if batch.is_cramped() {
-            batch.let_grow();
+        let filled = can.fill(&mut chunk);
+        if chunk.is_cramped() {
+            chunk.let_grow();
             continue;
         }
-        all.extend(batch.entries().iter().map(|entry| Seen {
+        all.extend(chunk.entries().iter().map(|entry| Seen {
             kind: entry.kind,
-            text: batch.text(entry).to_vec(),
-            member: batch.member(entry).map(|name| String::from_utf8_lossy(name).into_owned()),
+            text: chunk.text(entry).to_vec(),
+            member: chunk.member(entry).map(|name| String::from_utf8_lossy(name).into_owned()),
             number: entry.at.number,
             place: entry.at.place,
             at: entry.at.at,
             trouble: entry.trouble.as_ref().map(|error| error.to_string()),
         }));
-        batch.clear();
+        chunk.clear();
         if filled == Filled::Done {
             return all;
         }
     }
 }
 
-fn seen(form: Form, file: &[u8]) -> Vec<Seen> {
-    seen_within(form, file, &Limits::default())
+fn seen(format: Format, file: &[u8]) -> Vec<Seen> {
+    seen_within(format, file, &Limits::default())
 }
 
 /// Frames of blocks of 64 KiB, with checksums.
@@ -98,12 +98,12 @@ fn ends_with_one_error<'s>(all: &'s [Seen], whole: &[Seen], what: &str) -> &'s S
 fn lz4_that_is_cut() {
     let text = lines(100);
     let file = lz4(&[text.as_bytes()]);
-    let whole = seen(Form::LinesLz4, &file);
+    let whole = seen(Format::LinesLz4, &file);
     assert_eq!(whole.len(), 100);
     assert!(whole.iter().all(|seen| seen.trouble.is_none()));
     let mut most = 0;
     for cut in (1..file.len()).step_by(997).chain(file.len() - 8..file.len()) {
-        let all = seen(Form::LinesLz4, &file[..cut]);
+        let all = seen(Format::LinesLz4, &file[..cut]);
         let error = ends_with_one_error(&all, &whole, &format!("{cut} bytes"));
         assert_eq!(error.at, Some(cut as u64));
         let said = error.trouble.as_deref().unwrap();
@@ -113,7 +113,7 @@ fn lz4_that_is_cut() {
         most = all.len();
     }
     assert_eq!(most, 101, "all lines are read before the end is missed");
-    let empty = seen(Form::LinesLz4, b"");
+    let empty = seen(Format::LinesLz4, b"");
     assert_eq!(empty[0].trouble.as_deref(), Some("E-CAN: the file is empty where LZ4 should be; 0 lines were read"));
 }
 
@@ -121,11 +121,11 @@ fn lz4_that_is_cut() {
 fn lz4_that_is_spoiled() {
     let text = lines(100);
     let file = lz4(&[text.as_bytes()]);
-    let whole = seen(Form::LinesLz4, &file);
+    let whole = seen(Format::LinesLz4, &file);
     for at in (0..file.len()).step_by(991).chain(0..8) {
         let mut spoiled = file.clone();
         spoiled[at] ^= 0x10;
-        let all = seen(Form::LinesLz4, &spoiled);
+        let all = seen(Format::LinesLz4, &spoiled);
         let error = ends_with_one_error(&all, &whole, &format!("byte {at}"));
         let (from, to) = (error.at.unwrap(), at as u64);
         // A block is checked when it has been read.
@@ -136,10 +136,10 @@ fn lz4_that_is_spoiled() {
 #[test]
 fn lz4_in_pieces() {
     let text = lines(60);
-    let whole = seen(Form::LinesLz4, &lz4(&[text.as_bytes()]));
+    let whole = seen(Format::LinesLz4, &lz4(&[text.as_bytes()]));
     let (first, second) = text.as_bytes().split_at(70_001);
     let frames = lz4(&[first, b"", second]);
-    assert!(seen(Form::LinesLz4, &frames) == whole);
+    assert!(seen(Format::LinesLz4, &frames) == whole);
     // Frames that hold something else.
     let skippable = |kind: u8, content: &[u8]| {
         [&[0x50 | kind, 0x2a, 0x4d, 0x18], &u32::try_from(content.len()).unwrap().to_le_bytes()[..], content].concat()
@@ -147,20 +147,20 @@ fn lz4_in_pieces() {
     let [first, second] = [lz4(&[first]), lz4(&[second])];
     let mixed =
         [skippable(0, b""), first.clone(), skippable(15, &[b'x'; 100_000]), second.clone(), skippable(7, b"end")];
-    assert!(seen(Form::LinesLz4, &mixed.concat()) == whole);
+    assert!(seen(Format::LinesLz4, &mixed.concat()) == whole);
     // Cut between frames there is nothing to be seen, but of the line that was begun.
-    let all = seen(Form::LinesLz4, &first);
+    let all = seen(Format::LinesLz4, &first);
     assert!(all.iter().all(|seen| seen.trouble.is_none()));
     assert_eq!(
         all.last().unwrap().text.len(),
         70_001 - all[..all.len() - 1].iter().map(|seen| seen.text.len()).sum::<usize>()
     );
     for cut in [first.len() + 3, first.len() + 7, first.len() + 5000] {
-        let all = seen(Form::LinesLz4, &mixed[1..].concat()[..cut]);
+        let all = seen(Format::LinesLz4, &mixed[1..].concat()[..cut]);
         let error = ends_with_one_error(&all, &whole, "between frames");
         assert_eq!(error.at, Some(cut as u64));
     }
-    let all = seen(Form::LinesLz4, &[&*first, b"something else"].concat());
+    let all = seen(Format::LinesLz4, &[&*first, b"something else"].concat());
     let error = ends_with_one_error(&all, &whole, "something else behind");
     assert!(error.trouble.as_deref().unwrap().contains("not sound LZ4 data"), "{error:?}");
 }
@@ -171,7 +171,7 @@ fn a_postcan_in_gzip_members() {
     let names: Vec<_> = (0..40).map(member).collect();
     let members: Vec<_> = names.iter().zip(&bodies).map(|(name, body)| (&**name, &**body)).collect();
     let archive = tar(&members);
-    let whole = seen(Form::Postcan, &gzip(&archive));
+    let whole = seen(Format::Postcan, &gzip(&archive));
     assert_eq!(whole.len(), 40);
     for (seen, (name, body)) in whole.iter().zip(&members) {
         assert_eq!((seen.member.as_deref(), &*seen.text), (Some(*name), body.as_bytes()));
@@ -179,11 +179,11 @@ fn a_postcan_in_gzip_members() {
     // Wherever one gzip member ends: in a header, in a content, in what fills up a block.
     for size in [100, 513, 5000, 70_000] {
         let pieces: Vec<u8> = archive.chunks(size).flat_map(gzip).collect();
-        assert!(seen(Form::Postcan, &pieces) == whole, "{size}");
+        assert!(seen(Format::Postcan, &pieces) == whole, "{size}");
     }
     let file = gzip(&archive);
     for cut in (1..file.len()).step_by(1009) {
-        let all = seen(Form::Postcan, &file[..cut]);
+        let all = seen(Format::Postcan, &file[..cut]);
         let error = ends_with_one_error(&all, &whole, &format!("{cut} bytes"));
         assert_eq!(error.at, Some(cut as u64));
         assert!(
@@ -199,7 +199,7 @@ fn a_postcan_in_gzip_members() {
 const REPORT: &str = "---\ntest_name: ndt\nprobe_cc: IT\nprobe_asn: AS1\nsoftware_name: o\nsoftware_version: '1'\n\
                       start_time: 1400000000.0\ntest_version: '1'\n...\n---\na: 1\n...\n---\nb: 1\n...\n";
 
-/// Lines, a report, other files, a last line without line end, and a member that is larger than a batch.
+/// Lines, a report, other files, a last line without line end, and a member that is larger than a chunk.
 fn reports() -> (Vec<u8>, Vec<(&'static str, u64)>) {
     let mut builder = tar::Builder::new(Vec::new());
     append(&mut builder, "d/a.json", lines(3).as_bytes());
@@ -219,7 +219,7 @@ fn reports() -> (Vec<u8>, Vec<(&'static str, u64)>) {
 fn an_archive_of_reports() {
     let (archive, expected) = reports();
     assert!(archive.len() > 4 * TARGET);
-    let all = seen(Form::Reports, &lz4(&[&archive]));
+    let all = seen(Format::Reports, &lz4(&[&archive]));
     let mut rest = &*all;
     for (name, number) in expected {
         let (these, others) = rest.split_at(number as usize);
@@ -242,7 +242,7 @@ fn a_line_beyond_the_limit_inside_a_member() {
     let content = format!("{GOOD}\n{long}\n{GOOD}\n{long}");
     let archive = tar(&[("d/a.json", &content), ("d/b.json", &format!("{GOOD}\n"))]);
     let limits = Limits { measurement_size: 10_000, ..Limits::default() };
-    let all = seen_within(Form::Reports, &lz4(&[&archive]), &limits);
+    let all = seen_within(Format::Reports, &lz4(&[&archive]), &limits);
     let troubles: Vec<_> = all.iter().map(|seen| seen.trouble.as_deref().unwrap_or_default()).collect();
     let beyond = |bytes: usize| format!("E-LIMIT: a line of {bytes} bytes, beyond the limit of 10000");
     assert_eq!(troubles, ["", &beyond(long.len() + 1), "", &beyond(long.len()), ""]);
@@ -255,9 +255,9 @@ fn a_line_beyond_the_limit_inside_a_member() {
 #[test]
 fn archives_that_are_cut() {
     let (archive, _) = reports();
-    let whole = seen(Form::Reports, &lz4(&[&archive]));
+    let whole = seen(Format::Reports, &lz4(&[&archive]));
     for cut in (1..12_000).step_by(251).chain((12_000..archive.len() - 1024).step_by(399_989)) {
-        let all = seen(Form::Reports, &lz4(&[&archive[..cut]]));
+        let all = seen(Format::Reports, &lz4(&[&archive[..cut]]));
         let is_between = all.iter().all(|seen| seen.kind != Kind::Whole);
         if is_between {
             // The last line of a member may be without its end; so may a member that ends where it should.

@@ -10,7 +10,7 @@ use ooni_core::process::{Outcome, process};
 use ooni_core::row::FastpathRow;
 use ooni_core::rules::Rules;
 use ooni_store::parquet::Parquet;
-use ooni_store::{BodyPlace, MeasurementStore, NewRow, OnExisting, Waiting};
+use ooni_store::{BlockingStore, BodyLocation, MeasurementStore, OnExisting, ScoredRow};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use support::{Files, GOOD, Ran, fastpath, score};
@@ -32,10 +32,10 @@ fn everywhere(files: &Files, name: &str, measurements: &[String]) -> [PathBuf; 4
     file.append(&rows).unwrap();
     file.finish().unwrap();
     let url = format!("sqlite:{}", files.path(&format!("{name}.db")).display());
-    let body = BodyPlace { s3path: "k".into(), linenum: 0, date: "2024-01-02".into(), source: "k".into() };
-    let new = |row| NewRow { row: Box::new(row), openvpn: None, body: body.clone(), body_sha256: [0; 32] };
+    let body = BodyLocation { s3path: "k".into(), linenum: 0, date: "2024-01-02".into(), source: "k".into() };
+    let new = |row| ScoredRow { row: Box::new(row), openvpn: None, body: body.clone(), body_sha256: [0; 32] };
     let rows: Vec<_> = rows.into_iter().map(new).collect();
-    let store = Waiting::open(&url).unwrap();
+    let store = BlockingStore::open(&url).unwrap();
     store.wait(store.store.write(Arc::new(rows), OnExisting::Keep)).unwrap();
     [jsonl, csv, parquet, PathBuf::from(url)]
 }

@@ -6,13 +6,13 @@
 
 mod support;
 
-use ooni_store::value::{Cell, FASTPATH};
-use ooni_store::{StoredRow, Waiting};
+use ooni_store::value::{FASTPATH, Value};
+use ooni_store::{BlockingStore, StoredRow};
 use ooni_testkit::corpus::Options;
 use ooni_testkit::corpus::archive::{Archive, write};
 use ooni_testkit::corpus::containers::Packing;
 use ooni_testkit::python;
-use serde_json::Value;
+use serde_json::Value as JsonValue;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -50,7 +50,7 @@ impl Exported {
         assert!(rerun.err.contains(" cans; "), "{}", rerun.err);
         let export = fastpath([&["store", "export", "--out", &out][..], &days].concat());
         assert_eq!((export.code, &*export.err), (Some(0), ""));
-        let rows: Vec<_> = Waiting::open_to_read(&url).unwrap().rows().map(Result::unwrap).collect();
+        let rows: Vec<_> = BlockingStore::open_to_read(&url).unwrap().rows().map(Result::unwrap).collect();
         assert!(rows.len() > 1500);
         Exported { files, python: python::python(DUCKDB).unwrap(), rows }
     }
@@ -63,8 +63,9 @@ impl Exported {
         child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-        let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let row = |row: &Value| row.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect();
+        let rows: JsonValue = serde_json::from_slice(&output.stdout).unwrap();
+        let row =
+            |row: &JsonValue| row.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect();
         rows.as_array().unwrap().iter().map(row).collect()
     }
 
@@ -190,8 +191,8 @@ fn rows_are_those_of_the_store(exported: &Exported) {
     for (read, row) in read.iter().zip(&exported.rows) {
         for (((name, _), read), cell) in FASTPATH.iter().zip(read).zip(row) {
             match cell {
-                Cell::Float(value) if value.is_nan() => assert_eq!(read, "nan", "{row:?}"),
-                Cell::Float(value) => assert_eq!(read.parse::<f64>().unwrap() as f32, *value, "{row:?}"),
+                Value::Float(value) if value.is_nan() => assert_eq!(read, "nan", "{row:?}"),
+                Value::Float(value) => assert_eq!(read.parse::<f64>().unwrap() as f32, *value, "{row:?}"),
                 _ => assert_eq!(*read, get(row, name), "{name} of {row:?}"),
             }
         }

@@ -106,7 +106,7 @@ fn lines_of_a_run_killed_at_each_failpoint() {
     killed_everywhere("jsonl", 5);
 }
 
-/// Where there is no file, the journal is beside the store.
+/// Position there is no file, the journal is beside the store.
 #[test]
 fn a_store_alone() {
     killed_everywhere("", 6);

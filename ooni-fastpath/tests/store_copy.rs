@@ -7,9 +7,10 @@ mod support;
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::process::{Outcome, process};
 use ooni_core::rules::Rules;
-use ooni_store::value::Cell;
+use ooni_store::value::Value;
 use ooni_store::{
-    BodyPlace, Incoming, ListedUrl, MeasurementStore, NewRow, OnExisting, StoredMeasurement, StoredRefusal, Waiting,
+    BlockingStore, BodyLocation, Incoming, ListedUrl, MeasurementStore, OnExisting, ScoredRow, StoredMeasurement,
+    StoredRefusal,
 };
 use std::sync::Arc;
 use support::{Files, GOOD, ROOT, Ran, fastpath};
@@ -22,8 +23,8 @@ impl Pair {
         format!("sqlite:{}", self.0.path(name).display())
     }
 
-    fn open(&self, name: &str) -> Waiting {
-        Waiting::open(&self.url(name)).unwrap()
+    fn open(&self, name: &str) -> BlockingStore {
+        BlockingStore::open(&self.url(name)).unwrap()
     }
 
     fn copy(&self, more: &[&str]) -> Ran {
@@ -32,19 +33,19 @@ impl Pair {
     }
 }
 
-fn new(uid: &str, text: &str) -> NewRow {
+fn new(uid: &str, text: &str) -> ScoredRow {
     let outcome = process(text.as_bytes(), uid, &Fingerprints::empty(), Rules::Fixed);
     let Outcome::Stored { row, openvpn } = outcome else { panic!("{text}: {outcome:?}") };
-    let body = BodyPlace {
+    let body = BodyLocation {
         s3path: "raw/a.jsonl.gz".into(),
         linenum: 7,
         date: "2024-01-02".into(),
         source: "raw/a.tar.gz".into(),
     };
-    NewRow { row, openvpn, body, body_sha256: [0xab; 32] }
+    ScoredRow { row, openvpn, body, body_sha256: [0xab; 32] }
 }
 
-fn write(store: &Waiting, rows: Vec<NewRow>) {
+fn write(store: &BlockingStore, rows: Vec<ScoredRow>) {
     store.wait(store.store.write(Arc::new(rows), OnExisting::Keep)).unwrap();
 }
 
@@ -57,13 +58,13 @@ struct Content {
     lists: Vec<ListedUrl>,
 }
 
-fn content(store: &Waiting) -> Content {
+fn content(store: &BlockingStore) -> Content {
     let mut measurements: Vec<_> = store.measurements(None).map(Result::unwrap).collect();
     // What is no number equals nothing.
     for measurement in &mut measurements {
         for cell in measurement.row.iter_mut() {
-            if matches!(cell, Cell::Float(value) if value.is_nan()) {
-                *cell = Cell::Null;
+            if matches!(cell, Value::Float(value) if value.is_nan()) {
+                *cell = Value::Null;
             }
         }
     }

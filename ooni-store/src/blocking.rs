@@ -1,8 +1,8 @@
-//! [`Waiting`]: a store for callers that wait, the commands.
+//! [`BlockingStore`]: a store for callers that wait, the commands.
 
 use crate::query::filter::Filter;
 use crate::url::without_password;
-use crate::value::Cell;
+use crate::value::Value;
 use crate::{
     Incoming, Kind, ListedUrl, MeasurementStore, Place, Reference, ReferenceRow, Store, StoreError, StoredMeasurement,
     StoredRefusal, StoredRow, migrate, open, open_to_read,
@@ -13,39 +13,39 @@ use tokio::runtime::Runtime;
 
 /// A store for callers that wait: the commands.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct BlockingStore {
     /// The store.
     pub store: Store,
     runtime: Runtime,
 }
 
-impl Waiting {
+impl BlockingStore {
     /// Waits for a store that is open.
     ///
     /// # Errors
     /// No thread can be had.
-    pub fn new(store: Store) -> Result<Waiting, StoreError> {
-        Ok(Waiting { store, runtime: runtime("")? })
+    pub fn new(store: Store) -> Result<BlockingStore, StoreError> {
+        Ok(BlockingStore { store, runtime: runtime("")? })
     }
 
     /// Opens the store of a URL to write to, and makes it if it is not there.
     ///
     /// # Errors
     /// As [`open`].
-    pub fn open(url: &str) -> Result<Waiting, StoreError> {
+    pub fn open(url: &str) -> Result<BlockingStore, StoreError> {
         let runtime = runtime(url)?;
         let store = runtime.block_on(open(url))?;
-        Ok(Waiting { store, runtime })
+        Ok(BlockingStore { store, runtime })
     }
 
     /// Opens the store of a URL to read from.
     ///
     /// # Errors
     /// As [`open_to_read`].
-    pub fn open_to_read(url: &str) -> Result<Waiting, StoreError> {
+    pub fn open_to_read(url: &str) -> Result<BlockingStore, StoreError> {
         let runtime = runtime(url)?;
         let store = runtime.block_on(open_to_read(url))?;
-        Ok(Waiting { store, runtime })
+        Ok(BlockingStore { store, runtime })
     }
 
     /// Brings the tables of a URL up to date.
@@ -94,20 +94,20 @@ impl Waiting {
 
 /// A database of the reference for callers that wait.
 #[derive(Debug)]
-pub struct WaitingReference {
+pub struct BlockingReference {
     reference: Reference,
     runtime: Runtime,
 }
 
-impl WaitingReference {
+impl BlockingReference {
     /// Opens the database of a URL.
     ///
     /// # Errors
     /// As [`Reference::open`].
-    pub fn open(url: &str) -> Result<WaitingReference, StoreError> {
+    pub fn open(url: &str) -> Result<BlockingReference, StoreError> {
         let runtime = runtime(url)?;
         let reference = runtime.block_on(Reference::open(url))?;
-        Ok(WaitingReference { reference, runtime })
+        Ok(BlockingReference { reference, runtime })
     }
 
     /// All measurements after a uid, in the order that the database has.
@@ -130,7 +130,7 @@ impl WaitingReference {
 
 fn uid(row: &StoredRow) -> &str {
     match &row[0] {
-        Cell::Text(uid) => uid,
+        Value::Text(uid) => uid,
         _ => "",
     }
 }
@@ -140,7 +140,7 @@ const START: usize = 7;
 
 fn start(row: &StoredRow) -> Option<DateTime> {
     match row[START] {
-        Cell::Time(time) => Some(time),
+        Value::Time(time) => Some(time),
         _ => None,
     }
 }

@@ -6,14 +6,14 @@ pub mod sqlite;
 
 use crate::query::aggregate::{Aggregation, Axis, Counts, Group, Runtimes};
 use crate::query::filter::{Filter, Window};
-use crate::query::list::{List, Listed};
+use crate::query::list::{List, MeasurementSummary};
 use crate::query::planner::{Source, source};
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql;
-use crate::value::Cell;
+use crate::value::Value;
 use crate::{
-    BodyPlace, Dialect, Incoming, Kind, ListedUrl, OnExisting, Statement, StoreError, StoredMeasurement, StoredRefusal,
-    StoredRow, Written,
+    BatchResult, BodyLocation, Dialect, Incoming, Kind, ListedUrl, OnExisting, Statement, StoreError,
+    StoredMeasurement, StoredRefusal, StoredRow,
 };
 use ooni_core::time::DateTime;
 use std::cmp::Ordering;
@@ -44,7 +44,7 @@ pub trait MeasurementStore: Send + Sync {
         &self,
         statement: Statement,
         limit: Duration,
-    ) -> impl Future<Output = Result<Vec<Vec<Cell<'static>>>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Vec<Value<'static>>>, StoreError>> + Send;
 
     /// Writes a batch.
     ///
@@ -59,7 +59,7 @@ pub trait MeasurementStore: Send + Sync {
         &self,
         rows: Arc<Vec<R>>,
         on_existing: OnExisting,
-    ) -> impl Future<Output = Result<Written, StoreError>> + Send;
+    ) -> impl Future<Output = Result<BatchResult, StoreError>> + Send;
 
     /// Takes a measurement out of all tables for good, and keeps a record of why. False when it was not there; it will
     /// not be taken in either.
@@ -97,7 +97,7 @@ pub trait MeasurementStore: Send + Sync {
     ///
     /// # Errors
     /// They do not follow yet; what they do not say is counted row by row.
-    fn settle(&self) -> impl Future<Output = Result<(), StoreError>> + Send {
+    fn refresh_rollups(&self) -> impl Future<Output = Result<(), StoreError>> + Send {
         async { Ok(()) }
     }
 
@@ -105,7 +105,7 @@ pub trait MeasurementStore: Send + Sync {
     ///
     /// # Errors
     /// As [`MeasurementStore::query`].
-    fn is_settled(
+    fn is_rollup_current(
         &self,
         _rollup: &'static Rollup,
         _window: Window,
@@ -209,7 +209,11 @@ pub trait MeasurementStore: Send + Sync {
     ///
     /// # Errors
     /// As [`MeasurementStore::query`].
-    fn list(&self, list: &List, limit: Duration) -> impl Future<Output = Result<Vec<Listed>, StoreError>> + Send {
+    fn list(
+        &self,
+        list: &List,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Vec<MeasurementSummary>, StoreError>> + Send {
         let statement = sql::list(self.dialect(), list);
         async move {
             let rows = self.query(statement, limit).await?;
@@ -221,7 +225,7 @@ pub trait MeasurementStore: Send + Sync {
     ///
     /// # Errors
     /// As [`MeasurementStore::query`].
-    fn find(&self, uid: &str) -> impl Future<Output = Result<Option<Listed>, StoreError>> + Send {
+    fn find(&self, uid: &str) -> impl Future<Output = Result<Option<MeasurementSummary>, StoreError>> + Send {
         let statement = sql::uid(self.dialect(), uid);
         self.find_by(statement)
     }
@@ -234,20 +238,23 @@ pub trait MeasurementStore: Send + Sync {
         &self,
         report_id: &str,
         input: &str,
-    ) -> impl Future<Output = Result<Option<Listed>, StoreError>> + Send {
+    ) -> impl Future<Output = Result<Option<MeasurementSummary>, StoreError>> + Send {
         let statement = sql::report(self.dialect(), report_id, input);
         self.find_by(statement)
     }
 
     /// The first row of a query, with the category of its input.
     #[doc(hidden)]
-    fn find_by(&self, statement: Statement) -> impl Future<Output = Result<Option<Listed>, StoreError>> + Send {
+    fn find_by(
+        &self,
+        statement: Statement,
+    ) -> impl Future<Output = Result<Option<MeasurementSummary>, StoreError>> + Send {
         async move {
             let Some(row) = self.query(statement, TIME_LIMIT).await?.into_iter().next() else { return Ok(None) };
             let mut found = sql::listed(row).ok_or_else(foreign)?;
             let categories = sql::categories(self.dialect(), &found.input);
             let category = match self.query(categories, TIME_LIMIT).await?.into_iter().flatten().next() {
-                Some(Cell::Text(code)) => code.into_owned(),
+                Some(Value::Text(code)) => code.into_owned(),
                 _ => String::new(),
             };
             found.category_code = Some(category);
@@ -259,8 +266,8 @@ pub trait MeasurementStore: Send + Sync {
     ///
     /// # Errors
     /// As [`MeasurementStore::query`].
-    fn body_place(&self, uid: &str) -> impl Future<Output = Result<Option<BodyPlace>, StoreError>> + Send {
-        let statement = sql::body_place(self.dialect(), uid);
+    fn body_location(&self, uid: &str) -> impl Future<Output = Result<Option<BodyLocation>, StoreError>> + Send {
+        let statement = sql::body_location(self.dialect(), uid);
         async move {
             let row = self.query(statement, TIME_LIMIT).await?.into_iter().next();
             row.map(|row| sql::place(row).ok_or_else(foreign)).transpose()
@@ -298,14 +305,14 @@ pub trait MeasurementStore: Send + Sync {
         query: &Aggregation,
         of: Axis,
         limit: Duration,
-    ) -> impl Future<Output = Result<Vec<(Vec<Cell<'static>>, u64)>, StoreError>> + Send {
+    ) -> impl Future<Output = Result<Vec<(Vec<Value<'static>>, u64)>, StoreError>> + Send {
         let mut all = query.clone();
         all.axes.push(of);
         async move {
             let source = self.source(&all).await?;
             let rows = self.query(sql::distinct(self.dialect(), query, of, source), limit).await?;
-            let number = |mut row: Vec<Cell<'static>>| match row.pop() {
-                Some(Cell::Int(number)) => Ok((row, number)),
+            let number = |mut row: Vec<Value<'static>>| match row.pop() {
+                Some(Value::Int(number)) => Ok((row, number)),
                 _ => Err(foreign()),
             };
             let mut groups = rows.into_iter().map(number).collect::<Result<Vec<_>, _>>()?;
@@ -336,7 +343,7 @@ pub trait MeasurementStore: Send + Sync {
         let (source, window) = (source(query), query.filter.window);
         async move {
             match source {
-                Source::Rollup(rollup) if !self.is_settled(rollup, window).await? => Ok(Source::Rows),
+                Source::Rollup(rollup) if !self.is_rollup_current(rollup, window).await? => Ok(Source::Rows),
                 source => Ok(source),
             }
         }
@@ -383,8 +390,8 @@ pub trait MeasurementStore: Send + Sync {
     fn explain(&self, statement: Statement) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send {
         let statement = self.dialect().explain(statement);
         async move {
-            let line = |row: Vec<Cell<'static>>| match row.into_iter().next_back() {
-                Some(Cell::Text(line)) => Ok(line.into_owned()),
+            let line = |row: Vec<Value<'static>>| match row.into_iter().next_back() {
+                Some(Value::Text(line)) => Ok(line.into_owned()),
                 _ => Err(foreign()),
             };
             self.query(statement, TIME_LIMIT).await?.into_iter().map(line).collect()
@@ -404,12 +411,12 @@ pub trait MeasurementStore: Send + Sync {
         async move {
             let rollup = Rollup::named("week_input").ok_or_else(foreign)?;
             for &week in weeks {
-                if !self.is_settled(rollup, week_of(week)).await? {
+                if !self.is_rollup_current(rollup, week_of(week)).await? {
                     return self.count_inputs(cc, weeks).await;
                 }
             }
-            let pair = |row: Vec<Cell<'static>>| match <[Cell<'static>; 2]>::try_from(row) {
-                Ok([Cell::Text(input), Cell::Int(count)]) => Ok((input.into_owned(), count)),
+            let pair = |row: Vec<Value<'static>>| match <[Value<'static>; 2]>::try_from(row) {
+                Ok([Value::Text(input), Value::Int(count)]) => Ok((input.into_owned(), count)),
                 _ => Err(foreign()),
             };
             let rows = self.query(sql::inputs(self.dialect(), cc, weeks), TIME_LIMIT).await?;
@@ -435,7 +442,7 @@ pub trait MeasurementStore: Send + Sync {
                 };
                 let query = Aggregation { filter, axes: vec![Axis::Input] };
                 for Group { keys, counts } in self.aggregate(&query, TIME_LIMIT).await? {
-                    let Some(Cell::Text(input)) = keys.into_iter().next() else { return Err(foreign()) };
+                    let Some(Value::Text(input)) = keys.into_iter().next() else { return Err(foreign()) };
                     *all.entry(input.into_owned()).or_default() += counts.measurements;
                 }
             }
@@ -455,7 +462,7 @@ pub trait MeasurementStore: Send + Sync {
         }
     }
 
-    /// Counts all rows and compares them with the rollups, where these are [settled](MeasurementStore::is_settled).
+    /// Counts all rows and compares them with the rollups, where these are [settled](MeasurementStore::is_rollup_current).
     ///
     /// # Errors
     /// As [`MeasurementStore::query`].
@@ -476,21 +483,21 @@ pub trait MeasurementStore: Send + Sync {
             let bytes = self.bytes().await?;
             let mut stats = Stats { bytes, ..Stats::default() };
             for row in self.query(sql::span(self.dialect()), TIME_LIMIT).await? {
-                if let Ok([Cell::Time(oldest), Cell::Time(newest)]) = <[Cell<'static>; 2]>::try_from(row) {
+                if let Ok([Value::Time(oldest), Value::Time(newest)]) = <[Value<'static>; 2]>::try_from(row) {
                     stats.span = Some((oldest, newest));
                 }
             }
             for table in sql::TABLES {
                 let rows = self.query(sql::count(self.dialect(), table), Duration::MAX).await?;
                 match rows.concat()[..] {
-                    [Cell::Int(rows)] => stats.tables.push((table, rows)),
+                    [Value::Int(rows)] => stats.tables.push((table, rows)),
                     _ => return Err(foreign()),
                 }
             }
             for rollup in &ROLLUPS {
                 let rows = self.query(sql::state(self.dialect(), rollup), Duration::MAX).await?;
                 match rows.concat()[..] {
-                    [Cell::Int(cells), Cell::Int(measurements)] => {
+                    [Value::Int(cells), Value::Int(measurements)] => {
                         stats.rollups.push(RollupState { rollup, cells, measurements });
                     }
                     _ => return Err(foreign()),
@@ -531,7 +538,7 @@ pub struct Difference {
     /// Whether these are the counts of the rollup, or those of the rows.
     pub is_of_rollup: bool,
     /// Values of the rollup's key.
-    pub key: Vec<Cell<'static>>,
+    pub key: Vec<Value<'static>>,
     /// Counts.
     pub counts: Counts,
 }
@@ -540,9 +547,9 @@ pub(crate) fn foreign() -> StoreError {
     StoreError::new(Kind::Other, "holds what no measurement has: it was changed by another program")
 }
 
-fn group(mut row: Vec<Cell<'static>>, axes: usize) -> Result<Group, StoreError> {
+fn group(mut row: Vec<Value<'static>>, axes: usize) -> Result<Group, StoreError> {
     let counts = row.split_off(axes.min(row.len()));
-    let mut numbers = counts.into_iter().map(|cell| if let Cell::Int(number) = cell { Some(number) } else { None });
+    let mut numbers = counts.into_iter().map(|cell| if let Value::Int(number) = cell { Some(number) } else { None });
     let mut next = || numbers.next().flatten().ok_or_else(foreign);
     let counts = Counts {
         measurements: next()?,
@@ -555,21 +562,21 @@ fn group(mut row: Vec<Cell<'static>>, axes: usize) -> Result<Group, StoreError> 
     Ok(Group { keys: row, counts })
 }
 
-fn difference(mut row: Vec<Cell<'static>>, rollup: &Rollup) -> Result<Difference, StoreError> {
+fn difference(mut row: Vec<Value<'static>>, rollup: &Rollup) -> Result<Difference, StoreError> {
     if row.is_empty() {
         return Err(foreign());
     }
-    let is_of_rollup = row.remove(0) == Cell::Int(1);
+    let is_of_rollup = row.remove(0) == Value::Int(1);
     let Group { keys, counts } = group(row, rollup.key.len())?;
     Ok(Difference { is_of_rollup, key: keys, counts })
 }
 
 /// Keys by their values: texts by their bytes.
-fn order(a: &[Cell<'static>], b: &[Cell<'static>]) -> Ordering {
+fn order(a: &[Value<'static>], b: &[Value<'static>]) -> Ordering {
     let pairs = a.iter().zip(b).map(|pair| match pair {
-        (Cell::Text(a), Cell::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
-        (Cell::Int(a), Cell::Int(b)) => a.cmp(b),
-        (Cell::Time(a), Cell::Time(b)) => a.cmp(b),
+        (Value::Text(a), Value::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
+        (Value::Int(a), Value::Int(b)) => a.cmp(b),
+        (Value::Time(a), Value::Time(b)) => a.cmp(b),
         _ => Ordering::Equal,
     });
     pairs.fold(Ordering::Equal, Ordering::then)

@@ -7,8 +7,8 @@ use crate::engine::clickhouse::ClickhouseReference;
 use crate::engine::postgres::PostgresReference;
 use crate::sql::{FLAG, OPENVPN, UID};
 use crate::url::{is_clickhouse, is_postgres, without_password};
-use crate::value::{Cell, FASTPATH, Type};
-use crate::write::row::{BodyPlace, Incoming, ListedUrl, Provenance, StoredRow};
+use crate::value::{FASTPATH, Type, Value};
+use crate::write::row::{BodyLocation, Incoming, ListedUrl, Provenance, StoredRow};
 use crate::{Kind, StoreError};
 use ooni_core::row::Refused;
 use ooni_core::time::DateTime;
@@ -111,8 +111,8 @@ impl Reference {
 pub struct ReferenceRow {
     place: Place,
     cells: Result<Box<StoredRow>, Refused>,
-    openvpn: Result<Option<Box<[Cell<'static>; 30]>>, Refused>,
-    body: Option<BodyPlace>,
+    openvpn: Result<Option<Box<[Value<'static>; 30]>>, Refused>,
+    body: Option<BodyLocation>,
     /// What it was made of, if something of it is refused.
     json: Vec<u8>,
 }
@@ -124,7 +124,7 @@ impl ReferenceRow {
         let place = Place { uid: texts.first().cloned().flatten().unwrap_or_default(), start };
         let (cells, openvpn) = (row(&texts), self::openvpn(&vpn));
         let json = if cells.is_err() || openvpn.is_err() { json(&texts, &vpn) } else { Vec::new() };
-        ReferenceRow { place, cells, openvpn, body: body_place(beside), json }
+        ReferenceRow { place, cells, openvpn, body: body_location(beside), json }
     }
 
     /// The place after it.
@@ -138,20 +138,20 @@ impl Incoming for ReferenceRow {
         &self.place.uid
     }
 
-    fn cells(&self) -> Result<[Cell<'_>; 26], Refused> {
-        self.cells.as_ref().map(|cells| cells.each_ref().map(Cell::borrowed)).map_err(Clone::clone)
+    fn cells(&self) -> Result<[Value<'_>; 26], Refused> {
+        self.cells.as_ref().map(|cells| cells.each_ref().map(Value::borrowed)).map_err(Clone::clone)
     }
 
-    fn openvpn(&self) -> Result<Option<[Cell<'_>; 30]>, Refused> {
+    fn openvpn(&self) -> Result<Option<[Value<'_>; 30]>, Refused> {
         let cells = self.openvpn.as_ref().map_err(Clone::clone)?;
-        Ok(cells.as_ref().map(|cells| cells.each_ref().map(Cell::borrowed)))
+        Ok(cells.as_ref().map(|cells| cells.each_ref().map(Value::borrowed)))
     }
 
     fn provenance(&self) -> Provenance<'_> {
         Provenance { ruleset: RULESET.into(), ..Provenance::default() }
     }
 
-    fn body(&self) -> Option<&BodyPlace> {
+    fn body(&self) -> Option<&BodyLocation> {
         self.body.as_ref()
     }
 
@@ -166,9 +166,9 @@ fn row(texts: &Texts) -> Result<Box<StoredRow>, Refused> {
         (UID, None) => Err(refused(name, "is empty")),
         (UID, Some(text)) if text.is_empty() => Err(refused(name, "is empty")),
         ("anomaly" | "confirmed" | "msm_failure", text) => {
-            Ok(Cell::Text(if flag(name, text.as_deref())? { "t" } else { "f" }.into()))
+            Ok(Value::Text(if flag(name, text.as_deref())? { "t" } else { "f" }.into()))
         }
-        ("is_verified", None) => Ok(Cell::Text("u".into())),
+        ("is_verified", None) => Ok(Value::Text("u".into())),
         ("blocking_type" | "test_runtime", None) => cell(name, kind, of_scores(texts, name).as_deref()),
         (_, text) => cell(name, kind, text.as_deref()),
     });
@@ -188,22 +188,22 @@ fn of_scores(texts: &Texts, name: &str) -> Option<String> {
 }
 
 /// A row of `obs_openvpn`, if there is one.
-fn openvpn(texts: &Texts) -> Result<Option<Box<[Cell<'static>; 30]>>, Refused> {
+fn openvpn(texts: &Texts) -> Result<Option<Box<[Value<'static>; 30]>>, Refused> {
     let is_there = |((name, _), text): (&(&str, Type), &Option<String>)| *name == UID && text.is_some();
     if !OPENVPN.iter().zip(texts).any(is_there) {
         return Ok(None);
     }
     let cells = OPENVPN.iter().zip(texts).map(|(&(name, kind), text)| match kind {
-        FLAG => flag(name, text.as_deref()).map(Cell::Bool),
+        FLAG => flag(name, text.as_deref()).map(Value::Bool),
         _ => cell(name, kind, text.as_deref()),
     });
     let cells = cells.collect::<Result<Vec<_>, _>>()?;
     Ok(cells.try_into().ok().map(Box::new))
 }
 
-fn body_place(texts: Texts) -> Option<BodyPlace> {
+fn body_location(texts: Texts) -> Option<BodyLocation> {
     let [s3path, linenum, date, source] = <[_; BODY.len()]>::try_from(texts).ok()?;
-    Some(BodyPlace {
+    Some(BodyLocation {
         s3path: s3path.filter(|path| !path.is_empty())?.into(),
         linenum: linenum?.parse().ok()?,
         date: date.unwrap_or_default().into(),
@@ -224,23 +224,23 @@ fn flag(name: &str, text: Option<&str>) -> Result<bool, Refused> {
 }
 
 /// The value of a column out of its text.
-fn cell(name: &str, kind: Type, text: Option<&str>) -> Result<Cell<'static>, Refused> {
+fn cell(name: &str, kind: Type, text: Option<&str>) -> Result<Value<'static>, Refused> {
     let no = |text: &str, what: &str| refused(name, format!("{text} is no {what}"));
     let cell = match (kind, text) {
-        (Type::Text, text) => Cell::Text(text.unwrap_or_default().to_owned().into()),
-        (Type::OptionalUInt64, None) => Cell::Null,
-        (Type::UInt32, None) => Cell::Int(0),
-        (Type::Float32, None) => Cell::Float(0.0),
+        (Type::Text, text) => Value::Text(text.unwrap_or_default().to_owned().into()),
+        (Type::OptionalUInt64, None) => Value::Null,
+        (Type::UInt32, None) => Value::Int(0),
+        (Type::Float32, None) => Value::Float(0.0),
         (Type::Time, None) => return Err(refused(name, "is null")),
-        (Type::OptionalUInt64, Some(text)) => Cell::Int(text.parse().map_err(|_| no(text, "number of 64 bits"))?),
+        (Type::OptionalUInt64, Some(text)) => Value::Int(text.parse().map_err(|_| no(text, "number of 64 bits"))?),
         (Type::UInt32, Some(text)) => {
-            Cell::Int(u64::from(text.parse::<u32>().map_err(|_| no(text, "number of 32 bits"))?))
+            Value::Int(u64::from(text.parse::<u32>().map_err(|_| no(text, "number of 32 bits"))?))
         }
-        (Type::Float32, Some(text)) => Cell::Float(text.parse().map_err(|_| no(text, "number"))?),
+        (Type::Float32, Some(text)) => Value::Float(text.parse().map_err(|_| no(text, "number"))?),
         (Type::Time, Some(text)) => {
             let time = DateTime::parse(text.as_bytes());
             let kept = time.filter(|time| (0..=i64::from(u32::MAX)).contains(&time.timestamp()));
-            Cell::Time(kept.ok_or_else(|| no(text, "time from 1970 to 2106"))?)
+            Value::Time(kept.ok_or_else(|| no(text, "time from 1970 to 2106"))?)
         }
     };
     Ok(cell)

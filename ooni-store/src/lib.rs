@@ -29,7 +29,7 @@ pub mod failpoint;
 pub mod files;
 pub mod parquet;
 
-pub use self::blocking::{Pages, Waiting, WaitingReference};
+pub use self::blocking::{BlockingReference, BlockingStore, Pages};
 pub use self::engine::clickhouse::Clickhouse;
 pub use self::engine::postgres::Postgres;
 pub use self::engine::sqlite::Sqlite;
@@ -42,6 +42,6 @@ pub use self::sql::{Dialect, Statement};
 pub use self::store::{Store, migrate, open, open_to_read};
 pub use self::url::{is_url, local_path, sqlite_path, without_password};
 pub use self::write::row::{
-    BodyPlace, Incoming, ListedUrl, NewRow, OnExisting, Provenance, Refusal, StoredMeasurement, StoredRefusal,
-    StoredRow, Written,
+    BatchResult, BodyLocation, Incoming, ListedUrl, OnExisting, Provenance, Refusal, ScoredRow, StoredMeasurement,
+    StoredRefusal, StoredRow,
 };

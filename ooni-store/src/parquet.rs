@@ -12,7 +12,7 @@
 
 use crate::StoredRow;
 use crate::files::{beside, sync_folder};
-use crate::value::{self, Cell, FASTPATH, Type};
+use crate::value::{self, FASTPATH, Type, Value};
 use ooni_core::row::FastpathRow;
 use ooni_core::time::DateTime;
 use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
@@ -170,21 +170,21 @@ fn spool_length(path: &Path) -> Option<u64> {
     pairs.iter().find(|pair| pair.key == SPOOL_LENGTH)?.value.as_ref()?.parse().ok()
 }
 
-fn write_cell(cell: &Cell<'_>, out: &mut Vec<u8>) {
+fn write_cell(cell: &Value<'_>, out: &mut Vec<u8>) {
     match cell {
-        Cell::Text(text) => {
+        Value::Text(text) => {
             // A record of 4 GiB is refused as a whole.
             out.extend_from_slice(&(text.len() as u32).to_le_bytes());
             out.extend_from_slice(text.as_bytes());
         }
-        Cell::Int(value) => {
+        Value::Int(value) => {
             out.push(1);
             out.extend_from_slice(&value.to_le_bytes());
         }
-        Cell::Null => out.extend_from_slice(&[0; 9]),
-        Cell::Float(value) => out.extend_from_slice(&value.to_le_bytes()),
-        Cell::Time(time) => out.extend_from_slice(&DateTime::timestamp(*time).to_le_bytes()),
-        Cell::Bool(_) => {} // `fastpath` has none
+        Value::Null => out.extend_from_slice(&[0; 9]),
+        Value::Float(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Value::Time(time) => out.extend_from_slice(&DateTime::timestamp(*time).to_le_bytes()),
+        Value::Bool(_) => {} // `fastpath` has none
     }
 }
 

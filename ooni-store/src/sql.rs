@@ -18,7 +18,7 @@ pub(crate) use self::measurements::{
     FLAG, OPENVPN, UID, measurement, measurements, refusal, refusals, removal, removals,
 };
 pub(crate) use self::rows::{
-    TABLES, body_place, categories, inputs, list, listed, listed_url, noted, page, place, report, slice, test_lists,
+    TABLES, body_location, categories, inputs, list, listed, listed_url, noted, page, place, report, slice, test_lists,
     uid,
 };
 

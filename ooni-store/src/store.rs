@@ -3,10 +3,10 @@
 use crate::query::filter::Window;
 use crate::rollup::Rollup;
 use crate::url::{is_clickhouse, is_postgres};
-use crate::value::Cell;
+use crate::value::Value;
 use crate::{
-    Clickhouse, Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Postgres, Sqlite, Statement, StoreError,
-    StoredMeasurement, StoredRow, Written, sqlite_path,
+    BatchResult, Clickhouse, Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Postgres, Sqlite, Statement,
+    StoreError, StoredMeasurement, StoredRow, sqlite_path,
 };
 use ooni_core::time::DateTime;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl MeasurementStore for Store {
         of_engine!(self, engine => engine.dialect())
     }
 
-    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Cell<'static>>>, StoreError> {
+    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Value<'static>>>, StoreError> {
         of_engine!(self, engine => engine.query(statement, limit).await)
     }
 
@@ -47,7 +47,7 @@ impl MeasurementStore for Store {
         &self,
         rows: Arc<Vec<R>>,
         on_existing: OnExisting,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<BatchResult, StoreError> {
         of_engine!(self, engine => engine.write(rows, on_existing).await)
     }
 
@@ -67,8 +67,8 @@ impl MeasurementStore for Store {
         of_engine!(self, engine => engine.rebuild(rollup).await)
     }
 
-    async fn settle(&self) -> Result<(), StoreError> {
-        of_engine!(self, engine => engine.settle().await)
+    async fn refresh_rollups(&self) -> Result<(), StoreError> {
+        of_engine!(self, engine => engine.refresh_rollups().await)
     }
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredRow>, StoreError> {
@@ -79,8 +79,8 @@ impl MeasurementStore for Store {
         of_engine!(self, engine => engine.measurements(after, limit).await)
     }
 
-    async fn is_settled(&self, rollup: &'static Rollup, window: Window) -> Result<bool, StoreError> {
-        of_engine!(self, engine => engine.is_settled(rollup, window).await)
+    async fn is_rollup_current(&self, rollup: &'static Rollup, window: Window) -> Result<bool, StoreError> {
+        of_engine!(self, engine => engine.is_rollup_current(rollup, window).await)
     }
 
     async fn bytes(&self) -> Result<u64, StoreError> {

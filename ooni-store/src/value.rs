@@ -1,4 +1,4 @@
-//! [`Cell`]: the value of one column as typed stores and files keep it, once the row has been accepted.
+//! [`Value`]: the value of one column as typed stores and files keep it, once the row has been accepted.
 //!
 //! What is refused is said by `ooni-core` (scoring spec §12). How an engine writes a cell is its own business.
 
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 /// A typed value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Cell<'r> {
+pub enum Value<'r> {
     /// UTF-8, NUL allowed.
     Text(Cow<'r, str>),
     /// A number of a network, link or transaction.
@@ -28,15 +28,15 @@ pub enum Cell<'r> {
 /// What a column of `fastpath` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
-    /// [`Cell::Text`]
+    /// [`Value::Text`]
     Text,
-    /// [`Cell::Int`] of 32 bits.
+    /// [`Value::Int`] of 32 bits.
     UInt32,
-    /// [`Cell::Int`] or [`Cell::Null`].
+    /// [`Value::Int`] or [`Value::Null`].
     OptionalUInt64,
-    /// [`Cell::Float`]
+    /// [`Value::Float`]
     Float32,
-    /// [`Cell::Time`]
+    /// [`Value::Time`]
     Time,
 }
 
@@ -74,7 +74,7 @@ pub const FASTPATH: [(&str, Type); 26] = [
 ///
 /// # Errors
 /// [`Refused`], with the column that does not fit.
-pub fn fastpath(row: &FastpathRow) -> Result<[Cell<'_>; 26], Refused> {
+pub fn fastpath(row: &FastpathRow) -> Result<[Value<'_>; 26], Refused> {
     row.acceptance()?;
     Ok(row.columns().map(cell))
 }
@@ -83,45 +83,45 @@ pub fn fastpath(row: &FastpathRow) -> Result<[Cell<'_>; 26], Refused> {
 ///
 /// # Errors
 /// [`Refused`], with the column that does not fit.
-pub fn openvpn(row: &OpenvpnRow) -> Result<[Cell<'_>; 30], Refused> {
+pub fn openvpn(row: &OpenvpnRow) -> Result<[Value<'_>; 30], Refused> {
     row.acceptance()?;
     Ok(row.columns().map(cell))
 }
 
 /// The cell of a column that has been accepted.
-fn cell<'r>((name, column): (&str, Column<'r>)) -> Cell<'r> {
+fn cell<'r>((name, column): (&str, Column<'r>)) -> Value<'r> {
     let float = matches!(name, "test_runtime" | "bootstrap_time");
     match column {
-        Column::Text(text) => Cell::Text(Cow::Borrowed(text)),
-        Column::Json(Json::Text(text)) => Cell::Text(String::from_utf8_lossy(text)),
-        Column::Scores(scores) => Cell::Text(Cow::Owned(scores.to_json_text())),
-        Column::Time(time) => Cell::Time(time),
-        Column::Bool(value) => Cell::Bool(value),
+        Column::Text(text) => Value::Text(Cow::Borrowed(text)),
+        Column::Json(Json::Text(text)) => Value::Text(String::from_utf8_lossy(text)),
+        Column::Scores(scores) => Value::Text(Cow::Owned(scores.to_json_text())),
+        Column::Time(time) => Value::Time(time),
+        Column::Bool(value) => Value::Bool(value),
         // There is no -0 seconds; SQLite could not keep it.
-        Column::Json(Json::Float(value)) => Cell::Float(*value as f32 + 0.0),
-        Column::Json(Json::Bool(value)) if float => Cell::Float(f32::from(u8::from(*value))),
-        Column::Json(Json::Bool(value)) => Cell::Int(u64::from(*value)),
-        Column::Json(Json::Int(value)) if float => Cell::Float(value.to_f64().unwrap_or(f64::NAN) as f32),
+        Column::Json(Json::Float(value)) => Value::Float(*value as f32 + 0.0),
+        Column::Json(Json::Bool(value)) if float => Value::Float(f32::from(u8::from(*value))),
+        Column::Json(Json::Bool(value)) => Value::Int(u64::from(*value)),
+        Column::Json(Json::Int(value)) if float => Value::Float(value.to_f64().unwrap_or(f64::NAN) as f32),
         Column::Int(value) | Column::Json(Json::Int(value)) => int(value),
         // Of the last, none is ever accepted.
-        Column::Null | Column::Json(Json::Null | Json::Array(_) | Json::Object(_) | Json::Foreign(_)) => Cell::Null,
+        Column::Null | Column::Json(Json::Null | Json::Array(_) | Json::Object(_) | Json::Foreign(_)) => Value::Null,
     }
 }
 
-fn int(value: &Int) -> Cell<'static> {
-    value.as_u64().map_or(Cell::Null, Cell::Int)
+fn int(value: &Int) -> Value<'static> {
+    value.as_u64().map_or(Value::Null, Value::Int)
 }
 
-impl Cell<'_> {
+impl Value<'_> {
     /// The same, borrowed.
-    pub fn borrowed(&self) -> Cell<'_> {
+    pub fn borrowed(&self) -> Value<'_> {
         match self {
-            Cell::Text(text) => Cell::Text(Cow::Borrowed(text)),
-            Cell::Int(value) => Cell::Int(*value),
-            Cell::Float(value) => Cell::Float(*value),
-            Cell::Time(time) => Cell::Time(*time),
-            Cell::Bool(value) => Cell::Bool(*value),
-            Cell::Null => Cell::Null,
+            Value::Text(text) => Value::Text(Cow::Borrowed(text)),
+            Value::Int(value) => Value::Int(*value),
+            Value::Float(value) => Value::Float(*value),
+            Value::Time(time) => Value::Time(*time),
+            Value::Bool(value) => Value::Bool(*value),
+            Value::Null => Value::Null,
         }
     }
 
@@ -129,24 +129,24 @@ impl Cell<'_> {
     /// for floats, which are those of 32 bits here.
     pub fn write_plain(&self, out: &mut Vec<u8>) {
         match self {
-            Cell::Text(text) => out.extend_from_slice(text.as_bytes()),
-            Cell::Int(value) => out.extend_from_slice(value.to_string().as_bytes()),
-            Cell::Float(value) => write_f64(out, f64::from(*value)),
-            Cell::Time(time) => time.write(out),
-            Cell::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
-            Cell::Null => {}
+            Value::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Value::Int(value) => out.extend_from_slice(value.to_string().as_bytes()),
+            Value::Float(value) => write_f64(out, f64::from(*value)),
+            Value::Time(time) => time.write(out),
+            Value::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+            Value::Null => {}
         }
     }
 
     /// The same value, with text of its own.
-    pub fn into_owned(self) -> Cell<'static> {
+    pub fn into_owned(self) -> Value<'static> {
         match self {
-            Cell::Text(text) => Cell::Text(Cow::Owned(text.into_owned())),
-            Cell::Int(value) => Cell::Int(value),
-            Cell::Float(value) => Cell::Float(value),
-            Cell::Time(time) => Cell::Time(time),
-            Cell::Bool(value) => Cell::Bool(value),
-            Cell::Null => Cell::Null,
+            Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Value::Int(value) => Value::Int(value),
+            Value::Float(value) => Value::Float(value),
+            Value::Time(time) => Value::Time(time),
+            Value::Bool(value) => Value::Bool(value),
+            Value::Null => Value::Null,
         }
     }
 }
@@ -177,11 +177,11 @@ mod tests {
         for (((name, column), (typed, kind)), cell) in row.columns().into_iter().zip(FASTPATH).zip(cells) {
             assert_eq!(name, typed);
             let fits = match kind {
-                Type::Text => matches!(cell, Cell::Text(_)),
-                Type::UInt32 => cell == Cell::Int(5),
-                Type::OptionalUInt64 => cell == Cell::Int(5),
-                Type::Float32 => cell == Cell::Float(0.1),
-                Type::Time => matches!(cell, Cell::Time(_)),
+                Type::Text => matches!(cell, Value::Text(_)),
+                Type::UInt32 => cell == Value::Int(5),
+                Type::OptionalUInt64 => cell == Value::Int(5),
+                Type::Float32 => cell == Value::Float(0.1),
+                Type::Time => matches!(cell, Value::Time(_)),
             };
             assert!(fits, "{name}: {cell:?}");
             let (mut ours, mut plain) = (Vec::new(), Vec::new());
@@ -199,12 +199,12 @@ mod tests {
         for (text, float) in
             [("true", 1.0), ("false", 0.0), ("16777217", 16_777_216.0), ("-Infinity", f32::NEG_INFINITY)]
         {
-            assert_eq!(fastpath(&row(text, "null")).unwrap()[18], Cell::Float(float), "{text}");
+            assert_eq!(fastpath(&row(text, "null")).unwrap()[18], Value::Float(float), "{text}");
         }
-        assert!(matches!(fastpath(&row("-0.0", "null")).unwrap()[18], Cell::Float(zero) if zero.is_sign_positive()));
-        assert!(matches!(fastpath(&row("NaN", "null")).unwrap()[18], Cell::Float(float) if float.is_nan()));
-        assert_eq!(fastpath(&row("1", "18446744073709551615")).unwrap()[24], Cell::Int(u64::MAX));
-        assert_eq!(fastpath(&row("1", "null")).unwrap()[24], Cell::Null);
+        assert!(matches!(fastpath(&row("-0.0", "null")).unwrap()[18], Value::Float(zero) if zero.is_sign_positive()));
+        assert!(matches!(fastpath(&row("NaN", "null")).unwrap()[18], Value::Float(float) if float.is_nan()));
+        assert_eq!(fastpath(&row("1", "18446744073709551615")).unwrap()[24], Value::Int(u64::MAX));
+        assert_eq!(fastpath(&row("1", "null")).unwrap()[24], Value::Null);
         assert_eq!(fastpath(&row("\"1\"", "null")).unwrap_err().column, "test_runtime");
     }
 }

@@ -7,7 +7,7 @@ use ooni_core::process::{Outcome, process};
 use ooni_core::row::FastpathRow;
 use ooni_core::rules::Rules;
 use ooni_store::parquet::Parquet;
-use ooni_store::value::{self, Cell, FASTPATH};
+use ooni_store::value::{self, FASTPATH, Value};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use std::fs::{self, File};
@@ -59,14 +59,14 @@ fn names(folder: &TempDir) -> Vec<String> {
     names
 }
 
-fn same(field: &Field, cell: &Cell<'_>) -> bool {
+fn same(field: &Field, cell: &Value<'_>) -> bool {
     match (field, cell) {
-        (Field::Str(field), Cell::Text(text)) => field == text,
-        (Field::UInt(field), Cell::Int(value)) => u64::from(*field) == *value,
-        (Field::ULong(field), Cell::Int(value)) => field == value,
-        (Field::Null, Cell::Null) => true,
-        (Field::Float(field), Cell::Float(value)) => field == value || field.is_nan() && value.is_nan(),
-        (Field::TimestampMicros(field), Cell::Time(time)) => *field == time.timestamp() * 1_000_000,
+        (Field::Str(field), Value::Text(text)) => field == text,
+        (Field::UInt(field), Value::Int(value)) => u64::from(*field) == *value,
+        (Field::ULong(field), Value::Int(value)) => field == value,
+        (Field::Null, Value::Null) => true,
+        (Field::Float(field), Value::Float(value)) => field == value || field.is_nan() && value.is_nan(),
+        (Field::TimestampMicros(field), Value::Time(time)) => *field == time.timestamp() * 1_000_000,
         _ => false,
     }
 }

@@ -12,7 +12,7 @@ use ooni_benches::rows::{self, PER_DAY, Rows};
 use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
 use ooni_store::query::filter::{Category, Filter, Window};
-use ooni_store::query::list::{List, Listed, OrderBy, Start};
+use ooni_store::query::list::{List, MeasurementSummary, OrderBy, Start};
 use ooni_store::{self as store, MeasurementStore, OnExisting, Store};
 use ooni_testkit::server::Server;
 use serde::Serialize;
@@ -126,7 +126,7 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
         }
     }
     let begun = Instant::now();
-    store.settle().await?;
+    store.refresh_rollups().await?;
     let settled = begun.elapsed().as_secs_f64();
     let stats = store.stats().await?;
     let rows = batches * BULK;
@@ -259,7 +259,7 @@ async fn ask(store: &Store, days: i64, number: usize) -> Result<(&'static str, D
             let start = Start::After(day(from), "1".to_owned());
             let list = List { filter, order_by: OrderBy::MeasurementStartTime, descending: true, start, limit: 100 };
             let begun = Instant::now();
-            let page: Vec<Listed> = store.list(&list, store::TIME_LIMIT).await?;
+            let page: Vec<MeasurementSummary> = store.list(&list, store::TIME_LIMIT).await?;
             std::hint::black_box(page);
             return Ok((name, begun.elapsed()));
         }

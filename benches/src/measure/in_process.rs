@@ -36,12 +36,13 @@ pub enum Stage {
     /// A row by the repaired rules.
     Fixed,
     /// And the row is written as JSON.
-    Written,
+    BatchResult,
 }
 
 impl Stage {
     /// All, in order.
-    pub const ALL: [Self; 6] = [Self::Skip, Self::Read, Self::NoFingerprints, Self::Compat, Self::Fixed, Self::Written];
+    pub const ALL: [Self; 6] =
+        [Self::Skip, Self::Read, Self::NoFingerprints, Self::Compat, Self::Fixed, Self::BatchResult];
     /// Those that cells are measured by.
     const OF_CELLS: [Self; 3] = [Self::Skip, Self::Compat, Self::Fixed];
 
@@ -54,7 +55,7 @@ impl Stage {
             Self::NoFingerprints => "row, fixed, no fingerprints",
             Self::Compat => "row, compat",
             Self::Fixed => "row, fixed",
-            Self::Written => "row, fixed, written as JSON",
+            Self::BatchResult => "row, fixed, written as JSON",
         }
     }
 }
@@ -132,11 +133,11 @@ impl<'f> Stages<'f> {
             }
             Stage::NoFingerprints => &self.none,
             Stage::Compat => &self.compat,
-            Stage::Fixed | Stage::Written => &self.fixed,
+            Stage::Fixed | Stage::BatchResult => &self.fixed,
         };
         let Ok(document) = self.reader.read(bytes) else { return };
         let outcome = black_box(scorer.process(document.root(), uid));
-        if stage == Stage::Written
+        if stage == Stage::BatchResult
             && let Outcome::Stored { row, openvpn } = outcome
         {
             row.write_json(&mut self.out);

@@ -140,7 +140,7 @@ pub struct Files {
     /// What they are.
     #[serde(flatten)]
     pub kind: Kind,
-    /// Where they are.
+    /// Position they are.
     #[serde(skip)]
     pub folder: PathBuf,
     /// The files.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use anyhow::{Context, bail};
 use ooni_archive::can::Filled;
-use ooni_archive::chunk::{Batch, TARGET};
+use ooni_archive::chunk::{Chunk, TARGET};
 use ooni_archive::limits::Limits;
 use ooni_archive::source::local::Walked;
 use ooni_core::fingerprint::Fingerprints;
@@ -65,13 +65,13 @@ impl Step {
     }
 }
 
-/// Decompressed at once; a batch of `fastpath` has as much text.
+/// Decompressed at once; a chunk of `fastpath` has as much text.
 const TEXT: usize = TARGET / 4;
 
 /// Does the steps.
 struct Steps<'f> {
     buffer: Vec<u8>,
-    batch: Batch,
+    chunk: Chunk,
     reader: Reader,
     none: Scoring<'f>,
     lists: Scoring<'f>,
@@ -84,7 +84,7 @@ impl<'f> Steps<'f> {
     fn new(lists: &'f Fingerprints, none: &'f Fingerprints) -> Self {
         Self {
             buffer: vec![0; TEXT],
-            batch: Batch::new(TEXT),
+            chunk: Chunk::new(TEXT),
             reader: Reader::with_limits(Limits::default().json()),
             none: Scoring::new(none, Rules::Fixed),
             lists: Scoring::new(lists, Rules::Fixed),
@@ -130,22 +130,22 @@ impl<'f> Steps<'f> {
     fn split(&mut self, path: &PathBuf, parse: bool) -> anyhow::Result<()> {
         let found = Walked::paths(slice::from_ref(path)).files.pop().context("no file")?;
         let mut opened = found.open(&Limits::default(), &self.read).context("nothing to read")?;
-        let Self { batch, reader, .. } = self;
+        let Self { chunk, reader, .. } = self;
         loop {
-            let filled = opened.can.fill(batch);
-            if batch.is_cramped() {
-                batch.let_grow();
+            let filled = opened.can.fill(chunk);
+            if chunk.is_cramped() {
+                chunk.let_grow();
                 continue;
             }
-            for entry in batch.entries().iter().filter(|entry| entry.trouble.is_none()) {
-                let text = batch.text(entry);
+            for entry in chunk.entries().iter().filter(|entry| entry.trouble.is_none()) {
+                let text = chunk.text(entry);
                 if parse {
                     black_box(reader.read(text).is_ok());
                 } else {
                     black_box(text);
                 }
             }
-            batch.clear();
+            chunk.clear();
             if filled == Filled::Done {
                 return Ok(());
             }

@@ -60,8 +60,8 @@ impl S3 {
         if part.have == blob.size {
             return Ok(());
         }
-        let deadline = Instant::now() + self.patience.request;
-        let silent = |_| Failure::again(format!("the server sent nothing for {:?}", self.patience.silence));
+        let deadline = Instant::now() + self.retry.request;
+        let silent = |_| Failure::again(format!("the server sent nothing for {:?}", self.retry.silence));
         let mut request = self.client.objects().get(&self.bucket, format!("{}{}", self.prefix, blob.key));
         if part.have > 0 {
             request = request.range_bytes(part.have, blob.size - 1);
@@ -69,7 +69,7 @@ impl S3 {
         if let Some(etag) = &part.etag {
             request = request.if_match(etag);
         }
-        let answer = timeout(self.patience.silence, request.send()).await.map_err(silent)?;
+        let answer = timeout(self.retry.silence, request.send()).await.map_err(silent)?;
         let mut answer = answer.map_err(|error| failure(&error))?;
         let changed = || Failure::Final("it has changed since it was listed".to_owned());
         match (&part.etag, answer.etag.take()) {
@@ -98,9 +98,9 @@ impl S3 {
         let result = loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let chunk =
-                timeout(self.patience.silence.min(left), poll_fn(|context| answer.body.as_mut().poll_next(context)));
+                timeout(self.retry.silence.min(left), poll_fn(|context| answer.body.as_mut().poll_next(context)));
             match chunk.await {
-                Err(_) if left < self.patience.silence => break Err(self.too_slow()),
+                Err(_) if left < self.retry.silence => break Err(self.too_slow()),
                 Err(elapsed) => break Err(silent(elapsed)),
                 Ok(Some(Err(error))) => break Err(failure(&error)),
                 Ok(Some(Ok(chunk))) => {
@@ -141,7 +141,7 @@ pub(crate) fn is_copy(blob: &Blob, path: &Path, checksums: bool) -> std::io::Res
     }
 }
 
-/// Where a version of an object is while it comes.
+/// Position a version of an object is while it comes.
 pub(crate) fn part_path(blob: &Blob, target: &Path) -> PathBuf {
     let version = hex(Sha256::digest(blob.etag.as_deref().unwrap_or_default()).into_iter().take(4));
     let name = target.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! A bucket of an S3 server: listing all pages, and what its errors mean.
 
-use super::{Blob, Counters, Listing, Patience};
+use super::{Blob, Counters, Listing, RetryPolicy};
 use s3::{AddressingStyle, Auth, Client, Error};
 use std::fmt;
 use std::future::Future;
@@ -19,12 +19,12 @@ pub(crate) struct S3 {
     /// What comes before keys: empty, or with a `/` at its end.
     pub(super) prefix: String,
     name: String,
-    pub(super) patience: Patience,
+    pub(super) retry: RetryPolicy,
     /// Whether an ETag that looks like an MD5 is held against what was downloaded.
     pub(super) checksums: bool,
 }
 
-/// Where a bucket is and how it is spoken to.
+/// Position a bucket is and how it is spoken to.
 #[derive(Debug)]
 pub(crate) struct Bucket<'b> {
     pub(crate) bucket: &'b str,
@@ -34,7 +34,7 @@ pub(crate) struct Bucket<'b> {
     pub(crate) endpoint: Option<&'b str>,
     /// Nothing for requests that are not signed.
     pub(crate) credentials: Option<Credentials>,
-    pub(crate) patience: Patience,
+    pub(crate) retry: RetryPolicy,
     pub(crate) checksums: bool,
 }
 
@@ -44,7 +44,7 @@ impl S3 {
     /// # Errors
     /// A sentence, when the address or the credentials cannot be right.
     pub(crate) fn new(place: Bucket<'_>) -> Result<S3, String> {
-        let Bucket { bucket, region, endpoint, credentials, patience, checksums, .. } = place;
+        let Bucket { bucket, region, endpoint, credentials, retry, checksums, .. } = place;
         let mut name = format!("s3://{bucket}");
         let prefix = match place.prefix.trim_matches('/') {
             "" => String::new(),
@@ -62,13 +62,13 @@ impl S3 {
                 .region(region)
                 .auth(credentials.map_or(Auth::Anonymous, Auth::Static))
                 .addressing_style(style)
-                .timeout(patience.silence)
-                .max_attempts(1) // those of `Patience` count what was tried, and resume
+                .timeout(retry.silence)
+                .max_attempts(1) // those of `RetryPolicy` count what was tried, and resume
                 .user_agent(concat!("ooni-fastpath/", env!("CARGO_PKG_VERSION")))
         });
         let failed = |error: Error| format!("{name}: {error}");
         let client = client.map_err(failed)?.build().map_err(failed)?;
-        Ok(S3 { client, bucket: bucket.to_owned(), prefix, name, patience, checksums })
+        Ok(S3 { client, bucket: bucket.to_owned(), prefix, name, retry, checksums })
     }
 
     /// How it is called.
@@ -134,7 +134,7 @@ impl S3 {
         if let Some(token) = token {
             request = request.continuation_token(token);
         }
-        let answer = timeout(self.patience.request, request.send());
+        let answer = timeout(self.retry.request, request.send());
         let answer = answer.await.map_err(|_| self.too_slow())?.map_err(|error| failure(&error))?;
         let own = |key: String| match key.starts_with(&prefix) {
             true => Ok(key[self.prefix.len()..].to_owned()),
@@ -176,10 +176,10 @@ impl S3 {
     pub(super) async fn wait(&self, failure: Failure, failures: u32, counters: &Counters) -> Result<(), String> {
         match failure {
             Failure::Final(why) => Err(why),
-            Failure::Again { why, .. } if failures >= self.patience.attempts => Err(format!("{why}, {failures} times")),
+            Failure::Again { why, .. } if failures >= self.retry.attempts => Err(format!("{why}, {failures} times")),
             Failure::Again { after, .. } => {
-                let wait = self.patience.wait(failures);
-                sleep(wait.max(after.unwrap_or_default().min(self.patience.longest_wait))).await;
+                let wait = self.retry.wait(failures);
+                sleep(wait.max(after.unwrap_or_default().min(self.retry.longest_wait))).await;
                 Counters::add(&counters.retries, 1);
                 Ok(())
             }
@@ -187,7 +187,7 @@ impl S3 {
     }
 
     pub(super) fn too_slow(&self) -> Failure {
-        Failure::again(format!("the request took more than {:?}", self.patience.request))
+        Failure::again(format!("the request took more than {:?}", self.retry.request))
     }
 }
 

@@ -28,13 +28,13 @@ pub struct Broken {
 
 /// The bytes of a file, decompressed.
 pub struct Input {
-    form: Form,
+    format: Format,
     total_out: u64,
     ratio: u64,
     failed: Option<Broken>,
 }
 
-enum Form {
+enum Format {
     Plain(Stored),
     /// The first bytes will tell.
     Unknown(Stored),
@@ -49,7 +49,7 @@ enum Form {
     },
 }
 
-/// Where in a file of gzip members the reading is.
+/// Position in a file of gzip members the reading is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Inside,
@@ -60,7 +60,7 @@ enum Stage {
 impl Input {
     /// Bytes as they are.
     pub fn plain(bytes: Box<dyn Read + Send>) -> Input {
-        Input::new(Form::Plain(Stored::new(bytes)), u64::MAX)
+        Input::new(Format::Plain(Stored::new(bytes)), u64::MAX)
     }
 
     /// Gzip. Beyond [`RATIO_FREE`] bytes it may not become more than `ratio` times its size.
@@ -71,16 +71,16 @@ impl Input {
     /// LZ4 frames, bounded likewise.
     pub fn lz4(bytes: Box<dyn Read + Send>, ratio: u64) -> Input {
         let decoder = Box::new(FrameDecoder::new(Stored::new(bytes)));
-        Input::new(Form::Lz4 { decoder, inside: false }, ratio)
+        Input::new(Format::Lz4 { decoder, inside: false }, ratio)
     }
 
     /// Gzip if it begins like that, else bytes as they are.
     pub fn sniffed(bytes: Box<dyn Read + Send>, ratio: u64) -> Input {
-        Input::new(Form::Unknown(Stored::new(bytes)), ratio)
+        Input::new(Format::Unknown(Stored::new(bytes)), ratio)
     }
 
-    fn new(form: Form, ratio: u64) -> Input {
-        Input { form, total_out: 0, ratio, failed: None }
+    fn new(format: Format, ratio: u64) -> Input {
+        Input { format, total_out: 0, ratio, failed: None }
     }
 
     /// Reads on; 0 is the end.
@@ -107,23 +107,23 @@ impl Input {
 
     /// Bytes of the file that have been used.
     fn total_in(&self) -> u64 {
-        match &self.form {
-            Form::Plain(from) | Form::Unknown(from) | Form::Gzip { from, .. } => from.total,
-            Form::Lz4 { decoder, .. } => decoder.get_ref().total,
+        match &self.format {
+            Format::Plain(from) | Format::Unknown(from) | Format::Gzip { from, .. } => from.total,
+            Format::Lz4 { decoder, .. } => decoder.get_ref().total,
         }
     }
 
     fn read_form(&mut self, into: &mut [u8]) -> (usize, Result<(), Error>) {
-        match &mut self.form {
-            Form::Plain(from) => split(from.read(into).map_err(unreadable)),
-            Form::Gzip { from, inflate, stage } => read_gzip(from, inflate, stage, into),
-            Form::Lz4 { decoder, inside } => split(read_lz4(decoder, inside, into)),
-            Form::Unknown(from) => match from.at_least(2) {
+        match &mut self.format {
+            Format::Plain(from) => split(from.read(into).map_err(unreadable)),
+            Format::Gzip { from, inflate, stage } => read_gzip(from, inflate, stage, into),
+            Format::Lz4 { decoder, inside } => split(read_lz4(decoder, inside, into)),
+            Format::Unknown(from) => match from.at_least(2) {
                 Err(error) => (0, Err(unreadable(error))),
                 Ok(_) => {
                     let from = std::mem::take(from);
                     let is_gzip = from.rest().starts_with(&[0x1f, 0x8b]);
-                    self.form = if is_gzip { gzip(from) } else { Form::Plain(from) };
+                    self.format = if is_gzip { gzip(from) } else { Format::Plain(from) };
                     self.read_form(into)
                 }
             },
@@ -146,8 +146,8 @@ fn split(result: Result<usize, Error>) -> (usize, Result<(), Error>) {
     }
 }
 
-fn gzip(from: Stored) -> Form {
-    Form::Gzip { from, inflate: Box::new(Decompress::new_gzip(15)), stage: Stage::Inside }
+fn gzip(from: Stored) -> Format {
+    Format::Gzip { from, inflate: Box::new(Decompress::new_gzip(15)), stage: Stage::Inside }
 }
 
 /// Decompresses until there is something, or the file at its end.

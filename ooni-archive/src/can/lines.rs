@@ -1,11 +1,11 @@
 //! [`Lines`]: a measurement a line. [`Splitter`]: the same for a part of a file.
 //!
-//! Lines are found in the batch that they were decompressed into and stay there. One that is longer than the limit is
+//! Lines are found in the chunk that they were decompressed into and stay there. One that is longer than the limit is
 //! passed by without being kept.
 
 use super::decompress::Broken;
 use super::{Fed, Feed, Filled};
-use crate::chunk::{Batch, Kind, Name, Where};
+use crate::chunk::{Chunk, Kind, Name, Position};
 use ooni_core::error::{Code, Error};
 
 /// A file of lines.
@@ -21,28 +21,28 @@ impl Lines {
         Lines { feed, splitter: Splitter::new(limit, kind, 0, 0) }
     }
 
-    pub(super) fn fill(&mut self, batch: &mut Batch) -> Filled {
+    pub(super) fn fill(&mut self, chunk: &mut Chunk) -> Filled {
         let Lines { feed, splitter } = self;
-        let mut start = feed.resume(batch);
+        let mut start = feed.resume(chunk);
         splitter.resume();
         loop {
-            let end = batch.filled();
-            if splitter.split(batch, &mut start, end, None) {
-                feed.put_aside(batch, start);
+            let end = chunk.filled();
+            if splitter.split(chunk, &mut start, end, None) {
+                feed.put_aside(chunk, start);
                 return Filled::More;
             }
-            match feed.more(batch, &mut start) {
+            match feed.more(chunk, &mut start) {
                 Fed::Text => {}
                 Fed::Full => return Filled::More,
                 Fed::End => {
-                    let end = batch.filled();
-                    splitter.finish(batch, start, end, None);
+                    let end = chunk.filled();
+                    splitter.finish(chunk, start, end, None);
                     return Filled::Done;
                 }
                 Fed::Broken(Broken { at, mut error }) => {
-                    error.message += &splitter.read_before(batch.filled() - start);
-                    batch.truncate(start);
-                    batch.push_trouble(Kind::Whole, Where { at: Some(at), ..Where::default() }, error);
+                    error.message += &splitter.read_before(chunk.filled() - start);
+                    chunk.truncate(start);
+                    chunk.push_trouble(Kind::Whole, Position { at: Some(at), ..Position::default() }, error);
                     return Filled::Done;
                 }
             }
@@ -63,7 +63,7 @@ pub(super) struct Splitter {
     at: u64,
     /// Bytes of a line too long that have been dropped; 0 when there is none.
     dropped: u64,
-    /// Bytes of that line, as it lies in the batch, that have no line end.
+    /// Bytes of that line, as it lies in the chunk, that have no line end.
     searched: usize,
 }
 
@@ -73,7 +73,7 @@ impl Splitter {
         Splitter { limit, kind, before: 0, place, at, dropped: 0, searched: 0 }
     }
 
-    /// Says that what is pending was put into a new batch.
+    /// Says that what is pending was put into a new chunk.
     pub(super) fn resume(&mut self) {
         self.searched = 0;
     }
@@ -83,48 +83,48 @@ impl Splitter {
         self.place
     }
 
-    /// Adds the whole lines between `start`, which moves on, and `end`; true when the batch has no room for more
+    /// Adds the whole lines between `start`, which moves on, and `end`; true when the chunk has no room for more
     /// entries.
-    pub(super) fn split(&mut self, batch: &mut Batch, start: &mut usize, end: usize, member: Option<&Name>) -> bool {
+    pub(super) fn split(&mut self, chunk: &mut Chunk, start: &mut usize, end: usize, member: Option<&Name>) -> bool {
         loop {
-            let unsearched = &batch.pending(*start)[self.searched..end - *start];
+            let unsearched = &chunk.pending(*start)[self.searched..end - *start];
             let Some(length) = memchr::memchr(b'\n', unsearched) else { break };
             let line_end = *start + self.searched + length + 1;
-            self.line(batch, *start, line_end, member);
+            self.line(chunk, *start, line_end, member);
             *start = line_end;
-            if batch.is_crowded() {
+            if chunk.is_crowded() {
                 return true;
             }
         }
         self.searched = end - *start;
-        if (self.dropped > 0 || self.searched > self.limit) && end == batch.filled() {
+        if (self.dropped > 0 || self.searched > self.limit) && end == chunk.filled() {
             self.dropped += self.searched as u64;
-            batch.truncate(*start);
+            chunk.truncate(*start);
             self.searched = 0;
         }
         false
     }
 
     /// Adds what is left between `start` and `end`, where the text ends without a line end.
-    pub(super) fn finish(&mut self, batch: &mut Batch, start: usize, end: usize, member: Option<&Name>) {
+    pub(super) fn finish(&mut self, chunk: &mut Chunk, start: usize, end: usize, member: Option<&Name>) {
         if end > start || self.dropped > 0 {
-            self.line(batch, start, end, member);
+            self.line(chunk, start, end, member);
         }
     }
 
     /// The line ends here, after its line feed if it has one.
     #[inline]
-    fn line(&mut self, batch: &mut Batch, start: usize, end: usize, member: Option<&Name>) {
+    fn line(&mut self, chunk: &mut Chunk, start: usize, end: usize, member: Option<&Name>) {
         self.before += 1;
-        let at = Where { member: member.cloned(), number: self.before, place: self.place, at: Some(self.at) };
+        let at = Position { member: member.cloned(), number: self.before, place: self.place, at: Some(self.at) };
         let length = self.dropped + (end - start) as u64;
-        let line_feed = u64::from(batch.pending(start)[..end - start].ends_with(b"\n"));
+        let line_feed = u64::from(chunk.pending(start)[..end - start].ends_with(b"\n"));
         if length - line_feed > self.limit as u64 {
             let error = format!("a line of {length} bytes, beyond the limit of {}", self.limit);
-            batch.push_trouble(self.kind, at, Error::new(Code::Limit, "", error));
+            chunk.push_trouble(self.kind, at, Error::new(Code::Limit, "", error));
             self.dropped = 0;
         } else {
-            batch.push(self.kind, at, start..end);
+            chunk.push(self.kind, at, start..end);
         }
         self.searched = 0;
         self.place += 1;

@@ -4,13 +4,13 @@
 //! is the content of a member that nobody wants. Nothing is unpacked to a disk, whatever a name says.
 
 use super::tar::{self, BLOCK, Header, Records, Type};
-use crate::chunk::Batch;
+use crate::chunk::Chunk;
 use ooni_core::error::{Code, Error};
 
 /// Bytes of an extended header or long name that are read; real ones are some hundred.
 const LONGEST_HEADER: u64 = 64 << 10;
 
-/// Where in an archive the reading is.
+/// Position in an archive the reading is.
 #[derive(Debug)]
 pub(super) struct Members {
     state: State,
@@ -88,10 +88,10 @@ impl Members {
         self.state = State::Skip(self.left().saturating_add(padding(size)));
     }
 
-    /// Goes on from what is pending, at `start` of the batch.
-    pub(super) fn next(&mut self, batch: &mut Batch, start: &mut usize) -> Next {
+    /// Goes on from what is pending, at `start` of the chunk.
+    pub(super) fn next(&mut self, chunk: &mut Chunk, start: &mut usize) -> Next {
         loop {
-            let pending = batch.pending(*start);
+            let pending = chunk.pending(*start);
             match &mut self.state {
                 State::Header => {
                     let Some(block) = pending.first_chunk::<BLOCK>() else { return Next::Hungry };
@@ -127,7 +127,7 @@ impl Members {
                     self.at += bytes;
                     // Of what is passed by without end, nothing is kept.
                     if bytes == pending.len() as u64 {
-                        batch.truncate(*start);
+                        chunk.truncate(*start);
                     } else {
                         *start += bytes as usize;
                     }
@@ -135,11 +135,11 @@ impl Members {
                 State::End => {
                     if let Some(other) = pending.iter().position(|&byte| byte != 0) {
                         let at = self.at + other as u64;
-                        batch.truncate(*start);
+                        chunk.truncate(*start);
                         return Next::Lost(at, Error::new(Code::Can, "", "something follows the end of the archive"));
                     }
                     self.at += pending.len() as u64;
-                    batch.truncate(*start);
+                    chunk.truncate(*start);
                     return Next::Hungry;
                 }
             }

@@ -5,7 +5,7 @@
 use super::decompress::Broken;
 use super::members::{Member, Members, Next, leads_away};
 use super::{Fed, Feed, Filled};
-use crate::chunk::{Batch, Kind, Where};
+use crate::chunk::{Chunk, Kind, Position};
 use ooni_core::error::{Code, Error};
 
 /// A postcan.
@@ -26,22 +26,22 @@ impl Postcan {
         Postcan { feed, limit: limit as u64, members: Members::new(), current: None, place: 0 }
     }
 
-    pub(super) fn fill(&mut self, batch: &mut Batch) -> Filled {
-        let mut start = self.feed.resume(batch);
+    pub(super) fn fill(&mut self, chunk: &mut Chunk) -> Filled {
+        let mut start = self.feed.resume(chunk);
         loop {
-            if self.take(batch, &mut start) {
+            if self.take(chunk, &mut start) {
                 return Filled::Done;
             }
-            match self.feed.more(batch, &mut start) {
+            match self.feed.more(chunk, &mut start) {
                 Fed::Text => {}
                 Fed::Full => return Filled::More,
                 Fed::End => {
-                    let ended = self.members.ended(batch.filled() - start);
-                    batch.truncate(start);
+                    let ended = self.members.ended(chunk.filled() - start);
+                    chunk.truncate(start);
                     match (ended, self.current.take()) {
                         (None, _) => {}
-                        (Some(error), Some(member)) => self.reject(batch, &member, error),
-                        (Some(error), None) => self.lost(batch, self.members.at(), error),
+                        (Some(error), Some(member)) => self.reject(chunk, &member, error),
+                        (Some(error), None) => self.lost(chunk, self.members.at(), error),
                     }
                     return Filled::Done;
                 }
@@ -50,8 +50,8 @@ impl Postcan {
                         1 => "; 1 member was read".to_owned(),
                         members => format!("; {members} members were read"),
                     };
-                    batch.truncate(start);
-                    self.lost(batch, at, error);
+                    chunk.truncate(start);
+                    self.lost(chunk, at, error);
                     return Filled::Done;
                 }
             }
@@ -59,37 +59,37 @@ impl Postcan {
     }
 
     /// Takes all members that are there as a whole; true when the rest of the archive is lost.
-    fn take(&mut self, batch: &mut Batch, start: &mut usize) -> bool {
+    fn take(&mut self, chunk: &mut Chunk, start: &mut usize) -> bool {
         loop {
             if let Some(Member { size, .. }) = self.current {
-                if size > (batch.filled() - *start) as u64 {
+                if size > (chunk.filled() - *start) as u64 {
                     return false;
                 }
                 let Some(member) = self.current.take() else { return false };
                 self.members.take(size);
                 self.members.skip(size);
                 let end = *start + size as usize;
-                let at = self.place_of(batch, &member);
-                batch.push(Kind::Post, at, *start..end);
+                let at = self.place_of(chunk, &member);
+                chunk.push(Kind::Post, at, *start..end);
                 self.place += 1;
                 *start = end;
             }
-            match self.members.next(batch, start) {
+            match self.members.next(chunk, start) {
                 Next::Hungry => return false,
                 Next::File(member) => match self.refused(&member) {
                     None => self.current = Some(member),
                     Some(error) => {
                         self.members.skip(member.size);
-                        self.reject(batch, &member, error);
+                        self.reject(chunk, &member, error);
                         // The reference looks for the folder in what it takes for a POST body.
                         if member.name.ends_with(b".post") && !member.name.contains(&b'/') {
-                            batch.give_up();
+                            chunk.give_up();
                         }
                     }
                 },
-                Next::Other(member, error) => self.reject(batch, &member, error),
+                Next::Other(member, error) => self.reject(chunk, &member, error),
                 Next::Lost(at, error) => {
-                    self.lost(batch, at, error);
+                    self.lost(chunk, at, error);
                     return true;
                 }
             }
@@ -113,21 +113,21 @@ impl Postcan {
         })
     }
 
-    fn place_of(&self, batch: &mut Batch, member: &Member) -> Where {
-        let name = batch.push_name(&member.name);
-        Where { member: Some(name), number: 0, place: self.place, at: Some(member.at) }
+    fn place_of(&self, chunk: &mut Chunk, member: &Member) -> Position {
+        let name = chunk.push_name(&member.name);
+        Position { member: Some(name), number: 0, place: self.place, at: Some(member.at) }
     }
 
-    fn reject(&mut self, batch: &mut Batch, member: &Member, error: Error) {
-        let at = self.place_of(batch, member);
-        batch.push_trouble(Kind::Post, at, error);
+    fn reject(&mut self, chunk: &mut Chunk, member: &Member, error: Error) {
+        let at = self.place_of(chunk, member);
+        chunk.push_trouble(Kind::Post, at, error);
         self.place += 1;
     }
 
     /// Notes that the archive cannot be read on.
     #[cold]
-    fn lost(&self, batch: &mut Batch, at: u64, error: Error) {
-        let member = self.current.as_ref().map(|member| batch.push_name(&member.name));
-        batch.push_trouble(Kind::Whole, Where { member, at: Some(at), ..Where::default() }, error);
+    fn lost(&self, chunk: &mut Chunk, at: u64, error: Error) {
+        let member = self.current.as_ref().map(|member| chunk.push_name(&member.name));
+        chunk.push_trouble(Kind::Whole, Position { member, at: Some(at), ..Position::default() }, error);
     }
 }

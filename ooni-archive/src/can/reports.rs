@@ -7,7 +7,7 @@ use super::lines::Splitter;
 use super::members::{Member, Members, Next, leads_away};
 use super::yaml::{Split, Stream};
 use super::{Fed, Feed, Filled, Report};
-use crate::chunk::{Batch, Kind, Name, Where};
+use crate::chunk::{Chunk, Kind, Name, Position};
 use crate::limits::Limits;
 use ooni_core::error::Error;
 
@@ -28,7 +28,7 @@ pub struct Reports {
 struct Current {
     member: Member,
     content: Content,
-    /// Its name in the batch at hand.
+    /// Its name in the chunk at hand.
     name: Option<Name>,
 }
 
@@ -51,27 +51,27 @@ impl Reports {
         Reports { feed, limits, named, members: Members::new(), current: None, place: 0 }
     }
 
-    pub(super) fn fill(&mut self, batch: &mut Batch) -> Filled {
-        let mut start = self.feed.resume(batch);
+    pub(super) fn fill(&mut self, chunk: &mut Chunk) -> Filled {
+        let mut start = self.feed.resume(chunk);
         if let Some(current) = &mut self.current {
             current.resume();
         }
         loop {
-            match self.take(batch, &mut start) {
+            match self.take(chunk, &mut start) {
                 Stopped::Hungry => {}
                 Stopped::Crowded => {
-                    self.feed.put_aside(batch, start);
+                    self.feed.put_aside(chunk, start);
                     return Filled::More;
                 }
                 Stopped::Lost => return Filled::Done,
             }
-            match self.feed.more(batch, &mut start) {
+            match self.feed.more(chunk, &mut start) {
                 Fed::Text => {}
                 Fed::Full => return Filled::More,
                 Fed::End => {
-                    if let Some(error) = self.members.ended(batch.filled() - start) {
-                        batch.truncate(start);
-                        self.lost(batch, self.members.at(), error);
+                    if let Some(error) = self.members.ended(chunk.filled() - start) {
+                        chunk.truncate(start);
+                        self.lost(chunk, self.members.at(), error);
                     }
                     return Filled::Done;
                 }
@@ -80,8 +80,8 @@ impl Reports {
                         1 => "; 1 measurement was read".to_owned(),
                         place => format!("; {place} measurements were read"),
                     };
-                    batch.truncate(start);
-                    self.lost(batch, at, error);
+                    chunk.truncate(start);
+                    self.lost(chunk, at, error);
                     return Filled::Done;
                 }
             }
@@ -89,23 +89,23 @@ impl Reports {
     }
 
     /// Takes what is there of the members.
-    fn take(&mut self, batch: &mut Batch, start: &mut usize) -> Stopped {
+    fn take(&mut self, chunk: &mut Chunk, start: &mut usize) -> Stopped {
         loop {
             if let Some(current) = &mut self.current {
                 let left = self.members.left();
-                let end = batch.filled().min(start.saturating_add(usize::try_from(left).unwrap_or(usize::MAX)));
+                let end = chunk.filled().min(start.saturating_add(usize::try_from(left).unwrap_or(usize::MAX)));
                 let is_whole = (end - *start) as u64 == left;
-                let (begin, filled) = (*start, batch.filled());
-                let split = current.split(batch, start, end);
+                let (begin, filled) = (*start, chunk.filled());
+                let split = current.split(chunk, start, end);
                 // What was dropped of a line too long has been read as well.
-                self.members.take((*start - begin + (filled - batch.filled())) as u64);
+                self.members.take((*start - begin + (filled - chunk.filled())) as u64);
                 self.place = current.place();
                 match split {
                     Split::Crowded => return Stopped::Crowded,
                     Split::Hungry if !is_whole => return Stopped::Hungry,
                     Split::Hungry => {
-                        let end = end.min(batch.filled());
-                        current.finish(batch, *start, end);
+                        let end = end.min(chunk.filled());
+                        current.finish(chunk, *start, end);
                         self.members.take((end - *start) as u64);
                         self.place = current.place();
                         *start = end;
@@ -115,15 +115,15 @@ impl Reports {
                 self.members.skip(current.member.size);
                 self.current = None;
             }
-            match self.members.next(batch, start) {
+            match self.members.next(chunk, start) {
                 Next::Hungry => return Stopped::Hungry,
-                Next::File(member) => self.open(batch, member),
+                Next::File(member) => self.open(chunk, member),
                 Next::Other(member, error) => {
-                    self.reject(batch, &member, error);
-                    batch.give_up();
+                    self.reject(chunk, &member, error);
+                    chunk.give_up();
                 }
                 Next::Lost(at, error) => {
-                    self.lost(batch, at, error);
+                    self.lost(chunk, at, error);
                     return Stopped::Lost;
                 }
             }
@@ -131,7 +131,7 @@ impl Reports {
     }
 
     /// Begins with a member; files of other names are passed over, as the reference does.
-    fn open(&mut self, batch: &mut Batch, member: Member) {
+    fn open(&mut self, chunk: &mut Chunk, member: Member) {
         let content = if member.name.ends_with(b".json") {
             Content::Lines(Splitter::new(self.limits.measurement_size, Kind::OldLine, self.place, member.at))
         } else if member.name.ends_with(b".yaml") {
@@ -142,23 +142,23 @@ impl Reports {
         match leads_away(&member.name) {
             Some(error) => {
                 self.members.skip(member.size);
-                self.reject(batch, &member, error);
+                self.reject(chunk, &member, error);
             }
             None => self.current = Some(Current { member, content, name: None }),
         }
     }
 
-    fn reject(&self, batch: &mut Batch, member: &Member, error: Error) {
-        let name = batch.push_name(&member.name);
-        let at = Where { member: Some(name), at: Some(member.at), ..Where::default() };
-        batch.push_trouble(Kind::Whole, at, error);
+    fn reject(&self, chunk: &mut Chunk, member: &Member, error: Error) {
+        let name = chunk.push_name(&member.name);
+        let at = Position { member: Some(name), at: Some(member.at), ..Position::default() };
+        chunk.push_trouble(Kind::Whole, at, error);
     }
 
     /// Notes that the archive cannot be read on.
     #[cold]
-    fn lost(&self, batch: &mut Batch, at: u64, error: Error) {
-        let member = self.current.as_ref().map(|current| batch.push_name(&current.member.name));
-        batch.push_trouble(Kind::Whole, Where { member, at: Some(at), ..Where::default() }, error);
+    fn lost(&self, chunk: &mut Chunk, at: u64, error: Error) {
+        let member = self.current.as_ref().map(|current| chunk.push_name(&current.member.name));
+        chunk.push_trouble(Kind::Whole, Position { member, at: Some(at), ..Position::default() }, error);
     }
 }
 
@@ -171,21 +171,21 @@ impl Current {
         }
     }
 
-    fn split(&mut self, batch: &mut Batch, start: &mut usize, end: usize) -> Split {
-        let name = self.name.get_or_insert_with(|| batch.push_name(&self.member.name));
+    fn split(&mut self, chunk: &mut Chunk, start: &mut usize, end: usize) -> Split {
+        let name = self.name.get_or_insert_with(|| chunk.push_name(&self.member.name));
         match &mut self.content {
-            Content::Lines(lines) => match lines.split(batch, start, end, Some(name)) {
+            Content::Lines(lines) => match lines.split(chunk, start, end, Some(name)) {
                 true => Split::Crowded,
                 false => Split::Hungry,
             },
-            Content::Yaml(stream) => stream.split(batch, start, end, Some(name)),
+            Content::Yaml(stream) => stream.split(chunk, start, end, Some(name)),
         }
     }
 
-    fn finish(&mut self, batch: &mut Batch, start: usize, end: usize) {
+    fn finish(&mut self, chunk: &mut Chunk, start: usize, end: usize) {
         match &mut self.content {
-            Content::Lines(lines) => lines.finish(batch, start, end, self.name.as_ref()),
-            Content::Yaml(stream) => stream.finish(batch, start, end, self.name.as_ref()),
+            Content::Lines(lines) => lines.finish(chunk, start, end, self.name.as_ref()),
+            Content::Yaml(stream) => stream.finish(chunk, start, end, self.name.as_ref()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::decompress::Broken;
 use super::{Fed, Feed, Filled};
-use crate::chunk::{Batch, Kind, Where};
+use crate::chunk::{Chunk, Kind, Position};
 use ooni_core::error::{Code, Error};
 
 /// A file of one document.
@@ -18,26 +18,26 @@ impl Single {
         Single { feed, limit }
     }
 
-    pub(super) fn fill(&mut self, batch: &mut Batch) -> Filled {
-        let mut start = self.feed.resume(batch);
-        let whole = Where { at: Some(0), ..Where::default() };
+    pub(super) fn fill(&mut self, chunk: &mut Chunk) -> Filled {
+        let mut start = self.feed.resume(chunk);
+        let whole = Position { at: Some(0), ..Position::default() };
         loop {
-            match self.feed.more(batch, &mut start) {
-                Fed::Text if batch.filled() - start > self.limit => {
-                    batch.truncate(start);
+            match self.feed.more(chunk, &mut start) {
+                Fed::Text if chunk.filled() - start > self.limit => {
+                    chunk.truncate(start);
                     let error = format!("a file beyond the limit of {} bytes", self.limit);
-                    batch.push_trouble(Kind::Document, whole, Error::new(Code::Limit, "", error));
+                    chunk.push_trouble(Kind::Document, whole, Error::new(Code::Limit, "", error));
                     return Filled::Done;
                 }
                 Fed::Text => {}
                 Fed::Full => return Filled::More,
                 Fed::End => {
-                    batch.push(Kind::Document, whole, start..batch.filled());
+                    chunk.push(Kind::Document, whole, start..chunk.filled());
                     return Filled::Done;
                 }
                 Fed::Broken(Broken { at, error }) => {
-                    batch.truncate(start);
-                    batch.push_trouble(Kind::Whole, Where { at: Some(at), ..whole }, error);
+                    chunk.truncate(start);
+                    chunk.push_trouble(Kind::Whole, Position { at: Some(at), ..whole }, error);
                     return Filled::Done;
                 }
             }

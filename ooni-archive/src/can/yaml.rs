@@ -5,7 +5,7 @@
 
 use super::decompress::Broken;
 use super::{Fed, Feed, Filled, Report as Named};
-use crate::chunk::{Batch, Kind, Name, Where};
+use crate::chunk::{Chunk, Kind, Name, Position};
 use crate::limits::Limits;
 use ooni_core::error::{Code, Error};
 use ooni_core::normalize::{EntryError, Framed, Report, frame};
@@ -22,32 +22,32 @@ impl Yaml {
         Yaml { feed, stream: Stream::new(named, limits, 0, 0) }
     }
 
-    pub(super) fn fill(&mut self, batch: &mut Batch) -> Filled {
+    pub(super) fn fill(&mut self, chunk: &mut Chunk) -> Filled {
         let Yaml { feed, stream } = self;
-        let mut start = feed.resume(batch);
+        let mut start = feed.resume(chunk);
         stream.resume();
         loop {
-            let end = batch.filled();
-            match stream.split(batch, &mut start, end, None) {
+            let end = chunk.filled();
+            match stream.split(chunk, &mut start, end, None) {
                 Split::Crowded => {
-                    feed.put_aside(batch, start);
+                    feed.put_aside(chunk, start);
                     return Filled::More;
                 }
                 Split::Over => return Filled::Done,
                 Split::Hungry => {}
             }
-            match feed.more(batch, &mut start) {
+            match feed.more(chunk, &mut start) {
                 Fed::Text => {}
                 Fed::Full => return Filled::More,
                 Fed::End => {
-                    let end = batch.filled();
-                    stream.finish(batch, start, end, None);
+                    let end = chunk.filled();
+                    stream.finish(chunk, start, end, None);
                     return Filled::Done;
                 }
                 Fed::Broken(Broken { at, mut error }) => {
                     error.message += &stream.read_before();
-                    batch.truncate(start);
-                    batch.push_trouble(Kind::Whole, Where { at: Some(at), ..Where::default() }, error);
+                    chunk.truncate(start);
+                    chunk.push_trouble(Kind::Whole, Position { at: Some(at), ..Position::default() }, error);
                     return Filled::Done;
                 }
             }
@@ -67,7 +67,7 @@ pub(super) struct Stream {
     place: u64,
     /// Offset of that entry in the file.
     at: u64,
-    /// Bytes of that entry, as it lies in the batch, that have no end mark.
+    /// Bytes of that entry, as it lies in the chunk, that have no end mark.
     searched: usize,
 }
 
@@ -76,7 +76,7 @@ pub(super) struct Stream {
 pub(super) enum Split {
     /// More bytes are needed.
     Hungry,
-    /// The batch has no room for more entries.
+    /// The chunk has no room for more entries.
     Crowded,
     /// Nothing of the rest can be read, which has been said.
     Over,
@@ -89,7 +89,7 @@ impl Stream {
         Stream { report, limit: limits.measurement_size, has_header: false, before: 0, place, at, searched: 0 }
     }
 
-    /// Says that what is pending was put into a new batch.
+    /// Says that what is pending was put into a new chunk.
     pub(super) fn resume(&mut self) {
         self.searched = 0;
     }
@@ -100,13 +100,13 @@ impl Stream {
     }
 
     /// Adds the whole entries between `start`, which moves on, and `end`.
-    pub(super) fn split(&mut self, batch: &mut Batch, start: &mut usize, end: usize, member: Option<&Name>) -> Split {
+    pub(super) fn split(&mut self, chunk: &mut Chunk, start: &mut usize, end: usize, member: Option<&Name>) -> Split {
         loop {
-            let pending = &batch.pending(*start)[..end - *start];
+            let pending = &chunk.pending(*start)[..end - *start];
             let bytes = match frame(pending, self.searched) {
                 Framed::Skip(bytes) => bytes,
                 Framed::Entry(bytes) => {
-                    if !self.entry(batch, *start..*start + bytes, member) {
+                    if !self.entry(chunk, *start..*start + bytes, member) {
                         return Split::Over;
                     }
                     bytes
@@ -114,7 +114,7 @@ impl Stream {
                 Framed::More if pending.len() > self.limit => {
                     let error =
                         format!("an entry beyond the limit of {} bytes, and the rest of the report", self.limit);
-                    return self.over(batch, member, Error::new(Code::Limit, "", error));
+                    return self.over(chunk, member, Error::new(Code::Limit, "", error));
                 }
                 Framed::More => {
                     self.searched = pending.len();
@@ -123,66 +123,66 @@ impl Stream {
                 Framed::Broken => {
                     let error =
                         "something that is no entry between `---` and `...`; the rest of the report is not read";
-                    return self.over(batch, member, Error::new(Code::Can, "", error));
+                    return self.over(chunk, member, Error::new(Code::Can, "", error));
                 }
             };
             self.at += bytes as u64;
             self.searched = 0;
             *start += bytes;
-            if batch.is_crowded() {
+            if chunk.is_crowded() {
                 return Split::Crowded;
             }
         }
     }
 
     /// Says what is wrong at the end of the report, if anything is.
-    pub(super) fn finish(&mut self, batch: &mut Batch, start: usize, end: usize, member: Option<&Name>) {
+    pub(super) fn finish(&mut self, chunk: &mut Chunk, start: usize, end: usize, member: Option<&Name>) {
         let error = match (end - start, self.has_header) {
             (0, true) => return,
             (0, false) => "a report without a header".to_owned(),
             (lost, _) => format!("the report ends inside an entry, {lost} bytes are lost{}", self.read_before()),
         };
-        let _ = self.over(batch, member, Error::new(Code::Can, "", error));
+        let _ = self.over(chunk, member, Error::new(Code::Can, "", error));
         // Without a header the reference gives up the can; an entry that is cut it drops.
         if !self.has_header {
-            batch.give_up();
+            chunk.give_up();
         }
     }
 
     /// Reads a header or an entry; false when the rest of the report is lost.
-    fn entry(&mut self, batch: &mut Batch, text: std::ops::Range<usize>, member: Option<&Name>) -> bool {
+    fn entry(&mut self, chunk: &mut Chunk, text: std::ops::Range<usize>, member: Option<&Name>) -> bool {
         if !self.has_header {
-            let framed = &batch.pending(text.start)[..text.len()];
+            let framed = &chunk.pending(text.start)[..text.len()];
             return match self.report.header(framed) {
                 Ok(()) => {
                     self.has_header = true;
                     true
                 }
                 Err(error) => {
-                    self.over(batch, member, error);
-                    batch.give_up();
+                    self.over(chunk, member, error);
+                    chunk.give_up();
                     false
                 }
             };
         }
         self.before += 1;
-        let at = Where { member: member.cloned(), number: self.before, place: self.place, at: Some(self.at) };
+        let at = Position { member: member.cloned(), number: self.before, place: self.place, at: Some(self.at) };
         self.place += 1;
         let report = &mut self.report;
-        match batch.push_made(Kind::Yaml, at.clone(), text, |framed, out| Ok(report.entry(framed, out)?.is_some())) {
+        match chunk.push_made(Kind::Yaml, at.clone(), text, |framed, out| Ok(report.entry(framed, out)?.is_some())) {
             Ok(()) => {}
-            Err(EntryError::Skip(error)) => batch.push_trouble(Kind::Yaml, at, error),
+            Err(EntryError::Skip(error)) => chunk.push_trouble(Kind::Yaml, at, error),
             Err(EntryError::Abort(error)) => {
-                batch.push_trouble(Kind::Yaml, at, error);
-                batch.give_up();
+                chunk.push_trouble(Kind::Yaml, at, error);
+                chunk.give_up();
             }
         }
         true
     }
 
-    fn over(&self, batch: &mut Batch, member: Option<&Name>, error: Error) -> Split {
-        let at = Where { member: member.cloned(), at: Some(self.at), ..Where::default() };
-        batch.push_trouble(Kind::Whole, at, error);
+    fn over(&self, chunk: &mut Chunk, member: Option<&Name>, error: Error) -> Split {
+        let at = Position { member: member.cloned(), at: Some(self.at), ..Position::default() };
+        chunk.push_trouble(Kind::Whole, at, error);
         Split::Over
     }
 

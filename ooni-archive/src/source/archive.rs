@@ -8,12 +8,12 @@ mod location;
 pub use self::listing::ArchiveCan;
 use self::listing::Listed;
 pub use self::location::Location;
-pub use crate::blobs::{Counters, Patience};
+pub use crate::blobs::{Counters, RetryPolicy};
 
 use crate::blobs::{Blobs, copy, is_copy};
 use crate::day::Day;
 use crate::layout::Layout;
-use crate::selection::Wanted;
+use crate::selection::Selection;
 use ooni_core::error::{Code, Error};
 use std::fs;
 use std::io::ErrorKind;
@@ -37,14 +37,14 @@ pub struct Options {
     /// Downloads at once.
     pub parallel: usize,
     /// How long servers are waited for.
-    pub patience: Patience,
+    pub retry: RetryPolicy,
     /// Whether what was downloaded is held against its MD5, where the server's ETag looks like one.
     pub checksums: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { cache: None, cache_size: 2 << 30, parallel: 4, patience: Patience::default(), checksums: true }
+        Options { cache: None, cache_size: 2 << 30, parallel: 4, retry: RetryPolicy::default(), checksums: true }
     }
 }
 
@@ -59,7 +59,7 @@ pub struct Archive {
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) places: Vec<Place>,
-    pub(super) wanted: Wanted,
+    pub(super) wanted: Selection,
     pub(super) options: Options,
     pub(super) counters: Arc<Counters>,
     listings: Semaphore,
@@ -87,7 +87,7 @@ impl Archive {
     ///
     /// # Errors
     /// A sentence, for folders that are not there, addresses and credentials that cannot be right.
-    pub fn open(locations: Vec<Location>, wanted: Wanted, options: Options) -> Result<Archive, String> {
+    pub fn open(locations: Vec<Location>, wanted: Selection, options: Options) -> Result<Archive, String> {
         let places = locations.into_iter().map(|location| location.open(&options)).collect::<Result<_, _>>()?;
         let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("archive").enable_all().build();
         let runtime = runtime.map_err(|error| format!("no threads for the archive: {error}"))?;
@@ -97,7 +97,7 @@ impl Archive {
     }
 
     /// What is asked for.
-    pub fn wanted(&self) -> &Wanted {
+    pub fn wanted(&self) -> &Selection {
         &self.core.wanted
     }
 

@@ -37,7 +37,7 @@ struct State {
     /// Files that nobody holds and their bytes, the least recently used first.
     kept: BTreeMap<u64, (String, u64)>,
     kept_bytes: u64,
-    /// Where in `kept` a file is.
+    /// Position in `kept` a file is.
     places: HashMap<String, u64>,
     /// The place of the next one.
     next: u64,
@@ -194,7 +194,7 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    /// Where the file is, or will be.
+    /// Position the file is, or will be.
     pub(super) fn path(&self) -> PathBuf {
         self.cache.folder.join(&self.name)
     }

@@ -2,8 +2,8 @@
 //!
 //! A folder is walked whatever its name; links to files are followed, links to folders only when given directly.
 
-use super::{Found, Origin, Source};
-use crate::can::{Form, Report};
+use super::{InputFile, Origin, Source};
+use crate::can::{Format, Report};
 use ooni_core::error::{Code, Error};
 use ooni_core::uid;
 use std::fs;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct Walked {
     /// The files, in order.
-    pub files: Vec<Found>,
+    pub files: Vec<InputFile>,
     /// Files in folders that are passed over because of their names.
     pub passed_over: u64,
     /// Bytes of all files.
@@ -28,11 +28,11 @@ impl Walked {
         let mut walked = Walked::default();
         for path in paths {
             if path.as_os_str() == "-" {
-                walked.files.push(stdin(Form::Sniffed));
+                walked.files.push(stdin(Format::Sniffed));
             } else if path.is_dir() {
                 walked.folder(path);
             } else {
-                walked.file(path, form_of(path));
+                walked.file(path, format_of(path));
             }
         }
         walked
@@ -42,16 +42,16 @@ impl Walked {
     pub fn cases(path: &Path) -> Walked {
         let mut walked = Walked::default();
         if path.as_os_str() == "-" {
-            walked.files.push(stdin(Form::Cases));
+            walked.files.push(stdin(Format::Cases));
         } else {
-            walked.file(path, Some(Form::Cases));
+            walked.file(path, Some(Format::Cases));
         }
         walked
     }
 
-    fn file(&mut self, path: &Path, form: Option<Form>) {
+    fn file(&mut self, path: &Path, format: Option<Format>) {
         self.bytes += fs::metadata(path).map_or(0, |metadata| metadata.len());
-        self.files.push(found(path, form, None));
+        self.files.push(found(path, format, None));
     }
 
     fn folder(&mut self, root: &Path) {
@@ -65,11 +65,11 @@ impl Walked {
                 open.push(self.list(&path));
                 continue;
             }
-            match form_of(&path) {
+            match format_of(&path) {
                 // Something that is no file, such as a pipe, could block for ever.
                 Some(_) if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) => self.passed_over += 1,
-                Some(Form::Index) => {}
-                form @ Some(_) => self.file(&path, form),
+                Some(Format::Index) => {}
+                format @ Some(_) => self.file(&path, format),
                 None => self.passed_over += 1,
             }
         }
@@ -90,18 +90,18 @@ impl Walked {
     }
 }
 
-fn form_of(path: &Path) -> Option<Form> {
-    Form::of_name(&path.file_name()?.to_string_lossy())
+fn format_of(path: &Path) -> Option<Format> {
+    Format::of_name(&path.file_name()?.to_string_lossy())
 }
 
-fn stdin(form: Form) -> Found {
+fn stdin(format: Format) -> InputFile {
     let source = Arc::new(Source { name: "-".to_owned(), ..Source::default() });
-    Found { source, origin: Origin::Stdin, form: Some(form), report: Report::default(), trouble: None }
+    InputFile { source, origin: Origin::Stdin, format: Some(format), report: Report::default(), trouble: None }
 }
 
-fn found(path: &Path, form: Option<Form>, trouble: Option<Error>) -> Found {
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).filter(|_| form == Some(Form::Single));
+fn found(path: &Path, format: Option<Format>, trouble: Option<Error>) -> InputFile {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).filter(|_| format == Some(Format::Single));
     let uid = stem.filter(|stem| uid::is_current(stem) || uid::is_trivial(stem)).map(str::to_owned);
     let source = Arc::new(Source { name: path.display().to_string(), uid, ..Source::default() });
-    Found { source, origin: Origin::File(path.to_owned()), form, report: Report::of_path(path), trouble }
+    InputFile { source, origin: Origin::File(path.to_owned()), format, report: Report::of_path(path), trouble }
 }

@@ -4,12 +4,12 @@ use clap::Args;
 use ooni_archive::limits::parse_disk_size;
 use ooni_archive::selection::{parse_cc, parse_testname};
 use ooni_archive::source::archive::{Location, Options};
-use ooni_archive::{Day, DayRange, Wanted};
+use ooni_archive::{Day, DayRange, Selection};
 use std::path::PathBuf;
 
 /// Which part of the archive.
 #[derive(Args, Debug)]
-pub struct Selection {
+pub struct ArchiveArguments {
     /// First day, YYYY-MM-DD; days are those of upload, in UTC
     #[arg(long, value_name = "DAY")]
     pub start_day: Day,
@@ -27,10 +27,10 @@ pub struct Selection {
     pub testnames: Vec<String>,
 }
 
-impl Selection {
+impl ArchiveArguments {
     /// What is asked for, before `today`.
-    pub fn wanted(&self, today: Day) -> Wanted {
-        Wanted {
+    pub fn wanted(&self, today: Day) -> Selection {
+        Selection {
             days: DayRange { start: self.start_day, end: self.end_day }.before(today),
             ccs: self.ccs.iter().cloned().collect(),
             testnames: self.testnames.iter().cloned().collect(),
@@ -46,7 +46,7 @@ impl Selection {
 /// What is wrong with days of which there are none.
 pub(super) const NO_DAYS: &str = "no days: --end-day, which is left out, has to come after --start-day";
 
-/// Where the archive is.
+/// Position the archive is.
 #[derive(Args, Debug)]
 pub struct Sources {
     /// Folder or s3://BUCKET[/PREFIX] with raw/ or canned/ in it; may be repeated [default: OONI's public buckets]
@@ -67,7 +67,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Where to look.
+    /// Position to look.
     ///
     /// # Errors
     /// A sentence, for a source that can be none.
@@ -85,7 +85,7 @@ impl Sources {
     }
 }
 
-/// Where downloads are kept.
+/// Position downloads are kept.
 #[derive(Args, Debug)]
 pub struct Caching {
     /// Folder in which downloads stay for other runs [default: a temporary one, removed at the end]

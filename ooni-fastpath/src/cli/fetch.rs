@@ -1,13 +1,13 @@
 //! The arguments of `fastpath fetch`.
 
-use super::archive::{Selection, Sources};
+use super::archive::{ArchiveArguments, Sources};
 use clap::Args;
 use std::path::PathBuf;
 
 /// Copy cans of the archive to a folder.
 ///
 /// What is copied are the cans that a run over the archive reads, under the same keys, so that the folder can be a
-/// --source itself. Where a .tar.gz and a .jsonl.gz of one stem hold the same measurements that is the .tar.gz alone; with
+/// --source itself. Position a .tar.gz and a .jsonl.gz of one stem hold the same measurements that is the .tar.gz alone; with
 /// --with-jsonl both. Filters apply where the key tells country and test; what only the content could tell is copied.
 ///
 /// A table of what there is comes first, on standard output. Files of the right size and MD5 are not copied again, and a
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 pub struct Fetch {
     /// What to copy.
     #[command(flatten)]
-    pub selection: Selection,
+    pub selection: ArchiveArguments,
 
     /// From where.
     #[command(flatten)]

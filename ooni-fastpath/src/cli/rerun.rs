@@ -1,6 +1,6 @@
 //! Arguments of `fastpath rerun`, those of the reference's runbooks among them.
 
-use super::archive::{Caching, Selection, Sources};
+use super::archive::{ArchiveArguments, Caching, Sources};
 use super::scoring::ScoringArguments;
 use clap::Args;
 use std::path::PathBuf;
@@ -15,11 +15,11 @@ use std::path::PathBuf;
 pub struct Rerun {
     /// What to score.
     #[command(flatten)]
-    pub selection: Selection,
+    pub selection: ArchiveArguments,
     /// From where.
     #[command(flatten)]
     pub sources: Sources,
-    /// Where downloads are kept.
+    /// Position downloads are kept.
     #[command(flatten)]
     pub caching: Caching,
 

@@ -23,7 +23,7 @@ pub struct Score {
 
     /// Form of the output
     #[arg(long, value_enum, default_value = "table")]
-    pub format: Format,
+    pub format: OutputFormat,
 
     /// Say why: rules that fired, fingerprints that were found, where the two sets of rules differ
     #[arg(long)]
@@ -39,7 +39,7 @@ const EXIT_CODES: &str = "Exit code: 0 when all was read and nothing rejected, 1
 
 /// Forms of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// A line a measurement for people, and a summary
     Table,
     /// A JSON object a line
@@ -51,7 +51,7 @@ pub enum Format {
 impl Score {
     /// What is wrong with arguments that are right one by one.
     pub(super) fn conflict(&self) -> Option<String> {
-        let lost = self.explain && self.format == Format::Csv;
+        let lost = self.explain && self.format == OutputFormat::Csv;
         lost.then(|| "--explain has no place in csv: use table or jsonl".to_owned())
     }
 }

@@ -7,7 +7,7 @@ use crate::compare::input::Input;
 use crate::compare::report::Report;
 use crate::compare::rules::{Change, Changes, Corpus};
 use crate::compare::{rows, rules};
-use crate::complaints::Complaints;
+use crate::diagnostics::Diagnostics;
 use crate::fingerprints;
 use crate::pipeline;
 use crate::sink::plain;
@@ -46,10 +46,10 @@ fn of_rules(arguments: &Compare, rules: [Rules; 2]) -> Said {
     let jobs = pipeline::jobs(arguments.jobs);
     let corpus =
         Corpus { paths: &arguments.paths, fingerprints: &lists, jobs, examples: usize::from(arguments.examples) };
-    let mut complaints = Complaints::default();
-    let changes = rules::compare(&corpus, rules, &mut complaints).map_err(|error| error.to_string())?;
-    if complaints.unseen() > 0 {
-        tell(&format!("and {} more", complaints.unseen()));
+    let mut diagnostics = Diagnostics::default();
+    let changes = rules::compare(&corpus, rules, &mut diagnostics).map_err(|error| error.to_string())?;
+    if diagnostics.unseen() > 0 {
+        tell(&format!("and {} more", diagnostics.unseen()));
     }
     let text = match arguments.format {
         Shape::Json => json(&changes)?,

@@ -2,7 +2,7 @@
 
 use super::{USAGE, tell};
 use crate::cli::Fetch;
-use crate::complaints::Complaints;
+use crate::diagnostics::Diagnostics;
 use crate::progress;
 use comfy_table::{CellAlignment, Table, presets};
 use crossbeam_channel::{RecvTimeoutError, bounded};
@@ -41,8 +41,8 @@ pub fn run(arguments: &Fetch) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let mut fetch = Fetching { archive, with_jsonl: arguments.with_jsonl, complaints: Complaints::default() };
-    let found = Listed::all(&fetch.archive, fetch.with_jsonl, &mut fetch.complaints);
+    let mut fetch = Fetching { archive, with_jsonl: arguments.with_jsonl, diagnostics: Diagnostics::default() };
+    let found = Listed::all(&fetch.archive, fetch.with_jsonl, &mut fetch.diagnostics);
     match io::stdout().write_all(found.table().as_bytes()) {
         // Whoever reads the table may have read enough of it; the copy is what was asked for.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => tell(&format!("cannot write the table: {error}")),
@@ -67,14 +67,14 @@ pub(super) struct Listed {
 
 impl Listed {
     /// Lists all days; what could not be listed is told.
-    pub(super) fn all(archive: &Archive, with_jsonl: bool, complaints: &mut Complaints) -> Listed {
+    pub(super) fn all(archive: &Archive, with_jsonl: bool, diagnostics: &mut Diagnostics) -> Listed {
         let mut listed = Listed::default();
         let mut kept = 0;
         let mut told = Instant::now();
         let days = archive.wanted().days;
         for day in days {
             let (cans, errors) = day_of(archive, day, with_jsonl);
-            errors.into_iter().for_each(|why| complain(complaints, why));
+            errors.into_iter().for_each(|why| complain(diagnostics, why));
             cans.iter().for_each(|can| listed.add(can));
             let keep = kept + cans.len() <= KEPT;
             kept += if keep { cans.len() } else { 0 };
@@ -117,7 +117,7 @@ impl Listed {
 struct Fetching {
     archive: Archive,
     with_jsonl: bool,
-    complaints: Complaints,
+    diagnostics: Diagnostics,
 }
 
 /// What became of a can, or why a can or a day is missing.
@@ -154,7 +154,7 @@ impl Fetching {
             loop {
                 match told.recv_timeout(TICK) {
                     Ok(Ok((brought, size))) => display.add(brought, size),
-                    Ok(Err(why)) => display.around(|| complain(&mut self.complaints, why)),
+                    Ok(Err(why)) => display.around(|| complain(&mut self.diagnostics, why)),
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
@@ -165,18 +165,18 @@ impl Fetching {
     }
 
     fn exit(&self) -> ExitCode {
-        match self.complaints.unseen() {
+        match self.diagnostics.unseen() {
             0 => {}
             unseen => tell(&format!("and {unseen} more")),
         }
-        if self.complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if self.diagnostics.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
-fn complain(complaints: &mut Complaints, why: String) {
-    let mut one = Complaints::default();
+fn complain(diagnostics: &mut Diagnostics, why: String) {
+    let mut one = Diagnostics::default();
     one.add(|| why);
-    complaints.show(&mut one);
+    diagnostics.show(&mut one);
 }
 
 /// What is to be copied of a day, and what could not be listed.

@@ -2,9 +2,9 @@
 
 use super::Said;
 use crate::cli::store::Migrate;
-use ooni_store::Waiting;
+use ooni_store::BlockingStore;
 
 /// Brings tables up to date.
 pub(super) fn run(arguments: &Migrate) -> Said {
-    Waiting::migrate(&arguments.db_uri).map(|()| (String::new(), true)).map_err(|error| error.to_string())
+    BlockingStore::migrate(&arguments.db_uri).map(|()| (String::new(), true)).map_err(|error| error.to_string())
 }

@@ -12,7 +12,7 @@ use self::report::Report;
 use super::fetch::Listed;
 use super::{USAGE, tell};
 use crate::cli::Rerun;
-use crate::complaints::Complaints;
+use crate::diagnostics::Diagnostics;
 use crate::fingerprints;
 use crate::journal::{self, Identity, Journal, Past};
 use crate::pipeline::{self, Plan};
@@ -22,11 +22,11 @@ use crate::worker::Scoring;
 use ooni_archive::can::Report as CanReport;
 use ooni_archive::day::Day;
 use ooni_archive::source::archive::Archive;
-use ooni_archive::source::supply::{Supplied, Supply};
-use ooni_archive::source::{Found, InArchive, Origin, Source};
+use ooni_archive::source::prefetch::{Prefetch, Prefetched};
+use ooni_archive::source::{InArchive, InputFile, Origin, Source};
 use ooni_core::rules::Ruleset;
 use ooni_store::failpoint::{Failpoint, reach};
-use ooni_store::{MeasurementStore, OnExisting, Waiting, local_path, without_password};
+use ooni_store::{BlockingStore, MeasurementStore, OnExisting, local_path, without_password};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -46,7 +46,7 @@ pub fn run(arguments: &Rerun) -> ExitCode {
     }
 }
 
-/// Where people are told what is going on.
+/// Position people are told what is going on.
 #[derive(Clone, Copy, Debug)]
 struct Log {
     to_stdout: bool,
@@ -77,7 +77,7 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
     if wanted.days.end < arguments.selection.end_day {
         log.tell(&format!("days from {today} on are left out: not all of them is there yet"));
     }
-    let form = match arguments.out.as_deref() {
+    let format = match arguments.out.as_deref() {
         None => None,
         Some(out) => Some(Form::of(out).ok_or("--out: a name that ends in .jsonl, .csv or .parquet is wanted, or -")?),
     };
@@ -97,9 +97,9 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
         spool: spool.as_ref().map(|spool| spool as &dyn crate::worker::Spool),
         ..arguments.scoring.scoring(&lists)
     };
-    let sink = sinks(form, &ruleset);
+    let sink = sinks(format, &ruleset);
     let (ledger, past, was_complete) = opened(arguments, &ruleset, wanted.days.end, &*sink)?;
-    let mut rerun = Run { arguments, log, ledger, complaints: Complaints::default() };
+    let mut rerun = Run { arguments, log, ledger, diagnostics: Diagnostics::default() };
     if was_complete {
         log.tell("this run is complete; without --resume it begins anew");
     } else if let Err(error) = rerun.all(&archive, &scoring, &*sink, past) {
@@ -120,21 +120,21 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
 
 /// Says what there is.
 fn dry_run(archive: &Archive, log: Log) -> ExitCode {
-    let mut complaints = Complaints::default();
-    let listed = Listed::all(archive, false, &mut complaints);
+    let mut diagnostics = Diagnostics::default();
+    let listed = Listed::all(archive, false, &mut diagnostics);
     match io::stdout().write_all(listed.table().as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             log.tell(&format!("cannot write the table: {error}"));
             ExitCode::FAILURE
         }
-        _ if complaints.is_empty() => ExitCode::SUCCESS,
+        _ if diagnostics.is_empty() => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }
 
-/// Makes sinks of a form.
-fn sinks(form: Option<Form>, ruleset: &Ruleset) -> Box<dyn Fn() -> Box<dyn Sink> + Sync> {
-    match form {
+/// Makes sinks of a format.
+fn sinks(format: Option<Form>, ruleset: &Ruleset) -> Box<dyn Fn() -> Box<dyn Sink> + Sync> {
+    match format {
         Some(Form::Jsonl) => {
             let ruleset = ruleset.clone();
             Box::new(move || Box::new(Jsonl::new(&ruleset)))
@@ -154,7 +154,7 @@ fn opened(
 ) -> Result<(Ledger, Past, bool), String> {
     let store = match arguments.no_write_to_db {
         true => None,
-        false => Some(Waiting::open(&arguments.db_uri).map_err(|error| error.to_string())?),
+        false => Some(BlockingStore::open(&arguments.db_uri).map_err(|error| error.to_string())?),
     };
     let identity = identity(arguments, ruleset);
     let journal_path = journal_path(arguments);
@@ -165,7 +165,7 @@ fn opened(
     let mut header = Vec::new();
     sink().begin(&mut header);
     let out = arguments.out.as_deref();
-    let form = out.and_then(Form::of);
+    let format = out.and_then(Form::of);
     let failed = |error: io::Error| format!("cannot begin the output: {error}");
     let mut was_complete = false;
     let (output, journal, read) = match past {
@@ -174,7 +174,7 @@ fn opened(
             was_complete = read.complete.is_some_and(|before| end <= before);
             let output = match read.complete {
                 Some(_) if was_complete => Output::Nothing,
-                Some(day) if form == Some(Form::Parquet) => {
+                Some(day) if format == Some(Form::Parquet) => {
                     return Err(format!("--out is complete up to {day}; for later days name another file"));
                 }
                 _ => Output::open(out, Some(read.mark.out), &header).map_err(failed)?,
@@ -198,7 +198,7 @@ fn opened(
 }
 
 /// A store that was removed, and its journal not, would never get what the journal says that it has.
-fn check_store(store: Option<&Waiting>, arguments: &Rerun, read: &journal::Read) -> Result<(), String> {
+fn check_store(store: Option<&BlockingStore>, arguments: &Rerun, read: &journal::Read) -> Result<(), String> {
     let Some(store) = store.filter(|_| read.mark.counts.all().stored > 0) else { return Ok(()) };
     match store.wait(store.store.page(None, 1)) {
         Ok(rows) if rows.is_empty() => Err(format!(
@@ -247,7 +247,7 @@ struct Run<'r> {
     arguments: &'r Rerun,
     log: Log,
     ledger: Ledger,
-    complaints: Complaints,
+    diagnostics: Diagnostics,
 }
 
 impl Run<'_> {
@@ -262,22 +262,22 @@ impl Run<'_> {
         let stop = stop_on_signals()?;
         let read = Arc::default();
         let failures = Arc::new(Failures { wanting: Arc::clone(&self.ledger.wanting), told: Mutex::default() });
-        let supply = Supply::new(archive, move |can| past.has(can.day, &can.key)).map_err(io::Error::other)?;
+        let supply = Prefetch::new(archive, move |can| past.has(can.day, &can.key)).map_err(io::Error::other)?;
         let supply = found(supply, Arc::clone(&failures));
         let jobs = pipeline::jobs(self.arguments.scoring.jobs);
         let plan = Plan { scoring, jobs, sink, stop: &stop, read: &read };
         let mut display = Display::new(self.log, archive, Arc::clone(&read), &self.ledger.mark);
-        let Run { ledger, complaints, log, .. } = self;
+        let Run { ledger, diagnostics, log, .. } = self;
         let log = *log;
         let result = pipeline::run(&plan, Box::new(supply), &mut |piece| {
             display.around(ledger, || {
-                complaints.show_to(&mut piece.done.complaints, |line| log.tell(line));
-                failures.show(complaints, log);
+                diagnostics.show_to(&mut piece.done.diagnostics, |line| log.tell(line));
+                failures.show(diagnostics, log);
             });
             ledger.put(piece)
         });
         display.finish();
-        failures.show(complaints, log);
+        failures.show(diagnostics, log);
         result?;
         if stop.load(Ordering::Relaxed) {
             ledger.stop()?;
@@ -293,12 +293,12 @@ impl Run<'_> {
 
     /// Sums up and chooses the exit code.
     fn exit(&self, ruleset: &Ruleset) -> ExitCode {
-        if let unseen @ 1.. = self.complaints.unseen() {
+        if let unseen @ 1.. = self.diagnostics.unseen() {
             self.log.tell(&format!("and {unseen} more"));
         }
         let report = Report { mark: &self.ledger.mark, ruleset, is_stored: self.ledger.store.is_some() };
         self.log.write(&report.table());
-        let mut is_good = report.is_good() && self.complaints.is_empty();
+        let mut is_good = report.is_good() && self.diagnostics.is_empty();
         if !report.adds_up() {
             self.log.tell("the counts do not add up: please report this");
             is_good = false;
@@ -346,27 +346,27 @@ impl Failures {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).0 > 0
     }
 
-    fn show(&self, complaints: &mut Complaints, log: Log) {
-        let mut these = Complaints::default();
+    fn show(&self, diagnostics: &mut Diagnostics, log: Log) {
+        let mut these = Diagnostics::default();
         let lines = std::mem::take(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner).1);
         lines.into_iter().for_each(|line| these.add(|| line));
-        complaints.show_to(&mut these, |line| log.tell(line));
+        diagnostics.show_to(&mut these, |line| log.tell(line));
     }
 }
 
 /// The files of cans, as the pipeline wants them. What could not be had is told and left out, so that it is not taken for
 /// finished.
-fn found(supply: Supply, failures: Arc<Failures>) -> impl Iterator<Item = Found> + Send {
+fn found(supply: Prefetch, failures: Arc<Failures>) -> impl Iterator<Item = InputFile> + Send {
     supply.filter_map(move |supplied| match supplied {
-        Supplied::Unlisted { day, error } => {
+        Prefetched::Unlisted { day, error } => {
             failures.add(day, format!("{day}: {}", error.message));
             None
         }
-        Supplied::Can { can, file: Err(error) } => {
+        Prefetched::Can { can, file: Err(error) } => {
             failures.add(can.day, format!("{}: {}", can.key, error.message));
             None
         }
-        Supplied::Can { can, file: Ok(file) } => {
+        Prefetched::Can { can, file: Ok(file) } => {
             let date = Arc::from(can.day.to_string());
             let (key, bodies) = (Arc::from(&*can.key), Arc::from(&*can.body_key));
             let in_archive = InArchive { key, bodies, day: can.day, date, size: can.size };
@@ -379,7 +379,7 @@ fn found(supply: Supply, failures: Arc<Failures>) -> impl Iterator<Item = Found>
             };
             let report = CanReport::of_path(Path::new(&can.key));
             let origin = Origin::Kept(file.to_path_buf(), Box::new(file));
-            Some(Found { source: Arc::new(source), origin, form: Some(can.form), report, trouble: None })
+            Some(InputFile { source: Arc::new(source), origin, format: Some(can.format), report, trouble: None })
         }
     })
 }

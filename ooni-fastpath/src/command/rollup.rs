@@ -5,7 +5,7 @@ use crate::cli::store::{RollupCommand, Rollups};
 use crate::sink::plain;
 use ooni_store::query::aggregate::Counts;
 use ooni_store::rollup::{ROLLUPS, Rollup};
-use ooni_store::value::Cell;
+use ooni_store::value::Value;
 use ooni_store::{Difference, MeasurementStore};
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &Rollups) -> Said {
             Ok((out, true))
         }
         RollupCommand::Check { names, examples, at } => {
-            let waiting = ooni_store::Waiting::open_to_read(&at.db_uri).map_err(|error| error.to_string())?;
+            let waiting = ooni_store::BlockingStore::open_to_read(&at.db_uri).map_err(|error| error.to_string())?;
             let (mut out, mut equal) = (String::new(), true);
             for rollup in chosen(names) {
                 let found = waiting.wait(waiting.store.check(rollup)).map_err(|error| error.to_string())?;
@@ -67,8 +67,8 @@ fn describe(rollup: &Rollup, found: Vec<Difference>, examples: usize, out: &mut 
 }
 
 /// `day 2024-01-02 00:00:00, test_name dash`.
-fn named(rollup: &Rollup, key: &[Cell<'_>]) -> String {
-    let part = |(dimension, cell): (&ooni_store::rollup::Dimension, &Cell<'_>)| {
+fn named(rollup: &Rollup, key: &[Value<'_>]) -> String {
+    let part = |(dimension, cell): (&ooni_store::rollup::Dimension, &Value<'_>)| {
         let mut text = Vec::new();
         cell.write_plain(&mut text);
         format!("{} {}", dimension.column(), plain(&String::from_utf8_lossy(&text)))

@@ -1,14 +1,14 @@
 //! `fastpath score`: files in, records and a summary out.
 
 use super::{USAGE, tell};
-use crate::cli::{Format, Score};
-use crate::complaints::{Complaints, SHOWN};
+use crate::cli::{OutputFormat, Score};
+use crate::diagnostics::{Diagnostics, SHOWN};
 use crate::fingerprints;
 use crate::pipeline::{self, Plan};
 use crate::progress::Progress;
 use crate::sink::{Csv, Jsonl, Sink, Table};
 use crate::stats::{Count, Counts};
-use crate::worker::{Done, Scoring};
+use crate::worker::{ScoredChunk, Scoring};
 use console::Term;
 use ooni_archive::source::local::Walked;
 use ooni_core::fingerprint::Fingerprints;
@@ -55,7 +55,7 @@ fn with_lists(arguments: &Score, lists: &Fingerprints) -> ExitCode {
     let mut run = Run {
         out: io::stdout(),
         counts: Counts::default(),
-        complaints: Complaints::default(),
+        diagnostics: Diagnostics::default(),
         progress: Progress::new(0, Default::default()),
     };
     match run.all(arguments, &scoring, &*sink, walked) {
@@ -70,14 +70,14 @@ fn with_lists(arguments: &Score, lists: &Fingerprints) -> ExitCode {
 }
 
 /// Makes sinks of a form.
-fn sinks(format: Format, rules: Rules, lists: &Fingerprints) -> Box<dyn Fn() -> Box<dyn Sink> + Sync> {
+fn sinks(format: OutputFormat, rules: Rules, lists: &Fingerprints) -> Box<dyn Fn() -> Box<dyn Sink> + Sync> {
     match format {
-        Format::Jsonl => {
+        OutputFormat::Jsonl => {
             let ruleset = Ruleset::new(rules, lists.list_sha256());
             Box::new(move || Box::new(Jsonl::new(&ruleset)))
         }
-        Format::Csv => Box::new(|| Box::new(Csv::default())),
-        Format::Table => {
+        OutputFormat::Csv => Box::new(|| Box::new(Csv::default())),
+        OutputFormat::Table => {
             let terminal = io::stdout().is_terminal();
             // A terminal that does not know its width is taken for an ordinary one.
             let width = || Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns));
@@ -97,7 +97,7 @@ fn colours() -> bool {
 struct Run {
     out: io::Stdout,
     counts: Counts,
-    complaints: Complaints,
+    diagnostics: Diagnostics,
     progress: Progress,
 }
 
@@ -129,18 +129,18 @@ impl Run {
     }
 
     /// Writes what came of a batch.
-    fn put(&mut self, done: &mut Done) -> io::Result<()> {
-        let Run { out, counts, complaints, progress } = self;
+    fn put(&mut self, done: &mut ScoredChunk) -> io::Result<()> {
+        let Run { out, counts, diagnostics, progress } = self;
         counts.merge(&done.counts);
         progress.around(counts, || {
-            complaints.show(&mut done.complaints);
+            diagnostics.show(&mut done.diagnostics);
             out.write_all(&done.out)
         })
     }
 
     /// Sums up on standard error, if there is something to say, and chooses the exit code.
     fn exit(&self, passed_over: u64) -> ExitCode {
-        match self.complaints.unseen() {
+        match self.diagnostics.unseen() {
             0 => {}
             unseen => tell(&format!("and {unseen} more")),
         }

@@ -8,7 +8,7 @@ mod stats;
 use super::Said;
 use crate::cli::store::{Store, StoreCommand};
 use ooni_store::test_lists;
-use ooni_store::{MeasurementStore, StoreError, Waiting};
+use ooni_store::{BlockingStore, MeasurementStore, StoreError};
 use std::fmt::Display;
 
 /// Does what was asked for.
@@ -36,15 +36,15 @@ pub(super) fn run(arguments: &Store) -> Said {
 }
 
 /// Opens a store that is there, to write to.
-pub(super) fn open(url: &str) -> Result<Waiting, String> {
+pub(super) fn open(url: &str) -> Result<BlockingStore, String> {
     // Opening to write would make one of a name that is misspelt.
-    Waiting::open_to_read(url).and_then(|_| Waiting::open(url)).map_err(|error| error.to_string())
+    BlockingStore::open_to_read(url).and_then(|_| BlockingStore::open(url)).map_err(|error| error.to_string())
 }
 
 /// Changes a store, and has the rollups follow.
-fn change<T>(url: &str, change: impl FnOnce(&Waiting) -> Result<T, StoreError>) -> Result<T, String> {
+fn change<T>(url: &str, change: impl FnOnce(&BlockingStore) -> Result<T, StoreError>) -> Result<T, String> {
     let waiting = open(url)?;
-    let changed = change(&waiting).and_then(|outcome| waiting.wait(waiting.store.settle()).map(|()| outcome));
+    let changed = change(&waiting).and_then(|outcome| waiting.wait(waiting.store.refresh_rollups()).map(|()| outcome));
     changed.map_err(|error| error.to_string())
 }
 

@@ -6,7 +6,7 @@ use ooni_core::number::write_f64;
 use ooni_core::row::Column;
 use ooni_core::time::DateTime;
 use ooni_store::value::{FASTPATH, Type};
-use ooni_store::{Waiting, is_url};
+use ooni_store::{BlockingStore, is_url};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use std::fs::File;
@@ -214,7 +214,7 @@ fn write_field(field: &Field, out: &mut Vec<u8>) {
 }
 
 fn of_store(url: &str, put: Put<'_>) -> Result<(), String> {
-    let store = Waiting::open_to_read(url).map_err(|error| error.to_string())?;
+    let store = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
     for row in store.rows() {
         let row = row.map_err(|error| error.to_string())?;
         let mut record = Record::default();

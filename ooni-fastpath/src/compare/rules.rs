@@ -5,10 +5,10 @@
 
 use super::record::Record;
 use super::report::{Report, shown};
-use crate::complaints::Complaints;
+use crate::diagnostics::Diagnostics;
 use crate::pipeline::{self, Plan};
 use crate::sink::{self, Sink};
-use crate::worker::{Done, Scoring};
+use crate::worker::{ScoredChunk, Scoring};
 use ooni_archive::source::local::Walked;
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::Json;
@@ -87,10 +87,10 @@ pub struct Corpus<'c> {
 ///
 /// # Errors
 /// What waits on disk cannot be written or read, or the files have changed meanwhile.
-pub fn compare(corpus: &Corpus<'_>, rules: [Rules; 2], complaints: &mut Complaints) -> io::Result<Changes> {
+pub fn compare(corpus: &Corpus<'_>, rules: [Rules; 2], diagnostics: &mut Diagnostics) -> io::Result<Changes> {
     let mut first = BufWriter::new(tempfile::tempfile()?);
     corpus.score(rules[0], false, &mut |done| {
-        complaints.show(&mut done.complaints);
+        diagnostics.show(&mut done.diagnostics);
         first.write_all(&done.out)
     })?;
     let mut first = first.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -117,7 +117,12 @@ pub fn compare(corpus: &Corpus<'_>, rules: [Rules; 2], complaints: &mut Complain
 
 impl Corpus<'_> {
     /// Scores all files; returns how many were passed over.
-    fn score(&self, rules: Rules, explain: bool, put: &mut dyn FnMut(&mut Done) -> io::Result<()>) -> io::Result<u64> {
+    fn score(
+        &self,
+        rules: Rules,
+        explain: bool,
+        put: &mut dyn FnMut(&mut ScoredChunk) -> io::Result<()>,
+    ) -> io::Result<u64> {
         let scoring = Scoring { explain, ..Scoring::new(self.fingerprints, rules) };
         let Walked { files, passed_over, .. } = Walked::paths(self.paths);
         let sink = || -> Box<dyn Sink> { Box::new(Scored::default()) };

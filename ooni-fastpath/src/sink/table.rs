@@ -107,7 +107,7 @@ impl Sink for Table {
             cells[0] = cells[0].chars().take(shown).collect();
         }
         self.line(cells.map(Cow::Owned), colour, out);
-        // Where the columns are cut, an error has a line of its own, which is not.
+        // Position the columns are cut, an error has a line of its own, which is not.
         if let (Outcome::Rejected { error }, true) = (record.outcome, self.cut) {
             let Error { path, message, .. } = error;
             let at = if path.is_empty() { String::new() } else { format!("at {}: ", plain(path)) };

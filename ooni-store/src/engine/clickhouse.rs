@@ -3,7 +3,7 @@
 //! There are no transactions. Every statement that changes something can be sent again, and is, when the way to the server is
 //! lost; a change that was cut off is made whole by making it again. What may be other than the rollups say is noted first,
 //! day by day, and counted row by row until they have been made anew: once a minute while rows are written, and when
-//! [`MeasurementStore::settle`] asks for it. Processes may write at once: rows of one uid that two of them write at the same
+//! [`MeasurementStore::refresh_rollups`] asks for it. Processes may write at once: rows of one uid that two of them write at the same
 //! moment are one afterwards, unless they differ in the start of the measurement; rollups are made by one at a time, which
 //! holds a lease. What a batch does is in `batch`, what else can be done in `change`, the way to a server in `http`, the lease
 //! in `lease`, tables of the reference in `reference`, rollups in `rollups`, the tables in `schema`, values in `value`.
@@ -26,10 +26,10 @@ use crate::query::filter::Window;
 use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
 use crate::url::without_password;
-use crate::value::{Cell, Type};
+use crate::value::{Type, Value};
 use crate::{
-    Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, StoreError, StoredMeasurement, StoredRow, TIME_LIMIT,
-    Written,
+    BatchResult, Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, StoreError, StoredMeasurement, StoredRow,
+    TIME_LIMIT,
 };
 use ooni_core::time::DateTime;
 use std::sync::Arc;
@@ -177,7 +177,7 @@ impl Clickhouse {
         after: Option<&str>,
         limit: usize,
         statement: fn(Dialect, Option<&str>, usize) -> Statement,
-    ) -> Result<Vec<Vec<Cell<'static>>>, StoreError> {
+    ) -> Result<Vec<Vec<Value<'static>>>, StoreError> {
         let (mut rows, mut after, mut uids) = (Vec::new(), after.map(str::to_owned), limit);
         loop {
             rows.extend(self.query(statement(Dialect::Clickhouse, after.as_deref(), uids), TIME_LIMIT).await?);
@@ -187,7 +187,9 @@ impl Clickhouse {
             }
             let noted = self.query(sql::noted(Dialect::Clickhouse, after.as_deref(), uids), TIME_LIMIT).await?;
             match noted.into_iter().next().as_deref() {
-                Some([Cell::Int(number), Cell::Text(last)]) if *number == uids as u64 => after = Some(last.to_string()),
+                Some([Value::Int(number), Value::Text(last)]) if *number == uids as u64 => {
+                    after = Some(last.to_string())
+                }
                 _ => return Ok(rows),
             }
             // Batches that were cut off left many of them: look further.
@@ -197,7 +199,7 @@ impl Clickhouse {
 
     async fn make_rollups(&self, patience: Duration) -> Result<(), Trouble> {
         let mut lease = Lease::take(&self.http, patience).await?;
-        let made = rollups::settle(&self.http, &mut lease).await;
+        let made = rollups::refresh_rollups(&self.http, &mut lease).await;
         let ended = lease.end().await;
         made.and(ended)
     }
@@ -221,7 +223,7 @@ impl MeasurementStore for Clickhouse {
         Dialect::Clickhouse
     }
 
-    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Cell<'static>>>, StoreError> {
+    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Value<'static>>>, StoreError> {
         self.http.query(&statement, limit).await.map_err(|trouble| trouble.of(&self.url))
     }
 
@@ -229,9 +231,9 @@ impl MeasurementStore for Clickhouse {
         &self,
         rows: Arc<Vec<R>>,
         on_existing: OnExisting,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<BatchResult, StoreError> {
         if rows.is_empty() {
-            return Ok(Written::default());
+            return Ok(BatchResult::default());
         }
         let replace = on_existing == OnExisting::Replace;
         self.change_rows(async |writer| batch::write(writer, &rows, replace).await).await
@@ -266,7 +268,7 @@ impl MeasurementStore for Clickhouse {
         made.await.map_err(|trouble: Trouble| trouble.of(&self.url))
     }
 
-    async fn settle(&self) -> Result<(), StoreError> {
+    async fn refresh_rollups(&self) -> Result<(), StoreError> {
         let made = async {
             let mut past = self.begin().await?;
             past.settled = Instant::now();
@@ -288,8 +290,8 @@ impl MeasurementStore for Clickhouse {
         rows.into_iter().map(|row| sql::measurement(row).ok_or_else(crate::foreign)).collect()
     }
 
-    async fn is_settled(&self, rollup: &'static Rollup, window: Window) -> Result<bool, StoreError> {
-        let settled = rollups::is_settled(&self.http, rollup, window).await;
+    async fn is_rollup_current(&self, rollup: &'static Rollup, window: Window) -> Result<bool, StoreError> {
+        let settled = rollups::is_rollup_current(&self.http, rollup, window).await;
         settled.map_err(|trouble| trouble.of(&self.url))
     }
 
@@ -298,7 +300,7 @@ impl MeasurementStore for Clickhouse {
             "SELECT coalesce(sum(bytes_on_disk), 0) FROM system.parts WHERE database = currentDatabase() AND active";
         let statement = Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::OptionalUInt64] };
         match self.query(statement, TIME_LIMIT).await?.into_iter().flatten().next() {
-            Some(Cell::Int(bytes)) => Ok(bytes),
+            Some(Value::Int(bytes)) => Ok(bytes),
             _ => Err(Trouble::Foreign.of(&self.url)),
         }
     }

@@ -24,9 +24,9 @@ use crate::rollup::Rollup;
 use crate::sql::{Dialect, Statement};
 use crate::tls::with_causes;
 use crate::url::without_password;
-use crate::value::Cell;
+use crate::value::Value;
 use crate::write::tally::Tally;
-use crate::{Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, StoreError, Written};
+use crate::{BatchResult, Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, StoreError};
 use deadpool_postgres::{Object, Pool, PoolError};
 use ooni_core::time::DateTime;
 use postgres_types::{ToSql, Type};
@@ -265,7 +265,7 @@ impl MeasurementStore for Postgres {
         Dialect::Postgres
     }
 
-    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Cell<'static>>>, StoreError> {
+    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Value<'static>>>, StoreError> {
         let mut rows = self.read(&statement, limit).await;
         for _ in 1..READ_TRIES {
             if rows.as_ref().is_err_and(Trouble::is_lost) {
@@ -284,9 +284,9 @@ impl MeasurementStore for Postgres {
         &self,
         rows: Arc<Vec<R>>,
         on_existing: OnExisting,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<BatchResult, StoreError> {
         if rows.is_empty() {
-            return Ok(Written::default());
+            return Ok(BatchResult::default());
         }
         self.change(&Batch { rows, replace: on_existing == OnExisting::Replace }).await
     }
@@ -311,7 +311,7 @@ impl MeasurementStore for Postgres {
         let sql = "SELECT pg_database_size(current_database())".to_owned();
         let statement = Statement { sql, parameters: Vec::new(), columns: vec![crate::value::Type::OptionalUInt64] };
         match self.query(statement, crate::TIME_LIMIT).await?.into_iter().flatten().next() {
-            Some(Cell::Int(bytes)) => Ok(bytes),
+            Some(Value::Int(bytes)) => Ok(bytes),
             _ => Err(Trouble::foreign().of(&self.url)),
         }
     }

@@ -15,9 +15,9 @@ use self::threads::{Reads, Writes};
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::Rollup;
 use crate::sql::{Dialect, Statement};
-use crate::value::Cell;
+use crate::value::Value;
 use crate::write::{batch, tally::Tally};
-use crate::{Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, Refusal, StoreError, Written, month_after};
+use crate::{BatchResult, Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, Refusal, StoreError, month_after};
 use ooni_core::row::Refused;
 use ooni_core::time::DateTime;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
@@ -231,7 +231,7 @@ impl MeasurementStore for Sqlite {
         Dialect::Sqlite
     }
 
-    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Cell<'static>>>, StoreError> {
+    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Value<'static>>>, StoreError> {
         let at = self.at.clone();
         let read = move |connection: &Connection| query(connection, &statement).map_err(|error| at.error(&error));
         self.reads.run(limit, read).await.map_err(|error| self.at.named(error))
@@ -241,9 +241,9 @@ impl MeasurementStore for Sqlite {
         &self,
         rows: Arc<Vec<R>>,
         on_existing: OnExisting,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<BatchResult, StoreError> {
         if rows.is_empty() {
-            return Ok(Written::default());
+            return Ok(BatchResult::default());
         }
         let replace = on_existing == OnExisting::Replace;
         let longest_row = self.at.options.longest_row;
@@ -293,7 +293,7 @@ impl MeasurementStore for Sqlite {
 }
 
 /// Executes a query and reads what comes back.
-fn query(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Vec<Cell<'static>>>> {
+fn query(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Vec<Value<'static>>>> {
     let mut prepared = connection.prepare_cached(&statement.sql)?;
     let mut rows = prepared.query(rusqlite::params_from_iter(&statement.parameters))?;
     let mut all = Vec::new();
@@ -312,10 +312,10 @@ fn write_all<R: Incoming>(
     replace: bool,
     longest_row: usize,
     tally: &mut Tally,
-) -> rusqlite::Result<Written> {
+) -> rusqlite::Result<BatchResult> {
     let mut statements = Statements::new(transaction, value::timestamp(SystemTime::now()))?;
     let any_removed = statements::any_removed(transaction)?;
-    let mut written = Written::default();
+    let mut written = BatchResult::default();
     for (index, new) in rows.iter().enumerate() {
         if any_removed && let Some(reason) = statements::removed(transaction, new.uid())? {
             let message = format!("was removed: {reason}");

@@ -1,7 +1,7 @@
 //! [`Aggregation`]: counts of measurements along one or two axes (API spec §4.5).
 
 use crate::query::filter::Filter;
-use crate::value::Cell;
+use crate::value::Value;
 use ooni_core::time::DateTime;
 
 /// What is counted, and by what.
@@ -102,8 +102,8 @@ impl Counts {
 /// A group and its counts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// A value for each axis: [`Cell::Time`] for a time, [`Cell::Int`] for a network, else [`Cell::Text`].
-    pub keys: Vec<Cell<'static>>,
+    /// A value for each axis: [`Value::Time`] for a time, [`Value::Int`] for a network, else [`Value::Text`].
+    pub keys: Vec<Value<'static>>,
     /// What was counted.
     pub counts: Counts,
 }

@@ -44,7 +44,7 @@ pub enum Start {
 
 /// A row of a list or of a look-up.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Listed {
+pub struct MeasurementSummary {
     /// Id of the measurement.
     pub measurement_uid: String,
     /// Id of its report.

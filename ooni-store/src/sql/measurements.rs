@@ -2,7 +2,7 @@
 //! have of it; those that were refused; those that were removed.
 
 use super::{Builder, Dialect, Statement, rows};
-use crate::value::{Cell, FASTPATH, Type};
+use crate::value::{FASTPATH, Type, Value};
 use crate::write::row::{Provenance, StoredMeasurement, StoredRefusal};
 use ooni_core::row::Refused;
 use std::borrow::Cow;
@@ -121,11 +121,11 @@ fn openvpn(name: &str, kind: Type) -> (String, Type) {
 }
 
 /// A row of [`measurements`].
-pub(crate) fn measurement(mut cells: Vec<Cell<'static>>) -> Option<StoredMeasurement> {
+pub(crate) fn measurement(mut cells: Vec<Value<'static>>) -> Option<StoredMeasurement> {
     let mut rest = cells.split_off(FASTPATH.len().min(cells.len()));
     let mut openvpn = rest.split_off((BESIDE.len() + BODY.len()).min(rest.len()));
     let place = rest.split_off(BESIDE.len().min(rest.len()));
-    let [Cell::Text(ruleset), Cell::Text(fingerprints_sha256), Cell::Text(body_sha256)] =
+    let [Value::Text(ruleset), Value::Text(fingerprints_sha256), Value::Text(body_sha256)] =
         <[_; 3]>::try_from(rest).ok()?
     else {
         return None;
@@ -135,7 +135,7 @@ pub(crate) fn measurement(mut cells: Vec<Cell<'static>>) -> Option<StoredMeasure
     let has_openvpn = !is_empty(openvpn.get(uid)?);
     for (cell, (_, kind)) in openvpn.iter_mut().zip(OPENVPN) {
         match cell {
-            Cell::Int(set) if kind == FLAG => *cell = Cell::Bool(*set != 0),
+            Value::Int(set) if kind == FLAG => *cell = Value::Bool(*set != 0),
             _ => {}
         }
     }
@@ -150,11 +150,11 @@ pub(crate) fn measurement(mut cells: Vec<Cell<'static>>) -> Option<StoredMeasure
 }
 
 /// A row of [`refusals`].
-pub(crate) fn refusal(mut cells: Vec<Cell<'static>>) -> Option<StoredRefusal> {
+pub(crate) fn refusal(mut cells: Vec<Value<'static>>) -> Option<StoredRefusal> {
     let place = cells.split_off(4.min(cells.len()));
     let body = if is_empty(place.first()?) { None } else { Some(rows::place(place)?) };
-    match <[Cell<'static>; 4]>::try_from(cells) {
-        Ok([Cell::Text(uid), Cell::Text(column), Cell::Text(message), Cell::Text(json)]) => Some(StoredRefusal {
+    match <[Value<'static>; 4]>::try_from(cells) {
+        Ok([Value::Text(uid), Value::Text(column), Value::Text(message), Value::Text(json)]) => Some(StoredRefusal {
             uid: uid.into(),
             refused: Refused { column: column.into(), message: message.into() },
             json: json.into(),
@@ -165,13 +165,13 @@ pub(crate) fn refusal(mut cells: Vec<Cell<'static>>) -> Option<StoredRefusal> {
 }
 
 /// A row of [`removals`].
-pub(crate) fn removal(cells: Vec<Cell<'static>>) -> Option<(String, String)> {
-    match <[Cell<'static>; 2]>::try_from(cells) {
-        Ok([Cell::Text(uid), Cell::Text(reason)]) => Some((uid.into(), reason.into())),
+pub(crate) fn removal(cells: Vec<Value<'static>>) -> Option<(String, String)> {
+    match <[Value<'static>; 2]>::try_from(cells) {
+        Ok([Value::Text(uid), Value::Text(reason)]) => Some((uid.into(), reason.into())),
         _ => None,
     }
 }
 
-fn is_empty(cell: &Cell<'_>) -> bool {
-    *cell == Cell::Text(Cow::Borrowed(""))
+fn is_empty(cell: &Value<'_>) -> bool {
+    *cell == Value::Text(Cow::Borrowed(""))
 }

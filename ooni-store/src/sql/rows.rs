@@ -3,15 +3,15 @@
 use super::counts::index;
 use super::{Builder, Dialect, Parameter, Statement};
 use crate::query::filter::Filter;
-use crate::query::list::{List, Listed, OrderBy, Start};
-use crate::value::{Cell, FASTPATH, Type};
-use crate::write::row::{BodyPlace, ListedUrl};
+use crate::query::list::{List, MeasurementSummary, OrderBy, Start};
+use crate::value::{FASTPATH, Type, Value};
+use crate::write::row::{BodyLocation, ListedUrl};
 use ooni_core::time::DateTime;
 
 /// Tables that are no rollups.
 pub(crate) const TABLES: [&str; 6] = ["fastpath", "jsonl", "obs_openvpn", "refused", "removed", "citizenlab"];
 
-/// Columns of a [`Listed`], in the order of [`LISTED_TYPES`].
+/// Columns of a [`MeasurementSummary`], in the order of [`LISTED_TYPES`].
 const LISTED: &str = "f.measurement_uid, f.report_id, f.input, f.probe_cc, f.probe_asn, f.test_name, f.test_start_time, \
     f.measurement_start_time, f.scores, f.anomaly, f.confirmed, f.msm_failure, f.is_verified, f.ruleset, \
     f.fingerprints_sha256, f.body_sha256";
@@ -87,7 +87,7 @@ pub(crate) fn categories(dialect: Dialect, url: &str) -> Statement {
 }
 
 /// Where the body of a uid is.
-pub(crate) fn body_place(dialect: Dialect, uid: &str) -> Statement {
+pub(crate) fn body_location(dialect: Dialect, uid: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT j.s3path, j.linenum, j.date, j.source FROM jsonl AS j");
     sql.any("j.measurement_uid", [Parameter::Text(uid.to_owned())]);
@@ -149,10 +149,10 @@ pub(crate) fn slice(dialect: Dialect, filter: &Filter, after: Option<(DateTime, 
     sql.statement(FASTPATH.iter().map(|&(_, kind)| kind).collect())
 }
 
-/// A row of [`body_place`].
-pub(crate) fn place(row: Vec<Cell<'static>>) -> Option<BodyPlace> {
-    match <[Cell<'static>; 4]>::try_from(row) {
-        Ok([Cell::Text(s3path), Cell::Int(linenum), Cell::Text(date), Cell::Text(source)]) => Some(BodyPlace {
+/// A row of [`body_location`].
+pub(crate) fn place(row: Vec<Value<'static>>) -> Option<BodyLocation> {
+    match <[Value<'static>; 4]>::try_from(row) {
+        Ok([Value::Text(s3path), Value::Int(linenum), Value::Text(date), Value::Text(source)]) => Some(BodyLocation {
             s3path: s3path.into(),
             linenum: u32::try_from(linenum).ok()?,
             date: date.into(),
@@ -163,9 +163,9 @@ pub(crate) fn place(row: Vec<Cell<'static>>) -> Option<BodyPlace> {
 }
 
 /// A row of [`test_lists`].
-pub(crate) fn listed_url(row: Vec<Cell<'static>>) -> Option<ListedUrl> {
-    match <[Cell<'static>; 4]>::try_from(row) {
-        Ok([Cell::Text(url), Cell::Text(domain), Cell::Text(cc), Cell::Text(category_code)]) => Some(ListedUrl {
+pub(crate) fn listed_url(row: Vec<Value<'static>>) -> Option<ListedUrl> {
+    match <[Value<'static>; 4]>::try_from(row) {
+        Ok([Value::Text(url), Value::Text(domain), Value::Text(cc), Value::Text(category_code)]) => Some(ListedUrl {
             url: url.into(),
             domain: domain.into(),
             cc: cc.into(),
@@ -176,25 +176,25 @@ pub(crate) fn listed_url(row: Vec<Cell<'static>>) -> Option<ListedUrl> {
 }
 
 /// A row that was selected as [`LISTED`].
-pub(crate) fn listed(cells: Vec<Cell<'static>>) -> Option<Listed> {
+pub(crate) fn listed(cells: Vec<Value<'static>>) -> Option<MeasurementSummary> {
     let mut cells = cells.into_iter();
     let mut next = || cells.next();
-    let text = |cell: Option<Cell<'static>>| match cell {
-        Some(Cell::Text(text)) => Some(text.into_owned()),
+    let text = |cell: Option<Value<'static>>| match cell {
+        Some(Value::Text(text)) => Some(text.into_owned()),
         _ => None,
     };
-    let time = |cell: Option<Cell<'static>>| match cell {
-        Some(Cell::Time(time)) => Some(time),
+    let time = |cell: Option<Value<'static>>| match cell {
+        Some(Value::Time(time)) => Some(time),
         _ => None,
     };
-    let flag = |cell: Option<Cell<'static>>| text(cell).map(|text| text == "t");
-    Some(Listed {
+    let flag = |cell: Option<Value<'static>>| text(cell).map(|text| text == "t");
+    Some(MeasurementSummary {
         measurement_uid: text(next())?,
         report_id: text(next())?,
         input: text(next())?,
         probe_cc: text(next())?,
         probe_asn: match next() {
-            Some(Cell::Int(asn)) => u32::try_from(asn).ok()?,
+            Some(Value::Int(asn)) => u32::try_from(asn).ok()?,
             _ => return None,
         },
         test_name: text(next())?,

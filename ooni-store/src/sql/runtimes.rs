@@ -4,7 +4,7 @@ use super::counts::index;
 use super::{Builder, Dialect, Statement};
 use crate::query::aggregate::{Grain, Runtimes};
 use crate::query::filter::Filter;
-use crate::value::{Cell, Type};
+use crate::value::{Type, Value};
 
 /// By day, country and test: how many, and the seconds of those below and above the median and the ninth tenth.
 pub(crate) fn runtimes(dialect: Dialect, filter: &Filter) -> Statement {
@@ -32,13 +32,13 @@ pub(crate) fn runtimes(dialect: Dialect, filter: &Filter) -> Statement {
 }
 
 /// A row of [`runtimes`].
-pub(crate) fn runtimes_of(cells: Vec<Cell<'static>>) -> Option<Runtimes> {
-    let [Cell::Time(day), Cell::Text(probe_cc), Cell::Text(test_name), Cell::Int(measurements), seconds @ ..] =
+pub(crate) fn runtimes_of(cells: Vec<Value<'static>>) -> Option<Runtimes> {
+    let [Value::Time(day), Value::Text(probe_cc), Value::Text(test_name), Value::Int(measurements), seconds @ ..] =
         &cells[..]
     else {
         return None;
     };
-    let [Cell::Float(below), Cell::Float(above), Cell::Float(below_9), Cell::Float(above_9)] = seconds else {
+    let [Value::Float(below), Value::Float(above), Value::Float(below_9), Value::Float(above_9)] = seconds else {
         return None;
     };
     let last = measurements.checked_sub(1)?;

@@ -2,8 +2,8 @@
 //!
 //! The outcome is that of writing its rows one after another.
 
-use crate::value::{Cell, FASTPATH};
-use crate::write::row::{Incoming, Refusal, Written};
+use crate::value::{FASTPATH, Value};
+use crate::write::row::{BatchResult, Incoming, Refusal};
 use ooni_core::row::Refused;
 use ooni_core::time::DateTime;
 use std::collections::{BTreeMap, HashMap};
@@ -13,15 +13,15 @@ pub(crate) struct Taken<'r> {
     /// Its place in the batch.
     pub(crate) index: usize,
     /// Its row.
-    pub(crate) cells: [Cell<'r>; 26],
+    pub(crate) cells: [Value<'r>; 26],
     /// Its row of `obs_openvpn`.
-    pub(crate) openvpn: Option<[Cell<'r>; 30]>,
+    pub(crate) openvpn: Option<[Value<'r>; 30]>,
 }
 
 impl Taken<'_> {
     /// When the measurement started.
     pub(crate) fn time(&self) -> Option<DateTime> {
-        if let Cell::Time(time) = self.cells[7] { Some(time) } else { None }
+        if let Value::Time(time) = self.cells[7] { Some(time) } else { None }
     }
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn decide<'r, R: Incoming>(
     rows: &'r [R],
     replace: bool,
     removed: &HashMap<String, String>,
-    fits: impl Fn(&[Cell<'r>; 26], Option<&[Cell<'r>; 30]>) -> Result<(), Refused>,
+    fits: impl Fn(&[Value<'r>; 26], Option<&[Value<'r>; 30]>) -> Result<(), Refused>,
 ) -> Decided<'r> {
     let mut decided = Decided::default();
     let mut taken: BTreeMap<&str, Taken<'r>> = BTreeMap::new();
@@ -104,9 +104,9 @@ pub(crate) fn decide<'r, R: Incoming>(
 
 impl<'r> Decided<'r> {
     /// What is told, when so many of the uids were there.
-    pub(crate) fn written(self, there: u64, replace: bool) -> Written {
+    pub(crate) fn written(self, there: u64, replace: bool) -> BatchResult {
         let again = there + self.doubles;
-        Written {
+        BatchResult {
             inserted: (self.taken.len() as u64).saturating_sub(there),
             replaced: if replace { again } else { 0 },
             already: if replace { 0 } else { again },
@@ -127,13 +127,13 @@ pub(crate) fn json(new: &impl Incoming) -> Option<String> {
 
 /// Refuses a row that is too long together with what is kept beside it.
 pub(crate) fn fits(
-    cells: &[Cell<'_>; 26],
-    openvpn: Option<&[Cell<'_>; 30]>,
+    cells: &[Value<'_>; 26],
+    openvpn: Option<&[Value<'_>; 30]>,
     longest_row: usize,
 ) -> Result<(), Refused> {
     let (mut all, mut longest) = (0, (0, 0));
     for (column, cell) in cells.iter().chain(openvpn.into_iter().flatten()).enumerate() {
-        let Cell::Text(text) = cell else { continue };
+        let Value::Text(text) = cell else { continue };
         all += text.len();
         if text.len() > longest.1 {
             longest = (column, text.len());

@@ -1,6 +1,6 @@
-//! What goes into a store and what comes out: [`NewRow`], [`Written`], [`StoredRow`].
+//! What goes into a store and what comes out: [`ScoredRow`], [`BatchResult`], [`StoredRow`].
 
-use crate::value::{self, Cell};
+use crate::value::{self, Value};
 use ooni_core::hex::hex;
 use ooni_core::row::{FastpathRow, OpenvpnRow, Refused};
 use std::borrow::Cow;
@@ -8,20 +8,20 @@ use std::sync::Arc;
 
 /// A measurement to be stored.
 #[derive(Clone, Debug)]
-pub struct NewRow {
+pub struct ScoredRow {
     /// Its row, which names the ruleset that it was scored by.
     pub row: Box<FastpathRow>,
     /// Its row of `obs_openvpn`, if it is of that test.
     pub openvpn: Option<Box<OpenvpnRow>>,
     /// Where its body is.
-    pub body: BodyPlace,
+    pub body: BodyLocation,
     /// SHA-256 of its body as it was read: a line without its end, a member or a file whole.
     pub body_sha256: [u8; 32],
 }
 
 /// Where a body is (formats spec §9).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BodyPlace {
+pub struct BodyLocation {
     /// Key of the file of lines.
     pub s3path: Arc<str>,
     /// Its line in there, from 0.
@@ -41,19 +41,19 @@ pub trait Incoming: Send + Sync {
     ///
     /// # Errors
     /// The column that no table takes.
-    fn cells(&self) -> Result<[Cell<'_>; 26], Refused>;
+    fn cells(&self) -> Result<[Value<'_>; 26], Refused>;
 
     /// Its row of `obs_openvpn`, if it is of that test.
     ///
     /// # Errors
     /// The column that no table takes.
-    fn openvpn(&self) -> Result<Option<[Cell<'_>; 30]>, Refused>;
+    fn openvpn(&self) -> Result<Option<[Value<'_>; 30]>, Refused>;
 
     /// What stands beside the row.
     fn provenance(&self) -> Provenance<'_>;
 
     /// Where its body is, if that is known.
-    fn body(&self) -> Option<&BodyPlace>;
+    fn body(&self) -> Option<&BodyLocation>;
 
     /// Its row as JSON, to be set aside; of openvpn `{"row": …, "openvpn": …}`. Empty for nothing to be kept.
     fn json(&self) -> Vec<u8>;
@@ -70,16 +70,16 @@ pub struct Provenance<'r> {
     pub body_sha256: Cow<'r, str>,
 }
 
-impl Incoming for NewRow {
+impl Incoming for ScoredRow {
     fn uid(&self) -> &str {
         &self.row.measurement_uid
     }
 
-    fn cells(&self) -> Result<[Cell<'_>; 26], Refused> {
+    fn cells(&self) -> Result<[Value<'_>; 26], Refused> {
         value::fastpath(&self.row)
     }
 
-    fn openvpn(&self) -> Result<Option<[Cell<'_>; 30]>, Refused> {
+    fn openvpn(&self) -> Result<Option<[Value<'_>; 30]>, Refused> {
         self.openvpn.as_deref().map(value::openvpn).transpose()
     }
 
@@ -92,7 +92,7 @@ impl Incoming for NewRow {
         }
     }
 
-    fn body(&self) -> Option<&BodyPlace> {
+    fn body(&self) -> Option<&BodyLocation> {
         Some(&self.body)
     }
 
@@ -118,27 +118,27 @@ pub struct StoredMeasurement {
     /// Its row.
     pub row: Box<StoredRow>,
     /// Its row of `obs_openvpn`.
-    pub openvpn: Option<Box<[Cell<'static>; 30]>>,
+    pub openvpn: Option<Box<[Value<'static>; 30]>>,
     /// What stands beside the row.
     pub provenance: Provenance<'static>,
     /// Where its body is.
-    pub body: Option<BodyPlace>,
+    pub body: Option<BodyLocation>,
 }
 
 impl Incoming for StoredMeasurement {
     fn uid(&self) -> &str {
         match &self.row[0] {
-            Cell::Text(uid) => uid,
+            Value::Text(uid) => uid,
             _ => "",
         }
     }
 
-    fn cells(&self) -> Result<[Cell<'_>; 26], Refused> {
-        Ok(self.row.each_ref().map(Cell::borrowed))
+    fn cells(&self) -> Result<[Value<'_>; 26], Refused> {
+        Ok(self.row.each_ref().map(Value::borrowed))
     }
 
-    fn openvpn(&self) -> Result<Option<[Cell<'_>; 30]>, Refused> {
-        Ok(self.openvpn.as_ref().map(|row| row.each_ref().map(Cell::borrowed)))
+    fn openvpn(&self) -> Result<Option<[Value<'_>; 30]>, Refused> {
+        Ok(self.openvpn.as_ref().map(|row| row.each_ref().map(Value::borrowed)))
     }
 
     fn provenance(&self) -> Provenance<'_> {
@@ -150,7 +150,7 @@ impl Incoming for StoredMeasurement {
         }
     }
 
-    fn body(&self) -> Option<&BodyPlace> {
+    fn body(&self) -> Option<&BodyLocation> {
         self.body.as_ref()
     }
 
@@ -170,7 +170,7 @@ pub struct StoredRefusal {
     /// Its row as JSON; empty where that was not kept.
     pub json: String,
     /// Where its body is.
-    pub body: Option<BodyPlace>,
+    pub body: Option<BodyLocation>,
 }
 
 impl Incoming for StoredRefusal {
@@ -178,11 +178,11 @@ impl Incoming for StoredRefusal {
         &self.uid
     }
 
-    fn cells(&self) -> Result<[Cell<'_>; 26], Refused> {
+    fn cells(&self) -> Result<[Value<'_>; 26], Refused> {
         Err(self.refused.clone())
     }
 
-    fn openvpn(&self) -> Result<Option<[Cell<'_>; 30]>, Refused> {
+    fn openvpn(&self) -> Result<Option<[Value<'_>; 30]>, Refused> {
         Ok(None)
     }
 
@@ -190,7 +190,7 @@ impl Incoming for StoredRefusal {
         Provenance::default()
     }
 
-    fn body(&self) -> Option<&BodyPlace> {
+    fn body(&self) -> Option<&BodyLocation> {
         self.body.as_ref()
     }
 
@@ -212,7 +212,7 @@ pub enum OnExisting {
 ///
 /// Rows of the batch = `inserted + replaced + already + refused.len()`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct BatchResult {
     /// Rows that were not there before.
     pub inserted: u64,
     /// Rows that took the place of others.
@@ -237,7 +237,7 @@ pub struct Refusal {
 }
 
 /// A row as a store has it, in the order of [`value::FASTPATH`](crate::value::FASTPATH).
-pub type StoredRow = [Cell<'static>; 26];
+pub type StoredRow = [Value<'static>; 26];
 
 /// A URL of a test list (API spec §14.3).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

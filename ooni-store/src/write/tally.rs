@@ -3,7 +3,7 @@
 
 use crate::query::aggregate::Grain;
 use crate::rollup::{COUNTS, Dimension, Rollup};
-use crate::value::{Cell, Type};
+use crate::value::{Type, Value};
 use crate::write::row::ListedUrl;
 use ooni_core::time::DateTime;
 use std::borrow::Cow;
@@ -66,24 +66,24 @@ impl Texts {
 
 impl Tally {
     /// A row comes.
-    pub(crate) fn come(&mut self, row: &[Cell<'_>; 26]) {
+    pub(crate) fn come(&mut self, row: &[Value<'_>; 26]) {
         self.note(&PLACES.map(|place| row[place].borrowed()), 1);
     }
 
     /// A row went: its [`COLUMNS`].
-    pub(crate) fn go(&mut self, row: &[Cell<'_>; 10]) {
+    pub(crate) fn go(&mut self, row: &[Value<'_>; 10]) {
         self.note(row, -1);
     }
 
-    fn note(&mut self, row: &[Cell<'_>; 10], sign: i64) {
+    fn note(&mut self, row: &[Value<'_>; 10], sign: i64) {
         // The tables have no others.
-        let [Cell::Time(time), Cell::Int(probe_asn), texts @ ..] = row else { return };
+        let [Value::Time(time), Value::Int(probe_asn), texts @ ..] = row else { return };
         let mut text = |place: usize| {
-            let text: &str = if let Cell::Text(text) = &texts[place] { text } else { "" };
+            let text: &str = if let Value::Text(text) = &texts[place] { text } else { "" };
             self.texts.number(text)
         };
         let [test_name, probe_cc, domain, input, blocking_type] = [text(0), text(1), text(2), text(3), text(4)];
-        let is_set = |place: usize| matches!(&texts[place], Cell::Text(flag) if flag == "t");
+        let is_set = |place: usize| matches!(&texts[place], Value::Text(flag) if flag == "t");
         let (failure, confirmed, anomaly) = (is_set(5), is_set(6), is_set(7));
         let holds = [true, failure, confirmed && !failure, anomaly && !confirmed && !failure, confirmed, anomaly];
         let counts = holds.map(|holds| sign * i64::from(holds));
@@ -135,7 +135,7 @@ pub(crate) struct Tallied {
 }
 
 /// A cell that changes: the values of its key, and what is added to its counts.
-pub(crate) type Change<'t> = (Vec<Cell<'t>>, [i64; COUNTS.len()]);
+pub(crate) type Change<'t> = (Vec<Value<'t>>, [i64; COUNTS.len()]);
 
 impl Tallied {
     /// Cells of a rollup that change, in the order of their keys, in which tables have them.
@@ -189,11 +189,11 @@ impl Tallied {
         key
     }
 
-    fn value(&self, dimension: Dimension, value: i64) -> Cell<'_> {
+    fn value(&self, dimension: Dimension, value: i64) -> Value<'_> {
         match dimension {
-            time if time.is_time() => DateTime::from_timestamp(value).map_or(Cell::Null, Cell::Time),
-            Dimension::ProbeAsn => Cell::Int(value.unsigned_abs()),
-            _ => Cell::Text(Cow::Borrowed(&self.texts[value as usize])),
+            time if time.is_time() => DateTime::from_timestamp(value).map_or(Value::Null, Value::Time),
+            Dimension::ProbeAsn => Value::Int(value.unsigned_abs()),
+            _ => Value::Text(Cow::Borrowed(&self.texts[value as usize])),
         }
     }
 }
@@ -204,12 +204,12 @@ mod tests {
     use crate::rollup::ROLLUPS;
     use crate::value::FASTPATH;
 
-    fn row(input: &str, time: i64, flags: &str) -> [Cell<'static>; 10] {
-        let text = |text: &str| Cell::Text(Cow::Owned(text.to_owned()));
+    fn row(input: &str, time: i64, flags: &str) -> [Value<'static>; 10] {
+        let text = |text: &str| Value::Text(Cow::Owned(text.to_owned()));
         let flag = |name: char| text(if flags.contains(name) { "t" } else { "f" });
-        let time = Cell::Time(DateTime::from_timestamp(time).unwrap());
+        let time = Value::Time(DateTime::from_timestamp(time).unwrap());
         let [test, cc, domain, kind] = ["dash", "IT", "x.org", ""].map(text);
-        [time, Cell::Int(5), test, cc, domain, text(input), kind, flag('f'), flag('c'), flag('a')]
+        [time, Value::Int(5), test, cc, domain, text(input), kind, flag('f'), flag('c'), flag('a')]
     }
 
     #[test]
@@ -236,8 +236,8 @@ mod tests {
         };
         let counted = tally.count(&[entry("a", "it"), entry("a", "ZZ"), entry("z", "ZZ")]);
         let changes = |name: &str| counted.changes(Rollup::named(name).unwrap()).collect::<Vec<_>>();
-        let day = |day: i64| Cell::Time(DateTime::from_timestamp(day * DAY).unwrap());
-        let text = |text: &'static str| Cell::Text(Cow::Borrowed(text));
+        let day = |day: i64| Value::Time(DateTime::from_timestamp(day * DAY).unwrap());
+        let text = |text: &'static str| Value::Text(Cow::Borrowed(text));
         assert_eq!(
             changes("day_test"),
             [(vec![day(1), text("dash")], [2, 1, 0, 1, 1, 2]), (vec![day(2), text("dash")], [-1, 0, 0, 0, 0, 0]),]

@@ -23,7 +23,7 @@ pub(crate) fn distinct_values_are_counted(engine: &dyn Engine) {
         }
         found.into_iter().map(|(month, values)| (month, values.len() as u64)).collect::<Vec<_>>()
     };
-    let months = |groups: Vec<(Vec<ooni_store::value::Cell<'static>>, u64)>| {
+    let months = |groups: Vec<(Vec<ooni_store::value::Value<'static>>, u64)>| {
         groups.iter().map(|(key, number)| (text(&key[0])[..7].to_owned(), *number)).collect::<Vec<_>>()
     };
     assert_eq!(months(ask(&by_month, Axis::ProbeAsn)), expected(4, &|_| true));

@@ -10,7 +10,7 @@ use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
 use ooni_store::query::filter::Filter;
 use ooni_store::query::list::{List, OrderBy, Start};
-use ooni_store::{Kind, MeasurementStore, OnExisting, StoreError, Waiting, migrate};
+use ooni_store::{BlockingStore, Kind, MeasurementStore, OnExisting, StoreError, migrate};
 use std::time::Duration;
 
 fn migrated(url: &str) -> Result<(), StoreError> {
@@ -99,7 +99,7 @@ fn queries_that_take_too_long() {
     let engine = OnClickhouse::new();
     let store = engine.open();
     store.write(&sound([1, 2]), OnExisting::Keep).unwrap();
-    let Waiting { store: clickhouse, .. } = &store.0;
+    let BlockingStore { store: clickhouse, .. } = &store.0;
     std::thread::scope(|scope| {
         let busy = scope.spawn(|| engine.query("SELECT sleepEachRow(1) FROM numbers(3)"));
         let error = loop {
@@ -123,7 +123,7 @@ fn what_is_too_long_to_be_asked_for() {
     store.write(&[row, new(&"x".repeat(601), &SOUND)], OnExisting::Keep).unwrap();
     assert_eq!(uids(&store), ["long"]);
     assert_eq!(engine.table("refused")[0][2], "601 bytes, where this store takes 600");
-    let Waiting { store: clickhouse, .. } = &store.0;
+    let BlockingStore { store: clickhouse, .. } = &store.0;
     let list = List { filter: Filter { input: Some(long), ..Filter::default() }, ..everything() };
     let said = message(store.0.wait(clickhouse.list(&list, Duration::MAX)));
     assert!(said.starts_with("a value of ") && said.ends_with(" bytes, where 131072 can be asked for"), "{said}");
@@ -142,7 +142,7 @@ fn the_first_week_and_the_last() {
     let times = [0, 86_400 * 3 - 1, 86_400 * 3, i64::from(u32::MAX)];
     let rows: Vec<_> = times.iter().zip(0..).map(|(&time, uid)| at(uid, time)).collect();
     store.write(&rows, OnExisting::Keep).unwrap();
-    let Waiting { store: clickhouse, .. } = &store.0;
+    let BlockingStore { store: clickhouse, .. } = &store.0;
     let table = engine.table("fastpath");
     for _ in 0..2 {
         for grain in [Grain::Hour, Grain::Day, Grain::Week, Grain::Month, Grain::Year] {
@@ -193,7 +193,7 @@ fn two_that_write_at_once() {
                         .collect();
                     store.write(&rows, OnExisting::Replace).unwrap();
                     if batch % 2 == writer {
-                        store.0.wait(store.0.store.settle()).unwrap();
+                        store.0.wait(store.0.store.refresh_rollups()).unwrap();
                     }
                 }
             });

@@ -9,7 +9,7 @@ use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
 use ooni_store::query::filter::{Category, Filter, Window};
 use ooni_store::query::list::{List, OrderBy, Start};
 use ooni_store::rollup::ROLLUPS;
-use ooni_store::{ListedUrl, MeasurementStore, NewRow, OnExisting, Source, source};
+use ooni_store::{ListedUrl, MeasurementStore, OnExisting, ScoredRow, Source, source};
 use std::collections::BTreeMap;
 
 /// Rows of a store, all of one month: of each country, network, domain, … few enough that an index is worth its while.
@@ -27,7 +27,7 @@ fn start(number: u32) -> DateTime {
     at(i64::from(number * 2741 % ROWS) * 431)
 }
 
-fn row(number: u32) -> NewRow {
+fn row(number: u32) -> ScoredRow {
     let mut new = new(&format!("u{number:06}"), &SOUND);
     let row = &mut new.row;
     let text = |text: String| Json::Text(text.into_bytes());

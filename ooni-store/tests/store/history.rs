@@ -1,7 +1,7 @@
 //! Any history of writes is that of a map.
 
 use crate::support::{Engine, Fields, SOUND, new, place};
-use ooni_store::{NewRow, OnExisting};
+use ooni_store::{OnExisting, ScoredRow};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ fn is_openvpn(content: u8) -> bool {
     content.is_multiple_of(2)
 }
 
-fn measurement(&(uid, content, trouble): &Op) -> NewRow {
+fn measurement(&(uid, content, trouble): &Op) -> ScoredRow {
     let version = if trouble == Trouble::Row { content.to_string() } else { format!("\"{content}\"") };
     let keys = if trouble == Trouble::Openvpn { r#"{"bootstrap_time":""}"# } else { "{}" };
     let test = if is_openvpn(content) { "openvpn" } else { "dash" };
@@ -78,7 +78,7 @@ pub(crate) fn any_history(new: fn() -> Box<dyn Engine>, cases: u32) {
             let before = model.rows.len() as u64;
             let rows: Vec<_> = ops.iter().map(measurement).collect();
             let on_existing = if *replace { OnExisting::Replace } else { OnExisting::Keep };
-            // Written twice, as after a crash, it is written once.
+            // BatchResult twice, as after a crash, it is written once.
             let written = store.write(&rows, on_existing).unwrap();
             store.write(&rows, on_existing).unwrap();
             ops.iter().for_each(|op| model.write(op, *replace));

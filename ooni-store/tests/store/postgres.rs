@@ -8,7 +8,7 @@ use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::Filter;
 use ooni_store::query::list::{List, OrderBy, Start};
-use ooni_store::{Kind, MeasurementStore, OnExisting, StoreError, Waiting, migrate};
+use ooni_store::{BlockingStore, Kind, MeasurementStore, OnExisting, StoreError, migrate};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -144,7 +144,7 @@ fn queries_that_take_too_long_or_nobody_waits_for() {
     let engine = OnPostgres::new();
     let store = engine.open();
     store.write(&sound([1, 2]), OnExisting::Keep).unwrap();
-    let Waiting { store: postgres, .. } = &store.0;
+    let BlockingStore { store: postgres, .. } = &store.0;
     std::thread::scope(|scope| {
         let locked = scope.spawn(|| engine.query("BEGIN; LOCK TABLE fastpath; SELECT pg_sleep(2); COMMIT"));
         let is_locked = "SELECT count(*) FROM pg_locks WHERE relation = 'fastpath'::regclass AND mode = 'AccessExclusiveLock' AND granted";
@@ -199,7 +199,7 @@ fn texts_of_any_length() {
     assert_eq!(said, [("domain", message), ("measurement_uid", message)]);
     assert_eq!(uids(&store), ["domain", "input", "report", "version"]);
     assert_eq!(engine.table("refused").len(), 2);
-    let Waiting { store: postgres, .. } = &store.0;
+    let BlockingStore { store: postgres, .. } = &store.0;
     let found = store.0.wait(postgres.find_in_report("R-input", &long(100_000))).unwrap().unwrap();
     assert_eq!(found.measurement_uid, "input");
     let found = store.0.wait(postgres.find_in_report(&long(100_000), "http://x.org/report")).unwrap().unwrap();
@@ -238,7 +238,7 @@ fn months_have_partitions() {
         "fastpath_before",
     ];
     assert_eq!(partitions(), made);
-    let Waiting { store: postgres, .. } = &store.0;
+    let BlockingStore { store: postgres, .. } = &store.0;
     for (year, month, rows) in [(2023, 12, 1), (2024, 1, 0), (2024, 2, 0), (1980, 1, 1), (2100, 1, 1)] {
         let month = DateTime::new(year, month, 1, 0, 0, 0).unwrap();
         assert_eq!(store.0.wait(postgres.drop_month(month)).unwrap(), rows, "{month:?}");

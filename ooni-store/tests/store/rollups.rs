@@ -5,7 +5,7 @@ use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
 use ooni_store::query::filter::{Category, Filter, Window};
 use ooni_store::rollup::{ROLLUPS, Rollup};
-use ooni_store::{ListedUrl, MeasurementStore, NewRow, OnExisting};
+use ooni_store::{ListedUrl, MeasurementStore, OnExisting, ScoredRow};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::time::Duration;
@@ -36,7 +36,7 @@ fn happens(store: &Open, event: &Event) {
     let Open(waiting) = store;
     match event {
         Event::Write(rows, on_existing) => {
-            let rows: Vec<NewRow> = rows.iter().map(|&(uid, content)| measured(uid, content)).collect();
+            let rows: Vec<ScoredRow> = rows.iter().map(|&(uid, content)| measured(uid, content)).collect();
             store.write(&rows, *on_existing).unwrap();
         }
         Event::Remove(uid) => drop(waiting.wait(waiting.store.remove(&format!("u{uid}"), "a reason")).unwrap()),
@@ -63,13 +63,13 @@ pub(crate) fn entries(numbers: &[u8]) -> Vec<ListedUrl> {
 pub(crate) fn any_history_leaves_rollups_right(new: fn() -> Box<dyn Engine>, cases: u32) {
     let config = ProptestConfig { cases, ..ProptestConfig::with_source_file(file!()) };
     let histories = (prop::collection::vec(event(), 1..12), any::<bool>());
-    let result = TestRunner::new(config).run(&histories, |(events, is_settled)| {
+    let result = TestRunner::new(config).run(&histories, |(events, is_rollup_current)| {
         let engine = new();
         let store = engine.open();
         for event in &events {
             happens(&store, event);
         }
-        if is_settled {
+        if is_rollup_current {
             rollups_are_right(&store);
         }
         answers_are_those_of_the_rows(&*engine, &store);
@@ -83,9 +83,9 @@ pub(crate) fn any_history_leaves_rollups_right(new: fn() -> Box<dyn Engine>, cas
 pub(crate) fn rollups_are_right(store: &Open) {
     let Open(waiting) = store;
     rollups_are_as_rows(store);
-    waiting.wait(waiting.store.settle()).unwrap();
+    waiting.wait(waiting.store.refresh_rollups()).unwrap();
     for rollup in &ROLLUPS {
-        assert!(waiting.wait(waiting.store.is_settled(rollup, Window::default())).unwrap(), "{}", rollup.name);
+        assert!(waiting.wait(waiting.store.is_rollup_current(rollup, Window::default())).unwrap(), "{}", rollup.name);
     }
     rollups_are_as_rows(store);
 }

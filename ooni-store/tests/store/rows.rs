@@ -2,14 +2,14 @@
 
 use crate::support::{Engine, Fields, SOUND, new, place, sound, stored, text, uids};
 use ooni_store::value::{self, FASTPATH};
-use ooni_store::{NewRow, OnExisting, Written};
+use ooni_store::{BatchResult, OnExisting, ScoredRow};
 use std::collections::BTreeMap;
 
 pub(crate) fn rows_read_back(engine: &dyn Engine) {
     let batch = sound(0..3);
     let store = engine.open();
     let written = store.write(&batch, OnExisting::Keep).unwrap();
-    assert_eq!(written, Written { inserted: 3, ..Written::default() });
+    assert_eq!(written, BatchResult { inserted: 3, ..BatchResult::default() });
     drop(store);
     let store = engine.open();
     assert_eq!(store.count().unwrap(), 3);
@@ -33,11 +33,11 @@ pub(crate) fn a_row_is_written_once(engine: &dyn Engine) {
     let mut other = new("u000001", &Fields { version: "\"2\"", ..SOUND });
     other.body = place(9, "other");
     let written = store.write(&[&[other][..], &sound([2, 3, 3, 4, 3])].concat(), OnExisting::Keep).unwrap();
-    assert_eq!(written, Written { inserted: 2, already: 4, ..Written::default() });
+    assert_eq!(written, BatchResult { inserted: 2, already: 4, ..BatchResult::default() });
     assert_eq!(engine.table("fastpath")[..3], before);
     assert_eq!(uids(&store), ["u000000", "u000001", "u000002", "u000003", "u000004"]);
     assert_eq!(engine.table("jsonl")[1][3], "7");
-    assert_eq!(store.write(&[], OnExisting::Keep).unwrap(), Written::default());
+    assert_eq!(store.write(&[], OnExisting::Keep).unwrap(), BatchResult::default());
 }
 
 pub(crate) fn replacing_replaces_all(engine: &dyn Engine) {
@@ -48,7 +48,7 @@ pub(crate) fn replacing_replaces_all(engine: &dyn Engine) {
     second.body = place(9, "other");
     let both = [second, new("u2", &SOUND), new("u2", &Fields { version: "\"3\"", ..SOUND })];
     let written = store.write(&both, OnExisting::Replace).unwrap();
-    assert_eq!(written, Written { inserted: 1, replaced: 2, ..Written::default() });
+    assert_eq!(written, BatchResult { inserted: 1, replaced: 2, ..BatchResult::default() });
     assert_eq!(engine.table("obs_openvpn")[0][15], "b");
     assert_eq!(engine.table("jsonl")[0][2..4], ["raw/other.jsonl.gz", "9"]);
     assert_eq!(engine.table("fastpath")[1][17], "3");
@@ -122,8 +122,8 @@ trait WithUid {
     fn with_uid(self, uid: &str) -> Self;
 }
 
-impl WithUid for NewRow {
-    fn with_uid(mut self, uid: &str) -> NewRow {
+impl WithUid for ScoredRow {
+    fn with_uid(mut self, uid: &str) -> ScoredRow {
         self.row.measurement_uid = uid.to_owned();
         self
     }

@@ -9,7 +9,7 @@ use crate::support::{Engine, Fields, Open, SOUND, measured, new, open, uids};
 use ooni_core::time::DateTime;
 use ooni_store::failpoint::Failpoint;
 use ooni_store::rollup::{ROLLUPS, Rollup};
-use ooni_store::{MeasurementStore, NewRow, OnExisting};
+use ooni_store::{MeasurementStore, OnExisting, ScoredRow};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 
@@ -29,7 +29,7 @@ const CHANGES: [(&str, u32, &[u32]); 6] = [
 ];
 
 /// Rows of the `number`th time: one of openvpn, one that is refused, some others.
-fn rows(number: u8, is_new: bool) -> Vec<NewRow> {
+fn rows(number: u8, is_new: bool) -> Vec<ScoredRow> {
     let sound = |wanted: bool| if wanted == is_new { SOUND } else { Fields { version: "5", ..SOUND } };
     let vpn = if is_new { SOUND } else { Fields { test: "openvpn", ..SOUND } };
     let uid = |name: &str| format!("{number}-{name}");
@@ -53,7 +53,7 @@ fn change(store: &Open, change: &str, number: u8) {
             waiting.wait(waiting.store.drop_month(january)).unwrap();
         }
         "lists" => waiting.wait(waiting.store.replace_test_lists(entries(&[number, number + 7, number + 21]))).unwrap(),
-        _ => waiting.wait(waiting.store.settle()).unwrap(),
+        _ => waiting.wait(waiting.store.refresh_rollups()).unwrap(),
     }
 }
 

@@ -12,12 +12,13 @@ use ooni_store::engine::sqlite::{Options, Sqlite};
 use ooni_store::query::aggregate::{Aggregation, Axis, Counts, Grain, Group};
 use ooni_store::query::filter::Filter;
 use ooni_store::rollup::Rollup;
-use ooni_store::value::Cell;
+use ooni_store::value::Value;
 use ooni_store::{
-    BodyPlace, ListedUrl, MeasurementStore, NewRow, OnExisting, Store, StoreError, StoredRow, Waiting, Written,
+    BatchResult, BlockingStore, BodyLocation, ListedUrl, MeasurementStore, OnExisting, ScoredRow, Store, StoreError,
+    StoredRow,
 };
 use rusqlite::Connection;
-use rusqlite::types::Value;
+use rusqlite::types::Value as SqlValue;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,10 +64,10 @@ pub(crate) trait Engine {
 }
 
 /// An open store, whose functions wait.
-pub(crate) struct Open(pub(crate) Waiting);
+pub(crate) struct Open(pub(crate) BlockingStore);
 
 impl Open {
-    pub(crate) fn write(&self, rows: &[NewRow], on_existing: OnExisting) -> Result<Written, StoreError> {
+    pub(crate) fn write(&self, rows: &[ScoredRow], on_existing: OnExisting) -> Result<BatchResult, StoreError> {
         self.0.wait(self.0.store.write(Arc::new(rows.to_vec()), on_existing))
     }
 
@@ -81,17 +82,17 @@ impl Open {
 
 /// Opens the store of a URL.
 pub(crate) fn open(url: &str) -> Result<Open, StoreError> {
-    Waiting::open(url).map(Open)
+    BlockingStore::open(url).map(Open)
 }
 
 /// Opens it to read from.
 pub(crate) fn open_to_read(url: &str) -> Result<Open, StoreError> {
-    Waiting::open_to_read(url).map(Open)
+    BlockingStore::open_to_read(url).map(Open)
 }
 
 /// Opens an SQLite store with options.
 pub(crate) fn open_with(path: &Path, options: Options) -> Result<Open, StoreError> {
-    Waiting::new(Store::Sqlite(Sqlite::open_with(path, options)?)).map(Open)
+    BlockingStore::new(Store::Sqlite(Sqlite::open_with(path, options)?)).map(Open)
 }
 
 /// An SQLite store.
@@ -107,13 +108,13 @@ impl InFile {
     }
 }
 
-fn plain(value: Value) -> String {
+fn plain(value: SqlValue) -> String {
     match value {
-        Value::Null => String::new(),
-        Value::Integer(value) => value.to_string(),
-        Value::Real(value) => value.to_string(),
-        Value::Text(value) => value,
-        Value::Blob(_) => panic!("no column has bytes"),
+        SqlValue::Null => String::new(),
+        SqlValue::Integer(value) => value.to_string(),
+        SqlValue::Real(value) => value.to_string(),
+        SqlValue::Text(value) => value,
+        SqlValue::Blob(_) => panic!("no column has bytes"),
     }
 }
 
@@ -151,7 +152,7 @@ pub(crate) struct Fields<'f> {
 
 pub(crate) const SOUND: Fields<'static> = Fields { test: "dash", version: "\"1\"", rest: "", keys: "{}" };
 
-pub(crate) fn new(uid: &str, fields: &Fields<'_>) -> NewRow {
+pub(crate) fn new(uid: &str, fields: &Fields<'_>) -> ScoredRow {
     let Fields { test, version, rest, keys } = fields;
     let text = format!(
         r#"{{"report_id":"R-{uid}","probe_cc":"IT","probe_asn":"AS5","test_name":"{test}","test_version":{version},
@@ -160,15 +161,15 @@ pub(crate) fn new(uid: &str, fields: &Fields<'_>) -> NewRow {
     );
     let outcome = process(text.as_bytes(), uid, &Fingerprints::empty(), Rules::Fixed);
     let Outcome::Stored { row, openvpn } = outcome else { panic!("{text}: {outcome:?}") };
-    NewRow { row, openvpn, body: place(7, "2024"), body_sha256: [0xab; 32] }
+    ScoredRow { row, openvpn, body: place(7, "2024"), body_sha256: [0xab; 32] }
 }
 
-pub(crate) fn place(linenum: u32, can: &str) -> BodyPlace {
+pub(crate) fn place(linenum: u32, can: &str) -> BodyLocation {
     let key = |suffix: &str| format!("raw/{can}.{suffix}").into();
-    BodyPlace { s3path: key("jsonl.gz"), linenum, date: "2024-01-02".into(), source: key("tar.gz") }
+    BodyLocation { s3path: key("jsonl.gz"), linenum, date: "2024-01-02".into(), source: key("tar.gz") }
 }
 
-pub(crate) fn sound(uids: impl IntoIterator<Item = u32>) -> Vec<NewRow> {
+pub(crate) fn sound(uids: impl IntoIterator<Item = u32>) -> Vec<ScoredRow> {
     uids.into_iter().map(|uid| new(&format!("u{uid:06}"), &SOUND)).collect()
 }
 
@@ -176,7 +177,7 @@ pub(crate) fn stored(store: &Open) -> Vec<StoredRow> {
     store.0.rows().map(Result::unwrap).collect()
 }
 
-pub(crate) fn text(cell: &Cell<'_>) -> String {
+pub(crate) fn text(cell: &Value<'_>) -> String {
     let mut out = Vec::new();
     cell.write_plain(&mut out);
     String::from_utf8(out).unwrap()
@@ -192,7 +193,7 @@ pub(crate) fn of_day(day: i64) -> DateTime {
 }
 
 /// A measurement of a history: its number, and one that decides all else of it.
-pub(crate) fn measured(uid: u8, content: u16) -> NewRow {
+pub(crate) fn measured(uid: u8, content: u16) -> ScoredRow {
     let pick = |from: &[&'static str], part: u16| from[usize::from(part) % from.len()];
     let mut new = new(&format!("u{uid}"), &SOUND);
     let row = &mut new.row;
@@ -214,7 +215,7 @@ pub(crate) fn measured(uid: u8, content: u16) -> NewRow {
 
 /// What an aggregation should say, counted row by row.
 pub(crate) fn counted(rows: &[Vec<String>], lists: &[ListedUrl], query: &Aggregation) -> Vec<Group> {
-    let mut groups: BTreeMap<Vec<String>, (Vec<Cell<'static>>, Counts)> = BTreeMap::new();
+    let mut groups: BTreeMap<Vec<String>, (Vec<Value<'static>>, Counts)> = BTreeMap::new();
     if query.axes.is_empty() {
         groups.insert(Vec::new(), Default::default());
     }
@@ -230,8 +231,8 @@ pub(crate) fn counted(rows: &[Vec<String>], lists: &[ListedUrl], query: &Aggrega
             }
             let keys: Vec<_> = query.axes.iter().map(|&axis| key(axis, row, entry)).collect();
             let order = keys.iter().map(|key| match key {
-                Cell::Int(number) => format!("{number:020}"),
-                Cell::Time(time) => format!("{:020}", time.timestamp()),
+                Value::Int(number) => format!("{number:020}"),
+                Value::Time(time) => format!("{:020}", time.timestamp()),
                 other => text(other),
             });
             let (_, counts) = groups.entry(order.collect()).or_insert((keys, Counts::default()));
@@ -273,17 +274,17 @@ fn is_wanted(filter: &Filter, row: &[String], entry: Option<&ListedUrl>) -> bool
         && category
 }
 
-fn key(axis: Axis, row: &[String], entry: Option<&ListedUrl>) -> Cell<'static> {
-    let column = |number: usize| Cell::Text(row[number].clone().into());
+fn key(axis: Axis, row: &[String], entry: Option<&ListedUrl>) -> Value<'static> {
+    let column = |number: usize| Value::Text(row[number].clone().into());
     match axis {
         Axis::BlockingType => column(13),
-        Axis::CategoryCode => Cell::Text(entry.unwrap().category_code.clone().into()),
+        Axis::CategoryCode => Value::Text(entry.unwrap().category_code.clone().into()),
         Axis::Domain => column(14),
         Axis::Input => column(2),
-        Axis::ProbeAsn => Cell::Int(row[4].parse().unwrap()),
+        Axis::ProbeAsn => Value::Int(row[4].parse().unwrap()),
         Axis::ProbeCc => column(3),
         Axis::TestName => column(5),
-        Axis::MeasurementStart(grain) => Cell::Time(bucket(start(row), grain)),
+        Axis::MeasurementStart(grain) => Value::Time(bucket(start(row), grain)),
     }
 }
 

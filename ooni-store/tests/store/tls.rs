@@ -2,7 +2,7 @@
 
 use crate::server::execute;
 use crate::support::{open_to_read, sound};
-use ooni_store::{OnExisting, StoreError, Waiting};
+use ooni_store::{BlockingStore, OnExisting, StoreError};
 use ooni_testkit::server::Server;
 use std::fs;
 use std::time::Duration;
@@ -28,7 +28,7 @@ impl Encrypted {
     fn new() -> Encrypted {
         let server = Server::postgres(false).unwrap();
         let before = server.postgres_url("postgres") + "?sslmode=require";
-        let said = message(Waiting::migrate(&before));
+        let said = message(BlockingStore::migrate(&before));
         assert!(said.contains("server does not support TLS"), "{said}");
         let query = |sql: &str| execute(&server, "postgres", sql);
         query(&format!("COPY (SELECT) TO PROGRAM '({CERTIFICATES}) > certificates.log 2>&1'"));
@@ -69,7 +69,7 @@ fn message<T>(result: Result<T, StoreError>) -> String {
 fn a_server_is_believed_by_its_certificate() {
     let bench = Encrypted::new();
     let ours = "sslrootcert=FOLDER/ours.crt";
-    Waiting::migrate(&bench.url(ours)).unwrap();
+    BlockingStore::migrate(&bench.url(ours)).unwrap();
     for mode in ["", "sslmode=prefer&", "sslmode=require&", "sslmode=verify-ca&", "sslmode=verify-full&"] {
         let store = crate::support::open(&bench.url(&format!("{mode}{ours}"))).unwrap();
         store.write(&sound([1]), OnExisting::Keep).unwrap();

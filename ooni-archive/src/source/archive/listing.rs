@@ -2,7 +2,7 @@
 
 use super::{Core, trouble};
 use crate::blobs::{Blob, Blobs, Counters, Listing, S3};
-use crate::can::Form;
+use crate::can::Format;
 use crate::day::Day;
 use crate::layout::{self, Layout};
 use ooni_core::error::Error;
@@ -23,7 +23,7 @@ pub struct ArchiveCan {
     /// Bytes.
     pub size: u64,
     /// What it is by its name.
-    pub form: Form,
+    pub format: Format,
     /// The day of upload.
     pub day: Day,
     /// The country, if the key tells.
@@ -154,7 +154,7 @@ impl Core {
 
     /// What was found, if it is a can that may hold something wanted.
     fn can(&self, at: usize, blob: Blob) -> Option<ArchiveCan> {
-        let layout::Place { layout, day, form, cc, testname } = layout::place(&blob.key)?;
+        let layout::Place { layout, day, format, cc, testname } = layout::place(&blob.key)?;
         // An upload that failed has left an empty postcan (formats spec §8.2); a legacy can that is empty is a loss.
         if (blob.size == 0 && layout == Layout::Raw)
             || self.wanted.takes(cc.as_deref(), testname.as_deref()) == Some(false)
@@ -163,7 +163,7 @@ impl Core {
         }
         let Blob { key, size, etag } = blob;
         let body_key = key.clone();
-        Some(ArchiveCan { key, size, form, day, cc, testname, body_key, at, etag, lines: None })
+        Some(ArchiveCan { key, size, format, day, cc, testname, body_key, at, etag, lines: None })
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const OONI: [(&str, &str, Layout); 2] =
     [("ooni-data", "us-east-1", Layout::Canned), ("ooni-data-eu-fra", "eu-central-1", Layout::Raw)];
 
-/// Where signed requests go when the environment does not say.
+/// Position signed requests go when the environment does not say.
 const USUAL_REGION: &str = "us-east-1";
 
 /// A place with a part of the archive.
@@ -26,7 +26,7 @@ pub enum Location {
         prefix: String,
         /// A server of another address than Amazon's, addressed by path.
         endpoint: Option<String>,
-        /// Where it is; `None` is what the environment says.
+        /// Position it is; `None` is what the environment says.
         region: Option<String>,
         /// Whether requests are not signed, whatever credentials there are.
         unsigned: bool,
@@ -93,7 +93,7 @@ impl Location {
                     region: region.as_deref().unwrap_or(USUAL_REGION),
                     endpoint: endpoint.as_deref(),
                     credentials: if unsigned { None } else { credentials(variable)? },
-                    patience: options.patience,
+                    retry: options.retry,
                     checksums: options.checksums,
                 })?;
                 Ok(Place { blobs: Blobs::S3(s3), only })

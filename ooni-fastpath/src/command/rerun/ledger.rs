@@ -12,7 +12,7 @@ use crate::worker::Kept;
 use ooni_archive::day::Day;
 use ooni_archive::source::Source;
 use ooni_store::failpoint::{Failpoint, interval, reach};
-use ooni_store::{BodyPlace, MeasurementStore, NewRow, OnExisting, Waiting};
+use ooni_store::{BlockingStore, BodyLocation, MeasurementStore, OnExisting, ScoredRow};
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,10 +25,10 @@ const BYTES: usize = 64 << 20;
 /// How often something is made durable, at the end of a can.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Where results go, and how far they have come.
+/// Position results go, and how far they have come.
 pub(super) struct Ledger {
     /// The store, unless it is left alone.
-    pub(super) store: Option<Waiting>,
+    pub(super) store: Option<BlockingStore>,
     /// What to do with rows that it has.
     pub(super) on_existing: OnExisting,
     /// The file.
@@ -41,7 +41,7 @@ pub(super) struct Ledger {
     pub(super) wanting: Arc<Mutex<Vec<Day>>>,
     /// Counts of the can that has not ended, and rows of it that the store had already.
     current: (Counts, u64),
-    pending: Vec<NewRow>,
+    pending: Vec<ScoredRow>,
     /// Bytes of the pending rows.
     bytes: usize,
     /// Of the pending rows, those of cans that have ended.
@@ -55,7 +55,7 @@ pub(super) struct Ledger {
 impl Ledger {
     /// A ledger that goes on from a mark.
     pub(super) fn new(
-        store: Option<Waiting>,
+        store: Option<BlockingStore>,
         on_existing: OnExisting,
         output: Output,
         journal: Option<Journal>,
@@ -138,7 +138,7 @@ impl Ledger {
     fn store(&mut self, rows: usize, have_ended: bool) -> io::Result<()> {
         let Some(waiting) = self.store.as_ref().filter(|_| rows > 0) else { return Ok(()) };
         reach(Failpoint::RowsComing);
-        let batch: Arc<Vec<NewRow>> = Arc::new(self.pending.drain(..rows).collect());
+        let batch: Arc<Vec<ScoredRow>> = Arc::new(self.pending.drain(..rows).collect());
         let write = waiting.store.write(Arc::clone(&batch), self.on_existing);
         let written = waiting.wait(write).map_err(io::Error::other)?;
         reach(Failpoint::RowsStored);
@@ -149,7 +149,7 @@ impl Ledger {
         *already_there += written.already;
         for refusal in &written.refused {
             // What no store would take was counted as refused when it was scored.
-            if let Some(NewRow { row, .. }) = batch.get(refusal.index)
+            if let Some(ScoredRow { row, .. }) = batch.get(refusal.index)
                 && row.acceptance().is_ok()
             {
                 counts.refuse_stored(row, &refusal.column);
@@ -178,8 +178,10 @@ impl Ledger {
     }
 
     /// Has the rollups follow.
-    fn settle(&self) -> io::Result<()> {
-        self.store.as_ref().map_or(Ok(()), |waiting| waiting.wait(waiting.store.settle()).map_err(io::Error::other))
+    fn refresh_rollups(&self) -> io::Result<()> {
+        self.store
+            .as_ref()
+            .map_or(Ok(()), |waiting| waiting.wait(waiting.store.refresh_rollups()).map_err(io::Error::other))
     }
 
     /// Ends a run that was stopped; it can go on. A can that has not ended is read again then.
@@ -189,7 +191,7 @@ impl Ledger {
     pub(super) fn stop(&mut self) -> io::Result<()> {
         self.pending.truncate(self.ended);
         self.checkpoint()?;
-        self.settle()?;
+        self.refresh_rollups()?;
         self.output.cut(self.mark.out)
     }
 
@@ -202,7 +204,7 @@ impl Ledger {
             self.end_can(); // of which no more was asked for
         }
         self.checkpoint()?;
-        self.settle()?;
+        self.refresh_rollups()?;
         reach(Failpoint::Finishing);
         if is_complete || self.journal.is_none() {
             mem::replace(&mut self.output, Output::Nothing).finish()?;
@@ -219,14 +221,14 @@ impl Ledger {
 }
 
 /// A row with the place of its body; rows of no archive have none and are not stored.
-fn new_row(source: &Source, kept: Kept) -> Option<NewRow> {
+fn new_row(source: &Source, kept: Kept) -> Option<ScoredRow> {
     let can = source.can.as_ref()?;
     let linenum = u32::try_from(kept.place).unwrap_or(u32::MAX);
-    let body = BodyPlace {
+    let body = BodyLocation {
         s3path: Arc::clone(&can.bodies),
         linenum,
         date: Arc::clone(&can.date),
         source: Arc::clone(&can.key),
     };
-    Some(NewRow { row: kept.row, openvpn: kept.openvpn, body, body_sha256: kept.body_sha256 })
+    Some(ScoredRow { row: kept.row, openvpn: kept.openvpn, body, body_sha256: kept.body_sha256 })
 }

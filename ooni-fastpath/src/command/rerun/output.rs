@@ -1,6 +1,6 @@
 //! [`Output`]: the file of `--out`, which can be cut back to where a can ended.
 
-use crate::worker::Done;
+use crate::worker::ScoredChunk;
 use ooni_store::parquet::Parquet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -32,7 +32,7 @@ impl Form {
     }
 }
 
-/// Where results go besides the store.
+/// Position results go besides the store.
 #[derive(Debug)]
 pub(super) enum Output {
     /// Nowhere.
@@ -86,7 +86,7 @@ impl Output {
     ///
     /// # Errors
     /// It cannot be written.
-    pub(super) fn put(&mut self, done: &Done) -> io::Result<()> {
+    pub(super) fn put(&mut self, done: &ScoredChunk) -> io::Result<()> {
         match self {
             Output::Parquet(parquet) => parquet.append(done.rows.iter().map(|kept| &*kept.row)).map(drop),
             _ => self.append(&done.out),
@@ -106,7 +106,7 @@ impl Output {
         }
     }
 
-    /// Where to go on after what was put so far.
+    /// Position to go on after what was put so far.
     pub(super) fn length(&self) -> u64 {
         match self {
             Output::Nothing | Output::Stdout(_) => 0,

@@ -4,7 +4,7 @@
 
 use crate::command::{Said, tell};
 use crate::sink::plain;
-use ooni_store::{Incoming, ListedUrl, MeasurementStore, OnExisting, StoreError, Waiting, Written};
+use ooni_store::{BatchResult, BlockingStore, Incoming, ListedUrl, MeasurementStore, OnExisting, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ const BATCH: usize = 10_000;
 
 /// Copies a store.
 pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {
-    let from = Waiting::open_to_read(from).map_err(|error| error.to_string())?;
-    let to = Waiting::open(to).map_err(|error| error.to_string())?;
+    let from = BlockingStore::open_to_read(from).map_err(|error| error.to_string())?;
+    let to = BlockingStore::open(to).map_err(|error| error.to_string())?;
     let beside = copy_beside(&from, &to).map_err(|error| error.to_string())?;
     let (text, is_good) = measurements(&to, from.measurements(after.clone()), after, "copied")?;
     let Beside { refused, removed, listed } = beside;
@@ -23,7 +23,7 @@ pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {
 
 /// Writes measurements, and says how far it is and what became of them.
 pub(super) fn measurements<T: Incoming + 'static>(
-    to: &Waiting,
+    to: &BlockingStore,
     all: impl Iterator<Item = Result<T, StoreError>>,
     after: Option<String>,
     written: &str,
@@ -33,11 +33,11 @@ pub(super) fn measurements<T: Incoming + 'static>(
         last = Some(uid.to_owned());
         tell(&format!("{all} measurements, up to {}", plain(uid)));
     });
-    let Copied { written: Written { inserted, already, .. }, refused } = copied.map_err(|error| match &last {
+    let Copied { written: BatchResult { inserted, already, .. }, refused } = copied.map_err(|error| match &last {
         Some(uid) => format!("{error}; the same command goes on with --after {uid}"),
         None => error.to_string(),
     })?;
-    to.wait(to.store.settle()).map_err(|error| error.to_string())?;
+    to.wait(to.store.refresh_rollups()).map_err(|error| error.to_string())?;
     let all = inserted + already + refused;
     let text = format!("{all} measurements: {inserted} {written}, {already} already there, {refused} refused\n");
     Ok((text, refused == 0))
@@ -51,7 +51,7 @@ struct Beside {
 }
 
 /// Copies what measurements hang on. First, so that none is taken in that was removed.
-fn copy_beside(from: &Waiting, to: &Waiting) -> Result<Beside, StoreError> {
+fn copy_beside(from: &BlockingStore, to: &BlockingStore) -> Result<Beside, StoreError> {
     let (there, mut removed) = (to.removals().collect::<Result<BTreeMap<_, _>, _>>()?, 0);
     for removal in from.removals() {
         let (uid, reason) = removal?;
@@ -66,7 +66,7 @@ fn copy_beside(from: &Waiting, to: &Waiting) -> Result<Beside, StoreError> {
 }
 
 /// Puts test lists, if there are any, in the place of those there; how many entries they have.
-pub(super) fn lists(to: &Waiting, lists: Vec<ListedUrl>) -> Result<usize, StoreError> {
+pub(super) fn lists(to: &BlockingStore, lists: Vec<ListedUrl>) -> Result<usize, StoreError> {
     let listed = lists.len();
     if listed > 0 && lists != to.wait(to.store.test_lists(&[]))? {
         to.wait(to.store.replace_test_lists(lists))?;
@@ -77,13 +77,13 @@ pub(super) fn lists(to: &Waiting, lists: Vec<ListedUrl>) -> Result<usize, StoreE
 /// What became of what was written.
 #[derive(Default)]
 struct Copied {
-    written: Written,
+    written: BatchResult,
     refused: u64,
 }
 
 /// Writes batch by batch; after each it is told how many there are, and the last uid.
 fn write_all<T: Incoming + 'static>(
-    to: &Waiting,
+    to: &BlockingStore,
     mut all: impl Iterator<Item = Result<T, StoreError>>,
     mut batch_done: impl FnMut(u64, &str),
 ) -> Result<Copied, StoreError> {

@@ -8,8 +8,8 @@ use ooni_core::time::DateTime;
 use ooni_store::parquet::write_parquet;
 use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
 use ooni_store::query::filter::{Filter, Window};
-use ooni_store::value::Cell;
-use ooni_store::{MeasurementStore, Waiting};
+use ooni_store::value::Value;
+use ooni_store::{BlockingStore, MeasurementStore};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ use std::{fs, io};
 
 /// Writes the files of some days.
 pub(super) fn run(days: &Days, folder: &Path, url: &str) -> Said {
-    let waiting = Waiting::open_to_read(url).map_err(|error| error.to_string())?;
+    let waiting = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
     let at = |error: io::Error| format!("{}: {error}", folder.display());
     fs::create_dir_all(folder).map_err(at)?;
     let days = DayRange { start: days.start_day, end: days.end_day };
@@ -36,13 +36,15 @@ pub(super) fn run(days: &Days, folder: &Path, url: &str) -> Said {
 }
 
 /// Days and tests of which there are measurements.
-fn parts(waiting: &Waiting, days: DayRange) -> Result<Vec<(String, String)>, String> {
+fn parts(waiting: &BlockingStore, days: DayRange) -> Result<Vec<(String, String)>, String> {
     let window = Window { from: Some(days.start.start()), to: Some(days.end.start()) };
     let filter = Filter { window, ..Filter::default() };
     let query = Aggregation { filter, axes: vec![Axis::MeasurementStart(Grain::Day), Axis::TestName] };
     let groups = waiting.wait(waiting.store.aggregate(&query, Duration::MAX)).map_err(|error| error.to_string())?;
-    let part = |keys: &[Cell<'_>]| match keys {
-        [Cell::Time(day), Cell::Text(test)] => Some((day.to_string().get(..10)?.to_owned(), test.clone().into_owned())),
+    let part = |keys: &[Value<'_>]| match keys {
+        [Value::Time(day), Value::Text(test)] => {
+            Some((day.to_string().get(..10)?.to_owned(), test.clone().into_owned()))
+        }
         _ => None,
     };
     Ok(groups.iter().filter_map(|group| part(&group.keys)).collect())

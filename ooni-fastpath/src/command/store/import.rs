@@ -4,12 +4,12 @@
 
 use super::copy;
 use crate::command::Said;
-use ooni_store::{Waiting, WaitingReference};
+use ooni_store::{BlockingReference, BlockingStore};
 
 /// Imports a database.
 pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {
-    let from = WaitingReference::open(from).map_err(|error| error.to_string())?;
-    let to = Waiting::open(to).map_err(|error| error.to_string())?;
+    let from = BlockingReference::open(from).map_err(|error| error.to_string())?;
+    let to = BlockingStore::open(to).map_err(|error| error.to_string())?;
     let lists = from.test_lists().and_then(|lists| copy::lists(&to, lists)).map_err(|error| error.to_string())?;
     let (text, is_good) = copy::measurements(&to, from.measurements(after.clone()), after, "imported")?;
     Ok((format!("{text}{lists} entries of test lists\n"), is_good))

@@ -4,14 +4,14 @@ use crate::cli::Shape;
 use crate::command::{Said, json};
 use comfy_table::{CellAlignment, Table, presets};
 use ooni_core::time::DateTime;
-use ooni_store::{MeasurementStore, RollupState, Stats, Waiting};
+use ooni_store::{BlockingStore, MeasurementStore, RollupState, Stats};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Says what is in a store.
 pub(super) fn run(shape: Shape, url: &str) -> Said {
-    let waiting = Waiting::open_to_read(url).map_err(|error| error.to_string())?;
+    let waiting = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
     let stats = waiting.wait(waiting.store.stats()).map_err(|error| error.to_string())?;
     let text = match shape {
         Shape::Table => tables(&stats),

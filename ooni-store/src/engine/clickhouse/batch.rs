@@ -6,9 +6,9 @@
 use super::value::{self, Rows};
 use super::{Trouble, Writer, rollups};
 use crate::failpoint::{Failpoint, reach};
-use crate::value::{Cell, FASTPATH, Type};
+use crate::value::{FASTPATH, Type, Value};
 use crate::write::batch::{self, Decided, Taken};
-use crate::{Incoming, Provenance, Refusal, Written};
+use crate::{BatchResult, Incoming, Provenance, Refusal};
 use ooni_core::row::Refused;
 use ooni_core::time::DateTime;
 use std::collections::{HashMap, HashSet};
@@ -49,7 +49,7 @@ const ROWS: &str = "
         AND toUnixTimestamp64Micro(update_time) < {moment:Int64}";
 
 /// Writes a batch.
-pub(super) async fn write<R: Incoming>(writer: &Writer<'_>, rows: &[R], replace: bool) -> Result<Written, Trouble> {
+pub(super) async fn write<R: Incoming>(writer: &Writer<'_>, rows: &[R], replace: bool) -> Result<BatchResult, Trouble> {
     let removed = removed(writer, rows).await?;
     let mut decided = batch::decide(rows, replace, &removed, fits);
     let noted = noted(writer, decided.taken.iter().map(|taken| rows[taken.index].uid())).await?;
@@ -91,7 +91,8 @@ pub(super) async fn noted<'u>(
 ) -> Result<HashMap<String, Noted>, Trouble> {
     let mut all: HashMap<String, Noted> = HashMap::new();
     for row in look_up(writer, NOTED, uids, &[Type::Text, Type::Time, Type::UInt32]).await? {
-        let Ok([Cell::Text(uid), Cell::Time(time), Cell::Int(has_row)]) = <[Cell<'static>; 3]>::try_from(row) else {
+        let Ok([Value::Text(uid), Value::Time(time), Value::Int(has_row)]) = <[Value<'static>; 3]>::try_from(row)
+        else {
             return Err(Trouble::Foreign);
         };
         let noted = all.entry(uid.into_owned()).or_default();
@@ -122,8 +123,8 @@ async fn removed<R: Incoming>(writer: &Writer<'_>, rows: &[R]) -> Result<HashMap
         return Ok(HashMap::new());
     }
     let rows = look_up(writer, REMOVED, rows.iter().map(Incoming::uid), &[Type::Text; 2]).await?;
-    let pair = |row: Vec<Cell<'static>>| match <[Cell<'static>; 2]>::try_from(row) {
-        Ok([Cell::Text(uid), Cell::Text(reason)]) => Ok((uid.into_owned(), reason.into_owned())),
+    let pair = |row: Vec<Value<'static>>| match <[Value<'static>; 2]>::try_from(row) {
+        Ok([Value::Text(uid), Value::Text(reason)]) => Ok((uid.into_owned(), reason.into_owned())),
         _ => Err(Trouble::Foreign),
     };
     rows.into_iter().map(pair).collect()
@@ -137,7 +138,7 @@ pub(super) async fn known<'u>(
 ) -> Result<HashSet<String>, Trouble> {
     let sql = format!("SELECT measurement_uid FROM {table} WHERE measurement_uid IN {{uids:Array(String)}}");
     let rows = look_up(writer, &sql, uids, &[Type::Text]).await?;
-    let text = |cell| if let Cell::Text(uid) = cell { Ok(uid.into_owned()) } else { Err(Trouble::Foreign) };
+    let text = |cell| if let Value::Text(uid) = cell { Ok(uid.into_owned()) } else { Err(Trouble::Foreign) };
     rows.into_iter().flatten().map(text).collect()
 }
 
@@ -176,7 +177,7 @@ async fn look_up<'u>(
     sql: &str,
     uids: impl IntoIterator<Item = &'u str>,
     columns: &[Type],
-) -> Result<Vec<Vec<Cell<'static>>>, Trouble> {
+) -> Result<Vec<Vec<Value<'static>>>, Trouble> {
     let mut all = Vec::new();
     for uids in portions(uids) {
         let parameters = [("uids".to_owned(), value::texts(uids))];
@@ -205,7 +206,7 @@ fn portions<'u>(uids: impl IntoIterator<Item = &'u str>) -> Vec<Vec<&'u str>> {
 }
 
 fn start(taken: &Taken<'_>) -> Option<DateTime> {
-    if let Cell::Time(time) = taken.cells[START] { Some(time) } else { None }
+    if let Value::Time(time) = taken.cells[START] { Some(time) } else { None }
 }
 
 /// Inserts what is taken.
@@ -275,10 +276,10 @@ async fn set_aside<R: Incoming>(
 }
 
 /// Refuses what the tables cannot keep.
-fn fits(cells: &[Cell<'_>; 26], openvpn: Option<&[Cell<'_>; 30]>) -> Result<(), Refused> {
+fn fits(cells: &[Value<'_>; 26], openvpn: Option<&[Value<'_>; 30]>) -> Result<(), Refused> {
     batch::fits(cells, openvpn, LONGEST_ROW)?;
     match &cells[0] {
-        Cell::Text(uid) if uid.len() > LONGEST_UID => {
+        Value::Text(uid) if uid.len() > LONGEST_UID => {
             let message = format!("{} bytes, where this store takes {LONGEST_UID}", uid.len());
             Err(Refused { column: "measurement_uid".to_owned(), message })
         }

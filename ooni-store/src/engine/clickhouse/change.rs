@@ -5,7 +5,7 @@ use super::value::{self, Rows};
 use super::{Trouble, Writer, batch, rollups};
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::{ROLLUPS, Rollup};
-use crate::value::{Cell, Type};
+use crate::value::{Type, Value};
 use crate::{ListedUrl, month_after};
 use ooni_core::time::DateTime;
 use std::collections::BTreeSet;
@@ -40,7 +40,7 @@ pub(super) async fn drop_month(writer: &Writer<'_>, month: DateTime) -> Result<u
     let sql = format!("SELECT toDate(measurement_start_time), count() FROM fastpath WHERE {WITHIN} GROUP BY 1");
     let (mut days, mut rows) = (BTreeSet::new(), 0);
     for row in writer.http.select(&sql, &window, &[Type::UInt32; 2], Duration::MAX).await? {
-        let [Cell::Int(day), Cell::Int(count)] = row[..] else { return Err(Trouble::Foreign) };
+        let [Value::Int(day), Value::Int(count)] = row[..] else { return Err(Trouble::Foreign) };
         days.insert(u16::try_from(day).map_err(|_| Trouble::Foreign)?);
         rows += count;
     }

@@ -5,7 +5,7 @@ use super::{Trouble, value};
 use crate::failpoint::{Failpoint, reach};
 use crate::sql::Statement;
 use crate::tls::{tls, with_causes};
-use crate::value::{Cell, Type};
+use crate::value::{Type, Value};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::header::CONTENT_TYPE;
@@ -170,7 +170,7 @@ impl Http {
         &self,
         statement: &Statement,
         limit: Duration,
-    ) -> Result<Vec<Vec<Cell<'static>>>, Trouble> {
+    ) -> Result<Vec<Vec<Value<'static>>>, Trouble> {
         let parameters: Vec<_> = statement
             .parameters
             .iter()
@@ -187,7 +187,7 @@ impl Http {
         parameters: &[Parameter],
         columns: &[Type],
         limit: Duration,
-    ) -> Result<Vec<Vec<Cell<'static>>>, Trouble> {
+    ) -> Result<Vec<Vec<Value<'static>>>, Trouble> {
         if let Some((_, long)) = parameters.iter().find(|(_, value)| value.len() > LONGEST_VALUE) {
             let message = format!("a value of {} bytes, where {LONGEST_VALUE} can be asked for", long.len());
             return Err(Trouble::Schema(message));

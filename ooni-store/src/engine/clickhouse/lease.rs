@@ -6,7 +6,7 @@
 use super::Trouble;
 use super::http::{Http, random};
 use crate::failpoint::interval;
-use crate::value::{Cell, Type};
+use crate::value::{Type, Value};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
@@ -59,8 +59,8 @@ impl<'s> Lease<'s> {
         let mut is_alone = true;
         for row in self.http.select(&others, &[], &[Type::OptionalUInt64, Type::UInt32], Duration::MAX).await? {
             match row[..] {
-                [Cell::Int(holder), Cell::Int(0)] => self.gone.push(holder),
-                [_, Cell::Int(_)] => is_alone = false,
+                [Value::Int(holder), Value::Int(0)] => self.gone.push(holder),
+                [_, Value::Int(_)] => is_alone = false,
                 _ => return Err(Trouble::Foreign),
             }
         }

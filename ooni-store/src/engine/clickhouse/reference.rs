@@ -10,7 +10,7 @@ use super::value;
 use crate::StoreError;
 use crate::import::{BODY, LISTS, Place, Texts};
 use crate::sql::OPENVPN;
-use crate::value::{Cell, FASTPATH, Type};
+use crate::value::{FASTPATH, Type, Value};
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
@@ -207,7 +207,7 @@ fn text(name: &str, value: &str) -> Parameter {
 async fn texts(http: &Http, sql: &str, parameters: &[Parameter], width: usize) -> Result<Vec<Texts>, Trouble> {
     let rows = http.select(sql, parameters, &vec![Type::Text; width], Duration::MAX).await?;
     let text = |cell| match cell {
-        Cell::Text(text) => Some(text.into_owned()),
+        Value::Text(text) => Some(text.into_owned()),
         _ => None,
     };
     Ok(rows.into_iter().map(|row| row.into_iter().map(text).collect()).collect())

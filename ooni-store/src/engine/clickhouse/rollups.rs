@@ -14,7 +14,7 @@ use crate::failpoint::{Failpoint, reach};
 use crate::query::filter::Window;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
-use crate::value::{Cell, Type};
+use crate::value::{Type, Value};
 use ooni_core::time::DateTime;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub(super) async fn done(writer: &Writer<'_>) -> Result<(), Trouble> {
 }
 
 /// Whether nothing is noted of a rollup in a time.
-pub(super) async fn is_settled(http: &Http, rollup: &Rollup, window: Window) -> Result<bool, Trouble> {
+pub(super) async fn is_rollup_current(http: &Http, rollup: &Rollup, window: Window) -> Result<bool, Trouble> {
     let from = window.from.map_or(0, |from| from.timestamp().div_euclid(DAY));
     let to = window.to.map_or(i64::MAX, |to| (to.timestamp() - 1).div_euclid(DAY) + 1);
     let parameters = [("rollup", rollup.name.to_owned()), ("from", from.to_string()), ("to", to.to_string())];
@@ -74,7 +74,7 @@ async fn noted(http: &Http) -> Result<Noted, Trouble> {
     let mut noted = Noted::default();
     let columns = [Type::OptionalUInt64, Type::Text, Type::UInt32];
     for row in http.select(&sql, &[], &columns, Duration::MAX).await? {
-        let [Cell::Int(change), Cell::Text(rollup), Cell::Int(day)] = &row[..] else { return Err(Trouble::Foreign) };
+        let [Value::Int(change), Value::Text(rollup), Value::Int(day)] = &row[..] else { return Err(Trouble::Foreign) };
         let day = u16::try_from(*day).map_err(|_| Trouble::Foreign)?;
         noted.changes.insert(*change);
         noted.days.entry(rollup.clone().into_owned()).or_default().insert(day);
@@ -83,7 +83,7 @@ async fn noted(http: &Http) -> Result<Noted, Trouble> {
 }
 
 /// Makes anew what is noted, whichever change noted it.
-pub(super) async fn settle(http: &Http, lease: &mut Lease<'_>) -> Result<(), Trouble> {
+pub(super) async fn refresh_rollups(http: &Http, lease: &mut Lease<'_>) -> Result<(), Trouble> {
     let Noted { changes, days } = noted(http).await?;
     if changes.is_empty() {
         return Ok(());
@@ -111,7 +111,7 @@ pub(super) async fn days(http: &Http, rollup: &Rollup) -> Result<BTreeSet<u16>, 
 
 async fn numbers(http: &Http, sql: &str) -> Result<BTreeSet<u64>, Trouble> {
     let rows = http.select(sql, &[], &[Type::UInt32], Duration::MAX).await?;
-    let number = |cell| if let Cell::Int(number) = cell { Ok(number) } else { Err(Trouble::Foreign) };
+    let number = |cell| if let Value::Int(number) = cell { Ok(number) } else { Err(Trouble::Foreign) };
     rows.into_iter().flatten().map(number).collect()
 }
 

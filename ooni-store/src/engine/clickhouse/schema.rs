@@ -4,7 +4,7 @@
 use super::Trouble;
 use super::http::Http;
 use crate::TIME_LIMIT;
-use crate::value::{Cell, Type};
+use crate::value::{Type, Value};
 
 /// All migrations in order. A file that has been released is never changed.
 const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/clickhouse/0001_measurements.sql")];
@@ -22,7 +22,7 @@ const STATE: &str = "
 /// It is another program's, or from the future, or the server is too old.
 async fn version(http: &Http) -> Result<usize, Trouble> {
     let state = http.select(STATE, &[], &[Type::UInt32; 3], TIME_LIMIT).await?;
-    let Some([Cell::Int(server), Cell::Int(is_ours), Cell::Int(is_used)]) = state.first().map(Vec::as_slice) else {
+    let Some([Value::Int(server), Value::Int(is_ours), Value::Int(is_used)]) = state.first().map(Vec::as_slice) else {
         return Err(Trouble::Foreign);
     };
     if *server < OLDEST {
@@ -34,7 +34,7 @@ async fn version(http: &Http) -> Result<usize, Trouble> {
     }
     let sql = "SELECT coalesce(max(version), 0) FROM schema_version";
     let version = http.select(sql, &[], &[Type::UInt32], TIME_LIMIT).await?;
-    let Some(Cell::Int(version)) = version.into_iter().flatten().next() else { return Err(Trouble::Foreign) };
+    let Some(Value::Int(version)) = version.into_iter().flatten().next() else { return Err(Trouble::Foreign) };
     let known = MIGRATIONS.len();
     match usize::try_from(version) {
         Ok(version) if version <= known => Ok(version),

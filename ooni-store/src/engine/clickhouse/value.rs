@@ -1,7 +1,7 @@
 //! Values as ClickHouse has them: rows in its format RowBinary, parameters as escaped text.
 
 use crate::sql::Parameter;
-use crate::value::{Cell, Type};
+use crate::value::{Type, Value};
 use hyper::body::Bytes;
 use ooni_core::time::DateTime;
 use std::borrow::Cow;
@@ -62,20 +62,20 @@ impl Rows {
 
     /// A cell of a column of `fastpath` or `obs_openvpn`, which `is_wide` if its integers have 64 bits, and `is_optional` if
     /// they may be missing.
-    pub(super) fn cell(&mut self, cell: &Cell<'_>, is_wide: bool, is_optional: bool) -> &mut Rows {
+    pub(super) fn cell(&mut self, cell: &Value<'_>, is_wide: bool, is_optional: bool) -> &mut Rows {
         if is_optional {
-            self.0.push(u8::from(*cell == Cell::Null));
+            self.0.push(u8::from(*cell == Value::Null));
         }
         match cell {
-            Cell::Text(text) => {
+            Value::Text(text) => {
                 self.text(text);
             }
-            Cell::Int(value) if is_wide => self.0.extend_from_slice(&value.to_le_bytes()),
-            Cell::Int(value) => self.0.extend_from_slice(&(*value as u32).to_le_bytes()),
-            Cell::Float(value) => self.0.extend_from_slice(&value.to_le_bytes()),
-            Cell::Time(time) => self.0.extend_from_slice(&seconds(*time).to_le_bytes()),
-            Cell::Bool(value) => self.0.push(u8::from(*value)),
-            Cell::Null => {}
+            Value::Int(value) if is_wide => self.0.extend_from_slice(&value.to_le_bytes()),
+            Value::Int(value) => self.0.extend_from_slice(&(*value as u32).to_le_bytes()),
+            Value::Float(value) => self.0.extend_from_slice(&value.to_le_bytes()),
+            Value::Time(time) => self.0.extend_from_slice(&seconds(*time).to_le_bytes()),
+            Value::Bool(value) => self.0.push(u8::from(*value)),
+            Value::Null => {}
         }
         self
     }
@@ -136,7 +136,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// Rows in RowBinaryWithNamesAndTypes; none if they are not of these columns.
-pub(super) fn read(bytes: &[u8], columns: &[Type]) -> Option<Vec<Vec<Cell<'static>>>> {
+pub(super) fn read(bytes: &[u8], columns: &[Type]) -> Option<Vec<Vec<Value<'static>>>> {
     let mut input = Input(bytes);
     if bytes.is_empty() {
         return Some(Vec::new());
@@ -189,7 +189,7 @@ impl<'b> Input<'b> {
     }
 
     /// A value of a type as the server names it.
-    fn cell(&mut self, has: &str, wanted: Type) -> Option<Cell<'static>> {
+    fn cell(&mut self, has: &str, wanted: Type) -> Option<Value<'static>> {
         let inner = |name: &str| has.strip_prefix(name).and_then(|rest| rest.strip_suffix(')'));
         if let Some(inner) = inner("LowCardinality(") {
             return self.cell(inner, wanted);
@@ -197,23 +197,23 @@ impl<'b> Input<'b> {
         if let Some(inner) = inner("Nullable(") {
             return match self.array()? {
                 [0] => self.cell(inner, wanted),
-                _ => Some(Cell::Null),
+                _ => Some(Value::Null),
             };
         }
-        let int = |value: u64| (matches!(wanted, Type::UInt32 | Type::OptionalUInt64)).then_some(Cell::Int(value));
+        let int = |value: u64| (matches!(wanted, Type::UInt32 | Type::OptionalUInt64)).then_some(Value::Int(value));
         match has {
-            "String" if wanted == Type::Text => Some(Cell::Text(Cow::Owned(self.text()?.to_owned()))),
+            "String" if wanted == Type::Text => Some(Value::Text(Cow::Owned(self.text()?.to_owned()))),
             "UInt8" => int(u64::from(u8::from_le_bytes(self.array()?))),
             "UInt16" | "Date" => int(u64::from(u16::from_le_bytes(self.array()?))),
             "UInt32" => int(u64::from(u32::from_le_bytes(self.array()?))),
             "UInt64" => int(u64::from_le_bytes(self.array()?)),
             "Int64" => int(u64::try_from(i64::from_le_bytes(self.array()?)).ok()?),
-            "Float32" if wanted == Type::Float32 => Some(Cell::Float(f32::from_le_bytes(self.array()?))),
+            "Float32" if wanted == Type::Float32 => Some(Value::Float(f32::from_le_bytes(self.array()?))),
             "DateTime" | "DateTime('UTC')" if wanted == Type::Time => {
-                DateTime::from_timestamp(i64::from(u32::from_le_bytes(self.array()?))).map(Cell::Time)
+                DateTime::from_timestamp(i64::from(u32::from_le_bytes(self.array()?))).map(Value::Time)
             }
             "DateTime64(0, 'UTC')" if wanted == Type::Time => {
-                DateTime::from_timestamp(i64::from_le_bytes(self.array()?)).map(Cell::Time)
+                DateTime::from_timestamp(i64::from_le_bytes(self.array()?)).map(Value::Time)
             }
             _ => None,
         }
@@ -228,7 +228,7 @@ mod tests {
     fn what_is_written_is_read() {
         let time = DateTime::from_timestamp(1_704_067_200).unwrap();
         let long = "é\0".repeat(100);
-        let cells = [Cell::Text(long.into()), Cell::Int(7), Cell::Null, Cell::Float(0.1), Cell::Time(time)];
+        let cells = [Value::Text(long.into()), Value::Int(7), Value::Null, Value::Float(0.1), Value::Time(time)];
         let kinds = [Type::Text, Type::UInt32, Type::OptionalUInt64, Type::Float32, Type::Time];
         let mut rows = Rows::default();
         rows.0.push(5);

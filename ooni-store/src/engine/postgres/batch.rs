@@ -5,10 +5,10 @@ use super::change::{Change, returning, went};
 use super::{Trouble, partition, value};
 use crate::failpoint::{Failpoint, reach};
 use crate::sql::Parameter;
-use crate::value::{Cell, FASTPATH};
+use crate::value::{FASTPATH, Value};
 use crate::write::batch::{self, Decided, Taken};
 use crate::write::tally::Tally;
-use crate::{BodyPlace, Incoming, Provenance, Written};
+use crate::{BatchResult, BodyLocation, Incoming, Provenance};
 use ooni_core::row::Refused;
 use ooni_core::time::DateTime;
 use std::borrow::Cow;
@@ -59,9 +59,9 @@ const REFUSE: &str = "
     ON CONFLICT (md5(measurement_uid)) DO NOTHING";
 
 impl<R: Incoming> Change for Batch<R> {
-    type Outcome = Written;
+    type Outcome = BatchResult;
 
-    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<Written, Trouble> {
+    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<BatchResult, Trouble> {
         let removed = self.removed(transaction).await?;
         let decided = batch::decide(&self.rows, self.replace, &removed, fits);
         let uids = decided.taken.iter().map(|taken| value::encoded(self.rows[taken.index].uid())).collect();
@@ -138,20 +138,20 @@ impl<R: Incoming> Batch<R> {
 
     /// Sends where the body of a row is.
     async fn send_body(&self, copy: Pin<&mut BinaryCopyInWriter>, taken: &Taken<'_>) -> Result<(), Error> {
-        let text = |text| Cell::Text(Cow::Borrowed(text));
+        let text = |text| Value::Text(Cow::Borrowed(text));
         let [uid, report_id, input, _, _, _, _, time, ..] = &taken.cells;
         let [s3path, linenum, date, source] = match self.rows[taken.index].body() {
-            Some(BodyPlace { s3path, linenum, date, source }) => {
-                [text(&**s3path), Cell::Int(u64::from(*linenum)), text(&**date), text(&**source)]
+            Some(BodyLocation { s3path, linenum, date, source }) => {
+                [text(&**s3path), Value::Int(u64::from(*linenum)), text(&**date), text(&**source)]
             }
-            None => [text(""), Cell::Int(0), text(""), text("")],
+            None => [text(""), Value::Int(0), text(""), text("")],
         };
         copy.write_raw([report_id, input, &s3path, &linenum, uid, &date, &source, time]).await
     }
 
     async fn send(&self, copy: Pin<&mut BinaryCopyInWriter>, taken: &Taken<'_>) -> Result<(), Error> {
         let Provenance { ruleset, fingerprints_sha256, body_sha256 } = self.rows[taken.index].provenance();
-        let beside = [ruleset, fingerprints_sha256, body_sha256].map(Cell::Text);
+        let beside = [ruleset, fingerprints_sha256, body_sha256].map(Value::Text);
         copy.write_raw(taken.cells.iter().chain(&beside).collect::<Vec<_>>()).await
     }
 
@@ -224,10 +224,10 @@ fn columns() -> String {
 }
 
 /// Refuses what the tables cannot keep.
-fn fits(cells: &[Cell<'_>; 26], openvpn: Option<&[Cell<'_>; 30]>) -> Result<(), Refused> {
+fn fits(cells: &[Value<'_>; 26], openvpn: Option<&[Value<'_>; 30]>) -> Result<(), Refused> {
     batch::fits(cells, openvpn, LONGEST_ROW)?;
     for (cell, (name, _)) in cells.iter().zip(FASTPATH).filter(|(_, (name, _))| KEYS.contains(name)) {
-        if let Cell::Text(text) = cell
+        if let Value::Text(text) = cell
             && value::encoded(text).len() > LONGEST_KEY
         {
             let message = format!("{} bytes, where this store takes {LONGEST_KEY}", text.len());

@@ -4,7 +4,7 @@ use super::{Trouble, partition, rollups, value};
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::Parameter;
-use crate::value::Cell;
+use crate::value::Value;
 use crate::write::tally::{COLUMNS, Tally};
 use crate::{ListedUrl, month_after};
 use ooni_core::time::DateTime;
@@ -28,7 +28,7 @@ pub(super) trait Change: Sync {
 /// Reads rows that a statement took out, whose columns are those of the tally.
 pub(super) fn went(rows: &[Row], tally: &mut Tally) -> Result<(), Trouble> {
     for row in rows {
-        let mut cells = [const { Cell::Null }; COLUMNS.len()];
+        let mut cells = [const { Value::Null }; COLUMNS.len()];
         for (place, (cell, (_, kind))) in cells.iter_mut().zip(COLUMNS).enumerate() {
             *cell = value::read(row, place, kind).map_err(|_| Trouble::foreign())?;
         }

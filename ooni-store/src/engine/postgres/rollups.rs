@@ -5,7 +5,7 @@ use crate::ListedUrl;
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::{COUNTS, Dimension, ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
-use crate::value::Cell;
+use crate::value::Value;
 use crate::write::tally::{Change, Tallied, Tally};
 use postgres_types::{ToSql, Type};
 use tokio_postgres::{Error, Transaction};
@@ -65,7 +65,7 @@ async fn change(transaction: &Transaction<'_>, rollup: &Rollup, tallied: &Tallie
 }
 
 /// Values of keys, by column.
-struct Columns<'c>(Vec<(Vec<Cell<'c>>, Type)>);
+struct Columns<'c>(Vec<(Vec<Value<'c>>, Type)>);
 
 impl<'c> Columns<'c> {
     fn of_keys(rollup: &Rollup, changes: &'c [Change<'c>]) -> Columns<'c> {

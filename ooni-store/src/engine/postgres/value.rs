@@ -1,7 +1,7 @@
 //! Cells as PostgreSQL has them.
 
 use crate::sql::Parameter;
-use crate::value::{Cell, Type as Kind};
+use crate::value::{Type as Kind, Value};
 use bytes::{BufMut, BytesMut};
 use ooni_core::time::DateTime;
 use postgres_types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
@@ -17,16 +17,16 @@ const EPOCH: i64 = 946_684_800;
 /// Digits of its decimals.
 const BASE: u64 = 10_000;
 
-impl ToSql for Cell<'_> {
+impl ToSql for Value<'_> {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull> {
         match self {
-            Cell::Text(text) => out.put_slice(encoded(text).as_bytes()),
-            Cell::Int(value) if *kind == Type::NUMERIC => put_decimal(out, *value),
-            Cell::Int(value) => out.put_i64(i64::try_from(*value)?),
-            Cell::Float(value) => out.put_f32(*value),
-            Cell::Time(time) => put_time(out, *time),
-            Cell::Bool(value) => out.put_u8(u8::from(*value)),
-            Cell::Null => return Ok(IsNull::Yes),
+            Value::Text(text) => out.put_slice(encoded(text).as_bytes()),
+            Value::Int(value) if *kind == Type::NUMERIC => put_decimal(out, *value),
+            Value::Int(value) => out.put_i64(i64::try_from(*value)?),
+            Value::Float(value) => out.put_f32(*value),
+            Value::Time(time) => put_time(out, *time),
+            Value::Bool(value) => out.put_u8(u8::from(*value)),
+            Value::Null => return Ok(IsNull::Yes),
         }
         Ok(IsNull::No)
     }
@@ -78,13 +78,13 @@ pub(super) fn column(kind: Kind) -> Type {
 }
 
 /// The value of a column, which has to be of a type.
-pub(super) fn read(row: &Row, column: usize, kind: Kind) -> Result<Cell<'static>> {
+pub(super) fn read(row: &Row, column: usize, kind: Kind) -> Result<Value<'static>> {
     let has = row.columns().get(column).ok_or("too few columns")?.type_();
-    let int = |value: Option<u64>| value.map_or(Cell::Null, Cell::Int);
+    let int = |value: Option<u64>| value.map_or(Value::Null, Value::Int);
     Ok(match kind {
-        Kind::Text => Cell::Text(Cow::Owned(decoded(row.try_get(column)?))),
-        Kind::Float32 => Cell::Float(row.try_get(column)?),
-        Kind::Time => row.try_get::<_, Option<Time>>(column)?.map_or(Cell::Null, |time| Cell::Time(time.0)),
+        Kind::Text => Value::Text(Cow::Owned(decoded(row.try_get(column)?))),
+        Kind::Float32 => Value::Float(row.try_get(column)?),
+        Kind::Time => row.try_get::<_, Option<Time>>(column)?.map_or(Value::Null, |time| Value::Time(time.0)),
         Kind::UInt32 | Kind::OptionalUInt64 if *has == Type::NUMERIC => {
             int(row.try_get::<_, Option<Decimal>>(column)?.map(|decimal| decimal.0))
         }

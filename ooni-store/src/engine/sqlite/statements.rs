@@ -1,11 +1,11 @@
 //! Statements by which the SQLite store is written.
 
 use super::value;
-use crate::value::Cell;
+use crate::value::Value;
 
 use crate::write::batch;
 use crate::write::tally::{COLUMNS, Tally};
-use crate::{BodyPlace, Incoming, ListedUrl, Provenance, Refusal};
+use crate::{BodyLocation, Incoming, ListedUrl, Provenance, Refusal};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, params};
 
 /// What writes a batch.
@@ -87,14 +87,14 @@ impl<'c> Statements<'c> {
     }
 
     /// Inserts a row; false when its uid is there already.
-    pub(super) fn insert(&mut self, cells: &[Cell<'_>; 26], new: &impl Incoming) -> Result<bool> {
+    pub(super) fn insert(&mut self, cells: &[Value<'_>; 26], new: &impl Incoming) -> Result<bool> {
         let Provenance { ruleset, fingerprints_sha256, body_sha256 } = new.provenance();
         let beside = [&*ruleset, &*fingerprints_sha256, &*body_sha256];
         Ok(run(&mut self.insert, cells, &beside, &self.now)? == 1)
     }
 
     /// Inserts where the body of a row is.
-    pub(super) fn insert_body(&mut self, cells: &[Cell<'_>; 26], body: &BodyPlace) -> Result<()> {
+    pub(super) fn insert_body(&mut self, cells: &[Value<'_>; 26], body: &BodyLocation) -> Result<()> {
         let [uid, report_id, input, ..] = cells;
         self.insert_body.execute(params![
             report_id,
@@ -110,7 +110,7 @@ impl<'c> Statements<'c> {
     }
 
     /// Inserts a row of `obs_openvpn`.
-    pub(super) fn insert_openvpn(&mut self, cells: &[Cell<'_>; 30]) -> Result<()> {
+    pub(super) fn insert_openvpn(&mut self, cells: &[Value<'_>; 30]) -> Result<()> {
         run(&mut self.insert_openvpn, cells, &[], &self.now)?;
         Ok(())
     }
@@ -154,7 +154,7 @@ pub(super) fn delete(connection: &Connection, uid: &str, tally: &mut Tally) -> R
     let mut had_row = false;
     // To the end, or it is not done.
     while let Some(row) = rows.next()? {
-        let mut cells = [const { Cell::Null }; COLUMNS.len()];
+        let mut cells = [const { Value::Null }; COLUMNS.len()];
         for (place, (cell, (_, kind))) in cells.iter_mut().zip(COLUMNS).enumerate() {
             *cell = value::read(row.get_ref(place)?, kind)?;
         }
@@ -173,7 +173,7 @@ pub(super) fn accept(connection: &Connection, uid: &str) -> Result<bool> {
 }
 
 /// Executes with cells, some more texts, and the time.
-fn run(statement: &mut CachedStatement<'_>, cells: &[Cell<'_>], beside: &[&str], now: &str) -> Result<usize> {
+fn run(statement: &mut CachedStatement<'_>, cells: &[Value<'_>], beside: &[&str], now: &str) -> Result<usize> {
     for (parameter, cell) in (1..).zip(cells) {
         statement.raw_bind_parameter(parameter, cell)?;
     }

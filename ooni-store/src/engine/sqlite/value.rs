@@ -1,50 +1,50 @@
-//! Cells as SQLite has them.
+//! Values as SQLite has them.
 
 use crate::sql::Parameter;
-use crate::value::{Cell, Type};
+use crate::value::{Type, Value};
 use ooni_core::time::DateTime;
-use rusqlite::types::{FromSqlError, ToSqlOutput, Value, ValueRef};
+use rusqlite::types::{FromSqlError, ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{Result, ToSql};
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-impl ToSql for Cell<'_> {
+impl ToSql for Value<'_> {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
         Ok(match self {
-            Cell::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-            Cell::Int(value) => ToSqlOutput::Owned(integer(*value)),
+            Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Value::Int(value) => ToSqlOutput::Owned(integer(*value)),
             // SQLite makes NULL of what is not a number.
-            Cell::Float(value) => ToSqlOutput::Owned(Value::Real(f64::from(*value))),
-            Cell::Time(time) => ToSqlOutput::Owned(Value::Integer(time.timestamp())),
-            Cell::Bool(value) => ToSqlOutput::Owned(Value::Integer(i64::from(*value))),
-            Cell::Null => ToSqlOutput::Owned(Value::Null),
+            Value::Float(value) => ToSqlOutput::Owned(SqlValue::Real(f64::from(*value))),
+            Value::Time(time) => ToSqlOutput::Owned(SqlValue::Integer(time.timestamp())),
+            Value::Bool(value) => ToSqlOutput::Owned(SqlValue::Integer(i64::from(*value))),
+            Value::Null => ToSqlOutput::Owned(SqlValue::Null),
         })
     }
 }
 
 /// An integer; beyond those of SQLite, its digits.
-fn integer(value: u64) -> Value {
-    i64::try_from(value).map_or_else(|_| Value::Text(value.to_string()), Value::Integer)
+fn integer(value: u64) -> SqlValue {
+    i64::try_from(value).map_or_else(|_| SqlValue::Text(value.to_string()), SqlValue::Integer)
 }
 
-/// A cell that was written by [`ToSql`].
-pub(super) fn read(value: ValueRef<'_>, kind: Type) -> std::result::Result<Cell<'static>, FromSqlError> {
+/// A value that was written by [`ToSql`].
+pub(super) fn read(value: ValueRef<'_>, kind: Type) -> std::result::Result<Value<'static>, FromSqlError> {
     let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
     match (kind, value) {
-        (Type::Text, ValueRef::Text(value)) => Ok(Cell::Text(Cow::Owned(text(value)))),
+        (Type::Text, ValueRef::Text(value)) => Ok(Value::Text(Cow::Owned(text(value)))),
         (Type::UInt32 | Type::OptionalUInt64, ValueRef::Integer(value)) => {
-            u64::try_from(value).map(Cell::Int).map_err(|_| FromSqlError::OutOfRange(value))
+            u64::try_from(value).map(Value::Int).map_err(|_| FromSqlError::OutOfRange(value))
         }
         (Type::OptionalUInt64, ValueRef::Text(value)) => {
-            text(value).parse().map(Cell::Int).map_err(|_| FromSqlError::InvalidType)
+            text(value).parse().map(Value::Int).map_err(|_| FromSqlError::InvalidType)
         }
-        (Type::OptionalUInt64, ValueRef::Null) => Ok(Cell::Null),
-        (Type::Float32, ValueRef::Real(value)) => Ok(Cell::Float(value as f32)),
-        (Type::Float32, ValueRef::Null) => Ok(Cell::Float(f32::NAN)),
+        (Type::OptionalUInt64, ValueRef::Null) => Ok(Value::Null),
+        (Type::Float32, ValueRef::Real(value)) => Ok(Value::Float(value as f32)),
+        (Type::Float32, ValueRef::Null) => Ok(Value::Float(f32::NAN)),
         (Type::Time, ValueRef::Integer(value)) => {
-            DateTime::from_timestamp(value).map(Cell::Time).ok_or(FromSqlError::OutOfRange(value))
+            DateTime::from_timestamp(value).map(Value::Time).ok_or(FromSqlError::OutOfRange(value))
         }
-        (Type::Time, ValueRef::Null) => Ok(Cell::Null),
+        (Type::Time, ValueRef::Null) => Ok(Value::Null),
         _ => Err(FromSqlError::InvalidType),
     }
 }
@@ -53,9 +53,9 @@ impl ToSql for Parameter {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
         Ok(match self {
             Parameter::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-            Parameter::Int(value) => ToSqlOutput::Owned(Value::Integer(*value)),
+            Parameter::Int(value) => ToSqlOutput::Owned(SqlValue::Integer(*value)),
             Parameter::Link(id) => ToSqlOutput::Owned(integer(*id)),
-            Parameter::Time(time) => ToSqlOutput::Owned(Value::Integer(time.timestamp())),
+            Parameter::Time(time) => ToSqlOutput::Owned(SqlValue::Integer(time.timestamp())),
         })
     }
 }

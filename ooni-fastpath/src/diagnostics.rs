@@ -5,14 +5,14 @@ use std::io::{self, Write};
 /// Lines that are shown; of more only the number is.
 pub const SHOWN: usize = 20;
 
-/// Complaints in the order of the input.
+/// Diagnostics in the order of the input.
 #[derive(Clone, Debug, Default)]
-pub struct Complaints {
+pub struct Diagnostics {
     lines: Vec<String>,
     all: u64,
 }
 
-impl Complaints {
+impl Diagnostics {
     /// Adds one, if there is still room for it.
     pub fn add(&mut self, line: impl FnOnce() -> String) {
         self.all += 1;
@@ -22,14 +22,14 @@ impl Complaints {
     }
 
     /// Shows those of a batch that come after these on standard error, and forgets them.
-    pub fn show(&mut self, batch: &mut Complaints) {
+    pub fn show(&mut self, batch: &mut Diagnostics) {
         let mut error = io::stderr().lock();
         // Nowhere to complain about a closed standard error.
         self.show_to(batch, |line| drop(writeln!(error, "fastpath: {line}")));
     }
 
     /// The same elsewhere.
-    pub fn show_to(&mut self, batch: &mut Complaints, mut tell: impl FnMut(&str)) {
+    pub fn show_to(&mut self, batch: &mut Diagnostics, mut tell: impl FnMut(&str)) {
         for line in batch.lines.drain(..).take(SHOWN.saturating_sub(self.lines.len())) {
             tell(&line);
             self.lines.push(line);

@@ -1,11 +1,11 @@
-//! [`Patience`]: how long a server is waited for, and how often it is asked again.
+//! [`RetryPolicy`]: how long a server is waited for, and how often it is asked again.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 /// How long to wait and how often to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// Times that something is tried, until nothing new has come of any of them.
     pub attempts: u32,
     /// The longest wait before the second attempt; it doubles with each one more.
@@ -18,9 +18,9 @@ pub struct Patience {
     pub request: Duration,
 }
 
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience {
+impl Default for RetryPolicy {
+    fn default() -> RetryPolicy {
+        RetryPolicy {
             attempts: 8,
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(20),
@@ -30,7 +30,7 @@ impl Default for Patience {
     }
 }
 
-impl Patience {
+impl RetryPolicy {
     /// How long to wait after so many failures, at random so that not all come back at once.
     pub(crate) fn wait(&self, failures: u32) -> Duration {
         let longest = self.first_wait.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(self.longest_wait);
@@ -46,11 +46,11 @@ mod tests {
 
     #[test]
     fn waits_grow_to_a_bound() {
-        let patience = Patience::default();
+        let retry = RetryPolicy::default();
         for failures in 1..100 {
-            let longest = Duration::from_millis(500 << (failures - 1).min(10)).min(patience.longest_wait);
+            let longest = Duration::from_millis(500 << (failures - 1).min(10)).min(retry.longest_wait);
             for _ in 0..20 {
-                let wait = patience.wait(failures);
+                let wait = retry.wait(failures);
                 assert!(wait <= longest && wait >= longest / 2, "{failures}: {wait:?}");
             }
         }

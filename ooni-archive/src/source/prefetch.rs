@@ -1,4 +1,4 @@
-//! [`Supply`]: one can after another, each with its file at hand, while the next ones are on their way.
+//! [`Prefetch`]: one can after another, each with its file at hand, while the next ones are on their way.
 
 use super::archive::{Archive, ArchiveCan, Core, trouble};
 use super::cache::{Cache, Hold};
@@ -19,7 +19,7 @@ const AHEAD: usize = 256;
 ///
 /// Not to be iterated inside of an asynchronous runtime.
 #[derive(Debug)]
-pub struct Supply {
+pub struct Prefetch {
     queue: mpsc::Receiver<Coming>,
     cache: Option<Arc<Cache>>,
     driver: Task<()>,
@@ -28,12 +28,12 @@ pub struct Supply {
 
 /// A can, or why there is none.
 #[derive(Debug)]
-pub enum Supplied {
+pub enum Prefetched {
     /// A can, and its file or what failed after all attempts.
     Can {
         /// What it is.
         can: ArchiveCan,
-        /// Where it is.
+        /// Position it is.
         file: Result<CanFile, Error>,
     },
     /// A place could not be listed for a day. What other places have of the day follows.
@@ -73,12 +73,12 @@ enum Coming {
     Unlisted(Day, Error),
 }
 
-impl Supply {
+impl Prefetch {
     /// All cans that are wanted but for those to be skipped, which are not even downloaded.
     ///
     /// # Errors
     /// A sentence, when there can be no cache.
-    pub fn new(archive: &Archive, skip: impl Fn(&ArchiveCan) -> bool + Send + 'static) -> Result<Supply, String> {
+    pub fn new(archive: &Archive, skip: impl Fn(&ArchiveCan) -> bool + Send + 'static) -> Result<Prefetch, String> {
         let core = &archive.core;
         let remote = core.places.iter().any(|place| matches!(place.blobs, Blobs::S3(_)));
         let cache = match remote {
@@ -90,14 +90,14 @@ impl Supply {
         let driver = Driver { core: Arc::clone(core), cache: cache.clone(), turns, sender };
         let _guard = archive.runtime.enter();
         let driver = Task(spawn(driver.drive(skip)));
-        Ok(Supply { queue, cache, driver, archive: archive.clone() })
+        Ok(Prefetch { queue, cache, driver, archive: archive.clone() })
     }
 }
 
-impl Iterator for Supply {
-    type Item = Supplied;
+impl Iterator for Prefetch {
+    type Item = Prefetched;
 
-    fn next(&mut self) -> Option<Supplied> {
+    fn next(&mut self) -> Option<Prefetched> {
         let coming = self.queue.try_recv().ok().or_else(|| {
             let cache = self.cache.as_ref();
             cache.inspect(|cache| cache.awaited(true));
@@ -106,19 +106,19 @@ impl Iterator for Supply {
             coming
         })?;
         Some(match coming {
-            Coming::InPlace(can, path) => Supplied::Can { can, file: Ok(CanFile(Inner::InPlace(path))) },
-            Coming::Unlisted(day, error) => Supplied::Unlisted { day, error },
+            Coming::InPlace(can, path) => Prefetched::Can { can, file: Ok(CanFile(Inner::InPlace(path))) },
+            Coming::Unlisted(day, error) => Prefetched::Unlisted { day, error },
             Coming::Download(can, mut task) => {
                 let file = self.archive.runtime.block_on(&mut task.0);
                 self.cache.as_ref().inspect(|cache| cache.delivered());
                 let file = file.unwrap_or_else(|error| Err(trouble(format!("{}: {error}", can.key))));
-                Supplied::Can { can, file }
+                Prefetched::Can { can, file }
             }
         })
     }
 }
 
-impl Drop for Supply {
+impl Drop for Prefetch {
     /// Ends what is on its way, so that a temporary cache is gone when this is.
     fn drop(&mut self) {
         self.driver.end(&self.archive);
