@@ -1,28 +1,39 @@
 //! Rows: what the stores keep of a measurement (scoring spec §10 to §12).
 //!
-//! [`FastpathRow`] has every measurement, [`OpenvpnRow`] besides those of `openvpn`. Which values a typed store would
-//! refuse is said by `acceptance`; how a store writes them is none of this crate's business.
+//! Every measurement has a [`FastpathRow`]; those of `openvpn` also have an [`OpenvpnRow`]. [`schema`] lists the columns of
+//! both, `fastpath` and `openvpn` prepare what columns are derived from, and `acceptance` says which values a typed store
+//! refuses. How a store writes them does not belong here.
 
 mod acceptance;
 mod column;
 mod fastpath;
+mod flag;
 mod openvpn;
+pub mod schema;
+mod table;
 
 pub use self::acceptance::Refused;
 pub use self::column::Column;
-pub use self::fastpath::FastpathRow;
-pub use self::openvpn::OpenvpnRow;
+pub use self::schema::{FastpathRow, OpenvpnRow};
 
 use crate::error::{Code, Error};
-use crate::json::{Field, Json, Value};
+use crate::json::{Field, Json};
 use crate::measurement::Measurement;
 use crate::number::Int;
 use crate::python_text;
 use crate::time::DateTime;
 
-/// A member as it is, `""` when missing or null.
+/// A field as it is, or `""` when it is missing or null.
 fn or_empty(field: Field<'_>) -> Json {
-    field.if_null(Value::EMPTY_TEXT).to_json()
+    or(field, "")
+}
+
+/// A field as it is, or a default when it is missing or null.
+fn or(field: Field<'_>, default: impl Into<Json>) -> Json {
+    match field.is_null() {
+        true => default.into(),
+        false => field.value().to_json(),
+    }
 }
 
 /// The number of the network: what follows the first two characters, whatever those are (scoring spec §10.2).

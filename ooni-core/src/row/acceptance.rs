@@ -2,6 +2,7 @@
 //!
 //! The reference's rows can hold anything that a probe sent; the tables cannot. A refused row is set aside alone.
 
+use super::schema::{ColumnSchema, Type, fastpath, openvpn};
 use super::{Column, FastpathRow, OpenvpnRow};
 use crate::json::Json;
 use crate::number::Int;
@@ -19,68 +20,37 @@ pub struct Refused {
     pub message: String,
 }
 
-/// What a column takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Type {
-    /// UTF-8.
-    Text,
-    /// A whole number of 32 bits without sign: a network.
-    UInt32,
-    /// Nothing, or a whole number of 64 bits without sign.
-    NullableUInt64,
-    /// A number, kept with the precision of 32 bits.
-    Float32,
-    /// A time that fits 32 bits of seconds.
-    DateTime,
-    /// A boolean.
-    Bool,
-}
-
 impl FastpathRow {
-    /// Whether every column fits the table; the first that does not.
+    /// Checks that every column fits the table.
     ///
     /// # Errors
-    /// [`Refused`] with the name of the column.
+    /// The first column that does not fit, and why.
     pub fn acceptance(&self) -> Result<(), Refused> {
-        check(&self.columns(), |name| match name {
-            "probe_asn" => Type::UInt32,
-            "test_start_time" | "measurement_start_time" => Type::DateTime,
-            "test_runtime" => Type::Float32,
-            "ooni_run_link_id" => Type::NullableUInt64,
-            _ => Type::Text,
-        })
+        check(&fastpath::COLUMNS, &self.columns())
     }
 }
 
 impl OpenvpnRow {
-    /// Whether every column fits the table; the first that does not.
+    /// Checks that every column fits the table.
     ///
     /// # Errors
-    /// [`Refused`] with the name of the column.
+    /// The first column that does not fit, and why.
     pub fn acceptance(&self) -> Result<(), Refused> {
-        check(&self.columns(), |name| match name {
-            "probe_asn" | "resolver_asn" | "last_handshake_transaction_id" => Type::UInt32,
-            "test_start_time" | "measurement_start_time" => Type::DateTime,
-            "test_runtime" | "bootstrap_time" => Type::Float32,
-            "anomaly" | "confirmed" | "success" | "success_handshake" | "success_icmp" | "success_urlgrab" => {
-                Type::Bool
-            }
-            _ => Type::Text,
-        })
+        check(&openvpn::COLUMNS, &self.columns())
     }
 }
 
-fn check(columns: &[(&str, Column<'_>)], type_of: impl Fn(&str) -> Type) -> Result<(), Refused> {
-    for &(name, value) in columns {
-        if let Some(message) = trouble(type_of(name), value) {
-            return Err(Refused { column: name.to_owned(), message });
+fn check(schema: &[ColumnSchema], columns: &[(&str, Column<'_>)]) -> Result<(), Refused> {
+    for (column, &(_, value)) in schema.iter().zip(columns) {
+        if let Some(message) = misfit(column.kind, value) {
+            return Err(Refused { column: column.name.to_owned(), message });
         }
     }
     Ok(())
 }
 
 /// Why the value does not fit, if it does not.
-fn trouble(wanted: Type, value: Column<'_>) -> Option<String> {
+fn misfit(wanted: Type, value: Column<'_>) -> Option<String> {
     let fits = match (wanted, value) {
         (Type::Text, Column::Text(_) | Column::Scores(_)) | (Type::Bool, Column::Bool(_)) => true,
         (Type::Text, Column::Json(Json::Text(text))) => {
@@ -93,12 +63,12 @@ fn trouble(wanted: Type, value: Column<'_>) -> Option<String> {
             int.as_u64().is_some_and(|int| u32::try_from(int).is_ok())
         }
         (Type::UInt32, Column::Json(Json::Bool(_))) => true,
-        (Type::NullableUInt64, Column::Null) => true,
-        (Type::NullableUInt64, Column::Int(int)) => int.as_u64().is_some(),
+        (Type::OptionalUInt64, Column::Null) => true,
+        (Type::OptionalUInt64, Column::Int(int)) => int.as_u64().is_some(),
         (Type::Float32, Column::Json(Json::Bool(_))) => true,
         (Type::Float32, Column::Json(Json::Int(int))) => int.to_f64().is_some_and(fits_f32),
         (Type::Float32, Column::Json(Json::Float(float))) => fits_f32(*float),
-        (Type::DateTime, Column::Time(time)) => (0..=i64::from(u32::MAX)).contains(&DateTime::timestamp(time)),
+        (Type::Time, Column::Time(time)) => (0..=i64::from(u32::MAX)).contains(&DateTime::timestamp(time)),
         _ => return Some(format!("{} where {} is needed", kind(value), name(wanted))),
     };
     (!fits).then(|| format!("beyond the range of {}", name(wanted)))
@@ -112,9 +82,9 @@ const fn name(wanted: Type) -> &'static str {
     match wanted {
         Type::Text => "text",
         Type::UInt32 => "a whole number of 32 bits without sign",
-        Type::NullableUInt64 => "a whole number of 64 bits without sign",
+        Type::OptionalUInt64 => "a whole number of 64 bits without sign",
         Type::Float32 => "a number of 32 bits",
-        Type::DateTime => "a time from 1970 to 2106",
+        Type::Time => "a time from 1970 to 2106",
         Type::Bool => "a boolean",
     }
 }

@@ -1,6 +1,8 @@
 //! [`Column`]: the value of one column, as it is written.
 
+use super::schema::Type;
 use crate::json::{Json, write_json, write_key, write_text};
+use crate::measurement::IsVerified;
 use crate::number::Int;
 use crate::scores::Scores;
 use crate::time::DateTime;
@@ -25,11 +27,6 @@ pub enum Column<'r> {
 }
 
 impl Column<'_> {
-    /// `t` or `f`, the flags of `fastpath`.
-    pub(super) fn flag(value: bool) -> Column<'static> {
-        Column::Text(if value { "t" } else { "f" })
-    }
-
     /// Appends the value as JSON in the reference's form (scoring spec §14); times as `"YYYY-MM-DD HH:MM:SS"`.
     pub fn write_json(self, out: &mut Vec<u8>) {
         match self {
@@ -57,6 +54,65 @@ impl Column<'_> {
             Column::Time(time) => time.write(out),
             Column::Null | Column::Json(Json::Null) => {}
             other => other.write_json(out),
+        }
+    }
+}
+
+/// A field of a row, as the value of its column.
+pub(super) trait ToColumn {
+    /// The value, for a column of a type.
+    fn to_column(&self, kind: Type) -> Column<'_>;
+}
+
+impl ToColumn for String {
+    fn to_column(&self, _: Type) -> Column<'_> {
+        Column::Text(self)
+    }
+}
+
+impl ToColumn for Json {
+    fn to_column(&self, _: Type) -> Column<'_> {
+        Column::Json(self)
+    }
+}
+
+impl ToColumn for Int {
+    fn to_column(&self, _: Type) -> Column<'_> {
+        Column::Int(self)
+    }
+}
+
+impl<T: ToColumn> ToColumn for Option<T> {
+    fn to_column(&self, kind: Type) -> Column<'_> {
+        self.as_ref().map_or(Column::Null, |value| value.to_column(kind))
+    }
+}
+
+impl ToColumn for DateTime {
+    fn to_column(&self, _: Type) -> Column<'_> {
+        Column::Time(*self)
+    }
+}
+
+impl ToColumn for Scores {
+    fn to_column(&self, _: Type) -> Column<'_> {
+        Column::Scores(self)
+    }
+}
+
+impl ToColumn for IsVerified {
+    fn to_column(&self, _: Type) -> Column<'_> {
+        Column::Text(self.as_str())
+    }
+}
+
+impl ToColumn for bool {
+    /// A boolean, or the `t` or `f` of a column of text.
+    fn to_column(&self, kind: Type) -> Column<'_> {
+        match (kind, self) {
+            (Type::Text, true) => Column::Text("t"),
+            (Type::Text, false) => Column::Text("f"),
+            (_, &value) => Column::Bool(value),
         }
     }
 }

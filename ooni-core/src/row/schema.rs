@@ -1,0 +1,234 @@
+//! The tables `fastpath` and `obs_openvpn`, column by column: the one place that lists their columns.
+//!
+//! Each entry defines a field of [`FastpathRow`] or [`OpenvpnRow`], its derivation from a measurement, its place in the
+//! output and what a typed store accepts for it. Everything that needs names, types or positions of columns takes them
+//! from [`fastpath`] and [`openvpn`]: JSON and CSV output, Parquet, and the statements and values of the stores. A new
+//! column is one entry here and a migration of the stores.
+//!
+//! An entry reads `name: type of the field, type of the column [in unit], source => derivation`, below its documentation.
+//! The derivation may use what its table has prepared as `from`. Errors belong into that preparation, because their
+//! order is specified; a derivation cannot fail.
+
+use super::fastpath::FastpathParts;
+use super::openvpn::OpenvpnParts;
+use super::table::row;
+use super::{or, or_empty};
+use crate::json::Json;
+use crate::measurement::IsVerified;
+use crate::number::Int;
+use crate::python::is_truthy;
+use crate::rules::Ruleset;
+use crate::scores::Scores;
+use crate::time::DateTime;
+use std::sync::Arc;
+
+/// The type of a column, as a typed store has it (scoring spec §12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// UTF-8; NUL is allowed.
+    Text,
+    /// An unsigned integer of 32 bits.
+    UInt32,
+    /// An unsigned integer of 64 bits, or null.
+    OptionalUInt64,
+    /// A number with the precision of 32 bits; NaN and the infinities are allowed.
+    Float32,
+    /// A time from 1970 to 2106 (32 bits of seconds), UTC.
+    Time,
+    /// A boolean.
+    Bool,
+}
+
+/// A column of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnSchema {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Type,
+    /// The unit of its values, if they have one.
+    pub unit: Option<&'static str>,
+    /// Where the value comes from: a field of the measurement, dots for nesting, or the section of the scoring
+    /// specification that defines it.
+    pub source: &'static str,
+    /// What the values mean: the documentation of the entry.
+    pub doc: &'static str,
+}
+
+row! {
+    /// A scored measurement: a row of the table `fastpath` (scoring spec §10). Fields of type [`Json`] hold what the probe
+    /// sent, which is a string in every sound measurement.
+    FastpathRow, fastpath, from: FastpathParts<'_, '_>;
+
+    /// ID of the measurement, assigned by the collector or derived from its bytes.
+    measurement_uid: String, Text, "the collector" => from.measurement_uid.to_owned();
+    /// ID of the report that the measurement belongs to.
+    report_id: Json, Text, "report_id" => or_empty(from.measurement.field("report_id"));
+    /// What was tested, usually a URL; `""` for tests without an input.
+    input: Json, Text, "input, §10.1" => from.input;
+    /// Country of the probe, two letters as the probe sent them.
+    probe_cc: Json, Text, "probe_cc" => or_empty(from.measurement.field("probe_cc"));
+    /// Autonomous system number of the probe's network.
+    probe_asn: Int, UInt32, "probe_asn, §10.2" => from.probe_asn;
+    /// Name of the test.
+    test_name: Json, Text, "test_name" => if is_truthy(from.test_name) { from.test_name.to_json() } else { "".into() };
+    /// Start of the report, by the probe's clock.
+    test_start_time: DateTime, Time in "UTC", "test_start_time, §10.3" => from.test_start_time;
+    /// Start of the measurement, by the probe's clock.
+    measurement_start_time: DateTime, Time in "UTC", "measurement_start_time, §10.3" => from.measurement_start_time;
+    /// Scores that the test's rule computed, a JSON object.
+    scores: Scores, Text, "§7" => from.scores;
+    /// Operating system of the probe; `unset` when missing.
+    platform: Json, Text, "annotations.platform" => or(from.annotations.field("platform"), "unset");
+    /// General blocking scored more than 0.5: `t` or `f`.
+    #[serde(with = "super::flag")]
+    anomaly: bool, Text, "scores, §9" => from.anomaly;
+    /// A fingerprint of blocking that counts for this country, or for all countries, was found: `t` or `f`.
+    #[serde(with = "super::flag")]
+    confirmed: bool, Text, "scores, §9" => from.confirmed;
+    /// The measurement itself failed, so its scores are not meaningful: `t` or `f`.
+    #[serde(with = "super::flag")]
+    msm_failure: bool, Text, "scores, §9" => from.msm_failure;
+    /// Kind of blocking that `web_connectivity` found: `dns`, `tcp_ip`, `http-diff`, `http-failure` or `""`.
+    blocking_type: Json, Text, "scores, §9" => from.blocking_type;
+    /// Host of the URL in `input`, with port and user as written; `""` when there is none.
+    domain: Json, Text, "input, §10.1" => from.domain;
+    /// Program that measured.
+    software_name: Json, Text, "software_name" => or_empty(from.measurement.field("software_name"));
+    /// Version of the program.
+    software_version: Json, Text, "software_version" => or_empty(from.measurement.field("software_version"));
+    /// Version of the test.
+    test_version: Json, Text, "test_version" => or_empty(from.measurement.field("test_version"));
+    /// Duration of the test; 0 when missing.
+    test_runtime: Json, Float32 in "s", "test_runtime" => or(from.measurement.field("test_runtime"), 0.0);
+    /// Processor architecture of the probe.
+    architecture: Json, Text, "annotations.architecture" => or_empty(from.annotations.field("architecture"));
+    /// Name of the measurement engine.
+    engine_name: Json, Text, "annotations.engine_name" => or_empty(from.annotations.field("engine_name"));
+    /// Version of the measurement engine.
+    engine_version: Json, Text, "annotations.engine_version" => or_empty(from.annotations.field("engine_version"));
+    /// Address of the test helper.
+    test_helper_address: Json, Text, "test_helpers.backend.address" => or_empty(from.test_helper.field("address"));
+    /// Type of the test helper, such as `https`.
+    test_helper_type: Json, Text, "test_helpers.backend.type" => or_empty(from.test_helper.field("type"));
+    /// ID of the OONI Run link that started the test.
+    ooni_run_link_id: Option<Int>, OptionalUInt64, "annotations.ooni_run_link_id, §10.5" => from.ooni_run_link_id;
+    /// Whether the probe's credentials were verified: `t`, `f` or `u` for unknown.
+    is_verified: IsVerified, Text, "the collector" => from.measurement.is_verified();
+
+    beside
+    /// Rules and fingerprint lists that produced the row.
+    #[serde(default)]
+    ruleset: Arc<Ruleset> => Arc::clone(from.ruleset);
+}
+
+row! {
+    /// A row of the table `obs_openvpn` (scoring spec §11), kept of an `openvpn` measurement beside its [`FastpathRow`].
+    /// Columns are in the order in which the reference inserts them.
+    ///
+    /// The reference looks for `success` and `platform` at the top level of the measurement, where probes do not put them,
+    /// and treats a success as an anomaly. Real rows therefore hold `false` and `""` there; so do these.
+    OpenvpnRow, openvpn, from: OpenvpnParts<'_, '_>;
+
+    /// `success` at the top level is `true`, as in the reference.
+    anomaly: bool, Bool, "success" => from.measurement.field("success").value().is_true();
+    /// Duration of the bootstrap; 0 when missing.
+    bootstrap_time: Json, Float32 in "s", "test_keys.bootstrap_time" => or(from.test_keys.field("bootstrap_time"), 0);
+    /// Always `false`.
+    confirmed: bool, Bool, "constant" => false;
+    /// Failure that the probe reported; `""` for none.
+    failure: Json, Text, "test_keys.failure" => or_empty(from.test_keys.field("failure"));
+    /// Endpoint that was tested.
+    input: Json, Text, "input" => or_empty(from.measurement.field("input"));
+    /// Highest `transaction_id` of the network events; 0 when one of them has none.
+    last_handshake_transaction_id: Json, UInt32, "test_keys.network_events, §11" => from.last_handshake_transaction_id();
+    /// As in `fastpath`.
+    measurement_start_time: DateTime, Time in "UTC", "fastpath" => from.fastpath.measurement_start_time;
+    /// As in `fastpath`.
+    measurement_uid: String, Text, "fastpath" => from.fastpath.measurement_uid.clone();
+    /// Version of minivpn.
+    minivpn_version: Json, Text, "test_keys.minivpn_version" => or_empty(from.test_keys.field("minivpn_version"));
+    /// Version of obfs4.
+    obfs4_version: Json, Text, "test_keys.obfs4_version" => or_empty(from.test_keys.field("obfs4_version"));
+    /// Obfuscation used.
+    obfuscation: Json, Text, "test_keys.obfuscation" => or_empty(from.test_keys.field("obfuscation"));
+    /// `platform` at the top level, as in the reference.
+    platform: Json, Text, "platform" => or_empty(from.measurement.field("platform"));
+    /// As in `fastpath`.
+    probe_asn: Int, UInt32, "fastpath" => from.fastpath.probe_asn.clone();
+    /// As in `fastpath`.
+    probe_cc: Json, Text, "fastpath" => from.fastpath.probe_cc.clone();
+    /// Name of the probe's network.
+    probe_network_name: Json, Text, "probe_network_name" => or_empty(from.measurement.field("probe_network_name"));
+    /// Provider of the VPN.
+    provider: Json, Text, "test_keys.provider" => or_empty(from.test_keys.field("provider"));
+    /// Remote address of the VPN.
+    remote: Json, Text, "test_keys.remote" => or_empty(from.test_keys.field("remote"));
+    /// As in `fastpath`.
+    report_id: Json, Text, "fastpath" => from.fastpath.report_id.clone();
+    /// Autonomous system number of the resolver's network; 0 when it is not a number.
+    resolver_asn: Int, UInt32, "resolver_asn, §11" => from.resolver_asn();
+    /// Address of the resolver.
+    resolver_ip: Json, Text, "resolver_ip" => or_empty(from.measurement.field("resolver_ip"));
+    /// Name of the resolver's network.
+    resolver_network_name: Json, Text, "resolver_network_name" =>
+        or_empty(from.measurement.field("resolver_network_name"));
+    /// As in `fastpath`.
+    software_name: Json, Text, "fastpath" => from.fastpath.software_name.clone();
+    /// As in `fastpath`.
+    software_version: Json, Text, "fastpath" => from.fastpath.software_version.clone();
+    /// The test succeeded.
+    success: bool, Bool, "test_keys.success" => is_truthy(from.test_keys.field("success").value());
+    /// The handshake succeeded.
+    success_handshake: bool, Bool, "test_keys.success_handshake" =>
+        is_truthy(from.test_keys.field("success_handshake").value());
+    /// Pings through the tunnel succeeded.
+    success_icmp: bool, Bool, "test_keys.success_icmp" => is_truthy(from.test_keys.field("success_icmp").value());
+    /// Requests through the tunnel succeeded.
+    success_urlgrab: bool, Bool, "test_keys.success_urlgrab" =>
+        is_truthy(from.test_keys.field("success_urlgrab").value());
+    /// Duration of the test; 0 when missing.
+    test_runtime: Json, Float32 in "s", "test_runtime" => or(from.measurement.field("test_runtime"), 0);
+    /// As in `fastpath`.
+    test_start_time: DateTime, Time in "UTC", "fastpath" => from.fastpath.test_start_time;
+    /// Transport protocol.
+    transport: Json, Text, "test_keys.transport" => or_empty(from.test_keys.field("transport"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::tests::row;
+
+    #[test]
+    fn columns_are_described_in_the_order_of_rows() {
+        assert_eq!(row(&[]).columns().map(|(name, _)| name), fastpath::NAMES);
+        for (columns, names) in [(&fastpath::COLUMNS[..], &fastpath::NAMES[..]), (&openvpn::COLUMNS, &openvpn::NAMES)] {
+            for (column, name) in columns.iter().zip(names) {
+                assert_eq!(column.name, *name);
+                assert!(
+                    column.doc.ends_with('.') && !column.doc.contains('\n') && !column.source.is_empty(),
+                    "{column:?}"
+                );
+            }
+        }
+        assert_eq!((fastpath::measurement_uid, fastpath::measurement_start_time, fastpath::is_verified), (0, 7, 25));
+        assert_eq!((openvpn::measurement_uid, openvpn::transport, openvpn::LEN), (7, 29, 30));
+    }
+
+    #[test]
+    fn an_entry_says_all_about_a_column() {
+        assert_eq!(
+            fastpath::COLUMNS[fastpath::test_runtime],
+            ColumnSchema {
+                name: "test_runtime",
+                kind: Type::Float32,
+                unit: Some("s"),
+                source: "test_runtime",
+                doc: "Duration of the test; 0 when missing.",
+            }
+        );
+        assert_eq!(fastpath::COLUMNS[fastpath::anomaly].kind, Type::Text);
+        assert_eq!(openvpn::COLUMNS[openvpn::anomaly].kind, Type::Bool);
+    }
+}
