@@ -2,7 +2,6 @@
 //!
 //! A measurement that is left out on purpose is no error: see `process::Discard`.
 
-use crate::json::ReadError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
@@ -92,15 +91,5 @@ impl fmt::Display for Error {
             "" => write!(f, "{code}: {message}"),
             path => write!(f, "{code} at {path}: {message}"),
         }
-    }
-}
-
-impl From<ReadError> for Error {
-    fn from(error: ReadError) -> Error {
-        let code = match error {
-            ReadError::Syntax { .. } => Code::Parse,
-            ReadError::Limit { .. } => Code::Limit,
-        };
-        Error::new(code, "", error.to_string())
     }
 }

@@ -1,10 +1,11 @@
 //! Known blockpages and false answers: the two lists, and looking things up in them.
 //!
-//! Belongs here: the list types, preparation of a row, lookups by address and header. Must not be here:
-//! reading files, hashing a list, scoring. The caller loads the bytes and says what their hash is.
+//! Belongs here: the two lists and lookups by address; `entry` has what a list consists of. Must not be here: reading
+//! files, hashing a list, scoring. The caller loads the bytes and computes their hash.
 
 mod body_index;
 mod check;
+mod entry;
 mod headers;
 mod literal_search;
 mod load;
@@ -14,179 +15,15 @@ mod qgram;
 mod rarity;
 mod regexp;
 
+pub use body_index::{BodyMatch, BodyRules};
 pub use check::Finding;
+pub use entry::{ConfirmedBy, Fingerprint, PatternError, PatternType, Scope, UnknownText, locality, prepare_countries};
 pub use headers::{Header, HeaderMatch};
 pub use load::LoadError;
-pub use matching::{Body, BodyMatch, BodyRules, Scratch};
+pub use matching::{Body, Scratch};
 
 use body_index::BodyIndex;
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::str::FromStr;
-
-macro_rules! text_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)+
-        }
-
-        impl $name {
-            /// The text in lists and rows.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = UnknownText;
-
-            fn from_str(text: &str) -> Result<Self, UnknownText> {
-                match text {
-                    $($text => Ok(Self::$variant),)+
-                    _ => Err(UnknownText { text: text.to_owned(), known: &[$($text),+] }),
-                }
-            }
-        }
-    };
-}
-
-text_enum! {
-    /// Who blocks where a fingerprint is seen.
-    Scope {
-        /// A whole country.
-        Nat = "nat",
-        /// One provider.
-        Isp = "isp",
-        /// A product, sold to many.
-        Prod = "prod",
-        /// An institution: a school, a company.
-        Inst = "inst",
-        /// Vague: it is not known who.
-        Vbw = "vbw",
-        /// Known to be no blocking.
-        Fp = "fp",
-        /// Injected content that is no blockpage.
-        Injb = "injb",
-        /// The provider of the content.
-        Prov = "prov",
-    }
-}
-
-text_enum! {
-    /// How a pattern is compared.
-    PatternType {
-        /// Equal.
-        Full = "full",
-        /// At the start.
-        Prefix = "prefix",
-        /// Anywhere.
-        Contains = "contains",
-        /// A regular expression.
-        Regexp = "regexp",
-    }
-}
-
-/// A text that is none of an enumeration's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is none of {}", known.join(", "))]
-pub struct UnknownText {
-    text: String,
-    known: &'static [&'static str],
-}
-
-/// One row of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprint {
-    /// Unique within its list.
-    pub name: String,
-    /// Who blocks.
-    pub scope: Scope,
-    /// Names other lists have for it; not used.
-    pub other_names: String,
-    /// `dns`, `body` or `header.` and a lower-case name.
-    pub location_found: String,
-    /// How `pattern` is compared.
-    pub pattern_type: PatternType,
-    /// What is looked for.
-    pub pattern: String,
-    /// How sure it is that a match is no accident, as given.
-    pub confidence_no_fp: u8,
-    /// Country codes as [`prepare_countries`] gives them.
-    pub expected_countries: Vec<String>,
-}
-
-/// Why a match is a confirmed one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfirmedBy {
-    /// The fingerprint is expected in the country of the probe.
-    Country,
-    /// Its scope confirms anywhere.
-    Scope(Scope),
-}
-
-impl Fingerprint {
-    /// Whether a match confirms blocking for a probe in `cc` (upper case), and why.
-    #[must_use]
-    pub fn confirmed_by(&self, cc: &str) -> Option<ConfirmedBy> {
-        if cc != "ZZ" && self.expected_countries.iter().any(|country| country == cc) {
-            return Some(ConfirmedBy::Country);
-        }
-        matches!(self.scope, Scope::Isp | Scope::Nat).then_some(ConfirmedBy::Scope(self.scope))
-    }
-
-    /// The header it is for, as spelled in the list.
-    #[must_use]
-    pub fn header(&self) -> Option<&str> {
-        self.location_found.strip_prefix("header.")
-    }
-}
-
-/// The locality a confirmed match counts for: `blocking_` and this is the score's name.
-#[must_use]
-pub const fn locality(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Inst => "local",
-        Scope::Isp => "isp",
-        Scope::Nat => "country",
-        Scope::Prod | Scope::Vbw | Scope::Fp | Scope::Injb | Scope::Prov => "general",
-    }
-}
-
-/// Country codes of a list's comma text: without `ZZ`, sorted, each once.
-///
-/// Only the text as a whole is trimmed, so a blank after a comma stays part of a code.
-#[must_use]
-pub fn prepare_countries(text: &str) -> Vec<String> {
-    prepare_codes(text.trim().split(','))
-}
-
-fn prepare_codes<'a>(codes: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut codes: Vec<String> = codes.map(str::to_uppercase).filter(|code| !code.is_empty() && code != "ZZ").collect();
-    codes.sort_unstable();
-    codes.dedup();
-    codes
-}
-
-/// A pattern the search cannot use.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("HTTP fingerprint {index}: {message}")]
-pub struct PatternError {
-    /// Its place in the HTTP list, from 0.
-    pub index: usize,
-    /// What is wrong.
-    pub message: String,
-}
 
 /// Both lists, in the order they were loaded, ready to search with.
 #[derive(Clone, Debug, Default)]

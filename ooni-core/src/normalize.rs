@@ -17,7 +17,6 @@ mod http;
 mod names;
 mod python;
 mod request_line;
-mod scalar;
 pub mod value;
 mod write;
 pub mod yaml;

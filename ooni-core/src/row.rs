@@ -1,12 +1,13 @@
 //! Rows: what the stores keep of a measurement (scoring spec §10 to §12).
 //!
 //! Every measurement has a [`FastpathRow`]; those of `openvpn` also have an [`OpenvpnRow`]. [`schema`] lists the columns of
-//! both, `fastpath` and `openvpn` prepare what columns are derived from, and `acceptance` says which values a typed store
-//! refuses. How a store writes them does not belong here.
+//! both, `fastpath`, `openvpn` and `field` have what columns are derived with, and `acceptance` says which values a typed
+//! store refuses. How a store writes them does not belong here.
 
 mod acceptance;
 mod column;
 mod fastpath;
+mod field;
 mod flag;
 mod openvpn;
 pub mod schema;
@@ -16,44 +17,33 @@ pub use self::acceptance::Refused;
 pub use self::column::Column;
 pub use self::schema::{FastpathRow, OpenvpnRow};
 
-use crate::error::{Code, Error};
-use crate::json::{Field, Json};
+use self::fastpath::FastpathParts;
+use crate::error::Error;
 use crate::measurement::Measurement;
-use crate::number::Int;
-use crate::python_text;
-use crate::time::DateTime;
+use crate::rules::Ruleset;
+use crate::scores::Scores;
+use std::sync::Arc;
 
-/// A field as it is, or `""` when it is missing or null.
-fn or_empty(field: Field<'_>) -> Json {
-    or(field, "")
-}
-
-/// A field as it is, or a default when it is missing or null.
-fn or(field: Field<'_>, default: impl Into<Json>) -> Json {
-    match field.is_null() {
-        true => default.into(),
-        false => field.value().to_json(),
+impl FastpathRow {
+    /// Derives the row of a measurement that has been scored (scoring spec §10).
+    ///
+    /// # Errors
+    /// `E-KEY`, `E-TYPE`, `E-VALUE` and `E-ASSERT` for a field from which a column cannot be derived, with its path.
+    pub(crate) fn derive(
+        measurement: &Measurement<'_>,
+        measurement_uid: &str,
+        scores: Scores,
+        ruleset: &Arc<Ruleset>,
+    ) -> Result<FastpathRow, Error> {
+        FastpathParts::new(measurement, measurement_uid, scores, ruleset).map(FastpathRow::new)
     }
 }
 
-/// The number of the network: what follows the first two characters, whatever those are (scoring spec §10.2).
-fn probe_asn(measurement: &Measurement<'_>) -> Result<Int, Error> {
-    let value = measurement.field("probe_asn").required()?;
-    let text = value.text().ok_or_else(|| value.wrong_kind("a string"))?;
-    let mut digits = Vec::new();
-    for code in crate::text::chars(&text).skip(2) {
-        crate::json::push_code_point(code, &mut digits);
+impl OpenvpnRow {
+    /// Derives the row of a measurement of the test `openvpn`, beside its row of `fastpath`.
+    pub(crate) fn derive(measurement: &Measurement<'_>, fastpath: &FastpathRow) -> OpenvpnRow {
+        OpenvpnRow::new(measurement, measurement.test_keys(), fastpath)
     }
-    python_text::to_int(&digits)
-        .ok_or_else(|| Error::new(Code::Value, value.path(), "no number after the first two characters"))
-}
-
-/// A date that every row has to have (scoring spec §10.3).
-fn date(measurement: &Measurement<'_>, key: &'static str) -> Result<DateTime, Error> {
-    let value = measurement.field(key).required()?;
-    let text = value.text().ok_or_else(|| value.wrong_kind("a string"))?;
-    DateTime::parse(&text)
-        .ok_or_else(|| Error::new(Code::Value, value.path(), "not a date of the form YYYY-MM-DD HH:MM:SS"))
 }
 
 #[cfg(test)]

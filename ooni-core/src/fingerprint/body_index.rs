@@ -1,17 +1,35 @@
 //! The patterns for bodies, and which of them match one body.
 //!
-//! Belongs here: what a pattern's type means, under which rules. Must not be here: the public types of the
-//! search, how texts are found.
+//! Belongs here: what a pattern's type means, under which rules, and what a match is. Must not be here: reading bodies, how
+//! texts are found.
 
+use super::entry::{Fingerprint, PatternError, PatternType};
 use super::literal_search::{Found, LiteralSearch};
-use super::matching::{BodyMatch, BodyRules};
 use super::needles::{self, RawSearch};
+use super::rarity;
 use super::regexp::{BodyRegex, Lossy, Trigger, lossy_origin, text_of};
-use super::{Fingerprint, PatternError, PatternType, rarity};
 use crate::json::Spelling;
 use memchr::memmem;
 use std::collections::HashMap;
 use std::sync::OnceLock;
+
+/// Repairs of body matching; all off is how published rows were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BodyRules {
+    /// `regexp` patterns are regular expressions and not searched as they are written.
+    pub regexp: bool,
+    /// `full` patterns must be the whole body and not only occur in it.
+    pub full: bool,
+}
+
+/// A body fingerprint that matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyMatch {
+    /// Position in [`Fingerprints::http`](super::Fingerprints::http).
+    pub http_index: u32,
+    /// Where in the decoded body the first match starts, in bytes.
+    pub offset: usize,
+}
 
 /// What one search works with and leaves behind.
 #[derive(Clone, Debug, Default)]

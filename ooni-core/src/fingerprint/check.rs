@@ -3,8 +3,9 @@
 //! Belongs here: findings for the people who keep the lists. Must not be here: refusing a list; every list
 //! that loads is usable.
 
+use super::Fingerprints;
 use super::body_index::Work;
-use super::{Fingerprint, Fingerprints, PatternType};
+use super::entry::{Fingerprint, PatternType};
 use std::collections::HashMap;
 use std::fmt;
 

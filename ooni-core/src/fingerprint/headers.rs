@@ -2,7 +2,8 @@
 //!
 //! Belongs here: the search in a value. Must not be here: where headers are in a measurement, how they are encoded.
 
-use super::{Fingerprint, Fingerprints, PatternError, PatternType};
+use super::Fingerprints;
+use super::entry::{Fingerprint, PatternError, PatternType};
 use crate::text::lower;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 

@@ -3,7 +3,8 @@
 //! Belongs here: from bytes to rows, and saying which line is wrong. Must not be here: getting the bytes,
 //! how many rows a list should have.
 
-use super::{Fingerprint, Fingerprints, PatternType, Scope, prepare_codes, prepare_countries};
+use super::Fingerprints;
+use super::entry::{Fingerprint, PatternType, Scope, prepare_codes, prepare_countries};
 use serde::Deserialize;
 
 /// Why a list was refused.

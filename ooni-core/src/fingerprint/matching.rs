@@ -7,7 +7,7 @@
 //! scores.
 
 use super::Fingerprints;
-use super::body_index::Work;
+use super::body_index::{BodyMatch, BodyRules, Work};
 use super::regexp::Lossy;
 use crate::json::{Spelling, unescape};
 
@@ -23,24 +23,6 @@ pub enum Body<'a> {
     },
     /// Bytes that were base64 in the document.
     Bytes(&'a [u8]),
-}
-
-/// Repairs of body matching; all off is how published rows were made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BodyRules {
-    /// `regexp` patterns are regular expressions and not searched as they are written.
-    pub regexp: bool,
-    /// `full` patterns must be the whole body and not only occur in it.
-    pub full: bool,
-}
-
-/// A body fingerprint that matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BodyMatch {
-    /// Place in [`Fingerprints::http`].
-    pub http_index: u32,
-    /// Where in the decoded body the first match starts, in bytes.
-    pub offset: usize,
 }
 
 /// Memory the search uses again from body to body.

@@ -6,7 +6,7 @@
 use super::scan::Scanner;
 use super::unescape::check_generalized;
 use super::{Document, FOREIGN, Node, Spelling, Tag};
-use thiserror::Error;
+use crate::error::{Code, Error};
 
 /// Nesting that the reference accepts; one level more is an error (scoring spec §2).
 pub const MAX_DEPTH: usize = 1024;
@@ -36,7 +36,7 @@ impl Default for Limits {
 }
 
 /// Why a text could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// The text is not JSON, even for a lenient reader.
     #[error("{message} at byte {at}")]
@@ -56,6 +56,16 @@ pub enum ReadError {
         /// The limit.
         limit: usize,
     },
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Error {
+        let code = match error {
+            ReadError::Syntax { .. } => Code::Parse,
+            ReadError::Limit { .. } => Code::Limit,
+        };
+        Error::new(code, "", error.to_string())
+    }
 }
 
 /// A JSON reader with buffers that serve for one text after another.

@@ -1,11 +1,43 @@
-//! [`Column`]: the value of one column, as it is written.
+//! What a column is ([`ColumnSchema`], [`Type`]), and the value of one, as it is written ([`Column`]).
 
-use super::schema::Type;
 use crate::json::{Json, write_json, write_key, write_text};
 use crate::measurement::IsVerified;
 use crate::number::Int;
 use crate::scores::Scores;
 use crate::time::DateTime;
+
+/// The type of a column, as a typed store has it (scoring spec §12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// UTF-8; NUL is allowed.
+    Text,
+    /// An unsigned integer of 32 bits.
+    UInt32,
+    /// An unsigned integer of 64 bits, or null.
+    OptionalUInt64,
+    /// A number with the precision of 32 bits; NaN and the infinities are allowed.
+    Float32,
+    /// A time from 1970 to 2106 (32 bits of seconds), UTC.
+    Time,
+    /// A boolean.
+    Bool,
+}
+
+/// A column of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnSchema {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Type,
+    /// The unit of its values, if they have one.
+    pub unit: Option<&'static str>,
+    /// Where the value comes from: a field of the measurement, dots for nesting, or the section of the scoring
+    /// specification that defines it.
+    pub source: &'static str,
+    /// What the values mean: the documentation of the entry.
+    pub doc: &'static str,
+}
 
 /// The value of a column. Passed-through values keep the kind that the probe gave them.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! What the columns of `fastpath` are derived from (scoring spec §10).
 
-use super::{FastpathRow, date, probe_asn};
+use super::field::{date, probe_asn};
 use crate::error::{Code, Error};
 use crate::json::{Field, Json, Kind, MAX_DEPTH, Value};
 use crate::measurement::Measurement;
@@ -35,17 +35,17 @@ pub(super) struct FastpathParts<'m, 'a> {
     pub(super) ruleset: &'m Arc<Ruleset>,
 }
 
-impl FastpathRow {
-    /// Derives the row of a measurement that has been scored (scoring spec §10).
+impl<'m, 'a> FastpathParts<'m, 'a> {
+    /// Derives what a row of a measurement that has been scored consists of.
     ///
     /// # Errors
     /// `E-KEY`, `E-TYPE`, `E-VALUE` and `E-ASSERT` for a field from which a column cannot be derived, with its path.
-    pub(crate) fn derive(
-        measurement: &Measurement<'_>,
-        measurement_uid: &str,
+    pub(super) fn new(
+        measurement: &'m Measurement<'a>,
+        measurement_uid: &'m str,
         scores: Scores,
-        ruleset: &Arc<Ruleset>,
-    ) -> Result<FastpathRow, Error> {
+        ruleset: &'m Arc<Ruleset>,
+    ) -> Result<FastpathParts<'m, 'a>, Error> {
         check_depth(&scores)?;
         let annotations = measurement.annotations();
         // The order decides which of several errors is reported.
@@ -55,7 +55,7 @@ impl FastpathRow {
         let probe_asn = probe_asn(measurement)?;
         let measurement_start_time = date(measurement, "measurement_start_time")?;
         let test_start_time = date(measurement, "test_start_time")?;
-        Ok(FastpathRow::from_parts(FastpathParts {
+        Ok(FastpathParts {
             measurement,
             annotations,
             test_helper: measurement.field("test_helpers").value().field("backend").value(),
@@ -73,7 +73,7 @@ impl FastpathRow {
             scores,
             ooni_run_link_id,
             ruleset,
-        }))
+        })
     }
 }
 

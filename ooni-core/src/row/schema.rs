@@ -6,15 +6,16 @@
 //! column is one entry here and a migration of the stores.
 //!
 //! An entry reads `name: type of the field, type of the column [in unit], source => derivation`, below its documentation.
-//! The derivation may use what its table has prepared as `from`. Errors belong into that preparation, because their
-//! order is specified; a derivation cannot fail.
+//! The derivation uses the arguments that its table names. Everything that can fail comes prepared, because the order of
+//! errors is specified; a derivation cannot fail.
 
+pub use super::column::{ColumnSchema, Type};
 use super::fastpath::FastpathParts;
-use super::openvpn::OpenvpnParts;
+use super::field::{or, or_empty};
+use super::openvpn::{highest_transaction_id, resolver_asn};
 use super::table::row;
-use super::{or, or_empty};
-use crate::json::Json;
-use crate::measurement::IsVerified;
+use crate::json::{Json, Value};
+use crate::measurement::{IsVerified, Measurement};
 use crate::number::Int;
 use crate::python::is_truthy;
 use crate::rules::Ruleset;
@@ -22,43 +23,10 @@ use crate::scores::Scores;
 use crate::time::DateTime;
 use std::sync::Arc;
 
-/// The type of a column, as a typed store has it (scoring spec §12).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Type {
-    /// UTF-8; NUL is allowed.
-    Text,
-    /// An unsigned integer of 32 bits.
-    UInt32,
-    /// An unsigned integer of 64 bits, or null.
-    OptionalUInt64,
-    /// A number with the precision of 32 bits; NaN and the infinities are allowed.
-    Float32,
-    /// A time from 1970 to 2106 (32 bits of seconds), UTC.
-    Time,
-    /// A boolean.
-    Bool,
-}
-
-/// A column of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ColumnSchema {
-    /// Its name.
-    pub name: &'static str,
-    /// Its type.
-    pub kind: Type,
-    /// The unit of its values, if they have one.
-    pub unit: Option<&'static str>,
-    /// Where the value comes from: a field of the measurement, dots for nesting, or the section of the scoring
-    /// specification that defines it.
-    pub source: &'static str,
-    /// What the values mean: the documentation of the entry.
-    pub doc: &'static str,
-}
-
 row! {
     /// A scored measurement: a row of the table `fastpath` (scoring spec §10). Fields of type [`Json`] hold what the probe
     /// sent, which is a string in every sound measurement.
-    FastpathRow, fastpath, from: FastpathParts<'_, '_>;
+    FastpathRow, fastpath, (from: FastpathParts<'_, '_>);
 
     /// ID of the measurement, assigned by the collector or derived from its bytes.
     measurement_uid: String, Text, "the collector" => from.measurement_uid.to_owned();
@@ -128,71 +96,70 @@ row! {
     ///
     /// The reference looks for `success` and `platform` at the top level of the measurement, where probes do not put them,
     /// and treats a success as an anomaly. Real rows therefore hold `false` and `""` there; so do these.
-    OpenvpnRow, openvpn, from: OpenvpnParts<'_, '_>;
+    OpenvpnRow, openvpn, (measurement: &Measurement<'_>, test_keys: Value<'_>, fastpath: &FastpathRow);
 
     /// `success` at the top level is `true`, as in the reference.
-    anomaly: bool, Bool, "success" => from.measurement.field("success").value().is_true();
+    anomaly: bool, Bool, "success" => measurement.field("success").value().is_true();
     /// Duration of the bootstrap; 0 when missing.
-    bootstrap_time: Json, Float32 in "s", "test_keys.bootstrap_time" => or(from.test_keys.field("bootstrap_time"), 0);
+    bootstrap_time: Json, Float32 in "s", "test_keys.bootstrap_time" => or(test_keys.field("bootstrap_time"), 0);
     /// Always `false`.
     confirmed: bool, Bool, "constant" => false;
     /// Failure that the probe reported; `""` for none.
-    failure: Json, Text, "test_keys.failure" => or_empty(from.test_keys.field("failure"));
+    failure: Json, Text, "test_keys.failure" => or_empty(test_keys.field("failure"));
     /// Endpoint that was tested.
-    input: Json, Text, "input" => or_empty(from.measurement.field("input"));
+    input: Json, Text, "input" => or_empty(measurement.field("input"));
     /// Highest `transaction_id` of the network events; 0 when one of them has none.
-    last_handshake_transaction_id: Json, UInt32, "test_keys.network_events, §11" => from.last_handshake_transaction_id();
+    last_handshake_transaction_id: Json, UInt32, "test_keys.network_events, §11" =>
+        highest_transaction_id(test_keys.field("network_events").value());
     /// As in `fastpath`.
-    measurement_start_time: DateTime, Time in "UTC", "fastpath" => from.fastpath.measurement_start_time;
+    measurement_start_time: DateTime, Time in "UTC", "fastpath" => fastpath.measurement_start_time;
     /// As in `fastpath`.
-    measurement_uid: String, Text, "fastpath" => from.fastpath.measurement_uid.clone();
+    measurement_uid: String, Text, "fastpath" => fastpath.measurement_uid.clone();
     /// Version of minivpn.
-    minivpn_version: Json, Text, "test_keys.minivpn_version" => or_empty(from.test_keys.field("minivpn_version"));
+    minivpn_version: Json, Text, "test_keys.minivpn_version" => or_empty(test_keys.field("minivpn_version"));
     /// Version of obfs4.
-    obfs4_version: Json, Text, "test_keys.obfs4_version" => or_empty(from.test_keys.field("obfs4_version"));
+    obfs4_version: Json, Text, "test_keys.obfs4_version" => or_empty(test_keys.field("obfs4_version"));
     /// Obfuscation used.
-    obfuscation: Json, Text, "test_keys.obfuscation" => or_empty(from.test_keys.field("obfuscation"));
+    obfuscation: Json, Text, "test_keys.obfuscation" => or_empty(test_keys.field("obfuscation"));
     /// `platform` at the top level, as in the reference.
-    platform: Json, Text, "platform" => or_empty(from.measurement.field("platform"));
+    platform: Json, Text, "platform" => or_empty(measurement.field("platform"));
     /// As in `fastpath`.
-    probe_asn: Int, UInt32, "fastpath" => from.fastpath.probe_asn.clone();
+    probe_asn: Int, UInt32, "fastpath" => fastpath.probe_asn.clone();
     /// As in `fastpath`.
-    probe_cc: Json, Text, "fastpath" => from.fastpath.probe_cc.clone();
+    probe_cc: Json, Text, "fastpath" => fastpath.probe_cc.clone();
     /// Name of the probe's network.
-    probe_network_name: Json, Text, "probe_network_name" => or_empty(from.measurement.field("probe_network_name"));
+    probe_network_name: Json, Text, "probe_network_name" => or_empty(measurement.field("probe_network_name"));
     /// Provider of the VPN.
-    provider: Json, Text, "test_keys.provider" => or_empty(from.test_keys.field("provider"));
+    provider: Json, Text, "test_keys.provider" => or_empty(test_keys.field("provider"));
     /// Remote address of the VPN.
-    remote: Json, Text, "test_keys.remote" => or_empty(from.test_keys.field("remote"));
+    remote: Json, Text, "test_keys.remote" => or_empty(test_keys.field("remote"));
     /// As in `fastpath`.
-    report_id: Json, Text, "fastpath" => from.fastpath.report_id.clone();
+    report_id: Json, Text, "fastpath" => fastpath.report_id.clone();
     /// Autonomous system number of the resolver's network; 0 when it is not a number.
-    resolver_asn: Int, UInt32, "resolver_asn, §11" => from.resolver_asn();
+    resolver_asn: Int, UInt32, "resolver_asn, §11" => resolver_asn(measurement.field("resolver_asn").value());
     /// Address of the resolver.
-    resolver_ip: Json, Text, "resolver_ip" => or_empty(from.measurement.field("resolver_ip"));
+    resolver_ip: Json, Text, "resolver_ip" => or_empty(measurement.field("resolver_ip"));
     /// Name of the resolver's network.
-    resolver_network_name: Json, Text, "resolver_network_name" =>
-        or_empty(from.measurement.field("resolver_network_name"));
+    resolver_network_name: Json, Text, "resolver_network_name" => or_empty(measurement.field("resolver_network_name"));
     /// As in `fastpath`.
-    software_name: Json, Text, "fastpath" => from.fastpath.software_name.clone();
+    software_name: Json, Text, "fastpath" => fastpath.software_name.clone();
     /// As in `fastpath`.
-    software_version: Json, Text, "fastpath" => from.fastpath.software_version.clone();
+    software_version: Json, Text, "fastpath" => fastpath.software_version.clone();
     /// The test succeeded.
-    success: bool, Bool, "test_keys.success" => is_truthy(from.test_keys.field("success").value());
+    success: bool, Bool, "test_keys.success" => is_truthy(test_keys.field("success").value());
     /// The handshake succeeded.
     success_handshake: bool, Bool, "test_keys.success_handshake" =>
-        is_truthy(from.test_keys.field("success_handshake").value());
+        is_truthy(test_keys.field("success_handshake").value());
     /// Pings through the tunnel succeeded.
-    success_icmp: bool, Bool, "test_keys.success_icmp" => is_truthy(from.test_keys.field("success_icmp").value());
+    success_icmp: bool, Bool, "test_keys.success_icmp" => is_truthy(test_keys.field("success_icmp").value());
     /// Requests through the tunnel succeeded.
-    success_urlgrab: bool, Bool, "test_keys.success_urlgrab" =>
-        is_truthy(from.test_keys.field("success_urlgrab").value());
+    success_urlgrab: bool, Bool, "test_keys.success_urlgrab" => is_truthy(test_keys.field("success_urlgrab").value());
     /// Duration of the test; 0 when missing.
-    test_runtime: Json, Float32 in "s", "test_runtime" => or(from.measurement.field("test_runtime"), 0);
+    test_runtime: Json, Float32 in "s", "test_runtime" => or(measurement.field("test_runtime"), 0);
     /// As in `fastpath`.
-    test_start_time: DateTime, Time in "UTC", "fastpath" => from.fastpath.test_start_time;
+    test_start_time: DateTime, Time in "UTC", "fastpath" => fastpath.test_start_time;
     /// Transport protocol.
-    transport: Json, Text, "test_keys.transport" => or_empty(from.test_keys.field("transport"));
+    transport: Json, Text, "test_keys.transport" => or_empty(test_keys.field("transport"));
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 macro_rules! row {
     (
         $(#[doc = $row_doc:literal])+
-        $row:ident, $module:ident, $from:ident: $parts:ty;
+        $row:ident, $module:ident, ($($from:ident: $parts:ty),+);
         $(
             $(#[doc = $doc:literal])+
             $(#[serde($($serde:tt)*)])?
@@ -35,8 +35,8 @@ macro_rules! row {
         }
 
         impl $row {
-            /// Derives every column.
-            pub(super) fn from_parts($from: $parts) -> $row {
+            /// Derives the columns.
+            pub(super) fn new($($from: $parts),+) -> $row {
                 $row { $($name: $value,)+ $($($beside: $beside_value,)+)? }
             }
 
@@ -52,7 +52,9 @@ macro_rules! row {
             }
         }
 
-        #[doc = concat!("The columns of [`", stringify!($row), "`]. Each constant in lower case is the position of the column of that name.")]
+        #[doc = concat!("The columns of [`", stringify!($row), "`].")]
+        ///
+        /// Each constant in lower case is the position of the column of that name.
         pub mod $module {
             use super::{ColumnSchema, Type};
 

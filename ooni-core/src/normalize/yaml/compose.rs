@@ -1,9 +1,10 @@
 //! From events to nodes: anchors, aliases and what kind a scalar is of.
 
+use super::error::{Mark, Trouble, TroubleKind};
 use super::parser::{Event, EventKind, Parser, Properties};
-use super::{Mark, Trouble, TroubleKind};
+use super::scalar;
+use super::tag::Tag;
 use crate::json::Limits;
-use crate::normalize::scalar;
 use std::collections::BTreeMap;
 
 /// The nodes of a document; the first one is the outermost. Aliases are indices of nodes that are there already.
@@ -30,55 +31,6 @@ impl Content {
             Content::Sequence(_) => "a sequence",
             Content::Mapping(_) => "a mapping",
         }
-    }
-}
-
-/// The tags of the safe schema, and all others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Tag {
-    Null,
-    Bool,
-    Int,
-    Float,
-    Binary,
-    Timestamp,
-    Omap,
-    Pairs,
-    Set,
-    Text,
-    Sequence,
-    Mapping,
-    /// `<<`
-    Merge,
-    /// `=`
-    Default,
-    Other(Vec<u8>),
-}
-
-impl Tag {
-    fn of(uri: Vec<u8>) -> Tag {
-        match uri.strip_prefix(b"tag:yaml.org,2002:").unwrap_or_default() {
-            b"null" => Tag::Null,
-            b"bool" => Tag::Bool,
-            b"int" => Tag::Int,
-            b"float" => Tag::Float,
-            b"binary" => Tag::Binary,
-            b"timestamp" => Tag::Timestamp,
-            b"omap" => Tag::Omap,
-            b"pairs" => Tag::Pairs,
-            b"set" => Tag::Set,
-            b"str" => Tag::Text,
-            b"seq" => Tag::Sequence,
-            b"map" => Tag::Mapping,
-            b"merge" => Tag::Merge,
-            b"value" => Tag::Default,
-            _ => Tag::Other(uri),
-        }
-    }
-
-    /// The tag that is written, unless it is `!`.
-    fn written(uri: Option<Vec<u8>>) -> Option<Tag> {
-        uri.filter(|uri| uri != b"!").map(Tag::of)
     }
 }
 

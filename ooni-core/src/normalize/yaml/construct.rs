@@ -3,11 +3,12 @@
 //! That loader makes a collection empty and fills it later, so the members of all collections of one level are made
 //! before those of the next. Of two troubles in a document the one that comes first in this order is the one it has.
 
-use super::compose::{Content, Node, Nodes, Tag};
+use super::compose::{Content, Node, Nodes};
+use super::error::{Trouble, TroubleKind};
 use super::merge::flatten;
-use super::{Trouble, TroubleKind};
+use super::scalar;
+use super::tag::Tag;
 use crate::json::Limits;
-use crate::normalize::scalar;
 use crate::normalize::value::{Mapping, Value};
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,6 +1,6 @@
 //! Walking over the characters of a YAML text: place, line, column, and which characters break lines.
 
-use super::{Mark, Trouble, TroubleKind};
+use super::error::{Mark, Trouble, TroubleKind};
 
 /// A place in a text that has been checked by [`Cursor::new`]. At the end it reads as NUL, which no text contains.
 #[derive(Clone, Debug)]

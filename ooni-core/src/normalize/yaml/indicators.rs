@@ -1,7 +1,7 @@
 //! Reading directives, anchors, aliases and tags.
 
+use super::error::{Trouble, TroubleKind};
 use super::scanner::{Directive, Scanner, TokenKind};
-use super::{Trouble, TroubleKind};
 
 impl<'a> Scanner<'a> {
     /// `%YAML`, `%TAG` and others.

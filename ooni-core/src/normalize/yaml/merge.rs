@@ -1,7 +1,8 @@
 //! `<<`: the members of other mappings go before those of a mapping's own.
 
-use super::compose::{Content, Nodes, Tag};
-use super::{Trouble, TroubleKind};
+use super::compose::{Content, Nodes};
+use super::error::{Trouble, TroubleKind};
+use super::tag::Tag;
 
 /// Stands for a merge key that has been seen to, until its mapping has been gone through.
 const GONE: (u32, u32) = (u32::MAX, u32::MAX);

@@ -1,7 +1,7 @@
 //! From tokens to events, as the parser of PyYAML makes them.
 
+use super::error::{Mark, Trouble, TroubleKind};
 use super::scanner::{Directive, Scanner, Token, TokenKind};
-use super::{Mark, Trouble, TroubleKind};
 
 #[derive(Clone, Debug)]
 pub(super) struct Event {

@@ -1,7 +1,7 @@
 //! Reading scalars: block, quoted and plain.
 
+use super::error::{Trouble, TroubleKind};
 use super::scanner::Scanner;
-use super::{Trouble, TroubleKind};
 use crate::json::push_code_point;
 
 impl Scanner<'_> {

@@ -4,7 +4,7 @@
 //! decides whether one entry is lost or a whole can. How scalars are read is in `scalars`.
 
 use super::cursor::Cursor;
-use super::{Mark, Trouble, TroubleKind};
+use super::error::{Mark, Trouble, TroubleKind};
 use std::collections::VecDeque;
 
 #[derive(Clone, Debug)]

@@ -3,10 +3,10 @@
 //! The patterns are those of the reference's loader and decide the kind; the meaning is then that of Python's own
 //! conversions, which differ from the patterns here and there and may fail.
 
-use super::value::{Stamp, Value};
-use super::yaml::Tag;
-use super::yaml::TroubleKind;
+use super::error::TroubleKind;
+use super::tag::Tag;
 use crate::base64;
+use crate::normalize::value::{Stamp, Value};
 use crate::number::Int;
 use crate::python_text;
 use crate::text::lower;

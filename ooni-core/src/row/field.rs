@@ -1,0 +1,41 @@
+//! Fields of a measurement as columns have them.
+
+use crate::error::{Code, Error};
+use crate::json::{Field, Json};
+use crate::measurement::Measurement;
+use crate::number::Int;
+use crate::python_text;
+use crate::time::DateTime;
+
+/// A field as it is, or `""` when it is missing or null.
+pub(super) fn or_empty(field: Field<'_>) -> Json {
+    or(field, "")
+}
+
+/// A field as it is, or a default when it is missing or null.
+pub(super) fn or(field: Field<'_>, default: impl Into<Json>) -> Json {
+    match field.is_null() {
+        true => default.into(),
+        false => field.value().to_json(),
+    }
+}
+
+/// The number of the network: what follows the first two characters, whatever those are (scoring spec §10.2).
+pub(super) fn probe_asn(measurement: &Measurement<'_>) -> Result<Int, Error> {
+    let value = measurement.field("probe_asn").required()?;
+    let text = value.text().ok_or_else(|| value.wrong_kind("a string"))?;
+    let mut digits = Vec::new();
+    for code in crate::text::chars(&text).skip(2) {
+        crate::json::push_code_point(code, &mut digits);
+    }
+    python_text::to_int(&digits)
+        .ok_or_else(|| Error::new(Code::Value, value.path(), "no number after the first two characters"))
+}
+
+/// A date that every row has to have (scoring spec §10.3).
+pub(super) fn date(measurement: &Measurement<'_>, key: &'static str) -> Result<DateTime, Error> {
+    let value = measurement.field(key).required()?;
+    let text = value.text().ok_or_else(|| value.wrong_kind("a string"))?;
+    DateTime::parse(&text)
+        .ok_or_else(|| Error::new(Code::Value, value.path(), "not a date of the form YYYY-MM-DD HH:MM:SS"))
+}
