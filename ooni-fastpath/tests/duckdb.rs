@@ -6,7 +6,8 @@
 
 mod support;
 
-use ooni_store::value::{FASTPATH, Value};
+use ooni_core::row::schema::fastpath;
+use ooni_store::value::Value;
 use ooni_store::{BlockingStore, StoredRow};
 use ooni_testkit::corpus::Options;
 use ooni_testkit::corpus::archive::{Archive, write};
@@ -75,7 +76,7 @@ impl Exported {
 }
 
 fn get(row: &StoredRow, name: &str) -> String {
-    let column = FASTPATH.iter().position(|(column, _)| *column == name).unwrap();
+    let column = fastpath::NAMES.iter().position(|column| *column == name).unwrap();
     let mut out = Vec::new();
     row[column].write_plain(&mut out);
     String::from_utf8(out).unwrap()
@@ -178,7 +179,7 @@ fn types_are_as_documented(exported: &Exported) {
 
 /// Every column of every row. `Exported::ask` makes text of what Python makes of it, so DuckDB does that itself.
 fn rows_are_those_of_the_store(exported: &Exported) {
-    let columns = FASTPATH.map(|(name, _)| match name {
+    let columns = fastpath::NAMES.map(|name| match name {
         "test_start_time" | "measurement_start_time" => {
             format!("strftime({name} AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S')")
         }
@@ -188,7 +189,7 @@ fn rows_are_those_of_the_store(exported: &Exported) {
     let read = exported.ask(&format!("SELECT {} FROM 'rows/*.parquet' ORDER BY measurement_uid", columns.join(", ")));
     assert_eq!(read.len(), exported.rows.len());
     for (read, row) in read.iter().zip(&exported.rows) {
-        for (((name, _), read), cell) in FASTPATH.iter().zip(read).zip(row) {
+        for ((name, read), cell) in fastpath::NAMES.into_iter().zip(read).zip(row) {
             match cell {
                 Value::Float(value) if value.is_nan() => assert_eq!(read, "nan", "{row:?}"),
                 Value::Float(value) => assert_eq!(read.parse::<f64>().unwrap() as f32, *value, "{row:?}"),

@@ -7,6 +7,7 @@ use crate::{
     Incoming, Kind, ListedUrl, MeasurementStore, Place, Reference, ReferenceRow, Store, StoreError, StoredMeasurement,
     StoredRefusal, StoredRow, migrate, open, open_to_read,
 };
+use ooni_core::row::schema::fastpath;
 use ooni_core::time::DateTime;
 use std::future::Future;
 use tokio::runtime::Runtime;
@@ -129,17 +130,14 @@ impl BlockingReference {
 }
 
 fn uid(row: &StoredRow) -> &str {
-    match &row[0] {
+    match &row[fastpath::measurement_uid] {
         Value::Text(uid) => uid,
         _ => "",
     }
 }
 
-/// Place of `measurement_start_time` in a row.
-const START: usize = 7;
-
 fn start(row: &StoredRow) -> Option<DateTime> {
-    match row[START] {
+    match row[fastpath::measurement_start_time] {
         Value::Time(time) => Some(time),
         _ => None,
     }

@@ -5,12 +5,13 @@
 
 use crate::engine::clickhouse::ClickhouseReference;
 use crate::engine::postgres::PostgresReference;
-use crate::sql::{FLAG, OPENVPN, UID};
+use crate::sql::UID;
 use crate::url::{is_clickhouse, is_postgres, without_password};
-use crate::value::{FASTPATH, Type, Value};
+use crate::value::{FastpathValues, OpenvpnValues, Type, Value};
 use crate::write::row::{BodyLocation, Incoming, ListedUrl, Provenance, StoredRow};
 use crate::{Kind, StoreError};
 use ooni_core::row::Refused;
+use ooni_core::row::schema::{ColumnSchema, fastpath, openvpn};
 use ooni_core::time::DateTime;
 use std::collections::BTreeSet;
 
@@ -46,7 +47,12 @@ pub(crate) const BODY: [&str; 4] = ["s3path", "linenum", "date", "source"];
 /// Columns of `citizenlab` that are read.
 pub(crate) const LISTS: [&str; 4] = ["url", "domain", "cc", "category_code"];
 
-/// The texts of a row: the columns of [`FASTPATH`], [`BODY`], [`OPENVPN`].
+/// Names and types of columns.
+pub(super) fn typed(columns: &[ColumnSchema]) -> Vec<(&'static str, Type)> {
+    columns.iter().map(|column| (column.name, column.kind)).collect()
+}
+
+/// The texts of a row: the columns of `fastpath`, [`BODY`], `obs_openvpn`.
 pub(crate) type Texts = Vec<Option<String>>;
 
 impl Reference {
@@ -111,7 +117,7 @@ impl Reference {
 pub struct ReferenceRow {
     place: Place,
     cells: Result<Box<StoredRow>, Refused>,
-    openvpn: Result<Option<Box<[Value<'static>; 30]>>, Refused>,
+    openvpn: Result<Option<Box<OpenvpnValues<'static>>>, Refused>,
     body: Option<BodyLocation>,
     /// What it was made of, if something of it is refused.
     json: Vec<u8>,
@@ -119,7 +125,7 @@ pub struct ReferenceRow {
 
 impl ReferenceRow {
     fn new(mut texts: Texts, start: Option<String>) -> ReferenceRow {
-        let mut beside = texts.split_off(FASTPATH.len().min(texts.len()));
+        let mut beside = texts.split_off(fastpath::LEN.min(texts.len()));
         let vpn = beside.split_off(BODY.len().min(beside.len()));
         let place = Place { uid: texts.first().cloned().flatten().unwrap_or_default(), start };
         let (cells, openvpn) = (row(&texts), self::openvpn(&vpn));
@@ -138,11 +144,11 @@ impl Incoming for ReferenceRow {
         &self.place.uid
     }
 
-    fn cells(&self) -> Result<[Value<'_>; 26], Refused> {
+    fn cells(&self) -> Result<FastpathValues<'_>, Refused> {
         self.cells.as_ref().map(|cells| cells.each_ref().map(Value::borrowed)).map_err(Clone::clone)
     }
 
-    fn openvpn(&self) -> Result<Option<[Value<'_>; 30]>, Refused> {
+    fn openvpn(&self) -> Result<Option<OpenvpnValues<'_>>, Refused> {
         let cells = self.openvpn.as_ref().map_err(Clone::clone)?;
         Ok(cells.as_ref().map(|cells| cells.each_ref().map(Value::borrowed)))
     }
@@ -162,16 +168,17 @@ impl Incoming for ReferenceRow {
 
 /// A row of `fastpath`.
 fn row(texts: &Texts) -> Result<Box<StoredRow>, Refused> {
-    let cells = FASTPATH.iter().zip(texts).map(|(&(name, kind), text)| match (name, text) {
-        (UID, None) => Err(refused(name, "is empty")),
-        (UID, Some(text)) if text.is_empty() => Err(refused(name, "is empty")),
-        ("anomaly" | "confirmed" | "msm_failure", text) => {
-            Ok(Value::Text(if flag(name, text.as_deref())? { "t" } else { "f" }.into()))
-        }
-        ("is_verified", None) => Ok(Value::Text("u".into())),
-        ("blocking_type" | "test_runtime", None) => cell(name, kind, of_scores(texts, name).as_deref()),
-        (_, text) => cell(name, kind, text.as_deref()),
-    });
+    let cells =
+        fastpath::COLUMNS.iter().zip(texts).map(|(&ColumnSchema { name, kind, .. }, text)| match (name, text) {
+            (UID, None) => Err(refused(name, "is empty")),
+            (UID, Some(text)) if text.is_empty() => Err(refused(name, "is empty")),
+            ("anomaly" | "confirmed" | "msm_failure", text) => {
+                Ok(Value::Text(if flag(name, text.as_deref())? { "t" } else { "f" }.into()))
+            }
+            ("is_verified", None) => Ok(Value::Text("u".into())),
+            ("blocking_type" | "test_runtime", None) => cell(name, kind, of_scores(texts, name).as_deref()),
+            (_, text) => cell(name, kind, text.as_deref()),
+        });
     let cells = cells.collect::<Result<Vec<_>, _>>()?;
     let row = cells.try_into().map_err(|_| refused(UID, "has too few columns"))?;
     Ok(Box::new(row))
@@ -179,8 +186,7 @@ fn row(texts: &Texts) -> Result<Box<StoredRow>, Refused> {
 
 /// What older tables have in `scores` alone.
 fn of_scores(texts: &Texts, name: &str) -> Option<String> {
-    let place = FASTPATH.iter().position(|(column, _)| *column == "scores")?;
-    let scores: serde_json::Value = serde_json::from_str(texts.get(place)?.as_deref()?).ok()?;
+    let scores: serde_json::Value = serde_json::from_str(texts.get(fastpath::scores)?.as_deref()?).ok()?;
     match name {
         "blocking_type" => scores["analysis"][name].as_str().map(str::to_owned),
         _ => scores["extra"][name].as_f64().map(|seconds| seconds.to_string()),
@@ -188,15 +194,12 @@ fn of_scores(texts: &Texts, name: &str) -> Option<String> {
 }
 
 /// A row of `obs_openvpn`, if there is one.
-fn openvpn(texts: &Texts) -> Result<Option<Box<[Value<'static>; 30]>>, Refused> {
-    let is_there = |((name, _), text): (&(&str, Type), &Option<String>)| *name == UID && text.is_some();
-    if !OPENVPN.iter().zip(texts).any(is_there) {
+fn openvpn(texts: &Texts) -> Result<Option<Box<OpenvpnValues<'static>>>, Refused> {
+    if texts.get(openvpn::measurement_uid).is_none_or(Option::is_none) {
         return Ok(None);
     }
-    let cells = OPENVPN.iter().zip(texts).map(|(&(name, kind), text)| match kind {
-        FLAG => flag(name, text.as_deref()).map(Value::Bool),
-        _ => cell(name, kind, text.as_deref()),
-    });
+    let columns = openvpn::COLUMNS.iter().zip(texts);
+    let cells = columns.map(|(column, text)| cell(column.name, column.kind, text.as_deref()));
     let cells = cells.collect::<Result<Vec<_>, _>>()?;
     Ok(cells.try_into().ok().map(Box::new))
 }
@@ -230,6 +233,7 @@ fn cell(name: &str, kind: Type, text: Option<&str>) -> Result<Value<'static>, Re
         (Type::Text, text) => Value::Text(text.unwrap_or_default().to_owned().into()),
         (Type::OptionalUInt64, None) => Value::Null,
         (Type::UInt32, None) => Value::Int(0),
+        (Type::Bool, text) => Value::Bool(flag(name, text)?),
         (Type::Float32, None) => Value::Float(0.0),
         (Type::Time, None) => return Err(refused(name, "is null")),
         (Type::OptionalUInt64, Some(text)) => Value::Int(text.parse().map_err(|_| no(text, "number of 64 bits"))?),
@@ -251,10 +255,10 @@ fn json(row: &Texts, vpn: &Texts) -> Vec<u8> {
     let object = |names: &mut dyn Iterator<Item = &'static str>, texts: &Texts| -> serde_json::Value {
         names.zip(texts).map(|(name, text)| (name.to_owned(), serde_json::Value::from(text.clone()))).collect()
     };
-    let row = object(&mut FASTPATH.iter().map(|(name, _)| *name), row);
+    let row = object(&mut fastpath::NAMES.into_iter(), row);
     let all = match vpn.iter().all(Option::is_none) {
         true => row,
-        false => serde_json::json!({ "row": row, "openvpn": object(&mut OPENVPN.iter().map(|(name, _)| *name), vpn) }),
+        false => serde_json::json!({ "row": row, "openvpn": object(&mut openvpn::NAMES.into_iter(), vpn) }),
     };
     all.to_string().into_bytes()
 }

@@ -12,11 +12,12 @@
 
 use crate::StoredRow;
 use crate::files::{beside, sync_folder};
-use crate::value::{self, FASTPATH, Type, Value};
+use crate::value::{self, Type, Value};
 use ooni_core::row::FastpathRow;
+use ooni_core::row::schema::{ColumnSchema, fastpath};
 use ooni_core::time::DateTime;
 use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, FloatType, Int32Type, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, FloatType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -184,7 +185,7 @@ fn write_cell(cell: &Value<'_>, out: &mut Vec<u8>) {
         Value::Null => out.extend_from_slice(&[0; 9]),
         Value::Float(value) => out.extend_from_slice(&value.to_le_bytes()),
         Value::Time(time) => out.extend_from_slice(&DateTime::timestamp(*time).to_le_bytes()),
-        Value::Bool(_) => {} // `fastpath` has none
+        Value::Bool(value) => out.push(u8::from(*value)),
     }
 }
 
@@ -231,18 +232,19 @@ fn write_file(
 }
 
 fn schema() -> Result<TypePtr, ParquetError> {
-    let column = |(name, kind)| {
-        let (physical, logical, repetition) = match kind {
+    let column = |column: ColumnSchema| {
+        let (physical, logical, repetition) = match column.kind {
             Type::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::REQUIRED),
             Type::UInt32 => (Physical::INT32, Some(LogicalType::integer(32, false)), Repetition::REQUIRED),
             Type::OptionalUInt64 => (Physical::INT64, Some(LogicalType::integer(64, false)), Repetition::OPTIONAL),
             Type::Float32 => (Physical::FLOAT, None, Repetition::REQUIRED),
+            Type::Bool => (Physical::BOOLEAN, None, Repetition::REQUIRED),
             Type::Time => (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS)), Repetition::REQUIRED),
         };
-        let column = SchemaType::primitive_type_builder(name, physical);
+        let column = SchemaType::primitive_type_builder(column.name, physical);
         column.with_logical_type(logical).with_repetition(repetition).build().map(Arc::new)
     };
-    let columns = FASTPATH.into_iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    let columns = fastpath::COLUMNS.into_iter().map(column).collect::<Result<Vec<_>, _>>()?;
     SchemaType::group_type_builder("fastpath").with_fields(columns).build().map(Arc::new)
 }
 
@@ -288,7 +290,7 @@ impl Group {
     /// Writes them column by column.
     fn write<W: Write + Send>(&mut self, writer: &mut SerializedFileWriter<W>) -> io::Result<()> {
         let mut group = writer.next_row_group()?;
-        for (_, kind) in FASTPATH {
+        for ColumnSchema { kind, .. } in fastpath::COLUMNS {
             let Some(mut column) = group.next_column()? else { break };
             self.column(kind, &mut column)?;
             column.close()?;
@@ -323,6 +325,10 @@ impl Group {
             Type::Float32 => {
                 let values = self.numbers(f32::from_le_bytes)?;
                 column.typed::<FloatType>().write_batch(&values, None, None)?;
+            }
+            Type::Bool => {
+                let values = self.numbers(|[value]: [u8; 1]| value != 0)?;
+                column.typed::<BoolType>().write_batch(&values, None, None)?;
             }
             Type::Time => {
                 let values = self.numbers(|seconds| i64::from_le_bytes(seconds).saturating_mul(1_000_000))?;

@@ -4,7 +4,8 @@
 
 use ooni_core::json::Json;
 use ooni_core::number::{Int, write_f64};
-use ooni_core::row::{Column, FastpathRow, OpenvpnRow, Refused};
+pub use ooni_core::row::schema::Type;
+use ooni_core::row::{Column, FastpathRow, OpenvpnRow, Refused, schema};
 use ooni_core::time::DateTime;
 use std::borrow::Cow;
 
@@ -25,72 +26,35 @@ pub enum Value<'r> {
     Null,
 }
 
-/// What a column of `fastpath` holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
-    /// [`Value::Text`]
-    Text,
-    /// [`Value::Int`] of 32 bits.
-    UInt32,
-    /// [`Value::Int`] or [`Value::Null`].
-    OptionalUInt64,
-    /// [`Value::Float`]
-    Float32,
-    /// [`Value::Time`]
-    Time,
-}
+/// The values of a row of `fastpath`, in the order of [`schema::fastpath::COLUMNS`].
+pub type FastpathValues<'r> = [Value<'r>; schema::fastpath::LEN];
 
-/// Names and types of the columns of `fastpath` (scoring spec §10), in the order of [`FastpathRow::columns`].
-pub const FASTPATH: [(&str, Type); 26] = [
-    ("measurement_uid", Type::Text),
-    ("report_id", Type::Text),
-    ("input", Type::Text),
-    ("probe_cc", Type::Text),
-    ("probe_asn", Type::UInt32),
-    ("test_name", Type::Text),
-    ("test_start_time", Type::Time),
-    ("measurement_start_time", Type::Time),
-    ("scores", Type::Text),
-    ("platform", Type::Text),
-    ("anomaly", Type::Text),
-    ("confirmed", Type::Text),
-    ("msm_failure", Type::Text),
-    ("blocking_type", Type::Text),
-    ("domain", Type::Text),
-    ("software_name", Type::Text),
-    ("software_version", Type::Text),
-    ("test_version", Type::Text),
-    ("test_runtime", Type::Float32),
-    ("architecture", Type::Text),
-    ("engine_name", Type::Text),
-    ("engine_version", Type::Text),
-    ("test_helper_address", Type::Text),
-    ("test_helper_type", Type::Text),
-    ("ooni_run_link_id", Type::OptionalUInt64),
-    ("is_verified", Type::Text),
-];
+/// The values of a row of `obs_openvpn`, in the order of [`schema::openvpn::COLUMNS`].
+pub type OpenvpnValues<'r> = [Value<'r>; schema::openvpn::LEN];
 
-/// The cells of a row, in the order of [`FASTPATH`].
+/// The values of a row.
 ///
 /// # Errors
 /// [`Refused`], with the column that does not fit.
-pub fn fastpath(row: &FastpathRow) -> Result<[Value<'_>; 26], Refused> {
+pub fn fastpath(row: &FastpathRow) -> Result<FastpathValues<'_>, Refused> {
     row.acceptance()?;
-    Ok(row.columns().map(cell))
+    let columns = row.columns();
+    Ok(std::array::from_fn(|at| value(schema::fastpath::COLUMNS[at].kind, columns[at].1)))
 }
 
-/// The cells of a row of `obs_openvpn`, in the order of [`OpenvpnRow::columns`].
+/// The values of a row of `obs_openvpn`.
 ///
 /// # Errors
 /// [`Refused`], with the column that does not fit.
-pub fn openvpn(row: &OpenvpnRow) -> Result<[Value<'_>; 30], Refused> {
+pub fn openvpn(row: &OpenvpnRow) -> Result<OpenvpnValues<'_>, Refused> {
     row.acceptance()?;
-    Ok(row.columns().map(cell))
+    let columns = row.columns();
+    Ok(std::array::from_fn(|at| value(schema::openvpn::COLUMNS[at].kind, columns[at].1)))
 }
 
-/// The cell of a column that has been accepted.
-fn cell<'r>((name, column): (&str, Column<'r>)) -> Value<'r> {
-    let float = matches!(name, "test_runtime" | "bootstrap_time");
+/// The value of a column that has been accepted.
+fn value(kind: Type, column: Column<'_>) -> Value<'_> {
+    let float = kind == Type::Float32;
     match column {
         Column::Text(text) => Value::Text(Cow::Borrowed(text)),
         Column::Json(Json::Text(text)) => Value::Text(String::from_utf8_lossy(text)),
@@ -174,14 +138,15 @@ mod tests {
     fn columns_have_names_and_types() {
         let row = row("0.1", "5");
         let cells = fastpath(&row).unwrap();
-        for (((name, column), (typed, kind)), cell) in row.columns().into_iter().zip(FASTPATH).zip(cells) {
-            assert_eq!(name, typed);
-            let fits = match kind {
+        for (((name, column), schema), cell) in row.columns().into_iter().zip(schema::fastpath::COLUMNS).zip(cells) {
+            assert_eq!(name, schema.name);
+            let fits = match schema.kind {
                 Type::Text => matches!(cell, Value::Text(_)),
                 Type::UInt32 => cell == Value::Int(5),
                 Type::OptionalUInt64 => cell == Value::Int(5),
                 Type::Float32 => cell == Value::Float(0.1),
                 Type::Time => matches!(cell, Value::Time(_)),
+                Type::Bool => matches!(cell, Value::Bool(_)),
             };
             assert!(fits, "{name}: {cell:?}");
             let (mut ours, mut plain) = (Vec::new(), Vec::new());
@@ -199,12 +164,23 @@ mod tests {
         for (text, float) in
             [("true", 1.0), ("false", 0.0), ("16777217", 16_777_216.0), ("-Infinity", f32::NEG_INFINITY)]
         {
-            assert_eq!(fastpath(&row(text, "null")).unwrap()[18], Value::Float(float), "{text}");
+            assert_eq!(
+                fastpath(&row(text, "null")).unwrap()[schema::fastpath::test_runtime],
+                Value::Float(float),
+                "{text}"
+            );
         }
-        assert!(matches!(fastpath(&row("-0.0", "null")).unwrap()[18], Value::Float(zero) if zero.is_sign_positive()));
-        assert!(matches!(fastpath(&row("NaN", "null")).unwrap()[18], Value::Float(float) if float.is_nan()));
-        assert_eq!(fastpath(&row("1", "18446744073709551615")).unwrap()[24], Value::Int(u64::MAX));
-        assert_eq!(fastpath(&row("1", "null")).unwrap()[24], Value::Null);
+        assert!(
+            matches!(fastpath(&row("-0.0", "null")).unwrap()[schema::fastpath::test_runtime], Value::Float(zero) if zero.is_sign_positive())
+        );
+        assert!(
+            matches!(fastpath(&row("NaN", "null")).unwrap()[schema::fastpath::test_runtime], Value::Float(float) if float.is_nan())
+        );
+        assert_eq!(
+            fastpath(&row("1", "18446744073709551615")).unwrap()[schema::fastpath::ooni_run_link_id],
+            Value::Int(u64::MAX)
+        );
+        assert_eq!(fastpath(&row("1", "null")).unwrap()[schema::fastpath::ooni_run_link_id], Value::Null);
         assert_eq!(fastpath(&row("\"1\"", "null")).unwrap_err().column, "test_runtime");
     }
 }

@@ -5,9 +5,10 @@
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::process::{Outcome, process};
 use ooni_core::row::FastpathRow;
+use ooni_core::row::schema::fastpath;
 use ooni_core::rules::Rules;
 use ooni_store::parquet::Parquet;
-use ooni_store::value::{self, FASTPATH, Value};
+use ooni_store::value::{self, Value};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use std::fs::{self, File};
@@ -89,7 +90,7 @@ fn rows_read_back() {
     for (found, row) in reader.get_row_iter(None).unwrap().zip(&rows) {
         let found = found.unwrap();
         let cells = value::fastpath(row).unwrap();
-        for (((name, field), cell), (expected, _)) in found.get_column_iter().zip(&cells).zip(FASTPATH) {
+        for (((name, field), cell), expected) in found.get_column_iter().zip(&cells).zip(fastpath::NAMES) {
             assert_eq!(name, expected);
             assert!(same(field, cell), "{name}: {field:?}, {cell:?}");
         }
@@ -105,7 +106,7 @@ fn an_empty_file_has_its_columns() {
     let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let names: Vec<_> = schema.columns().iter().map(|column| column.name().to_owned()).collect();
-    assert_eq!(names, FASTPATH.map(|(name, _)| name));
+    assert_eq!(names, fastpath::NAMES);
     assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
 }
 

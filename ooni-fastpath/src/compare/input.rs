@@ -4,8 +4,8 @@ use super::record::Record;
 use ooni_core::json::{Reader, Value, write_json};
 use ooni_core::number::write_f64;
 use ooni_core::row::Column;
+use ooni_core::row::schema::{ColumnSchema, Type, fastpath};
 use ooni_core::time::DateTime;
-use ooni_store::value::{FASTPATH, Type};
 use ooni_store::{BlockingStore, is_url};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -67,7 +67,7 @@ impl Input {
         }
     }
 
-    /// Gives the values of every row, in the order of [`FASTPATH`]. What was discarded or rejected has no row.
+    /// Gives the values of every row, in the order of [`fastpath::COLUMNS`]. What was discarded or rejected has no row.
     ///
     /// # Errors
     /// A sentence that names the place; or that of `put`.
@@ -117,9 +117,9 @@ fn jsonl(path: &Path, form: Form, put: Put<'_>) -> Result<(), String> {
         if outcome.is_text("stored") {
             let row = root.field("row").value();
             let mut record = Record::default();
-            for (column, (name, kind)) in FASTPATH.into_iter().enumerate() {
-                // The first is the key, always text.
-                let form = if column == 0 { Form::Text } else { form };
+            for (column, ColumnSchema { name, kind, .. }) in fastpath::COLUMNS.into_iter().enumerate() {
+                // The key is always text.
+                let form = if column == fastpath::measurement_uid { Form::Text } else { form };
                 json_value(row.field(name).value(), kind, form, &mut record);
             }
             put(record).map_err(cannot_sort)?;
@@ -161,7 +161,7 @@ fn csv(path: &Path, form: Form, put: Put<'_>) -> Result<(), String> {
     let column = |name: &str| header.iter().position(|column| column == name.as_bytes());
     let outcome = column("outcome");
     let mut columns = Vec::new();
-    for (name, kind) in FASTPATH {
+    for ColumnSchema { name, kind, .. } in fastpath::COLUMNS {
         columns.push((column(name).ok_or_else(|| format!(": no column {name}"))?, kind));
     }
     let mut line = csv::ByteRecord::new();
@@ -188,7 +188,7 @@ fn parquet(path: &Path, _form: Form, put: Put<'_>) -> Result<(), String> {
     for row in reader.get_row_iter(None).map_err(bad)? {
         let row = row.map_err(bad)?;
         let mut record = Record::default();
-        for (name, _) in FASTPATH {
+        for name in fastpath::NAMES {
             let field = row.get_column_iter().find(|(column, _)| *column == name);
             let (_, field) = field.ok_or_else(|| format!(": no column {name}"))?;
             record.push(|out| write_field(field, out));

@@ -1,15 +1,12 @@
 //! [`Report`]: what differs, counted, with a few examples of each.
 
 use super::record::Record;
-use ooni_store::value::FASTPATH;
+use ooni_core::row::schema::fastpath;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Tests that are told apart in a report. Names come from measurements, so there is no end to them.
 const MOST_TESTS: usize = 1000;
-
-/// The place of `test_name` in [`FASTPATH`].
-const TEST_NAME: usize = 5;
 
 /// Bytes of a value that an example shows.
 const LONGEST: usize = 2000;
@@ -94,7 +91,7 @@ impl Report {
         }
     }
 
-    /// Notes a row that both have; the values are those of [`FASTPATH`].
+    /// Notes a row that both have; the values are those of [`fastpath::COLUMNS`].
     pub fn both<'r>(
         &mut self,
         uid: &[u8],
@@ -114,7 +111,7 @@ impl Report {
 
     /// The same for records with just these values.
     pub fn records(&mut self, left: &Record, right: &Record) {
-        let test = left.field(TEST_NAME);
+        let test = left.field(fastpath::test_name);
         // In the form of JSON it is in quotes.
         let name = test.strip_prefix(b"\"").and_then(|test| test.strip_suffix(b"\"")).unwrap_or(test);
         self.both(left.field(0), name, left.fields(), right.fields());
@@ -122,12 +119,12 @@ impl Report {
 
     fn differs(&mut self, uid: &[u8], test: &[u8], column: usize, left: &[u8], right: &[u8]) {
         let mut test = shown(test);
-        if self.at.len() >= MOST_TESTS * FASTPATH.len() && !self.at.contains_key(&(test.clone(), column)) {
+        if self.at.len() >= MOST_TESTS * fastpath::LEN && !self.at.contains_key(&(test.clone(), column)) {
             test = "(other tests)".to_owned();
         }
         let columns = &mut self.columns;
         let at = *self.at.entry((test.clone(), column)).or_insert_with(|| {
-            let name = FASTPATH.get(column).map_or("", |(name, _)| name);
+            let name = fastpath::NAMES.get(column).copied().unwrap_or_default();
             columns.push(Difference { test, column: name, rows: 0, examples: Vec::new() });
             columns.len() - 1
         });

@@ -1,10 +1,11 @@
 //! [`Csv`]: comma-separated values with a header line.
 //!
-//! `measurement_uid,outcome,reason,error`, then the other 25 columns of `fastpath` in order, empty where there is no row.
+//! `measurement_uid,outcome,reason,error`, then the other columns of `fastpath` in order, empty where there is no row.
 //! Text is as it is, all else as JSON. Rows of `obs_openvpn` and explanations have no place here.
 
 use super::{Record, Sink};
 use ooni_core::process::Outcome;
+use ooni_core::row::schema::fastpath;
 
 /// Comma-separated values.
 #[derive(Debug, Default)]
@@ -12,39 +13,11 @@ pub struct Csv {
     field: Vec<u8>,
 }
 
-/// The columns of `fastpath` but the first, which is the id.
-const COLUMNS: [&str; 25] = [
-    "report_id",
-    "input",
-    "probe_cc",
-    "probe_asn",
-    "test_name",
-    "test_start_time",
-    "measurement_start_time",
-    "scores",
-    "platform",
-    "anomaly",
-    "confirmed",
-    "msm_failure",
-    "blocking_type",
-    "domain",
-    "software_name",
-    "software_version",
-    "test_version",
-    "test_runtime",
-    "architecture",
-    "engine_name",
-    "engine_version",
-    "test_helper_address",
-    "test_helper_type",
-    "ooni_run_link_id",
-    "is_verified",
-];
-
 impl Sink for Csv {
     fn begin(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"measurement_uid,outcome,reason,error");
-        for name in COLUMNS {
+        // The first is the id.
+        for name in &fastpath::NAMES[1..] {
             out.push(b',');
             out.extend_from_slice(name.as_bytes());
         }
@@ -67,12 +40,12 @@ impl Sink for Csv {
                 out.extend_from_slice(b",discarded,");
                 out.extend_from_slice(reason.as_str().as_bytes());
                 out.push(b',');
-                out.extend_from_slice(&[b','; COLUMNS.len()]);
+                out.extend_from_slice(&[b','; fastpath::LEN - 1]);
             }
             Outcome::Rejected { error } => {
                 out.extend_from_slice(b",rejected,,");
                 quote(error.to_string().as_bytes(), out);
-                out.extend_from_slice(&[b','; COLUMNS.len()]);
+                out.extend_from_slice(&[b','; fastpath::LEN - 1]);
             }
         }
         out.push(b'\n');

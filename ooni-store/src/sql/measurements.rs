@@ -2,50 +2,11 @@
 //! have of it; those that were refused; those that were removed.
 
 use super::{Builder, Dialect, Statement, rows};
-use crate::value::{FASTPATH, Type, Value};
+use crate::value::{Type, Value};
 use crate::write::row::{Provenance, StoredMeasurement, StoredRefusal};
 use ooni_core::row::Refused;
+use ooni_core::row::schema::{ColumnSchema, fastpath, openvpn};
 use std::borrow::Cow;
-
-/// A flag of `obs_openvpn`, which comes as 0 or 1. Nothing else there is of this type.
-pub(crate) const FLAG: Type = Type::OptionalUInt64;
-
-/// Columns of `obs_openvpn` in the order of `OpenvpnRow::columns`.
-pub(crate) const OPENVPN: [(&str, Type); 30] = {
-    use Type::{Float32, Text, Time, UInt32};
-    [
-        ("anomaly", FLAG),
-        ("bootstrap_time", Float32),
-        ("confirmed", FLAG),
-        ("failure", Text),
-        ("input", Text),
-        ("last_handshake_transaction_id", UInt32),
-        ("measurement_start_time", Time),
-        (UID, Text),
-        ("minivpn_version", Text),
-        ("obfs4_version", Text),
-        ("obfuscation", Text),
-        ("platform", Text),
-        ("probe_asn", UInt32),
-        ("probe_cc", Text),
-        ("probe_network_name", Text),
-        ("provider", Text),
-        ("remote", Text),
-        ("report_id", Text),
-        ("resolver_asn", UInt32),
-        ("resolver_ip", Text),
-        ("resolver_network_name", Text),
-        ("software_name", Text),
-        ("software_version", Text),
-        ("success", FLAG),
-        ("success_handshake", FLAG),
-        ("success_icmp", FLAG),
-        ("success_urlgrab", FLAG),
-        ("test_runtime", Float32),
-        ("test_start_time", Time),
-        ("transport", Text),
-    ]
-};
 
 /// The key of most tables.
 pub(crate) const UID: &str = "measurement_uid";
@@ -64,12 +25,12 @@ const BODY: [&str; 4] = [
 /// Measurements after a uid, in the order of their uids.
 pub(crate) fn measurements(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
-    let rows = FASTPATH.into_iter().map(|(name, kind)| (format!("f.{name}"), kind));
+    let rows = fastpath::COLUMNS.into_iter().map(|column| (format!("f.{}", column.name), column.kind));
     let texts = |text: String| (text, Type::Text);
     let beside = BESIDE.map(|name| texts(format!("f.{name}")));
     let [s3path, linenum, date, source] = BODY.map(str::to_owned);
     let body = [texts(s3path), (linenum, Type::UInt32), texts(date), texts(source)];
-    let all: Vec<_> = rows.chain(beside).chain(body).chain(OPENVPN.map(|(name, kind)| openvpn(name, kind))).collect();
+    let all: Vec<_> = rows.chain(beside).chain(body).chain(openvpn::COLUMNS.map(openvpn)).collect();
     let columns: Vec<&str> = all.iter().map(|(column, _)| &**column).collect();
     sql.push("SELECT ").push(&columns.join(", ")).push(" FROM fastpath AS f");
     if dialect == Dialect::Clickhouse {
@@ -109,11 +70,13 @@ pub(crate) fn removals(dialect: Dialect, after: Option<&str>, limit: usize) -> S
 }
 
 /// A column of `obs_openvpn`. Where there is no row, the uid is empty and all else some value of the type.
-fn openvpn(name: &str, kind: Type) -> (String, Type) {
+fn openvpn(ColumnSchema { name, kind, .. }: ColumnSchema) -> (String, Type) {
     let instead = match kind {
-        FLAG => return (format!("CAST(CASE WHEN o.{name} THEN 1 ELSE 0 END AS BIGINT)"), kind),
+        // As 0 or 1, which all dialects have.
+        Type::Bool => return (format!("CAST(CASE WHEN o.{name} THEN 1 ELSE 0 END AS BIGINT)"), kind),
         Type::Text => "''",
         Type::UInt32 => "f.probe_asn",
+        Type::OptionalUInt64 => "f.ooni_run_link_id",
         Type::Float32 => "f.test_runtime",
         Type::Time => "f.measurement_start_time",
     };
@@ -122,8 +85,8 @@ fn openvpn(name: &str, kind: Type) -> (String, Type) {
 
 /// A row of [`measurements`].
 pub(crate) fn measurement(mut cells: Vec<Value<'static>>) -> Option<StoredMeasurement> {
-    let mut rest = cells.split_off(FASTPATH.len().min(cells.len()));
-    let mut openvpn = rest.split_off((BESIDE.len() + BODY.len()).min(rest.len()));
+    let mut rest = cells.split_off(fastpath::LEN.min(cells.len()));
+    let vpn = rest.split_off((BESIDE.len() + BODY.len()).min(rest.len()));
     let place = rest.split_off(BESIDE.len().min(rest.len()));
     let [Value::Text(ruleset), Value::Text(fingerprints_sha256), Value::Text(body_sha256)] =
         <[_; 3]>::try_from(rest).ok()?
@@ -131,15 +94,8 @@ pub(crate) fn measurement(mut cells: Vec<Value<'static>>) -> Option<StoredMeasur
         return None;
     };
     let is_known = !is_empty(place.first()?);
-    let uid = OPENVPN.iter().position(|(name, _)| *name == UID)?;
-    let has_openvpn = !is_empty(openvpn.get(uid)?);
-    for (cell, (_, kind)) in openvpn.iter_mut().zip(OPENVPN) {
-        match cell {
-            Value::Int(set) if kind == FLAG => *cell = Value::Bool(*set != 0),
-            _ => {}
-        }
-    }
-    let openvpn = if has_openvpn { Some(Box::new(openvpn.try_into().ok()?)) } else { None };
+    let has_openvpn = !is_empty(vpn.get(openvpn::measurement_uid)?);
+    let openvpn = if has_openvpn { Some(Box::new(vpn.try_into().ok()?)) } else { None };
     let body = if is_known { Some(rows::place(place)?) } else { None };
     Some(StoredMeasurement {
         row: Box::new(cells.try_into().ok()?),

@@ -4,8 +4,9 @@ use super::counts::index;
 use super::{Builder, Dialect, Parameter, Statement};
 use crate::query::filter::Filter;
 use crate::query::list::{List, MeasurementSummary, OrderBy, Start};
-use crate::value::{FASTPATH, Type, Value};
+use crate::value::{Type, Value};
 use crate::write::row::{BodyLocation, ListedUrl};
+use ooni_core::row::schema::fastpath;
 use ooni_core::time::DateTime;
 
 /// Tables that are no rollups.
@@ -120,7 +121,7 @@ pub(crate) fn page(dialect: Dialect, after: Option<&str>, limit: usize) -> State
     let mut sql = Builder::new(dialect);
     sql.push("SELECT ").push(&row_columns()).push(" FROM fastpath AS f");
     sql.page_of_rows(after, limit);
-    sql.statement(FASTPATH.iter().map(|&(_, kind)| kind).collect())
+    sql.statement(fastpath::COLUMNS.iter().map(|column| column.kind).collect())
 }
 
 /// How many rows of a page are noted, and the last uid of them; fewer of them may be there.
@@ -132,7 +133,7 @@ pub(crate) fn noted(dialect: Dialect, after: Option<&str>, limit: usize) -> Stat
 }
 
 fn row_columns() -> String {
-    FASTPATH.map(|(name, _)| format!("f.{name}")).join(", ")
+    fastpath::NAMES.map(|name| format!("f.{name}")).join(", ")
 }
 
 /// Some rows after a time and uid, in the order of their times and uids.
@@ -146,7 +147,7 @@ pub(crate) fn slice(dialect: Dialect, filter: &Filter, after: Option<(DateTime, 
         sql.push(" OR f.measurement_uid > ").value(Parameter::Text(uid.to_owned())).push(")");
     }
     sql.push(" ORDER BY f.measurement_start_time, f.measurement_uid").limit(limit);
-    sql.statement(FASTPATH.iter().map(|&(_, kind)| kind).collect())
+    sql.statement(fastpath::COLUMNS.iter().map(|column| column.kind).collect())
 }
 
 /// A row of [`body_location`].

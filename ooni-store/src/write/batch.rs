@@ -2,9 +2,10 @@
 //!
 //! The outcome is that of writing its rows one after another.
 
-use crate::value::{FASTPATH, Value};
+use crate::value::{FastpathValues, OpenvpnValues, Value};
 use crate::write::row::{BatchResult, Incoming, Refusal};
 use ooni_core::row::Refused;
+use ooni_core::row::schema::fastpath;
 use ooni_core::time::DateTime;
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,15 +14,15 @@ pub(crate) struct Taken<'r> {
     /// Its place in the batch.
     pub(crate) index: usize,
     /// Its row.
-    pub(crate) cells: [Value<'r>; 26],
+    pub(crate) cells: FastpathValues<'r>,
     /// Its row of `obs_openvpn`.
-    pub(crate) openvpn: Option<[Value<'r>; 30]>,
+    pub(crate) openvpn: Option<OpenvpnValues<'r>>,
 }
 
 impl Taken<'_> {
     /// When the measurement started.
     pub(crate) fn time(&self) -> Option<DateTime> {
-        if let Value::Time(time) = self.cells[7] { Some(time) } else { None }
+        if let Value::Time(time) = self.cells[fastpath::measurement_start_time] { Some(time) } else { None }
     }
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn decide<'r, R: Incoming>(
     rows: &'r [R],
     replace: bool,
     removed: &HashMap<String, String>,
-    fits: impl Fn(&[Value<'r>; 26], Option<&[Value<'r>; 30]>) -> Result<(), Refused>,
+    fits: impl Fn(&FastpathValues<'r>, Option<&OpenvpnValues<'r>>) -> Result<(), Refused>,
 ) -> Decided<'r> {
     let mut decided = Decided::default();
     let mut taken: BTreeMap<&str, Taken<'r>> = BTreeMap::new();
@@ -127,8 +128,8 @@ pub(crate) fn json(new: &impl Incoming) -> Option<String> {
 
 /// Refuses a row that is too long together with what is kept beside it.
 pub(crate) fn fits(
-    cells: &[Value<'_>; 26],
-    openvpn: Option<&[Value<'_>; 30]>,
+    cells: &FastpathValues<'_>,
+    openvpn: Option<&OpenvpnValues<'_>>,
     longest_row: usize,
 ) -> Result<(), Refused> {
     let (mut all, mut longest) = (0, (0, 0));
@@ -144,7 +145,7 @@ pub(crate) fn fits(
     }
     let (column, length) = longest;
     Err(Refused {
-        column: FASTPATH.get(column).map_or("obs_openvpn", |(name, _)| name).to_owned(),
+        column: fastpath::NAMES.get(column).map_or("obs_openvpn", |name| *name).to_owned(),
         message: format!("{length} bytes, in a row that is too long for this store"),
     })
 }

@@ -1,7 +1,8 @@
 //! What goes into a store and what comes out: [`ScoredRow`], [`BatchResult`], [`StoredRow`].
 
-use crate::value::{self, Value};
+use crate::value::{self, FastpathValues, OpenvpnValues, Value};
 use ooni_core::hex::hex;
+use ooni_core::row::schema::fastpath;
 use ooni_core::row::{FastpathRow, OpenvpnRow, Refused};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -41,13 +42,13 @@ pub trait Incoming: Send + Sync {
     ///
     /// # Errors
     /// The column that no table takes.
-    fn cells(&self) -> Result<[Value<'_>; 26], Refused>;
+    fn cells(&self) -> Result<FastpathValues<'_>, Refused>;
 
     /// Its row of `obs_openvpn`, if it is of that test.
     ///
     /// # Errors
     /// The column that no table takes.
-    fn openvpn(&self) -> Result<Option<[Value<'_>; 30]>, Refused>;
+    fn openvpn(&self) -> Result<Option<OpenvpnValues<'_>>, Refused>;
 
     /// What stands beside the row.
     fn provenance(&self) -> Provenance<'_>;
@@ -75,11 +76,11 @@ impl Incoming for ScoredRow {
         &self.row.measurement_uid
     }
 
-    fn cells(&self) -> Result<[Value<'_>; 26], Refused> {
+    fn cells(&self) -> Result<FastpathValues<'_>, Refused> {
         value::fastpath(&self.row)
     }
 
-    fn openvpn(&self) -> Result<Option<[Value<'_>; 30]>, Refused> {
+    fn openvpn(&self) -> Result<Option<OpenvpnValues<'_>>, Refused> {
         self.openvpn.as_deref().map(value::openvpn).transpose()
     }
 
@@ -118,7 +119,7 @@ pub struct StoredMeasurement {
     /// Its row.
     pub row: Box<StoredRow>,
     /// Its row of `obs_openvpn`.
-    pub openvpn: Option<Box<[Value<'static>; 30]>>,
+    pub openvpn: Option<Box<OpenvpnValues<'static>>>,
     /// What stands beside the row.
     pub provenance: Provenance<'static>,
     /// Where its body is.
@@ -127,17 +128,17 @@ pub struct StoredMeasurement {
 
 impl Incoming for StoredMeasurement {
     fn uid(&self) -> &str {
-        match &self.row[0] {
+        match &self.row[fastpath::measurement_uid] {
             Value::Text(uid) => uid,
             _ => "",
         }
     }
 
-    fn cells(&self) -> Result<[Value<'_>; 26], Refused> {
+    fn cells(&self) -> Result<FastpathValues<'_>, Refused> {
         Ok(self.row.each_ref().map(Value::borrowed))
     }
 
-    fn openvpn(&self) -> Result<Option<[Value<'_>; 30]>, Refused> {
+    fn openvpn(&self) -> Result<Option<OpenvpnValues<'_>>, Refused> {
         Ok(self.openvpn.as_ref().map(|row| row.each_ref().map(Value::borrowed)))
     }
 
@@ -178,11 +179,11 @@ impl Incoming for StoredRefusal {
         &self.uid
     }
 
-    fn cells(&self) -> Result<[Value<'_>; 26], Refused> {
+    fn cells(&self) -> Result<FastpathValues<'_>, Refused> {
         Err(self.refused.clone())
     }
 
-    fn openvpn(&self) -> Result<Option<[Value<'_>; 30]>, Refused> {
+    fn openvpn(&self) -> Result<Option<OpenvpnValues<'_>>, Refused> {
         Ok(None)
     }
 
@@ -236,8 +237,8 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// A row as a store has it, in the order of [`value::FASTPATH`](crate::value::FASTPATH).
-pub type StoredRow = [Value<'static>; 26];
+/// A row as a store has it.
+pub type StoredRow = FastpathValues<'static>;
 
 /// A URL of a test list (API spec §14.3).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

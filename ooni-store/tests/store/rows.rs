@@ -1,7 +1,8 @@
 //! What every engine has to do with rows.
 
 use crate::support::{Engine, Fields, SOUND, new, place, sound, stored, text, uids};
-use ooni_store::value::{self, FASTPATH};
+use ooni_core::row::schema::fastpath;
+use ooni_store::value;
 use ooni_store::{BatchResult, OnExisting, ScoredRow};
 use std::collections::BTreeMap;
 
@@ -148,7 +149,7 @@ pub(crate) fn odd_values_read_back(engine: &dyn Engine) {
     let stored: BTreeMap<_, _> = stored(&store).into_iter().map(|row| (text(&row[0]), row)).collect();
     for new in &rows {
         let expected = value::fastpath(&new.row).unwrap();
-        for ((cell, expected), (name, _)) in stored[&new.row.measurement_uid].iter().zip(&expected).zip(FASTPATH) {
+        for ((cell, expected), name) in stored[&new.row.measurement_uid].iter().zip(&expected).zip(fastpath::NAMES) {
             // As text: not a number equals itself there.
             assert_eq!(text(cell), text(expected), "{} {name}", new.row.measurement_uid);
         }

@@ -6,10 +6,11 @@
 use super::value::{self, Rows};
 use super::{Trouble, Writer, rollups};
 use crate::failpoint::{Failpoint, reach};
-use crate::value::{FASTPATH, Type, Value};
+use crate::value::{FastpathValues, OpenvpnValues, Type, Value};
 use crate::write::batch::{self, Decided, Taken};
 use crate::{BatchResult, Incoming, Provenance, Refusal};
 use ooni_core::row::Refused;
+use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -26,11 +27,8 @@ const UIDS: usize = 64 << 10;
 /// Rows that are deleted with one statement, whatever the length of their uids.
 const ROWS_AT_ONCE: usize = UIDS / (2 * LONGEST_UID);
 
-/// Place of `measurement_start_time` in a row.
-const START: usize = 7;
-
 /// The column of `obs_openvpn` whose integers have 64 bits.
-const WIDE: usize = 5;
+const WIDE: usize = openvpn::last_handshake_transaction_id;
 
 /// What is noted of some uids, and whether there is a row.
 const NOTED: &str = "
@@ -206,15 +204,15 @@ fn portions<'u>(uids: impl IntoIterator<Item = &'u str>) -> Vec<Vec<&'u str>> {
 }
 
 fn start(taken: &Taken<'_>) -> Option<DateTime> {
-    if let Value::Time(time) = taken.cells[START] { Some(time) } else { None }
+    if let Value::Time(time) = taken.cells[fastpath::measurement_start_time] { Some(time) } else { None }
 }
 
 /// Inserts what is taken.
 async fn insert<R: Incoming>(writer: &Writer<'_>, decided: &Decided<'_>, rows: &[R]) -> Result<(), Trouble> {
     let (mut fastpath, mut jsonl, mut openvpn) = (Rows::default(), Rows::default(), Rows::default());
     for Taken { index, cells, openvpn: row } in &decided.taken {
-        for (cell, (_, kind)) in cells.iter().zip(FASTPATH) {
-            let is_link = kind == Type::OptionalUInt64;
+        for (cell, column) in cells.iter().zip(fastpath::COLUMNS) {
+            let is_link = column.kind == Type::OptionalUInt64;
             fastpath.cell(cell, is_link, is_link);
         }
         let Provenance { ruleset, fingerprints_sha256, body_sha256 } = rows[*index].provenance();
@@ -225,7 +223,7 @@ async fn insert<R: Incoming>(writer: &Writer<'_>, decided: &Decided<'_>, rows: &
         jsonl.text(body.map_or("", |body| &*body.s3path)).uint32(body.map_or(0, |body| body.linenum));
         jsonl.cell(uid, false, false);
         jsonl.text(body.map_or("", |body| &*body.date)).text(body.map_or("", |body| &*body.source));
-        jsonl.cell(&cells[START], false, false).moment(writer.moment);
+        jsonl.cell(&cells[fastpath::measurement_start_time], false, false).moment(writer.moment);
         if let Some(cells) = row {
             for (column, cell) in cells.iter().enumerate() {
                 openvpn.cell(cell, column == WIDE, false);
@@ -233,9 +231,10 @@ async fn insert<R: Incoming>(writer: &Writer<'_>, decided: &Decided<'_>, rows: &
             openvpn.moment(writer.moment);
         }
     }
-    writer.http.insert("obs_openvpn", openvpn).await?;
+    let columns = openvpn::NAMES.join(", ");
+    writer.http.insert(&format!("obs_openvpn ({columns}, update_time)"), openvpn).await?;
     writer.http.insert("jsonl", jsonl).await?;
-    let columns = FASTPATH.map(|(name, _)| name).join(", ");
+    let columns = fastpath::NAMES.join(", ");
     let fastpath_columns = format!("fastpath ({columns}, ruleset, fingerprints_sha256, body_sha256, update_time)");
     writer.http.insert(&fastpath_columns, fastpath).await
 }
@@ -276,9 +275,9 @@ async fn set_aside<R: Incoming>(
 }
 
 /// Refuses what the tables cannot keep.
-fn fits(cells: &[Value<'_>; 26], openvpn: Option<&[Value<'_>; 30]>) -> Result<(), Refused> {
+fn fits(cells: &FastpathValues<'_>, openvpn: Option<&OpenvpnValues<'_>>) -> Result<(), Refused> {
     batch::fits(cells, openvpn, LONGEST_ROW)?;
-    match &cells[0] {
+    match &cells[fastpath::measurement_uid] {
         Value::Text(uid) if uid.len() > LONGEST_UID => {
             let message = format!("{} bytes, where this store takes {LONGEST_UID}", uid.len());
             Err(Refused { column: "measurement_uid".to_owned(), message })

@@ -8,9 +8,9 @@ use super::Trouble;
 use super::http::{Http, Parameter};
 use super::value;
 use crate::StoreError;
-use crate::import::{BODY, LISTS, Place, Texts};
-use crate::sql::OPENVPN;
-use crate::value::{FASTPATH, Type, Value};
+use crate::import::{BODY, LISTS, Place, Texts, typed};
+use crate::value::{Type, Value};
+use ooni_core::row::schema::{fastpath, openvpn};
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
@@ -95,7 +95,7 @@ impl ClickhouseReference {
 
     /// The query for a page, and how many columns come back.
     fn page_sql(&self, is_after: bool, limit: usize) -> (String, usize) {
-        let own: Vec<_> = FASTPATH.iter().map(|(name, _)| *name).filter(|name| self.has("fastpath", name)).collect();
+        let own: Vec<_> = fastpath::NAMES.into_iter().filter(|name| self.has("fastpath", name)).collect();
         let own = own.join(", ");
         let after = match is_after {
             false => "",
@@ -106,9 +106,9 @@ impl ClickhouseReference {
             }
         };
         let body = BODY.map(|name| (name, Type::Text));
-        let mut selected = self.selected("fastpath", "page", &FASTPATH);
+        let mut selected = self.selected("fastpath", "page", &typed(&fastpath::COLUMNS));
         selected.extend(self.selected("jsonl", "jsonl", &body));
-        selected.extend(self.selected("obs_openvpn", "obs_openvpn", &OPENVPN));
+        selected.extend(self.selected("obs_openvpn", "obs_openvpn", &typed(&openvpn::COLUMNS)));
         selected.push("formatDateTime(page.page_start, '%F %T', 'UTC')".to_owned());
         let joins: String = BESIDE.iter().map(|(table, key, near)| self.joined(table, key, near)).collect();
         let sql = format!(

@@ -200,7 +200,11 @@ impl<'b> Input<'b> {
                 _ => Some(Value::Null),
             };
         }
-        let int = |value: u64| (matches!(wanted, Type::UInt32 | Type::OptionalUInt64)).then_some(Value::Int(value));
+        let int = |value: u64| match wanted {
+            Type::UInt32 | Type::OptionalUInt64 => Some(Value::Int(value)),
+            Type::Bool => Some(Value::Bool(value != 0)),
+            Type::Text | Type::Float32 | Type::Time => None,
+        };
         match has {
             "String" if wanted == Type::Text => Some(Value::Text(Cow::Owned(self.text()?.to_owned()))),
             "UInt8" => int(u64::from(u8::from_le_bytes(self.array()?))),

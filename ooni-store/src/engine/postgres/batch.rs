@@ -5,11 +5,12 @@ use super::change::{Change, returning, went};
 use super::{Trouble, partition, value};
 use crate::failpoint::{Failpoint, reach};
 use crate::sql::Parameter;
-use crate::value::{FASTPATH, Value};
+use crate::value::{FastpathValues, OpenvpnValues, Value};
 use crate::write::batch::{self, Decided, Taken};
 use crate::write::tally::Tally;
 use crate::{BatchResult, BodyLocation, Incoming, Provenance};
 use ooni_core::row::Refused;
+use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -33,7 +34,7 @@ const LONGEST_KEY: usize = 600;
 /// Columns in keys.
 const KEYS: [&str; 5] = ["measurement_uid", "probe_cc", "test_name", "blocking_type", "domain"];
 
-/// Columns beside those of [`FASTPATH`].
+/// Columns beside those of a row.
 const BESIDE: &str = "ruleset, fingerprints_sha256, body_sha256";
 
 /// Columns of `jsonl`.
@@ -114,8 +115,12 @@ impl<R: Incoming> Batch<R> {
             self.send_body(copy.as_mut(), taken).await?;
         }
         copy.finish().await?;
-        let types = FASTPATH.iter().map(|(_, kind)| value::column(*kind)).chain([Type::TEXT; 3]).collect::<Vec<_>>();
-        let columns = format!("{}, {BESIDE}", columns());
+        let types = fastpath::COLUMNS
+            .iter()
+            .map(|column| value::column(column.kind))
+            .chain([Type::TEXT; 3])
+            .collect::<Vec<_>>();
+        let columns = format!("{}, {BESIDE}", fastpath::NAMES.join(", "));
         let mut copy = pin!(self::copy(transaction, "fastpath", &columns, &types).await?);
         for taken in coming {
             self.send(copy.as_mut(), taken).await?;
@@ -125,10 +130,9 @@ impl<R: Incoming> Batch<R> {
         if openvpn.is_empty() {
             return Ok(());
         }
-        let types = transaction.prepare("SELECT * FROM obs_openvpn").await?;
-        let types: Vec<_> = types.columns().iter().take(30).collect();
-        let columns = types.iter().map(|column| column.name()).collect::<Vec<_>>().join(", ");
-        let types: Vec<_> = types.iter().map(|column| column.type_().clone()).collect();
+        let columns = openvpn::NAMES.join(", ");
+        let types = transaction.prepare(&format!("SELECT {columns} FROM obs_openvpn")).await?;
+        let types: Vec<_> = types.columns().iter().map(|column| column.type_().clone()).collect();
         let mut copy = pin!(self::copy(transaction, "obs_openvpn", &columns, &types).await?);
         for cells in openvpn {
             copy.as_mut().write_raw(cells).await?;
@@ -218,15 +222,10 @@ async fn copy(
     Ok(BinaryCopyInWriter::new(sink, types))
 }
 
-/// The columns of a row, separated by commas.
-fn columns() -> String {
-    FASTPATH.map(|(name, _)| name).join(", ")
-}
-
 /// Refuses what the tables cannot keep.
-fn fits(cells: &[Value<'_>; 26], openvpn: Option<&[Value<'_>; 30]>) -> Result<(), Refused> {
+fn fits(cells: &FastpathValues<'_>, openvpn: Option<&OpenvpnValues<'_>>) -> Result<(), Refused> {
     batch::fits(cells, openvpn, LONGEST_ROW)?;
-    for (cell, (name, _)) in cells.iter().zip(FASTPATH).filter(|(_, (name, _))| KEYS.contains(name)) {
+    for (cell, name) in cells.iter().zip(fastpath::NAMES).filter(|(_, name)| KEYS.contains(name)) {
         if let Value::Text(text) = cell
             && value::encoded(text).len() > LONGEST_KEY
         {

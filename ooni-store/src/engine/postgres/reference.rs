@@ -3,10 +3,10 @@
 use super::Trouble;
 use super::connect::Connect;
 use crate::StoreError;
-use crate::import::{BODY, LISTS, Texts};
-use crate::sql::OPENVPN;
-use crate::value::{FASTPATH, Type};
+use crate::import::{BODY, LISTS, Texts, typed};
+use crate::value::Type;
 use deadpool_postgres::Pool;
+use ooni_core::row::schema::{fastpath, openvpn};
 use std::collections::HashSet;
 use std::fmt;
 use tokio_postgres::Row;
@@ -58,8 +58,9 @@ impl PostgresReference {
     /// They cannot be read.
     pub(crate) async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Texts>, StoreError> {
         let body = BODY.map(|name| (name, Type::Text));
-        let selected = [self.selected("fastpath", &FASTPATH), self.selected("jsonl", &body)].concat();
-        let selected = [selected, self.selected("obs_openvpn", &OPENVPN)].concat().join(", ");
+        let [fastpath, openvpn] = [&fastpath::COLUMNS[..], &openvpn::COLUMNS].map(typed);
+        let selected = [self.selected("fastpath", &fastpath), self.selected("jsonl", &body)].concat();
+        let selected = [selected, self.selected("obs_openvpn", &openvpn)].concat().join(", ");
         let joins: String = ["jsonl", "obs_openvpn"].iter().map(|table| self.joined(table)).collect();
         let sql = format!(
             "SELECT {selected} FROM (

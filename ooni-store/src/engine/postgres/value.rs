@@ -74,6 +74,7 @@ pub(super) fn column(kind: Kind) -> Type {
         Kind::OptionalUInt64 => Type::NUMERIC,
         Kind::Float32 => Type::FLOAT4,
         Kind::Time => Type::TIMESTAMP,
+        Kind::Bool => Type::BOOL,
     }
 }
 
@@ -85,6 +86,7 @@ pub(super) fn read(row: &Row, column: usize, kind: Kind) -> Result<Value<'static
         Kind::Text => Value::Text(Cow::Owned(decoded(row.try_get(column)?))),
         Kind::Float32 => Value::Float(row.try_get(column)?),
         Kind::Time => row.try_get::<_, Option<Time>>(column)?.map_or(Value::Null, |time| Value::Time(time.0)),
+        Kind::Bool => Value::Bool(row.try_get::<_, i64>(column)? != 0),
         Kind::UInt32 | Kind::OptionalUInt64 if *has == Type::NUMERIC => {
             int(row.try_get::<_, Option<Decimal>>(column)?.map(|decimal| decimal.0))
         }

@@ -1,11 +1,12 @@
 //! Statements by which the SQLite store is written.
 
 use super::value;
-use crate::value::Value;
+use crate::value::{FastpathValues, OpenvpnValues, Value};
 
 use crate::write::batch;
 use crate::write::tally::{COLUMNS, Tally};
 use crate::{BodyLocation, Incoming, ListedUrl, Provenance, Refusal};
+use ooni_core::row::schema::{fastpath, openvpn};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, params};
 
 /// What writes a batch.
@@ -18,33 +19,10 @@ pub(super) struct Statements<'c> {
     now: String,
 }
 
-const INSERT: &str = "
-    INSERT INTO fastpath (measurement_uid, report_id, input, probe_cc, probe_asn, test_name, test_start_time,
-        measurement_start_time, scores, platform, anomaly, confirmed, msm_failure, blocking_type, domain, software_name,
-        software_version, test_version, test_runtime, architecture, engine_name, engine_version, test_helper_address,
-        test_helper_type, ooni_run_link_id, is_verified, ruleset, fingerprints_sha256, body_sha256, update_time)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (measurement_uid) DO NOTHING";
-
 const INSERT_BODY: &str = "
     INSERT INTO jsonl (report_id, input, s3path, linenum, measurement_uid, date, source, update_time)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (measurement_uid) DO NOTHING";
-
-const INSERT_OPENVPN: &str = "
-    INSERT INTO obs_openvpn (anomaly, bootstrap_time, confirmed, failure, input, last_handshake_transaction_id,
-        measurement_start_time, measurement_uid, minivpn_version, obfs4_version, obfuscation, platform, probe_asn,
-        probe_cc, probe_network_name, provider, remote, report_id, resolver_asn, resolver_ip, resolver_network_name,
-        software_name, software_version, success, success_handshake, success_icmp, success_urlgrab, test_runtime,
-        test_start_time, transport, update_time)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (measurement_uid) DO NOTHING";
-
-/// Takes out a row and tells the columns of it that rollups know of, in the order of the [`Tally`].
-const DELETE_ROW: &str = "
-    DELETE FROM fastpath WHERE measurement_uid = ?
-    RETURNING measurement_start_time, probe_asn, test_name, probe_cc, domain, input, blocking_type, msm_failure, confirmed,
-        anomaly";
 
 const DELETE: [&str; 2] =
     ["DELETE FROM jsonl WHERE measurement_uid = ?", "DELETE FROM obs_openvpn WHERE measurement_uid = ?"];
@@ -75,26 +53,36 @@ const ANY_REMOVED: &str = "SELECT EXISTS (SELECT 1 FROM removed)";
 
 const LIST: &str = "INSERT INTO citizenlab (url, domain, cc, category_code) VALUES (?, ?, ?, ?)";
 
+/// Inserts a row of columns, unless its uid is there already.
+fn insert(table: &str, columns: &[&str]) -> String {
+    let places = vec!["?"; columns.len()].join(", ");
+    let columns = columns.join(", ");
+    format!("INSERT INTO {table} ({columns}) VALUES ({places}) ON CONFLICT (measurement_uid) DO NOTHING")
+}
+
 impl<'c> Statements<'c> {
     pub(super) fn new(connection: &'c Connection, now: String) -> Result<Statements<'c>> {
+        let beside = ["ruleset", "fingerprints_sha256", "body_sha256", "update_time"];
+        let fastpath = insert("fastpath", &[&fastpath::NAMES[..], &beside].concat());
+        let openvpn = insert("obs_openvpn", &[&openvpn::NAMES[..], &["update_time"]].concat());
         Ok(Statements {
             connection,
-            insert: connection.prepare_cached(INSERT)?,
+            insert: connection.prepare_cached(&fastpath)?,
             insert_body: connection.prepare_cached(INSERT_BODY)?,
-            insert_openvpn: connection.prepare_cached(INSERT_OPENVPN)?,
+            insert_openvpn: connection.prepare_cached(&openvpn)?,
             now,
         })
     }
 
     /// Inserts a row; false when its uid is there already.
-    pub(super) fn insert(&mut self, cells: &[Value<'_>; 26], new: &impl Incoming) -> Result<bool> {
+    pub(super) fn insert(&mut self, cells: &FastpathValues<'_>, new: &impl Incoming) -> Result<bool> {
         let Provenance { ruleset, fingerprints_sha256, body_sha256 } = new.provenance();
         let beside = [&*ruleset, &*fingerprints_sha256, &*body_sha256];
         Ok(run(&mut self.insert, cells, &beside, &self.now)? == 1)
     }
 
     /// Inserts where the body of a row is.
-    pub(super) fn insert_body(&mut self, cells: &[Value<'_>; 26], body: &BodyLocation) -> Result<()> {
+    pub(super) fn insert_body(&mut self, cells: &FastpathValues<'_>, body: &BodyLocation) -> Result<()> {
         let [uid, report_id, input, ..] = cells;
         self.insert_body.execute(params![
             report_id,
@@ -110,7 +98,7 @@ impl<'c> Statements<'c> {
     }
 
     /// Inserts a row of `obs_openvpn`.
-    pub(super) fn insert_openvpn(&mut self, cells: &[Value<'_>; 30]) -> Result<()> {
+    pub(super) fn insert_openvpn(&mut self, cells: &OpenvpnValues<'_>) -> Result<()> {
         run(&mut self.insert_openvpn, cells, &[], &self.now)?;
         Ok(())
     }
@@ -149,7 +137,10 @@ impl<'c> Statements<'c> {
 
 /// Deletes a measurement from all tables but `refused`. False when it had no row.
 pub(super) fn delete(connection: &Connection, uid: &str, tally: &mut Tally) -> Result<bool> {
-    let mut delete_row = connection.prepare_cached(DELETE_ROW)?;
+    // The columns that rollups know of, in the order of the tally.
+    let returning = COLUMNS.map(|(name, _)| name).join(", ");
+    let delete_row = format!("DELETE FROM fastpath WHERE measurement_uid = ? RETURNING {returning}");
+    let mut delete_row = connection.prepare_cached(&delete_row)?;
     let mut rows = delete_row.query([uid])?;
     let mut had_row = false;
     // To the end, or it is not done.

@@ -41,6 +41,7 @@ pub(super) fn read(value: ValueRef<'_>, kind: Type) -> std::result::Result<Value
         (Type::OptionalUInt64, ValueRef::Null) => Ok(Value::Null),
         (Type::Float32, ValueRef::Real(value)) => Ok(Value::Float(value as f32)),
         (Type::Float32, ValueRef::Null) => Ok(Value::Float(f32::NAN)),
+        (Type::Bool, ValueRef::Integer(value)) => Ok(Value::Bool(value != 0)),
         (Type::Time, ValueRef::Integer(value)) => {
             DateTime::from_timestamp(value).map(Value::Time).ok_or(FromSqlError::OutOfRange(value))
         }
