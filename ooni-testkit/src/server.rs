@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -75,6 +76,24 @@ impl Server {
             .context("PostgreSQL does not start")
     }
 
+    /// The PostgreSQL server that all tests of a process share, started when one first asks for it.
+    ///
+    /// # Errors
+    /// As [`Server::postgres`], in one line.
+    pub fn shared_postgres() -> Result<&'static Server, &'static str> {
+        static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+        shared(SERVER.get_or_init(|| Server::postgres(false).map_err(|error| format!("{error:#}"))))
+    }
+
+    /// The engine of ClickHouse that all tests of a process share.
+    ///
+    /// # Errors
+    /// As [`Server::clickhouse`], in one line.
+    pub fn shared_clickhouse() -> Result<&'static Server, &'static str> {
+        static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+        shared(SERVER.get_or_init(|| Server::clickhouse().map_err(|error| format!("{error:#}"))))
+    }
+
     /// The URL of a database on PostgreSQL.
     pub fn postgres_url(&self, database: &str) -> String {
         format!("postgres://test@127.0.0.1:{}/{database}", self.port)
@@ -124,6 +143,22 @@ impl Server {
         }
         bail!("{}", log.join("\n"))
     }
+}
+
+fn shared(server: &'static Result<Server, String>) -> Result<&'static Server, &'static str> {
+    server.as_ref().map_err(String::as_str)
+}
+
+/// Returns from a test that needs what is not there. One test of its own fails for it, so that a missing server is one
+/// failure and not one for each test that needs it.
+#[macro_export]
+macro_rules! skip_without {
+    ($needed:expr) => {
+        if let Err(error) = $needed {
+            eprintln!("skipped: {error}");
+            return;
+        }
+    };
 }
 
 /// The folder of `initdb` and `postgres`: the newest of Debian's packages, those on the path, or those of PyPI.
