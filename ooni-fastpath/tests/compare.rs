@@ -10,7 +10,7 @@ use ooni_core::process::{Outcome, process};
 use ooni_core::row::FastpathRow;
 use ooni_core::rules::Rules;
 use ooni_store::parquet::Parquet;
-use ooni_store::{BlockingStore, BodyLocation, MeasurementStore, OnExisting, ScoredRow};
+use ooni_store::{BlockingStore, BodyLocation, OnExisting, ScoredRow};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use support::{Files, GOOD, Ran, fastpath, score};

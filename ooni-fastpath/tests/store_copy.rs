@@ -9,8 +9,7 @@ use ooni_core::process::{Outcome, process};
 use ooni_core::rules::Rules;
 use ooni_store::value::Value;
 use ooni_store::{
-    BlockingStore, BodyLocation, Incoming, ListedUrl, MeasurementStore, OnExisting, ScoredRow, StoredMeasurement,
-    StoredRefusal,
+    BlockingStore, BodyLocation, Incoming, ListedUrl, OnExisting, ScoredRow, StoredMeasurement, StoredRefusal,
 };
 use std::sync::Arc;
 use support::{Files, GOOD, ROOT, Ran, fastpath};

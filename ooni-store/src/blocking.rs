@@ -1,18 +1,19 @@
-//! [`BlockingStore`]: a store for callers that wait, the commands.
+//! [`BlockingStore`]: a store for callers without a runtime, the commands. The only module of this crate that starts one.
 
+use crate::error::{Error, ErrorKind};
+use crate::import::{Place, Reference, ReferenceRow};
+use crate::options::StoreOptions;
 use crate::query::filter::Filter;
+use crate::store::Store;
+use crate::stream::{PAGE, RowStream};
 use crate::url::without_password;
-use crate::value::Value;
-use crate::{
-    Incoming, Kind, ListedUrl, MeasurementStore, Place, Reference, ReferenceRow, Store, StoreError, StoredMeasurement,
-    StoredRefusal, StoredRow, migrate, open, open_to_read,
-};
-use ooni_core::row::schema::fastpath;
-use ooni_core::time::DateTime;
+use crate::write::row::{ListedUrl, StoredMeasurement, StoredRefusal, StoredRow};
 use std::future::Future;
+use std::sync::Arc;
 use tokio::runtime::Runtime;
 
-/// A store for callers that wait: the commands.
+/// A store for callers without a runtime. It has a runtime of its own, so it can be neither used nor dropped inside of
+/// another.
 #[derive(Debug)]
 pub struct BlockingStore {
     /// The store.
@@ -21,82 +22,77 @@ pub struct BlockingStore {
 }
 
 impl BlockingStore {
-    /// Waits for a store that is open.
+    /// Opens the store of a URL for reading and writing, and creates it if it does not exist.
     ///
     /// # Errors
-    /// No thread can be had.
-    pub fn new(store: Store) -> Result<BlockingStore, StoreError> {
-        Ok(BlockingStore { store, runtime: runtime("")? })
+    /// As [`Store::open`].
+    pub fn open(url: &str) -> Result<BlockingStore, Error> {
+        BlockingStore::open_with(url, StoreOptions::for_commands())
     }
 
-    /// Opens the store of a URL to write to, and makes it if it is not there.
+    /// The same with options.
     ///
     /// # Errors
-    /// As [`open`].
-    pub fn open(url: &str) -> Result<BlockingStore, StoreError> {
+    /// As [`Store::open`].
+    pub fn open_with(url: &str, options: StoreOptions) -> Result<BlockingStore, Error> {
         let runtime = runtime(url)?;
-        let store = runtime.block_on(open(url))?;
+        let store = runtime.block_on(Store::open(url, options))?;
         Ok(BlockingStore { store, runtime })
     }
 
-    /// Opens the store of a URL to read from.
+    /// Opens the store of a URL for reading.
     ///
     /// # Errors
-    /// As [`open_to_read`].
-    pub fn open_to_read(url: &str) -> Result<BlockingStore, StoreError> {
+    /// As [`Store::open_to_read`].
+    pub fn open_to_read(url: &str) -> Result<BlockingStore, Error> {
         let runtime = runtime(url)?;
-        let store = runtime.block_on(open_to_read(url))?;
+        let store = runtime.block_on(Store::open_to_read(url, StoreOptions::for_commands()))?;
         Ok(BlockingStore { store, runtime })
     }
 
     /// Brings the tables of a URL up to date.
     ///
     /// # Errors
-    /// As [`migrate`].
-    pub fn migrate(url: &str) -> Result<(), StoreError> {
-        runtime(url)?.block_on(migrate(url))
+    /// As [`Store::migrate`].
+    pub fn migrate(url: &str) -> Result<(), Error> {
+        runtime(url)?.block_on(Store::migrate(url, &StoreOptions::for_commands()))
     }
 
-    /// Waits for something.
+    /// Waits for a future.
     pub fn wait<T>(&self, for_what: impl Future<Output = T>) -> T {
         self.runtime.block_on(for_what)
     }
 
-    /// All rows in the order of the bytes of their uids. What is written meanwhile may or may not be among them.
+    /// As [`Store::rows`].
     pub fn rows(&self) -> Pages<'_, StoredRow> {
-        Pages::new(|last: Option<&StoredRow>| self.wait(self.store.page(last.map(uid), PAGE)))
+        Pages { runtime: &self.runtime, stream: self.store.rows() }
     }
 
-    /// Rows of a filter without a category in the order of the starts of measurements, then uids.
+    /// As [`Store::slice`].
     pub fn slice(&self, filter: Filter) -> Pages<'_, StoredRow> {
-        Pages::new(move |last: Option<&StoredRow>| {
-            let after = last.and_then(|row| Some((start(row)?, uid(row))));
-            self.wait(self.store.slice(&filter, after, PAGE))
-        })
+        Pages { runtime: &self.runtime, stream: self.store.slice(filter) }
     }
 
-    /// All measurements after a uid, whole, in the order of the bytes of their uids.
+    /// As [`Store::measurements`].
     pub fn measurements(&self, after: Option<String>) -> Pages<'_, StoredMeasurement> {
-        Pages::new(move |last: Option<&StoredMeasurement>| {
-            self.wait(self.store.measurements(last.map(Incoming::uid).or(after.as_deref()), PAGE))
-        })
+        Pages { runtime: &self.runtime, stream: self.store.measurements(after) }
     }
 
-    /// All measurements that were refused.
+    /// As [`Store::refusals`].
     pub fn refusals(&self) -> Pages<'_, StoredRefusal> {
-        Pages::new(|last: Option<&StoredRefusal>| self.wait(self.store.refusals(last.map(Incoming::uid), PAGE)))
+        Pages { runtime: &self.runtime, stream: self.store.refusals() }
     }
 
-    /// All measurements that were removed, and why.
+    /// As [`Store::removals`].
     pub fn removals(&self) -> Pages<'_, (String, String)> {
-        Pages::new(|last: Option<&(String, String)>| self.wait(self.store.removals(last.map(|(uid, _)| &**uid), PAGE)))
+        Pages { runtime: &self.runtime, stream: self.store.removals() }
     }
 }
 
-/// A database of the reference for callers that wait.
+/// A database of the reference for callers without a runtime.
 #[derive(Debug)]
 pub struct BlockingReference {
-    reference: Reference,
+    reference: Arc<Reference>,
     runtime: Runtime,
 }
 
@@ -105,92 +101,56 @@ impl BlockingReference {
     ///
     /// # Errors
     /// As [`Reference::open`].
-    pub fn open(url: &str) -> Result<BlockingReference, StoreError> {
+    pub fn open(url: &str) -> Result<BlockingReference, Error> {
         let runtime = runtime(url)?;
-        let reference = runtime.block_on(Reference::open(url))?;
+        let reference = Arc::new(runtime.block_on(Reference::open(url))?);
         Ok(BlockingReference { reference, runtime })
     }
 
-    /// All measurements after a uid, in the order that the database has.
+    /// All measurements after a uid, in the order of the database.
     pub fn measurements(&self, after: Option<String>) -> Pages<'_, ReferenceRow> {
-        let after = after.map(Place::from);
-        Pages::new(move |last: Option<&ReferenceRow>| {
-            let after = last.map(ReferenceRow::place).or(after.as_ref());
-            self.runtime.block_on(self.reference.measurements(after, PAGE))
-        })
+        let (reference, after) = (Arc::clone(&self.reference), after.map(Place::from));
+        let stream = RowStream::new(move |last: Option<ReferenceRow>| {
+            let (reference, after) = (Arc::clone(&reference), after.clone());
+            Box::pin(async move {
+                let after = last.as_ref().map(ReferenceRow::place).or(after.as_ref());
+                reference.measurements(after, PAGE).await
+            })
+        });
+        Pages { runtime: &self.runtime, stream }
     }
 
     /// The entries of its test lists.
     ///
     /// # Errors
     /// As [`Reference::test_lists`].
-    pub fn test_lists(&self) -> Result<Vec<ListedUrl>, StoreError> {
+    pub fn test_lists(&self) -> Result<Vec<ListedUrl>, Error> {
         self.runtime.block_on(self.reference.test_lists())
     }
 }
 
-fn uid(row: &StoredRow) -> &str {
-    match &row[fastpath::measurement_uid] {
-        Value::Text(uid) => uid,
-        _ => "",
-    }
-}
-
-fn start(row: &StoredRow) -> Option<DateTime> {
-    match row[fastpath::measurement_start_time] {
-        Value::Time(time) => Some(time),
-        _ => None,
-    }
-}
-
-fn runtime(url: &str) -> Result<Runtime, StoreError> {
+fn runtime(url: &str) -> Result<Runtime, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime
-        .map_err(|error| StoreError::new(Kind::Other, format!("no thread for it: {error}")).of(&without_password(url)))
+    runtime.map_err(|error| {
+        let message = format!("no thread can be started: {error}");
+        Error::new(ErrorKind::Other, message).with_source(error).of(&without_password(url))
+    })
 }
 
-/// What is read page by page.
+/// A [`RowStream`] for callers without a runtime.
+#[derive(Debug)]
 pub struct Pages<'s, T> {
-    read: Box<Read<'s, T>>,
-    page: std::vec::IntoIter<T>,
-    /// The last of the page.
-    last: Option<T>,
-    done: bool,
-}
-
-/// Reads the page after what was the last of another.
-type Read<'s, T> = dyn FnMut(Option<&T>) -> Result<Vec<T>, StoreError> + 's;
-
-/// Rows of a page.
-const PAGE: usize = 1000;
-
-impl<'s, T: Clone> Pages<'s, T> {
-    fn new(read: impl FnMut(Option<&T>) -> Result<Vec<T>, StoreError> + 's) -> Pages<'s, T> {
-        Pages { read: Box::new(read), page: Vec::new().into_iter(), last: None, done: false }
-    }
+    runtime: &'s Runtime,
+    stream: RowStream<T>,
 }
 
 impl<T: Clone> Iterator for Pages<'_, T> {
-    type Item = Result<T, StoreError>;
+    type Item = Result<T, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(row) = self.page.next() {
-            return Some(Ok(row));
-        }
-        if self.done {
-            return None;
-        }
-        match (self.read)(self.last.as_ref()) {
-            Ok(page) => {
-                self.done = page.len() < PAGE;
-                self.last = page.last().cloned();
-                self.page = page.into_iter();
-                self.page.next().map(Ok)
-            }
-            Err(error) => {
-                self.done = true;
-                Some(Err(error))
-            }
+        match self.stream.buffered() {
+            Some(row) => Some(Ok(row)),
+            None => self.runtime.block_on(self.stream.next()),
         }
     }
 }

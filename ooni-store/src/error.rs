@@ -1,41 +1,159 @@
-//! [`StoreError`]: what cannot be done with a store.
+//! [`Error`]: why a store could not do what was asked. Each engine maps the errors of its driver to it in one place.
 
-use thiserror::Error;
+use std::error::Error as StdError;
 
-/// What cannot be done with a store, and a sentence.
-#[derive(Debug, Error)]
+/// Why a store could not do what was asked.
+///
+/// `Display` and [`Error::message`] are for operators: they name the store and may quote the database server. What the
+/// public may read is [`Error::public_message`]. Neither ever contains a password or a statement.
+#[derive(Debug, thiserror::Error)]
 #[error("{}{message}", prefix(store))]
-pub struct StoreError {
-    /// The URL or file; empty where the caller knows it.
-    pub store: String,
-    /// What is wrong. Never a statement of the database.
-    pub message: String,
-    /// What a caller can do about it.
-    pub kind: Kind,
+pub struct Error {
+    store: String,
+    message: String,
+    kind: ErrorKind,
+    /// Overrides the sentence of the kind; written by this crate, never taken from a database.
+    public: Option<String>,
+    is_outcome_unknown: bool,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 fn prefix(store: &str) -> String {
     if store.is_empty() { String::new() } else { format!("{store}: ") }
 }
 
-/// Kinds of trouble.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It took longer than it may, or nobody waited for it any more.
+/// What kind of error it is, which decides whether the call can be retried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The deadline passed or the call was cancelled.
     Timeout,
-    /// Others are served; it can be tried again.
+    /// The store is overloaded: a queue or pool is full, or another process holds a lock.
     Busy,
-    /// Anything else.
+    /// The store cannot be reached, or is starting or shutting down.
+    Unavailable,
+    /// The result would exceed a limit of [`StoreOptions`](crate::StoreOptions).
+    TooLarge,
+    /// The request or the URL is wrong; the same request fails again.
+    Invalid,
+    /// Anything else: the database is damaged, from another version, or refuses.
     Other,
 }
 
-impl StoreError {
-    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> StoreError {
-        StoreError { store: String::new(), message: message.into(), kind }
+impl ErrorKind {
+    /// Its name in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Busy => "busy",
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::TooLarge => "too large",
+            ErrorKind::Invalid => "invalid",
+            ErrorKind::Other => "other",
+        }
     }
 
-    pub(crate) fn of(mut self, store: &str) -> StoreError {
-        store.clone_into(&mut self.store);
+    /// Whether the same call may succeed later.
+    pub const fn is_retryable(self) -> bool {
+        matches!(self, ErrorKind::Timeout | ErrorKind::Busy | ErrorKind::Unavailable)
+    }
+
+    const fn public_message(self) -> &'static str {
+        match self {
+            ErrorKind::Timeout => "The query timed out or was cancelled.",
+            ErrorKind::Busy => "The store is overloaded; retry later.",
+            ErrorKind::Unavailable => "The store is unavailable; retry later.",
+            ErrorKind::TooLarge => "The result is too large; narrow the filter.",
+            ErrorKind::Invalid => "The request is invalid.",
+            ErrorKind::Other => "The store failed.",
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error {
+            store: String::new(),
+            message: message.into(),
+            kind,
+            public: None,
+            is_outcome_unknown: false,
+            source: None,
+        }
+    }
+
+    /// An error whose message contains nothing but this crate's own words and numbers.
+    pub(crate) fn public(kind: ErrorKind, message: impl Into<String>) -> Error {
+        let message = message.into();
+        Error { public: Some(message.clone()), ..Error::new(kind, message) }
+    }
+
+    /// The deadline passed.
+    pub(crate) fn timeout() -> Error {
+        Error::new(ErrorKind::Timeout, "the query timed out or was cancelled")
+    }
+
+    /// The store has been opened with `open_to_read`.
+    pub(crate) fn read_only() -> Error {
+        Error::new(ErrorKind::Invalid, "the store was opened for reading only")
+    }
+
+    /// A value in the database is not one that this crate writes.
+    pub(crate) fn foreign() -> Error {
+        Error::new(ErrorKind::Other, "contains a value that fastpath never writes: another program changed it")
+    }
+
+    /// The commit was sent and its outcome could not be determined.
+    #[must_use]
+    #[allow(dead_code, reason = "for engines on servers")]
+    pub(crate) fn outcome_unknown(mut self) -> Error {
+        self.is_outcome_unknown = true;
+        self.message = format!("outcome unknown: the change may or may not have been committed: {}", self.message);
+        self.public = Some("The outcome of the change is unknown.".to_owned());
         self
+    }
+
+    #[must_use]
+    pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Error {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Names the store, unless it is already named.
+    #[must_use]
+    pub(crate) fn of(mut self, store: &str) -> Error {
+        if self.store.is_empty() {
+            store.clone_into(&mut self.store);
+        }
+        self
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The path or the URL without its password; empty where no store is concerned.
+    pub fn store(&self) -> &str {
+        &self.store
+    }
+
+    /// What is wrong, for an operator. Never a statement or a password.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// A sentence that may be shown to the public: no path, host, setting or word of a database.
+    pub fn public_message(&self) -> &str {
+        self.public.as_deref().unwrap_or(self.kind.public_message())
+    }
+
+    /// Whether the same call may succeed later. All writes are idempotent, so they can be retried as well.
+    pub fn is_retryable(&self) -> bool {
+        self.kind.is_retryable()
+    }
+
+    /// Whether a change was sent to be committed and nothing says whether it was.
+    pub fn is_outcome_unknown(&self) -> bool {
+        self.is_outcome_unknown
     }
 }

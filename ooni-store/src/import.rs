@@ -5,11 +5,11 @@
 
 use crate::engine::clickhouse::ClickhouseReference;
 use crate::engine::postgres::PostgresReference;
+use crate::error::{Error, ErrorKind};
 use crate::sql::UID;
 use crate::url::{is_clickhouse, is_postgres, without_password};
 use crate::value::{FastpathValues, OpenvpnValues, Type, Value};
 use crate::write::row::{BodyLocation, Incoming, ListedUrl, Provenance, StoredRow};
-use crate::{Kind, StoreError};
 use ooni_core::row::Refused;
 use ooni_core::row::schema::{ColumnSchema, fastpath, openvpn};
 use ooni_core::time::DateTime;
@@ -60,7 +60,7 @@ impl Reference {
     ///
     /// # Errors
     /// It cannot be reached, or has not the tables of the reference.
-    pub async fn open(url: &str) -> Result<Reference, StoreError> {
+    pub async fn open(url: &str) -> Result<Reference, Error> {
         if is_postgres(url) {
             return Ok(Reference::Postgres(Box::new(PostgresReference::open(url).await?)));
         }
@@ -68,7 +68,7 @@ impl Reference {
             return Ok(Reference::Clickhouse(Box::new(ClickhouseReference::open(url).await?)));
         }
         let message = "rows of the reference are read from postgres://… and clickhouse://… alone";
-        Err(StoreError::new(Kind::Other, message).of(&without_password(url)))
+        Err(Error::new(ErrorKind::Invalid, message).of(&without_password(url)))
     }
 
     /// The first measurements, at most `limit`, after a place: PostgreSQL has them in the order of uids, ClickHouse in that
@@ -76,7 +76,7 @@ impl Reference {
     ///
     /// # Errors
     /// It cannot be read, or has nothing of the uid of a place that it has to look up.
-    pub async fn measurements(&self, after: Option<&Place>, limit: usize) -> Result<Vec<ReferenceRow>, StoreError> {
+    pub async fn measurements(&self, after: Option<&Place>, limit: usize) -> Result<Vec<ReferenceRow>, Error> {
         match self {
             Reference::Postgres(database) => {
                 let rows = database.page(after.map(|place| &*place.uid), limit).await?;
@@ -93,7 +93,7 @@ impl Reference {
     ///
     /// # Errors
     /// It cannot be read.
-    pub async fn test_lists(&self) -> Result<Vec<ListedUrl>, StoreError> {
+    pub async fn test_lists(&self) -> Result<Vec<ListedUrl>, Error> {
         let lists = match self {
             Reference::Postgres(database) => database.lists().await?,
             Reference::Clickhouse(database) => database.lists().await?,

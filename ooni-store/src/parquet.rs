@@ -10,9 +10,9 @@
 //! can be cut back to a checkpoint; [`Parquet::finish`] makes the file of it under another name, renames it and removes
 //! the spool. It is never half there.
 
-use crate::StoredRow;
 use crate::files::{beside, sync_folder};
 use crate::value::{self, Type, Value};
+use crate::write::row::StoredRow;
 use ooni_core::row::FastpathRow;
 use ooni_core::row::schema::{ColumnSchema, fastpath};
 use ooni_core::time::DateTime;

@@ -8,7 +8,7 @@ mod measurements;
 mod rows;
 mod runtimes;
 
-pub use self::dialect::Dialect;
+pub(crate) use self::dialect::Dialect;
 
 pub(crate) use self::counts::{
     add_cell, add_cells, aggregation, cells, cells_by_day, count, delete_empty_cell, differences, distinct, span,
@@ -41,13 +41,27 @@ pub(crate) enum Parameter {
 
 /// A query and what it returns.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Statement {
+pub(crate) struct Statement {
     /// In the words of one engine.
     pub(crate) sql: String,
     /// Values in the order of their places.
     pub(crate) parameters: Vec<Parameter>,
     /// Types of the columns that come back.
     pub(crate) columns: Vec<Type>,
+}
+
+impl Statement {
+    /// The same, ended after so many rows. Only for a statement without a limit of its own.
+    pub(crate) fn at_most(mut self, rows: usize) -> Statement {
+        self.sql = format!("{} LIMIT {rows}", self.sql);
+        self
+    }
+}
+
+/// A statement that reads no table.
+pub(crate) fn ping() -> Statement {
+    let sql = "SELECT CAST(1 AS BIGINT)".to_owned();
+    Statement { sql, parameters: Vec::new(), columns: vec![Type::OptionalUInt64] }
 }
 
 /// Makes a statement piece by piece.

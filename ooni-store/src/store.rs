@@ -1,126 +1,238 @@
-//! [`Store`]: a store of whatever engine its URL names.
+//! [`Store`]: a database of measurements, whichever engine its URL names. What it can be asked is in `store/`: rows in
+//! `rows`, counts in `counts`, its state in `state`.
 
-use crate::query::filter::Window;
+mod counts;
+mod rows;
+mod state;
+
+use crate::deadline::Deadline;
+use crate::engine::clickhouse::Clickhouse;
+use crate::engine::postgres::Postgres;
+use crate::engine::sqlite::Sqlite;
+use crate::engine::{AnyEngine, Engine, Workload};
+use crate::error::Error;
+use crate::options::StoreOptions;
 use crate::rollup::Rollup;
-use crate::url::{is_clickhouse, is_postgres};
+use crate::sql::{self, Dialect, Statement};
+use crate::url::{is_clickhouse, is_postgres, sqlite_path};
 use crate::value::Value;
-use crate::{
-    BatchResult, Clickhouse, Dialect, Incoming, ListedUrl, MeasurementStore, OnExisting, Postgres, Sqlite, Statement,
-    StoreError, StoredMeasurement, StoredRow, sqlite_path,
-};
+use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch};
 use ooni_core::time::DateTime;
+use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug_span};
 
-/// A store by its engine.
-#[derive(Debug)]
-pub enum Store {
-    /// A file.
-    Sqlite(Sqlite),
-    /// A database on a PostgreSQL server.
-    Postgres(Box<Postgres>),
-    /// A database on a ClickHouse server.
-    Clickhouse(Box<Clickhouse>),
+pub use self::state::{Difference, RollupState, Stats};
+
+/// A database of measurements. Cheap to clone; all clones share its connections.
+///
+/// Each call has one deadline: that of [`Store::with_deadline`], or else the limit of [`StoreOptions`]. A read whose future
+/// is dropped is cancelled.
+///
+/// Writing: when a future is ready, what it wrote is durable, in one transaction together with the rollups; on ClickHouse
+/// rollups follow later, and rows are counted meanwhile. A deadline ends a write until COMMIT is sent. A write whose future
+/// is dropped may or may not be committed. All writes are idempotent.
+#[derive(Clone)]
+pub struct Store {
+    engine: Arc<AnyEngine>,
+    options: Arc<StoreOptions>,
+    deadline: Option<Deadline>,
 }
 
-/// Does the same with whatever engine it is.
-macro_rules! of_engine {
-    ($store:expr, $engine:ident => $does:expr) => {
-        match $store {
-            Store::Sqlite($engine) => $does,
-            Store::Postgres($engine) => $does,
-            Store::Clickhouse($engine) => $does,
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("name", &self.engine.name()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store of a URL for reading and writing. A missing file is created; the tables on a server have been
+    /// created by [`Store::migrate`].
+    ///
+    /// # Errors
+    /// The URL is not one of a store, or the store cannot be opened.
+    pub async fn open(url: &str, options: StoreOptions) -> Result<Store, Error> {
+        let engine = match url {
+            _ if is_postgres(url) => AnyEngine::Postgres(Postgres::open(url, &options).await?),
+            _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open(url).await?),
+            _ => AnyEngine::Sqlite(Sqlite::open(sqlite_path(url)?, &options)?),
+        };
+        Ok(Store::new(engine, options))
+    }
+
+    /// Opens the store of a URL for reading; it has to exist.
+    ///
+    /// # Errors
+    /// The URL is not one of a store, or the store cannot be opened.
+    pub async fn open_to_read(url: &str, options: StoreOptions) -> Result<Store, Error> {
+        let engine = match url {
+            _ if is_postgres(url) => AnyEngine::Postgres(Postgres::open_to_read(url, &options).await?),
+            _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open_to_read(url).await?),
+            _ => AnyEngine::Sqlite(Sqlite::open_to_read(sqlite_path(url)?, &options)?),
+        };
+        Ok(Store::new(engine, options))
+    }
+
+    /// Creates the tables of a store, or brings them up to date.
+    ///
+    /// # Errors
+    /// The URL is not one of a store, or the database belongs to another program or a newer version.
+    pub async fn migrate(url: &str, options: &StoreOptions) -> Result<(), Error> {
+        match url {
+            _ if is_postgres(url) => Postgres::migrate(url, options).await,
+            _ if is_clickhouse(url) => Clickhouse::migrate(url).await,
+            _ => Sqlite::open(sqlite_path(url)?, options).map(drop),
         }
-    };
-}
+    }
 
-impl MeasurementStore for Store {
+    fn new(engine: AnyEngine, options: StoreOptions) -> Store {
+        Store { engine: Arc::new(engine), options: Arc::new(options), deadline: None }
+    }
+
+    /// The same store, all of whose calls have this deadline. It may cover several calls, and all pages of a stream.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Deadline) -> Store {
+        Store { deadline: Some(deadline), ..self.clone() }
+    }
+
+    /// Whether the store can be reached and answers.
+    ///
+    /// # Errors
+    /// Why it does not answer.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let call = self.read("ping", Workload::Lookup);
+        call.query(sql::ping()).await.map(drop)
+    }
+
+    /// Writes a batch. An `Arc<Vec<T>>` of any [`Incoming`](crate::Incoming) will do.
+    ///
+    /// A row's key is its `measurement_uid`. The same row twice, in two batches or in one, is written once. What a table
+    /// does not accept is set aside in `refused` with its reason, and the rest is written; of such rows too there is one per
+    /// uid, and [`OnExisting`] decides which. With [`OnExisting::Replace`] a row that is accepted ends an earlier refusal. A
+    /// measurement that was [removed](Store::remove) is refused. `update_time` is the time of the call.
+    ///
+    /// # Errors
+    /// No row of the batch was written, unless [`Error::is_outcome_unknown`].
+    pub async fn write(&self, rows: Arc<dyn RowBatch>, on_existing: OnExisting) -> Result<BatchResult, Error> {
+        let span = self.span("write");
+        self.write_within(span, |deadline| self.engine.write(rows, on_existing, deadline)).await
+    }
+
+    /// Removes a measurement from all tables for good, and keeps a record of the reason. False when it was not there; it
+    /// will not be accepted later either.
+    ///
+    /// # Errors
+    /// Nothing was removed, unless [`Error::is_outcome_unknown`].
+    pub async fn remove(&self, uid: &str, reason: &str) -> Result<bool, Error> {
+        let span = self.span("remove");
+        self.write_within(span, |deadline| self.engine.remove(uid, reason, deadline)).await
+    }
+
+    /// Deletes all measurements that started in the month that begins at `month`; how many there were. They can be stored
+    /// again.
+    ///
+    /// # Errors
+    /// Nothing was deleted, unless [`Error::is_outcome_unknown`].
+    pub async fn drop_month(&self, month: DateTime) -> Result<u64, Error> {
+        let span = self.span("drop_month");
+        self.write_within(span, |deadline| self.engine.drop_month(month, deadline)).await
+    }
+
+    /// Replaces all test lists, and brings the rollup of categories up to date.
+    ///
+    /// # Errors
+    /// The lists are as they were, unless [`Error::is_outcome_unknown`].
+    pub async fn replace_test_lists(&self, lists: Vec<ListedUrl>) -> Result<(), Error> {
+        let span = self.span("replace_test_lists");
+        self.write_within(span, |deadline| self.engine.replace_test_lists(lists, deadline)).await
+    }
+
+    /// Rebuilds a rollup from the rows.
+    ///
+    /// # Errors
+    /// It is as it was, unless [`Error::is_outcome_unknown`].
+    pub async fn rebuild(&self, rollup: &'static Rollup) -> Result<(), Error> {
+        let span = self.span("rebuild");
+        self.write_within(span, |deadline| self.engine.rebuild(rollup, deadline)).await
+    }
+
+    /// Brings rollups up to date with what was written, where that does not happen in the same transaction. Where another
+    /// process is doing that, it is left to it.
+    ///
+    /// # Errors
+    /// They are not up to date yet; meanwhile rows are counted.
+    pub async fn refresh_rollups(&self) -> Result<(), Error> {
+        let span = self.span("refresh_rollups");
+        self.write_within(span, |deadline| self.engine.refresh_rollups(deadline)).await
+    }
+
+    /// The deadline of a call that begins now.
+    fn deadline(&self, limit: Option<std::time::Duration>) -> Deadline {
+        self.deadline.unwrap_or_else(|| limit.map_or(Deadline::NEVER, Deadline::after))
+    }
+
     fn dialect(&self) -> Dialect {
-        of_engine!(self, engine => engine.dialect())
+        self.engine.dialect()
     }
 
-    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Value<'static>>>, StoreError> {
-        of_engine!(self, engine => engine.query(statement, limit).await)
+    fn span(&self, name: &'static str) -> Span {
+        debug_span!("store", query = name, store = self.engine.name(), error = Empty)
     }
 
-    async fn write<R: Incoming + 'static>(
+    /// Begins to read: the deadline of all its statements is fixed here.
+    fn read(&self, name: &'static str, workload: Workload) -> Read<'_> {
+        Read { store: self, workload, deadline: self.deadline(self.options.read_limit), span: self.span(name) }
+    }
+
+    async fn write_within<T, F: Future<Output = Result<T, Error>> + Send>(
         &self,
-        rows: Arc<Vec<R>>,
-        on_existing: OnExisting,
-    ) -> Result<BatchResult, StoreError> {
-        of_engine!(self, engine => engine.write(rows, on_existing).await)
+        span: Span,
+        write: impl FnOnce(Deadline) -> F,
+    ) -> Result<T, Error> {
+        let deadline = self.deadline(self.options.write_limit);
+        self.traced(&span, write(deadline)).await
     }
 
-    async fn remove(&self, uid: &str, reason: &str) -> Result<bool, StoreError> {
-        of_engine!(self, engine => engine.remove(uid, reason).await)
-    }
-
-    async fn drop_month(&self, month: DateTime) -> Result<u64, StoreError> {
-        of_engine!(self, engine => engine.drop_month(month).await)
-    }
-
-    async fn replace_test_lists(&self, lists: Vec<ListedUrl>) -> Result<(), StoreError> {
-        of_engine!(self, engine => engine.replace_test_lists(lists).await)
-    }
-
-    async fn rebuild(&self, rollup: &'static Rollup) -> Result<(), StoreError> {
-        of_engine!(self, engine => engine.rebuild(rollup).await)
-    }
-
-    async fn refresh_rollups(&self) -> Result<(), StoreError> {
-        of_engine!(self, engine => engine.refresh_rollups().await)
-    }
-
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredRow>, StoreError> {
-        of_engine!(self, engine => engine.page(after, limit).await)
-    }
-
-    async fn measurements(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredMeasurement>, StoreError> {
-        of_engine!(self, engine => engine.measurements(after, limit).await)
-    }
-
-    async fn is_rollup_current(&self, rollup: &'static Rollup, window: Window) -> Result<bool, StoreError> {
-        of_engine!(self, engine => engine.is_rollup_current(rollup, window).await)
-    }
-
-    async fn bytes(&self) -> Result<u64, StoreError> {
-        of_engine!(self, engine => engine.bytes().await)
+    /// Awaits a part of a call, and names the store in its error.
+    async fn traced<T>(&self, span: &Span, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        work.instrument(span.clone()).await.map_err(|error| {
+            span.record("error", error.kind().name());
+            error.of(self.engine.name())
+        })
     }
 }
 
-/// Opens the store of a URL to write to. A file is made if it is not there; a database of a server has been
-/// [migrated](migrate).
-///
-/// # Errors
-/// The URL is none of a store, or the store cannot be opened.
-pub async fn open(url: &str) -> Result<Store, StoreError> {
-    match url {
-        _ if is_postgres(url) => Ok(Store::Postgres(Box::new(Postgres::open(url).await?))),
-        _ if is_clickhouse(url) => Ok(Store::Clickhouse(Box::new(Clickhouse::open(url).await?))),
-        _ => Ok(Store::Sqlite(Sqlite::open(sqlite_path(url)?)?)),
-    }
+/// A call that reads.
+struct Read<'s> {
+    store: &'s Store,
+    workload: Workload,
+    deadline: Deadline,
+    span: Span,
 }
 
-/// Opens the store of a URL to read from; it has to be there.
-///
-/// # Errors
-/// The URL is none of a store, or the store cannot be opened.
-pub async fn open_to_read(url: &str) -> Result<Store, StoreError> {
-    match url {
-        _ if is_postgres(url) => Ok(Store::Postgres(Box::new(Postgres::open_to_read(url).await?))),
-        _ if is_clickhouse(url) => Ok(Store::Clickhouse(Box::new(Clickhouse::open_to_read(url).await?))),
-        _ => Ok(Store::Sqlite(Sqlite::open_to_read(sqlite_path(url)?)?)),
+impl Read<'_> {
+    /// Executes one of the statements of the call.
+    async fn query(&self, statement: Statement) -> Result<Vec<Vec<Value<'static>>>, Error> {
+        self.run(self.store.engine.query(statement, self.workload, self.deadline)).await
     }
-}
 
-/// Makes the tables of a store, or brings them up to date.
-///
-/// # Errors
-/// The URL is none of a store, or the store is not ours, or a newer program's.
-pub async fn migrate(url: &str) -> Result<(), StoreError> {
-    match url {
-        _ if is_postgres(url) => Postgres::migrate(url).await,
-        _ if is_clickhouse(url) => Clickhouse::migrate(url).await,
-        _ => Sqlite::open(sqlite_path(url)?).map(drop),
+    /// Executes a statement and reads its rows.
+    async fn rows<T>(
+        &self,
+        statement: Statement,
+        row: impl Fn(Vec<Value<'static>>) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        self.query(statement).await?.into_iter().map(|cells| row(cells).ok_or_else(|| self.foreign())).collect()
+    }
+
+    /// Awaits another part of the call.
+    async fn run<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.store.traced(&self.span, work).await
+    }
+
+    fn foreign(&self) -> Error {
+        Error::foreign().of(self.store.engine.name())
     }
 }

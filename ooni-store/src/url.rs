@@ -1,6 +1,6 @@
 //! URLs of stores.
 
-use crate::{Kind, StoreError};
+use crate::error::{Error, ErrorKind};
 use ooni_core::hex::hex;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -25,8 +25,8 @@ pub(crate) fn is_clickhouse(url: &str) -> bool {
 ///
 /// # Errors
 /// The URL is none of an SQLite store.
-pub fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
-    let refuse = |message: &str| Err(StoreError::new(Kind::Other, message).of(&without_password(url)));
+pub fn sqlite_path(url: &str) -> Result<&Path, Error> {
+    let refuse = |message: &str| Err(Error::new(ErrorKind::Invalid, message).of(&without_password(url)));
     match url.strip_prefix("sqlite:") {
         Some("") => refuse("no file is named: sqlite:PATH"),
         // A second slash would be an empty host, and SQLite would keep the first in memory: neither is meant.
@@ -41,7 +41,7 @@ pub fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
 ///
 /// # Errors
 /// The URL is none of a store.
-pub fn local_path(url: &str) -> Result<PathBuf, StoreError> {
+pub fn local_path(url: &str) -> Result<PathBuf, Error> {
     if !is_postgres(url) && !is_clickhouse(url) {
         return sqlite_path(url).map(Path::to_owned);
     }

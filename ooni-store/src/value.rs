@@ -7,6 +7,7 @@ use ooni_core::number::{Int, write_f64};
 pub use ooni_core::row::schema::Type;
 use ooni_core::row::{Column, FastpathRow, OpenvpnRow, Refused, schema};
 use ooni_core::time::DateTime;
+use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 
 /// A typed value.
@@ -113,6 +114,37 @@ impl Value<'_> {
             Value::Null => Value::Null,
         }
     }
+}
+
+/// Texts as strings, numbers as numbers, times as `YYYY-MM-DDThh:mm:ssZ`; floats that are not finite as null.
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Int(value) => serializer.serialize_u64(*value),
+            Value::Float(value) if value.is_finite() => serializer.serialize_f32(*value),
+            Value::Time(time) => serialize_time(time, serializer),
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::Float(_) | Value::Null => serializer.serialize_none(),
+        }
+    }
+}
+
+/// `YYYY-MM-DDThh:mm:ssZ`
+pub(crate) fn serialize_time<S: Serializer>(time: &DateTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&iso(*time))
+}
+
+/// Two times, as [`serialize_time`], or null.
+pub(crate) fn serialize_span<S: Serializer>(
+    span: &Option<(DateTime, DateTime)>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    span.map(|(from, to)| [iso(from), iso(to)]).serialize(serializer)
+}
+
+fn iso(time: DateTime) -> String {
+    time.to_string().replace(' ', "T") + "Z"
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
 use ooni_store::query::filter::{Category, Filter, Window};
 use ooni_store::query::list::{List, MeasurementSummary, OrderBy, Start};
-use ooni_store::{self as store, MeasurementStore, OnExisting, Store};
+use ooni_store::rollup::ROLLUPS;
+use ooni_store::{Error, OnExisting, Store, StoreOptions};
 use ooni_testkit::server::Server;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -94,8 +95,9 @@ fn main() -> Result<()> {
 }
 
 async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measured> {
-    store::migrate(url).await?;
-    let store = Arc::new(store::open(url).await?);
+    let options = StoreOptions::default();
+    Store::migrate(url, &options).await?;
+    let store = Store::open(url, options).await?;
     store.replace_test_lists(rows::lists()).await?;
     let mut made = Rows::new(arguments.seed)?;
     let machine = Machine::here();
@@ -134,7 +136,7 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
     let (readers, writer) = if engine == CLICKHOUSE { (1, None) } else { (8, Some(made)) };
     let (queries, beside) = under_load(&store, days, readers, writer, Duration::from_secs(arguments.seconds)).await?;
     let mut rollups = BTreeMap::new();
-    for rollup in &store::rollup::ROLLUPS {
+    for rollup in &ROLLUPS {
         let begun = Instant::now();
         store.rebuild(rollup).await?;
         let took = begun.elapsed().as_secs_f64();
@@ -158,7 +160,7 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
 
 /// Asks all queries while rows are written, if there are any to write.
 async fn under_load(
-    store: &Arc<Store>,
+    store: &Store,
     days: i64,
     readers: usize,
     made: Option<Rows>,
@@ -167,20 +169,20 @@ async fn under_load(
     let done = Arc::new(AtomicBool::new(false));
     let written = Arc::new(AtomicU64::new(0));
     let writer = tokio::spawn({
-        let (store, done, written) = (Arc::clone(store), Arc::clone(&done), Arc::clone(&written));
+        let (store, done, written) = (store.clone(), Arc::clone(&done), Arc::clone(&written));
         async move {
             let Some(mut made) = made else { return Ok(()) };
             while !done.load(Ordering::Relaxed) {
                 store.write(Arc::new(made.batch(100)), OnExisting::Keep).await?;
                 written.fetch_add(100, Ordering::Relaxed);
             }
-            Ok::<_, store::StoreError>(())
+            Ok::<_, Error>(())
         }
     });
     let deadline = Instant::now() + time;
     let readers: Vec<_> = (0..readers)
         .map(|reader| {
-            let store = Arc::clone(store);
+            let store = store.clone();
             tokio::spawn(async move {
                 let mut taken = Vec::new();
                 for number in reader.. {
@@ -189,7 +191,7 @@ async fn under_load(
                     }
                     taken.push(ask(&store, days, number).await?);
                 }
-                Ok::<_, store::StoreError>(taken)
+                Ok::<_, Error>(taken)
             })
         })
         .collect();
@@ -210,7 +212,7 @@ fn day(number: i64) -> DateTime {
 }
 
 /// Asks one of the queries about so many days, each number another with other values.
-async fn ask(store: &Store, days: i64, number: usize) -> Result<(&'static str, Duration), store::StoreError> {
+async fn ask(store: &Store, days: i64, number: usize) -> Result<(&'static str, Duration), Error> {
     let turn = number / 13;
     let from = (turn as i64 * 37) % (days - 31).max(1);
     let month = Window::new(day(from), day(from + 30));
@@ -259,13 +261,13 @@ async fn ask(store: &Store, days: i64, number: usize) -> Result<(&'static str, D
             let start = Start::After(day(from), "1".to_owned());
             let list = List { filter, order_by: OrderBy::MeasurementStartTime, descending: true, start, limit: 100 };
             let begun = Instant::now();
-            let page: Vec<MeasurementSummary> = store.list(&list, store::TIME_LIMIT).await?;
+            let page: Vec<MeasurementSummary> = store.list(&list).await?;
             std::hint::black_box(page);
             return Ok((name, begun.elapsed()));
         }
     };
     let begun = Instant::now();
-    std::hint::black_box(store.aggregate(&query, store::TIME_LIMIT).await?);
+    std::hint::black_box(store.aggregate(&query).await?);
     Ok((name, begun.elapsed()))
 }
 

@@ -26,7 +26,7 @@ use ooni_archive::source::prefetch::{Prefetch, Prefetched};
 use ooni_archive::source::{InArchive, InputFile, Origin, Source};
 use ooni_core::rules::Ruleset;
 use ooni_store::failpoint::{Failpoint, reach};
-use ooni_store::{BlockingStore, MeasurementStore, OnExisting, local_path, without_password};
+use ooni_store::{BlockingStore, OnExisting, local_path, without_password};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

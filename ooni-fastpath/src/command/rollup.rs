@@ -3,10 +3,10 @@
 use super::{Said, store::open};
 use crate::cli::store::{RollupCommand, Rollups};
 use crate::sink::plain;
+use ooni_store::Difference;
 use ooni_store::query::aggregate::Counts;
 use ooni_store::rollup::{ROLLUPS, Rollup};
 use ooni_store::value::Value;
-use ooni_store::{Difference, MeasurementStore};
 use std::fmt::Write as _;
 
 /// Rebuilds or checks.

@@ -8,7 +8,7 @@ mod stats;
 use super::Said;
 use crate::cli::store::{Store, StoreCommand};
 use ooni_store::test_lists;
-use ooni_store::{BlockingStore, MeasurementStore, StoreError};
+use ooni_store::{BlockingStore, Error};
 use std::fmt::Display;
 
 /// Does what was asked for.
@@ -42,7 +42,7 @@ pub(super) fn open(url: &str) -> Result<BlockingStore, String> {
 }
 
 /// Changes a store, and has the rollups follow.
-fn change<T>(url: &str, change: impl FnOnce(&BlockingStore) -> Result<T, StoreError>) -> Result<T, String> {
+fn change<T>(url: &str, change: impl FnOnce(&BlockingStore) -> Result<T, Error>) -> Result<T, String> {
     let waiting = open(url)?;
     let changed = change(&waiting).and_then(|outcome| waiting.wait(waiting.store.refresh_rollups()).map(|()| outcome));
     changed.map_err(|error| error.to_string())

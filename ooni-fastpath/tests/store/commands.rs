@@ -2,7 +2,7 @@
 
 use crate::support::{Engine, Fields, Open, SOUND, measured, new, open_to_read, sound, stored, text};
 use ooni_store::rollup::ROLLUPS;
-use ooni_store::{Incoming, ListedUrl, MeasurementStore, OnExisting};
+use ooni_store::{Incoming, ListedUrl, OnExisting};
 use std::fs;
 use std::process::Command;
 

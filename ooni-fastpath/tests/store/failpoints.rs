@@ -9,7 +9,6 @@
 use crate::archive::{BENCH, filled};
 use crate::commands::content;
 use crate::support::Engine;
-use ooni_store::MeasurementStore;
 use ooni_store::failpoint::Failpoint;
 use ooni_store::rollup::ROLLUPS;
 use std::os::unix::process::ExitStatusExt as _;

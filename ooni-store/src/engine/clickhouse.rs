@@ -3,7 +3,7 @@
 //! There are no transactions. Every statement that changes something can be sent again, and is, when the way to the server is
 //! lost; a change that was cut off is made whole by making it again. What may be other than the rollups say is noted first,
 //! day by day, and counted row by row until they have been made anew: once a minute while rows are written, and when
-//! [`MeasurementStore::refresh_rollups`] asks for it. Processes may write at once: rows of one uid that two of them write at the same
+//! [`Engine::refresh_rollups`] asks for it. Processes may write at once: rows of one uid that two of them write at the same
 //! moment are one afterwards, unless they differ in the start of the measurement; rollups are made by one at a time, which
 //! holds a lease. What a batch does is in `batch`, what else can be done in `change`, the way to a server in `http`, the lease
 //! in `lease`, tables of the reference in `reference`, rollups in `rollups`, the tables in `schema`, values in `value`.
@@ -21,16 +21,16 @@ pub(crate) use self::reference::ClickhouseReference;
 
 use self::http::{Http, random};
 use self::lease::Lease;
+use super::{Engine, Workload};
+use crate::deadline::Deadline;
+use crate::error::{Error, ErrorKind};
 use crate::failpoint::{Failpoint, reach};
 use crate::query::filter::Window;
 use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
 use crate::url::without_password;
 use crate::value::{Type, Value};
-use crate::{
-    BatchResult, Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, StoreError, StoredMeasurement, StoredRow,
-    TIME_LIMIT,
-};
+use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch, StoredMeasurement, StoredRow};
 use ooni_core::time::DateTime;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -38,8 +38,10 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
 /// A database of measurements on a ClickHouse server.
-pub struct Clickhouse {
+pub(crate) struct Clickhouse {
     url: String,
+    /// The URL without its password.
+    name: String,
     http: Http,
     /// Nothing if the store was opened to read from.
     writes: Option<Mutex<Past>>,
@@ -77,6 +79,8 @@ enum Trouble {
     Lost(String),
     /// What is in there is not for us.
     Schema(String),
+    /// It was opened for reading only.
+    ReadOnly,
     /// A value is not what it has to be.
     Foreign,
     /// It took too long.
@@ -100,7 +104,7 @@ impl Clickhouse {
     ///
     /// # Errors
     /// It cannot be reached, has no tables, or those of another version.
-    pub async fn open(url: &str) -> Result<Clickhouse, StoreError> {
+    pub(crate) async fn open(url: &str) -> Result<Clickhouse, Error> {
         let mut store = Clickhouse::open_to_read(url).await?;
         store.writes = Some(Mutex::new(Past { moment: 0, settled: Instant::now() }));
         Ok(store)
@@ -110,18 +114,18 @@ impl Clickhouse {
     ///
     /// # Errors
     /// As [`Clickhouse::open`].
-    pub async fn open_to_read(url: &str) -> Result<Clickhouse, StoreError> {
+    pub(crate) async fn open_to_read(url: &str) -> Result<Clickhouse, Error> {
         let named = |trouble: Trouble| trouble.of(url);
         let http = Http::new(url).map_err(named)?;
         schema::check(&http).await.map_err(named)?;
-        Ok(Clickhouse { url: url.to_owned(), http, writes: None })
+        Ok(Clickhouse { url: url.to_owned(), name: without_password(url), http, writes: None })
     }
 
     /// Makes the tables of a database, or brings them up to date. The database itself has to be there.
     ///
     /// # Errors
     /// It cannot be reached, is another program's or a newer one's, or its tables cannot be made.
-    pub async fn migrate(url: &str) -> Result<(), StoreError> {
+    pub(crate) async fn migrate(url: &str) -> Result<(), Error> {
         let migrate = async { schema::migrate(&Http::new(url)?).await };
         migrate.await.map_err(|trouble: Trouble| trouble.of(url))
     }
@@ -130,7 +134,7 @@ impl Clickhouse {
     async fn begin(&self) -> Result<MutexGuard<'_, Past>, Trouble> {
         match &self.writes {
             Some(writes) => Ok(writes.lock().await),
-            None => Err(Trouble::Schema("it was opened to read from".to_owned())),
+            None => Err(Trouble::ReadOnly),
         }
     }
 
@@ -157,7 +161,7 @@ impl Clickhouse {
     async fn change_rows<T>(
         &self,
         change: impl AsyncFnOnce(&Writer<'_>) -> Result<T, Trouble> + Send,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, Error> {
         let made = async {
             let mut past = self.begin().await?;
             let outcome = self.change(&mut past, change).await?;
@@ -177,15 +181,18 @@ impl Clickhouse {
         after: Option<&str>,
         limit: usize,
         statement: fn(Dialect, Option<&str>, usize) -> Statement,
-    ) -> Result<Vec<Vec<Value<'static>>>, StoreError> {
+        deadline: Deadline,
+    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
         let (mut rows, mut after, mut uids) = (Vec::new(), after.map(str::to_owned), limit);
         loop {
-            rows.extend(self.query(statement(Dialect::Clickhouse, after.as_deref(), uids), TIME_LIMIT).await?);
+            let page = statement(Dialect::Clickhouse, after.as_deref(), uids);
+            rows.extend(self.query(page, Workload::Aggregation, deadline).await?);
             if rows.len() >= limit {
                 rows.truncate(limit);
                 return Ok(rows);
             }
-            let noted = self.query(sql::noted(Dialect::Clickhouse, after.as_deref(), uids), TIME_LIMIT).await?;
+            let noted = sql::noted(Dialect::Clickhouse, after.as_deref(), uids);
+            let noted = self.query(noted, Workload::Aggregation, deadline).await?;
             match noted.into_iter().next().as_deref() {
                 Some([Value::Int(number), Value::Text(last)]) if *number == uids as u64 => {
                     after = Some(last.to_string())
@@ -206,48 +213,61 @@ impl Clickhouse {
 }
 
 impl Trouble {
-    fn of(self, url: &str) -> StoreError {
+    fn of(self, url: &str) -> Error {
         let (kind, message) = match self {
-            Trouble::Database { code, message } => (Kind::Other, format!("{message} (ClickHouse error {code})")),
-            Trouble::Lost(message) | Trouble::Schema(message) => (Kind::Other, message),
-            Trouble::Foreign => (Kind::Other, crate::foreign().message),
-            Trouble::Timeout => (Kind::Timeout, "it took longer than it may".to_owned()),
-            Trouble::Busy(why) => (Kind::Busy, why.to_owned()),
+            Trouble::Database { code, message } => (ErrorKind::Other, format!("{message} (ClickHouse error {code})")),
+            Trouble::Lost(message) => (ErrorKind::Unavailable, message),
+            Trouble::Schema(message) => (ErrorKind::Other, message),
+            Trouble::ReadOnly => return Error::read_only().of(&without_password(url)),
+            Trouble::Foreign => return Error::foreign().of(&without_password(url)),
+            Trouble::Timeout => return Error::timeout().of(&without_password(url)),
+            Trouble::Busy(why) => (ErrorKind::Busy, why.to_owned()),
         };
-        StoreError::new(kind, message).of(&without_password(url))
+        Error::new(kind, message).of(&without_password(url))
     }
 }
 
-impl MeasurementStore for Clickhouse {
+impl Engine for Clickhouse {
     fn dialect(&self) -> Dialect {
         Dialect::Clickhouse
     }
 
-    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Value<'static>>>, StoreError> {
-        self.http.query(&statement, limit).await.map_err(|trouble| trouble.of(&self.url))
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    async fn write<R: Incoming + 'static>(
+    async fn query(
         &self,
-        rows: Arc<Vec<R>>,
+        statement: Statement,
+        _workload: Workload,
+        deadline: Deadline,
+    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
+        self.http.query(&statement, deadline.remaining()).await.map_err(|trouble| trouble.of(&self.url))
+    }
+
+    async fn write(
+        &self,
+        rows: Arc<dyn RowBatch>,
         on_existing: OnExisting,
-    ) -> Result<BatchResult, StoreError> {
+        deadline: Deadline,
+    ) -> Result<BatchResult, Error> {
         if rows.is_empty() {
             return Ok(BatchResult::default());
         }
         let replace = on_existing == OnExisting::Replace;
-        self.change_rows(async |writer| batch::write(writer, &rows, replace).await).await
+        let write = self.change_rows(async |writer| batch::write(writer, &*rows, replace).await);
+        deadline.run(write).await?
     }
 
-    async fn remove(&self, uid: &str, reason: &str) -> Result<bool, StoreError> {
-        self.change_rows(async |writer| change::remove(writer, uid, reason).await).await
+    async fn remove(&self, uid: &str, reason: &str, deadline: Deadline) -> Result<bool, Error> {
+        deadline.run(self.change_rows(async |writer| change::remove(writer, uid, reason).await)).await?
     }
 
-    async fn drop_month(&self, month: DateTime) -> Result<u64, StoreError> {
-        self.change_rows(async |writer| change::drop_month(writer, month).await).await
+    async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {
+        deadline.run(self.change_rows(async |writer| change::drop_month(writer, month).await)).await?
     }
 
-    async fn replace_test_lists(&self, lists: Vec<ListedUrl>) -> Result<(), StoreError> {
+    async fn replace_test_lists(&self, lists: Vec<ListedUrl>, deadline: Deadline) -> Result<(), Error> {
         let made = async {
             let mut past = self.begin().await?;
             let mut lease = Lease::take(&self.http, SETTLE_PATIENCE[1]).await?;
@@ -256,19 +276,19 @@ impl MeasurementStore for Clickhouse {
             let ended = lease.end().await;
             made.and(ended)
         };
-        made.await.map_err(|trouble: Trouble| trouble.of(&self.url))
+        deadline.run(made).await?.map_err(|trouble: Trouble| trouble.of(&self.url))
     }
 
-    async fn rebuild(&self, rollup: &'static Rollup) -> Result<(), StoreError> {
+    async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {
         let made = async {
             let mut past = self.begin().await?;
             self.change(&mut past, async |writer| change::mark_all(writer, rollup).await).await?;
             self.make_rollups(SETTLE_PATIENCE[1]).await
         };
-        made.await.map_err(|trouble: Trouble| trouble.of(&self.url))
+        deadline.run(made).await?.map_err(|trouble: Trouble| trouble.of(&self.url))
     }
 
-    async fn refresh_rollups(&self) -> Result<(), StoreError> {
+    async fn refresh_rollups(&self, deadline: Deadline) -> Result<(), Error> {
         let made = async {
             let mut past = self.begin().await?;
             past.settled = Instant::now();
@@ -277,29 +297,39 @@ impl MeasurementStore for Clickhouse {
                 made => made,
             }
         };
-        made.await.map_err(|trouble: Trouble| trouble.of(&self.url))
+        deadline.run(made).await?.map_err(|trouble: Trouble| trouble.of(&self.url))
     }
 
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredRow>, StoreError> {
-        let rows = self.paged(after, limit, sql::page).await?;
-        rows.into_iter().map(|row| row.try_into().map_err(|_| crate::foreign())).collect()
+    async fn page(&self, after: Option<&str>, limit: usize, deadline: Deadline) -> Result<Vec<StoredRow>, Error> {
+        let rows = self.paged(after, limit, sql::page, deadline).await?;
+        rows.into_iter().map(|row| row.try_into().map_err(|_| Error::foreign())).collect()
     }
 
-    async fn measurements(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredMeasurement>, StoreError> {
-        let rows = self.paged(after, limit, sql::measurements).await?;
-        rows.into_iter().map(|row| sql::measurement(row).ok_or_else(crate::foreign)).collect()
+    async fn measurements(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<StoredMeasurement>, Error> {
+        let rows = self.paged(after, limit, sql::measurements, deadline).await?;
+        rows.into_iter().map(|row| sql::measurement(row).ok_or_else(Error::foreign)).collect()
     }
 
-    async fn is_rollup_current(&self, rollup: &'static Rollup, window: Window) -> Result<bool, StoreError> {
-        let settled = rollups::is_rollup_current(&self.http, rollup, window).await;
+    async fn is_rollup_current(
+        &self,
+        rollup: &'static Rollup,
+        window: Window,
+        deadline: Deadline,
+    ) -> Result<bool, Error> {
+        let settled = rollups::is_rollup_current(&self.http, rollup, window, deadline.remaining()).await;
         settled.map_err(|trouble| trouble.of(&self.url))
     }
 
-    async fn bytes(&self) -> Result<u64, StoreError> {
+    async fn bytes(&self, deadline: Deadline) -> Result<u64, Error> {
         let sql =
             "SELECT coalesce(sum(bytes_on_disk), 0) FROM system.parts WHERE database = currentDatabase() AND active";
         let statement = Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::OptionalUInt64] };
-        match self.query(statement, TIME_LIMIT).await?.into_iter().flatten().next() {
+        match self.query(statement, Workload::Lookup, deadline).await?.into_iter().flatten().next() {
             Some(Value::Int(bytes)) => Ok(bytes),
             _ => Err(Trouble::Foreign.of(&self.url)),
         }

@@ -19,14 +19,19 @@ use self::change::{Change, DropMonth, Lists, Rebuild, Removal};
 pub(crate) use self::reference::PostgresReference;
 
 use self::connect::Connect;
+use super::{Engine, Workload};
+use crate::deadline::Deadline;
+use crate::error::{Error, ErrorKind};
 use crate::failpoint::{Failpoint, reach};
+use crate::options::StoreOptions;
+use crate::retry::RetryPolicy;
 use crate::rollup::Rollup;
 use crate::sql::{Dialect, Statement};
 use crate::tls::with_causes;
 use crate::url::without_password;
 use crate::value::Value;
+use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch};
 use crate::write::tally::Tally;
-use crate::{BatchResult, Incoming, Kind, ListedUrl, MeasurementStore, OnExisting, StoreError};
 use deadpool_postgres::{Object, Pool, PoolError};
 use ooni_core::time::DateTime;
 use postgres_types::{ToSql, Type};
@@ -34,14 +39,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// A database of measurements on a PostgreSQL server.
-pub struct Postgres {
+pub(crate) struct Postgres {
     url: String,
+    /// The URL without its password.
+    name: String,
     connect: Connect,
     reads: Pool,
     /// The connection that writes, once there is one; nothing at all if the store was opened to read from.
@@ -50,18 +57,9 @@ pub struct Postgres {
 
 impl std::fmt::Debug for Postgres {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Postgres").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Postgres").field("name", &self.name).finish_non_exhaustive()
     }
 }
-
-/// Times that a change is tried when its connection is lost: for half a minute, as a server takes to start again.
-const TRIES: u32 = 10;
-
-/// The first pause between them, each is twice as long as the one before.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// Times that a query is tried; connections of the pool may have been lost long ago.
-const READ_TRIES: u32 = 4;
 
 /// What goes wrong.
 #[derive(Debug)]
@@ -87,8 +85,8 @@ impl Postgres {
     ///
     /// # Errors
     /// It cannot be reached, has no tables, or those of another version.
-    pub async fn open(url: &str) -> Result<Postgres, StoreError> {
-        let mut store = Postgres::open_to_read(url).await?;
+    pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Postgres, Error> {
+        let mut store = Postgres::open_to_read(url, options).await?;
         store.writes = Some(Mutex::new(None));
         Ok(store)
     }
@@ -97,45 +95,40 @@ impl Postgres {
     ///
     /// # Errors
     /// As [`Postgres::open`].
-    pub async fn open_to_read(url: &str) -> Result<Postgres, StoreError> {
+    pub(crate) async fn open_to_read(url: &str, options: &StoreOptions) -> Result<Postgres, Error> {
         let named = |trouble: Trouble| trouble.of(url);
-        let connect = Connect::new(url).map_err(named)?;
-        let reads = connect.pool().map_err(named)?;
+        let connect = Connect::new(url, &options.application_name).map_err(named)?;
+        let reads = connect.pool(options.lookup_readers + options.aggregation_readers).map_err(named)?;
         let client = reads.get().await.map_err(|error| named(Trouble::Pool(error)))?;
         schema::check(&client).await.map_err(named)?;
-        Ok(Postgres { url: url.to_owned(), connect, reads, writes: None })
+        Ok(Postgres { url: url.to_owned(), name: without_password(url), connect, reads, writes: None })
     }
 
     /// Makes the tables of a database, or brings them up to date.
     ///
     /// # Errors
     /// It cannot be reached, is another program's or a newer one's, or its tables cannot be made.
-    pub async fn migrate(url: &str) -> Result<(), StoreError> {
+    pub(crate) async fn migrate(url: &str, options: &StoreOptions) -> Result<(), Error> {
         let migrate = async {
-            let mut client = Connect::new(url)?.connect().await?;
+            let mut client = Connect::new(url, &options.application_name)?.connect().await?;
             schema::migrate(&mut client).await
         };
         migrate.await.map_err(|trouble: Trouble| trouble.of(url))
     }
 
     /// Makes a change, whatever becomes of the connection.
-    async fn change<C: Change>(&self, change: &C) -> Result<C::Outcome, StoreError> {
+    async fn change<C: Change>(&self, change: &C, deadline: Deadline) -> Result<C::Outcome, Error> {
         let Some(writes) = &self.writes else {
-            return Err(Trouble::Schema("it was opened to read from".to_owned()).of(&self.url));
+            return Err(Error::read_only().of(&self.name));
         };
-        let mut writer = writes.lock().await;
-        let mut pause = PAUSE;
-        for _ in 1..TRIES {
+        let mut writer = deadline.run(writes.lock()).await?;
+        let mut attempts = RetryPolicy::PATIENT.start(deadline);
+        loop {
             match self.attempt(&mut writer, change).await {
-                Err(trouble) if trouble.is_lost() => {
-                    *writer = None;
-                    sleep(pause).await;
-                    pause *= 2;
-                }
+                Err(trouble) if trouble.is_lost() && attempts.again().await => *writer = None,
                 result => return result.map_err(|trouble| trouble.of(&self.url)),
             }
         }
-        self.attempt(&mut writer, change).await.map_err(|trouble| trouble.of(&self.url))
     }
 
     async fn attempt<C: Change>(&self, writer: &mut Option<Client>, change: &C) -> Result<C::Outcome, Trouble> {
@@ -173,7 +166,7 @@ impl Postgres {
         }
     }
 
-    async fn read(&self, statement: &Statement, limit: Duration) -> Result<Vec<Row>, Trouble> {
+    async fn read(&self, statement: &Statement) -> Result<Vec<Row>, Trouble> {
         let object = self.reads.get().await.map_err(Trouble::Pool)?;
         let mut running = Running { object: Some(object), tls: self.connect.tls.clone() };
         let Some(client) = &running.object else { return Err(Trouble::Timeout) };
@@ -182,8 +175,7 @@ impl Postgres {
             .iter()
             .map(|parameter| (parameter as &(dyn ToSql + Sync), value::kind(parameter)))
             .collect();
-        let answer = timeout(limit, client.query_typed(&statement.sql, &parameters)).await;
-        let answer = answer.map_err(|_| Trouble::Timeout)?; // which cancels it
+        let answer = client.query_typed(&statement.sql, &parameters).await;
         running.object = None;
         Ok(answer?)
     }
@@ -210,7 +202,7 @@ impl Drop for Running {
 
 impl Trouble {
     fn foreign() -> Trouble {
-        Trouble::Schema(crate::foreign().message)
+        Trouble::Schema(Error::foreign().message().to_owned())
     }
 
     /// Whether the connection is gone, or the server told to try again.
@@ -230,20 +222,29 @@ impl Trouble {
         error.is_closed() || error.code().map_or_else(is_io, |code| again.contains(code))
     }
 
-    fn of(self, url: &str) -> StoreError {
+    fn of(self, url: &str) -> Error {
         let (kind, message) = match &self {
-            Trouble::Schema(message) => (Kind::Other, message.clone()),
-            Trouble::Timeout => (Kind::Timeout, "it took longer than it may".to_owned()),
-            Trouble::Pool(PoolError::Timeout(_)) => (Kind::Busy, "too many queries are waiting".to_owned()),
-            Trouble::Pool(PoolError::Backend(error)) => (Kind::Other, sentence(error)),
-            Trouble::Pool(error) => (Kind::Other, with_causes(error)),
+            Trouble::Schema(message) => (ErrorKind::Other, message.clone()),
+            Trouble::Timeout => (ErrorKind::Timeout, "the query timed out or was cancelled".to_owned()),
+            Trouble::Pool(PoolError::Timeout(_)) => (ErrorKind::Busy, "too many queries are waiting".to_owned()),
+            Trouble::Pool(PoolError::Backend(error)) => (ErrorKind::Other, sentence(error)),
+            Trouble::Pool(error) => (ErrorKind::Other, with_causes(error)),
             Trouble::Database(error) => match error.code() {
-                Some(&SqlState::QUERY_CANCELED) => (Kind::Timeout, "it took longer than it may".to_owned()),
-                Some(&SqlState::TOO_MANY_CONNECTIONS) => (Kind::Busy, "the server has too many connections".to_owned()),
-                _ => (Kind::Other, sentence(error)),
+                Some(&SqlState::QUERY_CANCELED) => {
+                    (ErrorKind::Timeout, "the query timed out or was cancelled".to_owned())
+                }
+                Some(&SqlState::TOO_MANY_CONNECTIONS) => {
+                    (ErrorKind::Busy, "the server has too many connections".to_owned())
+                }
+                _ => (ErrorKind::Other, sentence(error)),
             },
         };
-        StoreError::new(kind, message).of(&without_password(url))
+        let error = Error::new(kind, message).of(&without_password(url));
+        match self {
+            Trouble::Database(source) => error.with_source(source),
+            Trouble::Pool(source) => error.with_source(source),
+            Trouble::Schema(_) | Trouble::Timeout => error,
+        }
     }
 }
 
@@ -260,18 +261,31 @@ fn sentence(error: &tokio_postgres::Error) -> String {
     }
 }
 
-impl MeasurementStore for Postgres {
+impl Engine for Postgres {
     fn dialect(&self) -> Dialect {
         Dialect::Postgres
     }
 
-    async fn query(&self, statement: Statement, limit: Duration) -> Result<Vec<Vec<Value<'static>>>, StoreError> {
-        let mut rows = self.read(&statement, limit).await;
-        for _ in 1..READ_TRIES {
-            if rows.as_ref().is_err_and(Trouble::is_lost) {
-                rows = self.read(&statement, limit).await;
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn query(
+        &self,
+        statement: Statement,
+        _workload: Workload,
+        deadline: Deadline,
+    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
+        let read = async {
+            let mut attempts = RetryPolicy::READ.start(deadline);
+            loop {
+                match self.read(&statement).await {
+                    Err(trouble) if trouble.is_lost() && attempts.again().await => {}
+                    rows => return rows,
+                }
             }
-        }
+        };
+        let rows = deadline.run(read).await?;
         let rows = rows.map_err(|trouble| trouble.of(&self.url))?;
         let cells = |row: &Row| {
             let cells = statement.columns.iter().enumerate();
@@ -280,37 +294,38 @@ impl MeasurementStore for Postgres {
         rows.iter().map(|row| cells(row).map_err(|_| Trouble::foreign().of(&self.url))).collect()
     }
 
-    async fn write<R: Incoming + 'static>(
+    async fn write(
         &self,
-        rows: Arc<Vec<R>>,
+        rows: Arc<dyn RowBatch>,
         on_existing: OnExisting,
-    ) -> Result<BatchResult, StoreError> {
+        deadline: Deadline,
+    ) -> Result<BatchResult, Error> {
         if rows.is_empty() {
             return Ok(BatchResult::default());
         }
-        self.change(&Batch { rows, replace: on_existing == OnExisting::Replace }).await
+        self.change(&Batch { rows, replace: on_existing == OnExisting::Replace }, deadline).await
     }
 
-    async fn remove(&self, uid: &str, reason: &str) -> Result<bool, StoreError> {
-        self.change(&Removal { uid, reason }).await
+    async fn remove(&self, uid: &str, reason: &str, deadline: Deadline) -> Result<bool, Error> {
+        self.change(&Removal { uid, reason }, deadline).await
     }
 
-    async fn drop_month(&self, month: DateTime) -> Result<u64, StoreError> {
-        self.change(&DropMonth(month)).await
+    async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {
+        self.change(&DropMonth(month), deadline).await
     }
 
-    async fn replace_test_lists(&self, lists: Vec<ListedUrl>) -> Result<(), StoreError> {
-        self.change(&Lists(&lists)).await
+    async fn replace_test_lists(&self, lists: Vec<ListedUrl>, deadline: Deadline) -> Result<(), Error> {
+        self.change(&Lists(&lists), deadline).await
     }
 
-    async fn rebuild(&self, rollup: &'static Rollup) -> Result<(), StoreError> {
-        self.change(&Rebuild(rollup)).await
+    async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {
+        self.change(&Rebuild(rollup), deadline).await
     }
 
-    async fn bytes(&self) -> Result<u64, StoreError> {
+    async fn bytes(&self, deadline: Deadline) -> Result<u64, Error> {
         let sql = "SELECT pg_database_size(current_database())".to_owned();
         let statement = Statement { sql, parameters: Vec::new(), columns: vec![crate::value::Type::OptionalUInt64] };
-        match self.query(statement, crate::TIME_LIMIT).await?.into_iter().flatten().next() {
+        match self.query(statement, Workload::Lookup, deadline).await?.into_iter().flatten().next() {
             Some(Value::Int(bytes)) => Ok(bytes),
             _ => Err(Trouble::foreign().of(&self.url)),
         }

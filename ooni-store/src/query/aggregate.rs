@@ -1,8 +1,9 @@
 //! [`Aggregation`]: counts of measurements along one or two axes (API spec §4.5).
 
 use crate::query::filter::Filter;
-use crate::value::Value;
+use crate::value::{Value, serialize_time};
 use ooni_core::time::DateTime;
+use serde::Serialize;
 
 /// What is counted, and by what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,10 +74,18 @@ impl Grain {
     }
 }
 
+/// The first of the month after that of `month`.
+pub(crate) fn month_after(month: DateTime) -> DateTime {
+    const DAY: i64 = 86_400;
+    // Between 28 and 31 days later.
+    let at = |days: i64| DateTime::from_timestamp(month.timestamp() + days * DAY);
+    (28..=31).filter_map(at).find(|time| time.date().2 == 1).unwrap_or(DateTime::MAX)
+}
+
 /// Counts of a group.
 ///
 /// A measurement is counted in one of `failure`, `confirmed`, `anomaly` and [`Counts::ok`]: the first that holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// All.
     pub measurements: u64,
@@ -100,7 +109,7 @@ impl Counts {
 }
 
 /// A group and its counts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
     /// A value for each axis: [`Value::Time`] for a time, [`Value::Int`] for a network, else [`Value::Text`].
     pub keys: Vec<Value<'static>>,
@@ -109,9 +118,10 @@ pub struct Group {
 }
 
 /// How long a test ran on a day in a country: of the measurements whose scores have `extra.test_runtime` (API spec §6.2).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Runtimes {
     /// Midnight, UTC.
+    #[serde(serialize_with = "serialize_time")]
     pub day: DateTime,
     /// The country.
     pub probe_cc: String,

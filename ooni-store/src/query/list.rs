@@ -1,7 +1,9 @@
 //! [`List`]: pages of measurements (API spec §4.1).
 
 use crate::query::filter::Filter;
+use crate::value::serialize_time;
 use ooni_core::time::DateTime;
+use serde::Serialize;
 
 /// A page of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +45,7 @@ pub enum Start {
 }
 
 /// A row of a list or of a look-up.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MeasurementSummary {
     /// Id of the measurement.
     pub measurement_uid: String,
@@ -58,8 +60,10 @@ pub struct MeasurementSummary {
     /// The test.
     pub test_name: String,
     /// Start of the test.
+    #[serde(serialize_with = "serialize_time")]
     pub test_start_time: DateTime,
     /// Start of the measurement.
+    #[serde(serialize_with = "serialize_time")]
     pub measurement_start_time: DateTime,
     /// JSON (scoring spec §14).
     pub scores: String,

@@ -7,7 +7,7 @@ use crate::value::Type;
 
 /// The SQL of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// Times are seconds since 1970, flags `t` and `f`.
     Sqlite,
     /// Times are timestamps, flags `t` and `f`.

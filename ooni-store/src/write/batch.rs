@@ -3,7 +3,7 @@
 //! The outcome is that of writing its rows one after another.
 
 use crate::value::{FastpathValues, OpenvpnValues, Value};
-use crate::write::row::{BatchResult, Incoming, Refusal};
+use crate::write::row::{BatchResult, Incoming, Refusal, RowBatch};
 use ooni_core::row::Refused;
 use ooni_core::row::schema::fastpath;
 use ooni_core::time::DateTime;
@@ -42,8 +42,8 @@ pub(crate) struct Decided<'r> {
 }
 
 /// Decides. `removed` says of uids why they were removed; `fits` refuses what this engine cannot keep.
-pub(crate) fn decide<'r, R: Incoming>(
-    rows: &'r [R],
+pub(crate) fn decide<'r>(
+    rows: &'r (dyn RowBatch + 'static),
     replace: bool,
     removed: &HashMap<String, String>,
     fits: impl Fn(&FastpathValues<'r>, Option<&OpenvpnValues<'r>>) -> Result<(), Refused>,
@@ -121,7 +121,7 @@ impl<'r> Decided<'r> {
 const LONGEST_REFUSED: usize = 1 << 20;
 
 /// A row as JSON, which is ASCII, if there is one and it is not too long to be kept.
-pub(crate) fn json(new: &impl Incoming) -> Option<String> {
+pub(crate) fn json(new: &dyn Incoming) -> Option<String> {
     let json = new.json();
     (1..=LONGEST_REFUSED).contains(&json.len()).then(|| String::from_utf8_lossy(&json).into_owned())
 }

@@ -4,7 +4,9 @@ use crate::value::{self, FastpathValues, OpenvpnValues, Value};
 use ooni_core::hex::hex;
 use ooni_core::row::schema::fastpath;
 use ooni_core::row::{FastpathRow, OpenvpnRow, Refused};
+use serde::Serialize;
 use std::borrow::Cow;
+use std::ops::Index;
 use std::sync::Arc;
 
 /// A measurement to be stored.
@@ -21,7 +23,7 @@ pub struct ScoredRow {
 }
 
 /// Where a body is (formats spec §9).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BodyLocation {
     /// Key of the file of lines.
     pub s3path: Arc<str>,
@@ -58,6 +60,45 @@ pub trait Incoming: Send + Sync {
 
     /// Its row as JSON, to be set aside; of openvpn `{"row": …, "openvpn": …}`. Empty for nothing to be kept.
     fn json(&self) -> Vec<u8>;
+}
+
+/// The rows of a batch, of whichever type: a `Vec` of any [`Incoming`].
+pub trait RowBatch: Send + Sync {
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The row at a place below [`RowBatch::len`].
+    fn get(&self, index: usize) -> &(dyn Incoming + 'static);
+}
+
+impl<R: Incoming + 'static> RowBatch for Vec<R> {
+    fn len(&self) -> usize {
+        Vec::len(self)
+    }
+
+    fn get(&self, index: usize) -> &(dyn Incoming + 'static) {
+        &self[index]
+    }
+}
+
+impl Index<usize> for dyn RowBatch {
+    type Output = dyn Incoming;
+
+    fn index(&self, index: usize) -> &(dyn Incoming + 'static) {
+        self.get(index)
+    }
+}
+
+impl dyn RowBatch {
+    /// All rows in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(dyn Incoming + 'static)> {
+        (0..self.len()).map(|index| self.get(index))
+    }
 }
 
 /// What a row was made of and by, in texts that are empty where it is not known.
@@ -212,7 +253,7 @@ pub enum OnExisting {
 /// What became of a batch.
 ///
 /// Rows of the batch = `inserted + replaced + already + refused.len()`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BatchResult {
     /// Rows that were not there before.
     pub inserted: u64,
@@ -227,7 +268,7 @@ pub struct BatchResult {
 }
 
 /// A row that was set aside.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
     /// Its place in the batch.
     pub index: usize,
@@ -241,7 +282,7 @@ pub struct Refusal {
 pub type StoredRow = FastpathValues<'static>;
 
 /// A URL of a test list (API spec §14.3).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ListedUrl {
     /// The exact URL, as measurements have it in `input`.
     pub url: String,

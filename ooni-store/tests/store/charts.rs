@@ -4,7 +4,7 @@ use crate::support::{Engine, Fields, SOUND, measured, new, of_day, text};
 use ooni_core::json::Json;
 use ooni_store::query::aggregate::{Aggregation, Axis, Grain, Runtimes};
 use ooni_store::query::filter::{Filter, Window};
-use ooni_store::{MeasurementStore, OnExisting, Source, TIME_LIMIT, source};
+use ooni_store::{OnExisting, Source, source};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn distinct_values_are_counted(engine: &dyn Engine) {
@@ -12,7 +12,7 @@ pub(crate) fn distinct_values_are_counted(engine: &dyn Engine) {
     let rows: Vec<_> = (0..60).map(|uid| measured(uid, u16::from(uid) * 137)).collect();
     store.write(&rows, OnExisting::Keep).unwrap();
     let by_month = Aggregation { axes: vec![Axis::MeasurementStart(Grain::Month)], ..Aggregation::default() };
-    let ask = |query: &Aggregation, of| store.0.wait(store.0.store.distinct(query, of, TIME_LIMIT)).unwrap();
+    let ask = |query: &Aggregation, of| store.0.wait(store.0.store.distinct(query, of)).unwrap();
     let expected = |column: usize, wanted: &dyn Fn(&[String]) -> bool| {
         let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for new in &rows {
@@ -50,7 +50,7 @@ pub(crate) fn runtimes_of_tests(engine: &dyn Engine) {
     let ask = |first: i64| {
         let window = Window::new(of_day(first), of_day(first + 1));
         let filter = Filter { window, test_names: vec!["psiphon".into(), "dash".into()], ..Filter::default() };
-        store.0.wait(store.0.store.runtimes(&filter, TIME_LIMIT)).unwrap()
+        store.0.wait(store.0.store.runtimes(&filter)).unwrap()
     };
     let found = ask(1);
     let runtimes = |probe_cc: &str, measurements, median, ninetieth| Runtimes {

@@ -10,16 +10,16 @@ use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
 use ooni_store::query::filter::Filter;
 use ooni_store::query::list::{List, OrderBy, Start};
-use ooni_store::{BlockingStore, Kind, MeasurementStore, OnExisting, StoreError, migrate};
+use ooni_store::{BlockingStore, Deadline, Error, ErrorKind, OnExisting};
 use std::time::Duration;
 
-fn migrated(url: &str) -> Result<(), StoreError> {
-    tokio::runtime::Runtime::new().unwrap().block_on(migrate(url))
+fn migrated(url: &str) -> Result<(), Error> {
+    BlockingStore::migrate(url)
 }
 
-fn message<T>(result: Result<T, StoreError>) -> String {
+fn message<T>(result: Result<T, Error>) -> String {
     let Err(error) = result else { panic!("it worked") };
-    error.message
+    error.message().to_owned()
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn servers_that_are_not_there() {
         ("clickhouse://me:secret@host/db?sslrootcert=/nowhere".to_owned(), "sslrootcert /nowhere: "),
     ] {
         let error = open(&url).err().unwrap();
-        assert!(error.message.contains(said), "{error}");
+        assert!(error.message().contains(said), "{error}");
         assert!(!error.to_string().contains("secret") && !error.to_string().contains("SELECT"), "{error}");
     }
     let store = open_to_read(&OnClickhouse::new().url()).unwrap();
@@ -103,14 +103,17 @@ fn queries_that_take_too_long() {
     std::thread::scope(|scope| {
         let busy = scope.spawn(|| engine.query("SELECT sleepEachRow(1) FROM numbers(3)"));
         let error = loop {
-            match store.0.wait(clickhouse.list(&everything(), Duration::from_millis(300))) {
+            match store
+                .0
+                .wait(clickhouse.with_deadline(Deadline::after(Duration::from_millis(300))).list(&everything()))
+            {
                 Err(error) => break error,
                 Ok(_) => assert!(!busy.is_finished(), "it was never busy"),
             }
         };
-        assert_eq!((error.kind, &*error.message), (Kind::Timeout, "it took longer than it may"));
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Timeout, "it took longer than it may"));
     });
-    assert_eq!(store.0.wait(clickhouse.list(&everything(), Duration::MAX)).unwrap().len(), 2);
+    assert_eq!(store.0.wait(clickhouse.list(&everything())).unwrap().len(), 2);
 }
 
 #[test]
@@ -125,7 +128,7 @@ fn what_is_too_long_to_be_asked_for() {
     assert_eq!(engine.table("refused")[0][2], "601 bytes, where this store takes 600");
     let BlockingStore { store: clickhouse, .. } = &store.0;
     let list = List { filter: Filter { input: Some(long), ..Filter::default() }, ..everything() };
-    let said = message(store.0.wait(clickhouse.list(&list, Duration::MAX)));
+    let said = message(store.0.wait(clickhouse.list(&list)));
     assert!(said.starts_with("a value of ") && said.ends_with(" bytes, where 131072 can be asked for"), "{said}");
     rollups_are_right(&store);
 }
@@ -147,7 +150,7 @@ fn the_first_week_and_the_last() {
     for _ in 0..2 {
         for grain in [Grain::Hour, Grain::Day, Grain::Week, Grain::Month, Grain::Year] {
             let query = Aggregation { axes: vec![Axis::MeasurementStart(grain)], ..Aggregation::default() };
-            let answer = store.0.wait(clickhouse.aggregate(&query, Duration::MAX)).unwrap();
+            let answer = store.0.wait(clickhouse.aggregate(&query)).unwrap();
             assert_eq!(answer, counted(&table, &[], &query), "{grain:?}");
         }
         rollups_are_right(&store);

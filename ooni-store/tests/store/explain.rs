@@ -9,7 +9,7 @@ use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
 use ooni_store::query::filter::{Category, Filter, Window};
 use ooni_store::query::list::{List, OrderBy, Start};
 use ooni_store::rollup::ROLLUPS;
-use ooni_store::{ListedUrl, MeasurementStore, OnExisting, ScoredRow, Source, source};
+use ooni_store::{ListedUrl, OnExisting, ScoredRow, Source, source};
 use std::collections::BTreeMap;
 
 /// Rows of a store, all of one month: of each country, network, domain, … few enough that an index is worth its while.

@@ -1,24 +1,36 @@
 //! What can happen to the file of an SQLite store.
 
-use crate::support::{Engine, Fields, InFile, SOUND, new, open, open_to_read, open_with, sound, uids};
-use ooni_store::engine::sqlite::{Options, Sqlite};
-use ooni_store::{OnExisting, StoreError};
+use crate::support::{Engine, Fields, InFile, Open, SOUND, new, open, open_to_read, open_with, sound, uids};
+use ooni_store::{Error, OnExisting, SqliteOptions};
 use rusqlite::Connection;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-const IMPATIENT: Options =
-    Options { patience: Duration::from_millis(1), most_bytes: None, longest_row: 256 << 20, longest_log: 1 << 30 };
+const IMPATIENT: SqliteOptions = SqliteOptions {
+    lock_wait: Duration::from_millis(1),
+    max_bytes: None,
+    max_row_bytes: 256 << 20,
+    max_log_bytes: 1 << 30,
+};
 
-fn message<T>(result: Result<T, StoreError>, path: &Path) -> String {
+/// Opens the store of a path.
+fn at(path: &Path) -> Result<Open, Error> {
+    open(&format!("sqlite:{}", path.display()))
+}
+
+fn at_to_read(path: &Path) -> Result<Open, Error> {
+    open_to_read(&format!("sqlite:{}", path.display()))
+}
+
+fn message<T>(result: Result<T, Error>, path: &Path) -> String {
     let Err(error) = result else { panic!("it worked") };
-    assert_eq!(error.store, path.display().to_string());
+    assert_eq!(error.store(), path.display().to_string());
     let said = error.to_string();
     for word in ["SELECT", "INSERT", "PRAGMA", "BEGIN", "fastpath (", "\n"] {
         assert!(!said.contains(word), "{said}");
     }
-    error.message
+    error.message().to_owned()
 }
 
 #[test]
@@ -29,7 +41,7 @@ fn a_locked_database() {
     let other = Connection::open(&engine.path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let said = message(store.write(&sound([2]), OnExisting::Keep), &engine.path);
-    assert_eq!(said, "another process is writing to it, and has been for 1ms");
+    assert_eq!(said, "another process has been writing to it for 1ms");
     assert_eq!(store.count().unwrap(), 1);
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(store.write(&sound([2]), OnExisting::Keep).unwrap().inserted, 1);
@@ -39,8 +51,8 @@ fn a_locked_database() {
 fn a_log_that_gets_long_is_emptied() {
     let engine = InFile::new();
     let log = || fs::metadata(format!("{}-wal", engine.path.display())).unwrap().len();
-    let most = |longest_log| {
-        let store = open_with(&engine.path, Options { longest_log, ..IMPATIENT }).unwrap();
+    let most = |max_log_bytes| {
+        let store = open_with(&engine.path, SqliteOptions { max_log_bytes, ..IMPATIENT }).unwrap();
         let after = |uid| {
             store.write(&sound([uid]), OnExisting::Replace).unwrap();
             log()
@@ -52,7 +64,7 @@ fn a_log_that_gets_long_is_emptied() {
     let short = most(100 << 10);
     assert!(short <= 100 << 10, "{short}");
     // Who reads from it keeps it, and hinders nobody.
-    let store = open_with(&engine.path, Options { longest_log: 0, ..IMPATIENT }).unwrap();
+    let store = open_with(&engine.path, SqliteOptions { max_log_bytes: 0, ..IMPATIENT }).unwrap();
     let reader = Connection::open(&engine.path).unwrap();
     store.write(&sound([30]), OnExisting::Keep).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM fastpath").unwrap();
@@ -66,7 +78,7 @@ fn a_log_that_gets_long_is_emptied() {
 #[test]
 fn a_full_disk() {
     let engine = InFile::new();
-    let store = open_with(&engine.path, Options { most_bytes: Some(400 << 10), ..IMPATIENT }).unwrap();
+    let store = open_with(&engine.path, SqliteOptions { max_bytes: Some(400 << 10), ..IMPATIENT }).unwrap();
     let mut written = 0;
     let said = loop {
         match store.write(&sound(written..written + 50), OnExisting::Keep) {
@@ -75,7 +87,7 @@ fn a_full_disk() {
         }
         assert!(written < 5000, "it never fills");
     };
-    assert!(said.starts_with("the disk is full, or the most bytes are reached"), "{said}");
+    assert!(said.starts_with("the disk is full, or the size limit is reached"), "{said}");
     assert!(written > 0);
     // No half batch, now and later, and it goes on when there is room.
     assert_eq!(store.count().unwrap(), u64::from(written));
@@ -89,7 +101,7 @@ fn a_full_disk() {
 #[test]
 fn a_row_that_is_too_long() {
     let engine = InFile::new();
-    let store = open_with(&engine.path, Options { longest_row: 1600, ..IMPATIENT }).unwrap();
+    let store = open_with(&engine.path, SqliteOptions { max_row_bytes: 1600, ..IMPATIENT }).unwrap();
     let long = format!("\"{}\"", "x".repeat(1500));
     let vpn = format!(r#"{{"provider":"{}"}}"#, "x".repeat(1500));
     let batch = [
@@ -109,26 +121,23 @@ fn files_that_are_no_stores() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     std::fs::write(path("text.db"), "no database\n".repeat(1000)).unwrap();
-    for open in [Sqlite::open, Sqlite::open_to_read] {
-        assert!(message(open(&path("text.db")), &path("text.db")).starts_with("is no SQLite database"));
+    for open in [at, at_to_read] {
+        assert!(message(open(&path("text.db")), &path("text.db")).starts_with("not a SQLite database"));
         assert_eq!(message(open(folder.path()), folder.path()), "is a folder");
     }
-    assert!(message(Sqlite::open_to_read(&path("none.db")), &path("none.db")).starts_with("cannot be opened"));
+    assert!(message(at_to_read(&path("none.db")), &path("none.db")).starts_with("cannot be opened"));
     assert!(!path("none.db").exists());
-    assert!(
-        message(Sqlite::open(&path("text.db/x/y.db")), &path("text.db/x/y.db"))
-            .starts_with("its folder cannot be made")
-    );
+    assert!(message(at(&path("text.db/x/y.db")), &path("text.db/x/y.db")).starts_with("its folder cannot be created"));
 
     Connection::open(path("other.db")).unwrap().execute_batch("CREATE TABLE notes (text)").unwrap();
     let before = std::fs::read(path("other.db")).unwrap();
-    assert_eq!(message(Sqlite::open(&path("other.db")), &path("other.db")), "is a database of another program");
+    assert_eq!(message(at(&path("other.db")), &path("other.db")), "is a database of another program");
     assert_eq!(std::fs::read(path("other.db")).unwrap(), before);
 
     // What another program left without a table of ours, and an old file cut short.
     std::fs::write(path("empty.db"), "").unwrap();
-    assert_eq!(message(Sqlite::open_to_read(&path("empty.db")), &path("empty.db")), "is empty");
-    Sqlite::open(&path("empty.db")).unwrap();
+    assert_eq!(message(at_to_read(&path("empty.db")), &path("empty.db")), "is empty");
+    at(&path("empty.db")).unwrap();
     for url in ["mysql://u:p@h/d", "mysql:x", ""] {
         let said = open(url).err().unwrap().to_string();
         assert!(
@@ -146,9 +155,9 @@ fn files_that_are_no_stores() {
 fn a_folder_that_takes_no_files() {
     // Where even root cannot make any.
     let path = Path::new("/proc/self/ooni.db");
-    assert!(message(Sqlite::open(path), path).starts_with("cannot be opened"));
+    assert!(message(at(path), path).starts_with("cannot be opened"));
     let path = Path::new("/proc/self/none/ooni.db");
-    assert!(message(Sqlite::open(path), path).starts_with("its folder cannot be made"));
+    assert!(message(at(path), path).starts_with("its folder cannot be created"));
 }
 
 #[test]
@@ -159,9 +168,9 @@ fn versions() {
     assert_eq!(open_to_read(&engine.url()).unwrap().count().unwrap(), 1);
     assert_eq!(engine.open().count().unwrap(), 1);
     Connection::open(&engine.path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    for open in [Sqlite::open, Sqlite::open_to_read] {
+    for open in [at, at_to_read] {
         let said = message(open(&engine.path), &engine.path);
-        assert!(said.starts_with("was made by a newer fastpath: its tables are of version 99, "), "{said}");
+        assert!(said.starts_with("was created by a newer fastpath: its tables are of version 99, "), "{said}");
     }
 }
 
@@ -170,8 +179,8 @@ fn a_store_to_read_is_not_written() {
     let engine = InFile::new();
     engine.open().write(&sound([1]), OnExisting::Keep).unwrap();
     let store = open_to_read(&engine.url()).unwrap();
-    let said = store.write(&sound([2]), OnExisting::Keep).unwrap_err().message;
-    assert_eq!(said, "it was opened to read from");
+    let said = store.write(&sound([2]), OnExisting::Keep).unwrap_err().message().to_owned();
+    assert_eq!(said, "the store was opened for reading only");
 }
 
 #[test]

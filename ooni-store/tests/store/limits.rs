@@ -3,7 +3,7 @@
 use crate::support::{Engine, InFile, Open, sound};
 use ooni_store::query::filter::{Category, Filter};
 use ooni_store::query::list::{List, OrderBy, Start};
-use ooni_store::{Kind, MeasurementStore, OnExisting};
+use ooni_store::{BlockingStore, Deadline, ErrorKind, OnExisting, Store};
 use rusqlite::Connection;
 use std::future::{Future as _, poll_fn};
 use std::task::Poll;
@@ -37,6 +37,11 @@ fn list(category: Option<Category>) -> List {
     }
 }
 
+/// The store, whose next call may take so long.
+fn within(waiting: &BlockingStore, limit: Duration) -> Store {
+    waiting.store.with_deadline(Deadline::after(limit))
+}
+
 fn of_category() -> List {
     list(Some(Category { code: "NEWS".to_owned(), lists: Vec::new() }))
 }
@@ -44,10 +49,10 @@ fn of_category() -> List {
 #[test]
 fn a_query_that_takes_too_long() {
     let (_engine, Open(waiting)) = endless();
-    let error = waiting.wait(waiting.store.list(&of_category(), Duration::from_millis(500))).unwrap_err();
-    assert_eq!((error.kind, &*error.message), (Kind::Timeout, "it took longer than it may"));
-    let error = waiting.wait(waiting.store.list(&of_category(), Duration::ZERO)).unwrap_err();
-    assert_eq!((error.kind, &*error.message), (Kind::Timeout, "there was no time to begin with it"));
+    let error = waiting.wait(within(&waiting, Duration::from_millis(500)).list(&of_category())).unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Timeout, "the query timed out or was cancelled"));
+    let error = waiting.wait(within(&waiting, Duration::ZERO).list(&of_category())).unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Timeout, "the query timed out or was cancelled"));
 }
 
 #[test]
@@ -56,11 +61,11 @@ fn queries_that_nobody_waits_for() {
     // More than there are threads: if one went on, the last query would wait forever.
     let endless = of_category();
     for _ in 0..8 {
-        let query = waiting.store.list(&endless, Duration::MAX);
+        let query = waiting.store.list(&endless);
         let dropped = waiting.wait(async { tokio::time::timeout(Duration::from_millis(20), query).await });
         assert!(dropped.is_err(), "it has an end: {dropped:?}");
     }
-    assert_eq!(waiting.wait(waiting.store.list(&list(None), Duration::MAX)).unwrap().len(), 2);
+    assert_eq!(waiting.wait(waiting.store.list(&list(None))).unwrap().len(), 2);
 }
 
 #[test]
@@ -68,7 +73,7 @@ fn more_queries_than_can_wait() {
     let (_engine, Open(waiting)) = endless();
     let query = of_category();
     let first = waiting.wait(async {
-        let mut all: Vec<_> = (0..=SERVED).map(|_| Box::pin(waiting.store.list(&query, Duration::MAX))).collect();
+        let mut all: Vec<_> = (0..=SERVED).map(|_| Box::pin(waiting.store.list(&query))).collect();
         poll_fn(|context| {
             let first = all.iter_mut().find_map(|query| match query.as_mut().poll(context) {
                 Poll::Ready(answer) => Some(answer),
@@ -79,11 +84,11 @@ fn more_queries_than_can_wait() {
         .await
     });
     let error = first.unwrap_err();
-    assert_eq!((error.kind, &*error.message), (Kind::Busy, "too many queries are waiting"));
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Busy, "too many queries are waiting"));
     // All of them have been dropped, so there is room as soon as the threads have seen that.
     let answer = loop {
-        match waiting.wait(waiting.store.list(&list(None), Duration::MAX)) {
-            Err(error) if error.kind == Kind::Busy => continue,
+        match waiting.wait(waiting.store.list(&list(None))) {
+            Err(error) if error.kind() == ErrorKind::Busy => continue,
             answer => break answer,
         }
     };

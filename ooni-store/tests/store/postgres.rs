@@ -8,17 +8,17 @@ use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::Filter;
 use ooni_store::query::list::{List, OrderBy, Start};
-use ooni_store::{BlockingStore, Kind, MeasurementStore, OnExisting, StoreError, migrate};
+use ooni_store::{BlockingStore, Deadline, Error, ErrorKind, OnExisting};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-fn migrated(url: &str) -> Result<(), StoreError> {
-    tokio::runtime::Runtime::new().unwrap().block_on(migrate(url))
+fn migrated(url: &str) -> Result<(), Error> {
+    BlockingStore::migrate(url)
 }
 
-fn message<T>(result: Result<T, StoreError>) -> String {
+fn message<T>(result: Result<T, Error>) -> String {
     let Err(error) = result else { panic!("it worked") };
-    error.message
+    error.message().to_owned()
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn servers_that_are_not_there() {
         ("postgres://me:secret@host/db?sslrootcert=/nowhere".to_owned(), "sslrootcert /nowhere: "),
     ] {
         let error = open(&url).err().unwrap();
-        assert!(error.message.contains(said), "{error}");
+        assert!(error.message().contains(said), "{error}");
         assert!(!error.to_string().contains("secret"), "{error}");
     }
 }
@@ -71,7 +71,7 @@ fn servers_that_are_not_there() {
 #[test]
 fn a_store_to_read_is_not_written() {
     let store = open_to_read(&OnPostgres::new().url()).unwrap();
-    assert_eq!(message(store.write(&sound([2]), OnExisting::Keep)), "it was opened to read from");
+    assert_eq!(message(store.write(&sound([2]), OnExisting::Keep)), "the store was opened for reading only");
 }
 
 /// Says so when it is dropped, even by a test that fails.
@@ -150,10 +150,9 @@ fn queries_that_take_too_long_or_nobody_waits_for() {
         let is_locked = "SELECT count(*) FROM pg_locks WHERE relation = 'fastpath'::regclass AND mode = 'AccessExclusiveLock' AND granted";
         while engine.query(is_locked) == [["0"]] {}
         let limit = Duration::from_millis(50);
-        let error = store.0.wait(postgres.list(&everything(), limit)).unwrap_err();
-        assert_eq!((error.kind, &*error.message), (Kind::Timeout, "it took longer than it may"));
-        let dropped =
-            store.0.wait(async { tokio::time::timeout(limit, postgres.list(&everything(), Duration::MAX)).await });
+        let error = store.0.wait(postgres.with_deadline(Deadline::after(limit)).list(&everything())).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Timeout, "the query timed out or was cancelled"));
+        let dropped = store.0.wait(async { tokio::time::timeout(limit, postgres.list(&everything())).await });
         assert!(dropped.is_err());
         // While the table is locked, nothing but a cancellation ends them.
         while running(&engine) > 0 {}
@@ -163,7 +162,7 @@ fn queries_that_take_too_long_or_nobody_waits_for() {
         );
         locked.join().unwrap();
     });
-    assert_eq!(store.0.wait(postgres.list(&everything(), Duration::MAX)).unwrap().len(), 2);
+    assert_eq!(store.0.wait(postgres.list(&everything())).unwrap().len(), 2);
 }
 
 #[test]
@@ -206,9 +205,9 @@ fn texts_of_any_length() {
     assert_eq!(found.measurement_uid, "report");
     let input = Filter { input: Some(long(100_000)), ..Filter::default() };
     let list = List { filter: input.clone(), ..everything() };
-    assert_eq!(store.0.wait(postgres.list(&list, Duration::MAX)).unwrap().len(), 1);
+    assert_eq!(store.0.wait(postgres.list(&list)).unwrap().len(), 1);
     let query = Aggregation { filter: input, axes: vec![Axis::Input] };
-    assert_eq!(store.0.wait(postgres.aggregate(&query, Duration::MAX)).unwrap()[0].counts.measurements, 1);
+    assert_eq!(store.0.wait(postgres.aggregate(&query)).unwrap()[0].counts.measurements, 1);
     rollups_are_right(&store);
 }
 

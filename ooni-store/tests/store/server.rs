@@ -1,7 +1,7 @@
 //! Stores on servers.
 
 use crate::support::Engine;
-use ooni_store as store;
+use ooni_store::BlockingStore;
 use ooni_store::rollup::Rollup;
 use ooni_testkit::server::Server;
 use std::io::{Read, Write};
@@ -22,7 +22,7 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| {
         let server = Server::postgres(false).unwrap();
         execute(&server, "postgres", "CREATE DATABASE migrated");
-        runtime().block_on(store::migrate(&server.postgres_url("migrated"))).unwrap();
+        BlockingStore::migrate(&server.postgres_url("migrated")).unwrap();
         server
     })
 }
@@ -126,7 +126,7 @@ fn asked(database: &str, sql: &str) -> Vec<Vec<String>> {
 impl OnClickhouse {
     pub(crate) fn new() -> OnClickhouse {
         let engine = OnClickhouse::empty();
-        runtime().block_on(store::migrate(&engine.url())).unwrap();
+        BlockingStore::migrate(&engine.url()).unwrap();
         engine
     }
 

@@ -9,7 +9,7 @@ use crate::support::{Engine, Fields, Open, SOUND, measured, new, open, uids};
 use ooni_core::time::DateTime;
 use ooni_store::failpoint::Failpoint;
 use ooni_store::rollup::{ROLLUPS, Rollup};
-use ooni_store::{MeasurementStore, OnExisting, ScoredRow};
+use ooni_store::{OnExisting, ScoredRow};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 

@@ -8,13 +8,12 @@ use ooni_core::number::Int;
 use ooni_core::process::{Outcome, process};
 use ooni_core::rules::Rules;
 use ooni_core::time::DateTime;
-use ooni_store::engine::sqlite::{Options, Sqlite};
 use ooni_store::query::aggregate::{Aggregation, Axis, Counts, Grain, Group};
 use ooni_store::query::filter::Filter;
 use ooni_store::rollup::Rollup;
 use ooni_store::value::Value;
 use ooni_store::{
-    BatchResult, BlockingStore, BodyLocation, ListedUrl, MeasurementStore, OnExisting, ScoredRow, Store, StoreError,
+    BatchResult, BlockingStore, BodyLocation, Error, ListedUrl, OnExisting, ScoredRow, SqliteOptions, StoreOptions,
     StoredRow,
 };
 use rusqlite::Connection;
@@ -67,32 +66,33 @@ pub(crate) trait Engine {
 pub(crate) struct Open(pub(crate) BlockingStore);
 
 impl Open {
-    pub(crate) fn write(&self, rows: &[ScoredRow], on_existing: OnExisting) -> Result<BatchResult, StoreError> {
+    pub(crate) fn write(&self, rows: &[ScoredRow], on_existing: OnExisting) -> Result<BatchResult, Error> {
         self.0.wait(self.0.store.write(Arc::new(rows.to_vec()), on_existing))
     }
 
-    pub(crate) fn count(&self) -> Result<u64, StoreError> {
+    pub(crate) fn count(&self) -> Result<u64, Error> {
         self.0.wait(self.0.store.count())
     }
 
-    pub(crate) fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredRow>, StoreError> {
+    pub(crate) fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredRow>, Error> {
         self.0.wait(self.0.store.page(after, limit))
     }
 }
 
 /// Opens the store of a URL.
-pub(crate) fn open(url: &str) -> Result<Open, StoreError> {
+pub(crate) fn open(url: &str) -> Result<Open, Error> {
     BlockingStore::open(url).map(Open)
 }
 
 /// Opens it to read from.
-pub(crate) fn open_to_read(url: &str) -> Result<Open, StoreError> {
+pub(crate) fn open_to_read(url: &str) -> Result<Open, Error> {
     BlockingStore::open_to_read(url).map(Open)
 }
 
 /// Opens an SQLite store with options.
-pub(crate) fn open_with(path: &Path, options: Options) -> Result<Open, StoreError> {
-    BlockingStore::new(Store::Sqlite(Sqlite::open_with(path, options)?)).map(Open)
+pub(crate) fn open_with(path: &Path, sqlite: SqliteOptions) -> Result<Open, Error> {
+    let url = format!("sqlite:{}", path.display());
+    BlockingStore::open_with(&url, StoreOptions { sqlite, ..StoreOptions::for_commands() }).map(Open)
 }
 
 /// An SQLite store.

@@ -2,7 +2,7 @@
 
 use crate::server::execute;
 use crate::support::{open_to_read, sound};
-use ooni_store::{BlockingStore, OnExisting, StoreError};
+use ooni_store::{BlockingStore, Error, OnExisting};
 use ooni_testkit::server::Server;
 use std::fs;
 use std::time::Duration;
@@ -60,9 +60,9 @@ impl Encrypted {
     }
 }
 
-fn message<T>(result: Result<T, StoreError>) -> String {
+fn message<T>(result: Result<T, Error>) -> String {
     let Err(error) = result else { panic!("it worked") };
-    error.message
+    error.message().to_owned()
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::worker::Kept;
 use ooni_archive::day::Day;
 use ooni_archive::source::Source;
 use ooni_store::failpoint::{Failpoint, interval, reach};
-use ooni_store::{BlockingStore, BodyLocation, MeasurementStore, OnExisting, ScoredRow};
+use ooni_store::{BlockingStore, BodyLocation, OnExisting, ScoredRow};
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -139,7 +139,7 @@ impl Ledger {
         let Some(waiting) = self.store.as_ref().filter(|_| rows > 0) else { return Ok(()) };
         reach(Failpoint::RowsComing);
         let batch: Arc<Vec<ScoredRow>> = Arc::new(self.pending.drain(..rows).collect());
-        let write = waiting.store.write(Arc::clone(&batch), self.on_existing);
+        let write = waiting.store.write(batch.clone(), self.on_existing);
         let written = waiting.wait(write).map_err(io::Error::other)?;
         reach(Failpoint::RowsStored);
         let (counts, already_there) = match have_ended {

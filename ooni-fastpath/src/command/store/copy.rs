@@ -4,7 +4,7 @@
 
 use crate::command::{Said, tell};
 use crate::sink::plain;
-use ooni_store::{BatchResult, BlockingStore, Incoming, ListedUrl, MeasurementStore, OnExisting, StoreError};
+use ooni_store::{BatchResult, BlockingStore, Error, Incoming, ListedUrl, OnExisting};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {
 /// Writes measurements, and says how far it is and what became of them.
 pub(super) fn measurements<T: Incoming + 'static>(
     to: &BlockingStore,
-    all: impl Iterator<Item = Result<T, StoreError>>,
+    all: impl Iterator<Item = Result<T, Error>>,
     after: Option<String>,
     written: &str,
 ) -> Said {
@@ -51,7 +51,7 @@ struct Beside {
 }
 
 /// Copies what measurements hang on. First, so that none is taken in that was removed.
-fn copy_beside(from: &BlockingStore, to: &BlockingStore) -> Result<Beside, StoreError> {
+fn copy_beside(from: &BlockingStore, to: &BlockingStore) -> Result<Beside, Error> {
     let (there, mut removed) = (to.removals().collect::<Result<BTreeMap<_, _>, _>>()?, 0);
     for removal in from.removals() {
         let (uid, reason) = removal?;
@@ -66,7 +66,7 @@ fn copy_beside(from: &BlockingStore, to: &BlockingStore) -> Result<Beside, Store
 }
 
 /// Puts test lists, if there are any, in the place of those there; how many entries they have.
-pub(super) fn lists(to: &BlockingStore, lists: Vec<ListedUrl>) -> Result<usize, StoreError> {
+pub(super) fn lists(to: &BlockingStore, lists: Vec<ListedUrl>) -> Result<usize, Error> {
     let listed = lists.len();
     if listed > 0 && lists != to.wait(to.store.test_lists(&[]))? {
         to.wait(to.store.replace_test_lists(lists))?;
@@ -84,14 +84,14 @@ struct Copied {
 /// Writes batch by batch; after each it is told how many there are, and the last uid.
 fn write_all<T: Incoming + 'static>(
     to: &BlockingStore,
-    mut all: impl Iterator<Item = Result<T, StoreError>>,
+    mut all: impl Iterator<Item = Result<T, Error>>,
     mut batch_done: impl FnMut(u64, &str),
-) -> Result<Copied, StoreError> {
+) -> Result<Copied, Error> {
     let (mut copied, mut number) = (Copied::default(), 0);
     loop {
         let batch = Arc::new(all.by_ref().take(BATCH).collect::<Result<Vec<_>, _>>()?);
         let Some(last) = batch.last() else { return Ok(copied) };
-        let written = to.wait(to.store.write(Arc::clone(&batch), OnExisting::Keep))?;
+        let written = to.wait(to.store.write(batch.clone(), OnExisting::Keep))?;
         copied.written.inserted += written.inserted;
         copied.written.already += written.already;
         copied.refused += written.refused.len() as u64;

@@ -5,16 +5,15 @@ use crate::command::Said;
 use ooni_archive::{Day, DayRange};
 use ooni_core::hex::hex;
 use ooni_core::time::DateTime;
+use ooni_store::BlockingStore;
 use ooni_store::parquet::write_parquet;
 use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
 use ooni_store::query::filter::{Filter, Window};
 use ooni_store::value::Value;
-use ooni_store::{BlockingStore, MeasurementStore};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
 use std::{fs, io};
 
 /// Writes the files of some days.
@@ -40,7 +39,7 @@ fn parts(waiting: &BlockingStore, days: DayRange) -> Result<Vec<(String, String)
     let window = Window { from: Some(days.start.start()), to: Some(days.end.start()) };
     let filter = Filter { window, ..Filter::default() };
     let query = Aggregation { filter, axes: vec![Axis::MeasurementStart(Grain::Day), Axis::TestName] };
-    let groups = waiting.wait(waiting.store.aggregate(&query, Duration::MAX)).map_err(|error| error.to_string())?;
+    let groups = waiting.wait(waiting.store.aggregate(&query)).map_err(|error| error.to_string())?;
     let part = |keys: &[Value<'_>]| match keys {
         [Value::Time(day), Value::Text(test)] => {
             Some((day.to_string().get(..10)?.to_owned(), test.clone().into_owned()))

@@ -4,7 +4,7 @@ use crate::cli::Shape;
 use crate::command::{Said, json};
 use comfy_table::{CellAlignment, Table, presets};
 use ooni_core::time::DateTime;
-use ooni_store::{BlockingStore, MeasurementStore, RollupState, Stats};
+use ooni_store::{BlockingStore, RollupState, Stats};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

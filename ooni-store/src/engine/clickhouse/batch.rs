@@ -8,7 +8,7 @@ use super::{Trouble, Writer, rollups};
 use crate::failpoint::{Failpoint, reach};
 use crate::value::{FastpathValues, OpenvpnValues, Type, Value};
 use crate::write::batch::{self, Decided, Taken};
-use crate::{BatchResult, Incoming, Provenance, Refusal};
+use crate::write::row::{BatchResult, Provenance, Refusal, RowBatch};
 use ooni_core::row::Refused;
 use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
@@ -47,7 +47,11 @@ const ROWS: &str = "
         AND toUnixTimestamp64Micro(update_time) < {moment:Int64}";
 
 /// Writes a batch.
-pub(super) async fn write<R: Incoming>(writer: &Writer<'_>, rows: &[R], replace: bool) -> Result<BatchResult, Trouble> {
+pub(super) async fn write(
+    writer: &Writer<'_>,
+    rows: &(dyn RowBatch + 'static),
+    replace: bool,
+) -> Result<BatchResult, Trouble> {
     let removed = removed(writer, rows).await?;
     let mut decided = batch::decide(rows, replace, &removed, fits);
     let noted = noted(writer, decided.taken.iter().map(|taken| rows[taken.index].uid())).await?;
@@ -101,9 +105,9 @@ pub(super) async fn noted<'u>(
 }
 
 /// Where there is something of a uid, or could be, that its row does not take the place of.
-fn surplus<'r, R: Incoming>(
+fn surplus<'r>(
     decided: &Decided<'_>,
-    rows: &'r [R],
+    rows: &'r (dyn RowBatch + 'static),
     noted: &HashMap<String, Noted>,
 ) -> Vec<(&'r str, DateTime)> {
     let of = |taken: &Taken<'_>| {
@@ -115,12 +119,12 @@ fn surplus<'r, R: Incoming>(
 }
 
 /// Which rows were removed for good, and why.
-async fn removed<R: Incoming>(writer: &Writer<'_>, rows: &[R]) -> Result<HashMap<String, String>, Trouble> {
+async fn removed(writer: &Writer<'_>, rows: &(dyn RowBatch + 'static)) -> Result<HashMap<String, String>, Trouble> {
     let any = "SELECT 1 FROM removed LIMIT 1";
     if writer.http.select(any, &[], &[Type::UInt32], Duration::MAX).await?.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = look_up(writer, REMOVED, rows.iter().map(Incoming::uid), &[Type::Text; 2]).await?;
+    let rows = look_up(writer, REMOVED, rows.iter().map(|row| row.uid()), &[Type::Text; 2]).await?;
     let pair = |row: Vec<Value<'static>>| match <[Value<'static>; 2]>::try_from(row) {
         Ok([Value::Text(uid), Value::Text(reason)]) => Ok((uid.into_owned(), reason.into_owned())),
         _ => Err(Trouble::Foreign),
@@ -208,7 +212,7 @@ fn start(taken: &Taken<'_>) -> Option<DateTime> {
 }
 
 /// Inserts what is taken.
-async fn insert<R: Incoming>(writer: &Writer<'_>, decided: &Decided<'_>, rows: &[R]) -> Result<(), Trouble> {
+async fn insert(writer: &Writer<'_>, decided: &Decided<'_>, rows: &(dyn RowBatch + 'static)) -> Result<(), Trouble> {
     let (mut fastpath, mut jsonl, mut openvpn) = (Rows::default(), Rows::default(), Rows::default());
     for Taken { index, cells, openvpn: row } in &decided.taken {
         for (cell, column) in cells.iter().zip(fastpath::COLUMNS) {
@@ -243,10 +247,10 @@ const REFUSED: &str =
     "refused (measurement_uid, column_name, message, row_json, s3path, linenum, date, source, update_time)";
 
 /// Sets aside what is refused; what was refused before and is not any more is forgotten.
-async fn set_aside<R: Incoming>(
+async fn set_aside(
     writer: &Writer<'_>,
     decided: &Decided<'_>,
-    rows: &[R],
+    rows: &(dyn RowBatch + 'static),
     replace: bool,
 ) -> Result<(), Trouble> {
     let uid = |refusal: &Refusal| rows[refusal.index].uid();

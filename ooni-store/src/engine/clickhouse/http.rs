@@ -2,7 +2,9 @@
 
 use super::value::Rows;
 use super::{Trouble, value};
+use crate::deadline::Deadline;
 use crate::failpoint::{Failpoint, reach};
+use crate::retry::RetryPolicy;
 use crate::sql::Statement;
 use crate::tls::{tls, with_causes};
 use crate::value::{Type, Value};
@@ -16,7 +18,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -53,15 +55,6 @@ const TOO_MANY: u32 = 202;
 
 /// Codes of what passes: a replica that only reads for now, too many parts, coordination that is lost.
 const PASSING: [u32; 3] = [242, 252, 999];
-
-/// Times that a statement is tried when the way to the server is lost: for half a minute, as a server takes to start again.
-const TRIES: u32 = 10;
-
-/// The same of a query that somebody waits for.
-const READ_TRIES: u32 = 4;
-
-/// The first pause between them, each is twice as long as the one before.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Bytes of a value beyond which it cannot be said: a server takes fields of 128 KiB.
 const LONGEST_VALUE: usize = 128 << 10;
@@ -152,13 +145,13 @@ impl Http {
 
     /// Sends statements that change something, again from the first of them when the way to the server is lost.
     async fn change(&self, messages: &[Message<'_>]) -> Result<(), Trouble> {
-        let mut tries = Tries::new(TRIES);
+        let mut attempts = RetryPolicy::PATIENT.start(Deadline::NEVER);
         'again: loop {
             for message in messages {
                 reach(Failpoint::StatementComing);
-                if let Err(trouble) = self.send(message).await {
-                    tries.failed(trouble).await?;
-                    continue 'again;
+                match self.send(message).await {
+                    Err(Trouble::Lost(_)) if attempts.again().await => continue 'again,
+                    answer => drop(answer?),
                 }
             }
             return Ok(());
@@ -200,12 +193,16 @@ impl Http {
             ("default_format", "RowBinaryWithNamesAndTypes".to_owned()),
         ];
         let message = Message { sql, parameters, settings, rows: None };
-        let mut tries = Tries::new(if is_patient { TRIES } else { READ_TRIES });
+        let (policy, deadline) = match is_patient {
+            true => (RetryPolicy::PATIENT, Deadline::NEVER),
+            false => (RetryPolicy::READ, Deadline::after(limit)),
+        };
+        let mut attempts = policy.start(deadline);
         let answer = async {
             loop {
                 match self.send(&message).await {
-                    Ok(answer) => return Ok(answer),
-                    Err(trouble) => tries.failed(trouble).await?,
+                    Err(Trouble::Lost(_)) if attempts.again().await => {}
+                    answer => return answer,
                 }
             }
         };
@@ -251,29 +248,6 @@ struct Message<'m> {
     parameters: &'m [Parameter],
     settings: Vec<(&'static str, String)>,
     rows: Option<Bytes>,
-}
-
-/// What is left of patience with the way to the server.
-struct Tries {
-    left: u32,
-    pause: Duration,
-}
-
-impl Tries {
-    fn new(tries: u32) -> Tries {
-        Tries { left: tries, pause: PAUSE }
-    }
-
-    /// Waits a while if the way was lost and it is worth another try.
-    async fn failed(&mut self, trouble: Trouble) -> Result<(), Trouble> {
-        self.left = self.left.saturating_sub(1);
-        if self.left == 0 || !matches!(trouble, Trouble::Lost(_)) {
-            return Err(trouble);
-        }
-        sleep(self.pause).await;
-        self.pause *= 2;
-        Ok(())
-    }
 }
 
 /// A number that no other process thinks of.

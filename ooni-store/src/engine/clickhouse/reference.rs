@@ -7,7 +7,7 @@
 use super::Trouble;
 use super::http::{Http, Parameter};
 use super::value;
-use crate::StoreError;
+use crate::error::Error;
 use crate::import::{BODY, LISTS, Place, Texts, typed};
 use crate::value::{Type, Value};
 use ooni_core::row::schema::{fastpath, openvpn};
@@ -52,7 +52,7 @@ impl ClickhouseReference {
     ///
     /// # Errors
     /// It cannot be reached, or has other tables.
-    pub(crate) async fn open(url: &str) -> Result<ClickhouseReference, StoreError> {
+    pub(crate) async fn open(url: &str) -> Result<ClickhouseReference, Error> {
         let open = async {
             let http = Http::new(url)?;
             let rows = texts(&http, COLUMNS, &[], 2).await?;
@@ -75,7 +75,7 @@ impl ClickhouseReference {
     ///
     /// # Errors
     /// They cannot be read, or no row has the uid of the place.
-    pub(crate) async fn page(&self, after: Option<&Place>, limit: usize) -> Result<Vec<(String, Texts)>, StoreError> {
+    pub(crate) async fn page(&self, after: Option<&Place>, limit: usize) -> Result<Vec<(String, Texts)>, Error> {
         let read = async {
             let mut parameters = Vec::new();
             if let Some(Place { uid, start }) = after {
@@ -127,7 +127,7 @@ impl ClickhouseReference {
     ///
     /// # Errors
     /// They cannot be read.
-    pub(crate) async fn lists(&self) -> Result<Vec<Texts>, StoreError> {
+    pub(crate) async fn lists(&self) -> Result<Vec<Texts>, Error> {
         if !self.has("citizenlab", "url") {
             return Ok(Vec::new());
         }

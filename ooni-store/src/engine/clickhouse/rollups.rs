@@ -9,7 +9,6 @@ use super::http::{Http, Parameter};
 use super::lease::{Lease, seconds};
 use super::value::{self, Rows};
 use super::{Trouble, Writer};
-use crate::TIME_LIMIT;
 use crate::failpoint::{Failpoint, reach};
 use crate::query::filter::Window;
 use crate::rollup::{ROLLUPS, Rollup};
@@ -49,12 +48,17 @@ pub(super) async fn done(writer: &Writer<'_>) -> Result<(), Trouble> {
 }
 
 /// Whether nothing is noted of a rollup in a time.
-pub(super) async fn is_rollup_current(http: &Http, rollup: &Rollup, window: Window) -> Result<bool, Trouble> {
+pub(super) async fn is_rollup_current(
+    http: &Http,
+    rollup: &Rollup,
+    window: Window,
+    limit: Duration,
+) -> Result<bool, Trouble> {
     let from = window.from.map_or(0, |from| from.timestamp().div_euclid(DAY));
     let to = window.to.map_or(i64::MAX, |to| (to.timestamp() - 1).div_euclid(DAY) + 1);
     let parameters = [("rollup", rollup.name.to_owned()), ("from", from.to_string()), ("to", to.to_string())];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value));
-    Ok(http.select(ANY_DIRTY, &parameters, &[Type::UInt32], TIME_LIMIT).await?.is_empty())
+    Ok(http.select(ANY_DIRTY, &parameters, &[Type::UInt32], limit).await?.is_empty())
 }
 
 /// What is noted of changes that are done.

@@ -3,8 +3,11 @@
 
 use super::Trouble;
 use super::http::Http;
-use crate::TIME_LIMIT;
 use crate::value::{Type, Value};
+use std::time::Duration;
+
+/// How long to wait for what the database says of itself.
+const LIMIT: Duration = Duration::from_secs(28);
 
 /// All migrations in order. A file that has been released is never changed.
 const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/clickhouse/0001_measurements.sql")];
@@ -21,7 +24,7 @@ const STATE: &str = "
 /// # Errors
 /// It is another program's, or from the future, or the server is too old.
 async fn version(http: &Http) -> Result<usize, Trouble> {
-    let state = http.select(STATE, &[], &[Type::UInt32; 3], TIME_LIMIT).await?;
+    let state = http.select(STATE, &[], &[Type::UInt32; 3], LIMIT).await?;
     let Some([Value::Int(server), Value::Int(is_ours), Value::Int(is_used)]) = state.first().map(Vec::as_slice) else {
         return Err(Trouble::Foreign);
     };
@@ -33,7 +36,7 @@ async fn version(http: &Http) -> Result<usize, Trouble> {
         return if *is_used > 0 { Err(Trouble::Schema(others.to_owned())) } else { Ok(0) };
     }
     let sql = "SELECT coalesce(max(version), 0) FROM schema_version";
-    let version = http.select(sql, &[], &[Type::UInt32], TIME_LIMIT).await?;
+    let version = http.select(sql, &[], &[Type::UInt32], LIMIT).await?;
     let Some(Value::Int(version)) = version.into_iter().flatten().next() else { return Err(Trouble::Foreign) };
     let known = MIGRATIONS.len();
     match usize::try_from(version) {

@@ -7,8 +7,8 @@ use crate::failpoint::{Failpoint, reach};
 use crate::sql::Parameter;
 use crate::value::{FastpathValues, OpenvpnValues, Value};
 use crate::write::batch::{self, Decided, Taken};
+use crate::write::row::{BatchResult, BodyLocation, Provenance, RowBatch};
 use crate::write::tally::Tally;
-use crate::{BatchResult, BodyLocation, Incoming, Provenance};
 use ooni_core::row::Refused;
 use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
@@ -20,8 +20,8 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::{Error, Transaction};
 
 /// Rows to be written.
-pub(super) struct Batch<R> {
-    pub(super) rows: Arc<Vec<R>>,
+pub(super) struct Batch {
+    pub(super) rows: Arc<dyn RowBatch>,
     pub(super) replace: bool,
 }
 
@@ -59,12 +59,12 @@ const REFUSE: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, localtimestamp)
     ON CONFLICT (md5(measurement_uid)) DO NOTHING";
 
-impl<R: Incoming> Change for Batch<R> {
+impl Change for Batch {
     type Outcome = BatchResult;
 
     async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<BatchResult, Trouble> {
         let removed = self.removed(transaction).await?;
-        let decided = batch::decide(&self.rows, self.replace, &removed, fits);
+        let decided = batch::decide(&*self.rows, self.replace, &removed, fits);
         let uids = decided.taken.iter().map(|taken| value::encoded(self.rows[taken.index].uid())).collect();
         let (there, kept) = match self.replace {
             true => (replace(transaction, uids, tally).await?, HashSet::new()),
@@ -82,7 +82,7 @@ impl<R: Incoming> Change for Batch<R> {
     }
 }
 
-impl<R: Incoming> Batch<R> {
+impl Batch {
     fn uids(&self) -> Vec<Cow<'_, str>> {
         self.rows.iter().map(|row| value::encoded(row.uid())).collect()
     }

@@ -2,11 +2,12 @@
 
 use super::{Trouble, partition, rollups, value};
 use crate::failpoint::{Failpoint, reach};
+use crate::query::aggregate::month_after;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::Parameter;
 use crate::value::Value;
+use crate::write::row::ListedUrl;
 use crate::write::tally::{COLUMNS, Tally};
-use crate::{ListedUrl, month_after};
 use ooni_core::time::DateTime;
 use std::future::Future;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;

@@ -8,9 +8,6 @@ use std::time::Duration;
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Connections that read, of one process.
-const READERS: usize = 8;
-
 /// How long to wait for a server, or for a connection that others use.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -32,7 +29,7 @@ impl Connect {
     ///
     /// # Errors
     /// It is no such URL.
-    pub(super) fn new(url: &str) -> Result<Connect, Trouble> {
+    pub(super) fn new(url: &str, application_name: &str) -> Result<Connect, Trouble> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut rest = Vec::new();
         let mut roots = None;
@@ -53,7 +50,7 @@ impl Connect {
             config.connect_timeout(PATIENCE);
         }
         if config.get_application_name().is_none() {
-            config.application_name("fastpath");
+            config.application_name(application_name);
         }
         Ok(Connect { config, tls: MakeRustlsConnect::new(tls(roots).map_err(Trouble::Schema)?) })
     }
@@ -67,11 +64,11 @@ impl Connect {
     }
 
     /// Connections that are used in turn.
-    pub(super) fn pool(&self) -> Result<Pool, Trouble> {
+    pub(super) fn pool(&self, connections: usize) -> Result<Pool, Trouble> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(self.config.clone(), self.tls.clone(), recycling);
         let timeouts = Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) };
-        let pool = Pool::builder(manager).max_size(READERS).timeouts(timeouts);
+        let pool = Pool::builder(manager).max_size(connections).timeouts(timeouts);
         let pool = pool.runtime(deadpool_postgres::Runtime::Tokio1).build();
         pool.map_err(|error| Trouble::Schema(format!("no pool of connections: {error}")))
     }

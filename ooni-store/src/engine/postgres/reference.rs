@@ -2,7 +2,7 @@
 
 use super::Trouble;
 use super::connect::Connect;
-use crate::StoreError;
+use crate::error::Error;
 use crate::import::{BODY, LISTS, Texts, typed};
 use crate::value::Type;
 use deadpool_postgres::Pool;
@@ -35,9 +35,9 @@ impl PostgresReference {
     ///
     /// # Errors
     /// It cannot be reached, or has other tables.
-    pub(crate) async fn open(url: &str) -> Result<PostgresReference, StoreError> {
+    pub(crate) async fn open(url: &str) -> Result<PostgresReference, Error> {
         let open = async {
-            let reads = Connect::new(url)?.pool()?;
+            let reads = Connect::new(url, "fastpath")?.pool(1)?;
             let rows = reads.get().await.map_err(Trouble::Pool)?.query(COLUMNS, &[]).await?;
             let columns = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<String>, _>>()?;
             if columns.contains("schema_version.version") {
@@ -56,7 +56,7 @@ impl PostgresReference {
     ///
     /// # Errors
     /// They cannot be read.
-    pub(crate) async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Texts>, StoreError> {
+    pub(crate) async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Texts>, Error> {
         let body = BODY.map(|name| (name, Type::Text));
         let [fastpath, openvpn] = [&fastpath::COLUMNS[..], &openvpn::COLUMNS].map(typed);
         let selected = [self.selected("fastpath", &fastpath), self.selected("jsonl", &body)].concat();
@@ -74,7 +74,7 @@ impl PostgresReference {
     ///
     /// # Errors
     /// They cannot be read.
-    pub(crate) async fn lists(&self) -> Result<Vec<Texts>, StoreError> {
+    pub(crate) async fn lists(&self) -> Result<Vec<Texts>, Error> {
         if !self.columns.contains("citizenlab.url") {
             return Ok(Vec::new());
         }
@@ -105,11 +105,7 @@ impl PostgresReference {
         )
     }
 
-    async fn texts(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn postgres_types::ToSql + Sync)],
-    ) -> Result<Vec<Texts>, StoreError> {
+    async fn texts(&self, sql: &str, parameters: &[&(dyn postgres_types::ToSql + Sync)]) -> Result<Vec<Texts>, Error> {
         let read = async {
             let rows = self.reads.get().await.map_err(Trouble::Pool)?.query(sql, parameters).await?;
             let texts = |row: &Row| (0..row.len()).map(|column| row.try_get(column)).collect::<Result<Texts, _>>();

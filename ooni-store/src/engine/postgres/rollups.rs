@@ -1,11 +1,11 @@
 //! How rollups follow the rows, in the transaction that changes them.
 
 use super::value;
-use crate::ListedUrl;
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::{COUNTS, Dimension, ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
 use crate::value::Value;
+use crate::write::row::ListedUrl;
 use crate::write::tally::{Change, Tallied, Tally};
 use postgres_types::{ToSql, Type};
 use tokio_postgres::{Error, Transaction};

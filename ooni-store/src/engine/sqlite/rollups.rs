@@ -1,9 +1,9 @@
 //! How rollups follow the rows, in the transaction that changes them.
 
-use crate::ListedUrl;
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
+use crate::write::row::ListedUrl;
 use crate::write::tally::{Tallied, Tally};
 use rusqlite::{Connection, Result, params_from_iter};
 

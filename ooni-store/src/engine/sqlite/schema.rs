@@ -2,6 +2,7 @@
 //!
 //! `user_version` says how many of them a database has seen, `application_id` that it is ours.
 
+use crate::error::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// All migrations in order. A file that has been released is never changed.
@@ -16,50 +17,52 @@ const STATE: &str = "
     FROM pragma_application_id, pragma_user_version";
 
 /// Why a database cannot be used.
-pub(super) enum Trouble {
-    /// SQLite says so.
+pub(super) enum SchemaError {
+    /// It cannot be opened.
+    Open(Error),
+    /// An error of SQLite.
     Database(rusqlite::Error),
-    /// What is in there is not for us.
-    Schema(String),
+    /// Its tables are those of another program or version.
+    Foreign(String),
 }
 
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Trouble {
-        Trouble::Database(error)
+impl From<rusqlite::Error> for SchemaError {
+    fn from(error: rusqlite::Error) -> SchemaError {
+        SchemaError::Database(error)
     }
 }
 
 /// Whether a database may be written to: it is new or ours, and not from the future. Nothing is changed.
-pub(super) fn check(connection: &Connection) -> Result<(), Trouble> {
+pub(super) fn check(connection: &Connection) -> Result<(), SchemaError> {
     let state = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let (id, version, tables): (i64, i64, i64) = connection.query_row(STATE, [], state)?;
-    let refuse = |message: String| Err(Trouble::Schema(message));
+    let refuse = |message: String| Err(SchemaError::Foreign(message));
     let known = MIGRATIONS.len();
     match (id, version) {
         (0, 0) if tables == 0 => Ok(()),
         (APPLICATION_ID, 1..) if version as u64 <= known as u64 => Ok(()),
         (APPLICATION_ID, 1..) => refuse(format!(
-            "was made by a newer fastpath: its tables are of version {version}, this program knows versions up to {known}"
+            "was created by a newer fastpath: its tables are of version {version}, this program knows versions up to {known}"
         )),
         _ => refuse("is a database of another program".to_owned()),
     }
 }
 
 /// Whether a database can be read as it is.
-pub(super) fn check_current(connection: &Connection) -> Result<(), Trouble> {
+pub(super) fn check_current(connection: &Connection) -> Result<(), SchemaError> {
     check(connection)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version as u64 == MIGRATIONS.len() as u64 {
         true => Ok(()),
-        false if version == 0 => Err(Trouble::Schema("is empty".to_owned())),
-        false => {
-            Err(Trouble::Schema("was made by an older fastpath: write to it once to bring it up to date".to_owned()))
-        }
+        false if version == 0 => Err(SchemaError::Foreign("is empty".to_owned())),
+        false => Err(SchemaError::Foreign(
+            "was created by an older fastpath: write to it once to bring it up to date".to_owned(),
+        )),
     }
 }
 
 /// Brings the tables up to date.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), Trouble> {
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     let version =
         |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
     for (number, migration) in (1_i64..).zip(MIGRATIONS) {

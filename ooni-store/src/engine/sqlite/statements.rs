@@ -2,10 +2,9 @@
 
 use super::value;
 use crate::value::{FastpathValues, OpenvpnValues, Value};
-
 use crate::write::batch;
+use crate::write::row::{BodyLocation, Incoming, ListedUrl, Provenance, Refusal};
 use crate::write::tally::{COLUMNS, Tally};
-use crate::{BodyLocation, Incoming, ListedUrl, Provenance, Refusal};
 use ooni_core::row::schema::{fastpath, openvpn};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, params};
 
@@ -75,7 +74,7 @@ impl<'c> Statements<'c> {
     }
 
     /// Inserts a row; false when its uid is there already.
-    pub(super) fn insert(&mut self, cells: &FastpathValues<'_>, new: &impl Incoming) -> Result<bool> {
+    pub(super) fn insert(&mut self, cells: &FastpathValues<'_>, new: &dyn Incoming) -> Result<bool> {
         let Provenance { ruleset, fingerprints_sha256, body_sha256 } = new.provenance();
         let beside = [&*ruleset, &*fingerprints_sha256, &*body_sha256];
         Ok(run(&mut self.insert, cells, &beside, &self.now)? == 1)
@@ -109,7 +108,7 @@ impl<'c> Statements<'c> {
     }
 
     /// Notes a refusal; an earlier one of the same uid stays, unless it is to be replaced.
-    pub(super) fn set_aside(&mut self, new: &impl Incoming, refusal: &Refusal, replace: bool) -> Result<()> {
+    pub(super) fn set_aside(&mut self, new: &dyn Incoming, refusal: &Refusal, replace: bool) -> Result<()> {
         let uid = new.uid();
         if replace {
             self.accept(uid)?;

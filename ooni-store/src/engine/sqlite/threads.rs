@@ -1,89 +1,85 @@
-//! [`Reads`] and [`Writes`]: threads that have the connections, as SQLite has no asynchronous interface.
+//! [`Readers`] and [`Writer`]: threads that own the connections, as SQLite has no asynchronous interface.
 //!
-//! One thread writes, some read. A query that nobody waits for any more, or that takes too long, is interrupted; what is
-//! being written is finished.
+//! One thread writes. Two pools read, so that a look-up never queues behind an aggregation. A query whose caller is gone, or
+//! whose deadline has passed, is interrupted. A write is interrupted by its deadline until COMMIT; one that is running when
+//! its caller is dropped is finished.
 
-use crate::{Kind, StoreError};
+use crate::deadline::Deadline;
+use crate::error::{Error, ErrorKind};
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
-/// Threads that read.
-const READERS: usize = 4;
-
-/// Queries that wait for one of them; more are turned away.
-const WAITING: usize = 64;
-
-/// Steps of SQLite's machine between two looks at whether to go on: some tenths of a millisecond.
+/// Steps of SQLite's virtual machine between two checks of the deadline: some tenths of a millisecond.
 const STEPS: i32 = 10_000;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// Threads that read.
 #[derive(Debug)]
-pub(super) struct Reads {
+pub(super) struct Readers {
     /// `None` when the threads are to end.
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Reads {
-    /// Starts them.
+impl Readers {
+    /// Starts them, with a queue of that length.
     ///
     /// # Errors
-    /// A connection cannot be had.
-    pub(super) fn start(connect: impl Fn() -> Result<Connection, StoreError>) -> Result<Reads, StoreError> {
-        let (jobs, waiting) = bounded::<Job>(WAITING);
-        let mut reads = Reads { jobs: Some(jobs), threads: Vec::new() };
-        for _ in 0..READERS {
+    /// A connection cannot be opened.
+    pub(super) fn start(
+        threads: usize,
+        queue: usize,
+        connect: impl Fn() -> Result<Connection, Error>,
+    ) -> Result<Readers, Error> {
+        let (jobs, waiting) = bounded::<Job>(queue.max(1));
+        let mut readers = Readers { jobs: Some(jobs), threads: Vec::new() };
+        for _ in 0..threads.max(1) {
             let mut connection = connect()?;
             let waiting = waiting.clone();
-            reads.threads.push(thread::spawn(move || waiting.iter().for_each(|job| job(&mut connection))));
+            readers.threads.push(thread::spawn(move || waiting.iter().for_each(|job| job(&mut connection))));
         }
-        Ok(reads)
+        Ok(readers)
     }
 
-    /// Reads something, within a time.
+    /// Reads something by a deadline, which covers the wait for a thread.
     ///
     /// # Errors
-    /// That of the reading; [`Kind::Timeout`], [`Kind::Busy`].
+    /// Those of the reading; [`ErrorKind::Timeout`], or [`ErrorKind::Busy`] if the queue is full.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        limit: Duration,
-        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let unwanted = Unwanted(Arc::default());
-        let flag = Arc::clone(&unwanted.0);
-        let deadline = Instant::now().checked_add(limit);
+        deadline: Deadline,
+        read: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let caller = Caller(Arc::default());
+        let is_gone = Arc::clone(&caller.0);
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let is_over =
-                move || flag.load(Ordering::Relaxed) || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            let is_over = move || is_gone.load(Ordering::Relaxed) || deadline.is_over();
             let result = if is_over() {
-                Err(StoreError::new(Kind::Timeout, "there was no time to begin with it"))
+                Err(Error::timeout())
             } else {
                 match connection.progress_handler(STEPS, Some(is_over)) {
                     Ok(()) => read(connection),
-                    Err(_) => Err(StoreError::new(Kind::Other, "no time limit can be set")),
+                    Err(_) => Err(Error::new(ErrorKind::Other, "no time limit can be set")),
                 }
             };
-            let _ = answer.send(result); // unless nobody waits any more
+            let _ = answer.send(result); // the caller may be gone
         });
-        let gone = || Err(StoreError::new(Kind::Other, "the threads that read are gone"));
-        let Some(jobs) = &self.jobs else { return gone() };
-        match jobs.try_send(job) {
-            Ok(()) => answered.await.unwrap_or_else(|_| gone()),
-            Err(TrySendError::Full(_)) => Err(StoreError::new(Kind::Busy, "too many queries are waiting")),
-            Err(TrySendError::Disconnected(_)) => gone(),
+        let gone = || Error::new(ErrorKind::Other, "the threads that read have ended");
+        match self.jobs.as_ref().ok_or_else(gone)?.try_send(job) {
+            Ok(()) => deadline.run(answered).await?.unwrap_or_else(|_| Err(gone())),
+            Err(TrySendError::Full(_)) => Err(Error::new(ErrorKind::Busy, "too many queries are waiting")),
+            Err(TrySendError::Disconnected(_)) => Err(gone()),
         }
     }
 }
 
-impl Drop for Reads {
+impl Drop for Readers {
     /// Waits for the connections to be closed.
     fn drop(&mut self) {
         self.jobs = None;
@@ -91,10 +87,10 @@ impl Drop for Reads {
     }
 }
 
-/// Says, when it is dropped, that nobody waits.
-struct Unwanted(Arc<AtomicBool>);
+/// Tells the thread, when it is dropped, that the caller is gone.
+struct Caller(Arc<AtomicBool>);
 
-impl Drop for Unwanted {
+impl Drop for Caller {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -102,47 +98,69 @@ impl Drop for Unwanted {
 
 /// The thread that writes.
 #[derive(Debug)]
-pub(super) struct Writes {
+pub(super) struct Writer {
     /// `None` when the thread is to end.
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Writes {
+impl Writer {
     /// Starts it.
-    pub(super) fn start(mut connection: Connection) -> Writes {
+    pub(super) fn start(mut connection: Connection) -> Writer {
         let (jobs, mut waiting) = mpsc::channel::<Job>(1);
         let thread = thread::spawn(move || {
             while let Some(job) = waiting.blocking_recv() {
                 job(&mut connection);
             }
         });
-        Writes { jobs: Some(jobs), thread: Some(thread) }
+        Writer { jobs: Some(jobs), thread: Some(thread) }
     }
 
-    /// Writes something. It is finished even if nobody waits for it.
+    /// Writes something. The deadline ends the wait for the thread; `write` has to [apply](Interrupt) it to its statements
+    /// itself, as only `write` knows when COMMIT is sent. What has begun is finished even if the caller is dropped.
     ///
     /// # Errors
-    /// That of the writing.
+    /// Those of the writing; [`ErrorKind::Timeout`].
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        write: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let gone = || StoreError::new(Kind::Other, "the thread that writes is gone");
+        deadline: Deadline,
+        write: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let gone = || Error::new(ErrorKind::Other, "the thread that writes has ended");
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let _ = answer.send(write(connection)); // unless nobody waits any more
+            let result = if deadline.is_over() { Err(Error::timeout()) } else { write(connection) };
+            let _ = answer.send(result); // the caller may be gone
         });
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
-        jobs.send(job).await.map_err(|_| gone())?;
+        deadline.run(jobs.send(job)).await?.map_err(|_| gone())?;
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 }
 
-impl Drop for Writes {
+impl Drop for Writer {
     /// Waits for the connection to be closed, which copies its log to the database.
     fn drop(&mut self) {
         self.jobs = None;
         self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Interrupts the statements of a write at its deadline, until COMMIT.
+pub(super) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Begins to watch a connection.
+    pub(super) fn at(connection: &mut Connection, deadline: Deadline) -> rusqlite::Result<Interrupt> {
+        let interrupt = Interrupt(Arc::default());
+        let is_committing = Arc::clone(&interrupt.0);
+        let is_over = move || !is_committing.load(Ordering::Relaxed) && deadline.is_over();
+        connection.progress_handler(STEPS, (!deadline.is_never()).then_some(is_over))?;
+        Ok(interrupt)
+    }
+
+    /// From now on nothing is interrupted.
+    pub(super) fn end(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

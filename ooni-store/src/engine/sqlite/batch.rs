@@ -1,0 +1,66 @@
+//! Writes a batch, whose outcome `write::batch` decides.
+
+use super::statements::{self, Statements};
+use super::value;
+use crate::failpoint::{Failpoint, reach};
+use crate::write::batch::{decide, fits};
+use crate::write::row::{BatchResult, RowBatch};
+use crate::write::tally::Tally;
+use rusqlite::{Result, Transaction};
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+/// Writes the rows of a batch.
+pub(super) fn write(
+    transaction: &Transaction<'_>,
+    rows: &(dyn RowBatch + 'static),
+    replace: bool,
+    max_row_bytes: usize,
+    tally: &mut Tally,
+) -> Result<BatchResult> {
+    let mut statements = Statements::new(transaction, value::timestamp(SystemTime::now()))?;
+    let removed = removed(transaction, rows)?;
+    let decided = decide(rows, replace, &removed, |cells, openvpn| fits(cells, openvpn, max_row_bytes));
+    let mut there = 0;
+    for taken in &decided.taken {
+        let (new, cells) = (&rows[taken.index], &taken.cells);
+        if !statements.insert(cells, new)? {
+            there += 1;
+            if !replace {
+                continue;
+            }
+            statements.delete(new.uid(), tally)?;
+            reach(Failpoint::RowDeleted);
+            statements.insert(cells, new)?;
+        }
+        tally.come(cells);
+        if let Some(body) = new.body() {
+            statements.insert_body(cells, body)?;
+        }
+        if let Some(cells) = &taken.openvpn {
+            statements.insert_openvpn(cells)?;
+        }
+    }
+    if replace {
+        for taken in &decided.taken {
+            statements.accept(rows[taken.index].uid())?;
+        }
+    }
+    for refusal in &decided.set_aside {
+        statements.set_aside(&rows[refusal.index], refusal, replace)?;
+    }
+    Ok(decided.written(there, replace))
+}
+
+/// Which rows of the batch were removed for good, and why.
+fn removed(transaction: &Transaction<'_>, rows: &(dyn RowBatch + 'static)) -> Result<HashMap<String, String>> {
+    let mut removed = HashMap::new();
+    if statements::any_removed(transaction)? {
+        for uid in rows.iter().map(|row| row.uid()) {
+            if let Some(reason) = statements::removed(transaction, uid)? {
+                removed.insert(uid.to_owned(), reason);
+            }
+        }
+    }
+    Ok(removed)
+}

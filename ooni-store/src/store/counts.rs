@@ -1,0 +1,180 @@
+//! Counts of measurements, from the smallest rollup that contains them or from rows.
+
+use super::{Read, Store};
+use crate::engine::{Engine, Workload};
+use crate::error::{Error, ErrorKind};
+use crate::query::aggregate::{Aggregation, Axis, Counts, Group, Runtimes};
+use crate::query::filter::{Filter, Window};
+use crate::query::planner::{Source, source};
+use crate::rollup::Rollup;
+use crate::sql;
+use crate::value::Value;
+use ooni_core::time::DateTime;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+impl Store {
+    /// Counts, by groups in the order of their keys, from the smallest rollup that contains them or from rows. Without axes
+    /// there is one group, even of nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] beyond [`StoreOptions::max_groups`](crate::StoreOptions::max_groups), or the store cannot be
+    /// read.
+    pub async fn aggregate(&self, query: &Aggregation) -> Result<Vec<Group>, Error> {
+        self.aggregate_within(query, &self.read("aggregate", Workload::Aggregation)).await
+    }
+
+    async fn aggregate_within(&self, query: &Aggregation, call: &Read<'_>) -> Result<Vec<Group>, Error> {
+        let statement = sql::aggregation(self.dialect(), query, call.source(query).await?);
+        let rows = call.groups(statement).await?;
+        let groups = rows.into_iter().map(|row| group(row, query.axes.len()).ok_or_else(|| call.foreign()));
+        let mut groups = groups.collect::<Result<Vec<_>, _>>()?;
+        groups.sort_by(|a, b| order(&a.keys, &b.keys));
+        Ok(groups)
+    }
+
+    /// How many values of an axis there are, by groups in the order of their keys: networks of each month, say. Taken from
+    /// where [`Store::aggregate`] takes counts.
+    ///
+    /// # Errors
+    /// As [`Store::aggregate`].
+    pub async fn distinct(&self, query: &Aggregation, of: Axis) -> Result<Vec<(Vec<Value<'static>>, u64)>, Error> {
+        let call = self.read("distinct", Workload::Aggregation);
+        let mut all = query.clone();
+        all.axes.push(of);
+        let source = call.source(&all).await?;
+        let rows = call.groups(sql::distinct(self.dialect(), query, of, source)).await?;
+        let number = |mut row: Vec<Value<'static>>| match row.pop() {
+            Some(Value::Int(number)) => Ok((row, number)),
+            _ => Err(call.foreign()),
+        };
+        let mut groups = rows.into_iter().map(number).collect::<Result<Vec<_>, _>>()?;
+        groups.sort_by(|a, b| order(&a.0, &b.0));
+        Ok(groups)
+    }
+
+    /// How long tests ran, by day, country and test, of the rows of a filter without a category.
+    ///
+    /// # Errors
+    /// As [`Store::aggregate`].
+    pub async fn runtimes(&self, filter: &Filter) -> Result<Vec<Runtimes>, Error> {
+        let call = self.read("runtimes", Workload::Aggregation);
+        let rows = call.groups(sql::runtimes(self.dialect(), filter)).await?;
+        rows.into_iter().map(|row| sql::runtimes_of(row).ok_or_else(|| call.foreign())).collect()
+    }
+
+    /// How often each input of a country was measured with web_connectivity in the weeks that begin on some Sundays
+    /// (API spec §14.5).
+    ///
+    /// # Errors
+    /// As [`Store::aggregate`].
+    pub async fn input_counts(&self, cc: &str, weeks: &[DateTime]) -> Result<Vec<(String, u64)>, Error> {
+        let call = self.read("input_counts", Workload::Aggregation);
+        let rollup = Rollup::named("week_input").ok_or_else(Error::foreign)?;
+        for &week in weeks {
+            if !call.run(self.engine.is_rollup_current(rollup, week_of(week), call.deadline)).await? {
+                return self.count_inputs(cc, weeks, &call).await;
+            }
+        }
+        let pair = |row: Vec<Value<'static>>| match <[Value<'static>; 2]>::try_from(row) {
+            Ok([Value::Text(input), Value::Int(count)]) => Ok((input.into_owned(), count)),
+            _ => Err(call.foreign()),
+        };
+        call.groups(sql::inputs(self.dialect(), cc, weeks)).await?.into_iter().map(pair).collect()
+    }
+
+    /// The same, week by week, where the rollup is not current.
+    async fn count_inputs(&self, cc: &str, weeks: &[DateTime], call: &Read<'_>) -> Result<Vec<(String, u64)>, Error> {
+        let mut all: BTreeMap<String, u64> = BTreeMap::new();
+        for &week in weeks {
+            let filter = Filter {
+                probe_ccs: vec![cc.to_owned()],
+                test_names: vec!["web_connectivity".to_owned()],
+                window: week_of(week),
+                ..Filter::default()
+            };
+            let query = Aggregation { filter, axes: vec![Axis::Input] };
+            for Group { keys, counts } in self.aggregate_within(&query, call).await? {
+                let Some(Value::Text(input)) = keys.into_iter().next() else { return Err(call.foreign()) };
+                *all.entry(input.into_owned()).or_default() += counts.measurements;
+            }
+        }
+        Ok(all.into_iter().collect())
+    }
+
+    /// How many rows `fastpath` has.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn count(&self) -> Result<u64, Error> {
+        let groups = self.aggregate(&Aggregation::default()).await?;
+        Ok(groups.iter().map(|group| group.counts.measurements).sum())
+    }
+
+    /// How the engine executes an aggregation, in its own words.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn explain_aggregate(&self, query: &Aggregation) -> Result<Vec<String>, Error> {
+        self.explain(sql::aggregation(self.dialect(), query, source(query))).await
+    }
+}
+
+impl Read<'_> {
+    /// From where a query is answered now.
+    async fn source(&self, query: &Aggregation) -> Result<Source, Error> {
+        let (engine, window) = (&self.store.engine, query.filter.window);
+        match source(query) {
+            Source::Rollup(rollup) if !self.run(engine.is_rollup_current(rollup, window, self.deadline)).await? => {
+                Ok(Source::Rows)
+            }
+            source => Ok(source),
+        }
+    }
+
+    /// Executes a statement that returns groups, of which there may be too many.
+    async fn groups(&self, statement: sql::Statement) -> Result<Vec<Vec<Value<'static>>>, Error> {
+        let most = self.store.options.max_groups;
+        let Some(limit) = most.checked_add(1) else { return self.query(statement).await };
+        let rows = self.query(statement.at_most(limit)).await?;
+        match rows.len() > most {
+            false => Ok(rows),
+            true => {
+                let message = format!("the result has more than {most} groups; narrow the filter or use fewer axes");
+                Err(Error::public(ErrorKind::TooLarge, message).of(self.store.engine.name()))
+            }
+        }
+    }
+}
+
+/// A row of [`sql::aggregation`].
+pub(super) fn group(mut row: Vec<Value<'static>>, axes: usize) -> Option<Group> {
+    let counts = row.split_off(axes.min(row.len()));
+    let mut numbers = counts.into_iter().map(|cell| if let Value::Int(number) = cell { Some(number) } else { None });
+    let mut next = || numbers.next().flatten();
+    let counts = Counts {
+        measurements: next()?,
+        failure: next()?,
+        confirmed: next()?,
+        anomaly: next()?,
+        confirmed_flag: next()?,
+        anomaly_flag: next()?,
+    };
+    Some(Group { keys: row, counts })
+}
+
+/// Keys by their values: texts by their bytes.
+fn order(a: &[Value<'static>], b: &[Value<'static>]) -> Ordering {
+    let pairs = a.iter().zip(b).map(|pair| match pair {
+        (Value::Text(a), Value::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
+        (Value::Int(a), Value::Int(b)) => a.cmp(b),
+        (Value::Time(a), Value::Time(b)) => a.cmp(b),
+        _ => Ordering::Equal,
+    });
+    pairs.fold(Ordering::Equal, Ordering::then)
+}
+
+/// The week that begins on a day.
+fn week_of(first: DateTime) -> Window {
+    Window { from: Some(first), to: DateTime::from_timestamp(first.timestamp() + 7 * 86_400) }
+}

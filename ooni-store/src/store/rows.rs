@@ -1,0 +1,185 @@
+//! Rows of a store: look-ups, lists, and all rows as streams.
+
+use super::Store;
+use crate::engine::{Engine, Workload};
+use crate::error::Error;
+use crate::query::filter::Filter;
+use crate::query::list::{List, MeasurementSummary};
+use crate::sql::{self, Statement};
+use crate::stream::{PAGE, RowStream};
+use crate::value::Value;
+use crate::write::row::{BodyLocation, Incoming, ListedUrl, StoredMeasurement, StoredRefusal, StoredRow};
+use ooni_core::time::DateTime;
+
+impl Store {
+    /// The measurement of a uid, with the category of its input.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn find(&self, uid: &str) -> Result<Option<MeasurementSummary>, Error> {
+        self.find_by("find", sql::uid(self.dialect(), uid)).await
+    }
+
+    /// A measurement of a report and input; an empty one is that of a measurement without.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn find_in_report(&self, report_id: &str, input: &str) -> Result<Option<MeasurementSummary>, Error> {
+        self.find_by("find_in_report", sql::report(self.dialect(), report_id, input)).await
+    }
+
+    /// The first row of a query, with the category of its input.
+    async fn find_by(&self, name: &'static str, statement: Statement) -> Result<Option<MeasurementSummary>, Error> {
+        let call = self.read(name, Workload::Lookup);
+        let Some(mut found) = call.rows(statement, sql::listed).await?.into_iter().next() else { return Ok(None) };
+        let categories = sql::categories(self.dialect(), &found.input);
+        let category = match call.query(categories).await?.into_iter().flatten().next() {
+            Some(Value::Text(code)) => code.into_owned(),
+            _ => String::new(),
+        };
+        found.category_code = Some(category);
+        Ok(Some(found))
+    }
+
+    /// Where the body of a measurement is.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn body_location(&self, uid: &str) -> Result<Option<BodyLocation>, Error> {
+        let call = self.read("body_location", Workload::Lookup);
+        let rows = call.rows(sql::body_location(self.dialect(), uid), sql::place).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// A page of measurements.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn list(&self, list: &List) -> Result<Vec<MeasurementSummary>, Error> {
+        let call = self.read("list", Workload::Lookup);
+        call.rows(sql::list(self.dialect(), list), sql::listed).await
+    }
+
+    /// The URLs of some test lists, by their `cc`; of all without one.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn test_lists(&self, ccs: &[String]) -> Result<Vec<ListedUrl>, Error> {
+        let call = self.read("test_lists", Workload::Lookup);
+        call.rows(sql::test_lists(self.dialect(), ccs), sql::listed_url).await
+    }
+
+    /// The first rows, at most `limit`, whose uid comes after `after`, in the order of the bytes of their uids.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredRow>, Error> {
+        let call = self.read("page", Workload::Aggregation);
+        call.run(self.engine.page(after, limit, call.deadline)).await
+    }
+
+    /// All rows in the order of the bytes of their uids.
+    pub fn rows(&self) -> RowStream<StoredRow> {
+        let store = self.clone();
+        RowStream::new(move |last: Option<StoredRow>| {
+            let store = store.clone();
+            Box::pin(async move { store.page(last.as_ref().map(uid), PAGE).await })
+        })
+    }
+
+    /// All rows of a filter without a category, in the order of the starts of measurements, then uids.
+    pub fn slice(&self, filter: Filter) -> RowStream<StoredRow> {
+        let store = self.clone();
+        RowStream::new(move |last: Option<StoredRow>| {
+            let after = last.as_ref().and_then(|row| Some((start(row)?, uid(row))));
+            let statement = sql::slice(store.dialect(), &filter, after, PAGE);
+            let store = store.clone();
+            Box::pin(async move {
+                let call = store.read("slice", Workload::Aggregation);
+                call.rows(statement, |row| row.try_into().ok()).await
+            })
+        })
+    }
+
+    /// All measurements after a uid, with all that other tables have of them, in the order of the bytes of their uids.
+    pub fn measurements(&self, after: Option<String>) -> RowStream<StoredMeasurement> {
+        let store = self.clone();
+        RowStream::new(move |last: Option<StoredMeasurement>| {
+            let (store, after) = (store.clone(), last.map(|row| row.uid().to_owned()).or_else(|| after.clone()));
+            Box::pin(async move {
+                let call = store.read("measurements", Workload::Aggregation);
+                call.run(store.engine.measurements(after.as_deref(), PAGE, call.deadline)).await
+            })
+        })
+    }
+
+    /// All measurements that were refused, in the order of the bytes of their uids.
+    pub fn refusals(&self) -> RowStream<StoredRefusal> {
+        let store = self.clone();
+        RowStream::new(move |last: Option<StoredRefusal>| {
+            let statement = sql::refusals(store.dialect(), last.as_ref().map(Incoming::uid), PAGE);
+            let store = store.clone();
+            Box::pin(async move { store.read("refusals", Workload::Aggregation).rows(statement, sql::refusal).await })
+        })
+    }
+
+    /// The uids of all measurements that were removed, and the reasons.
+    pub fn removals(&self) -> RowStream<(String, String)> {
+        let store = self.clone();
+        RowStream::new(move |last: Option<(String, String)>| {
+            let statement = sql::removals(store.dialect(), last.as_ref().map(|(uid, _)| &**uid), PAGE);
+            let store = store.clone();
+            Box::pin(async move { store.read("removals", Workload::Aggregation).rows(statement, sql::removal).await })
+        })
+    }
+
+    /// How the engine executes a list, in its own words.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn explain_list(&self, list: &List) -> Result<Vec<String>, Error> {
+        self.explain(sql::list(self.dialect(), list)).await
+    }
+
+    /// How it finds a uid.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn explain_find(&self, uid: &str) -> Result<Vec<String>, Error> {
+        self.explain(sql::uid(self.dialect(), uid)).await
+    }
+
+    /// How it finds a report and input.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn explain_find_in_report(&self, report_id: &str, input: &str) -> Result<Vec<String>, Error> {
+        self.explain(sql::report(self.dialect(), report_id, input)).await
+    }
+
+    pub(super) async fn explain(&self, statement: Statement) -> Result<Vec<String>, Error> {
+        let statement = self.dialect().explain(statement);
+        let line = |row: Vec<Value<'static>>| match row.into_iter().next_back() {
+            Some(Value::Text(line)) => Some(line.into_owned()),
+            _ => None,
+        };
+        self.read("explain", Workload::Lookup).rows(statement, line).await
+    }
+}
+
+fn uid(row: &StoredRow) -> &str {
+    match &row[0] {
+        Value::Text(uid) => uid,
+        _ => "",
+    }
+}
+
+/// Place of `measurement_start_time` in a row.
+const START: usize = 7;
+
+fn start(row: &StoredRow) -> Option<DateTime> {
+    match row[START] {
+        Value::Time(time) => Some(time),
+        _ => None,
+    }
+}

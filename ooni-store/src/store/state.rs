@@ -1,0 +1,113 @@
+//! What is in a store: sizes, rows by table, rollups and whether they agree with the rows.
+
+use super::Store;
+use super::counts::group;
+use crate::engine::{Engine, Workload};
+use crate::error::Error;
+use crate::query::aggregate::{Counts, Group};
+use crate::query::filter::Window;
+use crate::rollup::{ROLLUPS, Rollup};
+use crate::sql;
+use crate::value::{Value, serialize_span};
+use ooni_core::time::DateTime;
+use serde::Serialize;
+
+impl Store {
+    /// Compares a rollup with the rows, where it is current.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn check(&self, rollup: &'static Rollup) -> Result<Vec<Difference>, Error> {
+        let call = self.read("check", Workload::Aggregation);
+        call.rows(sql::differences(self.dialect(), rollup), |row| difference(row, rollup)).await
+    }
+
+    /// Whether a rollup contains all rows of a window; where it does not, rows are counted.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn is_rollup_current(&self, rollup: &'static Rollup, window: Window) -> Result<bool, Error> {
+        let call = self.read("is_rollup_current", Workload::Lookup);
+        call.run(self.engine.is_rollup_current(rollup, window, call.deadline)).await
+    }
+
+    /// What is in the store.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn stats(&self) -> Result<Stats, Error> {
+        let call = self.read("stats", Workload::Aggregation);
+        let bytes = call.run(self.engine.bytes(call.deadline)).await?;
+        let mut stats = Stats { bytes, ..Stats::default() };
+        for row in call.query(sql::span(self.dialect())).await? {
+            if let Ok([Value::Time(oldest), Value::Time(newest)]) = <[Value<'static>; 2]>::try_from(row) {
+                stats.span = Some((oldest, newest));
+            }
+        }
+        for table in sql::TABLES {
+            match call.query(sql::count(self.dialect(), table)).await?.concat()[..] {
+                [Value::Int(rows)] => stats.tables.push((table, rows)),
+                _ => return Err(call.foreign()),
+            }
+        }
+        for rollup in &ROLLUPS {
+            match call.query(sql::state(self.dialect(), rollup)).await?.concat()[..] {
+                [Value::Int(cells), Value::Int(measurements)] => {
+                    stats.rollups.push(RollupState { rollup, cells, measurements });
+                }
+                _ => return Err(call.foreign()),
+            }
+        }
+        Ok(stats)
+    }
+}
+
+/// What is in a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// When its first and its last measurement started.
+    #[serde(serialize_with = "serialize_span")]
+    pub span: Option<(DateTime, DateTime)>,
+    /// Rows by table, those of `fastpath` first.
+    pub tables: Vec<(&'static str, u64)>,
+    /// The state of each rollup.
+    pub rollups: Vec<RollupState>,
+}
+
+/// The state of a rollup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RollupState {
+    /// Which; its name where it is serialised.
+    #[serde(serialize_with = "rollup_name")]
+    pub rollup: &'static Rollup,
+    /// Its cells.
+    pub cells: u64,
+    /// Measurements that they count: all of them, except for a rollup of test lists.
+    pub measurements: u64,
+}
+
+fn rollup_name<S: serde::Serializer>(rollup: &&'static Rollup, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(rollup.name)
+}
+
+/// A cell of a rollup that differs from the rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// Whether these are the counts of the rollup, or those of the rows.
+    pub is_of_rollup: bool,
+    /// Values of the rollup's key.
+    pub key: Vec<Value<'static>>,
+    /// Counts.
+    pub counts: Counts,
+}
+
+fn difference(mut row: Vec<Value<'static>>, rollup: &Rollup) -> Option<Difference> {
+    if row.is_empty() {
+        return None;
+    }
+    let is_of_rollup = row.remove(0) == Value::Int(1);
+    let Group { keys, counts } = group(row, rollup.key.len())?;
+    Some(Difference { is_of_rollup, key: keys, counts })
+}
