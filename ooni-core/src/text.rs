@@ -44,6 +44,21 @@ pub(crate) fn first(text: &[u8]) -> Option<(u32, usize)> {
     Some((code, tail + 1))
 }
 
+/// Text as UTF-8: two halves of a pair become its character, a lone half or a byte of no code point one U+FFFD.
+pub fn decoded(text: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(text) {
+        return Cow::Borrowed(text);
+    }
+    let mut codes = chars(text).peekable();
+    let mut decoded = String::with_capacity(text.len());
+    while let Some(high) = codes.next() {
+        let low = codes.next_if(|low| (0xD800..0xDC00).contains(&high) && (0xDC00..0xE000).contains(low));
+        let code = low.map_or(high, |low| 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00));
+        decoded.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+    }
+    Cow::Owned(decoded)
+}
+
 /// Python's `str.lower()`: the full Unicode mapping, final sigma included (scoring spec §1.3).
 ///
 /// The tables are those of the Rust standard library. Against Python 3.11 they differ only for
@@ -103,6 +118,13 @@ mod tests {
         assert_eq!(points(b"\xC0\x80"), [GARBAGE; 2]);
         assert_eq!(points(b"\xF4\x90\x80\x80"), [GARBAGE; 4]);
         assert_eq!(points(b"\xE0\x80\x80"), [GARBAGE; 3]);
+    }
+
+    #[test]
+    fn decoded_text_is_utf8() {
+        assert!(matches!(decoded("é😀".as_bytes()), Cow::Borrowed("é😀")));
+        assert_eq!(decoded(b"a\xED\xA0\xBDb\xFF"), "a\u{fffd}b\u{fffd}");
+        assert_eq!(decoded(b"\xED\xA0\xBD\xED\xB8\x80\xED\xB8\x80"), "😀\u{fffd}");
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! The command line: what can be said, and what it means. What is done is in [`command`](crate::command).
+//! The command line: its arguments and their checks. What the commands do is in [`command`](crate::command).
 //!
-//! The arguments of each command are in a file of its name; what is here holds for all.
+//! The arguments of each command are in a file of its name; this file has what is common to all.
 
 pub mod archive;
 pub mod compare;
 pub mod fetch;
 pub mod limits;
+pub mod names;
 pub mod rerun;
 pub mod score;
 pub mod scoring;
@@ -23,18 +24,18 @@ use ooni_core::time::DateTime;
 use ooni_store::rollup::{ROLLUPS, Rollup};
 use std::ffi::OsString;
 
-/// Scores OONI measurements.
+/// Score OONI measurements and look after the stores of their rows
 #[derive(Debug, Parser)]
-#[command(name = "fastpath", version, long_version = long_version(), about, after_help = NOTICE)]
+#[command(name = "fastpath", version, long_version = long_version(), about, after_help = NOTICE, max_term_width = 80)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What can be done.
+/// The commands.
 #[derive(Debug, Subcommand)]
-#[expect(missing_docs, reason = "a sentence here would take the place of the long help of the arguments")]
+#[expect(missing_docs, reason = "a sentence here would replace the long help of the arguments")]
 pub enum Command {
     Score(Score),
     Rerun(Box<Rerun>),
@@ -48,7 +49,7 @@ pub enum Command {
 /// Rules on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum RulesName {
-    /// The reference with its errors repaired
+    /// The reference with its errors corrected
     Fixed,
     /// The reference bit for bit
     Compat,
@@ -63,7 +64,7 @@ impl From<RulesName> for Rules {
     }
 }
 
-/// Forms of what is printed.
+/// Formats of what is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Shape {
     /// Tables for people
@@ -72,7 +73,7 @@ pub enum Shape {
     Json,
 }
 
-/// What was asked for. Ends the process for help, version and wrong arguments.
+/// Reads the arguments. Ends the process for help, version and invalid arguments.
 pub fn parse() -> Cli {
     let cli = Cli::parse_from(with_command(std::env::args_os().collect()));
     let conflict = match &cli.command {
@@ -88,7 +89,7 @@ pub fn parse() -> Cli {
     cli
 }
 
-/// The reference knows no commands: flags alone ask for a rerun.
+/// The reference has no commands: flags alone are those of a rerun.
 fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let own = ["-h", "--help", "-V", "--version"];
     let is_flag =
@@ -102,13 +103,13 @@ fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 /// Reads the name of a rollup.
 fn parse_rollup(name: &str) -> Result<&'static Rollup, String> {
     let names = || ROLLUPS.map(|rollup| rollup.name).join(", ");
-    Rollup::named(name).ok_or_else(|| format!("no rollup of this name; there are {}", names()))
+    Rollup::named(name).ok_or_else(|| format!("unknown rollup; there are {}", names()))
 }
 
 /// Reads `YYYY-MM`: when the month begins.
 fn parse_month(text: &str) -> Result<DateTime, String> {
     let day: Result<Day, _> = format!("{text}-01").parse();
-    day.map(Day::start).map_err(|_| "not a month: YYYY-MM is wanted, such as 2021-06".to_owned())
+    day.map(Day::start).map_err(|_| "not a month; expected YYYY-MM, such as 2021-06".to_owned())
 }
 
 fn long_version() -> String {

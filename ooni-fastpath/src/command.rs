@@ -1,4 +1,4 @@
-//! The subcommands, one a file.
+//! The subcommands, one in each file.
 
 mod compare;
 pub mod fetch;
@@ -9,15 +9,16 @@ pub mod score;
 mod store;
 
 use crate::cli::{Cli, Command};
-use crate::sink::plain;
+use crate::text;
 use serde::Serialize;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Nothing could be begun: wrong arguments, or a list that cannot be read.
+/// The exit code when nothing was done: invalid arguments, or something that they name cannot be used.
 const USAGE: u8 = 2;
 
-/// Does what was asked for.
+/// Runs a command.
 pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Fetch(arguments) => fetch::run(&arguments),
@@ -30,23 +31,23 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-/// What is to be printed, and whether all is as it should be; or why it could not be done.
+/// What is to be printed, and whether the exit code is 0; or why the command failed.
 type Said = Result<(String, bool), String>;
 
 /// Prints it, and chooses the exit code.
 fn print(said: Said) -> ExitCode {
     match said {
         Ok((text, is_good)) => match io::stdout().write_all(text.as_bytes()) {
-            // Whoever reads has read enough.
+            // The reader has read enough.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                tell(&format!("cannot write the output: {error}"));
+                tell(&format!("cannot write to standard output: {error}"));
                 ExitCode::from(USAGE)
             }
             _ if is_good => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,
         },
         Err(message) => {
-            tell(&plain(&message));
+            tell(&text::line(&message));
             ExitCode::from(USAGE)
         }
     }
@@ -57,7 +58,22 @@ fn json(value: &impl Serialize) -> Result<String, String> {
     serde_json::to_string(value).map(|text| text + "\n").map_err(|error| error.to_string())
 }
 
-/// A line on standard error. That it may be closed is no reason to stop.
+/// A line on standard error. If that is closed, the command goes on.
 fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "fastpath: {line}");
+}
+
+/// Checks that files and folders exist; `-` is standard input.
+///
+/// # Errors
+/// A sentence on the first that does not.
+fn exist<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> Result<(), String> {
+    for path in paths.into_iter().filter(|path| path.as_os_str() != "-") {
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(format!("{}: does not exist", text::line(&path.display().to_string()))),
+            Err(error) => return Err(format!("{}: {error}", text::line(&path.display().to_string()))),
+        }
+    }
+    Ok(())
 }

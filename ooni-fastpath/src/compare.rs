@@ -1,6 +1,6 @@
-//! Comparisons: of rows from two places ([`rows`]), and of what two sets of rules make of measurements ([`rules`]).
+//! Comparisons: of rows from two inputs ([`rows`]), and of two sets of rules on the same measurements ([`rules`]).
 //!
-//! Nothing is held in memory but a few examples: rows are sorted on disk. What is printed is decided in
+//! Only a few examples are held in memory: rows are sorted on disk. What is printed is decided in
 //! [`command::compare`](crate::command).
 
 pub mod input;

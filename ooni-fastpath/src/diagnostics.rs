@@ -1,27 +1,49 @@
-//! What standard error is told about broken files, lines and members: one line each, and not too many.
+//! [`Diagnostics`]: messages on standard error about files, lines and members, grouped by cause.
+//!
+//! The first [`SHOWN`] messages are shown, and the first of each cause; of the others the number is.
 
+use crate::text;
 use std::io::{self, Write};
 
-/// Lines that are shown; of more only the number is.
+/// Messages that are shown whatever their cause.
 pub const SHOWN: usize = 20;
 
-/// Diagnostics in the order of the input.
+/// Messages in the order of the input.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
-    lines: Vec<String>,
+    /// Messages that are still to be shown, each with the index of its cause.
+    lines: Vec<(usize, String)>,
+    /// Messages that were shown.
+    shown: u64,
+    /// In the order in which they came; they are error codes and columns, so there are few.
+    causes: Vec<Cause>,
+}
+
+/// Messages of the same cause.
+#[derive(Clone, Debug, Default)]
+struct Cause {
+    /// Such as `E-TYPE`; empty where messages are not grouped.
+    name: String,
     all: u64,
+    shown: u64,
 }
 
 impl Diagnostics {
-    /// Adds one, if there is still room for it.
+    /// Adds a message that belongs to no group.
     pub fn add(&mut self, line: impl FnOnce() -> String) {
-        self.all += 1;
-        if self.lines.len() < SHOWN {
-            self.lines.push(line());
+        self.add_cause("", line);
+    }
+
+    /// Adds a message of this cause. It is not made when it will not be shown.
+    pub fn add_cause(&mut self, cause: &str, line: impl FnOnce() -> String) {
+        let at = self.cause(cause);
+        self.causes[at].all += 1;
+        if self.lines.len() < SHOWN || self.causes[at].all == 1 {
+            self.lines.push((at, text::line(&line())));
         }
     }
 
-    /// Shows those of a batch that come after these on standard error, and forgets them.
+    /// Shows messages that come after these on standard error.
     pub fn show(&mut self, batch: &mut Diagnostics) {
         let mut error = io::stderr().lock();
         // Nowhere to complain about a closed standard error.
@@ -30,21 +52,70 @@ impl Diagnostics {
 
     /// The same elsewhere.
     pub fn show_to(&mut self, batch: &mut Diagnostics, mut tell: impl FnMut(&str)) {
-        for line in batch.lines.drain(..).take(SHOWN.saturating_sub(self.lines.len())) {
-            tell(&line);
-            self.lines.push(line);
+        let Diagnostics { lines, causes, .. } = std::mem::take(batch);
+        let at: Vec<_> = causes.iter().map(|cause| self.cause(&cause.name)).collect();
+        for (cause, line) in lines {
+            let cause = &mut self.causes[at[cause]];
+            if self.shown < SHOWN as u64 || cause.shown == 0 {
+                tell(&line);
+                self.shown += 1;
+                cause.shown += 1;
+            }
         }
-        self.all += batch.all;
-        batch.all = 0;
+        for (cause, at) in causes.iter().zip(at) {
+            self.causes[at].all += cause.all;
+        }
     }
 
-    /// How many were not shown.
+    /// How many messages were not shown.
     pub fn unseen(&self) -> u64 {
-        self.all - self.lines.len() as u64
+        self.causes.iter().map(|cause| cause.all - cause.shown).sum()
+    }
+
+    /// How many messages of each cause were not shown, a sentence for each.
+    pub fn rest(&self) -> impl Iterator<Item = String> {
+        let rest = self.causes.iter().filter(|cause| cause.all > cause.shown);
+        rest.map(|Cause { name, all, shown }| match &**name {
+            "" => format!("and {} more", all - shown),
+            name => format!("and {} more {name}", all - shown),
+        })
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.all == 0
+        self.causes.is_empty()
+    }
+
+    fn cause(&mut self, name: &str) -> usize {
+        self.causes.iter().position(|cause| cause.name == name).unwrap_or_else(|| {
+            self.causes.push(Cause { name: name.to_owned(), ..Cause::default() });
+            self.causes.len() - 1
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_messages_and_the_first_of_each_cause_are_shown() {
+        // The same, in however many batches.
+        for size in [1, 7, 1000] {
+            let (mut all, mut told) = (Diagnostics::default(), Vec::new());
+            let numbers: Vec<u32> = (1..=100).collect();
+            for batch in numbers.chunks(size) {
+                let mut these = Diagnostics::default();
+                for number in batch {
+                    let cause = if *number == 77 { "E-KEY" } else { "E-TYPE" };
+                    these.add_cause(cause, || format!("{number}\u{1b}"));
+                }
+                all.show_to(&mut these, |line| told.push(line.to_owned()));
+            }
+            let wanted: Vec<_> = (1..=20).chain([77]).map(|number| format!("{number}\u{fffd}")).collect();
+            assert_eq!(told, wanted);
+            assert_eq!((all.unseen(), all.rest().collect::<Vec<_>>()), (79, vec!["and 79 more E-TYPE".to_owned()]));
+        }
+        assert!(Diagnostics::default().is_empty());
     }
 }

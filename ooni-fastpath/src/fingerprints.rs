@@ -1,7 +1,7 @@
-//! The fingerprint lists: those built into the binary, or others out of a folder.
+//! The fingerprint lists: those built into the binary, or others from a folder.
 //!
-//! The lists are those of `ooni/blocking-fingerprints` (see `data/fingerprints/README.md`). What is done with them is
-//! in `ooni_core::fingerprint`.
+//! The lists are those of `ooni/blocking-fingerprints` (see `data/fingerprints/README.md`). Matching is in
+//! `ooni_core::fingerprint`.
 
 use ooni_core::fingerprint::{Fingerprints, LoadError};
 use sha2::{Digest, Sha256};
@@ -15,11 +15,11 @@ pub const DNS: &[u8] = include_bytes!("../data/fingerprints/fingerprints_dns.csv
 /// The built-in list of blockpages, CSV.
 pub const HTTP: &[u8] = include_bytes!("../data/fingerprints/fingerprints_http.csv");
 
-/// Position the built-in lists come from and on what terms.
+/// Where the built-in lists come from, and their licence.
 pub const NOTICE: &str = "The built-in fingerprint lists are those of https://github.com/ooni/blocking-fingerprints \
                           at 171641e, by OONI, licensed CC BY-SA 4.0.";
 
-/// Why there are no lists.
+/// Why lists cannot be loaded.
 #[derive(Debug, Error)]
 pub enum Error {
     /// A file could not be read.

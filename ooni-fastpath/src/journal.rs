@@ -1,19 +1,25 @@
-//! [`Journal`]: which cans of a run are finished, so that a run that was stopped can go on.
+//! [`Journal`]: which cans of a run are finished, so that a run that was stopped can be resumed.
 //!
-//! A file of JSON lines. The first says what the run is ([`Identity`]), each further one what came to be durable since the
-//! last: cans, how long the output is, what was counted up to there. A line that is not whole was being written when the
-//! run was killed, and does not count. What the counts and lengths mean is the caller's.
+//! A file of JSON lines. The first says what the run is ([`Identity`]), each further one what became durable since the
+//! last: cans, the length of the output, the counts up to there. A line that is not whole was being written when the run
+//! was killed, and does not count. What the counts and lengths mean is up to the caller. The file is locked as long as a
+//! process works on the run, and says which one.
 
+use crate::lock::{self, Attempt, Process};
 use crate::stats::Counts;
 use ooni_archive::day::Day;
 use ooni_store::files::{beside, sync_folder};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read as _, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// What a run is, by the names of its arguments. Another run cannot go on with it.
+/// Bytes of a line beyond which a file is not a journal.
+const LONGEST_LINE: u64 = 256 << 20;
+
+/// What a run is, by the names of its arguments. Only a run with the same can be resumed. It holds no passwords.
 pub type Identity = BTreeMap<String, String>;
 
 /// How far a run has come, at the end of a can.
@@ -40,28 +46,37 @@ pub struct Finished {
     pub key: String,
 }
 
-/// A line but for the first.
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    run: Identity,
+    process: Process,
+}
+
+/// Any other line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
     /// What is durable since the last such line.
     Finished {
         cans: Vec<Finished>,
-        /// Days of which a can, or a listing, could not be had: they are gone through again.
+        /// Days of which a can or a listing could not be read: they are tried again.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         wanting: Vec<Day>,
         mark: Box<Mark>,
     },
     /// All is done, up to a day.
     Complete { end: Day },
+    /// A process resumes the run.
+    Resumed { process: Process },
 }
 
-/// The cans that are finished. Cans come day by day, so of days that are over only what is wanting has to be known.
+/// The cans that are finished. Cans come day by day, so of past days only what is missing has to be known.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
-    /// The last day of a can that is finished; all before are over.
+    /// The last day of a finished can; all days before it are done.
     day: Option<Day>,
-    /// Finished cans of that day, and of days with something wanting.
+    /// Finished cans of that day, and of days with something missing.
     cans: BTreeMap<Day, HashSet<String>>,
     wanting: BTreeSet<Day>,
 }
@@ -86,7 +101,7 @@ impl Past {
     }
 }
 
-/// What a journal says of the run before.
+/// What a journal says of an earlier run.
 #[derive(Debug, Default)]
 pub struct Read {
     /// The cans that are finished.
@@ -97,7 +112,44 @@ pub struct Read {
     pub complete: Option<Day>,
 }
 
-/// A journal that is being written.
+/// The run that a journal is of.
+#[derive(Debug)]
+pub struct Earlier {
+    /// Its arguments.
+    pub identity: Identity,
+    /// The process that worked on it last.
+    pub process: Process,
+    /// How far it came.
+    pub read: Read,
+    /// Bytes of the journal up to the end of the last whole line.
+    length: u64,
+}
+
+impl Earlier {
+    /// The first argument in which this run differs from another, in a sentence.
+    pub fn difference(&self, other: &Identity) -> Option<String> {
+        difference(&self.identity, other)
+    }
+}
+
+impl fmt::Display for Earlier {
+    /// `2024-01-02 03:04:05 UTC, --start-day 2020-01-01 --end-day 2020-02-01 …`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} UTC,", self.process.since)?;
+        // The names of the others are not those of arguments, and they would be long.
+        let given = self.identity.iter().filter(|(name, value)| name.starts_with("--") && !value.is_empty());
+        for (name, value) in given {
+            match &**value {
+                "false" => {}
+                "true" => write!(f, " {name}")?,
+                value => write!(f, " {name} {value}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A journal that this process alone may write.
 #[derive(Debug)]
 pub struct Journal {
     file: File,
@@ -105,67 +157,65 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Position the journal of an output is: beside it.
+    /// Where the journal of an output is: beside it.
     pub fn path_of(output: &Path) -> PathBuf {
         beside(output, ".journal")
     }
 
-    /// Begins anew, without what is there.
+    /// Opens and locks a journal; an empty file is created where there is none.
+    ///
+    /// # Errors
+    /// A sentence: the file cannot be written, or another process uses it.
+    pub fn open(path: &Path) -> Result<Journal, String> {
+        let failed = |error: io::Error| format!("{}: {error}", path.display());
+        match lock::open(path).map_err(failed)? {
+            Attempt::Locked(file) => Ok(Journal { file, path: path.to_owned() }),
+            Attempt::InUse(file) => {
+                let process = read(&file).ok().flatten().map(|earlier| earlier.process);
+                Err(format!("{}: {}", path.display(), lock::in_use(&file, process.as_ref())))
+            }
+        }
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The run that it is of; `None` where there is none, or it was killed when it began.
+    ///
+    /// # Errors
+    /// A sentence: the file cannot be read, or is not a journal.
+    pub fn read(&self) -> Result<Option<Earlier>, String> {
+        read(&self.file).map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+
+    /// Removes what is in it.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn begin(path: &Path, identity: &Identity) -> io::Result<Journal> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let file = File::create(path)?;
-        let mut journal = Journal { file, path: path.to_owned() };
-        journal.append(identity)?;
-        sync_folder(path)?;
-        Ok(journal)
+    pub fn clear(&mut self) -> io::Result<()> {
+        let cleared = self.file.set_len(0).and_then(|()| self.file.rewind()).and_then(|()| self.file.sync_all());
+        cleared.and_then(|()| sync_folder(&self.path)).map_err(|error| self.named(&error))
     }
 
-    /// Goes on with what is there; `None` when nothing is.
+    /// Begins a run, in an empty file.
     ///
     /// # Errors
-    /// The file cannot be read, or is that of another run; a sentence.
-    pub fn resume(path: &Path, identity: &Identity) -> Result<Option<(Journal, Read)>, String> {
-        let failed = |error: io::Error| format!("{}: {error}", path.display());
-        let file = match OpenOptions::new().read(true).write(true).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(failed)?,
-        };
-        let mut lines = BufReader::new(&file);
-        let (mut text, mut whole) = (Vec::new(), 0u64);
-        let mut next = |text: &mut Vec<u8>| -> io::Result<bool> {
-            text.clear();
-            lines.read_until(b'\n', text)?;
-            Ok(text.ends_with(b"\n"))
-        };
-        if !next(&mut text).map_err(failed)? {
-            return Ok(None); // killed when it was begun
-        }
-        let damaged = |_| format!("{}: no journal, or a damaged one", path.display());
-        let theirs: Identity = serde_json::from_slice(&text).map_err(damaged)?;
-        if let Some(difference) = difference(&theirs, identity) {
-            return Err(format!("{}: the journal of another run: {difference}", path.display()));
-        }
-        whole += text.len() as u64;
-        let mut read = Read::default();
-        while next(&mut text).map_err(failed)? {
-            match serde_json::from_slice(&text).map_err(damaged)? {
-                Line::Complete { end } => read.complete = Some(end),
-                Line::Finished { cans, wanting, mark } => {
-                    read.complete = None; // it went on
-                    read.past.add(cans, wanting);
-                    read.mark = *mark;
-                }
-            }
-            whole += text.len() as u64;
-        }
-        let mut journal = Journal { file, path: path.to_owned() };
-        journal.file.set_len(whole).and_then(|()| journal.file.seek(SeekFrom::Start(whole))).map_err(failed)?;
-        Ok(Some((journal, read)))
+    /// The file cannot be written.
+    pub fn begin(&mut self, identity: &Identity) -> io::Result<()> {
+        self.append(&Header { run: identity.clone(), process: Process::this() })
+    }
+
+    /// Goes on with a run, after the last line that is whole.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn resume(&mut self, earlier: &Earlier) -> io::Result<()> {
+        let length = earlier.length;
+        let cut = self.file.set_len(length).and_then(|()| self.file.seek(SeekFrom::Start(length)));
+        cut.map_err(|error| self.named(&error))?;
+        self.append(&Line::Resumed { process: Process::this() })
     }
 
     /// Notes what is durable.
@@ -176,7 +226,7 @@ impl Journal {
         self.append(&Line::Finished { cans, wanting, mark: Box::new(mark.clone()) })
     }
 
-    /// Notes that all is done, up to the day `end`, which is left out.
+    /// Notes that all is done, up to the day `end`, which is excluded.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -184,24 +234,58 @@ impl Journal {
         self.append(&Line::Complete { end })
     }
 
+    /// Removes the file if it is empty: nothing has begun.
+    pub fn discard_if_empty(self) {
+        if self.file.metadata().is_ok_and(|file| file.len() == 0) {
+            let _ = fs::remove_file(&self.path); // an empty journal does no harm
+        }
+    }
+
     fn append(&mut self, line: &impl Serialize) -> io::Result<()> {
         let mut text = serde_json::to_vec(line).map_err(io::Error::other)?;
         text.push(b'\n');
         let written = self.file.write_all(&text).and_then(|()| self.file.sync_data());
-        written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
+        written.map_err(|error| self.named(&error))
+    }
+
+    fn named(&self, error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
     }
 }
 
-/// Removes a journal, so that what comes next can begin anew.
-///
-/// # Errors
-/// It is there and cannot be removed.
-pub fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => sync_folder(path),
+/// Reads a journal from its beginning.
+fn read(file: &File) -> io::Result<Option<Earlier>> {
+    let mut lines = BufReader::new(file);
+    lines.rewind()?;
+    let mut text = Vec::new();
+    let mut next = |text: &mut Vec<u8>| -> io::Result<bool> {
+        text.clear();
+        lines.by_ref().take(LONGEST_LINE).read_until(b'\n', text)?;
+        Ok(text.ends_with(b"\n"))
+    };
+    let damaged = |_| io::Error::new(io::ErrorKind::InvalidData, "not a journal, or a damaged one");
+    if !next(&mut text)? {
+        // Killed when it began. A file that does not begin like a journal was never one.
+        let is_beginning = text.iter().zip(b"{\"run\":").all(|(ours, journal)| ours == journal);
+        return if is_beginning { Ok(None) } else { Err(damaged(())) };
     }
+    let damaged_line = |_: serde_json::Error| damaged(());
+    let Header { run: identity, mut process } = serde_json::from_slice(&text).map_err(damaged_line)?;
+    let mut length = text.len() as u64;
+    let mut read = Read::default();
+    while next(&mut text)? {
+        match serde_json::from_slice(&text).map_err(damaged_line)? {
+            Line::Resumed { process: later } => process = later,
+            Line::Complete { end } => read.complete = Some(end),
+            Line::Finished { cans, wanting, mark } => {
+                read.complete = None; // it went on
+                read.past.add(cans, wanting);
+                read.mark = *mark;
+            }
+        }
+        length += text.len() as u64;
+    }
+    Ok(Some(Earlier { identity, process, read, length }))
 }
 
 /// The first argument in which two runs differ.
@@ -227,12 +311,17 @@ mod tests {
         Identity::from([("--rules".to_owned(), rules.to_owned())])
     }
 
+    fn open(path: &Path) -> Journal {
+        Journal::open(path).unwrap()
+    }
+
     #[test]
     fn what_was_written_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        assert!(Journal::resume(&path, &identity("fixed")).unwrap().is_none());
-        let mut journal = Journal::begin(&path, &identity("fixed")).unwrap();
+        let mut journal = open(&path);
+        assert!(journal.read().unwrap().is_none());
+        journal.begin(&identity("fixed")).unwrap();
         let mark = |out| Mark { out, ..Mark::default() };
         let [first, second, third] = ["2020-01-01", "2020-01-02", "2020-01-03"];
         journal.finished(vec![can(first, "a"), can(first, "b")], vec![], &mark(7)).unwrap();
@@ -245,34 +334,48 @@ mod tests {
         let text = fs::read(&path).unwrap();
         for length in usize::try_from(whole).unwrap()..text.len() {
             fs::write(&path, &text[..length]).unwrap();
-            let (mut journal, read) = Journal::resume(&path, &identity("fixed")).unwrap().unwrap();
-            assert_eq!((read.mark.out, read.complete), (9, None));
-            let has = |day: &str, key| read.past.has(day.parse().unwrap(), key);
-            assert!(has(first, "a") && has(first, "anything of a day that is over"));
-            assert!(has(second, "c") && !has(second, "d"), "something of this day is wanting");
+            let mut journal = open(&path);
+            let earlier = journal.read().unwrap().unwrap();
+            assert_eq!((earlier.read.mark.out, earlier.read.complete), (9, None));
+            let has = |day: &str, key| earlier.read.past.has(day.parse().unwrap(), key);
+            assert!(has(first, "a") && has(first, "anything of an earlier day"));
+            assert!(has(second, "c") && !has(second, "d"), "something of this day is missing");
             assert!(has(third, "e") && !has(third, "f") && !has("2020-01-04", "g"));
             let end = "2020-01-05".parse().unwrap();
+            journal.resume(&earlier).unwrap();
             journal.complete(end).unwrap();
-            let (mut journal, read) = Journal::resume(&path, &identity("fixed")).unwrap().unwrap();
-            assert_eq!(read.complete, Some(end));
+            let earlier = journal.read().unwrap().unwrap();
+            assert_eq!(earlier.read.complete, Some(end));
             // There may be more days by now.
+            journal.resume(&earlier).unwrap();
             journal.finished(vec![can("2020-01-05", "g")], vec![], &mark(11)).unwrap();
-            let (_, read) = Journal::resume(&path, &identity("fixed")).unwrap().unwrap();
-            assert_eq!(read.complete, None);
+            assert_eq!(journal.read().unwrap().unwrap().read.complete, None);
         }
         // Killed in the middle of the first line, there is no journal yet.
         fs::write(&path, &text[..5]).unwrap();
-        assert!(Journal::resume(&path, &identity("fixed")).unwrap().is_none());
+        let mut journal = open(&path);
+        assert!(journal.read().unwrap().is_none());
+        journal.clear().unwrap();
+        journal.begin(&identity("compat")).unwrap();
+        assert_eq!(journal.read().unwrap().unwrap().identity, identity("compat"));
     }
 
     #[test]
-    fn another_run_cannot_go_on() {
+    fn a_journal_says_which_run_it_is_of() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        Journal::begin(&path, &identity("fixed")).unwrap();
-        let why = Journal::resume(&path, &identity("compat")).unwrap_err();
-        assert!(why.ends_with("the journal of another run: --rules was fixed and is compat"), "{why}");
-        fs::write(&path, "something else\n").unwrap();
-        assert!(Journal::resume(&path, &identity("fixed")).unwrap_err().ends_with("no journal, or a damaged one"));
+        let mut journal = open(&path);
+        journal.begin(&identity("fixed")).unwrap();
+        let in_use = Journal::open(&path).unwrap_err();
+        assert!(in_use.contains(&format!("in use by process {}", std::process::id())), "{in_use}");
+        drop(journal);
+        let earlier = open(&path).read().unwrap().unwrap();
+        assert_eq!(earlier.difference(&identity("compat")).unwrap(), "--rules was fixed and is compat");
+        assert_eq!(earlier.difference(&identity("fixed")), None);
+        assert!(earlier.to_string().ends_with(" UTC, --rules fixed"), "{earlier}");
+        for other in ["something else\n", "something"] {
+            fs::write(&path, other).unwrap();
+            assert!(open(&path).read().unwrap_err().ends_with("not a journal, or a damaged one"));
+        }
     }
 }

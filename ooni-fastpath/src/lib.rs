@@ -20,5 +20,8 @@ pub mod command;
 pub mod compare;
 pub mod diagnostics;
 pub mod journal;
+pub mod lock;
 pub mod progress;
+pub mod same_file;
 pub mod spool;
+pub mod text;

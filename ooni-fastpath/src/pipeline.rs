@@ -1,12 +1,12 @@
 //! From files to output: decompress, score and write, at the same time and in order.
 //!
-//! With one job all is done by the calling thread. With more, each thread takes the next piece of a file that nobody is
+//! With one job the calling thread does everything. With more, each thread takes the next piece of a file that no other is
 //! reading, decompresses it, and scores it while it is still in its cache; so many files are read at once, and one large
 //! file by all threads in turn. The calling thread gets the results in the order of the files.
 //!
-//! Everything is bounded: as many files are open as there are threads, each thread has one chunk, results that are too
-//! early are held up to `HELD` bytes, beyond which only the file that is due is read on, and only one chunk at a time
-//! may be larger than usual.
+//! Everything is bounded: at most one file is open for each thread, each thread has one chunk, results that are too
+//! early are held up to `HELD` bytes, beyond which only the file that is due is read, and only one chunk at a time may be
+//! larger than usual.
 
 use crate::sink::Sink;
 use crate::worker::{ScoredChunk, Scoring, Worker};
@@ -21,13 +21,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Results in bytes that wait for others, beyond which only what is due is read on.
+/// Bytes of results that wait for others, beyond which only the file that is due is read.
 const HELD: usize = 64 << 20;
 
 /// Text of a chunk: what was decompressed is still in the cache when it is read.
 const TEXT: usize = chunk::TARGET / 4;
 
-/// Threads that score, where so many were asked for or none were named: one a processor.
+/// The number of threads that score: what was asked for, by default one for each processor.
 pub fn jobs(asked: Option<u16>) -> usize {
     asked.map_or_else(|| thread::available_parallelism().map_or(1, |number| number.get()), usize::from)
 }
@@ -46,7 +46,7 @@ pub struct Plan<'p, 'f> {
     pub read: &'p Arc<AtomicU64>,
 }
 
-/// What came of a piece of a file.
+/// The result of a piece of a file.
 pub struct Piece {
     /// Output and counts.
     pub done: ScoredChunk,
@@ -59,12 +59,12 @@ pub struct Piece {
 /// Gets the pieces in the order of the files.
 pub type Put<'p> = &'p mut dyn FnMut(&mut Piece) -> io::Result<()>;
 
-/// Scores all that is supplied.
+/// Scores all files.
 ///
 /// # Errors
 /// That of `put`, which ends the work.
 pub fn run(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<()> {
-    // Position to stop is known only when all before has been scored.
+    // Where to stop is known only when everything before has been scored.
     if plan.jobs <= 1 || plan.scoring.stop_after.is_some() {
         alone(plan, supply, put)
     } else {
@@ -106,7 +106,7 @@ fn fill(opened: &mut Opened, chunk: &mut Chunk) -> Filled {
     if opened.source.is_given_up() { Filled::Done } else { opened.can.fill(chunk) }
 }
 
-/// Position a piece comes in the order: the number of its file, and its own in that.
+/// The position of a piece in the order: the number of its file, and its own in that.
 type Order = (u64, u64);
 
 /// A file that is open, and how many pieces of it were taken.
@@ -118,11 +118,11 @@ struct Open {
 
 /// What the threads share.
 struct Desk<'s> {
-    /// Files that are open and that nobody is reading.
+    /// Files that are open and that no thread is reading.
     free: BTreeMap<u64, Open>,
     /// Files that are being read.
     reading: usize,
-    /// The files to come, unless a thread is just asking for the next.
+    /// The files to come, unless a thread is waiting for the next.
     supply: Option<Supply<'s>>,
     /// No file is to come.
     is_over: bool,
@@ -139,7 +139,7 @@ struct Desk<'s> {
 struct Shared<'p, 's> {
     desk: Mutex<Desk<'s>>,
     changed: Condvar,
-    /// Whoever has this may have a chunk larger than usual.
+    /// The thread that holds this may have a chunk larger than usual.
     large: Mutex<()>,
     stop: &'p AtomicBool,
     read: &'p Arc<AtomicU64>,
@@ -188,7 +188,7 @@ fn together(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result
         }
         drop(to_writer);
         let result = shared.write(&scored, put);
-        // After an error nobody waits for the rest.
+        // After an error the rest is not needed.
         ended.store(true, Ordering::Relaxed);
         drop(scored);
         shared.changed.notify_all();
@@ -198,11 +198,11 @@ fn together(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result
 
 impl<'s> Shared<'_, 's> {
     fn desk(&self) -> MutexGuard<'_, Desk<'s>> {
-        // No panic of a thread can spoil it: every change of the desk is whole.
+        // A panic of a thread cannot leave it inconsistent: every change of the desk is a single step.
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the first file that nobody is reading, or opens the next; `None` when there is nothing left to do.
+    /// Takes the first file that no thread is reading, or opens the next; `None` when nothing is left to do.
     fn take(&self) -> Option<Open> {
         let mut desk = self.desk();
         loop {
@@ -225,7 +225,7 @@ impl<'s> Shared<'_, 's> {
                 && (!crowded || is_open == 0)
                 && let Some(mut supply) = desk.supply.take()
             {
-                // The next file may have to be waited for; others go on meanwhile.
+                // The next file may take a while; other threads go on meanwhile.
                 drop(desk);
                 let next = loop {
                     match supply.next() {
@@ -287,11 +287,11 @@ impl<'s> Shared<'_, 's> {
         (order, Piece { done, source, is_last })
     }
 
-    /// Hands results on in their order.
+    /// Passes results on in their order.
     fn write(&self, scored: &Receiver<(Order, Piece)>, put: Put<'_>) -> io::Result<()> {
         let mut early = BTreeMap::new();
         let mut due = (0, 0);
-        // A file that was given up: what else was read of it does not count.
+        // A file that was given up: whatever else was read of it does not count.
         let mut given_up = None;
         for (order, piece) in scored {
             self.desk().held += piece.done.weight();

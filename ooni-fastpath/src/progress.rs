@@ -1,4 +1,5 @@
-//! [`Progress`]: a bar on standard error when that is a terminal and the work takes longer than a moment.
+//! [`Progress`]: a bar on standard error when that is a terminal and the work takes longer than a second. All of it fits
+//! 80 columns.
 
 use crate::stats::Counts;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 /// Work that takes less has no bar.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// How far the work is.
+/// The progress of some work.
 #[derive(Debug)]
 pub struct Progress {
     /// Bytes read so far, counted by the reader.
@@ -22,12 +23,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Of `total` bytes, as far as is known; 0 for no idea.
+    /// Of `total` bytes; 0 if that is unknown.
     pub fn new(total: u64, read: Arc<AtomicU64>) -> Progress {
         Progress { read, total, begun: Instant::now(), wanted: io::stderr().is_terminal(), bar: None }
     }
 
-    /// Shows how far it is, after `write` has written to the terminals.
+    /// Shows the progress, after `write` has written to the terminal.
     pub fn around<T>(&mut self, counts: &Counts, write: impl FnOnce() -> T) -> T {
         if self.bar.is_none() && self.wanted && self.begun.elapsed() > MOMENT {
             self.bar = Some(bar(self.total));
@@ -39,7 +40,7 @@ impl Progress {
         written
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -47,7 +48,7 @@ impl Progress {
     }
 }
 
-/// A bar over so many bytes, with a message; without an end where the number is not known and 0.
+/// A bar over so many bytes, with a message; without an end where the number is unknown and 0.
 pub(crate) fn bar(total: u64) -> ProgressBar {
     let (length, template) = match total {
         0 => (None, "{bytes} read, {msg}, {elapsed}"),
@@ -56,5 +57,12 @@ pub(crate) fn bar(total: u64) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
     bar.set_style(style);
+    bar
+}
+
+/// A bar whose message needs most of the line.
+pub(crate) fn narrow_bar() -> ProgressBar {
+    let bar = bar(0);
+    bar.set_style(ProgressStyle::with_template("{bar:10} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
 }

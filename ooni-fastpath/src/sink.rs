@@ -1,7 +1,9 @@
-//! Outputs: what is written of each measurement. One file a form.
+//! Outputs: what is written of each measurement. One file for each format.
 //!
 //! Workers write records into buffers, each with a sink of its own, so a sink keeps nothing that depends on what came
-//! before. Stores are no sinks.
+//! before. Stores are not sinks.
+//!
+//! All outputs are UTF-8 that other programs read: where a probe sent half of a surrogate pair, they have U+FFFD.
 
 mod csv;
 mod jsonl;
@@ -10,8 +12,10 @@ pub mod table;
 pub use self::csv::Csv;
 pub use self::jsonl::Jsonl;
 pub use self::table::Table;
+pub use crate::text::plain;
 
 use crate::stats::Counts;
+use crate::text;
 use ooni_core::explain::Explanation;
 use ooni_core::measurement::Measurement;
 use ooni_core::process::Outcome;
@@ -28,11 +32,11 @@ pub struct Record<'r> {
     pub explanation: Option<&'r Explanation>,
     /// The measurement, for outcomes without a row, if there is one.
     pub measurement: Option<Measurement<'r>>,
-    /// Position it was.
+    /// Where it was.
     pub place: &'r Place<'r>,
 }
 
-/// Position an entry is.
+/// Where an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place<'r> {
     /// The file, as given.
@@ -43,16 +47,16 @@ pub struct Place<'r> {
     pub entry: Option<u64>,
     /// The name of the member of an archive.
     pub member: Option<&'r [u8]>,
-    /// Offset of the first byte of the line, entry, member or document in the file, decompressed; for what is wrong with a file
-    /// as a whole, of the trouble in the file as it lies there, if it has a place.
+    /// Offset of the first byte of the line, entry, member or document in the file, decompressed; for an error of the whole
+    /// file, its offset in the file as it is on disk, if it has one.
     pub byte: Option<u64>,
 }
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&plain(self.file))?;
+        f.write_str(&text::line(self.file))?;
         if let Some(member) = self.member {
-            write!(f, ", member {}", plain(&String::from_utf8_lossy(member)))?;
+            write!(f, ", member {}", text::line(&String::from_utf8_lossy(member)))?;
         }
         for (what, number) in [("line", self.line), ("entry", self.entry)] {
             if let Some(number) = number {
@@ -66,7 +70,7 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// A form of output.
+/// A format of output.
 pub trait Sink {
     /// What comes before all records.
     fn begin(&mut self, _out: &mut Vec<u8>) {}
@@ -78,19 +82,10 @@ pub trait Sink {
     fn end(&mut self, _counts: &Counts, _out: &mut Vec<u8>) {}
 }
 
-/// Nothing: the rows go elsewhere.
+/// Writes nothing: the rows go elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub struct Silent;
 
 impl Sink for Silent {
     fn write(&mut self, _record: &Record<'_>, _out: &mut Vec<u8>) {}
-}
-
-/// Text without what could play tricks with a terminal: control characters, and those that turn the direction of writing.
-pub fn plain(text: &str) -> String {
-    let harmful = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-    };
-    text.chars().map(|c| if harmful(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -14,18 +14,18 @@ pub struct Spool {
     folder: PathBuf,
     kept: AtomicU64,
     failed: AtomicU64,
-    /// What failed first.
+    /// The first error.
     first: Mutex<Option<String>>,
 }
 
 impl Spool {
-    /// A spool in this folder, which is made when something comes.
+    /// A spool in this folder, which is created when it is needed.
     pub fn new(folder: &Path) -> Spool {
         let (kept, failed) = (AtomicU64::new(0), AtomicU64::new(0));
         Spool { folder: folder.to_owned(), kept, failed, first: Mutex::new(None) }
     }
 
-    /// What became of the bodies, in a sentence.
+    /// How many bodies were kept, in a sentence.
     pub fn summary(&self) -> String {
         let kept = self.kept.load(Ordering::Relaxed);
         let why = self.first.lock().ok().and_then(|first| first.clone());
@@ -53,7 +53,7 @@ impl Spool {
 }
 
 impl worker::Spool for Spool {
-    /// Keeps a body. A failure is noted and stops nothing, as in the reference.
+    /// Keeps a body. An error is noted and the run goes on, as in the reference.
     fn keep(&self, uid: &str, body: &[u8]) {
         match self.write(uid, body) {
             Ok(()) => drop(self.kept.fetch_add(1, Ordering::Relaxed)),

@@ -1,23 +1,31 @@
-//! [`Counts`]: what became of all measurements, so that none is lost unseen.
+//! [`Counts`]: what became of all measurements, so that none is lost unnoticed.
 //!
 //! `accepted = stored + discarded + rejected + refused`, over all and for each test.
 
 use ooni_core::process::Outcome;
 use ooni_core::row::FastpathRow;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-/// Tests that are counted apart. Names come from measurements, so there is no end to them.
+/// Tests that are counted separately. Names come from measurements, so there is no end to them.
 const MOST_TESTS: usize = 1000;
 
-/// Name of the tests beyond those.
+/// Bytes of a name by which a test is counted; of longer ones only the beginning counts.
+const LONGEST_NAME: usize = 200;
+
+/// Tests that a summary shows.
+pub const SHOWN_TESTS: usize = 50;
+
+/// Name of the other tests.
 const OTHERS: &str = "(other tests)";
 
 /// Name for measurements whose test is not known.
 pub const UNKNOWN: &str = "(unknown)";
 
-/// How often what, in the order of the names.
+/// How often each name occurred, in the order of the names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tally(BTreeMap<String, u64>);
@@ -160,6 +168,21 @@ impl Counts {
         tests.into_iter()
     }
 
+    /// At most `most` tests in the order of their names, those with the most measurements; then all others together.
+    pub fn summary(&self, most: usize) -> Vec<(&str, Cow<'_, Count>)> {
+        let mut tests: Vec<_> = self.tests.iter().map(|(name, count)| (&**name, count)).collect();
+        tests.sort_unstable_by_key(|(name, count)| (*name == OTHERS, Reverse(count.accepted), *name));
+        let others = tests.split_off(most.min(tests.len()));
+        tests.sort_unstable_by_key(|(name, _)| (*name == OTHERS, *name));
+        let mut rows: Vec<_> = tests.into_iter().map(|(name, count)| (name, Cow::Borrowed(count))).collect();
+        if !others.is_empty() {
+            let mut sum = Count::default();
+            others.iter().for_each(|(_, count)| sum += count);
+            rows.push((OTHERS, Cow::Owned(sum)));
+        }
+        rows
+    }
+
     /// Counts what another has counted.
     pub fn merge(&mut self, other: &Counts) {
         self.all += &other.all;
@@ -178,6 +201,7 @@ impl Counts {
     }
 
     fn of(&mut self, test: &str) -> &mut Count {
+        let test = &test[..test.floor_char_boundary(LONGEST_NAME)];
         let find = |tests: &[(String, Count)], test| tests.iter().position(|(name, _)| name == test);
         let name = if self.tests.len() < MOST_TESTS || test == UNKNOWN { test } else { OTHERS };
         let at = find(&self.tests, test).or_else(|| find(&self.tests, name)).unwrap_or_else(|| {
@@ -215,6 +239,25 @@ mod tests {
             assert!(counts.adds_up());
             assert!(counts.tests().count() <= MOST_TESTS + 2);
         }
+    }
+
+    #[test]
+    fn a_summary_is_short() {
+        let discarded = Outcome::Discarded { reason: Discard::UnknownCountry };
+        let mut counts = Counts::default();
+        for test in 0..3 * MOST_TESTS {
+            counts.add(&test.to_string(), &discarded);
+        }
+        for test in ["x", "y"] {
+            counts.add(&test.repeat(10 << 20), &discarded);
+            counts.add("dash", &discarded);
+        }
+        counts.add("dash", &discarded);
+        assert!(serde_json::to_string(&counts).unwrap().len() < 200_000, "names are short");
+        let summary = counts.summary(3);
+        let rows: Vec<_> = summary.iter().map(|(name, count)| (*name, count.accepted)).collect();
+        assert_eq!(rows, [("0", 1), ("1", 1), ("dash", 3), (OTHERS, 3000)]);
+        assert_eq!(counts.summary(5000).len(), counts.tests().count());
     }
 
     #[test]

@@ -19,6 +19,7 @@ use ooni_core::measurement::Measurement;
 use ooni_core::process::{Outcome, Scorer};
 use ooni_core::row::{Column, FastpathRow, OpenvpnRow, Refused};
 use ooni_core::rules::Rules;
+use ooni_core::text::decoded;
 use ooni_core::uid;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -30,7 +31,7 @@ pub struct Scoring<'f> {
     pub fingerprints: &'f Fingerprints,
     /// The rules.
     pub rules: Rules,
-    /// What is too much.
+    /// Sizes beyond which input is refused.
     pub limits: Limits,
     /// Whether each outcome is explained.
     pub explain: bool,
@@ -40,8 +41,8 @@ pub struct Scoring<'f> {
     pub wanted: Option<&'f Selection>,
     /// Whether rows are for a typed store: those that it would refuse are counted as refused, the others kept.
     pub typed: bool,
-    /// Whether the bodies of rows are hashed: for a store, which keeps that.
-    pub hashed: bool,
+    /// Whether a store gets the rows: their bodies are hashed, and rejections are collected.
+    pub stored: bool,
     /// Measurements after which no more are scored.
     pub stop_after: Option<u64>,
     /// Gets each POST body before it is scored.
@@ -59,7 +60,7 @@ impl<'f> Scoring<'f> {
             strict: false,
             wanted: None,
             typed: false,
-            hashed: false,
+            stored: false,
             stop_after: None,
             spool: None,
         }
@@ -105,7 +106,25 @@ fn weight(value: &Json) -> usize {
     }
 }
 
-/// What came of a chunk.
+/// A rejected measurement, for a store.
+#[derive(Clone, Debug)]
+pub struct RejectedEntry {
+    /// Its uid, if one is known.
+    pub uid: Option<String>,
+    /// The measurement in its file, from 0; `None` where it is the file, or a member of it, that cannot be read.
+    pub place: Option<u64>,
+    /// Why.
+    pub error: Error,
+}
+
+impl RejectedEntry {
+    fn weight(&self) -> usize {
+        let Error { path, message, .. } = &self.error;
+        size_of::<RejectedEntry>() + self.uid.as_ref().map_or(0, String::len) + path.len() + message.len()
+    }
+}
+
+/// The result of a chunk.
 #[derive(Debug, Default)]
 pub struct ScoredChunk {
     /// Output, to be written as it is.
@@ -114,8 +133,12 @@ pub struct ScoredChunk {
     pub rows: Vec<Kept>,
     /// What became of the measurements.
     pub counts: Counts,
-    /// What standard error is to be told.
+    /// Rejections, if a store gets the rows.
+    pub rejections: Vec<RejectedEntry>,
+    /// Messages for standard error: one for each rejection and refused row.
     pub diagnostics: Diagnostics,
+    /// Files and members that cannot be read, or not to their end. They are counted as rejected as well.
+    pub unreadable: u64,
     /// Whether the file is given up after this.
     pub gave_up: bool,
 }
@@ -133,13 +156,16 @@ impl ScoredChunk {
         self.out.shrink_to(KEPT);
         self.rows.clear();
         self.counts = Counts::default();
+        self.rejections.clear();
         self.diagnostics = Diagnostics::default();
+        self.unreadable = 0;
         self.gave_up = false;
     }
 
     /// The memory that it holds in bytes, near enough.
     pub fn weight(&self) -> usize {
-        self.out.len() + self.rows.iter().map(Kept::weight).sum::<usize>() + ROW
+        let rejections = self.rejections.iter().map(RejectedEntry::weight).sum::<usize>();
+        self.out.len() + self.rows.iter().map(Kept::weight).sum::<usize>() + rejections + ROW
     }
 }
 
@@ -214,8 +240,8 @@ struct At<'b> {
     /// Its bytes as they were in the file, of a line without its end.
     body: &'b [u8],
     place: Place<'b>,
-    /// The measurement in its file, from 0.
-    number: u64,
+    /// The measurement in its file, from 0; `None` for the file or a member as a whole.
+    number: Option<u64>,
 }
 
 impl Desk<'_, '_> {
@@ -225,7 +251,10 @@ impl Desk<'_, '_> {
             Kind::Line | Kind::OldLine => line(chunk.body(entry)),
             _ => chunk.body(entry),
         };
-        let at = At { body, place: place(chunk, entry, self.source), number: entry.at.place };
+        let is_whole = entry.kind == Kind::Whole;
+        self.done.unreadable += u64::from(is_whole);
+        let number = (!is_whole).then_some(entry.at.place);
+        let at = At { body, place: place(chunk, entry, self.source), number };
         let named = uid_of_name(chunk, entry, self.source);
         if let Some(trouble) = &entry.trouble {
             let mut error = (**trouble).clone();
@@ -256,7 +285,7 @@ impl Desk<'_, '_> {
             Kind::Line | Kind::Yaml => {
                 let given = root.field("measurement_uid").value().text();
                 let uid = match &given {
-                    Some(uid) => String::from_utf8_lossy(uid),
+                    Some(uid) => decoded(uid),
                     None => Cow::Owned(trivial(text, root)),
                 };
                 self.score(root, &uid, at);
@@ -298,7 +327,7 @@ impl Desk<'_, '_> {
             Ok(None) => {} // passed over
             Err(error) => self.reject(at, None, None, error),
             Ok(Some(Case { uid, raw })) => {
-                let uid = String::from_utf8_lossy(&uid);
+                let uid = decoded(&uid);
                 match reader.read(&raw) {
                     Ok(document) => self.score(document.root(), &uid, at),
                     Err(error) => self.reject(at, Some(&uid), None, error.into()),
@@ -315,43 +344,44 @@ impl Desk<'_, '_> {
         }
         if self.scoring.explain {
             let explanation = self.scorer.explain(value, uid);
-            self.record(Some(uid), &explanation.outcome, Some(&explanation), Some(value), &at.place);
+            self.record(at, Some(uid), &explanation.outcome, Some(&explanation), Some(value));
         } else {
             let outcome = self.scorer.process(value, uid);
-            self.record(Some(uid), &outcome, None, Some(value), &at.place);
+            self.record(at, Some(uid), &outcome, None, Some(value));
             if self.scoring.typed
                 && let Outcome::Stored { row, openvpn } = outcome
             {
                 if let Some(refused) = openvpn.as_ref().and_then(|row| row.acceptance().err()) {
                     let place = &at.place;
-                    self.done.diagnostics.add(|| format!("{place}: the row of obs_openvpn is refused: {refused}"));
+                    let cause = format!("rows of obs_openvpn refused for {}", refused.column);
+                    let line = || format!("{place}: the row of obs_openvpn is refused: {refused}");
+                    self.done.diagnostics.add_cause(&cause, line);
                 }
-                let body_sha256 = if self.scoring.hashed { Sha256::digest(at.body).into() } else { [0; 32] };
-                self.done.rows.push(Kept { row, openvpn, place: at.number, body_sha256 });
+                let body_sha256 = if self.scoring.stored { Sha256::digest(at.body).into() } else { [0; 32] };
+                self.done.rows.push(Kept { row, openvpn, place: at.number.unwrap_or_default(), body_sha256 });
             }
         }
     }
 
     fn reject(&mut self, at: At<'_>, uid: Option<&str>, value: Option<Value<'_>>, error: Error) {
-        let place = &at.place;
-        self.done.diagnostics.add(|| format!("{place}: {error}"));
         if self.scoring.explain {
             let explanation = self.scorer.explain_unread(error, uid.unwrap_or_default());
-            self.record(uid, &explanation.outcome, Some(&explanation), value, place);
+            self.record(at, uid, &explanation.outcome, Some(&explanation), value);
         } else {
-            self.record(uid, &Outcome::Rejected { error }, None, value, place);
+            self.record(at, uid, &Outcome::Rejected { error }, None, value);
         }
     }
 
-    /// Writes what came of an entry and counts it.
+    /// Writes the outcome of an entry, counts it and reports what is wrong with it.
     fn record(
         &mut self,
+        at: At<'_>,
         uid: Option<&str>,
         outcome: &Outcome,
         explanation: Option<&Explanation>,
         value: Option<Value<'_>>,
-        place: &Place<'_>,
     ) {
+        let place = &at.place;
         let measurement = match outcome {
             Outcome::Stored { .. } => None,
             _ => value.and_then(|value| Measurement::new(value).ok()),
@@ -362,12 +392,20 @@ impl Desk<'_, '_> {
             _ => None,
         };
         let name = name.filter(|name| !name.is_empty()).unwrap_or(Cow::Borrowed(UNKNOWN));
+        if let Outcome::Rejected { error } = outcome {
+            self.done.diagnostics.add_cause(error.code.as_str(), || format!("{place}: {error}"));
+            if self.scoring.stored {
+                let uid = uid.filter(|uid| !uid.is_empty()).map(str::to_owned);
+                self.done.rejections.push(RejectedEntry { uid, place: at.number, error: error.clone() });
+            }
+        }
         let refused = if self.scoring.typed { refusal(outcome) } else { None };
         match &refused {
             None => self.done.counts.add(&name, outcome),
             Some(refused) => {
                 self.done.counts.refuse(&name, &refused.column);
-                self.done.diagnostics.add(|| format!("{place}: the row is refused: {refused}"));
+                let cause = format!("rows refused for {}", refused.column);
+                self.done.diagnostics.add_cause(&cause, || format!("{place}: the row is refused: {refused}"));
             }
         }
         let record = Record { uid, outcome, explanation, measurement, place };
@@ -406,10 +444,10 @@ fn is_wanted(wanted: &Selection, source: &Source, value: Value<'_>) -> bool {
 
 fn text_of(measurement: Measurement<'_>, key: &'static str) -> Option<String> {
     let text = measurement.field(key).value().text()?;
-    Some(String::from_utf8_lossy(&text).into_owned())
+    Some(decoded(&text).into_owned())
 }
 
-/// Position an entry is.
+/// Where an entry is.
 fn place<'b>(chunk: &'b Chunk, entry: &Entry, source: &'b Source) -> Place<'b> {
     let number = |kinds: &[Kind]| (entry.at.number > 0 && kinds.contains(&entry.kind)).then_some(entry.at.number);
     Place {

@@ -18,10 +18,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::{Files, ROOT, fastpath};
-
+use support::{Files, GOOD, ROOT, fastpath, gzip};
 
 /// Runs the statements of standard input; every value of the last one's rows as text.
 const SCRIPT: &str = "
@@ -57,22 +56,26 @@ impl Exported {
 
     /// What DuckDB answers, in the folder that has `rows`.
     fn ask(&self, sql: &str) -> Vec<Vec<String>> {
-        let mut command = Command::new(&self.python);
-        command.args(["-c", SCRIPT]).current_dir(self.files.0.path()).env("TZ", "Pacific/Kiritimati");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-        let rows: JsonValue = serde_json::from_slice(&output.stdout).unwrap();
-        let row =
-            |row: &JsonValue| row.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect();
-        rows.as_array().unwrap().iter().map(row).collect()
+        ask(&self.python, &self.files, sql)
     }
 
     /// Rows whose measurement did not fail.
     fn sound(&self) -> impl Iterator<Item = &StoredRow> {
         self.rows.iter().filter(|row| get(row, "msm_failure") == "f")
     }
+}
+
+/// What DuckDB answers in a folder.
+fn ask(python: &Path, files: &Files, sql: &str) -> Vec<Vec<String>> {
+    let mut command = Command::new(python);
+    command.args(["-c", SCRIPT]).current_dir(files.0.path()).env("TZ", "Pacific/Kiritimati");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+    let rows: JsonValue = serde_json::from_slice(&output.stdout).unwrap();
+    let row = |row: &JsonValue| row.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect();
+    rows.as_array().unwrap().iter().map(row).collect()
 }
 
 fn get(row: &StoredRow, name: &str) -> String {
@@ -197,4 +200,49 @@ fn rows_are_those_of_the_store(exported: &Exported) {
             }
         }
     }
+}
+
+/// Half of a surrogate pair is U+FFFD in every output; JSON with `\ud83d` would make DuckDB refuse the whole file.
+#[test]
+fn lone_surrogates_are_replaced_in_every_output() {
+    let files = Files::new();
+    let odd = GOOD
+        .replace("\"dash\"", "\"stunreachability\"")
+        .replace("\"test_keys\":{}", "\"test_keys\":{\"failure\":\"a\\ud83d\"}");
+    // Text columns with half a pair are refused by typed stores, and by Parquet files.
+    let input = odd.replace("\"R\"", "\"R2\",\"input\":\"x\\ud83dy\\ud83d\\ude00\"");
+    let bad = odd.replace("AS1", "x\\ud83d");
+    let key = "archive/raw/20240102/03/IT/stunreachability/2024010203_IT_stunreachability.n1.0.jsonl.gz";
+    files.add(key, gzip(format!("{odd}\n{input}\n{bad}\n").as_bytes()));
+    let url = format!("sqlite:{}", files.path("ooni.db").display());
+    let source = files.path("archive").display().to_string();
+    for form in ["jsonl", "csv", "parquet"] {
+        let out = files.path(&format!("rows.{form}")).display().to_string();
+        let days = ["--start-day", "2024-01-01", "--end-day", "2024-02-01", "--source", &source];
+        let ran = fastpath([&["rerun", "--db-uri", &url, "--out", &out], &days[..]].concat());
+        assert_eq!(ran.code, Some(1), "{}", ran.err);
+        assert!(ran.err.contains("  refused: input 1\n"), "{}", ran.err);
+    }
+    let python = Package::Duckdb.python().unwrap();
+    let ask = |sql: &str| ask(&python, &files, sql);
+    let failure = "a\u{fffd}";
+    let lines =
+        ask("SELECT row.input, row.scores.extra.failure FROM 'rows.jsonl' WHERE outcome = 'stored' ORDER BY row.input");
+    let csv = ask(
+        "SELECT input, scores->>'$.extra.failure' FROM 'rows.csv' WHERE outcome = 'stored' ORDER BY input NULLS FIRST",
+    );
+    assert_eq!(lines, [["", failure], ["x\u{fffd}y😀", failure]]);
+    assert_eq!(csv, lines);
+    assert_eq!(ask("SELECT input, scores->>'$.extra.failure' FROM 'rows.parquet'"), [["", failure]]);
+    let rows: Vec<_> = BlockingStore::open_to_read(&url).unwrap().rows().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 1);
+    let scores: JsonValue = serde_json::from_str(&get(&rows[0], "scores")).unwrap();
+    assert_eq!(scores["extra"]["failure"], failure);
+    // Beside the table, which has them in a terminal, the outputs are the same rows.
+    let table = fastpath(["score", files.path(key).to_str().unwrap()]);
+    assert!(table.text().contains(" x\u{fffd}y😀\n"), "{}", table.text());
+    let compared = fastpath(["compare", &url, files.path("rows.parquet").to_str().unwrap()]);
+    assert_eq!(compared.code, Some(0), "{}", compared.text());
+    let paths = ["rows.jsonl", "rows.csv"].map(|name| files.path(name).display().to_string());
+    assert_eq!(fastpath(["compare", &paths[0], &paths[1]]).code, Some(0));
 }

@@ -98,7 +98,7 @@ fn many_complaints_are_not_all_told() {
         assert_eq!(ran.text().lines().count(), 100_001);
         assert_eq!(ran.err.lines().count(), 22);
         assert!(ran.err.contains("line 20,") && !ran.err.contains("line 21,"));
-        assert!(ran.err.contains("fastpath: and 99980 more\n"), "{}", ran.err);
+        assert!(ran.err.contains("fastpath: and 99980 more E-PARSE\n"), "{}", ran.err);
     }
 }
 
@@ -285,13 +285,39 @@ fn folders_and_names() {
     assert!(messages[0].starts_with("cannot be opened: "), "{}", messages[0]);
     assert_eq!(messages[1], "the file is empty where LZ4 should be; 0 measurements were read");
     assert!(ran.err.ends_with("4 read: 2 stored, 0 discarded, 2 rejected; 1 file of another name passed over\n"));
-    // Given directly, a file of another name is an error, and so is one that is not there.
-    let given: [PathBuf; 3] =
-        [files.path("x.tar.gz/notes.txt"), files.path("none.json"), files.path("x.tar.gz/a.json")];
+    // Given directly, a file of another name is an error.
+    let given: [PathBuf; 2] = [files.path("x.tar.gz/notes.txt"), files.path("x.tar.gz/a.json")];
     let ran = score(&given);
-    assert_eq!(ran.outcomes(), ["E-CAN", "E-CAN", "stored"]);
+    assert_eq!(ran.outcomes(), ["E-CAN", "stored"]);
     assert_eq!(ran.messages()[0], "not a file of measurements by its name");
     assert_eq!(ran.code, Some(1));
+}
+
+#[test]
+fn paths_where_nothing_is() {
+    let files = Files::new();
+    let good = files.add("a.json", GOOD);
+    std::os::unix::fs::symlink("nowhere", files.path("link.json")).unwrap();
+    for missing in ["none.json", "link.json", "none"].map(|name| files.path(name)) {
+        let expected = format!("fastpath: {}: does not exist\n", missing.display());
+        let ran = score(&[&good, &missing]);
+        assert_eq!((ran.code, &*ran.err, ran.out.len()), (Some(2), &*expected, 0));
+        let missing = missing.to_str().unwrap();
+        for arguments in [&["score", "--cases", missing][..], &["compare", "--rules", "compat,fixed", missing]] {
+            let ran = fastpath(arguments);
+            assert_eq!((ran.code, &*ran.err), (Some(2), &*expected));
+        }
+    }
+    // A folder without files, or with none that are measurements.
+    files.add("empty/notes.txt", "hello");
+    std::fs::create_dir(files.path("empty/more")).unwrap();
+    let empty = files.path("empty").display().to_string();
+    let ran = fastpath(["score", "--format", "jsonl", &empty]);
+    assert_eq!((ran.code, ran.out.len()), (Some(1), 0));
+    assert!(ran.err.contains(&format!("fastpath: nothing found in {empty}: no files named *.json, ")), "{}", ran.err);
+    let ran = fastpath(["compare", "--rules", "compat,fixed", &empty]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.ends_with(&format!("nothing found in {empty}: no files of measurements\n")), "{}", ran.err);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn value(kind: Type, column: Column<'_>) -> Value<'_> {
     match column {
         Column::Text(text) => Value::Text(Cow::Borrowed(text)),
         Column::Json(Json::Text(text)) => Value::Text(String::from_utf8_lossy(text)),
-        Column::Scores(scores) => Value::Text(Cow::Owned(scores.to_json_text())),
+        Column::Scores(_) => Value::Text(Cow::Owned(plain(column))),
         Column::Time(time) => Value::Time(time),
         Column::Bool(value) => Value::Bool(value),
         // There is no -0 seconds; SQLite could not keep it.
@@ -71,6 +71,13 @@ fn value(kind: Type, column: Column<'_>) -> Value<'_> {
         // Of the last, none is ever accepted.
         Column::Null | Column::Json(Json::Null | Json::Array(_) | Json::Object(_) | Json::Foreign(_)) => Value::Null,
     }
+}
+
+/// The text of a column of JSON, without lone surrogates.
+fn plain(column: Column<'_>) -> String {
+    let mut text = Vec::new();
+    column.write_plain(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 fn int(value: &Int) -> Value<'static> {

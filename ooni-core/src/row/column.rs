@@ -1,9 +1,10 @@
 //! What a column is ([`ColumnSchema`], [`Type`]), and the value of one, as it is written ([`Column`]).
 
-use crate::json::{Json, write_json, write_key, write_text};
+use crate::json::{Json, replace_lone_surrogates, write_json, write_key, write_text};
 use crate::measurement::IsVerified;
 use crate::number::Int;
 use crate::scores::Scores;
+use crate::text::decoded;
 use crate::time::DateTime;
 
 /// The type of a column, as a typed store has it (scoring spec §12).
@@ -78,14 +79,18 @@ impl Column<'_> {
 
     /// Appends the value as a person or a table has it: text as it is, all else as JSON, nothing for null.
     ///
-    /// Lone surrogates become U+FFFD, so that the result is UTF-8.
+    /// Lone surrogates become U+FFFD, so that the result is UTF-8 and JSON in it can be read by others.
     pub fn write_plain(self, out: &mut Vec<u8>) {
         match self {
             Column::Text(text) => out.extend_from_slice(text.as_bytes()),
-            Column::Json(Json::Text(text)) => out.extend_from_slice(String::from_utf8_lossy(text).as_bytes()),
+            Column::Json(Json::Text(text)) => out.extend_from_slice(decoded(text).as_bytes()),
             Column::Time(time) => time.write(out),
             Column::Null | Column::Json(Json::Null) => {}
-            other => other.write_json(out),
+            other => {
+                let start = out.len();
+                other.write_json(out);
+                replace_lone_surrogates(&mut out[start..]);
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Arguments of the commands that read the archive: which part of it, where it is, and where downloads are kept.
 
+use super::names::{parse_country, parse_test};
 use clap::Args;
 use ooni_archive::limits::parse_disk_size;
-use ooni_archive::selection::{parse_cc, parse_testname};
 use ooni_archive::source::archive::{Location, Options};
 use ooni_archive::{Day, DayRange, Selection};
 use std::path::PathBuf;
@@ -14,21 +14,21 @@ pub struct ArchiveArguments {
     #[arg(long, value_name = "DAY")]
     pub start_day: Day,
 
-    /// The day after the last, YYYY-MM-DD; today and later are left out, since not all of them is there
+    /// The day after the last, YYYY-MM-DD; today and later days are skipped, since they are not complete yet
     #[arg(long, value_name = "DAY")]
     pub end_day: Day,
 
-    /// Countries, separated by commas [default: all]
-    #[arg(long, value_name = "CC,...", value_delimiter = ',', value_parser = parse_cc)]
+    /// Country codes, separated by commas [default: all]
+    #[arg(long, value_name = "CC,...", value_delimiter = ',', value_parser = parse_country)]
     pub ccs: Vec<String>,
 
     /// Tests, separated by commas, with or without underscores [default: all]
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = parse_testname)]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = parse_test)]
     pub testnames: Vec<String>,
 }
 
 impl ArchiveArguments {
-    /// What is asked for, before `today`.
+    /// What to read, up to the day before `today`.
     pub fn wanted(&self, today: Day) -> Selection {
         Selection {
             days: DayRange { start: self.start_day, end: self.end_day }.before(today),
@@ -37,16 +37,16 @@ impl ArchiveArguments {
         }
     }
 
-    /// What is wrong with arguments that are right one by one.
+    /// What is wrong with arguments that are valid one by one.
     pub fn conflict(&self) -> Option<&'static str> {
         (self.start_day >= self.end_day).then_some(NO_DAYS)
     }
 }
 
-/// What is wrong with days of which there are none.
-pub(super) const NO_DAYS: &str = "no days: --end-day, which is left out, has to come after --start-day";
+/// What is wrong with an empty range of days.
+pub(super) const NO_DAYS: &str = "no days: --end-day, which is excluded, has to be after --start-day";
 
-/// Position the archive is.
+/// Where the archive is.
 #[derive(Args, Debug)]
 pub struct Sources {
     /// Folder or s3://BUCKET[/PREFIX] with raw/ or canned/ in it; may be repeated [default: OONI's public buckets]
@@ -56,27 +56,31 @@ pub struct Sources {
     #[arg(long = "source", value_name = "PLACE")]
     pub sources: Vec<String>,
 
-    /// Another server than Amazon's for all s3:// sources, such as http://127.0.0.1:9000; addressed by path
+    /// Server for all s3:// sources instead of Amazon's, such as http://127.0.0.1:9000; addressed by path
     #[arg(long, value_name = "URL")]
     pub s3_endpoint: Option<String>,
 
-    /// Do not hold downloads against the ETags of the server: for buckets with keys of their own (SSE-KMS, SSE-C), whose
-    /// ETags are no MD5. Sizes are compared all the same
+    /// Do not compare downloads with the ETags of the server: for encrypted buckets (SSE-KMS, SSE-C), whose ETags are not
+    /// MD5 sums. Sizes are always compared
     #[arg(long)]
     pub no_checksums: bool,
 }
 
 impl Sources {
-    /// Position to look.
+    /// Where to look.
     ///
     /// # Errors
-    /// A sentence, for a source that can be none.
+    /// A sentence, for a source that is invalid or a folder that does not exist.
     pub fn locations(&self) -> Result<Vec<Location>, String> {
         let endpoint = self.s3_endpoint.as_deref();
         if self.sources.is_empty() {
             return Ok(Location::ooni(endpoint));
         }
-        self.sources.iter().map(|source| Location::parse(source, endpoint)).collect()
+        let location = |source: &String| match Location::parse(source, endpoint)? {
+            Location::Directory(folder) if !folder.exists() => Err(format!("{}: does not exist", folder.display())),
+            location => Ok(location),
+        };
+        self.sources.iter().map(location).collect()
     }
 
     /// How the archive is read.
@@ -85,21 +89,20 @@ impl Sources {
     }
 }
 
-/// Position downloads are kept.
+/// Where downloads are kept.
 #[derive(Args, Debug)]
 pub struct Caching {
     /// Folder in which downloads stay for other runs [default: a temporary one, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
 
-    /// Bytes of downloads that may be there at once; a larger can is taken when no other is. KiB, MiB and GiB are
-    /// understood
+    /// Bytes of downloads at a time; a larger can is read when there is no other. Units: KiB, MiB, GiB
     #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = parse_disk_size)]
     pub cache_size: u64,
 }
 
 impl Caching {
-    /// The same with what is said here.
+    /// The options with these arguments.
     pub fn options(&self, options: Options) -> Options {
         Options { cache: self.cache.clone(), cache_size: self.cache_size, ..options }
     }

@@ -4,19 +4,22 @@ use super::{RulesName, Shape};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Compare rows of two runs, or what two sets of rules make of the same measurements
+/// Compare the rows of two runs, or two sets of rules on the same measurements
 ///
-/// Rows are read from .jsonl and .csv as score writes them, from .parquet and from stores (sqlite:PATH, postgres://…, clickhouse://…), in any mix, and
-/// found by their measurement_uid. They are compared as exactly as the coarser of the two has them: update_time is left
-/// out, and so is what was discarded or rejected. With --rules, the arguments are files and folders of measurements.
+/// Rows are read from .jsonl and .csv as score writes them, from .parquet and from stores (sqlite:PATH, postgres://…,
+/// clickhouse://…), in any mix, and matched by measurement_uid. They are compared with the precision of the less precise
+/// of the two; update_time is ignored, and so is what was discarded or rejected. With --rules, the arguments are files
+/// and folders of measurements.
 #[derive(Args, Debug)]
-#[command(after_help = "Exit code: 0 when nothing differs, 1 when something does, 2 when something cannot be read.")]
+#[command(
+    after_help = "Exit code: 0 when nothing differs; 1 when something does; 2 when something cannot be read or nothing is found."
+)]
 pub struct Compare {
     /// Two files or stores; with --rules, files and folders of measurements
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
-    /// Two sets of rules, such as compat,fixed: what does the second change?
+    /// Two sets of rules, such as compat,fixed, to show what the second changes
     #[arg(long, value_name = "RULES,RULES", value_enum, value_delimiter = ',', num_args = 1)]
     pub rules: Vec<RulesName>,
 
@@ -24,15 +27,15 @@ pub struct Compare {
     #[arg(long, value_name = "DIR", requires = "rules")]
     pub fingerprints: Option<PathBuf>,
 
-    /// How many threads score [default: one a processor]
+    /// Number of threads that score [default: one for each processor]
     #[arg(short, long, value_name = "N", requires = "rules", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub jobs: Option<u16>,
 
-    /// Examples that are shown of each difference
+    /// Number of examples of each difference
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(..=1000))]
     pub examples: u16,
 
-    /// Form of the output
+    /// Format of the output
     #[arg(long, value_enum, default_value = "table")]
     pub format: Shape,
 }

@@ -1,4 +1,4 @@
-//! What is too much, as arguments of the commands that read measurements.
+//! Limits, as arguments of the commands that read measurements.
 
 use clap::Args;
 use ooni_archive::limits::{Limits, parse_size};
@@ -7,7 +7,7 @@ use ooni_archive::limits::{Limits, parse_size};
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArguments {
-    /// Bytes of one measurement; more is rejected. KiB, MiB and GiB are understood
+    /// Bytes of one measurement; more is rejected. Units: KiB, MiB, GiB
     #[arg(long, value_name = "SIZE", default_value = "200MiB", value_parser = parse_size)]
     pub max_measurement_size: usize,
 
@@ -19,7 +19,7 @@ pub struct LimitArguments {
     #[arg(long, value_name = "N", default_value_t = Limits::default().values)]
     pub max_values: usize,
 
-    /// Times its size that a file may become when decompressed, asked beyond 64 MiB; what is more is not read
+    /// Ratio of decompressed to compressed size, checked beyond 64 MiB; the rest of the file is not read
     #[arg(long, value_name = "N", default_value_t = Limits::default().ratio, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_ratio: u64,
 }

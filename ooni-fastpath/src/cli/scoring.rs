@@ -1,4 +1,4 @@
-//! How measurements are scored, as arguments of the commands that score for their own sake.
+//! How measurements are scored, as arguments of `score` and `rerun`.
 
 use super::RulesName;
 use super::limits::LimitArguments;
@@ -7,10 +7,10 @@ use clap::Args;
 use ooni_core::fingerprint::Fingerprints;
 use std::path::PathBuf;
 
-/// By how many threads, which rules and lists, and what is too much.
+/// Threads, rules, lists and limits.
 #[derive(Args, Debug)]
 pub struct ScoringArguments {
-    /// How many threads score; with 1, that one does everything [default: one a processor]
+    /// Number of threads that score; with 1, that one does everything [default: one for each processor]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub jobs: Option<u16>,
 
@@ -22,17 +22,17 @@ pub struct ScoringArguments {
     #[arg(long, value_name = "DIR")]
     pub fingerprints: Option<PathBuf>,
 
-    /// Give up a can where the reference does, instead of only the measurement that is wrong
+    /// Give up a whole can where the reference does, instead of rejecting only the invalid measurement
     #[arg(long)]
     pub strict_cans: bool,
 
-    /// What is too much.
+    /// The limits.
     #[command(flatten)]
     pub limits: LimitArguments,
 }
 
 impl ScoringArguments {
-    /// What was asked for, with these lists.
+    /// The same, with these lists.
     pub fn scoring<'f>(&self, lists: &'f Fingerprints) -> Scoring<'f> {
         Scoring { limits: self.limits.limits(), strict: self.strict_cans, ..Scoring::new(lists, self.rules.into()) }
     }

@@ -1,6 +1,6 @@
 //! `fastpath compare`: what differs between two sets of rows, or two sets of rules.
 
-use super::{Said, json, tell};
+use super::{Said, exist, json, print, tell};
 use crate::cli::Shape;
 use crate::cli::compare::Compare;
 use crate::compare::input::Input;
@@ -10,12 +10,12 @@ use crate::compare::{rows, rules};
 use crate::diagnostics::Diagnostics;
 use crate::fingerprints;
 use crate::pipeline;
-use crate::sink::plain;
+use crate::text;
 use comfy_table::{CellAlignment, presets};
 use ooni_core::rules::Rules;
 use std::fmt::Write as _;
 
-/// Compares what was asked for.
+/// Compares two sets of rows, or two sets of rules.
 pub(super) fn run(arguments: &Compare) -> Said {
     match arguments.rules[..] {
         [] => of_rows(arguments),
@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &Compare) -> Said {
 
 fn of_rows(arguments: &Compare) -> Said {
     let [left, right] = &arguments.paths[..] else {
-        return Err("two files or stores are compared, or files and folders with --rules".to_owned());
+        return Err("expected two files or stores, or files and folders with --rules".to_owned());
     };
     let input = |path: &std::path::Path| Input::of(&path.to_string_lossy());
     let report = rows::compare(&input(left)?, &input(right)?, usize::from(arguments.examples))?;
@@ -40,21 +40,33 @@ fn of_rows(arguments: &Compare) -> Said {
 fn of_rules(arguments: &Compare, rules: [Rules; 2]) -> Said {
     let lists = fingerprints::lists(arguments.fingerprints.as_deref());
     let lists = lists.map_err(|error| error.to_string())?;
-    if let Some(path) = arguments.paths.iter().find(|path| path.as_os_str() == "-" || !path.exists()) {
-        return Err(format!("{}: not a file or folder that can be read twice", path.display()));
+    if arguments.paths.iter().any(|path| path.as_os_str() == "-") {
+        return Err("-: the measurements are read twice, so standard input cannot be used".to_owned());
     }
+    exist(&arguments.paths)?;
     let jobs = pipeline::jobs(arguments.jobs);
     let corpus =
         Corpus { paths: &arguments.paths, fingerprints: &lists, jobs, examples: usize::from(arguments.examples) };
     let mut diagnostics = Diagnostics::default();
     let changes = rules::compare(&corpus, rules, &mut diagnostics).map_err(|error| error.to_string())?;
-    if diagnostics.unseen() > 0 {
-        tell(&format!("and {} more", diagnostics.unseen()));
+    diagnostics.rest().for_each(|line| tell(&line));
+    if changes.files == 0 {
+        let paths: Vec<_> = arguments.paths.iter().map(|path| path.display().to_string()).collect();
+        return Err(format!("nothing found in {}: no files of measurements", paths.join(" ")));
     }
     let text = match arguments.format {
         Shape::Json => json(&changes)?,
         Shape::Table => rule_tables(&changes),
     };
+    if changes.unreadable > 0 {
+        print(Ok((text, true)));
+        let [files, are] =
+            if changes.unreadable == 1 { ["file or member", "was"] } else { ["files or members", "were"] };
+        return Err(format!(
+            "{} {files} could not be read, and {are} compared only as far as they could",
+            changes.unreadable
+        ));
+    }
     Ok((text, changes.changed == 0))
 }
 
@@ -64,7 +76,7 @@ fn row_tables(report: &Report) -> String {
     let _ = writeln!(out, ", {} only in the first, {} only in the second", only_left.rows, only_right.rows);
     for (which, only) in [("first", only_left), ("second", only_right)] {
         for uid in &only.examples {
-            let _ = writeln!(out, "  only in the {which}: {}", plain(uid));
+            let _ = writeln!(out, "  only in the {which}: {}", text::cell(uid));
         }
     }
     columns(report, &mut out);
@@ -76,8 +88,10 @@ fn columns(report: &Report, out: &mut String) {
     if report.columns.is_empty() {
         return;
     }
-    let rows =
-        report.columns.iter().map(|column| [plain(&column.test), column.column.to_owned(), column.rows.to_string()]);
+    let rows = report
+        .columns
+        .iter()
+        .map(|column| [text::name(&column.test), column.column.to_owned(), column.rows.to_string()]);
     table(["test", "column", "rows"], rows, out);
     out.push('\n');
     for column in &report.columns {
@@ -98,7 +112,9 @@ fn rule_tables(changes: &Changes) -> String {
     }
     let parts = [("repair", repairs), ("fingerprint", fingerprints), ("verdict", verdicts)];
     for (name, changes) in parts.into_iter().filter(|(_, changes)| !changes.is_empty()) {
-        let row = |change: &Change| [plain(&change.test), plain(&change.what), change.measurements.to_string()];
+        let row = |change: &Change| {
+            [text::name(&change.test), text::shortened(&change.what, LONGEST), change.measurements.to_string()]
+        };
         table(["test", name, "measurements"], changes.iter().map(row), &mut out);
     }
     if !repairs.is_empty() {
@@ -127,12 +143,12 @@ fn table(header: [&str; 3], rows: impl Iterator<Item = [String; 3]>, out: &mut S
     let _ = write!(out, "\n{}\n", table.trim_fmt());
 }
 
+/// Characters of a change in a table.
+const LONGEST: usize = 100;
+
 /// Characters of a value that are shown.
 const SHOWN: usize = 300;
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", plain(&text[..end])),
-        None => plain(text),
-    }
+    text::shortened(text, SHOWN)
 }

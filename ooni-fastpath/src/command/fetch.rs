@@ -96,6 +96,11 @@ impl Listed {
         }
     }
 
+    /// Whether there is nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.cans == 0
+    }
+
     pub(super) fn table(&self) -> String {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_header(["day", "test", "cans", "bytes"]);

@@ -1,39 +1,44 @@
-//! `fastpath rerun`: the archive in, rows to a store and a file, a journal to go on with, a report at the end.
+//! `fastpath rerun`: reads the archive, writes rows to a store and a file, keeps a journal to resume from, and reports at
+//! the end.
 
 mod display;
 mod ledger;
+mod open;
 mod output;
 mod report;
 
 use self::display::Display;
 use self::ledger::Ledger;
-use self::output::{Form, Output};
+use self::open::Opened;
+use self::output::Form;
 use self::report::Report;
 use super::fetch::Listed;
 use super::{USAGE, tell};
 use crate::cli::Rerun;
 use crate::diagnostics::Diagnostics;
 use crate::fingerprints;
-use crate::journal::{self, Identity, Journal, Past};
+use crate::journal::Past;
 use crate::pipeline::{self, Plan};
 use crate::sink::{Csv, Jsonl, Silent, Sink};
 use crate::spool::Spool;
+use crate::text::plain;
 use crate::worker::Scoring;
 use ooni_archive::can::Report as CanReport;
-use ooni_archive::day::Day;
+use ooni_archive::layout::Layout;
 use ooni_archive::source::archive::Archive;
 use ooni_archive::source::prefetch::{Prefetch, Prefetched};
 use ooni_archive::source::{InArchive, InputFile, Origin, Source};
+use ooni_archive::{Day, Selection};
 use ooni_core::rules::Ruleset;
-use ooni_store::failpoint::{Failpoint, reach};
-use ooni_store::{BlockingStore, OnExisting, local_path, without_password};
+
+use ooni_store::without_password;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Scores what was asked for again.
+/// Scores the archive again.
 pub fn run(arguments: &Rerun) -> ExitCode {
     let log = Log { to_stdout: arguments.stdout };
     arguments.idle.lines().for_each(|line| log.tell(line));
@@ -46,7 +51,7 @@ pub fn run(arguments: &Rerun) -> ExitCode {
     }
 }
 
-/// Position people are told what is going on.
+/// Where messages go.
 #[derive(Clone, Copy, Debug)]
 struct Log {
     to_stdout: bool,
@@ -55,7 +60,7 @@ struct Log {
 impl Log {
     fn tell(self, line: &str) {
         if self.to_stdout {
-            let _ = writeln!(io::stdout(), "fastpath: {line}"); // nobody to tell that nobody reads
+            let _ = writeln!(io::stdout(), "fastpath: {line}"); // nowhere to report a closed standard output
         } else {
             tell(line);
         }
@@ -75,16 +80,17 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
     let today = Day::today();
     let wanted = arguments.selection.wanted(today);
     if wanted.days.end < arguments.selection.end_day {
-        log.tell(&format!("days from {today} on are left out: not all of them is there yet"));
+        log.tell(&format!("days from {today} on are skipped: they are not complete yet"));
     }
     let format = match arguments.out.as_deref() {
         None => None,
-        Some(out) => Some(Form::of(out).ok_or("--out: a name that ends in .jsonl, .csv or .parquet is wanted, or -")?),
+        Some(out) => Some(Form::of(out).ok_or("--out: expected a name that ends in .jsonl, .csv or .parquet, or -")?),
     };
+    open::check_files(arguments)?;
     let options = arguments.caching.options(arguments.sources.options());
     let archive = Archive::open(arguments.sources.locations()?, wanted.clone(), options)?;
     if arguments.dry_run {
-        return Ok(dry_run(&archive, log));
+        return Ok(dry_run(arguments, &archive, log));
     }
     let lists = fingerprints::lists(arguments.scoring.fingerprints.as_deref()).map_err(|error| error.to_string())?;
     let ruleset = Ruleset::new(arguments.scoring.rules.into(), lists.list_sha256());
@@ -92,47 +98,92 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
     let scoring = Scoring {
         wanted: Some(&wanted),
         typed: true,
-        hashed: !arguments.no_write_to_db,
+        stored: !arguments.no_write_to_db,
         stop_after: arguments.stop_after,
         spool: spool.as_ref().map(|spool| spool as &dyn crate::worker::Spool),
         ..arguments.scoring.scoring(&lists)
     };
     let sink = sinks(format, &ruleset);
-    let (ledger, past, was_complete) = opened(arguments, &ruleset, wanted.days.end, &*sink)?;
+    let Opened { ledger, past, was_complete, placeholder, closed } =
+        open::open(arguments, &ruleset, wanted.days.end, &*sink)?;
     let mut rerun = Run { arguments, log, ledger, diagnostics: Diagnostics::default() };
-    if was_complete {
-        log.tell("this run is complete; without --resume it begins anew");
-    } else if let Err(error) = rerun.all(&archive, &scoring, &*sink, past) {
-        let is_out = arguments.out.as_deref() == Some(Path::new("-"));
-        // Whoever reads has read enough; a store has not got enough then.
-        if error.kind() == io::ErrorKind::BrokenPipe && is_out && rerun.ledger.store.is_none() {
+    let result = if was_complete { Ok(()) } else { rerun.all(&archive, &scoring, &*sink, past) };
+    if let Some(journal) = placeholder {
+        journal.discard_if_empty();
+    }
+    if let Err(error) = result {
+        // The reader of standard output has read enough, and there is no store.
+        if error.kind() == io::ErrorKind::BrokenPipe && arguments.out.as_deref() == Some(Path::new("-")) {
             return Ok(ExitCode::SUCCESS);
         }
-        let how = if rerun.ledger.journal.is_some() { "; the same command with --resume goes on" } else { "" };
+        let how = if rerun.ledger.journal.is_some() { "; the same command with --resume continues" } else { "" };
         log.tell(&format!("stopped: {error}{how}"));
         return Ok(ExitCode::FAILURE);
     }
     if let Some(spool) = &spool {
         log.tell(&spool.summary());
     }
-    Ok(rerun.exit(&ruleset))
+    let mut is_good = rerun.report(&ruleset);
+    if was_complete {
+        log.tell("this run was complete already; without --resume it begins again");
+    } else if rerun.ledger.mark.counts.all().accepted == 0 && rerun.diagnostics.is_empty() {
+        let what = match rerun.ledger.mark.cans {
+            0 => None,
+            1 => Some("no measurements in the can that was read".to_owned()),
+            cans => Some(format!("no measurements in the {cans} cans that were read")),
+        };
+        log.tell(&nothing_found(arguments, archive.wanted(), what));
+        is_good = false;
+    }
+    if closed.is_closed() {
+        log.tell("standard output was closed by its reader and lacks some lines; the store has all rows");
+        is_good = false;
+    }
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Says what there is.
-fn dry_run(archive: &Archive, log: Log) -> ExitCode {
+/// Lists what there is.
+fn dry_run(arguments: &Rerun, archive: &Archive, log: Log) -> ExitCode {
     let mut diagnostics = Diagnostics::default();
     let listed = Listed::all(archive, false, &mut diagnostics);
     match io::stdout().write_all(listed.table().as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            log.tell(&format!("cannot write the table: {error}"));
-            ExitCode::FAILURE
+            log.tell(&format!("cannot write the table to standard output: {error}"));
+            return ExitCode::FAILURE;
         }
-        _ if diagnostics.is_empty() => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
+        _ => {}
     }
+    if listed.is_empty() && diagnostics.is_empty() {
+        log.tell(&nothing_found(arguments, archive.wanted(), None));
+        return ExitCode::FAILURE;
+    }
+    if diagnostics.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Makes sinks of a format.
+/// A sentence on what was looked for and where, when nothing was found. `what` is missing, by default any can.
+fn nothing_found(arguments: &Rerun, wanted: &Selection, what: Option<String>) -> String {
+    let Selection { days, ccs, testnames } = wanted;
+    let mut looked_for = format!("days {} to {} (excluded)", days.start, days.end);
+    for (name, values) in [("countries", ccs), ("tests", testnames)] {
+        if !values.is_empty() {
+            let values: Vec<_> = values.iter().map(|value| &**value).collect();
+            looked_for += &format!(", {name} {}", values.join(" "));
+        }
+    }
+    let sources = match &arguments.sources.sources[..] {
+        [] => "OONI's buckets".to_owned(),
+        sources => sources.iter().map(|source| plain(&without_password(source))).collect::<Vec<_>>().join(" "),
+    };
+    let what = what.unwrap_or_else(|| {
+        let [raw, canned] = Layout::ALL.map(|layout| layout.prefix(days.start)).map(|prefix| {
+            prefix.replace(&days.start.compact(), "YYYYMMDD").replace(&days.start.to_string(), "YYYY-MM-DD")
+        });
+        format!("no cans below {raw} or {canned}")
+    });
+    format!("nothing found in {sources}: {what}; looked for {looked_for}")
+}
+
+/// Returns a function that makes sinks of a format.
 fn sinks(format: Option<Form>, ruleset: &Ruleset) -> Box<dyn Fn() -> Box<dyn Sink> + Sync> {
     match format {
         Some(Form::Jsonl) => {
@@ -144,104 +195,6 @@ fn sinks(format: Option<Form>, ruleset: &Ruleset) -> Box<dyn Fn() -> Box<dyn Sin
     }
 }
 
-/// Opens store, output and journal: anew, or where a run before came to. True when that came to its end, and there are no
-/// more days before `end` by now.
-fn opened(
-    arguments: &Rerun,
-    ruleset: &Ruleset,
-    end: Day,
-    sink: &dyn Fn() -> Box<dyn Sink>,
-) -> Result<(Ledger, Past, bool), String> {
-    let store = match arguments.no_write_to_db {
-        true => None,
-        false => Some(BlockingStore::open(&arguments.db_uri).map_err(|error| error.to_string())?),
-    };
-    let identity = identity(arguments, ruleset);
-    let journal_path = journal_path(arguments);
-    let past = match &journal_path {
-        Some(path) if arguments.resume => Journal::resume(path, &identity)?,
-        _ => None,
-    };
-    let mut header = Vec::new();
-    sink().begin(&mut header);
-    let out = arguments.out.as_deref();
-    let format = out.and_then(Form::of);
-    let failed = |error: io::Error| format!("cannot begin the output: {error}");
-    let mut was_complete = false;
-    let (output, journal, read) = match past {
-        Some((journal, read)) => {
-            check_store(store.as_ref(), arguments, &read)?;
-            was_complete = read.complete.is_some_and(|before| end <= before);
-            let output = match read.complete {
-                Some(_) if was_complete => Output::Nothing,
-                Some(day) if format == Some(Form::Parquet) => {
-                    return Err(format!("--out is complete up to {day}; for later days name another file"));
-                }
-                _ => Output::open(out, Some(read.mark.out), &header).map_err(failed)?,
-            };
-            (output, Some(journal), read)
-        }
-        None => {
-            // In this order: a journal never speaks of an output that is not there.
-            journal_path.as_deref().map_or(Ok(()), journal::remove).map_err(failed)?;
-            reach(Failpoint::Begun);
-            let output = Output::open(out, None, &header).map_err(failed)?;
-            reach(Failpoint::OutputBegun);
-            let journal = journal_path.map(|path| Journal::begin(&path, &identity)).transpose().map_err(failed)?;
-            reach(Failpoint::JournalBegun);
-            (output, journal, journal::Read::default())
-        }
-    };
-    let on_existing = if arguments.update { OnExisting::Replace } else { OnExisting::Keep };
-    let ledger = Ledger::new(store, on_existing, output, journal, read.mark);
-    Ok((ledger, read.past, was_complete))
-}
-
-/// A store that was removed, and its journal not, would never get what the journal says that it has.
-fn check_store(store: Option<&BlockingStore>, arguments: &Rerun, read: &journal::Read) -> Result<(), String> {
-    let Some(store) = store.filter(|_| read.mark.counts.all().stored > 0) else { return Ok(()) };
-    match store.wait(store.store.page(None, 1)) {
-        Ok(rows) if rows.is_empty() => Err(format!(
-            "{} has no rows, but the journal says that it has; begin anew, without --resume",
-            arguments.db_uri
-        )),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// Beside the file, or beside the store where there is none. A run that ends early has none: it does not go on.
-fn journal_path(arguments: &Rerun) -> Option<PathBuf> {
-    if arguments.stop_after.is_some() {
-        return None;
-    }
-    match &arguments.out {
-        Some(out) if out.as_os_str() == "-" => None,
-        Some(out) => Some(Journal::path_of(out)),
-        None if arguments.no_write_to_db => None,
-        None => local_path(&arguments.db_uri).ok().map(|path| Journal::path_of(&path)),
-    }
-}
-
-/// What has to be the same for a run to go on.
-fn identity(arguments: &Rerun, ruleset: &Ruleset) -> Identity {
-    let Rerun { selection, sources, scoring, .. } = arguments;
-    let named = |name: &str, value: String| (name.to_owned(), value);
-    let store = if arguments.no_write_to_db { "none".to_owned() } else { without_password(&arguments.db_uri) };
-    Identity::from([
-        named("--start-day", selection.start_day.to_string()),
-        named("--end-day", selection.end_day.to_string()),
-        named("--ccs", selection.ccs.join(",")),
-        named("--testnames", selection.testnames.join(",")),
-        named("--source", sources.sources.join(" ")),
-        named("--db-uri", store),
-        named("--update", arguments.update.to_string()),
-        named("--strict-cans", scoring.strict_cans.to_string()),
-        named("the limits", format!("{:?}", scoring.limits.limits())),
-        named("the ruleset", format!("{} {} {}", ruleset.rules, ruleset.version, ruleset.fingerprints)),
-    ])
-}
-
 /// A run.
 struct Run<'r> {
     arguments: &'r Rerun,
@@ -251,7 +204,7 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    /// Scores all; complete or not, what was done is durable at the end.
+    /// Scores everything; complete or not, what was done is durable at the end.
     fn all(
         &mut self,
         archive: &Archive,
@@ -278,24 +231,24 @@ impl Run<'_> {
         });
         display.finish();
         failures.show(diagnostics, log);
+        diagnostics.rest().for_each(|line| log.tell(&line));
+        // From here on a signal ends the process at once: whatever it is doing, the run can be resumed.
+        let is_stopped = stop.swap(true, Ordering::Relaxed);
         result?;
-        if stop.load(Ordering::Relaxed) {
+        if is_stopped {
             ledger.stop()?;
             return Err(io::Error::new(io::ErrorKind::Interrupted, "by a signal"));
         }
         let is_complete = !failures.any();
         ledger.finish(archive.wanted().days.end, is_complete)?;
         if !is_complete && ledger.journal.is_some() {
-            log.tell("some of the archive could not be had; the same command with --resume tries that again");
+            log.tell("some of the archive could not be read; the same command with --resume tries that again");
         }
         Ok(())
     }
 
-    /// Sums up and chooses the exit code.
-    fn exit(&self, ruleset: &Ruleset) -> ExitCode {
-        if let unseen @ 1.. = self.diagnostics.unseen() {
-            self.log.tell(&format!("and {unseen} more"));
-        }
+    /// Writes table and report; whether all is well.
+    fn report(&self, ruleset: &Ruleset) -> bool {
         let report = Report { mark: &self.ledger.mark, ruleset, is_stored: self.ledger.store.is_some() };
         self.log.write(&report.table());
         let mut is_good = report.is_good() && self.diagnostics.is_empty();
@@ -303,29 +256,35 @@ impl Run<'_> {
             self.log.tell("the counts do not add up: please report this");
             is_good = false;
         }
-        if let Some(path) = &self.arguments.report
-            && let Err(error) = std::fs::write(path, report.json())
-        {
-            self.log.tell(&format!("cannot write the report: {}: {error}", path.display()));
+        let written = match self.arguments.report.as_deref() {
+            None => Ok(()),
+            Some(path) if path.as_os_str() == "-" => match io::stdout().write_all(report.json().as_bytes()) {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+                _ => Ok(()),
+            },
+            Some(path) => std::fs::write(path, report.json()).map_err(|error| format!("{}: {error}", path.display())),
+        };
+        if let Err(why) = written {
+            self.log.tell(&format!("cannot write the report: {why}"));
             is_good = false;
         }
-        if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        is_good
     }
 }
 
-/// Set at the first signal to end; the second ends the process.
+/// Set at the first SIGINT or SIGTERM. The second, or any once it is set, ends the process at once.
 fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the first time the flag is not yet set.
+        // In this order: at the first signal the flag is not set yet.
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)
 }
 
-/// Parts of the archive that could not be had.
+/// Parts of the archive that could not be read.
 struct Failures {
     wanting: Arc<Mutex<Vec<Day>>>,
     told: Mutex<(u64, Vec<String>)>,
@@ -354,7 +313,7 @@ impl Failures {
     }
 }
 
-/// The files of cans, as the pipeline wants them. What could not be had is told and left out, so that it is not taken for
+/// The files of cans, for the pipeline. What could not be read is reported and skipped, so that it does not count as
 /// finished.
 fn found(supply: Prefetch, failures: Arc<Failures>) -> impl Iterator<Item = InputFile> + Send {
     supply.filter_map(move |supplied| match supplied {

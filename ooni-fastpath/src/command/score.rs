@@ -1,6 +1,6 @@
-//! `fastpath score`: files in, records and a summary out.
+//! `fastpath score`: reads files, writes records and a summary.
 
-use super::{USAGE, tell};
+use super::{USAGE, exist, tell};
 use crate::cli::{OutputFormat, Score};
 use crate::diagnostics::{Diagnostics, SHOWN};
 use crate::fingerprints;
@@ -8,6 +8,7 @@ use crate::pipeline::{self, Plan};
 use crate::progress::Progress;
 use crate::sink::{Csv, Jsonl, Sink, Table};
 use crate::stats::{Count, Counts};
+use crate::text;
 use crate::worker::{ScoredChunk, Scoring};
 use console::Term;
 use ooni_archive::source::local::Walked;
@@ -20,6 +21,10 @@ use std::sync::atomic::AtomicBool;
 
 /// Scores what was asked for.
 pub fn run(arguments: &Score) -> ExitCode {
+    if let Err(why) = exist(arguments.paths.iter().chain(&arguments.cases)) {
+        tell(&why);
+        return ExitCode::from(USAGE);
+    }
     match fingerprints::lists(arguments.scoring.fingerprints.as_deref()) {
         Ok(lists) => {
             if arguments.scoring.fingerprints.is_some() {
@@ -34,7 +39,7 @@ pub fn run(arguments: &Score) -> ExitCode {
     }
 }
 
-/// Tells what the self-test of lists of the user's own found; what is wrong with the built-in ones is known.
+/// Reports what the self-test of the user's lists found; what is wrong with the built-in ones is known.
 fn report(lists: &Fingerprints) {
     let findings = lists.self_test();
     for finding in findings.iter().take(SHOWN) {
@@ -51,7 +56,7 @@ fn with_lists(arguments: &Score, lists: &Fingerprints) -> ExitCode {
         None => Walked::paths(&arguments.paths),
     };
     let scoring = Scoring { explain: arguments.explain, ..arguments.scoring.scoring(lists) };
-    let sink = sinks(arguments.format, scoring.rules, lists);
+    let sink = sinks(arguments, scoring.rules, lists);
     let mut run = Run {
         out: io::stdout(),
         counts: Counts::default(),
@@ -59,27 +64,32 @@ fn with_lists(arguments: &Score, lists: &Fingerprints) -> ExitCode {
         progress: Progress::new(0, Default::default()),
     };
     match run.all(arguments, &scoring, &*sink, walked) {
-        Ok(passed_over) => run.exit(passed_over),
-        // Whoever reads has read enough.
+        Ok(found) => run.exit(arguments, found),
+        // The reader has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            tell(&format!("cannot write the output: {error}"));
+            tell(&format!("cannot write to standard output: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Makes sinks of a form.
-fn sinks(format: OutputFormat, rules: Rules, lists: &Fingerprints) -> Box<dyn Fn() -> Box<dyn Sink> + Sync> {
-    match format {
+/// Returns a function that makes sinks of a format.
+fn sinks(arguments: &Score, rules: Rules, lists: &Fingerprints) -> Box<dyn Fn() -> Box<dyn Sink> + Sync> {
+    match arguments.format {
         OutputFormat::Jsonl => {
             let ruleset = Ruleset::new(rules, lists.list_sha256());
-            Box::new(move || Box::new(Jsonl::new(&ruleset)))
+            // Cases are there to compare scorers with, which keep lone surrogates.
+            let is_exact = arguments.cases.is_some();
+            Box::new(move || {
+                let sink = Jsonl::new(&ruleset);
+                Box::new(if is_exact { sink.exact() } else { sink })
+            })
         }
         OutputFormat::Csv => Box::new(|| Box::new(Csv::default())),
         OutputFormat::Table => {
             let terminal = io::stdout().is_terminal();
-            // A terminal that does not know its width is taken for an ordinary one.
+            // A terminal of unknown width is assumed to have 80 columns.
             let width = || Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns));
             let table = Table::new(terminal.then(width), terminal && colours());
             Box::new(move || Box::new(table.clone()))
@@ -87,13 +97,13 @@ fn sinks(format: OutputFormat, rules: Rules, lists: &Fingerprints) -> Box<dyn Fn
     }
 }
 
-/// Whether a terminal is to have colours (<https://no-color.org>).
+/// Whether to use colours on a terminal (<https://no-color.org>).
 fn colours() -> bool {
     let unset = |name, nothing: &str| std::env::var_os(name).is_none_or(|value| value == nothing);
     unset("NO_COLOR", "") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// What a run keeps.
+/// The state of a run.
 struct Run {
     out: io::Stdout,
     counts: Counts,
@@ -101,17 +111,24 @@ struct Run {
     progress: Progress,
 }
 
+/// What was found below the paths.
+struct Found {
+    files: usize,
+    passed_over: u64,
+}
+
 impl Run {
-    /// Scores all; returns how many files were passed over.
+    /// Scores everything.
     fn all(
         &mut self,
         arguments: &Score,
         scoring: &Scoring<'_>,
         sink: &(dyn Fn() -> Box<dyn Sink> + Sync),
         walked: Walked,
-    ) -> io::Result<u64> {
+    ) -> io::Result<Found> {
         let jobs = pipeline::jobs(arguments.scoring.jobs);
         let Walked { files, passed_over, bytes } = walked;
+        let found = Found { files: files.len(), passed_over };
         let read = Arc::default();
         self.progress = Progress::new(bytes, Arc::clone(&read));
         let mut text = Vec::new();
@@ -125,10 +142,10 @@ impl Run {
         sink().end(&self.counts, &mut text);
         self.out.write_all(&text)?;
         self.out.flush()?;
-        Ok(passed_over)
+        Ok(found)
     }
 
-    /// Writes what came of a batch.
+    /// Writes the results of a batch.
     fn put(&mut self, done: &mut ScoredChunk) -> io::Result<()> {
         let Run { out, counts, diagnostics, progress } = self;
         counts.merge(&done.counts);
@@ -139,15 +156,12 @@ impl Run {
     }
 
     /// Sums up on standard error, if there is something to say, and chooses the exit code.
-    fn exit(&self, passed_over: u64) -> ExitCode {
-        match self.diagnostics.unseen() {
-            0 => {}
-            unseen => tell(&format!("and {unseen} more")),
-        }
+    fn exit(&self, arguments: &Score, found: Found) -> ExitCode {
+        self.diagnostics.rest().for_each(|line| tell(&line));
         let Count { accepted, stored, discarded, rejected, .. } = self.counts.all();
         let (discarded, rejected) = (discarded.sum(), rejected.sum());
-        if rejected > 0 || passed_over > 0 {
-            let files = match passed_over {
+        if rejected > 0 || found.passed_over > 0 {
+            let files = match found.passed_over {
                 0 => String::new(),
                 1 => "; 1 file of another name passed over".to_owned(),
                 files => format!("; {files} files of other names passed over"),
@@ -158,6 +172,14 @@ impl Run {
             tell("the counts do not add up: please report this");
             return ExitCode::FAILURE;
         }
+        if found.files == 0 {
+            let paths: Vec<_> = arguments.paths.iter().map(|path| text::line(&path.display().to_string())).collect();
+            tell(&format!("nothing found in {}: no files named {NAMES}", paths.join(" ")));
+            return ExitCode::FAILURE;
+        }
         if rejected > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }
+
+/// What is looked for in folders.
+const NAMES: &str = "*.json, *.post, *.jsonl, *.jsonl.gz, *.tar.gz, *.json.lz4, *.tar.lz4 or *.yaml.lz4";

@@ -1,4 +1,4 @@
-//! [`Input`]: where rows are read from for a comparison, and [`Form`], the text that their values are compared as.
+//! [`Input`]: where the rows of a comparison are read from, and [`Form`]: the text as which their values are compared.
 
 use super::record::Record;
 use ooni_core::json::{Reader, Value, write_json};
@@ -6,7 +6,7 @@ use ooni_core::number::write_f64;
 use ooni_core::row::Column;
 use ooni_core::row::schema::{ColumnSchema, Type, fastpath};
 use ooni_core::time::DateTime;
-use ooni_store::{BlockingStore, is_url};
+use ooni_store::{BlockingStore, is_url, without_password};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use std::fs::File;
@@ -37,14 +37,14 @@ pub enum Form {
     Typed,
 }
 
-/// Bytes of a line of rows beyond which a file is taken for something else.
+/// Bytes of a line beyond which a file is not one of rows.
 const LONGEST_LINE: u64 = 1 << 30;
 
 impl Input {
-    /// What an argument names.
+    /// The input that an argument names.
     ///
     /// # Errors
-    /// A sentence, for a file whose name tells no form.
+    /// A sentence, for a file whose name is not that of a known format.
     pub fn of(text: &str) -> Result<Input, String> {
         if is_url(text) {
             return Ok(Input::Store(text.to_owned()));
@@ -54,7 +54,10 @@ impl Input {
             Some("jsonl") => Ok(Input::Jsonl(path)),
             Some("csv") => Ok(Input::Csv(path)),
             Some("parquet") => Ok(Input::Parquet(path)),
-            _ => Err(format!("{text}: neither .jsonl, .csv or .parquet nor a store, sqlite:PATH or postgres://…")),
+            _ => Err(format!(
+                "{}: expected .jsonl, .csv, .parquet or a store: sqlite:PATH, postgres://… or clickhouse://…",
+                without_password(text)
+            )),
         }
     }
 
@@ -87,7 +90,10 @@ impl Input {
 type Put<'p> = &'p mut dyn FnMut(Record) -> io::Result<()>;
 
 fn open(path: &Path) -> Result<File, String> {
-    File::open(path).map_err(|error| format!(": {error}"))
+    File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ": does not exist".to_owned(),
+        _ => format!(": {error}"),
+    })
 }
 
 fn cannot_sort(error: io::Error) -> String {
@@ -104,7 +110,7 @@ fn jsonl(path: &Path, form: Form, put: Put<'_>) -> Result<(), String> {
         match read {
             0 => break,
             _ if !line.ends_with(b"\n") && read as u64 == LONGEST_LINE => {
-                return Err(at(&"no line of rows is so long"));
+                return Err(at(&"too long for a line of rows"));
             }
             _ => {}
         }
@@ -141,7 +147,7 @@ fn json_value(value: Value<'_>, kind: Type, form: Form, record: &mut Record) {
     });
 }
 
-/// A runtime as a store has it; what is no number stays.
+/// A runtime as a store has it; other values stay as they are.
 fn write_float(text: &[u8], out: &mut Vec<u8>) {
     let parsed = match text {
         b"true" => Some(1.0),
@@ -219,7 +225,7 @@ fn of_store(url: &str, put: Put<'_>) -> Result<(), String> {
         let row = row.map_err(|error| error.to_string())?;
         let mut record = Record::default();
         row.iter().for_each(|cell| record.push(|out| cell.write_plain(out)));
-        put(record).map_err(|error| format!("{url}{}", cannot_sort(error)))?;
+        put(record).map_err(|error| format!("{}{}", without_password(url), cannot_sort(error)))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! What two sets of rules make of the same measurements: by repair, by fingerprint, by column.
+//! How two sets of rules score the same measurements: differences by repair, by fingerprint, by column.
 //!
-//! The files are read twice, since a measurement is scored by one set of rules at a time. What the first made of each
-//! waits on disk; both come in the order of the input.
+//! The files are read twice, since a measurement is scored by one set of rules at a time. The results of the first wait on
+//! disk; both come in the order of the input.
 
 use super::record::Record;
 use super::report::{Report, shown};
@@ -42,8 +42,12 @@ pub struct Changes {
     pub verdicts: Vec<Change>,
     /// The columns of rows that both have.
     pub rows: Report,
-    /// Files in folders that were passed over because of their names.
+    /// Files in folders that were skipped because of their names.
     pub passed_over: u64,
+    /// Files that were read.
+    pub files: u64,
+    /// Files and members of archives that could not be read, or not to their end.
+    pub unreadable: u64,
 }
 
 /// A change that some measurements have in common.
@@ -86,19 +90,24 @@ pub struct Corpus<'c> {
 /// Scores a corpus by both rules.
 ///
 /// # Errors
-/// What waits on disk cannot be written or read, or the files have changed meanwhile.
+/// The temporary file cannot be written or read, or the files have changed meanwhile.
 pub fn compare(corpus: &Corpus<'_>, rules: [Rules; 2], diagnostics: &mut Diagnostics) -> io::Result<Changes> {
-    let mut first = BufWriter::new(tempfile::tempfile()?);
+    let temporary = |error: io::Error| {
+        io::Error::new(error.kind(), format!("a temporary file in {}: {error}", std::env::temp_dir().display()))
+    };
+    let mut first = BufWriter::new(tempfile::tempfile().map_err(temporary)?);
+    let mut unreadable = 0;
     corpus.score(rules[0], false, &mut |done| {
         diagnostics.show(&mut done.diagnostics);
-        first.write_all(&done.out)
+        unreadable += done.unreadable;
+        first.write_all(&done.out).map_err(temporary)
     })?;
-    let mut first = first.into_inner().map_err(io::IntoInnerError::into_error)?;
-    first.rewind()?;
+    let mut first = first.into_inner().map_err(io::IntoInnerError::into_error).map_err(temporary)?;
+    first.rewind().map_err(temporary)?;
     let mut first = BufReader::with_capacity(1 << 20, first);
     let mut counting = Counting::new(corpus.examples);
     let changed = || io::Error::other("the files changed while they were read");
-    let passed_over = corpus.score(rules[1], true, &mut |done| {
+    let found = corpus.score(rules[1], true, &mut |done| {
         let mut second = &*done.out;
         while let Some(after) = Record::read(&mut second)? {
             let before = Record::read(&mut first)?.ok_or_else(changed)?;
@@ -112,24 +121,25 @@ pub fn compare(corpus: &Corpus<'_>, rules: [Rules; 2], diagnostics: &mut Diagnos
     if Record::read(&mut first)?.is_some() {
         return Err(changed());
     }
-    Ok(counting.changes(rules, passed_over))
+    Ok(Changes { unreadable, ..counting.changes(rules, found) })
 }
 
 impl Corpus<'_> {
-    /// Scores all files; returns how many were passed over.
+    /// Scores all files; returns how many there are, and how many were skipped.
     fn score(
         &self,
         rules: Rules,
         explain: bool,
         put: &mut dyn FnMut(&mut ScoredChunk) -> io::Result<()>,
-    ) -> io::Result<u64> {
+    ) -> io::Result<(u64, u64)> {
         let scoring = Scoring { explain, ..Scoring::new(self.fingerprints, rules) };
         let Walked { files, passed_over, .. } = Walked::paths(self.paths);
+        let found = (files.len() as u64, passed_over);
         let sink = || -> Box<dyn Sink> { Box::new(Scored::default()) };
         let (stop, read) = (AtomicBool::new(false), Arc::default());
         let plan = Plan { scoring: &scoring, jobs: self.jobs, sink: &sink, stop: &stop, read: &read };
         pipeline::run(&plan, Box::new(files.into_iter()), &mut |piece| put(&mut piece.done))?;
-        Ok(passed_over)
+        Ok(found)
     }
 }
 
@@ -276,7 +286,7 @@ impl Counting {
         }
     }
 
-    fn changes(mut self, rules: [Rules; 2], passed_over: u64) -> Changes {
+    fn changes(mut self, rules: [Rules; 2], (files, passed_over): (u64, u64)) -> Changes {
         self.rows.sort();
         Changes {
             rules: rules.map(Rules::name),
@@ -287,6 +297,8 @@ impl Counting {
             verdicts: self.verdicts.changes(),
             rows: self.rows,
             passed_over,
+            files,
+            unreadable: 0,
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Sorter {
     records: Vec<Record>,
     bytes: usize,
     memory: usize,
-    /// Position the sorted runs are, one after another.
+    /// Where the sorted runs are, one after another.
     file: Option<BufWriter<File>>,
     written: u64,
     runs: Vec<(u64, u64)>,

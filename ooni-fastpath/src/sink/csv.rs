@@ -1,7 +1,7 @@
 //! [`Csv`]: comma-separated values with a header line.
 //!
 //! `measurement_uid,outcome,reason,error`, then the other columns of `fastpath` in order, empty where there is no row.
-//! Text is as it is, all else as JSON. Rows of `obs_openvpn` and explanations have no place here.
+//! Text is written as it is, anything else as JSON. Rows of `obs_openvpn` and explanations are left out.
 
 use super::{Record, Sink};
 use ooni_core::process::Outcome;

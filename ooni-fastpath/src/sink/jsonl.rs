@@ -1,4 +1,7 @@
-//! [`Jsonl`]: one JSON object a line, in the reference's spelling (scoring spec §14).
+//! [`Jsonl`]: one JSON object on each line, in the reference's spelling (scoring spec §14).
+//!
+//! There is one difference: half of a surrogate pair, which the reference writes as `\ud83d`, is written as `\ufffd`,
+//! since DuckDB and other readers refuse the former. Only [`Jsonl::exact`] keeps it.
 //!
 //! | Key | When | What |
 //! |---|---|---|
@@ -15,7 +18,7 @@
 use super::{Place, Record, Sink};
 use ooni_core::error::Error;
 use ooni_core::explain::Explanation;
-use ooni_core::json::{Json, write_json, write_text};
+use ooni_core::json::{Json, replace_lone_surrogates, write_json, write_text};
 use ooni_core::process::Outcome;
 use ooni_core::rules::Ruleset;
 use serde::Serialize;
@@ -25,6 +28,8 @@ use serde::Serialize;
 pub struct Jsonl {
     /// The end of each line but for the explanation: `,"ruleset":{…}`.
     ruleset: Vec<u8>,
+    /// Whether lone surrogates are kept.
+    is_exact: bool,
 }
 
 impl Jsonl {
@@ -35,12 +40,18 @@ impl Jsonl {
         let value = Json::object(members.map(|(key, text)| (key, Json::from(text.as_str()))));
         let mut ruleset = b",\"ruleset\":".to_vec();
         write_json(&value, &mut ruleset);
-        Jsonl { ruleset }
+        Jsonl { ruleset, is_exact: false }
+    }
+
+    /// The same with lone surrogates as the reference writes them, to compare scorers with.
+    pub fn exact(self) -> Jsonl {
+        Jsonl { is_exact: true, ..self }
     }
 }
 
 impl Sink for Jsonl {
     fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let start = out.len();
         out.extend_from_slice(b"{\"measurement_uid\":");
         match record.uid {
             Some(uid) => write_text(uid.as_bytes(), out),
@@ -72,6 +83,9 @@ impl Sink for Jsonl {
             write_explanation(explanation, out);
         }
         out.extend_from_slice(b"}\n");
+        if !self.is_exact {
+            replace_lone_surrogates(&mut out[start..]);
+        }
     }
 }
 
@@ -102,7 +116,7 @@ fn write_explanation(explanation: &Explanation, out: &mut Vec<u8>) {
         differences: &'e [ooni_core::explain::Difference],
     }
     let Explanation { fired, fingerprints, differences, .. } = explanation;
-    // By way of a value of the core's, for its spelling. Neither step can fail for these types.
+    // Through a value of `ooni-core`, for its spelling. Neither step can fail for these types.
     let text = serde_json::to_vec(&Part { fired, fingerprints, differences }).unwrap_or_default();
     let value: Json = serde_json::from_slice(&text).unwrap_or_default();
     write_json(&value, out);

@@ -1,16 +1,18 @@
-//! [`Table`]: a line a measurement for people, and a summary by test at the end.
+//! [`Table`]: one line for each measurement, for people, and a summary by test at the end.
 //!
-//! On a terminal the columns share its width and what is too long is cut; elsewhere nothing is. What comes from
-//! measurements is made [`plain`] first.
+//! On a terminal the columns share its width and longer text is cut; elsewhere only very long text is. Whatever comes from
+//! measurements goes through [`text`] first.
 
-use super::{Record, Sink, plain};
-use crate::stats::{Count, Counts};
+use super::{Record, Sink};
+use crate::stats::{Count, Counts, SHOWN_TESTS};
+use crate::text;
 use comfy_table::{CellAlignment, presets};
 use ooni_core::error::Error;
 use ooni_core::json::Json;
 use ooni_core::process::Outcome;
-use ooni_core::row::FastpathRow;
+use ooni_core::row::{Column, FastpathRow};
 use ooni_core::scores::Scores;
+use ooni_core::text::decoded;
 use std::borrow::Cow;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -18,17 +20,17 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 #[derive(Clone, Debug)]
 pub struct Table {
     widths: [usize; 7],
-    /// Whether what is too long is cut.
+    /// Whether text that is wider than its column is cut.
     cut: bool,
     colour: bool,
 }
 
 const NAMES: [&str; 7] = ["time", "cc", "network", "test", "verdict", "why", "input"];
 
-/// Widths where nothing is cut: those that most values have.
+/// Widths where the columns are not cut: those that most values have.
 const WIDE: [usize; 7] = [19, 2, 8, 16, 9, 24, 0];
 
-/// Least widths: 80 columns with a blank between any two.
+/// Minimum widths: 80 columns with a blank between any two.
 const NARROW: [usize; 7] = [10, 2, 8, 16, 9, 15, 14];
 
 impl Table {
@@ -40,7 +42,7 @@ impl Table {
         // First the time of day, then reasons and longer names of tests; a third of the rest is for reasons as well.
         for (column, most) in [(0, 16), (2, 10), (5, 20), (3, 20)] {
             let more = spare.min(most - widths[column]);
-            // Half a time of day is worth nothing.
+            // Half a time of day is useless.
             if column != 0 || widths[0] + more == most {
                 widths[column] += more;
                 spare -= more;
@@ -100,22 +102,22 @@ impl Sink for Table {
             Outcome::Rejected { error } if self.cut => unstored(record, verdict, error.code.to_string()),
             Outcome::Rejected { error } => unstored(record, verdict, format!("{error} ({})", record.place)),
         };
-        let mut cells = cells.map(|cell| plain(&cell));
+        let mut cells = cells.map(|cell| text::cell(&cell));
         if self.cut {
             // A day, or a time to the minute.
             let shown = if self.widths[0] < 16 { 10 } else { 16 };
             cells[0] = cells[0].chars().take(shown).collect();
         }
         self.line(cells.map(Cow::Owned), colour, out);
-        // Position the columns are cut, an error has a line of its own, which is not.
+        // Where the columns are cut, an error has a line of its own, which is not.
         if let (Outcome::Rejected { error }, true) = (record.outcome, self.cut) {
             let Error { path, message, .. } = error;
-            let at = if path.is_empty() { String::new() } else { format!("at {}: ", plain(path)) };
-            out.extend_from_slice(format!("    {at}{} ({})\n", plain(message), record.place).as_bytes());
+            let at = if path.is_empty() { String::new() } else { format!("at {}: ", text::line(path)) };
+            out.extend_from_slice(format!("    {at}{} ({})\n", text::line(message), record.place).as_bytes());
         }
         if let Some(explanation) = record.explanation {
-            for line in explanation.to_string().lines() {
-                out.extend_from_slice(format!("    {line}\n").as_bytes());
+            for line in explanation.to_string().split('\n').filter(|line| !line.is_empty()) {
+                out.extend_from_slice(format!("    {}\n", text::line(line)).as_bytes());
             }
         }
     }
@@ -124,16 +126,16 @@ impl Sink for Table {
         let mut table = comfy_table::Table::new();
         table.load_preset(presets::NOTHING);
         table.set_header(["test", "stored", "anomaly", "confirmed", "failure", "discarded", "rejected"]);
-        let mut rows: Vec<_> = counts.tests().collect();
+        let mut rows = counts.summary(SHOWN_TESTS);
         if rows.len() != 1 {
-            rows.push(("all", counts.all()));
+            rows.push(("all", Cow::Borrowed(counts.all())));
         }
         for (test, count) in rows {
-            let Count { stored, anomaly, confirmed, failure, discarded, rejected, .. } = count;
+            let Count { stored, anomaly, confirmed, failure, discarded, rejected, .. } = &*count;
             let (discarded, rejected) = (discarded.sum(), rejected.sum());
             let numbers =
                 [*stored, *anomaly, *confirmed, *failure, discarded, rejected].map(|number| number.to_string());
-            table.add_row([&[plain(test)], &numbers[..]].concat());
+            table.add_row([&[text::name(test)], &numbers[..]].concat());
         }
         for column in table.column_iter_mut() {
             column.set_padding((0, 1));
@@ -159,7 +161,7 @@ fn verdict(outcome: &Outcome) -> (&'static str, Option<&'static str>) {
 
 fn stored(row: &FastpathRow, verdict: &'static str) -> [String; 7] {
     let text = |value: &Json| match value {
-        Json::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        Json::Text(text) => decoded(text).into_owned(),
         other => json_text(other),
     };
     let mut time = Vec::new();
@@ -175,18 +177,18 @@ fn stored(row: &FastpathRow, verdict: &'static str) -> [String; 7] {
     ]
 }
 
-/// The line of a measurement without a row: what can be said about it.
+/// The line of a measurement without a row: what is known of it.
 fn unstored(record: &Record<'_>, verdict: &'static str, why: String) -> [String; 7] {
     let field = |key| {
         let text = record.measurement.and_then(|measurement| measurement.field(key).value().text());
-        text.map_or_else(String::new, |text| String::from_utf8_lossy(&text).into_owned())
+        text.map_or_else(String::new, |text| decoded(&text).into_owned())
     };
     let [time, country, network, test, input] =
         ["measurement_start_time", "probe_cc", "probe_asn", "test_name", "input"].map(field);
     [time, country, network, test, verdict.to_owned(), why, input]
 }
 
-/// A few words on what decided, out of the scores: no more than that is looked at.
+/// A few words on what decided, from the scores alone.
 fn why(row: &FastpathRow) -> String {
     let scores = &row.scores;
     if row.confirmed
@@ -216,12 +218,12 @@ fn fingerprint(scores: &Scores) -> Option<String> {
     found.first()?.get("name")?.as_str().map(str::to_owned)
 }
 
-/// The first thing in the scores that tells more than a number: `web_failure eof_error`.
+/// The first text or boolean in the scores: `web_failure eof_error`.
 fn telling(scores: &Scores) -> Option<String> {
     let tells = |value: &Json| matches!(value, Json::Text(_) | Json::Bool(_));
     let ours = |key: &str| key.starts_with("blocking_") || matches!(key, "accuracy" | "confirmed");
     let said = |key: &str, value: &Json| match value {
-        Json::Text(text) => format!("{key} {}", String::from_utf8_lossy(text)),
+        Json::Text(text) => format!("{key} {}", decoded(text)),
         other => format!("{key} {}", json_text(other)),
     };
     for (key, value) in scores.entries().filter(|(key, _)| !ours(key)) {
@@ -240,7 +242,7 @@ fn telling(scores: &Scores) -> Option<String> {
 
 fn json_text(value: &Json) -> String {
     let mut out = Vec::new();
-    ooni_core::json::write_json(value, &mut out);
+    Column::Json(value).write_plain(&mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 
@@ -267,6 +269,5 @@ mod tests {
         assert_eq!(cut("abcd", 3), "ab…");
         assert_eq!(cut("日本語", 5), "日本…");
         assert_eq!(cut("日本語", 4), "日…");
-        assert_eq!(plain("a\x1b[31m\u{202e}b\u{9b}"), "a\u{fffd}[31m\u{fffd}b\u{fffd}");
     }
 }

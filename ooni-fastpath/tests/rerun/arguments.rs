@@ -14,12 +14,14 @@ fn flags_alone_ask_for_a_rerun() {
     command.args(given.split(' ')).args(["--source", &bench.path("archive")]).current_dir(bench.0.0.path());
     let ran = command.output().unwrap();
     let out = String::from_utf8(ran.stdout).unwrap();
-    assert_eq!((ran.status.code(), &*ran.stderr), (Some(0), &b""[..]), "{out}");
-    let expected = "fastpath: --no-write-msmt: nothing to do, that is so without --write-to-disk\n\
+    assert_eq!((ran.status.code(), &*ran.stderr), (Some(1), &b""[..]), "{out}");
+    let expected = "fastpath: --no-write-msmt: no effect, that is the default without --write-to-disk\n\
                     test  accepted  stored  discarded  rejected  refused\n\
                     all          0       0          0         0        0\n\
                     0 cans; 0 rows, 0 of them already there\n";
-    assert_eq!(out, expected);
+    let (table, nothing) = out.split_at(out.rfind("fastpath: nothing found in ").unwrap());
+    assert_eq!(table, expected);
+    assert!(nothing.ends_with("; looked for days 2016-05-13 to 2016-05-14 (excluded)\n"), "{nothing}");
     assert!(bench.0.path("ooni-data/ooni.db").is_file(), "the usual store");
 }
 
@@ -27,12 +29,12 @@ fn flags_alone_ask_for_a_rerun() {
 fn idle_flags_say_why() {
     let bench = Bench::with(1);
     for (flag, why) in [
-        ("--ordered", "results are always in the order of the archive"),
-        ("--noapi", "nothing to do, a rerun listens to nothing"),
-        ("--keep-s3-cache", "nothing to do, downloads are kept with --cache DIR"),
-        ("--no-write-msmt", "nothing to do, that is so without --write-to-disk"),
-        ("--devel", "nothing to do, no paths of a development tree are used"),
-        ("--debug", "nothing to do, rejections are told anyway"),
+        ("--ordered", "no effect, results are always in the order of the archive"),
+        ("--noapi", "no effect, a rerun does not listen on any port"),
+        ("--keep-s3-cache", "no effect, downloads are kept with --cache DIR"),
+        ("--no-write-msmt", "no effect, that is the default without --write-to-disk"),
+        ("--devel", "no effect, there are no special paths for a development tree"),
+        ("--debug", "no effect, rejections are always reported"),
     ] {
         let ran = bench.rerun(&[flag]);
         assert_eq!(ran.code, Some(0));
@@ -46,22 +48,24 @@ fn what_cannot_be_is_refused() {
     let bench = Bench::with(1);
     let db = bench.uri();
     for (arguments, why) in [
-        (&["--stdout", "--out", "-"][..], "--stdout and --out - both want standard output"),
+        (&["--stdout", "--out", "-"][..], "--stdout and --out - both use standard output"),
+        (&["--stdout", "--report", "-"], "--stdout and --report - both use standard output"),
+        (&["--out", "-", "--report", "-"], "--out - and --report - both use standard output"),
         (
             &["--clickhouse-url", "clickhouse://me:secret@host/db"],
-            "--clickhouse-url: its protocol is not spoken here, that of HTTP is: --db-uri clickhouse://…@host/db",
+            "--clickhouse-url: the native protocol is not supported; use HTTP: --db-uri clickhouse://",
         ),
         (&["--clickhouse-url", "clickhouse://x", "--db-uri", &db], "cannot be used with"),
         (
             &["--db-uri", "mysql://me:secret@host/x"],
             "no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…",
         ),
-        (&["--resume", "--no-write-to-db"], "--resume wants a store or a file for --out"),
-        (&["--resume", "--out", "-"], "--resume cannot take back what went to standard output"),
-        (&["--resume", "--no-write-to-db", "--out", "-"], "--resume wants a store or a file for --out"),
+        (&["--resume", "--no-write-to-db"], "--resume needs a store or a file for --out"),
+        (&["--resume", "--out", "-"], "--resume cannot undo what was written to standard output"),
+        (&["--resume", "--no-write-to-db", "--out", "-"], "--resume needs a store or a file for --out"),
         (&["--resume", "--stop-after", "3"], "--resume and --stop-after"),
-        (&["--out", "rows.json"], "--out: a name that ends in .jsonl, .csv or .parquet is wanted, or -"),
-        (&["--out", "rows"], "--out: a name that ends in .jsonl, .csv or .parquet is wanted, or -"),
+        (&["--out", "rows.json"], "--out: expected a name that ends in .jsonl, .csv or .parquet, or -"),
+        (&["--out", "rows"], "--out: expected a name that ends in .jsonl, .csv or .parquet, or -"),
         (&["--out", "/nowhere/rows.csv"], "/nowhere/rows.csv: No such file"),
         (&["--write-to-disk", "--no-write-msmt"], "cannot be used with"),
         (&["--spool-dir", "x"], "--write-to-disk"),
@@ -69,6 +73,7 @@ fn what_cannot_be_is_refused() {
         (&["--jobs", "0"], "--jobs"),
         (&["--ccs", "ITA"], "--ccs"),
         (&["--fingerprints", "/nowhere"], "/nowhere"),
+        (&["--source", "/nowhere/archive"], "/nowhere/archive: does not exist"),
         (&["--source", "https://x"], "a source is a folder or s3://BUCKET[/PREFIX]"),
     ] {
         let archive = bench.path("archive");
@@ -88,7 +93,7 @@ fn what_cannot_be_is_refused() {
     }
     let ran = bench.run(&["--start-day", "2024-01-02", "--end-day", "2024-01-02"].map(str::to_owned));
     assert_eq!(ran.code, Some(2));
-    assert!(ran.err.contains("--end-day, which is left out, has to come after --start-day"), "{}", ran.err);
+    assert!(ran.err.contains("--end-day, which is excluded, has to be after --start-day"), "{}", ran.err);
     assert!(!fs::exists(format!("{ROOT}/ooni-data")).unwrap());
 }
 
@@ -97,7 +102,7 @@ fn today_is_not_over() {
     let bench = Bench::with(1);
     let ran = bench.run(&["--start-day", "2024-01-01", "--end-day", "9999-01-01"].map(str::to_owned));
     assert_eq!(ran.code, Some(0));
-    assert!(ran.err.contains(" on are left out: not all of them is there yet\n"), "{}", ran.err);
+    assert!(ran.err.contains(" on are skipped: they are not complete yet\n"), "{}", ran.err);
 }
 
 #[test]
@@ -176,4 +181,63 @@ fn a_spool_that_cannot_be_written_stops_nothing() {
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(ran.err.contains("fastpath: 1 POST bodies spooled, 1 not; the first: "), "{}", ran.err);
     assert_eq!(bench.query("SELECT 1 FROM fastpath").len(), 2);
+}
+
+#[test]
+fn a_report_to_standard_output() {
+    let bench = Bench::with(2);
+    let ran = bench.rerun(&["--report", "-"]);
+    let report: serde_json::Value = serde_json::from_slice(&ran.out).unwrap();
+    assert_eq!((ran.code, &report["all"]["stored"]), (Some(0), &2.into()));
+    let ran = bench.rerun(&["--report", "/nowhere/report.json"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("cannot write the report: /nowhere/report.json: No such file"), "{}", ran.err);
+    assert!(!fs::exists(format!("{ROOT}/-")).unwrap());
+}
+
+/// No password of an argument is ever shown.
+#[test]
+fn passwords_are_never_shown() {
+    let bench = Bench::with(1);
+    let days = ["--start-day", "2024-01-01", "--end-day", "2024-02-01"];
+    let (archive, out) = (bench.path("archive"), bench.path("rows.jsonl"));
+    let stores = [
+        "postgres://me:PLANTED@127.0.0.1:1/x?sslmode=disable",
+        "postgres://me@127.0.0.1:1/x?sslmode=disable&password=PLANTED",
+        "clickhouse://me:PLANTED@127.0.0.1:1/x",
+        "clickhouse://127.0.0.1:1/x?password=PLANTED",
+        "mysql://me:PLANTED@127.0.0.1:1/x",
+        "sqlite://me:PLANTED@x",
+    ];
+    let mut commands: Vec<Vec<&str>> = Vec::new();
+    for store in stores {
+        commands.push([&["rerun", "--source", &archive, "--out", &out, "--db-uri", store], &days[..]].concat());
+        commands.push(vec!["compare", store, "none.jsonl"]);
+    }
+    commands.push([&["rerun", "--clickhouse-url", stores[2]], &days[..]].concat());
+    commands.push([&["rerun", "--no-write-to-db", "--source", "https://me:PLANTED@x/"], &days[..]].concat());
+    for command in commands {
+        let ran = fastpath(&command);
+        assert_eq!(ran.code, Some(2), "{command:?}: {}", ran.err);
+        assert!(!ran.err.contains("PLANTED") && ran.out.is_empty(), "{command:?}: {}", ran.err);
+        for file in
+            fs::read_dir(bench.0.0.path()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
+        {
+            assert!(!fs::read_to_string(&file).unwrap_or_default().contains("PLANTED"), "{}", file.display());
+        }
+    }
+}
+
+/// Nothing of the help is wider than a terminal.
+#[test]
+fn help_fits_80_columns() {
+    for command in ["", "score", "rerun", "fetch", "compare", "migrate", "rollup", "store"] {
+        for help in ["-h", "--help"] {
+            let ran = fastpath([command, help].into_iter().filter(|word| !word.is_empty()));
+            assert_eq!(ran.code, Some(0));
+            for line in ran.text().lines() {
+                assert!(line.chars().count() <= 80, "{command} {help}: {line}");
+            }
+        }
+    }
 }

@@ -41,9 +41,10 @@ fn accepted(bench: &Bench, arguments: &[&str]) -> Vec<String> {
         all.extend(["--start-day", "2010-01-01", "--end-day", "2024-01-01"].map(str::to_owned));
     }
     let ran = bench.run(&all);
-    assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.err);
     let ids: Vec<_> =
         bench.lines("rows.jsonl").iter().map(|line| line["row"]["report_id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ran.code, Some(i32::from(ids.is_empty())), "{arguments:?}: {}", ran.err);
+    assert_eq!(ran.err.contains("fastpath: nothing found in "), ids.is_empty(), "{}", ran.err);
     assert_eq!(bench.json("report.json")["all"]["accepted"], ids.len(), "what is filtered out is not accepted");
     ids
 }
@@ -76,4 +77,54 @@ fn the_last_day_is_left_out() {
     assert_eq!(days("2020-01-03", "2021-01-03"), ["yaml", "postcan"]);
     assert_eq!(days("2021-01-03", "2021-01-04"), ["jsonl"]);
     assert_eq!(days("2021-01-04", "2022-01-01"), [""; 0]);
+}
+
+/// What was looked for, and where.
+#[test]
+fn nothing_found_is_no_success() {
+    let bench = archive();
+    let days = |more: &[&str]| {
+        let days = ["--start-day", "2021-01-04", "--end-day", "2021-01-06", "--no-write-to-db"];
+        bench.run(&[&days[..], more].concat().iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+    };
+    let wanted =
+        "no cans below raw/YYYYMMDD/ or canned/YYYY-MM-DD/; looked for days 2021-01-04 to 2021-01-06 (excluded)";
+    let ran = days(&[]);
+    let source = bench.path("archive");
+    assert_eq!(
+        (ran.code, ran.err.ends_with(&format!("fastpath: nothing found in {source}: {wanted}\n"))),
+        (Some(1), true)
+    );
+    let ran = days(&["--ccs", "it,FR", "--testnames", "signal", "--dry-run"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.ends_with(&format!("{wanted}, countries FR IT, tests signal\n")), "{}", ran.err);
+    // A can in which nothing matches.
+    let ran = bench.rerun(&["--ccs", "FR"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains(": no measurements in the can that was read; looked for "), "{}", ran.err);
+    // Of a complete run nothing is left, which is no error.
+    let out = bench.path("rows.csv");
+    assert_eq!(bench.rerun(&["--out", &out]).code, Some(0));
+    assert_eq!(bench.rerun(&["--out", &out, "--resume"]).code, Some(0));
+}
+
+#[test]
+fn names_that_are_not_known() {
+    let bench = archive();
+    for (arguments, why) in [
+        (["--testnames", "signl"], "unknown test; did you mean signal?"),
+        (["--testnames", "dash,web_conectivity"], "unknown test; did you mean web_connectivity?"),
+        (
+            ["--ccs", "UK"],
+            "unknown country; expected a code of two letters, such as IT; did you mean GB (United Kingdom)?",
+        ),
+        (["--ccs", "IT,Iran"], "unknown country; expected a code of two letters, such as IT; did you mean IR (Iran)?"),
+    ] {
+        let ran = bench.rerun(&arguments);
+        assert_eq!(ran.code, Some(2), "{}", ran.err);
+        assert!(ran.err.contains(why), "{}", ran.err);
+    }
+    for cc in ["ZZ", "XK", "EU"] {
+        assert_eq!(bench.rerun(&["--ccs", cc, "--dry-run"]).code, Some(0), "{cc}");
+    }
 }

@@ -1,4 +1,4 @@
-//! `fastpath rerun` from folders: what comes of the archive, in stores and files, and what the arguments do.
+//! `fastpath rerun` from folders: rows in stores and files, and what the arguments do.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
 
@@ -7,6 +7,8 @@ mod bench;
 mod filters;
 mod outputs;
 mod reference;
+mod rejections;
 mod strict;
 #[path = "../support/mod.rs"]
 mod support;
+mod together;

@@ -201,10 +201,18 @@ fn a_reader_may_have_enough() {
     let bench = Bench::with(4000);
     for jobs in ["1", "3"] {
         assert_eq!(closed(&bench, &["--no-write-to-db", "--jobs", jobs]), (Some(0), String::new()));
-        // But not for a store, which would lack rows that nobody is told of.
-        let (code, said) = closed(&bench, &["--db-uri", &bench.uri(), "--jobs", jobs]);
+        // A store gets all rows all the same.
+        let uri = format!("{}{jobs}", bench.uri());
+        let (code, said) = closed(&bench, &["--db-uri", &uri, "--jobs", jobs]);
         assert_eq!(code, Some(1));
-        assert!(said.starts_with("fastpath: stopped: "), "{said}");
+        assert!(said.contains("\n1 cans; 4000 rows, 0 of them already there\n"), "{said}");
+        assert!(
+            said.ends_with(
+                "fastpath: standard output was closed by its reader and lacks some lines; the store has all rows\n"
+            ),
+            "{said}"
+        );
+        assert_eq!(crate::bench::query(&uri, "SELECT 1 FROM fastpath").len(), 4000);
     }
 }
 
@@ -219,7 +227,8 @@ fn a_journal_goes_on_where_it_was() {
     // To be told again what a complete run came to.
     let ran = bench.rerun(&[&arguments[..], &["--resume"]].concat());
     assert_eq!((ran.code, bench.read("rows.csv") == whole), (Some(0), true));
-    assert!(ran.err.starts_with("fastpath: this run is complete; without --resume it begins anew\n"), "{}", ran.err);
+    let complete = "fastpath: this run was complete already; without --resume it begins again\n";
+    assert!(ran.err.ends_with(complete), "{}", ran.err);
     assert_eq!(bench.read("report.json"), first);
     // Without its last line, and without all but the first, it goes on: with what the killed run wrote beyond.
     let journal = fs::read_to_string(bench.path("rows.csv.journal")).unwrap();
@@ -237,23 +246,20 @@ fn a_journal_goes_on_where_it_was() {
     fs::write(bench.path("rows.csv.journal"), &journal[..ends[1]]).unwrap();
     let ran = bench.rerun(&[&arguments[..], &["--resume"]].concat());
     assert_eq!(ran.code, Some(2));
-    assert!(
-        ran.err.contains("rows.csv: is shorter than its journal says; begin anew, without --resume"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.contains("rows.csv: is shorter than its journal says; --restart begins again"), "{}", ran.err);
     fs::write(bench.path("rows.csv"), &whole).unwrap();
     for file in ["ooni.db", "ooni.db-wal", "ooni.db-shm"] {
         let _ = fs::remove_file(bench.path(file));
     }
     let ran = bench.rerun(&[&arguments[..], &["--resume"]].concat());
     assert_eq!(ran.code, Some(2));
-    assert!(ran.err.contains("has no rows, but the journal says that it has; begin anew"), "{}", ran.err);
+    assert!(ran.err.contains("has no rows, but the journal says that it has; --restart begins again"), "{}", ran.err);
     // Another run.
     let ran = bench.rerun(&[&arguments[..], &["--resume", "--ccs", "IT"]].concat());
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.contains("the journal of another run: --ccs was nothing and is IT"), "{}", ran.err);
-    // Without --resume all begins anew.
-    let ran = bench.rerun(&arguments);
+    // With --restart everything begins again.
+    assert_eq!(bench.rerun(&arguments).code, Some(2));
+    let ran = bench.rerun(&[&arguments[..], &["--restart"]].concat());
     assert_eq!((ran.code, bench.read("rows.csv") == whole), (Some(0), true));
 }

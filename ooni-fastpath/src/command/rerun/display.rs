@@ -1,4 +1,4 @@
-//! [`Display`]: how far a rerun is: a bar on a terminal, else a line every ten seconds.
+//! [`Display`]: the progress of a rerun: a bar on a terminal, otherwise a line every ten seconds.
 
 use super::Log;
 use super::ledger::Ledger;
@@ -6,6 +6,7 @@ use crate::journal::Mark;
 use crate::progress;
 use indicatif::{HumanBytes, HumanDuration, ProgressBar};
 use ooni_archive::source::archive::{Archive, Counters};
+use std::fmt;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +26,7 @@ pub(super) struct Display {
     read: Arc<AtomicU64>,
     begun: Instant,
     told: Instant,
-    /// Cans and measurements of runs before.
+    /// Cans and measurements of earlier runs.
     before: (u64, u64),
     bar: Option<ProgressBar>,
 }
@@ -33,13 +34,13 @@ pub(super) struct Display {
 impl Display {
     pub(super) fn new(log: Log, archive: &Archive, read: Arc<AtomicU64>, mark: &Mark) -> Display {
         let now = Instant::now();
-        let bar = (!log.to_stdout && io::stderr().is_terminal()).then(|| progress::bar(0));
+        let bar = (!log.to_stdout && io::stderr().is_terminal()).then(progress::narrow_bar);
         let before = (mark.cans, mark.counts.all().accepted);
         let (counters, days) = (archive.counters(), archive.wanted().days.len());
         Display { log, counters, days, read, begun: now, told: now, before, bar }
     }
 
-    /// Shows how far it is, and lets `tell` write to the terminal.
+    /// Shows the progress, and lets `tell` write to the terminal.
     pub(super) fn around(&mut self, ledger: &Ledger, tell: impl FnOnce()) {
         match &self.bar {
             Some(bar) => bar.suspend(tell),
@@ -72,21 +73,67 @@ impl Display {
         let [listed, found] =
             [&self.counters.days_listed, &self.counters.cans_listed].map(|n| n.load(Ordering::Relaxed));
         let per_second = read as f64 / seconds;
-        // What is not listed yet is taken to be like what is.
+        // Days that are not listed yet are taken to be like those that are.
         let share = if listed == 0 { 1.0 } else { (self.days as f64 / listed as f64).max(1.0) };
         let left = (all as f64 * share - read as f64).max(0.0) / per_second.max(1.0);
-        let left = HumanDuration(Duration::from_secs_f64(left.min(1e9)));
-        let days = if listed < self.days { format!(", {listed} of {} days listed", self.days) } else { String::new() };
-        format!(
-            "{cans} of {found} cans{days}, {:.0} measurements/s, {}/s, {left:#} left",
-            measurements as f64 / seconds,
-            HumanBytes(per_second as u64)
-        )
+        let numbers = Numbers {
+            cans,
+            found,
+            days: (listed < self.days).then_some((listed, self.days)),
+            measurements: (measurements as f64 / seconds) as u64,
+            bytes: per_second as u64,
+            left: Duration::from_secs_f64(left.min(1e9)),
+        };
+        numbers.to_string()
     }
 
     pub(super) fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// What a line of a log shows. With `fastpath: ` before it, it fits 80 columns.
+struct Numbers {
+    cans: u64,
+    found: u64,
+    /// Days that were listed, of so many, until all are.
+    days: Option<(u64, u64)>,
+    /// Per second, as the bytes.
+    measurements: u64,
+    bytes: u64,
+    left: Duration,
+}
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Numbers { cans, found, days, measurements, bytes, left } = self;
+        write!(f, "{cans}/{found} cans")?;
+        if let Some((listed, days)) = days {
+            write!(f, ", {listed}/{days} days listed")?;
+        }
+        write!(f, ", {measurements}/s, {}/s, {:#} left", HumanBytes(*bytes), HumanDuration(*left))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_fits_80_columns() {
+        let numbers = Numbers {
+            cans: 9_999_999,
+            found: 9_999_999,
+            days: Some((4999, 4999)),
+            measurements: 99_999,
+            bytes: 1023 << 20,
+            left: Duration::from_secs(99 * 60),
+        };
+        let line = format!("fastpath: {numbers}");
+        assert!(line.len() <= 80, "{} columns: {line}", line.len());
+        let numbers = Numbers { days: None, ..numbers };
+        assert_eq!(numbers.to_string(), "9999999/9999999 cans, 99999/s, 1023.00 MiB/s, 2h left");
     }
 }

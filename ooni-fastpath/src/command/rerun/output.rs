@@ -1,10 +1,13 @@
 //! [`Output`]: the file of `--out`, which can be cut back to where a can ended.
 
+use crate::lock;
 use crate::worker::ScoredChunk;
 use ooni_store::parquet::Parquet;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What `--out` can be, by the end of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +35,47 @@ impl Form {
     }
 }
 
-/// Position results go besides the store.
+/// Whether the reader of standard output has closed it, in a run that goes on for its store.
+#[derive(Clone, Debug)]
+pub(super) struct Closed {
+    goes_on: bool,
+    is_closed: Arc<AtomicBool>,
+}
+
+impl Closed {
+    /// `goes_on`: whether a closed standard output is no reason to stop.
+    pub(super) fn new(goes_on: bool) -> Closed {
+        Closed { goes_on, is_closed: Arc::default() }
+    }
+
+    /// Whether it was closed and the run went on.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Writes, unless it is closed.
+    fn write(&self, write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        if self.is_closed() {
+            return Ok(());
+        }
+        match write() {
+            Err(error) if self.goes_on && error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => Err(io::Error::new(error.kind(), format!("standard output: {error}"))),
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+/// Where results go besides the store.
 #[derive(Debug)]
 pub(super) enum Output {
     /// Nowhere.
     Nothing,
     /// Standard output, which cannot be cut back.
-    Stdout(io::Stdout),
+    Stdout(io::Stdout, Closed),
     /// Lines.
     Lines {
         /// The file.
@@ -53,26 +90,31 @@ pub(super) enum Output {
 }
 
 impl Output {
-    /// Begins anew with a header, or goes on at a length.
+    /// Begins with a header, or goes on at a length.
     ///
     /// # Errors
-    /// The file cannot be written, or is shorter than that.
-    pub(super) fn open(path: Option<&Path>, resume_at: Option<u64>, header: &[u8]) -> io::Result<Output> {
+    /// The file cannot be written, is used by another process, or is shorter than that.
+    pub(super) fn open(
+        path: Option<&Path>,
+        resume_at: Option<u64>,
+        header: &[u8],
+        closed: &Closed,
+    ) -> io::Result<Output> {
         let Some(path) = path else { return Ok(Output::Nothing) };
         if path.as_os_str() == "-" {
-            let mut stdout = io::stdout();
-            stdout.write_all(header)?;
-            return Ok(Output::Stdout(stdout));
+            let mut output = Output::Stdout(io::stdout(), closed.clone());
+            output.append(header)?;
+            return Ok(output);
         }
         if Form::of(path) == Some(Form::Parquet) {
             return Parquet::create(path, resume_at).map(Output::Parquet);
         }
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let named = |error: io::Error| named(path, &error);
         let length = resume_at.unwrap_or(0);
-        // Not cut to nothing when it is opened: what is there is cut to what counts.
-        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(named)?;
+        // The journal is locked already, but this file may have another name, with another journal beside it.
+        let mut file = lock::require(path).map_err(named)?;
         if file.metadata().map_err(named)?.len() < length {
-            return Err(named(io::Error::other("is shorter than its journal says; begin anew, without --resume")));
+            return Err(named(io::Error::other("is shorter than its journal says; --restart begins again")));
         }
         file.set_len(length).and_then(|()| file.seek(SeekFrom::Start(length))).map_err(named)?;
         let mut output = Output::Lines { file, path: path.to_owned(), length };
@@ -82,7 +124,7 @@ impl Output {
         Ok(output)
     }
 
-    /// Appends what came of a piece of a can.
+    /// Appends the results of a piece of a can.
     ///
     /// # Errors
     /// It cannot be written.
@@ -96,20 +138,19 @@ impl Output {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Output::Nothing | Output::Parquet(_) => Ok(()),
-            Output::Stdout(stdout) => stdout.write_all(bytes),
+            Output::Stdout(stdout, closed) => closed.write(|| stdout.write_all(bytes)),
             Output::Lines { file, path, length } => {
-                let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-                file.write_all(bytes).map_err(named)?;
+                file.write_all(bytes).map_err(|error| named(path, &error))?;
                 *length += bytes.len() as u64;
                 Ok(())
             }
         }
     }
 
-    /// Position to go on after what was put so far.
+    /// Where to go on after what was put so far.
     pub(super) fn length(&self) -> u64 {
         match self {
-            Output::Nothing | Output::Stdout(_) => 0,
+            Output::Nothing | Output::Stdout(..) => 0,
             Output::Lines { length, .. } => *length,
             Output::Parquet(parquet) => parquet.length(),
         }
@@ -122,8 +163,8 @@ impl Output {
     pub(super) fn sync(&mut self) -> io::Result<()> {
         match self {
             Output::Nothing => Ok(()),
-            Output::Stdout(stdout) => stdout.flush(),
-            Output::Lines { file, .. } => file.sync_data(),
+            Output::Stdout(stdout, closed) => closed.write(|| stdout.flush()),
+            Output::Lines { file, path, .. } => file.sync_data().map_err(|error| named(path, &error)),
             Output::Parquet(parquet) => parquet.checkpoint().map(drop),
         }
     }
@@ -134,12 +175,12 @@ impl Output {
     /// It cannot be written.
     pub(super) fn cut(&mut self, length: u64) -> io::Result<()> {
         match self {
-            Output::Lines { file, .. } => file.set_len(length),
+            Output::Lines { file, path, .. } => file.set_len(length).map_err(|error| named(path, &error)),
             _ => Ok(()), // a spool is cut when the run goes on
         }
     }
 
-    /// Shows what there is of a run that may go on.
+    /// Publishes what there is of a run that may be resumed.
     ///
     /// # Errors
     /// It cannot be written.
@@ -150,7 +191,7 @@ impl Output {
         }
     }
 
-    /// Ends the output of a run that does not go on.
+    /// Ends the output of a complete run.
     ///
     /// # Errors
     /// It cannot be written.
@@ -160,4 +201,8 @@ impl Output {
             mut other => other.sync(),
         }
     }
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -1,11 +1,12 @@
 //! [`Report`]: what became of the measurements of a run, as a table for people and as JSON.
 
 use crate::journal::Mark;
-use crate::sink::plain;
-use crate::stats::{Count, Tally};
+use crate::stats::{Count, SHOWN_TESTS, Tally};
+use crate::text;
 use comfy_table::{CellAlignment, Table, presets};
 use ooni_core::rules::Ruleset;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -44,10 +45,11 @@ impl Report<'_> {
         self.mark.counts.adds_up()
     }
 
-    /// A line a test, and below it why what was not stored.
+    /// A line for each test, and below it why measurements were not stored.
     pub(super) fn table(&self) -> String {
         let counts = &self.mark.counts;
-        let rows: Vec<_> = counts.tests().chain([("all", counts.all())]).collect();
+        let mut rows = counts.summary(SHOWN_TESTS);
+        rows.push(("all", Cow::Borrowed(counts.all())));
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_header([
             "test",
@@ -57,9 +59,10 @@ impl Report<'_> {
             "rejected",
             "refused",
         ]);
-        for (test, Count { accepted, stored, discarded, rejected, refused, .. }) in &rows {
+        for (test, count) in &rows {
+            let Count { accepted, stored, discarded, rejected, refused, .. } = &**count;
             let numbers = [*accepted, *stored, discarded.sum(), rejected.sum(), refused.sum()];
-            table.add_row([plain(test)].into_iter().chain(numbers.map(|number| number.to_string())));
+            table.add_row([text::name(test)].into_iter().chain(numbers.map(|number| number.to_string())));
         }
         for (index, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, 2));

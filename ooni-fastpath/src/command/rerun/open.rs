@@ -1,0 +1,235 @@
+//! What a run needs before it begins: its output, its store and its journal, each used by this process alone.
+
+use super::ledger::Ledger;
+use super::output::{Closed, Form, Output};
+use crate::cli::Rerun;
+use crate::journal::{Earlier, Identity, Journal, Mark, Past, Read};
+use crate::same_file;
+use crate::sink::Sink;
+use ooni_archive::Day;
+use ooni_core::rules::Ruleset;
+use ooni_store::failpoint::{Failpoint, reach};
+use ooni_store::files::beside;
+use ooni_store::{BlockingStore, OnExisting, is_url, local_path, sqlite_path, without_password};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What was opened.
+pub(super) struct Opened {
+    pub(super) ledger: Ledger,
+    /// The cans that an earlier run has finished.
+    pub(super) past: Past,
+    /// Whether the earlier run came to its end, and there are no further days.
+    pub(super) was_complete: bool,
+    /// The journal of a run that cannot be resumed. It is empty, and keeps others away from the output.
+    pub(super) placeholder: Option<Journal>,
+    /// Whether the reader of standard output has closed it.
+    pub(super) closed: Closed,
+}
+
+/// Checks that all files of a run are different ones.
+///
+/// # Errors
+/// A sentence that names two arguments.
+pub(super) fn check_files(arguments: &Rerun) -> Result<(), String> {
+    let is_file = |path: &&PathBuf| path.as_os_str() != "-";
+    let mut files: Vec<(&str, PathBuf)> = Vec::new();
+    if let Some(out) = arguments.out.as_ref().filter(is_file) {
+        files.push(("--out", out.clone()));
+        files.push(("the journal of --out", Journal::path_of(out)));
+        if Form::of(out) == Some(Form::Parquet) {
+            files.push(("the spool of --out", beside(out, ".spool")));
+            files.push(("the unfinished file of --out", beside(out, ".partial")));
+        }
+    }
+    if let Some(report) = arguments.report.as_ref().filter(is_file) {
+        files.push(("--report", report.clone()));
+    }
+    if !arguments.no_write_to_db
+        && let Ok(store) = sqlite_path(&arguments.db_uri)
+    {
+        files.push(("--db-uri", store.to_owned()));
+        for suffix in ["-wal", "-shm"] {
+            files.push(("a file of --db-uri", beside(store, suffix)));
+        }
+        if arguments.out.is_none() {
+            files.push(("the journal of --db-uri", Journal::path_of(store)));
+        }
+    }
+    if arguments.write_to_disk {
+        files.push(("--spool-dir", arguments.spool_dir.clone()));
+    }
+    same_file::refuse(&files)
+}
+
+/// Opens journal, store and output: from the beginning, or where an earlier run ended. The days end before `end`.
+///
+/// # Errors
+/// A sentence. An earlier run that did not end is an error unless the arguments say what to do with it.
+pub(super) fn open(
+    arguments: &Rerun,
+    ruleset: &Ruleset,
+    end: Day,
+    sink: &dyn Fn() -> Box<dyn Sink>,
+) -> Result<Opened, String> {
+    let mut journal = match journal_path(arguments)? {
+        Some(path) => Some(Journal::open(&path)?),
+        None => None,
+    };
+    let opened = open_all(arguments, ruleset, end, sink, &mut journal);
+    if opened.is_err()
+        && let Some(journal) = journal
+    {
+        journal.discard_if_empty();
+    }
+    opened
+}
+
+fn open_all(
+    arguments: &Rerun,
+    ruleset: &Ruleset,
+    end: Day,
+    sink: &dyn Fn() -> Box<dyn Sink>,
+    journal: &mut Option<Journal>,
+) -> Result<Opened, String> {
+    let identity = identity(arguments, ruleset);
+    let earlier = match journal {
+        Some(journal) => earlier(arguments, journal, &identity)?,
+        None => None,
+    };
+    let store = match arguments.no_write_to_db {
+        true => None,
+        false => Some(BlockingStore::open(&arguments.db_uri).map_err(|error| error.to_string())?),
+    };
+    let mut header = Vec::new();
+    sink().begin(&mut header);
+    let out = arguments.out.as_deref();
+    let failed = |error: io::Error| error.to_string();
+    let closed = Closed::new(store.is_some());
+    let Read { past, mark, complete } = match earlier {
+        Some(earlier) => {
+            check_store(store.as_ref(), arguments, &earlier.read.mark)?;
+            if let Some(journal) = journal.as_mut()
+                && earlier.read.complete.is_none_or(|before| before < end)
+            {
+                journal.resume(&earlier).map_err(failed)?;
+            }
+            earlier.read
+        }
+        None => {
+            // In this order: a journal never describes an output that does not exist.
+            journal.as_mut().map_or(Ok(()), Journal::clear).map_err(failed)?;
+            reach(Failpoint::Begun);
+            let output = Output::open(out, None, &header, &closed).map_err(failed)?;
+            reach(Failpoint::OutputBegun);
+            let resumable = arguments.stop_after.is_none();
+            if let Some(journal) = journal.as_mut().filter(|_| resumable) {
+                journal.begin(&identity).map_err(failed)?;
+            }
+            reach(Failpoint::JournalBegun);
+            let journal = journal.take();
+            let (journal, placeholder) = if resumable { (journal, None) } else { (None, journal) };
+            let ledger = Ledger::new(store, on_existing(arguments), output, journal, Mark::default());
+            return Ok(Opened { ledger, past: Past::default(), was_complete: false, placeholder, closed });
+        }
+    };
+    let was_complete = complete.is_some_and(|before| end <= before);
+    let output = match complete {
+        Some(_) if was_complete => Output::Nothing,
+        Some(day) if out.and_then(Form::of) == Some(Form::Parquet) => {
+            return Err(format!("--out is complete up to {day}; for later days name another file"));
+        }
+        _ => Output::open(out, Some(mark.out), &header, &closed).map_err(failed)?,
+    };
+    let ledger = Ledger::new(store, on_existing(arguments), output, journal.take(), mark);
+    Ok(Opened { ledger, past, was_complete, placeholder: None, closed })
+}
+
+fn on_existing(arguments: &Rerun) -> OnExisting {
+    if arguments.update { OnExisting::Replace } else { OnExisting::Keep }
+}
+
+/// The earlier run that is to be resumed; `None` to begin.
+fn earlier(arguments: &Rerun, journal: &Journal, identity: &Identity) -> Result<Option<Earlier>, String> {
+    if arguments.restart {
+        return Ok(None);
+    }
+    let path = journal.path().display();
+    let read = journal.read().map_err(|why| format!("{why}; --restart overwrites it"))?;
+    let Some(earlier) = read else { return Ok(None) };
+    let difference = earlier.difference(identity);
+    match (arguments.resume, difference) {
+        (true, None) => Ok(Some(earlier)),
+        (true, Some(difference)) => {
+            Err(format!("{path}: the journal of another run: {difference}; that run was begun {earlier}"))
+        }
+        (false, _) if earlier.read.complete.is_some() => Ok(None),
+        (false, difference) => {
+            let how = match (arguments.stop_after, difference) {
+                (Some(_), _) => "--restart discards it".to_owned(),
+                (None, None) => "--resume continues it, --restart begins again".to_owned(),
+                (None, Some(difference)) => format!(
+                    "it differs from this run ({difference}): --resume with its arguments continues it, --restart \
+                     discards it"
+                ),
+            };
+            let cans = earlier.read.mark.cans;
+            Err(format!("{path}: an earlier run has not finished, {cans} cans are done; {how}; it was begun {earlier}"))
+        }
+    }
+}
+
+/// A store that was removed, while its journal was not, would never get the rows that the journal calls done.
+fn check_store(store: Option<&BlockingStore>, arguments: &Rerun, mark: &Mark) -> Result<(), String> {
+    let Some(store) = store.filter(|_| mark.counts.all().stored > 0) else { return Ok(()) };
+    match store.wait(store.store.page(None, 1)) {
+        Ok(rows) if rows.is_empty() => Err(format!(
+            "{} has no rows, but the journal says that it has; --restart begins again",
+            without_password(&arguments.db_uri)
+        )),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Beside the file, or beside the store where there is no file. A run that ends early into a store alone has none: it
+/// cannot be resumed, and it overwrites nothing.
+fn journal_path(arguments: &Rerun) -> Result<Option<PathBuf>, String> {
+    match &arguments.out {
+        Some(out) if out.as_os_str() == "-" => Ok(None),
+        Some(out) => {
+            let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            fs::metadata(folder).map_err(|error| format!("{}: {error}", out.display()))?;
+            Ok(Some(Journal::path_of(out)))
+        }
+        None if arguments.no_write_to_db || arguments.stop_after.is_some() => Ok(None),
+        None => {
+            let path = local_path(&arguments.db_uri).map_err(|error| error.to_string())?;
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            }
+            Ok(Some(Journal::path_of(&path)))
+        }
+    }
+}
+
+/// What has to be the same for a run to be resumed.
+fn identity(arguments: &Rerun, ruleset: &Ruleset) -> Identity {
+    let Rerun { selection, sources, scoring, .. } = arguments;
+    let named = |name: &str, value: String| (name.to_owned(), value);
+    let store = if arguments.no_write_to_db { "none".to_owned() } else { without_password(&arguments.db_uri) };
+    let source = |source: &String| if is_url(source) { without_password(source) } else { source.clone() };
+    Identity::from([
+        named("--start-day", selection.start_day.to_string()),
+        named("--end-day", selection.end_day.to_string()),
+        named("--ccs", selection.ccs.join(",")),
+        named("--testnames", selection.testnames.join(",")),
+        named("--source", sources.sources.iter().map(source).collect::<Vec<_>>().join(" ")),
+        named("--db-uri", store),
+        named("--update", arguments.update.to_string()),
+        named("--strict-cans", scoring.strict_cans.to_string()),
+        named("the limits", format!("{:?}", scoring.limits.limits())),
+        named("the ruleset", format!("{} {} {}", ruleset.rules, ruleset.version, ruleset.fingerprints)),
+    ])
+}
