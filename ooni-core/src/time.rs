@@ -1,6 +1,6 @@
-//! Dates to the second, UTC, as measurements carry them: reading, printing, arithmetic by seconds.
+//! Dates to the second, UTC, as measurements carry them: reading, printing, and arithmetic of the calendar (`calendar`).
 //!
-//! No clock, no time zones, no other formats. Receive times inside measurement uids are in `uid`.
+//! No clock, no time zones, no other formats. Receive times inside measurement UIDs are in `uid`.
 
 use std::fmt;
 
@@ -10,12 +10,15 @@ use serde::ser::{Serialize, Serializer};
 use crate::python_text::{decimal_digit, is_space};
 use crate::text::first;
 
-const DAY: i64 = 86_400;
+mod calendar;
 
-/// A moment in UTC, to the second, in the years 1 to 9999.
+/// Seconds of a day.
+pub const SECONDS_PER_DAY: i64 = 86_400;
+
+/// A time in UTC, to the second, in the years 1 to 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DateTime {
-    /// Seconds since 1970, leap seconds not counted.
+    /// Seconds since 1970, without leap seconds.
     timestamp: i64,
 }
 
@@ -25,7 +28,7 @@ impl DateTime {
     /// The latest one, 9999-12-31 23:59:59.
     pub const MAX: DateTime = DateTime { timestamp: 253_402_300_799 };
 
-    /// The moment with these fields; `None` if there is none, second 60 included.
+    /// The time with these fields; `None` if it does not exist, as with second 60.
     pub const fn new(year: u16, month: u8, day: u8, hour: u8, minute: u8, second: u8) -> Option<DateTime> {
         let real = year >= 1
             && year <= 9999
@@ -40,21 +43,21 @@ impl DateTime {
             return None;
         }
         let seconds = hour as i64 * 3600 + minute as i64 * 60 + second as i64;
-        Some(DateTime { timestamp: days_since_1970(year, month, day) * DAY + seconds })
+        Some(DateTime { timestamp: days_since_1970(year, month, day) * SECONDS_PER_DAY + seconds })
     }
 
-    /// The moment this many seconds after 1970 began; `None` outside the years 1 to 9999.
+    /// The time this many seconds after the start of 1970; `None` outside the years 1 to 9999.
     pub fn from_timestamp(timestamp: i64) -> Option<DateTime> {
         let known = Self::MIN.timestamp..=Self::MAX.timestamp;
         known.contains(&timestamp).then_some(DateTime { timestamp })
     }
 
-    /// Seconds since 1970 began, negative before.
+    /// Seconds since the start of 1970, negative before.
     pub const fn timestamp(self) -> i64 {
         self.timestamp
     }
 
-    /// Reads `datetime(text)` of the scoring spec §1.4: what Python's `strptime` takes for
+    /// Reads `datetime(text)` of the scoring spec §1.4: what Python's `strptime` accepts for
     /// `%Y-%m-%d %H:%M:%S`. `None` for any other text and for dates that do not exist.
     pub fn parse(text: &[u8]) -> Option<DateTime> {
         canonical(text).unwrap_or_else(|| parse_loose(text))
@@ -65,7 +68,7 @@ impl DateTime {
         out.extend_from_slice(&self.text());
     }
 
-    /// Appends `YYYYmmdd`, the day as trivial uids have it (formats spec §1.1).
+    /// Appends `YYYYmmdd`, the day in trivial UIDs (formats spec §1.1).
     ///
     /// Years below 1000 are not padded there, so year 1 starts with `10101`.
     pub fn write_day(self, out: &mut Vec<u8>) {
@@ -77,7 +80,7 @@ impl DateTime {
 
     fn text(self) -> [u8; 19] {
         let (year, month, day) = self.date();
-        let second = self.timestamp.rem_euclid(DAY) as u32;
+        let second = self.timestamp.rem_euclid(SECONDS_PER_DAY) as u32;
         let mut text = *b"0000-00-00 00:00:00";
         for (place, value) in [
             (0, year / 100),
@@ -95,8 +98,8 @@ impl DateTime {
 
     /// Year, month and day in the proleptic Gregorian calendar, the last two from 1.
     pub fn date(self) -> (u32, u32, u32) {
-        // Years start in March here, so that a leap day ends one; 400 years have 146,097 days.
-        let days = self.timestamp.div_euclid(DAY) + 719_468;
+        // Years start in March here, so that a leap day is the last of a year; 400 years have 146,097 days.
+        let days = self.timestamp.div_euclid(SECONDS_PER_DAY) + 719_468;
         let of_era = days.rem_euclid(146_097);
         let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -130,7 +133,7 @@ fn two_digits(value: u32) -> [u8; 2] {
     [b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8]
 }
 
-/// Reads the 19 bytes nearly every measurement has; `None` leaves the text to [`parse_loose`].
+/// Reads the usual form of 19 bytes; `None` leaves other texts to [`parse_loose`].
 fn canonical(text: &[u8]) -> Option<Option<DateTime>> {
     let text: &[u8; 19] = text.try_into().ok()?;
     if [text[4], text[7], text[10], text[13], text[16]] != *b"-- ::" {
@@ -167,9 +170,9 @@ fn parse_loose(text: &[u8]) -> Option<DateTime> {
     DateTime::new(year, month, day, hour, minute, second)
 }
 
-/// Reads the fields of a date one after the other, as the pattern of Python's `strptime` does.
+/// Reads the fields of a date in turn, like the pattern of Python's `strptime`.
 ///
-/// That pattern takes Unicode digits where it says `\d`, but its first digits are ASCII ranges.
+/// In that pattern `\d` matches Unicode digits, but first digits are ASCII ranges.
 struct Fields<'t> {
     rest: &'t [u8],
 }
@@ -362,7 +365,7 @@ mod tests {
                     let date = DateTime::new(year, month, day, 0, 0, 0).unwrap();
                     assert_eq!(date.timestamp(), timestamp);
                     assert_eq!(date.date(), (year.into(), month.into(), day.into()));
-                    timestamp += DAY;
+                    timestamp += SECONDS_PER_DAY;
                 }
             }
         }
