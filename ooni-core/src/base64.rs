@@ -1,12 +1,12 @@
 //! The lenient base64 decoder of Python's `base64.b64decode` (scoring spec §1.4).
 //!
 //! Characters outside the alphabet are skipped and decoding ends at the first complete padding.
-//! Strict or URL-safe base64 has no place here.
+//! Strict and URL-safe base64 are out of scope.
 
-/// Why a text did not decode. The rules treat the two differently (scoring spec §1.4).
+/// Why a text cannot be decoded. The rules treat the two cases differently (scoring spec §1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Base64Error {
-    /// The text has a character outside ASCII: a value error, whatever else is wrong with it.
+    /// The text has a character outside ASCII: a value error, even if its padding is wrong too.
     #[error("base64 text has a character outside ASCII")]
     NotAscii,
     /// The text ends inside a group of four: a padding error.
@@ -34,20 +34,20 @@ pub fn decode(text: &[u8]) -> Result<Vec<u8>, Base64Error> {
     Ok(out)
 }
 
-/// Decodes `text` and appends the bytes to `out`, which is left as it was on an error.
+/// Decodes `text` and appends the bytes to `out`, which is unchanged after an error.
 pub fn decode_into(text: &[u8], out: &mut Vec<u8>) -> Result<(), Base64Error> {
     if !text.is_ascii() {
         return Err(Base64Error::NotAscii);
     }
     let start = out.len();
-    // Room for everything at once: making it group by group would be quadratic on hostile text.
+    // Allocated at once: growing it group by group would take quadratic time on hostile text.
     out.resize(start + text.len() / 4 * 3 + 3, 0);
     let result = decode_slice(text, out.get_mut(start..).unwrap_or_default());
     out.truncate(start + result.unwrap_or(0));
     result.map(drop)
 }
 
-/// Decodes into the front of `room`, which must be long enough; returns how many bytes it wrote.
+/// Decodes into the start of `room`, which must be long enough; returns the number of bytes written.
 fn decode_slice(text: &[u8], mut room: &mut [u8]) -> Result<usize, Base64Error> {
     let size = room.len();
     let mut rest = text;
@@ -71,7 +71,7 @@ fn decode_slice(text: &[u8], mut room: &mut [u8]) -> Result<usize, Base64Error> 
     }
 }
 
-/// Decodes groups of four digits until something else turns up; returns the number of groups.
+/// Decodes groups of four digits up to the first other group; returns the number of groups.
 fn whole_groups(text: &[u8], room: &mut [u8]) -> usize {
     let mut done = 0;
     for (group, bytes) in text.chunks_exact(4).zip(room.chunks_exact_mut(3)) {
@@ -86,19 +86,19 @@ fn whole_groups(text: &[u8], room: &mut [u8]) -> usize {
     done
 }
 
-/// One group with its padding and whatever stands between its digits.
+/// A group with its padding and any skipped characters.
 struct Group {
-    /// How much text it takes.
+    /// Its length in the text.
     length: usize,
     data: [u8; 3],
-    /// How many bytes of `data` count.
+    /// The number of valid bytes of `data`.
     bytes: usize,
     end: End,
 }
 
 #[derive(PartialEq, Eq)]
 enum End {
-    /// Four digits, or nothing but skipped characters up to the end of the text.
+    /// Four digits, or only skipped characters up to the end of the text.
     Complete,
     /// Padding ended the data.
     Stop,
@@ -106,7 +106,7 @@ enum End {
     Unfinished,
 }
 
-/// Decodes one group byte by byte, skipping what is no digit.
+/// Decodes one group byte by byte and skips characters that are not digits.
 fn odd_group(text: &[u8]) -> Group {
     let mut digits = 0;
     let mut pads = 0;

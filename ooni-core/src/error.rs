@@ -1,12 +1,12 @@
-//! What can be wrong with one measurement: a code, the place in the document and a sentence.
+//! Errors of one measurement: a code, a position in the document and a sentence.
 //!
-//! A measurement that is left out on purpose is no error: see `process::Discard`.
+//! A measurement that is discarded on purpose is not an error: see `process::Discard`.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
 
-/// Why a measurement is rejected. The first seven are those of scoring spec §4.
+/// Why a measurement is rejected. The first seven are defined in scoring spec §4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Code {
@@ -19,10 +19,10 @@ pub enum Code {
     /// A required key is missing.
     #[serde(rename = "E-KEY")]
     Key,
-    /// The first or second item of something shorter.
+    /// An index beyond the end of a list or text.
     #[serde(rename = "E-INDEX")]
     Index,
-    /// The right kind with a content that is not acceptable.
+    /// A value of the right kind whose content is invalid.
     #[serde(rename = "E-VALUE")]
     Value,
     /// Base64 that ends inside a group.
@@ -31,10 +31,10 @@ pub enum Code {
     /// A check of the rule itself failed.
     #[serde(rename = "E-ASSERT")]
     Assert,
-    /// A limit of ours was passed; the reference has none.
+    /// A limit was exceeded that the reference does not have.
     #[serde(rename = "E-LIMIT")]
     Limit,
-    /// A container is broken, or holds what no reader takes.
+    /// A container is corrupt, or its content has no known format.
     #[serde(rename = "E-CAN")]
     Can,
 }
@@ -69,16 +69,16 @@ impl fmt::Display for Code {
 /// Why a measurement was rejected, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub struct Error {
-    /// What sort of trouble.
+    /// The kind of error.
     pub code: Code,
-    /// Where, as a JSON pointer into the document as it was read (RFC 6901); `""` is the whole of it.
+    /// The position, as a JSON pointer into the document as it was read (RFC 6901); `""` is the whole document.
     pub path: String,
     /// What is wrong, in a sentence without the path.
     pub message: String,
 }
 
 impl Error {
-    /// An error at a place.
+    /// An error at a position.
     pub fn new(code: Code, path: impl Into<String>, message: impl Into<String>) -> Error {
         Error { code, path: path.into(), message: message.into() }
     }

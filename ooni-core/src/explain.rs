@@ -1,7 +1,7 @@
-//! Why a measurement came out as it did.
+//! Explains the outcome of a measurement.
 //!
-//! An explanation scores the measurement again with notes taken, and once more for each repair, so scoring itself pays
-//! nothing for it.
+//! An explanation scores the measurement again with records, and once more for each repair, so ordinary scoring has no
+//! overhead.
 
 use crate::error::Error;
 use crate::fingerprint::Fingerprints;
@@ -13,16 +13,16 @@ use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 
-/// What became of a measurement and why.
+/// The outcome of a measurement, and why.
 ///
-/// It tells the truth: another value at all the places that set one key, or other bytes at the offsets of a
-/// fingerprint, and the outcome is another. (The matches of a regular expression are those that do not overlap; where
-/// they are changed, one that overlapped may remain.) `Display` is a few lines for a person.
+/// What it names is decisive: with another value at all the paths that set one key, or other bytes at the offsets of a
+/// fingerprint, the outcome differs. (Only non-overlapping matches of a regular expression are listed; when they are
+/// changed, an overlapping one may remain.) `Display` gives a few lines of text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
-    /// The measurement's id.
+    /// The measurement's UID.
     pub measurement_uid: String,
-    /// What became of it.
+    /// The outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
     /// The rules that fired, in order.
@@ -31,11 +31,11 @@ pub struct Explanation {
     pub fingerprints: Vec<Found>,
     /// Where the reference's rules and the repaired ones differ on this measurement, by repair.
     pub differences: Vec<Difference>,
-    /// What it was scored by.
+    /// The ruleset.
     pub ruleset: Arc<Ruleset>,
 }
 
-/// What one repair changes.
+/// The effect of one repair.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
     /// The repair.
@@ -56,7 +56,7 @@ pub fn explain(bytes: &[u8], uid: &str, fingerprints: &Fingerprints, rules: Rule
 }
 
 impl Scorer<'_> {
-    /// Explains a value that has been read: a measurement, or an envelope with one.
+    /// Explains a value that has been parsed: a measurement, with or without an envelope.
     pub fn explain(&self, value: Value<'_>, uid: &str) -> Explanation {
         let trace = Trace::default();
         let outcome = self.traced(value, uid, Some(&trace));
@@ -75,7 +75,7 @@ impl Scorer<'_> {
         }
     }
 
-    /// The explanation of a text that could not be read, or that a container skips.
+    /// The explanation of a text that cannot be read, or that a container skips.
     pub fn explain_unread(&self, error: Error, uid: &str) -> Explanation {
         Explanation {
             measurement_uid: uid.to_owned(),
@@ -87,7 +87,7 @@ impl Scorer<'_> {
         }
     }
 
-    /// What each repair changes: taken away from all of them, or else alone.
+    /// The effect of each repair: removed from the full set, or else as the only one.
     fn differences(&self, value: Value<'_>, uid: &str) -> Vec<Difference> {
         let outcome = |repairs: Repairs| self.with_repairs(repairs).process(value, uid);
         let (none, all) = (Repairs::NONE, Rules::Fixed.repairs());
@@ -105,7 +105,7 @@ impl Scorer<'_> {
     }
 }
 
-/// The outcome in a few words: `stored: anomaly, confirmed`, with the scores that could tell it from another.
+/// The outcome in a few words, such as `anomaly, confirmed, 2 fingerprints`.
 fn in_words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Rejected { error } => format!("rejected: {error}"),
@@ -125,7 +125,7 @@ fn in_words(outcome: &Outcome) -> String {
     }
 }
 
-/// The flags of a row as a person would say them.
+/// The flags of a row in words.
 fn verdict(anomaly: bool, confirmed: bool, failure: bool) -> String {
     let flags = [(anomaly, "anomaly"), (confirmed, "confirmed"), (failure, "failure")];
     let said: Vec<_> = flags.into_iter().filter_map(|(is, name)| is.then_some(name)).collect();
@@ -144,7 +144,7 @@ impl fmt::Display for Explanation {
                 writeln!(f, "    {}", Shown(reading))?;
             }
             if fired.reads.len() > SHOWN {
-                writeln!(f, "    and {} places more", fired.reads.len() - SHOWN)?;
+                writeln!(f, "    and {} more", fired.reads.len() - SHOWN)?;
             }
         }
         for found in &self.fingerprints {
@@ -160,10 +160,10 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// Places of one rule that are shown to a person.
+/// The most values of one rule that are shown.
 const SHOWN: usize = 5;
 
-/// A reading as a person sees it.
+/// A value that was read, as text.
 struct Shown<'a>(&'a Reading);
 
 impl fmt::Display for Shown<'_> {
@@ -182,7 +182,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// A pattern that is not too long for a line.
+/// A pattern, shortened to fit a line.
 struct Cut<'a>(&'a str);
 
 impl fmt::Debug for Cut<'_> {
@@ -194,7 +194,7 @@ impl fmt::Debug for Cut<'_> {
     }
 }
 
-/// Text from a measurement without what could play tricks with a terminal.
+/// Text from a measurement without characters that could affect a terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
@@ -269,7 +269,7 @@ mod tests {
                 r#"    /test_keys/requests/0/response/body is "a BLOCK, a BLOCK""#,
                 "  confirmed: a fingerprint of this country was found",
                 r#"    /test_keys/requests/0/response/headers/Server is "A Wall""#,
-                "  blocking_general: fingerprints that were found for a place count in general too",
+                "  blocking_general: confirmed fingerprints also count in the general score",
                 r#"    /test_keys/requests/0/response/body is "a BLOCK, a BLOCK""#,
                 r#"    /test_keys/requests/0/response/headers/Server is "A Wall""#,
                 "  fingerprint page, nat, body: confirms, expected in IT",
@@ -320,14 +320,14 @@ mod tests {
             Rules::Fixed,
             &[
                 "20240102030410.000000_IT_x_0123456789abcdef: discarded: unknown_country (fixed/1)",
-                "  outcome: measurements with this are left out",
+                "  outcome: measurements with this value are discarded",
                 r#"    /probe_cc is "zz""#,
             ],
         );
     }
 
     #[test]
-    fn nothing_plays_tricks_with_a_terminal() {
+    fn control_characters_are_escaped() {
         let text = measurement("stunreachability", r#"{"failure":"\u001b[2J\u009b","endpoint":5}"#);
         let broken = r#"{"report_id":"R","\u001b[2J":5,"probe_cc":"IT","probe_asn":"AS1","test_name":"dash","test_keys":{"failure":{"\u001b":5}}}"#;
         for text in [&*text, broken] {
@@ -338,10 +338,10 @@ mod tests {
         }
     }
 
-    /// Of all sets of repairs: a repair is named only if it makes a difference to one of them, and it is named if taking
-    /// it away from all does. Nothing is named where repairs outweigh each other.
+    /// For all sets of repairs: a repair is named only if it makes a difference to one of them, and it is named if removing
+    /// it from the full set does. Repairs that cancel each other out are not named.
     #[test]
-    fn differences_are_real() {
+    fn reported_differences_are_real() {
         let fingerprints = fingerprints();
         let requests = [
             r#"{"response":{"body":"xabcx"}}"#,

@@ -1,7 +1,7 @@
-//! Known blockpages and false answers: the two lists, and looking things up in them.
+//! Fingerprints of known blockpages and false DNS answers: the two lists, and searches in them.
 //!
-//! Belongs here: the two lists and lookups by address; `entry` has what a list consists of. Must not be here: reading
-//! files, hashing a list, scoring. The caller loads the bytes and computes their hash.
+//! Belongs here: the two lists and lookups by address; their entries are in `entry`. Does not belong here: reading files,
+//! hashing a list, scoring. The caller loads the bytes and computes their hash.
 
 mod body_index;
 mod check;
@@ -25,29 +25,29 @@ pub use matching::{Body, Scratch};
 use body_index::BodyIndex;
 use std::collections::HashMap;
 
-/// Both lists, in the order they were loaded, ready to search with.
+/// Both lists in their original order, prepared for searches.
 #[derive(Clone, Debug, Default)]
 pub struct Fingerprints {
     dns: Vec<Fingerprint>,
     http: Vec<Fingerprint>,
     list_sha256: String,
     by_address: HashMap<String, Vec<u32>>,
-    /// There are a handful.
+    /// Only a few.
     headers: Vec<Header>,
     body: BodyIndex,
 }
 
 impl Fingerprints {
-    /// No fingerprints: what a scorer has before its first list.
+    /// No fingerprints.
     #[must_use]
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// Prepares two lists. `list_sha256` names them in results; it is the caller's and not checked.
+    /// Prepares two lists. `list_sha256` identifies them in results and is not checked.
     ///
     /// # Errors
-    /// If a `regexp` pattern for bodies is no regular expression.
+    /// If a `regexp` pattern for bodies is not a valid regular expression.
     pub fn new(
         dns: Vec<Fingerprint>,
         http: Vec<Fingerprint>,
@@ -74,15 +74,15 @@ impl Fingerprints {
         &self.http
     }
 
-    /// The hash of the lists, as the caller gave it.
+    /// The hash of the lists, as given to [`Fingerprints::new`].
     #[must_use]
     pub fn list_sha256(&self) -> &str {
         &self.list_sha256
     }
 
-    /// Places in [`dns`](Self::dns) of the fingerprints with this address, whatever their location and type.
+    /// Positions in [`dns`](Self::dns) of the fingerprints with this address, of any location and type.
     ///
-    /// The address is text of a document and may hold lone surrogates; then nothing matches.
+    /// An address with lone surrogates matches nothing.
     #[must_use]
     pub fn dns_matches(&self, address: &[u8]) -> &[u32] {
         let found = std::str::from_utf8(address).ok().and_then(|address| self.by_address.get(address));

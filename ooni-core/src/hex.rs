@@ -1,6 +1,6 @@
-//! Hexadecimal digits of a hash.
+//! Hexadecimal text of bytes, such as hashes.
 
-/// Lower-case digits of bytes.
+/// The bytes as lower-case hexadecimal digits, two for each.
 pub fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);

@@ -1,8 +1,8 @@
-//! JSON as the reference reads and writes it: the lenient reader, the tree it makes, values of our own, the writer.
+//! JSON as the reference reads and writes it: the lenient reader, its tree, owned values, the writer.
 //!
-//! [`Reader`] turns bytes into a [`Document`], a flat tree that borrows them; [`Value`] is a place in it and [`Field`]
-//! a member that may be missing. [`Json`] is a value that owns its parts, for what is kept in rows. What Python makes
-//! of values (truth, equality, conversions) is in `python`, not here.
+//! [`Reader`] turns bytes into a [`Document`], a flat tree that borrows them; [`Value`] is a node of it and [`Field`]
+//! a member that may be missing. [`Json`] is an owned value, for rows. Python's semantics of values (truth, equality,
+//! conversions) are in `python`.
 
 mod owned;
 mod read;
@@ -28,19 +28,19 @@ pub use self::write::{write_json, write_text};
 pub struct Document<'a> {
     text: &'a [u8],
     nodes: &'a [Node],
-    /// The path of the outermost value, when it stands in for one that is missing elsewhere.
+    /// The path of the root, when the document is the default for a missing value elsewhere.
     base: &'static str,
-    /// Whether values of foreign kinds are in it.
+    /// Whether it contains values of [`Kind::Foreign`].
     has_foreign: bool,
 }
 
 impl<'a> Document<'a> {
-    /// The outermost value.
+    /// The root value.
     pub fn root(&'a self) -> Value<'a> {
         Value::new(self, 0)
     }
 
-    /// The same document as part of another, whose place there has this path.
+    /// The same document as part of another one, where its root has this path.
     #[cfg(feature = "legacy-yaml")]
     pub(crate) fn at(self, base: &'static str) -> Document<'a> {
         Document { base, ..self }
@@ -59,9 +59,9 @@ pub enum Kind {
     Null,
     /// `true` or `false`
     Bool,
-    /// A number without point and exponent, of any size.
+    /// A number without decimal point and exponent, of any size.
     Int,
-    /// Any other number, `NaN` and the infinities among them.
+    /// Any other number, `NaN` and the infinities included.
     Float,
     /// A string.
     Text,
@@ -69,12 +69,12 @@ pub enum Kind {
     Array,
     /// An object.
     Object,
-    /// What JSON does not have: bytes, dates and sets, which only normalized YAML holds. Every rule finds it wrong.
+    /// A value that JSON does not have: bytes, dates and sets, only in normalized YAML. No rule accepts it.
     Foreign,
 }
 
 impl Kind {
-    /// The kind as a person would call it, with an article.
+    /// The name of the kind, with an article.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::Null => "null",
@@ -89,7 +89,7 @@ impl Kind {
     }
 }
 
-/// What a node of the tree is; as [`Kind`], with the booleans apart.
+/// The type of a node; as [`Kind`], with one variant for each boolean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tag {
     Null,
@@ -103,20 +103,20 @@ enum Tag {
     Foreign,
 }
 
-/// Before a string it makes it the description of a value that JSON does not have, for readers that know of them.
+/// A byte before a string that marks it as the description of a foreign value, for readers that accept such values.
 pub(crate) const FOREIGN: u8 = 0x1a;
 
-/// How the descriptions of foreign values begin that are false in Python.
+/// The prefix of the descriptions of foreign values that are false in Python.
 pub(crate) const FOREIGN_FALSE: &[u8] = b"empty ";
 
-/// One value or key. Children follow their container; of an object, keys and values alternate.
+/// A value or key. Children follow their container; in an object, keys and values alternate.
 #[derive(Clone, Copy, Debug)]
 struct Node {
-    /// Offset of the value's first byte; of a string, of the byte after the quote.
+    /// Offset of the value's first byte; for a string, of the byte after the quote.
     start: u32,
-    /// Length in bytes; of a container, the number of its elements or members.
+    /// Length in bytes; for a container, the number of its elements or members.
     len: u32,
-    /// Index of the node after this one and all it contains.
+    /// Index of the node after this one and its descendants.
     next: u32,
     tag: Tag,
     spelling: Spelling,

@@ -1,8 +1,8 @@
 //! Parse, score and explain OONI measurements.
 //!
-//! Bytes of a measurement or POST body go in, an [`Outcome`](process::Outcome) comes out: a row, a reason to leave the
-//! measurement out, or an error with its place. The bytes are read once and borrowed; nothing here opens files, reads
-//! clocks, starts threads or keeps global state, and no input makes it panic.
+//! The input is the bytes of a measurement or POST body, the result an [`Outcome`](process::Outcome): a row, a reason to
+//! discard the measurement, or an error with its position. The bytes are read once and borrowed. Nothing here opens files,
+//! reads clocks, starts threads or keeps global state, and no input makes it panic.
 //!
 //! ```
 //! use ooni_core::{fingerprint::Fingerprints, process::{Outcome, process}, rules::Rules};
@@ -17,14 +17,14 @@
 //! }
 //! ```
 //!
-//! [`Scorer`](process::Scorer) does the same for many measurements with the same buffers. [`explain`](explain::explain)
-//! says why: the rules that fired, the fingerprints that were found, and what each [`Repair`](rules::Repair) changes.
-//! [`Rules`](rules::Rules) chooses between the reference bit for bit and the reference with its errors repaired.
+//! [`Scorer`](process::Scorer) does the same for many measurements and reuses its buffers. [`explain`](explain::explain)
+//! shows why: the rules that fired, the fingerprints that were found, and what each [`Repair`](rules::Repair) changes.
+//! [`Rules`](rules::Rules) selects the exact behaviour of the reference, or that behaviour with its errors repaired.
 //!
-//! Modules build on each other in this order: `error`, `text`, `number`, `json`, `python_text`, `python`, `time`, `uid`,
-//! `base64`, `url` and `version`; then `measurement`, `fingerprint`, `rules` and `scores`; then `row`, `trace` and
-//! `nettest`; then `process` and `explain`. With the feature `legacy-yaml` there is `normalize` for the YAML reports of
-//! the years before 2019: it needs no more than what comes before `measurement`, and `process` uses it.
+//! Modules import only modules that come before them in this list: `error`, `text`, `number`, `json`, `python_text`,
+//! `python`, `time`, `hex`, `uid`, `base64`, `url` and `version`; then `measurement`, `fingerprint`, `rules` and `scores`; then `row`, `trace` and
+//! `nettest`; then `process` and `explain`. The feature `legacy-yaml` adds `normalize` for the YAML reports of the
+//! years before 2019, which imports only what comes before `measurement`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

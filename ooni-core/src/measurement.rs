@@ -1,6 +1,6 @@
-//! [`Measurement`]: a document seen as a measurement, its envelope removed.
+//! [`Measurement`]: a document as a measurement, without its envelope.
 //!
-//! What a rule makes of the fields is in `nettest`; what a row makes of them in `row`.
+//! `nettest` scores the fields, `row` derives columns from them.
 
 mod fields;
 
@@ -9,17 +9,17 @@ use crate::error::{Code, Error};
 use crate::json::{Field, Value};
 use serde::{Deserialize, Serialize};
 
-/// A measurement: the object that a probe made, inside its envelope or bare.
+/// A measurement: the object that a probe sent, with or without an envelope.
 #[derive(Clone, Copy, Debug)]
 pub struct Measurement<'a> {
     fields: Fields<'a>,
     is_verified: IsVerified,
 }
 
-/// What the collector found out about the probe's credentials, `is_verified` of the envelope.
+/// Whether the collector verified the probe's credentials, `is_verified` of the envelope.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum IsVerified {
-    /// Not verified: nobody tried, or nothing is said.
+    /// Not verified, or unknown.
     #[default]
     #[serde(rename = "u")]
     Unverified,
@@ -32,7 +32,7 @@ pub enum IsVerified {
 }
 
 impl IsVerified {
-    /// The letter in the row.
+    /// The letter in rows.
     pub const fn as_str(self) -> &'static str {
         match self {
             IsVerified::Unverified => "u",
@@ -50,13 +50,13 @@ impl IsVerified {
 }
 
 impl<'a> Measurement<'a> {
-    /// Sees a value as a measurement and removes its envelope (scoring spec §3, steps 3 and 4).
+    /// Opens the envelope of a measurement, if it has one (scoring spec §3, steps 3 and 4).
     ///
-    /// An object that has both keys `content` and `format` is an envelope, whatever else it has.
+    /// An object with both keys `content` and `format` is an envelope, whatever other keys it has.
     ///
     /// # Errors
-    /// `E-TYPE` when there is no object where one is needed or the format is unknown; `E-VALUE` for `format: yaml`,
-    /// which only `process` reads, and only with the feature `legacy-yaml`.
+    /// `E-TYPE` when the measurement is not an object or the format is unknown; `E-VALUE` for `format: yaml`, which only
+    /// `process` reads, with the feature `legacy-yaml`.
     pub fn new(value: Value<'a>) -> Result<Measurement<'a>, Error> {
         if !value.is_object() {
             return Err(value.wrong_kind("an object"));
@@ -69,7 +69,7 @@ impl<'a> Measurement<'a> {
         Self::opened(opened(content, format)?, is_verified)
     }
 
-    /// The content of an envelope that says `is_verified`, where it does not stand as JSON.
+    /// A measurement read from the content of an envelope, which has this `is_verified`.
     #[cfg(feature = "legacy-yaml")]
     pub(crate) fn of_content(content: Value<'a>, is_verified: Value<'_>) -> Result<Measurement<'a>, Error> {
         Self::opened(content, IsVerified::of(is_verified))
@@ -77,7 +77,7 @@ impl<'a> Measurement<'a> {
 
     fn opened(content: Value<'a>, is_verified: IsVerified) -> Result<Measurement<'a>, Error> {
         if !content.is_object() {
-            return Err(content.wrong_kind("a measurement, an object,"));
+            return Err(content.wrong_kind("a measurement (an object)"));
         }
         Ok(Measurement { fields: Fields::of(content), is_verified })
     }
@@ -87,22 +87,22 @@ impl<'a> Measurement<'a> {
         self.fields.object()
     }
 
-    /// `is_verified` of the envelope, or of a bare measurement.
+    /// `is_verified` of the envelope, or of a measurement without one.
     pub fn is_verified(&self) -> IsVerified {
         self.is_verified
     }
 
-    /// A field of the measurement, missing or not.
+    /// A field of the measurement, which may be missing.
     pub fn field(&self, key: &'static str) -> Field<'a> {
         self.fields.field(key)
     }
 
-    /// `test_keys`; an empty object when missing or null. It may be of any other kind.
+    /// `test_keys`, of any kind; an empty object when missing or null.
     pub fn test_keys(&self) -> Value<'a> {
         self.field("test_keys").if_null(Value::NO_TEST_KEYS)
     }
 
-    /// `annotations`; an empty object when there are none or they are no object.
+    /// `annotations`; an empty object when missing or not an object.
     pub fn annotations(&self) -> Value<'a> {
         let value = self.field("annotations").value();
         if value.is_object() { value } else { Value::EMPTY_OBJECT }
@@ -113,11 +113,11 @@ fn opened<'a>(content: Value<'a>, format: Value<'a>) -> Result<Value<'a>, Error>
     let Some(name) = format.text() else {
         return Err(format.wrong_kind("a string"));
     };
-    // Beyond ASCII no letter has one of these as its lower case.
+    // No letter beyond ASCII has one of these letters as its lower case.
     match name.to_ascii_lowercase().as_slice() {
         b"json" => Ok(content),
-        b"yaml" => Err(Error::new(Code::Value, content.path(), "the content is YAML, which is not read here")),
-        _ => Err(Error::new(Code::Type, format.path(), "a format that is neither json nor yaml")),
+        b"yaml" => Err(Error::new(Code::Value, content.path(), "the content is YAML, which is not supported here")),
+        _ => Err(Error::new(Code::Type, format.path(), "unknown format: expected json or yaml")),
     }
 }
 

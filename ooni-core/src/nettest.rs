@@ -1,6 +1,6 @@
-//! The tests that are scored: one file each, named after its `test_name`, and one line each in the registry below.
+//! The tests that are scored: a file for each, named after its `test_name`, and a line in the registry below.
 //!
-//! A rule reads a measurement through `Context` and returns [`Scores`]. It knows nothing of rows and files.
+//! A rule reads a measurement through `Context` and returns [`Scores`]. It has no access to rows and files.
 
 mod matches;
 mod shared;
@@ -21,14 +21,14 @@ pub use self::matches::{Match, match_fingerprints};
 pub struct Nettest {
     /// `test_name` of its measurements.
     pub name: &'static str,
-    /// The document in ooni/spec that says what the test does.
+    /// The document in ooni/spec that describes the test.
     pub spec: &'static str,
-    /// What a high score means, in a sentence.
+    /// The meaning of a high score, in a sentence.
     pub about: &'static str,
     score: fn(&Context<'_>) -> Result<Scores, Error>,
 }
 
-/// Declares the files of the tests and the registry of them.
+/// Declares the modules of the tests and the registry.
 macro_rules! nettests {
     ($($name:ident,)*) => {
         $(mod $name;)*
@@ -62,12 +62,12 @@ nettests! {
     whatsapp,
 }
 
-/// The test of that exact name.
+/// The test with exactly this name.
 pub fn find(test_name: &str) -> Option<&'static Nettest> {
     NETTESTS.iter().find(|nettest| nettest.name == test_name)
 }
 
-/// Scores a measurement by the rule of its test; one without a rule is failed (scoring spec §7).
+/// Scores a measurement by the rule of its test; without a rule, it counts as failed (scoring spec §7).
 pub(crate) fn score(context: &Context<'_>) -> Result<Scores, Error> {
     let test_name = context.field("test_name");
     let value = test_name.required()?;
@@ -80,12 +80,12 @@ pub(crate) fn score(context: &Context<'_>) -> Result<Scores, Error> {
     }
 }
 
-/// From this many notes on a rule leaves no more than [`MOST_OF_A_RULE`]: each has to find the path of its places, which
-/// takes longer the later in the document they are.
+/// After this many records, a rule adds at most [`MOST_OF_A_RULE`]: each computes the paths of its values, which takes
+/// longer the later they are in the document.
 const MOST_NOTES: usize = 1000;
 const MOST_OF_A_RULE: usize = 100;
 
-/// What a rule has at hand: the measurement, the fingerprints and a place for notes.
+/// The input of a rule: the measurement, the fingerprints, and where records go.
 pub(crate) struct Context<'c> {
     measurement: Measurement<'c>,
     fingerprints: &'c Fingerprints,
@@ -120,19 +120,19 @@ impl<'c> Context<'c> {
         self.measurement.field(key)
     }
 
-    /// `test_keys`, an empty object when missing or null, else of any kind.
+    /// `test_keys`, of any kind; an empty object when missing or null.
     pub(crate) fn test_keys(&self) -> Value<'c> {
         self.measurement.test_keys()
     }
 
-    /// Whether a repair of the reference is to be made.
+    /// Whether a repair of the reference is enabled.
     pub(crate) fn repairs(&self, repair: Repair) -> bool {
         self.repairs.has(repair)
     }
 
-    /// Leaves a note, when there is somebody to read it: `rule` set `sets` because of what it read at `places`.
+    /// Records, for an explanation, that `rule` set `sets` because of the values at `places`.
     ///
-    /// Only what decided is to be noted: another value at these places has to make a difference.
+    /// Only decisive values are recorded: another value at these paths must make a difference.
     #[inline]
     pub(crate) fn fired(&self, rule: &'static str, sets: &'static str, places: &[&dyn Place]) {
         if let Some(trace) = self.trace {
@@ -146,7 +146,7 @@ impl<'c> Context<'c> {
         }
     }
 
-    /// What was read at a place. Without test keys all of their fields are at one place: where the test keys should be.
+    /// What was read at a path. Without test keys, all of their fields have the path of the test keys.
     fn reading(&self, place: &dyn Place) -> Reading {
         let reading = place.reading();
         let test_keys = self.field("test_keys");
@@ -154,14 +154,14 @@ impl<'c> Context<'c> {
         if stands_in { test_keys.reading() } else { reading }
     }
 
-    /// Takes back which fingerprints were found.
+    /// Removes the records of fingerprints.
     pub(crate) fn forget_found(&self) {
         if let Some(trace) = self.trace {
             trace.found.borrow_mut().clear();
         }
     }
 
-    /// Takes the notes back: what was found so far makes no difference any more.
+    /// Removes all records: what was found so far is no longer decisive.
     pub(crate) fn forget(&self) {
         if let Some(trace) = self.trace {
             trace.fired.borrow_mut().clear();

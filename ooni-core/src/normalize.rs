@@ -1,13 +1,13 @@
-//! Reports of 2012 to 2018, which are YAML, as measurements of today (formats spec §11).
+//! Converts YAML reports of 2012 to 2018 to current measurements (formats spec §11).
 //!
-//! [`frame`] cuts a stream of bytes into entries. The first one is the header of the report and goes to
-//! [`Report::header`]; each of the others is a measurement, which [`Report::entry`] normalizes and writes as text for
-//! [`Reader::read_normalized`](crate::json::Reader::read_normalized). What one step does has a file of its own.
+//! [`frame`] splits a stream of bytes into entries. The first one is the header of the report, for [`Report::header`]; each
+//! of the others is a measurement, which [`Report::entry`] normalizes and writes as text for
+//! [`Reader::read_normalized`](crate::json::Reader::read_normalized). Each step has its own file.
 //!
-//! A measurement may keep values that JSON does not have where no step looks at them: bytes, sets, dates, and keys that
-//! are no text. They are written as a mark and a description, and are of [`Kind::Foreign`](crate::json::Kind::Foreign)
-//! when they are read: a rule that needs them finds them to be of the wrong kind, a name never finds such a key, and in
-//! a row they show as what is said of them, which no typed column takes.
+//! A measurement may keep values that JSON does not have, in fields that no step reads: bytes, sets, dates, and keys that
+//! are not text. They are written as a mark and a description, and are read as
+//! [`Kind::Foreign`](crate::json::Kind::Foreign): for a rule they have the wrong kind, lookups never find such keys, and in
+//! a row they are descriptions, which no typed column accepts.
 
 mod dns;
 mod entry;
@@ -31,31 +31,31 @@ use crate::uid;
 use sha1::{Digest, Sha1};
 use std::fmt::Write as _;
 
-/// One report: its header, and what earlier entries have done to it.
+/// A report: its header, as changed by earlier entries.
 #[derive(Clone, Debug)]
 pub struct Report {
     bucket_date: String,
     filename: String,
     limits: Limits,
     header: Option<Mapping>,
-    /// Of the header's bytes: each entry's digest goes on from here.
+    /// The digest of the header's bytes; each entry's digest continues it.
     digest: Sha1,
 }
 
-/// Why an entry has no measurement. The report goes on to be usable after either.
+/// Why an entry has no measurement. The report remains usable after either.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
-    /// This entry alone is lost.
+    /// Only this entry is lost.
     #[error(transparent)]
     Skip(Error),
-    /// The reference gives up the can here. A reader that is not strict goes on with the next entry.
+    /// The reference aborts the can here. A lenient reader continues with the next entry.
     #[error(transparent)]
     Abort(Error),
 }
 
 impl Report {
-    /// A report of the day that its bucket is named after, such as `2014-02-20`, in a file, such as
-    /// `2014-02-20/f.yaml`. Beyond the limits an entry is lost; a depth of more than [`MAX_DEPTH`] is taken as that.
+    /// A report of a bucket's day, such as `2014-02-20`, and a file, such as `2014-02-20/f.yaml`. An entry beyond the limits
+    /// is lost; a depth greater than [`MAX_DEPTH`] counts as [`MAX_DEPTH`].
     pub fn new(bucket_date: &str, report_filename: &str, limits: Limits) -> Report {
         Report {
             bucket_date: bucket_date.to_owned(),
@@ -66,10 +66,10 @@ impl Report {
         }
     }
 
-    /// Takes the first framed entry, the header.
+    /// Reads the first framed entry, the header.
     ///
     /// # Errors
-    /// When it cannot be read or is no header; then the can is lost, all of it.
+    /// It cannot be read or is not a header. Then the whole can is lost.
     pub fn header(&mut self, framed: &[u8]) -> Result<(), Error> {
         let header = yaml::load(framed, self.limits)?;
         self.header = Some(header::prepare(header)?);
@@ -77,29 +77,29 @@ impl Report {
         Ok(())
     }
 
-    /// Takes a further framed entry, appends the normalized measurement to `out` and returns its trivial id, which is
-    /// also its last member, `measurement_uid`. `None` for an entry with nothing in it.
+    /// Reads another framed entry, appends the normalized measurement to `out` and returns its trivial UID, which is also
+    /// its last member, `measurement_uid`. `None` for an empty entry.
     ///
     /// # Errors
-    /// When the entry cannot be read or not be normalized; then `out` is as it was.
+    /// The entry cannot be read or normalized. Then `out` is unchanged.
     pub fn entry(&mut self, framed: &[u8], out: &mut Vec<u8>) -> Result<Option<String>, EntryError> {
-        let read = yaml::load(framed, self.limits).map_err(|trouble| match trouble.aborts() {
-            true => EntryError::Abort(trouble.into()),
-            false => EntryError::Skip(trouble.into()),
+        let read = yaml::load(framed, self.limits).map_err(|error| match error.aborts() {
+            true => EntryError::Abort(error.into()),
+            false => EntryError::Skip(error.into()),
         })?;
         let mut entry = match read {
             empty if !empty.is_truthy() => return Ok(None),
             Value::Mapping(entry) => entry,
             other => {
-                let message = format!("an entry that is {}, no mapping", other.kind_name());
+                let message = format!("expected a mapping as entry, found {}", other.kind_name());
                 return Err(EntryError::Abort(Place::ROOT.error(message)));
             }
         };
         let Some(header) = &mut self.header else {
-            return Err(EntryError::Abort(Place::ROOT.error("an entry of a report without a header")));
+            return Err(EntryError::Abort(Place::ROOT.error("the report has no header")));
         };
         if entry.at("test_start_time").is_some() {
-            // For good: later entries do not see it either.
+            // Permanently: later entries lack it too.
             header.take("test_start_time");
         }
         value::update(&mut entry, header.clone());
@@ -119,7 +119,7 @@ impl Report {
     }
 }
 
-/// The only document in `text`, written as a normalized measurement is: for envelopes with YAML in them.
+/// The only document in `text`, written like a normalized measurement, for envelopes with YAML.
 pub(crate) fn document(text: &[u8], limits: Limits) -> Result<Vec<u8>, Error> {
     let limits = Limits { depth: limits.depth.min(MAX_DEPTH), ..limits };
     let mut out = Vec::new();
@@ -127,7 +127,7 @@ pub(crate) fn document(text: &[u8], limits: Limits) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
-/// Where a step is in the entry, for errors.
+/// A path in the entry, for errors.
 #[derive(Clone, Copy, Debug)]
 struct Place<'p> {
     outer: Option<&'p Place<'p>>,
@@ -177,7 +177,7 @@ impl Place<'_> {
     }
 
     fn wrong(&self, value: &Value, wanted: &str) -> Error {
-        self.error(format!("{} where {wanted} is needed", value.kind_name()))
+        self.error(format!("expected {wanted}, found {}", value.kind_name()))
     }
 
     fn missing(&self) -> Error {
@@ -185,7 +185,7 @@ impl Place<'_> {
     }
 }
 
-/// A Unix time as Python makes a date of it: rounded to microseconds, of which no more than the second is kept.
+/// The date of a Unix time as in Python: rounded to microseconds, then truncated to seconds.
 fn epoch(value: Option<&Value>, place: &Place<'_>) -> Result<DateTime, Error> {
     let seconds = match value {
         None => Some(0),
@@ -199,7 +199,7 @@ fn epoch(value: Option<&Value>, place: &Place<'_>) -> Result<DateTime, Error> {
         }
         Some(other) => return Err(place.wrong(other, "a Unix time")),
     };
-    seconds.and_then(DateTime::from_timestamp).ok_or_else(|| place.error("a Unix time outside of the years 1 to 9999"))
+    seconds.and_then(DateTime::from_timestamp).ok_or_else(|| place.error("a Unix time outside the years 1 to 9999"))
 }
 
 /// `YYYY-mm-dd HH:MM:SS`

@@ -1,13 +1,13 @@
 //! Numbers as Python has them: unbounded integers, and the text forms of floats.
 //!
-//! Integers are kept as they were read and only compared, never computed with, so no big-number
-//! arithmetic lives here. Reading numbers out of arbitrary text (`int("…")`) is in `python_text`.
+//! Integers are kept as they were read and only compared, so there is no big-number arithmetic here.
+//! Reading numbers from arbitrary text (`int("…")`) is in `python_text`.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// How many digits an integer may have: Python's limit for decimal text.
+/// The most digits of an integer: Python's limit for decimal text.
 pub const MAX_DIGITS: usize = 4300;
 
 /// An integer of any size.
@@ -15,9 +15,9 @@ pub const MAX_DIGITS: usize = 4300;
 pub enum Int {
     /// A value that fits 64 bits.
     Small(i64),
-    /// A value that does not: decimal text, `-` for negative ones, no leading zeros.
+    /// A value beyond 64 bits: decimal text, `-` for negative ones, no leading zeros.
     ///
-    /// Equality and order rely on this form, so build it with the functions of this type.
+    /// Equality and order rely on this form, so only the functions of this type create it.
     Big(Box<str>),
 }
 
@@ -80,7 +80,7 @@ impl Int {
         let Some(whole) = Int::from_f64_truncated(other) else {
             return 0.0.partial_cmp(&other); // an infinity
         };
-        // A float with a fraction is far too small to meet a `Big`.
+        // A float with a fraction is far smaller than any `Big`.
         let order = self.cmp(&whole);
         Some(order.then_with(|| 0.0.partial_cmp(&other.fract()).unwrap_or(Ordering::Equal)))
     }
@@ -90,7 +90,7 @@ impl Int {
         *self == Int::Small(0)
     }
 
-    /// The value when it fits.
+    /// The value, if it fits.
     pub fn as_i64(&self) -> Option<i64> {
         match self {
             Int::Small(value) => Some(*value),
@@ -98,7 +98,7 @@ impl Int {
         }
     }
 
-    /// The value when it fits: not negative, below 2^64.
+    /// The value, if it fits: not negative, below 2^64.
     pub fn as_u64(&self) -> Option<u64> {
         match self {
             Int::Small(value) => u64::try_from(*value).ok(),
@@ -142,7 +142,7 @@ impl PartialOrd for Int {
     }
 }
 
-/// How a [`Int::Big`] compares with 0, and so with everything small.
+/// How an [`Int::Big`] compares with 0, and so with every [`Int::Small`].
 fn sign(text: &str) -> Ordering {
     if text.starts_with('-') { Ordering::Less } else { Ordering::Greater }
 }
@@ -156,17 +156,17 @@ fn in_i64(whole: f64) -> bool {
 /// included (scoring spec §2).
 ///
 /// The result is the nearest float whatever the length of the digits or the exponent; overflow
-/// gives an infinity. Text that is no number gives NaN.
+/// gives an infinity. Text that is not a number gives NaN.
 pub fn parse_f64(text: &[u8]) -> f64 {
     let text = if text.len() > 400 { Cow::Owned(condense(text)) } else { Cow::Borrowed(text) };
     std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
 }
 
-/// More digits than this never decide a rounding: only whether any of the rest is not 0 does.
+/// Digits beyond this number affect rounding only by whether any of them is not 0.
 const DECISIVE: usize = 800;
 
-/// The same value in short text. The standard library clips exponents near 2^16 before it weighs
-/// them against the digits, which is wrong for a number with as many zeros.
+/// The same value as a shorter text. The standard library clips exponents near 2^16 before it adjusts
+/// them by the number of digits, which is wrong for a number with that many zeros.
 fn condense(text: &[u8]) -> Vec<u8> {
     let mut short = Vec::with_capacity(DECISIVE + 32);
     let mut bytes = text.iter().copied().peekable();
@@ -181,7 +181,7 @@ fn condense(text: &[u8]) -> Vec<u8> {
     while let Some(byte) = bytes.next_if(|byte| byte.is_ascii_digit() || *byte == b'.') {
         if byte == b'.' {
             if after_point {
-                return Vec::new(); // no number
+                return Vec::new(); // not a number
             }
             after_point = true;
             continue;
@@ -215,7 +215,7 @@ fn condense(text: &[u8]) -> Vec<u8> {
             let mut given = None;
             for byte in bytes {
                 if !byte.is_ascii_digit() {
-                    return Vec::new(); // no number
+                    return Vec::new(); // not a number
                 }
                 let so_far: i64 = given.unwrap_or(0);
                 given = Some(so_far.saturating_mul(10).saturating_add(i64::from(byte - b'0')));
@@ -225,14 +225,14 @@ fn condense(text: &[u8]) -> Vec<u8> {
             };
             exponent = exponent.saturating_add(if negative { -given } else { given });
         }
-        _ => return Vec::new(), // no number
+        _ => return Vec::new(), // not a number
     }
-    // With at most `DECISIVE` digits anything beyond these is 0 or infinite anyway.
+    // With at most `DECISIVE` digits, exponents beyond these give 0 or infinity anyway.
     short.extend_from_slice(format!("e{}", exponent.clamp(-5000, 5000)).as_bytes());
     short
 }
 
-/// Appends `value` as upstream's JSON writer does (scoring spec §14): `1.0`, `1e-5`, `1e+16`,
+/// Appends `value` as the reference's JSON writer does (scoring spec §14): `1.0`, `1e-5`, `1e+16`,
 /// `NaN`, `-Infinity`.
 pub fn write_f64(out: &mut Vec<u8>, value: f64) {
     write(out, value, Form { nan: "NaN", infinity: "Infinity", exponent_digits: 1 });
@@ -297,8 +297,8 @@ fn write(out: &mut Vec<u8>, value: f64, form: Form) {
 
 /// `d[.ddd]e[-]N` with the shortest digits that round-trip, for a positive number.
 ///
-/// Where two texts are equally short and equally near Python takes the even last digit, the
-/// standard library the greater one. Only doubles of 16 digits and more can lie half-way.
+/// Of two texts that are equally short and equally close, Python takes the one with the even last digit, the
+/// standard library the greater one. Only doubles of 16 digits or more can be half-way between two.
 fn shortest(value: f64) -> String {
     let text = format!("{value:e}");
     let decimals = text.find('e').unwrap_or(0).saturating_sub(2);
@@ -306,7 +306,7 @@ fn shortest(value: f64) -> String {
         return text;
     }
     let even = format!("{value:.decimals$e}");
-    // Just above a power of two the nearest text of this length may belong to the float below.
+    // Just above a power of two, the nearest text of this length may round-trip to the float below.
     if even.parse() == Ok(value) { even } else { text }
 }
 
@@ -402,7 +402,7 @@ mod tests {
             ("9223372036854775808", 9223372036854775808.0, Equal),
             ("-9223372036854775808", -9223372036854775808.0, Equal),
             ("-9223372036854775809", -9223372036854775808.0, Less),
-            ("100000000000000000000000", 1e23, Greater), // 1e23 is below its name
+            ("100000000000000000000000", 1e23, Greater), // 1e23 is below its decimal text
             ("99999999999999991611392", 1e23, Equal),
             ("5", f64::INFINITY, Less),
             ("5", f64::NEG_INFINITY, Greater),
@@ -499,7 +499,7 @@ mod tests {
             (format!("1{zeros}e-700001"), 0.1),
             (format!("{zeros}e5"), 0.0),
             (format!("-0.{zeros}"), -0.0),
-            // Half-way, then just above half-way far behind the point.
+            // Half-way, then just above half-way because of a digit far behind the point.
             (format!("9007199254740993.{zeros}"), 9007199254740992.0),
             (format!("9007199254740993.{zeros}1"), 9007199254740994.0),
             (format!("1e{}", "9".repeat(500)), f64::INFINITY),

@@ -1,7 +1,7 @@
 //! From bytes to an outcome: the pipeline of one measurement (scoring spec §3).
 //!
-//! [`process`] does all of it. [`Scorer`] does the same for many measurements, keeps its buffers, and takes values that
-//! have been read already, so that a reader of containers need not have them parsed twice.
+//! [`process`] runs all of it. [`Scorer`] does the same for many measurements, reuses its buffers, and accepts values that
+//! have been parsed already, so that readers of containers need not parse them twice.
 
 use crate::error::{Code, Error};
 use crate::fingerprint::{Fingerprints, Scratch};
@@ -21,11 +21,11 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
-/// What became of a measurement. Nothing else can happen to one.
+/// The result of processing a measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "outcome")]
 pub enum Outcome {
-    /// It has a row. Whether a typed store would take it is said by [`FastpathRow::acceptance`].
+    /// It has a row. [`FastpathRow::acceptance`] says whether a typed store accepts it.
     Stored {
         /// The row of `fastpath`.
         row: Box<FastpathRow>,
@@ -33,23 +33,23 @@ pub enum Outcome {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         openvpn: Option<Box<OpenvpnRow>>,
     },
-    /// It is left out on purpose.
+    /// It is discarded on purpose.
     Discarded {
         /// Why.
         reason: Discard,
     },
-    /// Something in it is not as it has to be.
+    /// It is invalid.
     Rejected {
-        /// What, and where.
+        /// The error and its position.
         error: Error,
     },
 }
 
-/// Why a measurement is left out on purpose (scoring spec §3, steps 5 to 7).
+/// Why a measurement is discarded on purpose (scoring spec §3, steps 5 to 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Discard {
-    /// It belongs to no report.
+    /// It has no report.
     NoReportId,
     /// The probe does not know its country: `ZZ`.
     UnknownCountry,
@@ -61,7 +61,7 @@ impl Discard {
     /// Every reason.
     pub const ALL: [Discard; 3] = [Discard::NoReportId, Discard::UnknownCountry, Discard::UnknownNetwork];
 
-    /// The reason as it is written in outputs.
+    /// The reason in outputs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Discard::NoReportId => "no_report_id",
@@ -88,7 +88,7 @@ impl fmt::Display for Discard {
 
 /// Processes one measurement or POST body: parse, open the envelope, discard, score, derive the row.
 ///
-/// `uid` is the measurement's id; its receive time, if it has one, tells wrong clocks.
+/// `uid` is the measurement's UID; its receive time, if it has one, reveals wrong dates.
 pub fn process(bytes: &[u8], uid: &str, fingerprints: &Fingerprints, rules: Rules) -> Outcome {
     let mut reader = Reader::new();
     let scorer = Scorer::new(fingerprints, rules);
@@ -101,7 +101,7 @@ pub fn process(bytes: &[u8], uid: &str, fingerprints: &Fingerprints, rules: Rule
 /// Scores a measurement by the rule of its test (scoring spec §7): no dates, no discards, no row.
 ///
 /// # Errors
-/// What the rule cannot handle, with its place.
+/// A value that the rule cannot handle, with its path.
 pub fn score_measurement(
     measurement: &Measurement<'_>,
     fingerprints: &Fingerprints,
@@ -110,7 +110,7 @@ pub fn score_measurement(
     nettest::score(&Context::new(*measurement, fingerprints, rules.repairs(), Scratch::default(), None))
 }
 
-/// Processes measurements, one after another, with the same buffers.
+/// Processes measurements and reuses its buffers.
 #[derive(Debug)]
 pub struct Scorer<'f> {
     fingerprints: &'f Fingerprints,
@@ -130,17 +130,17 @@ impl<'f> Scorer<'f> {
         }
     }
 
-    /// What its rows name as what they were made by.
+    /// The ruleset of its rows.
     pub fn ruleset(&self) -> &Arc<Ruleset> {
         &self.ruleset
     }
 
-    /// Processes a value that has been read: a measurement, or an envelope with one.
+    /// Processes a value that has been parsed: a measurement, with or without an envelope.
     pub fn process(&self, value: Value<'_>, uid: &str) -> Outcome {
         self.traced(value, uid, None)
     }
 
-    /// The same with other repairs than those of the rules.
+    /// Processes a value with other repairs than those of the rules.
     pub(crate) fn with_repairs(&self, repairs: Repairs) -> Scorer<'f> {
         Scorer { repairs, ruleset: Arc::clone(&self.ruleset), scratch: RefCell::default(), ..*self }
     }
@@ -149,7 +149,7 @@ impl<'f> Scorer<'f> {
         self.outcome(value, uid, trace).unwrap_or_else(|error| Outcome::Rejected { error })
     }
 
-    /// Steps 1, 3 and 4 of scoring spec §3, and then the others.
+    /// Steps 1, 3 and 4 of scoring spec §3, then the others.
     fn outcome(&self, value: Value<'_>, uid: &str, trace: Option<&Trace>) -> Result<Outcome, Error> {
         if uid.is_empty() {
             return Err(Error::new(Code::Assert, "", "the measurement has an empty uid"));
@@ -160,7 +160,7 @@ impl<'f> Scorer<'f> {
         }
     }
 
-    /// A measurement that its envelope holds as YAML.
+    /// A measurement that is YAML in its envelope.
     #[cfg(feature = "legacy-yaml")]
     fn of_yaml(&self, value: Value<'_>, _: Error, uid: &str, trace: Option<&Trace>) -> Result<Outcome, Error> {
         let content = value.field("content").value();
@@ -192,13 +192,17 @@ impl<'f> Scorer<'f> {
     fn scored(&self, context: &Context<'_>, uid: &str) -> Result<Outcome, Error> {
         let measurement = context.measurement();
         if let Some(reason) = discard(measurement)? {
-            context.fired("measurements with this are left out", "outcome", &[&measurement.field(reason.field())]);
+            context.fired(
+                "measurements with this value are discarded",
+                "outcome",
+                &[&measurement.field(reason.field())],
+            );
             return Ok(Outcome::Discarded { reason });
         }
         let mut scores = nettest::score(context)?;
         flag_wrong_date(context, uid, &mut scores)?;
         if measurement.content().is_among_foreign() && scores.has_foreign() {
-            return Err(Error::new(Code::Type, "", "the scores hold a value that JSON does not have"));
+            return Err(Error::new(Code::Type, "", "the scores contain a value that JSON does not have"));
         }
         let row = FastpathRow::derive(measurement, uid, scores, &self.ruleset)?;
         let openvpn = row.test_name.as_str() == Some("openvpn");
@@ -207,7 +211,7 @@ impl<'f> Scorer<'f> {
     }
 }
 
-/// Whether the measurement is left out on purpose (scoring spec §3, steps 5 to 7).
+/// Whether the measurement is discarded on purpose (scoring spec §3, steps 5 to 7).
 fn discard(measurement: &Measurement<'_>) -> Result<Option<Discard>, Error> {
     if measurement.field("report_id").is_null() {
         return Ok(Some(Discard::NoReportId));
@@ -228,7 +232,7 @@ fn discard(measurement: &Measurement<'_>) -> Result<Option<Discard>, Error> {
     })
 }
 
-/// Marks a measurement whose start does not fit the time at which it was received (scoring spec §8).
+/// Flags a measurement whose start contradicts its receive time (scoring spec §8).
 fn flag_wrong_date(context: &Context<'_>, uid: &str, scores: &mut Scores) -> Result<(), Error> {
     if uid::received_at(uid).is_none() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What Python makes of JSON values: truth, equality, membership, conversion (scoring spec §1.3). Each rule once.
+//! Python's semantics of JSON values: truth, equality, membership, conversion (scoring spec §1.3).
 //!
 //! Rules about text alone, such as `int("5")`, are in `python_text`.
 
@@ -21,7 +21,7 @@ pub fn is_truthy(value: Value<'_>) -> bool {
     }
 }
 
-/// A number as Python compares it: booleans are 0 and 1.
+/// A number in Python's comparisons: booleans are 0 and 1.
 #[derive(Debug)]
 enum Number {
     Int(Int),
@@ -46,7 +46,7 @@ pub fn equals_int(value: Value<'_>, wanted: i64) -> bool {
     }
 }
 
-/// Python's `a == b`: deep, numeric across kinds of numbers, objects without regard to order.
+/// Python's `a == b`: deep, numeric across kinds of numbers, objects regardless of order.
 pub fn equals(a: Value<'_>, b: Value<'_>) -> bool {
     if let (Some(a), Some(b)) = (number(a), number(b)) {
         return match (a, b) {
@@ -78,10 +78,10 @@ fn sorted_members(value: Value<'_>) -> Vec<(Text<'_>, Value<'_>)> {
     members
 }
 
-/// Python's ordering of two values, for `a > b`: numbers, strings, arrays; `None` where a NaN stands in the way.
+/// Python's ordering of two values, for `a > b`: numbers, strings, arrays; `None` if a NaN makes them incomparable.
 ///
 /// # Errors
-/// `E-TYPE` for kinds that have no order among them.
+/// `E-TYPE` for kinds that cannot be ordered.
 pub fn order(a: Value<'_>, b: Value<'_>) -> Result<Option<Ordering>, Error> {
     if let (Some(a), Some(b)) = (number(a), number(b)) {
         return Ok(match (a, b) {
@@ -92,13 +92,13 @@ pub fn order(a: Value<'_>, b: Value<'_>) -> Result<Option<Ordering>, Error> {
         });
     }
     match (a.kind(), b.kind()) {
-        // Generalized UTF-8 sorts as its code points do.
+        // Generalized UTF-8 sorts like its code points.
         (Kind::Text, Kind::Text) => Ok(Some(a.text().cmp(&b.text()))),
         (Kind::Array, Kind::Array) => match a.elements().zip(b.elements()).find(|(a, b)| !equals(*a, *b)) {
             Some((a, b)) => order(a, b),
             None => Ok(Some(a.count().cmp(&b.count()))),
         },
-        _ => Err(a.wrong_kind("something that can be ordered")),
+        _ => Err(a.wrong_kind("a value that can be ordered")),
     }
 }
 
@@ -131,7 +131,7 @@ pub fn length(value: Value<'_>) -> Result<usize, Error> {
 /// Python's `float(v)`.
 ///
 /// # Errors
-/// `E-TYPE` for null, arrays and objects, `E-VALUE` for text that is no number and integers beyond a float.
+/// `E-TYPE` for null, arrays and objects, `E-VALUE` for text that is not a number and integers too large for a float.
 pub fn to_float(value: Value<'_>) -> Result<f64, Error> {
     let bad = |message: &str| Error::new(Code::Value, value.path(), message);
     match value.kind() {
@@ -139,7 +139,7 @@ pub fn to_float(value: Value<'_>) -> Result<f64, Error> {
         Kind::Int => value.int().and_then(|int| int.to_f64()).ok_or_else(|| bad("an integer too large for a float")),
         Kind::Float => Ok(value.float().unwrap_or(f64::NAN)),
         Kind::Text => {
-            value.text().and_then(|text| python_text::to_float(&text)).ok_or_else(|| bad("text that is no number"))
+            value.text().and_then(|text| python_text::to_float(&text)).ok_or_else(|| bad("text that is not a number"))
         }
         _ => Err(value.wrong_kind("a number")),
     }
@@ -211,13 +211,13 @@ fn write_text_repr(text: &[u8], out: &mut Vec<u8>) {
     out.push(quote);
 }
 
-/// Python's `str.isprintable`. Rust's own escaping of the inside of a string draws the line at the same categories.
+/// Python's `str.isprintable`. Rust's escaping of strings depends on the same categories.
 fn is_printable(code: u32) -> bool {
     match code {
         0x20..0x7f => true,
         0..0x7f => false,
         _ => char::from_u32(code).is_some_and(|c| {
-            // The first character is escaped more often than the others, so there is one before it.
+            // Rust escapes some characters only at the start, so another one precedes it.
             let text = String::from_iter(['a', c]);
             text.escape_debug().eq(text.chars())
         }),

@@ -1,4 +1,4 @@
-//! What Python's `int()` and `float()` make of text, and its idea of white space and digits.
+//! Python's `int()` and `float()` of text, and its definitions of whitespace and digits.
 //!
 //! Text is generalized UTF-8, see `text`. The tables are those of Python 3.11 (Unicode 14). Number
 //! forms of JSON are not read here.
@@ -45,7 +45,7 @@ pub fn to_int(text: &[u8]) -> Option<Int> {
         }
     }
     if !number.last()?.is_ascii_digit() {
-        return None; // a sign alone
+        return None; // only a sign
     }
     Int::parse_decimal(&number)
 }
@@ -117,10 +117,9 @@ fn ascii_number(text: &[u8]) -> Option<Vec<u8>> {
     Some(number)
 }
 
-/// Removes white space at both ends the way `int()` and `float()` do.
+/// Removes whitespace at both ends as `int()` and `float()` do.
 ///
-/// Unlike `str.strip()` they leave U+001C to U+001F in place: these are looked at as ASCII, where
-/// only the classic six characters are space.
+/// Unlike `str.strip()` they keep U+001C to U+001F: in ASCII, only the six classic characters are whitespace.
 fn strip(text: &[u8]) -> &[u8] {
     let strippable = |code: u32| is_space(code) && !matches!(code, 0x1C..=0x1F);
     let mut text = text;
@@ -165,7 +164,7 @@ mod tests {
         assert_eq!(decimal_digit(0xFF19), Some(9));
         assert_eq!(decimal_digit(0x1FBF9), Some(9));
         assert_eq!(decimal_digit(0x2F), None);
-        assert_eq!(decimal_digit(0xB2), None); // superscript two is no decimal
+        assert_eq!(decimal_digit(0xB2), None); // superscript two is not a decimal digit
         assert_eq!(decimal_digit(u32::MAX), None);
         assert!(ZEROS.is_sorted());
     }

@@ -1,8 +1,7 @@
 //! Rows: what the stores keep of a measurement (scoring spec §10 to §12).
 //!
 //! Every measurement has a [`FastpathRow`]; those of `openvpn` also have an [`OpenvpnRow`]. [`schema`] lists the columns of
-//! both, `fastpath`, `openvpn` and `field` have what columns are derived with, and `acceptance` says which values a typed
-//! store refuses. How a store writes them does not belong here.
+//! both, `fastpath`, `openvpn` and `field` contain the derivations, and `acceptance` checks what a typed store accepts. How a store writes them is out of scope.
 
 mod acceptance;
 mod column;

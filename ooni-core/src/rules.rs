@@ -1,15 +1,15 @@
-//! Which rules are applied: the reference's own, or those with its errors repaired.
+//! Which rules are applied: the reference's, or the reference's with its errors repaired.
 //!
-//! Each repair is one place in the code, found by its name: `grep -rn Repair::BodyFull`.
+//! Each repair is at one place in the code: `grep -rn Repair::BodyFull`.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The rules to score by.
+/// The rules of scoring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rules {
-    /// The reference bit for bit, its errors included.
+    /// Exactly the reference, its errors included.
     Compat,
     /// The reference with the repairs of [`Repair`].
     #[default]
@@ -25,7 +25,7 @@ impl Rules {
         }
     }
 
-    /// Name and version, such as `fixed/1`. The number goes up whenever a row could come out otherwise than before.
+    /// Name and version, such as `fixed/1`. The version increases whenever a row may change.
     pub const fn version(self) -> &'static str {
         match self {
             Rules::Compat => "compat/1",
@@ -33,7 +33,7 @@ impl Rules {
         }
     }
 
-    /// The repairs that these rules make.
+    /// The repairs of these rules.
     pub fn repairs(self) -> Repairs {
         match self {
             Rules::Compat => Repairs::NONE,
@@ -50,10 +50,10 @@ pub enum Repair {
     HeaderContains,
     /// Body fingerprints of type `regexp` are regular expressions; in the reference they are literal text.
     BodyRegexp,
-    /// Body fingerprints of type `full` match a body that is equal; in the reference one that has them inside.
+    /// Body fingerprints of type `full` match equal bodies; in the reference, bodies that contain them.
     BodyFull,
-    /// A body or header that does not decode is skipped and `accuracy` becomes 0.0; in the reference all matches of the
-    /// measurement are lost, or the whole measurement.
+    /// A body or header that cannot be decoded is skipped and `accuracy` becomes 0.0; the reference loses all matches of the
+    /// measurement, or the whole measurement.
     BadBase64,
 }
 
@@ -61,7 +61,7 @@ impl Repair {
     /// Every repair.
     pub const ALL: [Repair; 4] = [Repair::HeaderContains, Repair::BodyRegexp, Repair::BodyFull, Repair::BadBase64];
 
-    /// The name as it is written in explanations.
+    /// The name in explanations.
     pub const fn name(self) -> &'static str {
         match self {
             Repair::HeaderContains => "header-contains",
@@ -83,10 +83,10 @@ impl fmt::Display for Repair {
 pub struct Repairs(u8);
 
 impl Repairs {
-    /// No repair: the reference.
+    /// No repairs: the reference.
     pub const NONE: Repairs = Repairs(0);
 
-    /// Whether `repair` is made.
+    /// Whether the set contains `repair`.
     pub const fn has(self, repair: Repair) -> bool {
         self.0 & 1 << repair as u8 != 0
     }
@@ -104,7 +104,7 @@ impl Repairs {
     }
 }
 
-/// What a row was made by: enough to make it again.
+/// What produced a row: enough to reproduce it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Ruleset {
     /// Name and version of the rules, such as `fixed/1`.
@@ -116,7 +116,7 @@ pub struct Ruleset {
 }
 
 impl Ruleset {
-    /// The ruleset of these rules in this build with lists of that hash.
+    /// The ruleset of these rules, this version of the crate and lists with this hash.
     pub fn new(rules: Rules, list_sha256: &str) -> Ruleset {
         Ruleset {
             rules: rules.version().to_owned(),

@@ -1,4 +1,4 @@
-//! [`Scores`]: what a nettest's rule makes of a measurement, in the order in which it was set.
+//! [`Scores`]: the result of a nettest's rule, in the order in which its keys were set.
 
 use crate::json::{Json, write_json, write_key};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -9,16 +9,17 @@ use std::fmt;
 /// The scores of one measurement: an ordered object (scoring spec §5.1, §7).
 ///
 /// Most tests begin with five floats, `blocking_general`, `blocking_global`, `blocking_country`, `blocking_isp` and
-/// `blocking_local`: 0.0 is no sign of blocking; some tests add 0.5 or 1.0 for each failed check, so `blocking_general`
-/// can pass 1.0. `accuracy` below 0.5 says that the measurement itself failed. A key that is set again keeps its place.
+/// `blocking_local`: 0.0 means no sign of blocking; some tests add 0.5 or 1.0 for each failed check, so `blocking_general`
+/// can exceed 1.0. `accuracy` below 0.5 means that the measurement itself failed. A key that is set again keeps its
+/// position.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scores(Vec<(Cow<'static, str>, Json)>);
 
-/// The general score, the one that decides whether a measurement is an anomaly.
+/// The general score, which decides whether a measurement is an anomaly.
 pub const BLOCKING_GENERAL: &str = "blocking_general";
-/// The score of blocking all over the world.
+/// The score of worldwide blocking.
 pub const BLOCKING_GLOBAL: &str = "blocking_global";
-/// The score of blocking in the whole country.
+/// The score of nationwide blocking.
 pub const BLOCKING_COUNTRY: &str = "blocking_country";
 /// The score of blocking by the network operator.
 pub const BLOCKING_ISP: &str = "blocking_isp";
@@ -26,7 +27,7 @@ pub const BLOCKING_ISP: &str = "blocking_isp";
 pub const BLOCKING_LOCAL: &str = "blocking_local";
 
 impl Scores {
-    /// No scores at all, `{}`: the tests that are not scored.
+    /// No scores, `{}`, for tests that are not scored.
     pub fn empty() -> Scores {
         Scores::default()
     }
@@ -40,14 +41,14 @@ impl Scores {
         Scores(entries)
     }
 
-    /// The initial scores and `accuracy` 0.0: nothing could be made of the measurement.
+    /// The initial scores with `accuracy` 0.0, for a measurement that failed.
     pub fn failed() -> Scores {
         let mut scores = Scores::initial();
         scores.inaccurate();
         scores
     }
 
-    /// Sets a key: in place if it is there, else after all others.
+    /// Sets a key: in place if it exists, otherwise after all others.
     pub fn set(&mut self, key: &'static str, value: impl Into<Json>) {
         let value = value.into();
         match self.0.iter_mut().find(|(name, _)| name == key) {
@@ -66,7 +67,7 @@ impl Scores {
         self.set("accuracy", 0.0);
     }
 
-    /// Whether a value that JSON does not have got in: the reference cannot write such scores.
+    /// Whether they contain a value that JSON does not have: the reference cannot write such scores.
     pub(crate) fn has_foreign(&self) -> bool {
         self.0.iter().any(|(_, value)| value.has_foreign())
     }
@@ -76,7 +77,7 @@ impl Scores {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
-    /// One of the blocking scores; 0.0 when it is not there.
+    /// One of the blocking scores; 0.0 when it is not set.
     pub fn blocking(&self, key: &str) -> f64 {
         self.get(key).and_then(Json::as_f64).unwrap_or(0.0)
     }
@@ -96,12 +97,12 @@ impl Scores {
         self.get("accuracy").and_then(Json::as_f64).unwrap_or(1.0) < 0.5
     }
 
-    /// A fingerprint of blocking that is confirmed for the place of the probe (scoring spec §9).
+    /// A fingerprint confirmed blocking where the probe is (scoring spec §9).
     pub fn is_confirmed(&self) -> bool {
         matches!(self.get("confirmed"), Some(Json::Bool(true)))
     }
 
-    /// How the test was blocked, of `web_connectivity`: `dns`, `tcp_ip`, `http-diff` or `http-failure`.
+    /// The kind of blocking that `web_connectivity` found: `dns`, `tcp_ip`, `http-diff` or `http-failure`.
     pub fn blocking_type(&self) -> Option<&Json> {
         self.get("analysis")?.get("blocking_type")
     }

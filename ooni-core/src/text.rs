@@ -1,17 +1,17 @@
 //! Text as Python sees it: code points, and whole-text case mapping.
 //!
-//! Text is a byte slice of *generalized UTF-8*: UTF-8 in which lone surrogate halves may stand as
-//! three bytes (`ED A0..BF xx`); two adjacent halves stay two code points. Nothing here knows about
-//! JSON, numbers or dates, and nothing here fails: bytes that are not such text are passed along.
+//! Text is a byte slice of *generalized UTF-8*: UTF-8 in which lone surrogates may occur, encoded in
+//! three bytes (`ED A0..BF xx`); two adjacent surrogates stay two code points. Nothing here knows about
+//! JSON, numbers or dates, and nothing here fails: invalid bytes are passed through.
 
 use std::borrow::Cow;
 
-/// What a byte that belongs to no code point reads as.
+/// The code point that stands for an invalid byte.
 const GARBAGE: u32 = 0xFFFD;
 
-/// The code points of `text`, surrogate halves included.
+/// The code points of `text`, surrogates included.
 ///
-/// A byte that starts no well-formed sequence yields U+FFFD, alone.
+/// Each byte that does not start a well-formed sequence yields U+FFFD.
 pub fn chars(text: &[u8]) -> impl Iterator<Item = u32> + '_ {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -21,7 +21,7 @@ pub fn chars(text: &[u8]) -> impl Iterator<Item = u32> + '_ {
     })
 }
 
-/// The first code point of `text` and how many bytes it takes; `None` when `text` is empty.
+/// The first code point of `text` and its length in bytes; `None` when `text` is empty.
 pub(crate) fn first(text: &[u8]) -> Option<(u32, usize)> {
     let (&lead, rest) = text.split_first()?;
     let (tail, value, least) = match lead {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn code_points_include_surrogate_halves() {
+    fn code_points_include_surrogates() {
         assert_eq!(points("aß€😀".as_bytes()), [0x61, 0xDF, 0x20AC, 0x1F600]);
         assert_eq!(points(b"\xED\xA0\xBD\xED\xB8\x80x"), [0xD83D, 0xDE00, 0x78]);
         assert_eq!(points(b""), [0u32; 0]);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_replaced_bytewise() {
+    fn invalid_bytes_are_replaced_one_by_one() {
         assert_eq!(points(b"\xFFa\xC3"), [GARBAGE, 0x61, GARBAGE]);
         assert_eq!(points(b"\xC0\x80"), [GARBAGE; 2]);
         assert_eq!(points(b"\xF4\x90\x80\x80"), [GARBAGE; 4]);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn surrogates_stay_and_end_a_word() {
+    fn surrogates_are_kept_and_end_a_word() {
         assert_eq!(&*lower(b"A\xED\xA0\x80B"), b"a\xED\xA0\x80b");
         // U+0391 U+03A3 surrogate U+0391: the sigma is final.
         assert_eq!(&*lower(b"\xCE\x91\xCE\xA3\xED\xA0\x80\xCE\x91"), b"\xCE\xB1\xCF\x82\xED\xA0\x80\xCE\xB1");

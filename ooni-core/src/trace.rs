@@ -1,17 +1,17 @@
-//! Notes that rules leave on their way, when somebody asked for an explanation.
+//! Records of the rules that fired, for explanations.
 //!
-//! Rules only leave notes; what is made of them is in `explain`.
+//! Rules only record; `explain` evaluates the records.
 
 use crate::json::{Field, Json, Value, write_json};
 use serde::Serialize;
 use std::cell::RefCell;
 
-/// A place that a rule read, and what it found there.
+/// A value that a rule read, and its path.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reading {
     /// JSON pointer into the document as it was read.
     pub path: String,
-    /// The value; `None` when there is none. Of what is long, only a description is kept.
+    /// The value; `None` when it is missing. For long values only a description is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     /// True when `value` is only a description.
@@ -19,14 +19,14 @@ pub struct Reading {
     pub described: bool,
 }
 
-/// A rule that fired: it read some places and set something because of what it found.
+/// A rule that fired: it set something because of the values that it read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Fired {
     /// The rule, in a few words.
     pub rule: &'static str,
-    /// The key of the scores that was set, or what else was decided.
+    /// The key of the scores that was set, or another result.
     pub sets: &'static str,
-    /// The places that were read.
+    /// The values that were read.
     pub reads: Vec<Reading>,
 }
 
@@ -37,11 +37,11 @@ pub struct Found {
     pub name: String,
     /// Its scope, such as `nat`.
     pub scope: String,
-    /// Where it is looked for: `dns`, `body` or `header.<name>`.
+    /// Where it is searched: `dns`, `body` or `header.<name>`.
     pub location_found: String,
-    /// How it is compared: `full`, `prefix`, `contains` or `regexp`.
+    /// How the pattern is compared: `full`, `prefix`, `contains` or `regexp`.
     pub pattern_type: String,
-    /// What is looked for.
+    /// The pattern.
     pub pattern: String,
     /// JSON pointer to the answer, body or header in which it was found.
     pub path: String,
@@ -52,20 +52,20 @@ pub struct Found {
     pub also_at: Vec<usize>,
     /// Whether it confirms that the measurement was blocked.
     pub confirmed: bool,
-    /// Why it does or does not.
+    /// Why it does or does not confirm.
     pub why: String,
 }
 
-/// The notes of one measurement.
+/// The records of one measurement.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     pub(crate) fired: RefCell<Vec<Fired>>,
     pub(crate) found: RefCell<Vec<Found>>,
 }
 
-/// Something that has a place in the document.
+/// A value or field with a path in the document.
 pub(crate) trait Place {
-    /// The place and what is there.
+    /// The path and the value.
     fn reading(&self) -> Reading;
 }
 
@@ -85,7 +85,7 @@ impl Place for Field<'_> {
     }
 }
 
-/// Values that are longer than this are only described, bytes of JSON text.
+/// Values longer than this, in bytes of JSON text, are only described.
 const LONGEST: usize = 200;
 
 fn kept(value: Value<'_>) -> (Json, bool) {

@@ -1,12 +1,12 @@
-//! What a measurement uid tells: its form, and the receive time used to flag wrong dates; and the id of a measurement
-//! that comes without one.
+//! Measurement UIDs: their forms, the receive time in them, which reveals wrong dates, and the UID of a measurement that
+//! comes without one.
 //!
-//! Making uids of posts is not done here: they tell when a post was received, which the core does not know.
+//! UIDs of posts are not created here: they contain the receive time, which the core does not know.
 
 use crate::python_text::decimal_digit;
 use crate::time::DateTime;
 
-/// A start time that does not go with the time the measurement was received (scoring spec §8).
+/// A start time that contradicts the receive time (scoring spec §8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WrongDate {
     /// It started more than an hour after it was received.
@@ -16,7 +16,7 @@ pub enum WrongDate {
 }
 
 impl WrongDate {
-    /// The text scores get as `msg`.
+    /// The value of `msg` in the scores.
     pub const fn message(self) -> &'static str {
         match self {
             WrongDate::Future => "Measurement start time from the future",
@@ -25,10 +25,10 @@ impl WrongDate {
     }
 }
 
-/// When the measurement was received, and the microseconds on top (scoring spec §8, steps 1 and 2).
+/// The receive time, to the second, and its microseconds (scoring spec §8, steps 1 and 2).
 ///
-/// `None` for uids that do not start with `20` and for any whose first 22 characters are not
-/// `YYYYmmddHHMMSS.ffffff_`. A uid of 20 or 21 characters may have 4 or 5 fraction digits.
+/// `None` for UIDs that do not start with `20` and for any whose first 22 characters are not
+/// `YYYYmmddHHMMSS.ffffff_`. A UID of 20 or 21 characters may have 4 or 5 fraction digits.
 pub fn received_at(uid: &str) -> Option<(DateTime, u32)> {
     if !uid.starts_with("20") {
         return None;
@@ -61,7 +61,7 @@ pub fn received_at(uid: &str) -> Option<(DateTime, u32)> {
     Some((date, microseconds))
 }
 
-/// `3[0-1]|[1-2]\d|0[1-9]`: after a 0 other digits than ASCII do not match.
+/// `3[0-1]|[1-2]\d|0[1-9]`: after a 0, only ASCII digits match.
 fn day(tens: u32, ones: u32) -> Option<u8> {
     if tens == u32::from(b'0') { ascii_digit(ones) } else { number(tens, ones, 3) }
 }
@@ -78,8 +78,8 @@ fn ascii_digit(code: u32) -> Option<u8> {
     u8::try_from(code).ok().filter(u8::is_ascii_digit).map(|byte| byte - b'0')
 }
 
-/// Whether a measurement that started at `start` and has this uid is to be flagged (scoring spec
-/// §8, steps 1, 2 and 4). Exactly one hour, or exactly 365 days, is fine.
+/// Whether a measurement with this start and UID has a wrong date (scoring spec §8, steps 1, 2 and 4). Exactly one hour,
+/// or exactly 365 days, is accepted.
 pub fn wrong_date(uid: &str, start: DateTime) -> Option<WrongDate> {
     const SECOND: i64 = 1_000_000;
     let (received, microseconds) = received_at(uid)?;
@@ -94,7 +94,7 @@ pub fn wrong_date(uid: &str, start: DateTime) -> Option<WrongDate> {
     }
 }
 
-/// Whether `uid` looks like one of the current form, `YYYYmmddHHMMSS.ffffff_CC_testname_hash16`
+/// Whether `uid` has the current form, `YYYYmmddHHMMSS.ffffff_CC_testname_hash16`
 /// (formats spec §1). The date need not exist.
 pub fn is_current(uid: &str) -> bool {
     let mut parts = uid.split('_');
@@ -118,8 +118,8 @@ pub fn is_current(uid: &str) -> bool {
         && all(hash, is_lower_hex)
 }
 
-/// Whether `uid` looks like one of the trivial form: `01`, eight digits, 30 hex digits (formats
-/// spec §1). The shorter ones of years below 1000 do not count.
+/// Whether `uid` has the trivial form: `01`, eight digits, 30 hexadecimal digits (formats spec §1). The shorter UIDs of
+/// years before 1000 do not count.
 pub fn is_trivial(uid: &str) -> bool {
     let Some(rest) = uid.strip_prefix("01") else {
         return false;
@@ -138,11 +138,11 @@ fn is_lower_hex(byte: &u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
-/// The trivial id, of measurements that come without one (formats spec §1.1): `01`, the day on which the measurement
-/// began, SHAKE-128 of the bytes it was read from.
+/// The trivial UID, of measurements that come without one (formats spec §1.1): `01`, the day on which the measurement
+/// started, SHAKE-128 of the bytes it was read from.
 ///
 /// `raw` is the line with its line end if it has one, the whole file, or the framed entry of a YAML report; `start` is
-/// the text of `measurement_start_time`. Anything that is no date counts as the day `00000000`.
+/// the text of `measurement_start_time`. Anything that is not a date counts as the day `00000000`.
 #[cfg(feature = "legacy-yaml")]
 pub fn trivial(raw: &[u8], start: Option<&[u8]>) -> String {
     use sha3::digest::{ExtendableOutput, Update, XofReader};

@@ -10,17 +10,17 @@ use crate::text::chars;
 /// Why a URL has no network location: Python raises `ValueError` for these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum BadUrl {
-    /// Only one of `[` and `]` is there.
+    /// Only one of `[` and `]` is present.
     #[error("the host has an unpaired square bracket")]
     UnpairedBracket,
-    /// Something stands before `[`, or something other than a port after `]`.
+    /// There is text before `[`, or other text than a port after `]`.
     #[error("the host has text next to its square brackets")]
     TextAroundBrackets,
     /// The bracketed text is neither an IPv6 address nor `v<hex>.<any>`.
-    #[error("the host in square brackets is no IPv6 address")]
+    #[error("the host in square brackets is not an IPv6 address")]
     BadAddress,
-    /// Compatibility normalization would bring up a character that ends or divides a host.
-    #[error("the host turns into another one under NFKC normalization")]
+    /// Compatibility normalization yields a character that ends or divides a host.
+    #[error("the host changes under NFKC normalization")]
     DeceptiveHost,
 }
 
@@ -32,8 +32,8 @@ const DECEPTIVE: [u32; 19] = [
 
 /// The network location of the URL `text`; empty when it has none.
 ///
-/// Borrowed unless tabs or line breaks had to be removed. Brackets are judged by the rule Python
-/// has since early 2025.
+/// Borrowed unless tabs or line breaks had to be removed. Brackets follow the rule of Python since
+/// early 2025.
 pub fn netloc(text: &[u8]) -> Result<Cow<'_, [u8]>, BadUrl> {
     let start = text.iter().position(|&byte| byte > b' ').unwrap_or(text.len());
     let url = text.get(start..).unwrap_or_default();
@@ -59,8 +59,8 @@ fn in_clean(url: &[u8]) -> Result<&[u8], BadUrl> {
         (false, false) => {}
         _ => return Err(BadUrl::UnpairedBracket),
     }
-    // `@ : # ?` themselves are not looked at, and none of them composes with what follows it, so
-    // normalizing the whole text would find nothing more.
+    // `@ : # ?` themselves are not examined, and none of them composes with what follows it, so
+    // normalizing the whole text gives the same result.
     let deceptive = |code| DECEPTIVE.binary_search(&code).is_ok();
     if !netloc.is_ascii() && chars(netloc).any(deceptive) {
         return Err(BadUrl::DeceptiveHost);
@@ -79,12 +79,12 @@ fn without_scheme(url: &[u8]) -> &[u8] {
     }
 }
 
-/// Judges a network location that has both brackets, in whatever order.
+/// Checks a network location that has both brackets, in any order.
 fn check_brackets(netloc: &[u8]) -> Result<(), BadUrl> {
     let user = netloc.iter().rposition(|&byte| byte == b'@').map_or(0, |at| at + 1);
     let host = netloc.get(user..).unwrap_or_default();
     let address = match split_once(host, b'[') {
-        // The brackets are in the user info: the host itself is taken for the address.
+        // The brackets are in the user info: the host itself is checked as the address.
         None => split_once(host, b':').map_or(host, |(address, _port)| address),
         Some(([], bracketed)) => {
             let (address, port) = split_once(bracketed, b']').unwrap_or((bracketed, b""));
@@ -104,8 +104,8 @@ fn check_brackets(netloc: &[u8]) -> Result<(), BadUrl> {
     if good { Ok(()) } else { Err(BadUrl::BadAddress) }
 }
 
-/// Whether Python's `ipaddress.IPv6Address` takes `text`: an address, perhaps `%` and a zone of any
-/// characters but `%`.
+/// Whether Python's `ipaddress.IPv6Address` accepts `text`: an address, optionally followed by `%` and a zone of any
+/// characters except `%`.
 fn is_ipv6(text: &[u8]) -> bool {
     let address = match split_once(text, b'%') {
         Some((_, zone)) if zone.is_empty() || zone.contains(&b'%') => return false,

@@ -1,4 +1,4 @@
-//! Versions as PEP 440 writes them, as far as comparing one with a final release needs.
+//! Versions of PEP 440, compared with final releases.
 //!
 //! Only the `signal` rules use this (scoring spec §1.4). Two versions are never compared with each
 //! other, so the numbers of pre, post, dev and local parts are checked but not kept.
@@ -76,15 +76,14 @@ fn strip(text: &[u8]) -> &[u8] {
     let length = |code: u32| char::from_u32(code).map_or(0, char::len_utf8);
     let before: usize = chars(text).take_while(|&code| is_space(code)).map(length).sum();
     let text = text.get(before..).unwrap_or_default();
-    // What is left begins with something else, and versions are ASCII: the first space ends them,
+    // The rest starts with another character, and versions are ASCII: the first space ends the version,
     // and only spaces may follow.
     let end = chars(text).take_while(|&code| code < 0x80 && !is_space(code)).count();
     let (version, behind) = text.split_at(end);
     if chars(behind).all(is_space) { version } else { text }
 }
 
-/// Takes a version apart from the front. No step ever needs to be undone for the sake of a later
-/// one, as in the pattern of `packaging`.
+/// Parses a version from the front. As in the pattern of `packaging`, no step needs backtracking.
 struct Reader<'t> {
     rest: &'t [u8],
 }
@@ -107,7 +106,7 @@ impl<'t> Reader<'t> {
         self.byte(b"-_.");
     }
 
-    /// The first of `words` that is next, in any case.
+    /// The first of `words` that comes next, ignoring case.
     fn word(&mut self, words: &[&str]) -> bool {
         for word in words {
             if let Some((head, rest)) = self.rest.split_at_checked(word.len())
@@ -127,7 +126,7 @@ impl<'t> Reader<'t> {
         run
     }
 
-    /// A number; `None` if there is none or Python refuses to convert it for its length.
+    /// A number; `None` if there is none or it is too long for Python to convert.
     fn number(&mut self) -> Option<Number> {
         let digits = self.run(u8::is_ascii_digit);
         if digits.is_empty() || digits.len() > MAX_DIGITS {
@@ -137,7 +136,7 @@ impl<'t> Reader<'t> {
         Some(digits.get(zeros..).unwrap_or_default().into())
     }
 
-    /// `[s label [s[N]]]`, whether it is there; `None` if its number is too long.
+    /// `[s label [s[N]]]`: whether it is present; `None` if its number is too long.
     fn part(&mut self, labels: &[&str]) -> Option<bool> {
         let before = self.rest;
         self.separator();

@@ -1,5 +1,5 @@
-//! Generated and mutated measurements with the outcomes of a model of the reference: a spread over the tests, the
-//! outcomes, the errors and their places. `fixtures/README.md` says how they were made.
+//! Generated and mutated measurements with the outcomes of a model of the reference, covering the tests, the outcomes, the
+//! errors and their paths. `fixtures/README.md` describes how they were generated.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
 mod support;
@@ -22,7 +22,7 @@ fn columns(write: impl Fn(&mut Vec<u8>)) -> Json {
     json(&out)
 }
 
-/// The first column that is not as the model has it. Its order makes no difference, kinds and precision do.
+/// The first column that differs from the model. The order of keys is ignored, kinds and precision are compared.
 fn difference(ours: &Json, model: &Json) -> Option<String> {
     let Json::Object(model) = model else { panic!("the model's row is no object") };
     model.iter().find_map(|(name, value)| {
@@ -89,6 +89,6 @@ fn every_case_has_the_outcome_of_the_model() {
     assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
     assert_eq!(count, 4473);
     assert!(unseen.is_empty(), "tests without a case: {unseen:?}");
-    // All but those that only limits and containers have.
+    // All except those of limits and containers.
     assert_eq!(codes.into_keys().collect::<Vec<_>>(), Code::ALL[..7]);
 }

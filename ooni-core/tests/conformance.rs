@@ -1,4 +1,4 @@
-//! The reference's own answers for real measurements, its rules bit for bit; and what the repairs change of them.
+//! The reference's own results for real measurements, reproduced exactly; and the effect of the repairs on them.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
 mod support;
@@ -9,7 +9,7 @@ use ooni_core::process::{Discard, Outcome, process};
 use ooni_core::rules::Rules;
 use support::{FULL, Fixture, fixture, fixtures, json, lines, root, text};
 
-/// The columns as they are written.
+/// The columns as written.
 fn written(write: impl Fn(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
     write(&mut out);
@@ -26,7 +26,7 @@ fn every_fixture_has_the_row_of_the_reference() {
             Outcome::Stored { row, openvpn: openvpn_row } => {
                 let expected = fixture.expected.get("row").unwrap_or_else(|| panic!("{file} has no row"));
                 let ours = written(|out| row.write_json(out));
-                // The text as a whole: kinds, precision, order of columns and of the keys of the scores.
+                // The exact text: kinds, precision, order of columns and of the keys of the scores.
                 assert_eq!(ours, text(expected), "{file}");
                 assert_eq!(row.scores.to_json_text(), text(expected.get("scores").unwrap()), "{file}");
                 rows += 1;
@@ -49,10 +49,10 @@ fn every_fixture_has_the_row_of_the_reference() {
     assert_eq!((rows, discards, errors, openvpn_rows), (103, 3, 5, openvpn.len()));
 }
 
-/// `fixed.jsonl` is what `fixed/1` changes on the fixtures, exact both ways: a file that is not in it has the same
-/// outcome under both rules, and one that is has another, by the repairs that it names.
+/// `fixed.jsonl` lists exactly what `fixed/1` changes on the fixtures: a file that is not in it has the same outcome with
+/// both rules, and one that is in it has another, because of the repairs that it names.
 #[test]
-fn the_repairs_change_what_is_listed_and_nothing_else() {
+fn the_repairs_change_exactly_what_is_listed() {
     let mut changed = String::new();
     for Fixture { file, uid, bytes, .. } in fixtures() {
         let explanation = explain(&bytes, &uid, &FULL, Rules::Fixed);
@@ -78,10 +78,10 @@ fn the_repairs_change_what_is_listed_and_nothing_else() {
     }
 }
 
-/// Scores may differ from what was published when a measurement was uploaded; what it is may not. Times are left out:
-/// the pipeline of 2019 moved them out of the time zone of the probe.
+/// Scores may differ from those published when a measurement was uploaded; its identity may not. Times are not compared:
+/// the pipeline of 2019 converted them from the time zone of the probe.
 #[test]
-fn identity_fields_are_those_that_were_published() {
+fn identity_fields_match_the_published_ones() {
     let published = lines("measurements/published.jsonl");
     let fixtures = fixtures();
     for answer in &published {
@@ -108,7 +108,7 @@ fn discards() {
         (r#"{"format":"json","content":{}}"#, Discard::NoReportId),
         (r#"{"report_id":"","probe_cc":"zz"}"#, Discard::UnknownCountry),
         (r#"{"report_id":"R","probe_cc":"IT","probe_asn":"as0"}"#, Discard::UnknownNetwork),
-        // The long s has S as its upper case.
+        // The upper case of the long s is S.
         (r#"{"report_id":"R","probe_cc":"IT","probe_asn":"a\u017f0"}"#, Discard::UnknownNetwork),
     ] {
         assert_eq!(outcome(text), Outcome::Discarded { reason }, "{text}");

@@ -1,7 +1,7 @@
-//! Explanations tell the truth: what they name decides.
+//! Explanations are true: what they name is decisive.
 //!
-//! Every place that a rule is said to have read is changed, every byte that a fingerprint is said to stand on, and the
-//! outcome has to be another.
+//! The tests change every value that a rule reportedly read, and every byte of a reported fingerprint; the outcome must
+//! change.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
@@ -20,7 +20,7 @@ use support::{FULL, fixtures, json, text};
 
 const RULES: [Rules; 2] = [Rules::Compat, Rules::Fixed];
 
-/// Each is the one thing that some rule takes for another sign; `None` removes what is there.
+/// Each is the only value that changes the result of some rule; `None` removes the value.
 static REPLACEMENTS: LazyLock<Vec<Option<Json>>> = LazyLock::new(|| {
     let texts = [
         "null",
@@ -40,7 +40,7 @@ static REPLACEMENTS: LazyLock<Vec<Option<Json>>> = LazyLock::new(|| {
         r#"{"requests":"x"}"#,
         r#"{"engine_version":"9.9"}"#,
         r#""2000-01-01 00:00:00""#,
-        // What makes sense where a rule found nothing that did.
+        // Valid values for rules that found none.
         r#""ndt""#,
         r#""{\"headers_dict\":{}}""#,
         r#"{"url":"x"}"#,
@@ -66,7 +66,7 @@ fn outcome(whole: &Json, uid: &str, rules: Rules) -> Outcome {
     process(text(whole).as_bytes(), uid, &FULL, rules)
 }
 
-/// The outcome without what it was made by.
+/// The outcome without its ruleset.
 fn bare(mut outcome: Outcome) -> Outcome {
     if let Outcome::Stored { row, .. } = &mut outcome {
         row.ruleset = Arc::default();
@@ -74,7 +74,7 @@ fn bare(mut outcome: Outcome) -> Outcome {
     outcome
 }
 
-/// Checks all that an explanation of the document says, and returns it.
+/// Checks an explanation of the document, and returns it.
 fn check(document: &Document, rules: Rules) -> Explanation {
     let Document { name, uid, whole } = document;
     let explanation = explain(text(whole).as_bytes(), uid, &FULL, rules);
@@ -89,7 +89,7 @@ fn check(document: &Document, rules: Rules) -> Explanation {
     explanation
 }
 
-/// Whether other values at these places make another outcome.
+/// Whether other values at these paths change the outcome.
 fn decides(document: &Document, rules: Rules, before: &Outcome, paths: &[&str]) -> bool {
     alternatives(document, rules, paths).any(|after| after != *before)
 }
@@ -101,12 +101,12 @@ fn score<'o>(outcome: &'o Outcome, key: &str) -> Option<&'o Json> {
     }
 }
 
-/// The outcomes with other values at these places.
+/// The outcomes with other values at these paths.
 fn alternatives(document: &Document, rules: Rules, paths: &[&str]) -> impl Iterator<Item = Outcome> {
     let own = paths.iter().filter_map(|path| at(&document.whole, path)).map(slightly_different).map(Some);
     REPLACEMENTS.iter().cloned().chain(own).map(move |value| {
         let mut changed = document.whole.clone();
-        // From the last to the first, so that what is removed from an array does not move the others.
+        // From the last to the first, so that removals from an array do not move other elements.
         for path in paths.iter().rev() {
             replace(&mut changed, path, value.as_ref());
         }
@@ -124,7 +124,7 @@ fn slightly_different(value: &Json) -> Json {
     }
 }
 
-/// A key that one rule alone has set, because of one place, comes out otherwise with another value there.
+/// A key that only one rule set, because of one value, changes with another value there.
 fn check_lone(document: &Document, rules: Rules, explanation: &Explanation) -> usize {
     let mut lone = 0;
     for fired in &explanation.fired {
@@ -133,7 +133,7 @@ fn check_lone(document: &Document, rules: Rules, explanation: &Explanation) -> u
         let own = score(&explanation.outcome, fired.sets);
         let differs = |after: Outcome| matches!(after, Outcome::Stored { .. }) && score(&after, fired.sets) != own;
         let Document { name, .. } = document;
-        // Behind the request without a URL there is another.
+        // Another request follows the one without a URL.
         if name == "telegram--fastpath--telegram_nourl.json" {
             continue;
         }
@@ -162,7 +162,7 @@ fn check_fired(document: &Document, rules: Rules, explanation: &Explanation) {
     }
 }
 
-/// What can be searched at a place: the bytes, and whether they are base64 in the document.
+/// The searched bytes at a path, and whether they are base64 in the document.
 fn searched(whole: &Json, path: &str) -> (Vec<u8>, bool) {
     let Some(Json::Text(text)) = at(whole, path) else { return (Vec::new(), false) };
     let container = edit::parent(path).and_then(|parent| at(whole, parent));
@@ -179,7 +179,7 @@ fn check_found(document: &Document, rules: Rules, explanation: &Explanation) {
     for found in &explanation.fingerprints {
         let same = |other: &&Found| (&other.name, &other.path) == (&found.name, &found.path);
         let (mut changed, mut now) = (whole.clone(), found.clone());
-        // The places of a regular expression do not overlap, so one may begin inside of another that is gone now.
+        // Matches of a regular expression do not overlap, so one may start inside of another that is now removed.
         let tries = if found.pattern_type == "regexp" { 40 } else { 1 };
         let gone = (0..tries).any(|_| {
             without(&mut changed, &now);
@@ -205,7 +205,7 @@ fn places(found: &Found) -> Vec<usize> {
     [found.offset].iter().chain(&found.also_at).copied().collect()
 }
 
-/// Puts another character at every place of a fingerprint.
+/// Changes a character of every match of a fingerprint.
 fn without(whole: &mut Json, found: &Found) {
     let (mut bytes, is_base64) = searched(whole, &found.path);
     let offsets = places(found);
@@ -213,7 +213,7 @@ fn without(whole: &mut Json, found: &Found) {
     for &offset in offsets.iter().rev() {
         let tail = bytes.get(offset..).filter(|tail| !tail.is_empty());
         let tail = tail.unwrap_or_else(|| panic!("nothing at {offset}: {found:?}"));
-        // All of a character, so that text stays text; and no longer or shorter than it, so that nothing moves.
+        // A whole character, so that the text stays valid, and of the same length, so that no offset changes.
         let length = match is_base64 {
             true => 1,
             false => 1 + tail[1..].iter().take_while(|&&byte| byte & 0xc0 == 0x80).count(),
@@ -225,7 +225,7 @@ fn without(whole: &mut Json, found: &Found) {
 }
 
 #[test]
-fn fixtures_are_explained_truly() {
+fn explanations_of_fixtures_are_true() {
     let (mut fired, mut lone, mut found, mut rejected) = (0, 0, 0, 0);
     for document in documents() {
         for rules in RULES {
@@ -239,7 +239,7 @@ fn fixtures_are_explained_truly() {
     assert!(fired > 300 && lone > 60 && found > 5 && rejected == 10, "{fired} {lone} {found} {rejected}");
 }
 
-/// Puts a fingerprint into a measurement, in one of the forms that a probe gives to answers, bodies and headers.
+/// Inserts a fingerprint into a measurement, in one of the forms of answers, bodies and headers.
 fn insert(whole: &mut Json, fingerprint: &Fingerprint, dice: &mut Dice) {
     let Fingerprint { location_found, pattern_type, pattern, .. } = fingerprint;
     let content = match whole.get("content") {
@@ -286,7 +286,7 @@ fn insert(whole: &mut Json, fingerprint: &Fingerprint, dice: &mut Dice) {
     push(keys, "requests", Json::object([("request", Json::object([])), ("response", response)]), dice);
 }
 
-/// Puts an element into the array of that name, which is made where there is none.
+/// Adds an element to the array of this name, which is created if missing.
 fn push(object: &mut Json, key: &str, value: Json, dice: &mut Dice) {
     if !matches!(object.get(key), Some(Json::Array(_))) {
         replace(object, &format!("/{key}"), Some(&Json::Array(Vec::new())));
@@ -296,7 +296,7 @@ fn push(object: &mut Json, key: &str, value: Json, dice: &mut Dice) {
     }
 }
 
-/// Measurements with one to four fingerprints of the full lists put into them.
+/// Measurements with one to four inserted fingerprints of the full lists.
 fn with_fingerprints(count: usize) -> Vec<Document> {
     let searched = |document: &Document| {
         let name = document.whole.get("test_name").and_then(Json::as_str);
@@ -306,7 +306,7 @@ fn with_fingerprints(count: usize) -> Vec<Document> {
     let mut documents = documents();
     documents.retain(searched);
     assert!(documents.len() > 20);
-    // Those that are rare in the lists, the kinds that the repairs are about, are taken as often as the others.
+    // The kinds affected by repairs are rare in the lists, but are selected as often as the others.
     let kind = |fingerprint: &Fingerprint| {
         (fingerprint.header().is_some(), fingerprint.location_found == "dns", fingerprint.pattern_type.as_str())
     };
@@ -336,7 +336,7 @@ fn with_fingerprints(count: usize) -> Vec<Document> {
             let country = *dice.pick(&["IT", "RU", "IR", "ZZZ"]);
             replace(&mut whole, "/probe_cc", Some(&Json::from(country)));
         }
-        // Base64 that does not decode.
+        // Base64 that cannot be decoded.
         if dice.roll(6) == 0 {
             let body = Json::object([("format", Json::from("base64")), ("data", dice.pick(&broken()).clone())]);
             let request = Json::object([("response", Json::object([("body", body)]))]);
@@ -356,7 +356,7 @@ fn broken() -> [Json; 3] {
 }
 
 #[test]
-fn fingerprints_are_explained_truly() {
+fn explanations_of_fingerprints_are_true() {
     let mut seen: BTreeMap<(bool, bool, String), usize> = BTreeMap::new();
     let mut repairs: BTreeMap<String, usize> = BTreeMap::new();
     for document in with_fingerprints(220) {
@@ -371,14 +371,14 @@ fn fingerprints_are_explained_truly() {
             }
         }
     }
-    // Headers and bodies, plain and in base64, of every kind that can match: all but full headers in base64.
+    // Headers and bodies, plain and in base64, of every kind that can match: all except full patterns for base64 headers.
     assert_eq!(seen.len(), 11, "{seen:?}");
     assert!(repairs.len() == 4 && repairs.values().all(|&n| n >= 6), "{repairs:?}");
 }
 
-/// Measurements that no probe makes reach rules that the fixtures do not.
+/// Measurements that no probe creates reach rules that the fixtures do not.
 #[test]
-fn changed_fixtures_are_explained_truly() {
+fn explanations_of_changed_fixtures_are_true() {
     let (documents, mut dice) = (documents(), Dice(7));
     let values: Vec<_> = REPLACEMENTS.iter().flatten().cloned().collect();
     for i in 0..600 {
@@ -390,7 +390,7 @@ fn changed_fixtures_are_explained_truly() {
         for _ in 0..=dice.roll(3) {
             edit::mutate(&mut whole, &values, &["failure", "x_failure", "requests", "success", "x"], &mut dice);
         }
-        // With repeated keys a pointer is no place.
+        // With repeated keys, a pointer is ambiguous.
         let document = Document { name, uid: uid.clone(), whole: json(text(&whole).as_bytes()) };
         check(&document, RULES[i % 2]);
     }

@@ -105,7 +105,7 @@ fn localities() {
 }
 
 #[test]
-fn dns_is_equality_whatever_the_type_and_place() {
+fn dns_compares_for_equality_for_any_type_and_location() {
     let dns = vec![
         fingerprint("dns", PatternType::Full, "1.2.3.4"),
         fingerprint("body", PatternType::Prefix, "a.example"),

@@ -1,8 +1,8 @@
-//! Makes `src/fingerprint/rarity.bin`: how often four bytes are seen in the texts that are searched.
+//! Rebuilds `src/fingerprint/rarity.bin`: the frequency of groups of four bytes in the searched texts.
 //!
 //! `RARITY_TEXTS=FOLDER cargo test -p ooni-core --test fingerprint_rarity -- --ignored` reads each file of
-//! the folder as text as it stands inside JSON strings, one body a line; each file counts the same. The table
-//! in the repository was made of five: the response bodies of `tests/fixtures/measurements`, and the HTML,
+//! the folder as the inside of JSON strings, one body a line; each file has the same weight. The table in the
+//! repository was built from five: the response bodies of `tests/fixtures/measurements`, and the HTML,
 //! scripts, style sheets and Markdown of the manuals of common packages, both spelled as the collector does
 //! (`\/`, `\uXXXX`) and as Go does (`\u003c`, UTF-8); and generated pages in other scripts than Latin.
 

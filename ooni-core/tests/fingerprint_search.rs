@@ -1,5 +1,5 @@
 //! The body search against plain substring search, an automaton, and a regular expression engine, on
-//! texts made of pieces of patterns in the spellings that documents come in.
+//! texts built from pieces of patterns, in the spellings of documents.
 
 #![allow(clippy::unwrap_used)] // a test that cannot read its list has failed
 
@@ -38,15 +38,15 @@ static PUBLIC: LazyLock<Fingerprints> = LazyLock::new(|| {
 /// How a serializer spells strings.
 #[derive(Clone, Copy, Debug)]
 enum Writer {
-    /// `\/`, and `\uXXXX` for all that is not ASCII.
+    /// `\/`, and `\uXXXX` for everything beyond ASCII.
     Collector,
-    /// `\u003c`, and UTF-8 as it is.
+    /// `\u003c`, and unescaped UTF-8.
     Go,
-    /// As little as JSON allows.
+    /// As few escapes as JSON allows.
     Plain,
-    /// `\/`, `\u003c` here and there, by the bits of the number: not odd, but not regular either.
+    /// Some `\/` and `\u003c`, by the bits of the number: not odd, but not regular either.
     Mixed(u64),
-    /// Anything that is allowed, by the bits of the number.
+    /// Any valid escapes, by the bits of the number.
     Odd(u64),
 }
 
@@ -87,7 +87,7 @@ fn spell(text: &[u32], writer: Writer) -> Vec<u8> {
             '\0'..' ' => escape(code, false, &mut out),
             '/' if matches!(writer, Writer::Collector) || mixed && dice & 8 > 0 => out.extend_from_slice(b"\\/"),
             '<' | '>' | '&' if matches!(writer, Writer::Go) || mixed && dice & 8 > 0 => escape(code, false, &mut out),
-            // A lone surrogate is not UTF-8: always escaped, but in odd texts.
+            // A lone surrogate is not UTF-8: always escaped, except in odd texts.
             'é' if escape_text => escape(code, false, &mut out),
             'é' if char::from_u32(code).is_none() && !odd => escape(code, false, &mut out),
             _ => push(code, &mut out),
@@ -96,7 +96,7 @@ fn spell(text: &[u32], writer: Writer) -> Vec<u8> {
     out
 }
 
-/// Code points of a text; adjacent surrogates of a pair are left out, no decoder keeps them apart.
+/// Code points of a text; adjacent surrogates of a pair are omitted, as no decoder distinguishes them.
 fn code_points(text: &str) -> Vec<u32> {
     text.chars().map(u32::from).collect()
 }
@@ -111,7 +111,7 @@ fn writer() -> impl Strategy<Value = Writer> {
     ]
 }
 
-/// A piece of a pattern of the list, or of nothing.
+/// A piece of a pattern of the list, or other text.
 fn piece(patterns: Vec<String>) -> impl Strategy<Value = Vec<u32>> {
     let whole = proptest::sample::select(patterns.clone()).prop_map(|pattern| code_points(&pattern));
     let part = (proptest::sample::select(patterns), any::<(u16, u16)>()).prop_map(|(pattern, (from, length))| {
@@ -167,7 +167,7 @@ fn automaton(list: &Fingerprints, text: &[u8]) -> Vec<u32> {
     found
 }
 
-/// Searches one text in each form and compares with the oracles.
+/// Searches a text in each form and compares the results with the oracles.
 fn check(list: &Fingerprints, points: &[u32], writer: Writer) -> Result<(), TestCaseError> {
     let raw = spell(points, writer);
     let mut decoded = Vec::new();
@@ -189,7 +189,7 @@ fn check(list: &Fingerprints, points: &[u32], writer: Writer) -> Result<(), Test
     Ok(())
 }
 
-/// The lossy reading of text: one U+FFFD for each lone surrogate.
+/// Text decoded lossily: one U+FFFD for each lone surrogate.
 fn lossy(decoded: &[u8]) -> String {
     let mut bytes = decoded.to_vec();
     for at in 0..bytes.len().saturating_sub(2) {
@@ -247,7 +247,7 @@ proptest! {
         check(&PUBLIC, &points, writer)?;
     }
 
-    /// One long pattern in much text, at each alignment.
+    /// One long pattern in a long text, at each alignment.
     #[test]
     fn far_into_a_text(pattern in proptest::sample::select(public_patterns()), before in 0usize..300, after in 0usize..80, writer in writer()) {
         let mut points = vec![u32::from(b'.'); before];
@@ -272,7 +272,7 @@ proptest! {
                 .find_iter(&text).map(|found| found.start()).collect();
             (!places.is_empty()).then_some((at, places))
         }).collect();
-        // A lone surrogate and U+FFFD are both three bytes long: places are the same in both.
+        // A lone surrogate and U+FFFD are both three bytes long: offsets are the same in both.
         let body = Body::Raw { raw: &raw, spelling: Spelling::of(&raw).unwrap() };
         let mut scratch = Scratch::default();
         prop_assert_eq!(list.find_all_in_body(body, REPAIRED, &mut scratch), expected);
@@ -306,7 +306,7 @@ proptest! {
     }
 }
 
-/// Text made to be looked at closely everywhere: the search gives up the scan and stays exact.
+/// Text with candidates everywhere: the search abandons the scan and stays exact.
 #[test]
 fn text_against_the_scan() {
     let many: Vec<_> = (0..200).map(|n| (PatternType::Contains, format!("aaaaaaaa{n}b"))).collect();

@@ -1,7 +1,7 @@
-//! The corpora of the fuzz targets through the functions of the targets, so that `cargo test` finds what fuzzing found.
+//! Runs the fuzz targets on their corpora, so that `cargo test` finds what fuzzing found.
 #![allow(clippy::unwrap_used)] // a corpus that cannot be read is a test that has failed
 
-#[allow(unreachable_pub)] // it is a library of its own too
+#[allow(unreachable_pub)] // it is also a separate library
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
 
@@ -41,9 +41,9 @@ fn yaml() {
     replay("yaml", fuzz::yaml::run);
 }
 
-/// Not fuzzing, but its shortest inputs.
+/// The shortest inputs.
 #[test]
-fn next_to_nothing() {
+fn shortest_inputs() {
     for target in [fuzz::measurement::run, fuzz::fingerprints::run, fuzz::json::run] {
         for input in [&b""[..], b"c", b"cu", b"{", b"fd{}"] {
             target(input);

@@ -1,4 +1,4 @@
-//! What holds for every input, however broken: no panic, one of three outcomes, and an explanation that has a reason.
+//! Properties of every input, however invalid: no panic, one of three outcomes, and an explanation with a reason.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
@@ -19,7 +19,7 @@ use support::{FULL, Fixture, fixtures, json, text};
 
 const RULES: [Rules; 2] = [Rules::Compat, Rules::Fixed];
 
-/// Lists that are quick to find something of, so that even documents made at random have fingerprints in them.
+/// Lists with short patterns, so that even random documents contain fingerprints.
 static SHORT: LazyLock<Fingerprints> = LazyLock::new(|| {
     const NAMES: &str =
         "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries\n";
@@ -42,7 +42,7 @@ static FIXTURES: LazyLock<Vec<(Fixture, Option<Json>)>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Keys that rules look for, and some that they do not.
+/// Keys that rules read, and some that they do not.
 const KEYS: &[&str] = &[
     "",
     "x",
@@ -183,7 +183,7 @@ static VALUES: LazyLock<Vec<Json>> = LazyLock::new(|| {
     texts.iter().map(|text| json(text.as_bytes())).collect()
 });
 
-/// All laws for one input, under both rules.
+/// All properties for one input, with both rules.
 fn check(bytes: &[u8], uid: &str, fingerprints: &Fingerprints) {
     let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(3000)]);
     for rules in RULES {
@@ -231,7 +231,7 @@ fn check_row(row: &FastpathRow, explanation: &Explanation, shown: &str) {
         _ => 0,
     };
     assert_eq!(explanation.fingerprints.len(), listed, "{shown}");
-    // The text of the row is JSON in ASCII, and is read back as what it says.
+    // The row is written as JSON in ASCII, and is read back unchanged.
     let mut out = Vec::new();
     row.write_json(&mut out);
     assert!(out.is_ascii());
@@ -251,7 +251,7 @@ fn check_error(bytes: &[u8], error: &Error, shown: &str) {
     assert!(is_there(&error.path) || edit::parent(&error.path).is_some_and(is_there), "{error}: {shown}");
 }
 
-/// A document made at random, with a sound frame so that the rules are reached.
+/// A random document with valid required fields, so that the rules are reached.
 fn document() -> impl Strategy<Value = Vec<u8>> {
     let leaf = prop::sample::select(VALUES.clone());
     let key = prop::sample::select(KEYS.to_vec());
@@ -346,9 +346,9 @@ proptest! {
     }
 }
 
-/// A scorer and a reader that have seen all others say the same as new ones.
+/// A scorer and a reader that were used for all other inputs give the same results as new ones.
 #[test]
-fn what_came_before_makes_no_difference() {
+fn results_do_not_depend_on_earlier_inputs() {
     for rules in RULES {
         let (scorer, mut reader) = (Scorer::new(&FULL, rules), Reader::new());
         let mut dice = Dice(1);
@@ -374,7 +374,7 @@ fn what_came_before_makes_no_difference() {
 }
 
 #[test]
-fn fixtures_keep_the_laws() {
+fn fixtures_have_these_properties() {
     for (fixture, _) in FIXTURES.iter() {
         check(&fixture.bytes, &fixture.uid, &FULL);
         check(&fixture.bytes, &fixture.uid, &SHORT);

@@ -1,4 +1,4 @@
-//! Real YAML reports, normalized as the reference does it, and scored.
+//! Real YAML reports, normalized like the reference and scored.
 #![cfg(feature = "legacy-yaml")]
 #![allow(clippy::unwrap_used, clippy::panic)] // what cannot be read is a test that has failed
 
@@ -12,7 +12,7 @@ use ooni_core::rules::Rules;
 use serde_json::Value;
 use std::path::Path;
 
-/// The entries of a stream: what follows a broken frame is lost.
+/// The entries of a stream up to the first broken frame.
 fn entries(stream: &[u8]) -> Vec<&[u8]> {
     let (mut rest, mut entries) = (stream, Vec::new());
     loop {
@@ -27,7 +27,7 @@ fn entries(stream: &[u8]) -> Vec<&[u8]> {
     }
 }
 
-/// The normalized measurements of a report with their ids.
+/// The normalized measurements of a report with their UIDs.
 fn normalized(bucket_date: &str, can: &str, stream: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut report = Report::new(bucket_date, &format!("{bucket_date}/{can}"), Limits::default());
     let entries = entries(stream);
@@ -40,9 +40,9 @@ fn normalized(bucket_date: &str, can: &str, stream: &[u8]) -> Vec<(String, Vec<u
     entries[1..].iter().map(measurement).collect()
 }
 
-/// The order of members is that of the entry, but the reference has none for those it moves: it is not compared.
+/// The order of members is not compared: the reference does not define it for members that it moves.
 #[test]
-fn reports_are_those_of_the_reference() {
+fn reports_match_the_reference() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/yaml");
     let fingerprints = Fingerprints::empty();
     let scorer = Scorer::new(&fingerprints, Rules::Compat);
@@ -74,7 +74,7 @@ fn reports_are_those_of_the_reference() {
 const IDENTITY: &str = "report_id: R\nprobe_cc: IT\nprobe_asn: AS1\ninput: x\ntest_version: '1'\n\
                         test_start_time: '2014-02-20 00:00:00'\nmeasurement_start_time: '2014-02-20 00:00:00'\n";
 
-/// An envelope may hold its measurement as YAML (scoring spec §3.1).
+/// An envelope may contain its measurement as YAML (scoring spec §3.1).
 #[test]
 fn envelopes_of_yaml() {
     let outcome = |content: &str| {
@@ -103,7 +103,7 @@ fn envelopes_of_yaml() {
     assert!(matches!(none, Outcome::Rejected { error } if error.code == Code::Type && error.path == "/content"));
 }
 
-/// The reference cannot write such scores, and no typed column takes such a value.
+/// The reference cannot write such scores, and no typed column accepts such a value.
 #[test]
 fn values_that_json_does_not_have_are_not_scored() {
     let outcome = |more: &str| {

@@ -1,11 +1,11 @@
-//! YAML as the reference's loader reads it: generated documents, and what PyYAML made of them.
+//! YAML as the reference's loader reads it: generated documents, and the values that PyYAML gave.
 #![cfg(feature = "legacy-yaml")]
 #![allow(clippy::unwrap_used, clippy::panic)] // what cannot be read is a test that has failed
 
 use ooni_core::base64;
 use ooni_core::json::Limits;
 use ooni_core::normalize::value::{Stamp, Value};
-use ooni_core::normalize::yaml::{TroubleKind, load};
+use ooni_core::normalize::yaml::{YamlErrorKind, load};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// As `canonical` in `fixtures/yaml/make.py`.
+/// Like `canonical` in `fixtures/yaml/make.py`.
 fn canonical(value: &Value) -> String {
     let time = |time: &ooni_core::time::DateTime| {
         let mut text = Vec::new();
@@ -47,20 +47,20 @@ fn canonical(value: &Value) -> String {
     }
 }
 
-fn kind_name(kind: TroubleKind) -> &'static str {
+fn kind_name(kind: YamlErrorKind) -> &'static str {
     match kind {
-        TroubleKind::Reader => "reader",
-        TroubleKind::Scanner => "scanner",
-        TroubleKind::Parser => "parser",
-        TroubleKind::Composer => "composer",
-        TroubleKind::Constructor => "constructor",
-        TroubleKind::Value => "value",
-        TroubleKind::Limit => "recursive",
+        YamlErrorKind::Reader => "reader",
+        YamlErrorKind::Scanner => "scanner",
+        YamlErrorKind::Parser => "parser",
+        YamlErrorKind::Composer => "composer",
+        YamlErrorKind::Constructor => "constructor",
+        YamlErrorKind::Value => "value",
+        YamlErrorKind::Limit => "recursive",
     }
 }
 
 #[test]
-fn documents_are_read_as_pyyaml_reads_them() {
+fn documents_match_pyyaml() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/yaml/documents.jsonl.gz");
     let path = std::env::var("YAML_DOCUMENTS").map_or(path, Into::into);
     let mut text = String::new();
@@ -78,7 +78,7 @@ fn documents_are_read_as_pyyaml_reads_them() {
         };
         let (ours, message) = match load(&document, Limits::default()) {
             Ok(value) => (canonical(&value), String::new()),
-            Err(trouble) => (kind_name(trouble.kind).to_owned(), trouble.to_string()),
+            Err(error) => (kind_name(error.kind).to_owned(), error.to_string()),
         };
         if ours != expected {
             different.push(format!(

@@ -1,7 +1,7 @@
-//! The patterns for bodies, and which of them match one body.
+//! The patterns for bodies, and which of them match a body.
 //!
-//! Belongs here: what a pattern's type means, under which rules, and what a match is. Must not be here: reading bodies, how
-//! texts are found.
+//! Belongs here: the meaning of a pattern's type under each set of rules, and of a match. Does not belong here: decoding
+//! bodies, searching for literals.
 
 use super::entry::{Fingerprint, PatternError, PatternType};
 use super::literal_search::{Found, LiteralSearch};
@@ -13,12 +13,12 @@ use memchr::memmem;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-/// Repairs of body matching; all off is how published rows were made.
+/// Repairs of body matching; published rows were scored with none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyRules {
-    /// `regexp` patterns are regular expressions and not searched as they are written.
+    /// `regexp` patterns are regular expressions instead of literal text.
     pub regexp: bool,
-    /// `full` patterns must be the whole body and not only occur in it.
+    /// `full` patterns must equal the body instead of occurring in it.
     pub full: bool,
 }
 
@@ -27,28 +27,28 @@ pub struct BodyRules {
 pub struct BodyMatch {
     /// Position in [`Fingerprints::http`](super::Fingerprints::http).
     pub http_index: u32,
-    /// Where in the decoded body the first match starts, in bytes.
+    /// Byte offset of the first match in the decoded body.
     pub offset: usize,
 }
 
-/// What one search works with and leaves behind.
+/// Buffers and results of one search.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Work {
     pub(super) matches: Vec<BodyMatch>,
     found: Found,
-    /// Numbers of the expressions whose trigger was found.
+    /// Indices of the expressions whose trigger was found.
     triggered: Vec<u32>,
     lossy: String,
 }
 
-/// Who wants to know that a literal occurs.
+/// Why a literal is searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Contains,
     Full,
-    /// A `regexp` pattern while it is searched as it is written.
+    /// A `regexp` pattern that is treated as literal text.
     RegexpAsText,
-    /// What must occur for the expression with this number to match.
+    /// The trigger of the expression with this index: it matches only where the trigger occurs.
     RegexpTrigger(u32),
 }
 
@@ -64,21 +64,21 @@ struct Regexp {
     regex: BodyRegex,
 }
 
-/// Everything the search of bodies needs, made once from the list.
+/// The index for searches in bodies, built once from the list.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BodyIndex {
     literals: Vec<Literal>,
     by_text: HashMap<String, u32>,
     regexps: Vec<Regexp>,
     searches: Searches,
-    /// Some expression needs every text decoded.
+    /// Some expression requires decoding every text.
     regexp_decode: bool,
-    /// Some expression needs U+FFFD.
+    /// Some expression requires U+FFFD.
     regexp_replacement: bool,
 }
 
-/// One set of literals for each way to read `regexp` patterns: a trigger may be frequent, and must not
-/// slow the search down while it is not wanted. Each is made when it is first used, as most processes keep to one.
+/// One set of literals for each interpretation of `regexp` patterns: triggers may be frequent and would slow down searches
+/// that do not use them. Each is built on first use, as most processes use only one.
 #[derive(Clone, Debug, Default)]
 struct Searches {
     as_text: OnceLock<LiteralSearch>,
@@ -104,7 +104,7 @@ impl BodyIndex {
         LiteralSearch::new(plans.iter().map(|(id, text, plan)| (*id, *text, plan)))
     }
 
-    /// `None` without fingerprints for bodies.
+    /// `None` when there are no fingerprints for bodies.
     fn search(&self, rules: BodyRules) -> Option<&LiteralSearch> {
         if !self.is_used() {
             return None;
@@ -169,7 +169,7 @@ impl BodyIndex {
             || search.may_be_in(raw)
     }
 
-    /// Finds what matches; `text` is decoded, `None` if nothing can match but an empty pattern.
+    /// Finds the matches; `text` is decoded, or `None` if only an empty pattern can match.
     pub(super) fn find(&self, text: Option<(&[u8], Lossy)>, is_empty: bool, rules: BodyRules, work: &mut Work) {
         work.matches.clear();
         work.triggered.clear();
@@ -220,7 +220,7 @@ impl BodyIndex {
         let text = text_of(bytes, mode, &mut work.lossy);
         for (_, Regexp { http_index, regex }) in wanted {
             if let Some(start) = regex.find(text) {
-                // Where nothing was replaced, places are the same.
+                // Offsets are the same if nothing was replaced.
                 let same = text.len() == bytes.len() && text.as_ptr() == bytes.as_ptr();
                 let offset = if same { start } else { lossy_origin(bytes, mode, start) };
                 work.matches.push(BodyMatch { http_index: *http_index, offset });
@@ -228,13 +228,13 @@ impl BodyIndex {
         }
     }
 
-    /// Places in the HTTP list of the patterns, as written, that stand in `text`.
+    /// Positions in the HTTP list of the patterns that occur in `text` as literals.
     pub(super) fn patterns_inside(&self, text: &str, work: &mut Work) -> impl Iterator<Item = u32> {
         self.find(Some((text.as_bytes(), Lossy::Text)), false, BodyRules::default(), work);
         work.matches.iter().map(|found| found.http_index)
     }
 
-    /// All places where one fingerprint that matches does so.
+    /// The offsets of all matches of a fingerprint.
     pub(super) fn all_places(
         &self,
         text: &[u8],
@@ -257,7 +257,7 @@ impl BodyIndex {
         let finder = memmem::Finder::new(&fingerprint.pattern);
         let mut places = Vec::new();
         let mut from = 0;
-        // Places may overlap, so the search goes on one byte further.
+        // Matches may overlap, so the search continues one byte further.
         while let Some(at) = text.get(from..).and_then(|rest| finder.find(rest)) {
             places.push(from + at);
             from += at + 1;
@@ -266,7 +266,7 @@ impl BodyIndex {
     }
 }
 
-/// Whether decoding may give U+FFFD or something that is read as it.
+/// Whether decoding may give U+FFFD, or bytes that are replaced by it.
 fn may_hold_replacement(raw: &[u8], spelling: Spelling) -> bool {
     spelling.has(Spelling::LONE)
         || spelling.has(Spelling::U_NON_ASCII) && memmem::find(raw, b"\\ufffd").is_some()

@@ -1,7 +1,7 @@
-//! What is odd about the loaded lists: entries that cannot match, or match twice.
+//! Suspicious entries of the lists: those that cannot match, or match twice.
 //!
-//! Belongs here: findings for the people who keep the lists. Must not be here: refusing a list; every list
-//! that loads is usable.
+//! Belongs here: findings for maintainers of the lists. Does not belong here: refusing a list; every list that loads is
+//! usable.
 
 use super::Fingerprints;
 use super::body_index::Work;
@@ -9,17 +9,17 @@ use super::entry::{Fingerprint, PatternType};
 use std::collections::HashMap;
 use std::fmt;
 
-/// Something odd about one or two fingerprints; its text is one line.
+/// A suspicious fingerprint, or two; as text, one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// A header fingerprint of a type that is never compared unless repaired.
+    /// A header fingerprint of a type that never matches without a repair.
     DeadHeader {
         /// Its name.
         name: String,
         /// Its type.
         pattern_type: PatternType,
     },
-    /// A location that nothing is searched in, for its list.
+    /// A location that is not searched for its list.
     DeadLocation {
         /// `dns` or `http`.
         list: &'static str,
@@ -28,30 +28,30 @@ pub enum Finding {
         /// The location.
         location_found: String,
     },
-    /// A body pattern that is searched as it is written although its type says something else.
+    /// A body pattern that is treated as literal text despite its type.
     SearchedAsText {
         /// Its name.
         name: String,
         /// Its type.
         pattern_type: PatternType,
     },
-    /// The same place, type and pattern as an earlier one.
+    /// The same location, type and pattern as an earlier fingerprint.
     Duplicate {
         /// `dns` or `http`.
         list: &'static str,
-        /// The later one's name.
+        /// The name of the later one.
         name: String,
-        /// The earlier one's name.
+        /// The name of the earlier one.
         of: String,
     },
-    /// Each body that has its pattern also has the other's.
+    /// Every body that contains its pattern also contains another pattern.
     Contained {
         /// The name of the one with the longer pattern.
         name: String,
-        /// The name of the one that matches whenever it does.
+        /// The name of the other one, which matches whenever it does.
         by: String,
     },
-    /// An empty pattern: it matches everything, or only what is empty.
+    /// An empty pattern: it matches everything, or only empty values.
     EmptyPattern {
         /// `dns` or `http`.
         list: &'static str,
@@ -64,19 +64,19 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DeadHeader { name, pattern_type } => {
-                write!(f, "http {name:?}: never matches, headers are not compared by {pattern_type}")
+                write!(f, "http {name:?}: never matches: {pattern_type} patterns are not supported for headers")
             }
             Self::DeadLocation { list, name, location_found } => {
-                write!(f, "{list} {name:?}: never searched at {location_found:?}")
+                write!(f, "{list} {name:?}: never matches: {location_found:?} is not searched")
             }
             Self::SearchedAsText { name, pattern_type } => {
-                write!(f, "http {name:?}: {pattern_type} pattern is searched as text")
+                write!(f, "http {name:?}: its {pattern_type} pattern is treated as literal text")
             }
             Self::Duplicate { list, name, of } => {
                 write!(f, "{list} {name:?}: same pattern as {of:?}")
             }
             Self::Contained { name, by } => {
-                write!(f, "http {name:?}: its pattern contains that of {by:?}")
+                write!(f, "http {name:?}: its pattern contains the pattern of {by:?}")
             }
             Self::EmptyPattern { list, name } => write!(f, "{list} {name:?}: empty pattern"),
         }
@@ -84,7 +84,7 @@ impl fmt::Display for Finding {
 }
 
 impl Fingerprints {
-    /// Looks for oddities, by the rules that published rows were made with. In list order, DNS first.
+    /// Finds suspicious fingerprints, by the rules of published rows. In list order, DNS first.
     #[must_use]
     pub fn self_test(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -99,7 +99,7 @@ impl Fingerprints {
         for fingerprint in self.http().iter().filter(|fingerprint| fingerprint.location_found == "body") {
             for by in self.body.patterns_inside(&fingerprint.pattern, &mut work) {
                 let by = &self.http()[by as usize];
-                // An empty one is in all, and has a finding of its own.
+                // An empty pattern occurs in all, and has its own finding.
                 if by.pattern != fingerprint.pattern && !by.pattern.is_empty() {
                     findings.push(Finding::Contained { name: fingerprint.name.clone(), by: by.name.clone() });
                 }
@@ -177,16 +177,16 @@ mod tests {
         assert_eq!(
             lines,
             [
-                r#"dns "d2": never searched at "body""#,
+                r#"dns "d2": never matches: "body" is not searched"#,
                 r#"dns "d2": empty pattern"#,
-                r#"http "dead": never matches, headers are not compared by contains"#,
-                r#"http "case": never searched at "header.Server""#,
-                r#"http "dns": never searched at "dns""#,
+                r#"http "dead": never matches: contains patterns are not supported for headers"#,
+                r#"http "case": never matches: "header.Server" is not searched"#,
+                r#"http "dns": never matches: "dns" is not searched"#,
                 r#"http "again": same pattern as "short""#,
-                r#"http "expr": regexp pattern is searched as text"#,
+                r#"http "expr": its regexp pattern is treated as literal text"#,
                 r#"http "empty": empty pattern"#,
-                r#"http "long": its pattern contains that of "short""#,
-                r#"http "long": its pattern contains that of "again""#,
+                r#"http "long": its pattern contains the pattern of "short""#,
+                r#"http "long": its pattern contains the pattern of "again""#,
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! [`Fingerprint`]: an entry of a list, and what its columns may say.
+//! [`Fingerprint`]: an entry of a list, and the values of its columns.
 
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -41,21 +41,21 @@ macro_rules! text_enum {
 }
 
 text_enum! {
-    /// Who blocks where a fingerprint is seen.
+    /// Who blocks where the fingerprint occurs.
     Scope {
         /// A whole country.
         Nat = "nat",
-        /// One provider.
+        /// An internet provider.
         Isp = "isp",
-        /// A product, sold to many.
+        /// A filtering product.
         Prod = "prod",
-        /// An institution: a school, a company.
+        /// An institution, such as a school or company.
         Inst = "inst",
-        /// Vague: it is not known who.
+        /// Vague: unknown.
         Vbw = "vbw",
-        /// Known to be no blocking.
+        /// A known false positive: not blocking.
         Fp = "fp",
-        /// Injected content that is no blockpage.
+        /// Injected content that is not a blockpage.
         Injb = "injb",
         /// The provider of the content.
         Prov = "prov",
@@ -76,9 +76,9 @@ text_enum! {
     }
 }
 
-/// A text that is none of an enumeration's.
+/// A text that is not a value of an enumeration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is none of {}", known.join(", "))]
+#[error("invalid value {text:?}: expected one of {}", known.join(", "))]
 pub struct UnknownText {
     text: String,
     known: &'static [&'static str],
@@ -91,26 +91,26 @@ pub struct Fingerprint {
     pub name: String,
     /// Who blocks.
     pub scope: Scope,
-    /// Names other lists have for it; not used.
+    /// Its names in other lists; not used.
     pub other_names: String,
     /// `dns`, `body` or `header.` and a lower-case name.
     pub location_found: String,
     /// How `pattern` is compared.
     pub pattern_type: PatternType,
-    /// What is looked for.
+    /// The pattern.
     pub pattern: String,
-    /// How sure it is that a match is no accident, as given.
+    /// Confidence that a match is not a false positive, as given.
     pub confidence_no_fp: u8,
-    /// Country codes as [`prepare_countries`] gives them.
+    /// Country codes, as [`prepare_countries`] returns them.
     pub expected_countries: Vec<String>,
 }
 
-/// Why a match is a confirmed one.
+/// Why a match is confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfirmedBy {
     /// The fingerprint is expected in the country of the probe.
     Country,
-    /// Its scope confirms anywhere.
+    /// Its scope confirms in every country.
     Scope(Scope),
 }
 
@@ -124,14 +124,14 @@ impl Fingerprint {
         matches!(self.scope, Scope::Isp | Scope::Nat).then_some(ConfirmedBy::Scope(self.scope))
     }
 
-    /// The header it is for, as spelled in the list.
+    /// The name of its header, as spelled in the list.
     #[must_use]
     pub fn header(&self) -> Option<&str> {
         self.location_found.strip_prefix("header.")
     }
 }
 
-/// The locality a confirmed match counts for: `blocking_` and this is the score's name.
+/// The locality of a confirmed match: the score is named `blocking_` plus this.
 #[must_use]
 pub const fn locality(scope: Scope) -> &'static str {
     match scope {
@@ -142,9 +142,9 @@ pub const fn locality(scope: Scope) -> &'static str {
     }
 }
 
-/// Country codes of a list's comma text: without `ZZ`, sorted, each once.
+/// Country codes of a comma-separated text: without `ZZ`, sorted, each once.
 ///
-/// Only the text as a whole is trimmed, so a blank after a comma stays part of a code.
+/// Only the whole text is trimmed, so a space after a comma is part of a code.
 #[must_use]
 pub fn prepare_countries(text: &str) -> Vec<String> {
     prepare_codes(text.trim().split(','))
@@ -157,11 +157,11 @@ pub(super) fn prepare_codes<'a>(codes: impl Iterator<Item = &'a str>) -> Vec<Str
     codes
 }
 
-/// A pattern the search cannot use.
+/// A pattern that cannot be searched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("HTTP fingerprint {index}: {message}")]
 pub struct PatternError {
-    /// Its place in the HTTP list, from 0.
+    /// Its position in the HTTP list, from 0.
     pub index: usize,
     /// What is wrong.
     pub message: String,

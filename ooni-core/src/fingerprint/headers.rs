@@ -1,6 +1,6 @@
 //! Which header fingerprints match one header value: all of them in one pass over it.
 //!
-//! Belongs here: the search in a value. Must not be here: where headers are in a measurement, how they are encoded.
+//! Belongs here: the search in a value. Does not belong here: where headers are in a measurement, how they are encoded.
 
 use super::Fingerprints;
 use super::entry::{Fingerprint, PatternError, PatternType};
@@ -10,9 +10,9 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 /// A header fingerprint that matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HeaderMatch {
-    /// Place in [`Fingerprints::http`].
+    /// Position in [`Fingerprints::http`].
     pub http_index: u32,
-    /// Where in the value the first match starts, in bytes.
+    /// Byte offset of the first match in the value.
     pub offset: usize,
 }
 
@@ -22,25 +22,25 @@ pub struct Header {
     name: String,
     http_indices: Vec<u32>,
     automaton: AhoCorasick,
-    /// Whether a value in base64 is decoded for it: there are patterns that are not compared in full.
+    /// Whether a base64 value is decoded for it: some patterns are not `full`.
     first_prefix: Option<u32>,
     first_contains: Option<u32>,
 }
 
 impl Header {
-    /// The name as it is in the list, which is in lower case for all that are ever found.
+    /// The name in the list; only lower-case names are ever found.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The first fingerprint for which a value in base64 has to be decoded, if there is any: its place in the list.
+    /// The position of the first fingerprint that requires decoding a base64 value, if any.
     pub fn decoded_for(&self, contains: bool) -> Option<u32> {
         let contains = self.first_contains.filter(|_| contains);
         self.first_prefix.into_iter().chain(contains).min()
     }
 
-    /// Appends the fingerprints that match `value`. `contains` has `contains` patterns match, which they never do in the
-    /// reference; `full` has those match that are compared in full.
+    /// Appends the fingerprints that match `value`. `contains` enables `contains` patterns, which never match in the
+    /// reference; `full` enables `full` patterns.
     pub fn find(&self, http: &[Fingerprint], value: &[u8], full: bool, contains: bool, out: &mut Vec<HeaderMatch>) {
         let begin = out.len();
         for found in self.automaton.find_overlapping_iter(value) {
@@ -93,8 +93,8 @@ impl Header {
 }
 
 impl Fingerprints {
-    /// The fingerprints for a header, whose name is put into lower case to be looked up: a fingerprint whose header is
-    /// not in lower case is never found.
+    /// The fingerprints for a header. Its name is converted to lower case, so a fingerprint whose header is not in lower
+    /// case is never found.
     #[must_use]
     pub fn header(&self, name: &[u8]) -> Option<&Header> {
         let is_ascii = name.is_ascii();

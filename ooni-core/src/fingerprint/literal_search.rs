@@ -1,6 +1,6 @@
-//! Finding a fixed set of literals in one text, decoded or not.
+//! Searches a text, decoded or not, for a fixed set of literals.
 //!
-//! Belongs here: which scan finds which literal. Must not be here: whose literals they are.
+//! Belongs here: which scan finds which literal. Does not belong here: the patterns of the literals.
 
 use super::needles::{self, RawNeedle, RawSearch};
 use super::qgram::{QGram, SHORT_NEEDLE, TooManyCandidates};
@@ -12,13 +12,13 @@ use std::sync::OnceLock;
 /// The literals found in one text.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found {
-    /// By literal: the first place, `usize::MAX` for none.
+    /// By literal: the first offset, `usize::MAX` for none.
     first: Vec<usize>,
     which: Vec<u32>,
 }
 
 impl Found {
-    /// Makes it ready for a text and this many literals.
+    /// Prepares it for a text and this many literals.
     pub(super) fn clear(&mut self, literals: usize) {
         for &literal in &self.which {
             if let Some(first) = self.first.get_mut(literal as usize) {
@@ -37,13 +37,13 @@ impl Found {
         *first = at.min(*first);
     }
 
-    /// Each literal that was found and its first place.
+    /// Each literal that was found and its first offset.
     pub(super) fn each(&self) -> impl Iterator<Item = (u32, usize)> {
         self.which.iter().map(|&literal| (literal, self.first[literal as usize]))
     }
 }
 
-/// What a needle in undecoded text is part of.
+/// The literal of a needle in undecoded text.
 #[derive(Clone, Copy, Debug)]
 struct RawUse {
     literal: u32,
@@ -55,17 +55,17 @@ struct RawUse {
 #[derive(Clone, Debug)]
 pub(super) struct LiteralSearch {
     literals: Vec<(u32, String)>,
-    /// Decoded text: what the index finds, and what is too short for it.
+    /// For decoded text: the index, and literals that are too short for it.
     exact: QGram,
     exact_ids: Vec<u32>,
     exact_short: Vec<(u32, memmem::Finder<'static>)>,
-    /// Undecoded text, likewise.
+    /// For undecoded text, likewise.
     raw: QGram,
     raw_uses: Vec<RawUse>,
     raw_short: Vec<memmem::Finder<'static>>,
-    /// A literal cannot be looked for in undecoded text.
+    /// A literal cannot be searched in undecoded text.
     decode: bool,
-    /// For text made to defeat the index; made when it is first needed.
+    /// For text crafted to defeat the index; built on first use.
     automaton: OnceLock<Option<AhoCorasick>>,
 }
 
@@ -97,7 +97,7 @@ impl LiteralSearch {
                 RawSearch::Short(pieces) => {
                     for piece in pieces {
                         if piece.len() >= SHORT_NEEDLE {
-                            // It is all there is to look for: nothing before or after it is compared.
+                            // The needle is the whole literal: nothing before or after it is compared.
                             raw_uses.push(RawUse { literal: at, start: 0, end: text.len() as u32 });
                             raw.push((piece.as_slice(), 0..piece.len()));
                         } else {
@@ -115,7 +115,7 @@ impl LiteralSearch {
         Self { literals, exact, exact_ids, exact_short, raw, raw_uses, raw_short, decode, automaton }
     }
 
-    /// Whether undecoded text may have any of the literals; its spelling must not be odd.
+    /// Whether undecoded text may contain any of the literals; its spelling must not be odd.
     pub(super) fn may_be_in(&self, raw: &[u8]) -> bool {
         if self.decode {
             return true;
@@ -130,7 +130,7 @@ impl LiteralSearch {
                 ControlFlow::Continue(())
             }
         };
-        // A text that is looked at too closely is decoded: the other scan has a way out.
+        // Text with too many candidates is decoded: the other scan has a fallback.
         self.raw.scan(raw, hit).unwrap_or(true) || self.raw_short.iter().any(|finder| finder.find(raw).is_some())
     }
 
@@ -151,11 +151,11 @@ impl LiteralSearch {
         }
     }
 
-    /// What was found before stays true and is found again.
+    /// Literals that were found before remain valid and are found again.
     fn find_by_automaton(&self, text: &[u8], found: &mut Found) {
         let build = || {
             let texts = self.literals.iter().map(|(_, text)| text);
-            // Only the standard kind reports matches that overlap.
+            // Only the standard kind reports overlapping matches.
             AhoCorasick::builder().match_kind(MatchKind::Standard).build(texts).ok()
         };
         if let Some(automaton) = self.automaton.get_or_init(build) {

@@ -1,7 +1,7 @@
-//! Reading the lists: CSV as published, or JSON with the same columns.
+//! Reads the lists: CSV as published, or JSON with the same columns.
 //!
-//! Belongs here: from bytes to rows, and saying which line is wrong. Must not be here: getting the bytes,
-//! how many rows a list should have.
+//! Belongs here: parsing bytes, and errors that name the line. Does not belong here: loading the bytes, the expected
+//! number of rows.
 
 use super::Fingerprints;
 use super::entry::{Fingerprint, PatternType, Scope, prepare_codes, prepare_countries};
@@ -24,19 +24,19 @@ type Rows = Vec<(u64, Fingerprint)>;
 type Reader = fn(&'static str, &[u8]) -> Result<Rows, LoadError>;
 
 impl Fingerprints {
-    /// Reads both lists as CSV with a header line; other columns than those needed are left alone.
+    /// Reads both lists as CSV with a header line; unknown columns are ignored.
     ///
     /// # Errors
-    /// If a row is wrong; its line is named.
+    /// A row is invalid; the error names its line.
     pub fn from_csv(dns: &[u8], http: &[u8], list_sha256: impl Into<String>) -> Result<Self, LoadError> {
         load(read_csv, dns, http, list_sha256.into())
     }
 
-    /// Reads both lists as JSON arrays of objects with the columns' names; `expected_countries` is comma
-    /// text or an array.
+    /// Reads both lists as JSON arrays of objects with the names of the columns as keys; `expected_countries` is
+    /// comma-separated text or an array.
     ///
     /// # Errors
-    /// If a row is wrong; its line is named.
+    /// A row is invalid; the error names its line.
     pub fn from_json(dns: &[u8], http: &[u8], list_sha256: impl Into<String>) -> Result<Self, LoadError> {
         load(read_json, dns, http, list_sha256.into())
     }
@@ -131,7 +131,7 @@ fn read_json(list: &'static str, bytes: &[u8]) -> Result<Rows, LoadError> {
     at = skip_space(bytes, at + 1);
     let mut line = line_at(at);
     let mut counted = at;
-    // Row by row, so that each is known by its line.
+    // Row by row, so that errors name the line.
     while bytes.get(at) != Some(&b']') {
         line += memchr::memchr_iter(b'\n', &bytes[counted..at]).count() as u64;
         counted = at;
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_csv_rows_are_named_by_line() {
+    fn errors_in_csv_name_the_line() {
         let good = "a,nat,,body,contains,\"x\ny\",5,,\n";
         let (line, message) = csv_error(&format!("{good}b,city,,body,full,p,5,,\n"));
         assert_eq!(line, 4);

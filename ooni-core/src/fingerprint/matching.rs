@@ -1,31 +1,30 @@
 //! Which body fingerprints match one response body.
 //!
-//! Undecoded text is looked at first for anything that a match could not do without; only if there is
-//! something is the text decoded and searched in full. Results do not depend on the first look.
+//! Undecoded text is first searched for strings that every match requires; only if one is found is the text decoded and
+//! searched in full. The results do not depend on the first search.
 //!
-//! Belongs here: the search as callers see it. Must not be here: headers, DNS, what a match means for the
-//! scores.
+//! Belongs here: the interface of the search. Does not belong here: headers, DNS, the effect of a match on scores.
 
 use super::Fingerprints;
 use super::body_index::{BodyMatch, BodyRules, Work};
 use super::regexp::Lossy;
 use crate::json::{Spelling, unescape};
 
-/// A response body as the JSON reader hands it over.
+/// A response body, as the JSON reader returns it.
 #[derive(Clone, Copy, Debug)]
 pub enum Body<'a> {
     /// The inside of a JSON string, between the quotes; its escapes are valid but not yet decoded.
     Raw {
-        /// The bytes as they stand in the document.
+        /// The bytes in the document.
         raw: &'a [u8],
-        /// What the reader saw in them.
+        /// How they are spelled.
         spelling: Spelling,
     },
     /// Bytes that were base64 in the document.
     Bytes(&'a [u8]),
 }
 
-/// Memory the search uses again from body to body.
+/// Buffers that are reused from body to body.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     decoded: Vec<u8>,
@@ -33,13 +32,13 @@ pub struct Scratch {
 }
 
 impl Fingerprints {
-    /// Whether any fingerprint is for bodies; without one no body is looked at.
+    /// Whether any fingerprint is for bodies; without one, no body is searched.
     #[must_use]
     pub fn has_body_fingerprints(&self) -> bool {
         self.body.is_used()
     }
 
-    /// The body fingerprints that match, in list order, each with its first place.
+    /// The body fingerprints that match, in list order, each with its first offset.
     pub fn find_in_body<'s>(&self, body: Body<'_>, rules: BodyRules, scratch: &'s mut Scratch) -> &'s [BodyMatch] {
         let Scratch { decoded, work } = scratch;
         let (text, is_empty) = match body {
@@ -57,8 +56,8 @@ impl Fingerprints {
         &work.matches
     }
 
-    /// As [`find_in_body`](Self::find_in_body), with every place of each match. Slower: for explaining one
-    /// measurement. Places of a regular expression do not overlap, those of a text may.
+    /// Like [`find_in_body`](Self::find_in_body), with all offsets of each match. Slower: for explanations. Matches of a
+    /// regular expression do not overlap, those of literal text may.
     #[must_use]
     pub fn find_all_in_body(&self, body: Body<'_>, rules: BodyRules, scratch: &mut Scratch) -> Vec<(u32, Vec<usize>)> {
         let matches = self.find_in_body(body, rules, scratch).to_vec();

@@ -1,36 +1,35 @@
-//! What to look for in undecoded text so as not to miss a pattern.
+//! Derives the strings (needles) to search in undecoded text, so that no pattern is missed.
 //!
-//! A serializer spells most characters in one way only; the runs of those in a pattern can be looked for
-//! as they are. `/ < > &` and non-ASCII text come in two spellings, so a pattern without a run that is long
-//! enough is looked for in all spellings of a piece of it. Text that is spelled in yet another way has
-//! [`Spelling::ODD`](crate::json::Spelling::ODD) set and is decoded first.
+//! JSON writers spell most characters in one way; runs of these in a pattern are searched directly. `/ < > &` and non-ASCII
+//! text have two spellings, so for a pattern without a long enough run, all spellings of a piece of it are searched. Text
+//! with other spellings has [`Spelling::ODD`](crate::json::Spelling::ODD) set and is decoded first.
 //!
-//! Belongs here: from pattern to needles. Must not be here: finding them.
+//! Belongs here: from pattern to needles. Does not belong here: finding them.
 
 use super::qgram::MIN_NEEDLE;
 use std::ops::Range;
 
-/// Spellings of one piece of a pattern; more would fill the bitmap.
+/// The most spellings of one piece of a pattern; more would fill the bitmap.
 const MAX_VARIANTS: usize = 32;
 
 /// One spelling of a piece of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RawNeedle {
     pub(super) bytes: Vec<u8>,
-    /// Where in `bytes` the scan may take its groups.
+    /// The part of `bytes` that the scan may take its groups from.
     pub(super) window: Range<usize>,
-    /// What the needle is of the pattern.
+    /// The part of the pattern that the needle spells.
     pub(super) part: Range<usize>,
 }
 
-/// How to find a pattern in undecoded text.
+/// How to search undecoded text for a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RawSearch {
-    /// The pattern can be there only if one of these is; each has [`MIN_NEEDLE`] bytes or more.
+    /// The pattern can occur only if one of these does; each has [`MIN_NEEDLE`] bytes or more.
     Needles(Vec<RawNeedle>),
-    /// The pattern is there only if one of these short strings is.
+    /// The pattern can occur only if one of these short strings does.
     Short(Vec<Vec<u8>>),
-    /// Nothing to look for: the text has to be decoded.
+    /// No needles: the text has to be decoded.
     Decode,
 }
 
@@ -38,11 +37,11 @@ pub(super) enum RawSearch {
 enum Class {
     /// One spelling.
     One,
-    /// A spelling of its own per occurrence.
+    /// Two spellings, chosen for each occurrence.
     PerPlace,
-    /// A spelling all such characters of a text share.
+    /// Two spellings, the same one for all such characters of a text.
     PerText,
-    /// Spelled in ways that are not followed here.
+    /// Other spellings, which are not supported here.
     Unknown,
 }
 
@@ -55,14 +54,14 @@ fn class(c: char) -> Class {
     }
 }
 
-/// One character as it is spelled.
+/// One character and its spellings.
 struct Spelled {
     bytes: [u8; 12],
     len: usize,
 }
 
 impl Spelled {
-    /// The first or, where there are two, the second spelling.
+    /// The first spelling or, if there are two, the second.
     fn new(c: char, second: bool) -> Self {
         let mut out = Self { bytes: [0; 12], len: 0 };
         match c {
@@ -90,7 +89,7 @@ impl Spelled {
     }
 }
 
-/// Plans the search of `pattern` in undecoded text; `cost` says how often a string of bytes is expected.
+/// Plans the search of `pattern` in undecoded text; `cost` is the expected frequency of a string.
 pub(super) fn plan(pattern: &str, cost: impl Fn(&[u8]) -> u32) -> RawSearch {
     let chars: Vec<(usize, char)> = pattern.char_indices().collect();
     let price = |needles: &Vec<RawNeedle>| -> u64 {
@@ -150,7 +149,7 @@ fn variants(pattern: &str, chars: &[(usize, char)], piece: Range<usize>) -> Opti
     if count > MAX_VARIANTS {
         return None;
     }
-    // What is spelled in one way only, on both sides, makes the needle more telling at no cost.
+    // Neighbours on both sides with a single spelling make the needle more selective at no cost.
     let mut around = piece.clone();
     while around.start > 0 && class(chars[around.start - 1].1) == Class::One {
         around.start -= 1;
@@ -210,8 +209,7 @@ fn short(pattern: &str, chars: &[(usize, char)]) -> RawSearch {
     longest.map_or(RawSearch::Decode, |run| RawSearch::Short(vec![spelled(pattern, chars, run.clone(), run, 0).bytes]))
 }
 
-/// Whether undecoded text that starts here may go on like `pattern`. A character whose spelling is not
-/// known answers yes.
+/// Whether undecoded text that starts here may continue like `pattern`; true if a character has an unknown spelling.
 pub(super) fn goes_on(mut text: &[u8], pattern: &str) -> bool {
     for c in pattern.chars() {
         if class(c) == Class::Unknown {
@@ -226,10 +224,10 @@ pub(super) fn goes_on(mut text: &[u8], pattern: &str) -> bool {
     true
 }
 
-/// Whether undecoded text that ends here may end like `pattern`. What is not clear answers yes.
+/// Whether undecoded text that ends here may end like `pattern`; true if in doubt.
 pub(super) fn ends_so(mut text: &[u8], pattern: &str) -> bool {
     for c in pattern.chars().rev() {
-        // Seen from behind, `\\/` may be a slash after a backslash or one in its second spelling.
+        // From the end, `\\/` may be a slash after a backslash or a slash in its second spelling.
         if class(c) == Class::Unknown || c == '/' && text.ends_with(b"\\\\/") {
             return true;
         }
@@ -265,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn else_all_spellings() {
+    fn otherwise_all_spellings() {
         assert_eq!(needles("ab/cde/"), ["ab/cde/", "ab\\/cde/", "ab/cde\\/", "ab\\/cde\\/"]);
         assert_eq!(needles("Марк"), ["Марк", r"\u043c\u0430\u0440\u043a".replace("043c", "041c").as_str()]);
         assert_eq!(needles("😀😀"), ["😀😀", r"\ud83d\ude00\ud83d\ude00"]);
@@ -273,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn else_something_short() {
+    fn otherwise_short_strings() {
         assert_eq!(needles("BUSY"), ["short BUSY"]);
         assert_eq!(needles("80.216"), ["short 80.216"]);
         assert_eq!(needles("a\nbc\n"), ["short bc"]);
@@ -306,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_before() {
+    fn text_before_a_needle() {
         assert!(ends_so(br#"x\u00e9\"\u003ca\/"#, "é\"<a/"));
         assert!(ends_so("xé\\\"<a/".as_bytes(), "é\"<a/"));
         assert!(!ends_so(b"a/", "b/"));

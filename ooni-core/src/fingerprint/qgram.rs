@@ -1,29 +1,28 @@
-//! The scan: finds many byte strings in a text by looking at four bytes out of every four.
+//! The scan: finds many byte strings in a text by examining aligned groups of four bytes.
 //!
-//! A needle of seven bytes or more covers an aligned group of four wherever it stands, so it is enough to
-//! look at the aligned groups: each needle marks the four groups of its rarest seven bytes in a
-//! table that stays in the cache. Text that hits nothing costs one multiplication and one
-//! load per four bytes; a hit is looked up in a table and compared in full.
+//! A needle of seven bytes or more covers an aligned group of four at any position, so only aligned groups need to be
+//! examined: each needle marks the four groups of its rarest seven bytes in a table that fits the cache. Text without hits
+//! costs one multiplication and one load for every four bytes; a hit is looked up in a table and compared in full.
 //!
-//! Belongs here: the index and the scan over bytes. Must not be here: what a needle means, JSON spelling.
+//! Belongs here: the index and the scan over bytes. Does not belong here: the meaning of needles, JSON spelling.
 
 use super::rarity::{self, hash};
 use std::ops::{ControlFlow, Range};
 
-/// A needle shorter than this is not sure to cover an aligned group at each of its four positions.
+/// The least length that covers an aligned group at each alignment.
 pub(super) const MIN_NEEDLE: usize = 7;
 
-/// The one shorter length that is found too, at the price of more groups.
+/// The one shorter length that is supported too, at the cost of more groups.
 pub(super) const SHORT_NEEDLE: usize = 6;
 
-/// The size of a table that is indexed by [`rarity::hash`]. A byte each: a bit would cost a shift more.
+/// The size of a table that is indexed by [`rarity::hash`]. Its entries are bytes, as bits would need another shift.
 const GROUPS: usize = 1 << rarity::HASH_BITS;
 /// Sixteen groups.
 const BLOCK: usize = 64;
-/// Blocks looked at before the hits among them are followed.
+/// Blocks that are examined before their hits are compared.
 const BATCH: usize = 64;
 
-/// A set of needles, ready to scan with.
+/// An index of needles.
 #[derive(Clone)]
 pub(super) struct QGram {
     /// By hash of a group: 1 if a comparison may start there.
@@ -42,10 +41,10 @@ struct Entry {
     around: u64,
     group: u32,
     needle: u32,
-    /// Where the group stands in the needle, and in `around`.
+    /// The offset of the group in the needle, and in `around`.
     at: i32,
     at_around: i8,
-    /// The bits of `around` that count, from the lowest.
+    /// The valid bits of `around`, from the lowest.
     around_bits: u8,
 }
 
@@ -55,13 +54,13 @@ struct Needle {
     len: u32,
 }
 
-/// The scan gave up because the text was made to defeat the table.
+/// The scan gave up because the text was crafted to defeat the table.
 #[derive(Debug)]
 pub(super) struct TooManyCandidates;
 
 impl QGram {
-    /// Prepares needles of [`SHORT_NEEDLE`] bytes or more; a shorter one is never found. With each comes the
-    /// part of it that its groups may be taken from. They are numbered as given.
+    /// Prepares needles of [`SHORT_NEEDLE`] bytes or more; shorter ones are never found. Each has a range that its groups
+    /// may be taken from. They are numbered in the given order.
     pub(super) fn new(needles: &[(&[u8], Range<usize>)]) -> Self {
         let mut index = Self {
             hit: Box::new([0; GROUPS]),
@@ -74,7 +73,7 @@ impl QGram {
             index.needles.push(Needle { start: index.bytes.len() as u32, len: needle.len() as u32 });
             index.bytes.extend_from_slice(needle);
         }
-        // Those with little choice go first: the others can then share what they have set.
+        // Needles with little choice go first: the others can then share their groups.
         let mut order: Vec<usize> = (0..needles.len()).collect();
         order.sort_by_key(|&id| needles[id].1.len());
         for id in order {
@@ -100,8 +99,8 @@ impl QGram {
         }
     }
 
-    /// Three groups are inside; a needle that starts right after an aligned place shows in the group there,
-    /// whatever the byte before it.
+    /// Three groups are inside it; if it starts one byte after an aligned position, the group there contains its first three
+    /// bytes after any other byte.
     fn add_short(&mut self, id: u32, needle: &[u8]) {
         for at in 0..3 {
             self.add_group(id, group_at(&needle[at..]), at as i32, needle, at as i8);
@@ -120,8 +119,8 @@ impl QGram {
         self.entries.push(Entry { around, group, needle, at, at_around, around_bits: 8 * len as u8 });
     }
 
-    /// Where the four consecutive groups start that will be hit least often. Groups that are marked
-    /// already cost little more.
+    /// The start of the four consecutive groups that are expected to be hit least often. Groups that are already marked add
+    /// little cost.
     fn rarest_window(&self, needle: &[u8]) -> Option<usize> {
         let cost = |group: u32| {
             let set = self.hit[hash(group)] == 1;
@@ -143,10 +142,10 @@ impl QGram {
         }
     }
 
-    /// Calls `found` with the number, the start and the end of each needle that stands in `text`, each once.
+    /// Calls `found` with the number, start and end of each occurrence of a needle in `text`, each once.
     ///
-    /// Places of one needle come in no particular order. `Ok(true)` if `found` broke off. Text that makes
-    /// the comparisons cost more than an automaton would is given up.
+    /// The occurrences come in no particular order. `Ok(true)` if `found` stopped the scan. The scan gives up on text for
+    /// which comparisons would cost more than an automaton.
     pub(super) fn scan(
         &self,
         text: &[u8],
@@ -158,7 +157,7 @@ impl QGram {
         let mut budget = text.len() + 4096;
         let (blocks, rest) = text.as_chunks::<BLOCK>();
         for (number, batch) in blocks.chunks(BATCH).enumerate() {
-            // Which blocks are hit is not to be foreseen: no branch until the batch is done.
+            // Hits are unpredictable, so there is no branch until the end of the batch.
             let mut hit_blocks = [(0, 0); BATCH];
             let mut count = 0;
             for (at, block) in batch.iter().enumerate() {
@@ -177,7 +176,7 @@ impl QGram {
         Ok(self.candidates(text, text.len() - rest.len(), hits, &mut budget, &mut found)?.is_break())
     }
 
-    /// Which groups may start a comparison, the first in the lowest bit.
+    /// The groups that may start a comparison, the first in the lowest bit.
     #[inline(always)]
     fn hits(&self, groups: &[[u8; 4]]) -> u32 {
         groups.iter().rev().fold(0, |hits, four| hits * 2 + u32::from(self.hit[hash(u32::from_le_bytes(*four))]))
@@ -207,7 +206,7 @@ impl QGram {
                 let Some(from) = at.checked_add_signed(-(entry.at as isize)) else {
                     continue;
                 };
-                // What the comparison may cost, not what it did cost: it stops at the first difference.
+                // The greatest cost of the comparison, not the actual one: it stops at the first difference.
                 *budget = budget.checked_sub(needle.len() / 16).ok_or(TooManyCandidates)?;
                 if text[from..].starts_with(needle)
                     && found(entry.needle as usize, from, from + needle.len()).is_break()
@@ -227,13 +226,13 @@ impl QGram {
 }
 
 impl Entry {
-    /// Compares the bytes around a group at `at` at once.
+    /// Compares the bytes around a group at `at` in one step.
     #[inline]
     fn may_stand_at(&self, text: &[u8], at: usize) -> bool {
         let Some(rest) = at.checked_add_signed(-isize::from(self.at_around)).and_then(|from| text.get(from..)) else {
             return false;
         };
-        // Too near to the end to load eight bytes: leave it to the comparison in full.
+        // Too close to the end to load eight bytes: the full comparison decides.
         rest.first_chunk::<8>()
             .is_none_or(|eight| (u64::from_le_bytes(*eight) ^ self.around) << (64 - self.around_bits) == 0)
     }
@@ -251,7 +250,7 @@ fn group_at(bytes: &[u8]) -> u32 {
     u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
-/// Another multiplier than the bitmap's: groups that share a mark must not share a bucket too.
+/// The multiplier differs from that of the bitmap, so that groups with the same mark are in different buckets.
 #[inline]
 fn bucket_of(group: u32) -> usize {
     (group.wrapping_mul(0x85eb_ca6b) >> 10) as usize

@@ -1,15 +1,14 @@
-//! How often four bytes are expected in text: HTML in JSON, and scripts.
+//! The expected frequency of groups of four bytes in text: HTML in JSON, and scripts.
 //!
-//! The table is measured, not reasoned: the best guess without it is three times slower. It is frozen,
-//! so that a list is searched the same way everywhere; a wrong guess costs time and never a match.
-//! `tests/fingerprint_rarity.rs` makes it anew.
+//! The table is measured: the best estimate without it is three times slower. It is fixed, so that a list is searched the
+//! same way everywhere; a wrong estimate costs time, never a match. `tests/fingerprint_rarity.rs` rebuilds it.
 //!
-//! Belongs here: the table, its hash, and sums over it. Must not be here: what is done with a cost.
+//! Belongs here: the table, its hash, and sums over it. Does not belong here: decisions based on the costs.
 
-/// Groups are told apart by this many bits of hash, here and in the scan: a cost is that of a hash.
+/// Bits of the hash of a group, here and in the scan: groups with the same hash have the same cost.
 pub(super) const HASH_BITS: u32 = 17;
 
-/// Per hash four bits: 0 for once in 2^23 groups or less, and one more for each doubling.
+/// Four bits for each hash: 0 for at most once in 2^23 groups, and one more for each doubling.
 static TABLE: &[u8; 1 << (HASH_BITS - 1)] = include_bytes!("rarity.bin");
 
 /// The hash of a group of four bytes.
@@ -18,13 +17,13 @@ pub(super) fn hash(group: u32) -> usize {
     (group.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize
 }
 
-/// How often a group is expected; 2 is the least.
+/// The expected frequency of a group; 2 is the least.
 pub(super) fn cost(group: u32) -> u32 {
     let hash = hash(group);
     2 << (TABLE[hash >> 1] >> ((hash & 1) * 4) & 15)
 }
 
-/// For each place in `text` where four consecutive groups start, what they cost together.
+/// For each offset in `text` where four consecutive groups start, their total cost.
 pub(super) fn windows(text: &[u8], cost: impl Fn(u32) -> u32) -> impl Iterator<Item = (usize, u32)> {
     let at =
         move |place: usize| cost(u32::from_le_bytes([text[place], text[place + 1], text[place + 2], text[place + 3]]));
@@ -36,8 +35,8 @@ pub(super) fn windows(text: &[u8], cost: impl Fn(u32) -> u32) -> impl Iterator<I
     })
 }
 
-/// The least that four consecutive groups of `text` cost. Six bytes have three groups, the fourth is taken
-/// to be like them; for less there is no telling.
+/// The least cost of four consecutive groups of `text`. Six bytes have three groups, and a fourth one is assumed to be
+/// like them; shorter texts have no estimate.
 pub(super) fn cost_of_text(text: &[u8]) -> u32 {
     if text.len() == 6 {
         let groups = text.windows(4).map(|four| cost(u32::from_le_bytes([four[0], four[1], four[2], four[3]])));

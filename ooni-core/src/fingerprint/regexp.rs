@@ -1,10 +1,9 @@
 //! Body patterns of type `regexp`, read as Python's `re` reads them.
 //!
-//! Nearly all of them are pieces of text with `.` and `.*` between; those are matched line by line with
-//! substring searches, and need no regular expression engine. A text that must occur in any match, the
-//! trigger, tells which bodies to look at.
+//! Nearly all of them are pieces of text separated by `.` and `.*`; these are matched line by line with substring searches,
+//! without a regular expression engine. A text that occurs in every match, the trigger, decides which bodies are searched.
 //!
-//! Belongs here: one expression against one text, and lossy reading. Must not be here: which bodies to try.
+//! Belongs here: matching one expression with one text, and lossy decoding. Does not belong here: which bodies to search.
 
 use super::rarity;
 use memchr::memmem;
@@ -19,12 +18,12 @@ pub(super) struct BodyRegex {
     pub(super) trigger: Trigger,
 }
 
-/// What a text must hold for the expression to match.
+/// What a text must contain for the expression to match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trigger {
     /// This text.
     Text(String),
-    /// U+FFFD, or what is read as U+FFFD.
+    /// U+FFFD, or bytes that are replaced by it.
     Replacement,
     /// Nothing in particular.
     None,
@@ -32,13 +31,13 @@ pub(super) enum Trigger {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    /// Pieces in this order on one line, anything between. There is at least one, and each but the last
-    /// starts with a literal; the last may be empty.
+    /// Pieces in this order on one line, with any text between them. There is at least one, and all except the last start
+    /// with a literal; the last may be empty.
     Line(Vec<Piece>),
     Engine(regex_lite::Regex),
 }
 
-/// Literals with exactly one character between each two; the first is not empty unless it is the only one.
+/// Literals with exactly one character between each pair; the first is not empty unless it is the only one.
 type Piece = Vec<String>;
 
 impl BodyRegex {
@@ -62,7 +61,7 @@ impl BodyRegex {
         }
     }
 
-    /// Starts of all matches that do not overlap.
+    /// Starts of all non-overlapping matches.
     pub(super) fn find_all(&self, text: &str) -> Vec<usize> {
         match &self.kind {
             Kind::Line(pieces) => {
@@ -79,22 +78,22 @@ impl BodyRegex {
     }
 }
 
-/// The leftmost match from `from` on: its start, and where to look for the next one.
+/// The leftmost match from `from` on: its start, and where the next search starts.
 fn find_on_line(pieces: &[Piece], text: &str, mut from: usize) -> Option<(usize, usize)> {
     let (first, others) = pieces.split_first()?;
     loop {
-        // Only a line with the first literal can match; the others need not be looked at.
+        // Only a line with the first literal can match; other lines are skipped.
         let at = from + memmem::find(text.as_bytes().get(from..)?, first.first()?.as_bytes())?;
         let end = memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |length| at + length);
         if let Some((start, mut next)) = find_piece(first, &text[..end], at) {
-            // `.*` reaches anywhere on the line, so the first place of each piece is as good as any.
+            // `.*` reaches anywhere on the line, so the first occurrence of each piece suffices.
             let complete = others.iter().all(|piece| {
                 let found = find_piece(piece, &text[..end], next);
                 next = found.map_or(next, |(_, after)| after);
                 found.is_some()
             });
             if complete {
-                // `.*` takes the last place it can: there is no other match on this line.
+                // `.*` is greedy: there is no other match on this line.
                 return Some((start, if others.is_empty() { next } else { end }));
             }
         }
@@ -102,7 +101,7 @@ fn find_on_line(pieces: &[Piece], text: &str, mut from: usize) -> Option<(usize,
     }
 }
 
-/// The first place of a piece in `text[from..]`, which has no line end: start and end.
+/// The first occurrence of a piece in `text[from..]`, which has no line end: start and end.
 fn find_piece(piece: &Piece, text: &str, mut from: usize) -> Option<(usize, usize)> {
     let (first, others) = piece.split_first()?;
     if first.is_empty() {
@@ -173,7 +172,7 @@ fn is_quantifier(text: &str) -> bool {
     number(least) && number(most) && inside.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-/// Writes literal braces the way the engine wants them.
+/// Escapes literal braces for the engine.
 fn escape_braces(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 4);
     let mut rest = pattern;
@@ -188,7 +187,7 @@ fn escape_braces(pattern: &str) -> String {
             out.push('\\');
         }
         out.push(c);
-        // Python knows `{,n}`, the engine does not.
+        // Python supports `{,n}`, the engine does not.
         if c == '{' && is_quantifier(rest) && rest.starts_with("{,") {
             out.push('0');
         }
@@ -197,7 +196,7 @@ fn escape_braces(pattern: &str) -> String {
     out
 }
 
-/// A text outside groups and classes that no quantifier makes optional; `None` if unsure.
+/// A text outside groups and classes that no quantifier makes optional; `None` if in doubt.
 fn required_text(pattern: &str) -> Option<String> {
     if pattern.contains('|') || pattern.contains("(?") || pattern.contains('[') {
         return None;
@@ -233,22 +232,22 @@ fn required_text(pattern: &str) -> Option<String> {
     best_trigger(runs.iter().map(String::as_str))
 }
 
-/// The text that is expected least often, of those long enough to be found fast; else the longest.
+/// The least frequent text, of those long enough for a fast search; otherwise the longest.
 fn best_trigger<'t>(texts: impl Iterator<Item = &'t str>) -> Option<String> {
     let best = texts.min_by_key(|text| (rarity::cost_of_text(text.as_bytes()), Reverse(text.len())));
     best.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// How bytes that are not UTF-8 are read.
+/// How bytes that are not UTF-8 are decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lossy {
     /// Text of a JSON string: a lone surrogate is one U+FFFD.
     Text,
-    /// Any bytes: as Python's `errors="replace"`, which knows no surrogates.
+    /// Any bytes: like Python's `errors="replace"`, which does not accept surrogates.
     Bytes,
 }
 
-/// `bytes` as text, by way of `buffer` if they are not UTF-8.
+/// `bytes` as text, in `buffer` if they are not UTF-8.
 pub(super) fn text_of<'t>(bytes: &'t [u8], mode: Lossy, buffer: &'t mut String) -> &'t str {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return text;
@@ -258,7 +257,7 @@ pub(super) fn text_of<'t>(bytes: &'t [u8], mode: Lossy, buffer: &'t mut String) 
     buffer
 }
 
-/// Appends `bytes` to `out`, with U+FFFD for what is not UTF-8.
+/// Appends `bytes` to `out`, with U+FFFD for invalid UTF-8.
 fn read_lossy(bytes: &[u8], mode: Lossy, out: &mut String) {
     let mut rest = bytes;
     loop {
@@ -272,7 +271,7 @@ fn read_lossy(bytes: &[u8], mode: Lossy, out: &mut String) {
     }
 }
 
-/// Where in `bytes` the text came from that is at `offset` of its lossy reading.
+/// The offset in `bytes` of the text at `offset` in the lossy result.
 pub(super) fn lossy_origin(bytes: &[u8], mode: Lossy, offset: usize) -> usize {
     let mut left = offset;
     let mut at = 0;
@@ -286,7 +285,7 @@ pub(super) fn lossy_origin(bytes: &[u8], mode: Lossy, offset: usize) -> usize {
     }
 }
 
-/// The text before the first wrong byte and how many bytes are wrong there, 0 at the end.
+/// The text before the first invalid byte and the number of invalid bytes there, 0 at the end.
 fn valid_prefix(bytes: &[u8], mode: Lossy) -> (&str, usize) {
     let Some(chunk) = bytes.utf8_chunks().next() else {
         return ("", 0);

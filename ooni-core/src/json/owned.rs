@@ -1,12 +1,12 @@
-//! [`Json`]: a value that owns its parts, with the kinds and the precision of the text it came from.
+//! [`Json`]: an owned value, with the kinds and the precision of the text it was read from.
 
 use super::Kind;
 use crate::number::Int;
 
 /// A JSON value as rows and scores keep it.
 ///
-/// Text is generalized UTF-8: halves of surrogate pairs may stand alone, as three bytes each. Equality is of kind and
-/// value, floats by their bits, so that a row read back can be compared with the row written.
+/// Text is generalized UTF-8: surrogates may occur alone, as three bytes each. Equality compares kinds and values, and
+/// the bits of floats, so that a row read back can be compared with the row written.
 #[derive(Clone, Debug, Default)]
 pub enum Json {
     /// `null`
@@ -16,15 +16,15 @@ pub enum Json {
     Bool(bool),
     /// An integer of any size.
     Int(Int),
-    /// A float, `NaN` and the infinities among them.
+    /// A float, `NaN` and the infinities included.
     Float(f64),
     /// A string.
     Text(Vec<u8>),
     /// An array.
     Array(Vec<Json>),
-    /// An object; no key occurs twice.
+    /// An object without repeated keys.
     Object(Vec<(Vec<u8>, Json)>),
-    /// A value that JSON does not have, which only normalized YAML holds: what is said of it. Written as that text.
+    /// The description of a value that JSON does not have, only in normalized YAML. Written as a string.
     Foreign(Vec<u8>),
 }
 
@@ -43,7 +43,7 @@ impl Json {
         }
     }
 
-    /// Whether this is a value that JSON does not have, or has one in it.
+    /// Whether this is or contains a value that JSON does not have.
     pub fn has_foreign(&self) -> bool {
         match self {
             Json::Foreign(_) => true,
@@ -53,7 +53,7 @@ impl Json {
         }
     }
 
-    /// The text of a string that is UTF-8, as all but a few are.
+    /// The text of a string, if it is UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Json::Text(text) => std::str::from_utf8(text).ok(),
@@ -61,7 +61,7 @@ impl Json {
         }
     }
 
-    /// The number of an integer or float, nearest float.
+    /// An integer or float as the nearest float.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Json::Int(int) => int.to_f64(),
@@ -70,7 +70,7 @@ impl Json {
         }
     }
 
-    /// The member of that name of an object.
+    /// The member of an object with this key.
     pub fn get(&self, key: &str) -> Option<&Json> {
         match self {
             Json::Object(members) => members.iter().find(|(name, _)| name == key.as_bytes()).map(|(_, value)| value),
@@ -78,7 +78,7 @@ impl Json {
         }
     }
 
-    /// How many arrays and objects are around the innermost value: 0 for a scalar and for `[]`, 1 for `[5]` and `[[]]`.
+    /// The number of arrays and objects around the innermost value: 0 for a scalar and for `[]`, 1 for `[5]` and `[[]]`.
     pub fn depth(&self) -> usize {
         let inside = match self {
             Json::Array(items) => items.iter().map(Json::depth).max(),
@@ -88,7 +88,7 @@ impl Json {
         inside.map_or(0, |depth| depth + 1)
     }
 
-    /// An object of these members.
+    /// An object with these members.
     pub fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
         Json::Object(members.into_iter().map(|(key, value)| (key.as_bytes().to_vec(), value)).collect())
     }

@@ -1,30 +1,30 @@
 //! The lenient JSON reader: one pass over borrowed bytes into a flat tree (scoring spec §2).
 //!
 //! It accepts what the reference's parser accepts, no more and no less. Strings are neither copied nor decoded and
-//! numbers are not converted: that happens when somebody looks at them.
+//! numbers are not converted until they are accessed.
 
 use super::scan::Scanner;
 use super::unescape::check_generalized;
 use super::{Document, FOREIGN, Node, Spelling, Tag};
 use crate::error::{Code, Error};
 
-/// Nesting that the reference accepts; one level more is an error (scoring spec §2).
+/// The deepest nesting that the reference accepts (scoring spec §2).
 pub const MAX_DEPTH: usize = 1024;
 
-/// More decimal digits than this make an integer an error (scoring spec §2).
+/// The most decimal digits of an integer (scoring spec §2).
 const MAX_DIGITS: usize = 4300;
 
-/// Nodes that a reader keeps room for; they take 1 MiB.
+/// Nodes for which a reader keeps memory allocated: 1 MiB.
 const KEPT: usize = 64 << 10;
 
-/// What the reader refuses although the reference might read it.
+/// Limits of the reader that the reference does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Length of the text in bytes.
     pub bytes: usize,
     /// Levels of nesting, at most [`MAX_DEPTH`].
     pub depth: usize,
-    /// Values, keys included: each takes 16 bytes of memory.
+    /// Number of values and keys: each takes 16 bytes of memory.
     pub values: usize,
 }
 
@@ -41,17 +41,17 @@ pub enum ReadError {
     /// The text is not JSON, even for a lenient reader.
     #[error("{message} at byte {at}")]
     Syntax {
-        /// Offset of the trouble in the text.
+        /// Offset of the error in the text.
         at: usize,
         /// What is wrong, a few words.
         message: &'static str,
     },
-    /// A limit of [`Limits`] was passed.
-    #[error("{what} beyond the limit of {limit} at byte {at}")]
+    /// A limit of [`Limits`] was exceeded.
+    #[error("too many {what} at byte {at}: the limit is {limit}")]
     Limit {
-        /// Offset at which the limit was passed.
+        /// Offset at which the limit was exceeded.
         at: usize,
-        /// What there is too much of.
+        /// What is limited.
         what: &'static str,
         /// The limit.
         limit: usize,
@@ -68,7 +68,7 @@ impl From<ReadError> for Error {
     }
 }
 
-/// A JSON reader with buffers that serve for one text after another.
+/// A JSON reader that reuses its buffers for one text after another.
 #[derive(Debug, Default)]
 pub struct Reader {
     nodes: Vec<Node>,
@@ -90,18 +90,18 @@ impl Reader {
         Reader::default()
     }
 
-    /// A reader with limits of the caller's. A depth beyond [`MAX_DEPTH`] is taken as that.
+    /// A reader with other limits. A depth greater than [`MAX_DEPTH`] counts as [`MAX_DEPTH`].
     pub fn with_limits(limits: Limits) -> Reader {
         Reader { limits: Limits { depth: limits.depth.min(MAX_DEPTH), ..limits }, ..Reader::default() }
     }
 
-    /// Gives back the memory that only an uncommonly large text needed.
+    /// Frees the memory that only an unusually large text needed.
     pub fn shrink(&mut self) {
         self.nodes.clear();
         self.nodes.shrink_to(KEPT);
     }
 
-    /// Reads a normalized measurement (`normalize::Report::entry`): JSON that may hold values of [`Kind::Foreign`],
+    /// Reads a normalized measurement (`normalize::Report::entry`): JSON that may contain values of [`Kind::Foreign`],
     /// also as keys.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl Reader {
     /// Reads one JSON text.
     ///
     /// # Errors
-    /// [`ReadError::Syntax`] for what the reference's parser refuses, [`ReadError::Limit`] for too much of anything.
+    /// [`ReadError::Syntax`] for what the reference's parser refuses, [`ReadError::Limit`] for an exceeded limit.
     pub fn read<'a>(&'a mut self, text: &'a [u8]) -> Result<Document<'a>, ReadError> {
         self.read_with(text, false)
     }
@@ -144,14 +144,14 @@ impl Reader {
     }
 }
 
-/// Whether all bytes are ASCII and none is NUL, as in most texts: then there is nothing more to check.
+/// Whether all bytes are ASCII and none is NUL, as in most texts. Such a text needs no other check.
 fn is_plain_ascii(text: &[u8]) -> bool {
     text.chunks(256).all(|bytes| bytes.iter().fold(true, |plain, &byte| plain & (byte as i8 > 0)))
 }
 
-/// Checks what holds for the whole text: no NUL, and sound (generalized) UTF-8. True when it has raw surrogates.
+/// Checks the whole text: no NUL, and valid (generalized) UTF-8. True when it contains unescaped surrogates.
 ///
-/// Outside of strings such bytes are errors anyway, so the check need not know where it is.
+/// Outside of strings such bytes are errors anyway, so the check need not know the position of strings.
 fn check_bytes(text: &[u8]) -> Result<bool, ReadError> {
     if let Some(at) = memchr::memchr(0, text) {
         return Err(ReadError::Syntax { at, message: "a NUL byte" });
@@ -178,7 +178,7 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// The byte to be read next; 0 at the end, as a NUL cannot occur.
+    /// The next byte; 0 at the end, as a NUL cannot occur.
     #[inline]
     fn byte(&self) -> u8 {
         self.text.get(self.at).copied().unwrap_or(0)
@@ -224,7 +224,7 @@ impl Pass<'_> {
         }
         match self.skip_blank() {
             0 if self.at == self.text.len() => Ok(()),
-            _ => self.error("something follows the document"),
+            _ => self.error("unexpected data after the document"),
         }
     }
 
@@ -243,7 +243,7 @@ impl Pass<'_> {
             b'I' => self.literal(b"Infinity", Tag::Float)?,
             0 => return self.error("the text ends where a value should be"),
             FOREIGN if self.foreign => self.foreign_value()?,
-            _ => return self.error("no value starts here"),
+            _ => return self.error("expected a value"),
         }
         Ok(false)
     }
@@ -307,7 +307,7 @@ impl Pass<'_> {
                 b'}' if is_object => self.close(),
                 b']' if !is_object => self.close(),
                 0 => return self.error("the text ends inside an object or array"),
-                _ => return self.error("neither a comma nor the end of the object or array"),
+                _ => return self.error("expected a comma or the end of the object or array"),
             }
         }
     }
@@ -329,10 +329,10 @@ impl Pass<'_> {
         match self.byte() {
             b'"' => self.string()?,
             FOREIGN if self.foreign => self.foreign_value()?,
-            _ => return self.error("no key where one should be"),
+            _ => return self.error("expected a key"),
         }
         if self.skip_blank() != b':' {
-            return self.error("no colon after a key");
+            return self.error("expected a colon after a key");
         }
         self.at += 1;
         self.skip_blank();
@@ -349,7 +349,7 @@ impl Pass<'_> {
         self.long_string(start)
     }
 
-    /// A string with escapes, of other scripts, or across blocks: apart, so that the others pay nothing for it.
+    /// A string with escapes, beyond ASCII, or across blocks. A separate function, so that other strings are not slowed down.
     #[inline(never)]
     fn long_string(&mut self, start: usize) -> Result<(), ReadError> {
         let (end, spelling) =
@@ -359,13 +359,13 @@ impl Pass<'_> {
         self.push(Tag::Text, spelling, start, end - start)
     }
 
-    /// A mark and a string. The mark belongs to the value, so that it is never taken for a text as a key.
+    /// A mark and a string. The mark is part of the value, so that a foreign key is never mistaken for text.
     #[cold]
     fn foreign_value(&mut self) -> Result<(), ReadError> {
         let start = self.at;
         self.at += 1;
         if self.byte() != b'"' {
-            return self.error("no description of a foreign value");
+            return self.error("expected the description of a foreign value");
         }
         self.string()?;
         let end = self.at;
@@ -380,13 +380,13 @@ impl Pass<'_> {
     fn literal(&mut self, word: &'static [u8], tag: Tag) -> Result<(), ReadError> {
         let start = self.at;
         if self.text.get(start..start + word.len()) != Some(word) {
-            return self.error("no value starts here");
+            return self.error("expected a value");
         }
         self.at += word.len();
         self.push(tag, Spelling::PLAIN, start, word.len())
     }
 
-    /// Digits from here on.
+    /// Skips digits; returns how many.
     #[inline]
     fn digits(&mut self) -> usize {
         let start = self.at;
@@ -514,7 +514,7 @@ mod tests {
         }
     }
 
-    /// An integer by its digits, a float by its bits, or refused; as `ujson` 6.1.0 has them.
+    /// An integer by its digits, a float by its bits, or refused; as in `ujson` 6.1.0.
     enum Number {
         I(&'static str),
         F(u64),
@@ -623,12 +623,12 @@ mod tests {
                 }
             }
         }
-        // A lone minus is 0 inside of containers too.
+        // A lone minus is 0 in containers too.
         assert_eq!(read_back(br#"[-,{"a":-}]"#), r#"[0,{"a":0}]"#);
     }
 
     #[test]
-    fn integers_have_4300_digits_at_most() {
+    fn integers_have_at_most_4300_digits() {
         let digits = "7".repeat(4300);
         for text in [digits.clone(), format!("-{digits}"), format!("-000{digits}"), format!("{}1", "0".repeat(9000))] {
             let Json::Int(int) = read(text.as_bytes()).unwrap() else { panic!("{text}") };
@@ -687,7 +687,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_of_surrogate_pairs() {
+    fn lone_surrogates() {
         const HIGH: &[u8] = b"\xed\xa0\xbd";
         const LOW: &[u8] = b"\xed\xb8\x80";
         let both = [HIGH, LOW].concat();
@@ -733,7 +733,7 @@ mod tests {
             assert_eq!(refused(&text).1, "not UTF-8", "{broken:x?}");
             assert_eq!(refused(&[b"\"", broken].concat()).1, "not UTF-8");
         }
-        // Outside of strings nothing beyond ASCII is allowed, however sound.
+        // Outside of strings nothing beyond ASCII is allowed, even if valid.
         for text in ["é", "[é]", "[1,é]", "{é:1}", "1é"] {
             refused(text.as_bytes());
         }
@@ -786,10 +786,10 @@ mod tests {
             refused(text.as_bytes());
         }
         assert_eq!(refused(b"[1,2"), (4, "the text ends inside an object or array"));
-        assert_eq!(refused(b"[1 2]"), (3, "neither a comma nor the end of the object or array"));
-        assert_eq!(refused(b"{1:2}"), (1, "no key where one should be"));
-        assert_eq!(refused(b"{\"a\" 2}"), (5, "no colon after a key"));
-        assert_eq!(refused(b"{} 1"), (3, "something follows the document"));
+        assert_eq!(refused(b"[1 2]"), (3, "expected a comma or the end of the object or array"));
+        assert_eq!(refused(b"{1:2}"), (1, "expected a key"));
+        assert_eq!(refused(b"{\"a\" 2}"), (5, "expected a colon after a key"));
+        assert_eq!(refused(b"{} 1"), (3, "unexpected data after the document"));
     }
 
     #[test]
@@ -804,7 +804,7 @@ mod tests {
             let deeper = nested(open, inside, close, MAX_DEPTH / levels + 1);
             assert_eq!(refused(&deeper).1, "nested deeper than 1024 levels");
         }
-        // Siblings are no depth.
+        // Siblings do not add depth.
         assert!(read(&nested("[],", "[]", "", 5000)).is_err());
         let wide = format!("[{}[]]", "[],".repeat(5000));
         assert_eq!(read(wide.as_bytes()).unwrap().depth(), 1);
@@ -822,13 +822,13 @@ mod tests {
         assert_eq!(read("[1,2,3,4,5]"), Ok(Kind::Array));
         assert_eq!(read("[1,2,3,4,5,6]"), Err(ReadError::Limit { at: 12, what: "values", limit: 6 }));
         assert_eq!(read(r#"{"a":1,"b":2}"#), Ok(Kind::Object));
-        // Keys are values.
+        // Keys count as values.
         let error = read(r#"{"a":1,"b":2,"c":3}"#).unwrap_err();
         assert_eq!(error, ReadError::Limit { at: 18, what: "values", limit: 6 });
-        assert_eq!(error.to_string(), "values beyond the limit of 6 at byte 18");
+        assert_eq!(error.to_string(), "too many values at byte 18: the limit is 6");
         assert_eq!(read(&" ".repeat(41)), Err(ReadError::Limit { at: 0, what: "bytes", limit: 40 }));
         assert_eq!(read(&format!("{:40}", 1)), Ok(Kind::Int));
-        // A limit beyond the reference's is that of the reference, and no limit of ours.
+        // A higher limit than the reference's has no effect: the error is the reference's, not that of a limit.
         let deep = Limits { depth: 5000, ..Limits::default() };
         let text = "[".repeat(1025);
         assert!(matches!(Reader::with_limits(deep).read(text.as_bytes()), Err(ReadError::Syntax { at: 1024, .. })));
@@ -843,7 +843,7 @@ mod tests {
         }
     }
 
-    /// Strings that end, escape and leave ASCII at every position of the 64-byte blocks in which their end is sought.
+    /// Strings that end, have escapes and leave ASCII at every position of the 64-byte blocks of the scanner.
     #[test]
     fn strings_across_blocks() {
         let specials: [(&[u8], &[u8]); 8] = [
@@ -860,7 +860,7 @@ mod tests {
         for offset in 0..64 {
             for length in (0..4).chain(54..70).chain(118..134) {
                 for (raw, decoded) in specials {
-                    // The special part at the end of the filling, and in its middle.
+                    // The special part at the end of the padding, and in the middle of it.
                     for at in [length, length / 2] {
                         let (before, after) = (&fill[..at], &fill[at..length]);
                         let blank = vec![b' '; offset];

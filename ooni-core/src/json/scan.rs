@@ -1,17 +1,17 @@
-//! Finding the end of a JSON string, sixty-four bytes at a time, and noting on the way how it is spelled.
+//! Finds the end of a JSON string, 64 bytes at a time, and records how the string is spelled.
 //!
-//! Nothing is decoded here: see `unescape`. What a string holds is judged by others.
+//! Nothing is decoded here: see `unescape`.
 
-/// How the inside of a JSON string is spelled: what a search over the undecoded bytes has to know.
+/// How the inside of a JSON string is spelled, for searches in the undecoded bytes.
 ///
 /// A set of flags. In a string without [`Spelling::ODD`] and [`Spelling::LONE`] every printable ASCII character but
-/// `" \ / < > &` stands as itself, `<`, `>` and `&` as themselves or as `\u003c`, `\u003e`, `\u0026`, and the
-/// characters beyond ASCII either all as themselves or all as lower-case `\uxxxx`.
+/// `" \ / < > &` is unescaped; `<`, `>` and `&` are unescaped or `\u003c`, `\u003e`, `\u0026`; and the characters
+/// beyond ASCII are either all unescaped or all lower-case `\uxxxx`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spelling(u8);
 
 impl Spelling {
-    /// Nothing of note: the raw bytes are the text.
+    /// No flag: the raw bytes are the text.
     pub const PLAIN: Spelling = Spelling(0);
     /// A backslash occurs.
     pub const ESCAPED: Spelling = Spelling(1);
@@ -19,9 +19,9 @@ impl Spelling {
     pub const NON_ASCII: Spelling = Spelling(2);
     /// A `\u` escape of a character beyond ASCII occurs.
     pub const U_NON_ASCII: Spelling = Spelling(4);
-    /// Characters may be spelled in ways that no known writer uses.
+    /// Characters may be escaped in ways that no known writer uses.
     pub const ODD: Spelling = Spelling(8);
-    /// Half of a surrogate pair occurs alone, or may.
+    /// A lone surrogate occurs, or may occur.
     pub const LONE: Spelling = Spelling(16);
 
     /// True when all flags of `other` are set.
@@ -29,15 +29,15 @@ impl Spelling {
         self.0 & other.0 == other.0
     }
 
-    /// The flags of both.
+    /// The union of both.
     #[must_use]
     pub const fn with(self, other: Spelling) -> Spelling {
         Spelling(self.0 | other.0)
     }
 
-    /// How the inside of a JSON string is spelled; nothing if it is not the inside of one.
+    /// How the inside of a JSON string is spelled; `None` if it is not the inside of one.
     ///
-    /// The reader finds this out as it goes; this is for text that did not come through it.
+    /// The reader determines this while reading; this is for other text.
     pub fn of(raw: &[u8]) -> Option<Spelling> {
         let mut quoted = raw.to_vec();
         quoted.push(b'"');
@@ -50,19 +50,19 @@ impl Spelling {
 /// Why a string could not be read, and where.
 pub(super) type Broken = (usize, &'static str);
 
-/// Finds the ends of strings. Sixty-four bytes are looked at once, however many quotes and escapes they hold.
+/// Finds the ends of strings. Each block of 64 bytes is examined once, however many quotes and escapes it contains.
 #[derive(Debug)]
 pub(super) struct Scanner<'a> {
     text: &'a [u8],
-    /// No byte is 0x80 or more: most texts, which need not be looked at for that again.
+    /// No byte is 0x80 or more, as in most texts: blocks need not be checked for that.
     is_ascii: bool,
-    /// Where the block that has been looked at starts, a multiple of [`BLOCK`].
+    /// Start of the examined block, a multiple of [`BLOCK`].
     block: usize,
-    /// A bit for each byte of the block that is a quote and not escaped.
+    /// A bit for each unescaped quote of the block.
     quotes: u64,
     /// A bit for each backslash.
     backslashes: u64,
-    /// A bit for each `u` that is escaped.
+    /// A bit for each escaped `u`.
     unicode: u64,
     /// A bit for each byte that is 0x80 or more.
     high: u64,
@@ -70,16 +70,16 @@ pub(super) struct Scanner<'a> {
     carry: bool,
 }
 
-/// Bytes that are looked at together.
+/// Bytes that are examined together.
 const BLOCK: usize = 64;
 
 impl<'a> Scanner<'a> {
-    /// A scanner of a text that holds no NUL byte; `is_ascii` says that none is 0x80 or more.
+    /// A scanner of a text without NUL bytes; with `is_ascii`, without bytes of 0x80 or more.
     pub(super) fn new(text: &'a [u8], is_ascii: bool) -> Scanner<'a> {
         Scanner { text, is_ascii, block: usize::MAX, quotes: 0, backslashes: 0, unicode: 0, high: 0, carry: false }
     }
 
-    /// The end of a string that is in the block at hand and has nothing of note in it, as most have.
+    /// The end of a string that ends in the current block and has no flags, as most strings do.
     #[inline(always)]
     pub(super) fn plain_end(&self, start: usize) -> Option<usize> {
         let block = start & !(BLOCK - 1);
@@ -93,12 +93,12 @@ impl<'a> Scanner<'a> {
         plain.then(|| block + quotes.trailing_zeros() as usize)
     }
 
-    /// From the byte after the opening quote to the closing quote: its position, and the spelling of what is between.
+    /// The position of the closing quote of the string after an opening quote, and the spelling of the string.
     pub(super) fn string_end(&mut self, start: usize) -> Result<(usize, Spelling), Broken> {
         let (mut high, mut backslashes) = (0, 0);
         let mut spelling = Spelling::PLAIN;
         let mut block = start & !(BLOCK - 1);
-        // Bits of the block that belong to the string, as far as they are before its end.
+        // Bits of the block that belong to the string, before its end.
         let mut inside = u64::MAX << (start - block);
         let end = loop {
             if block != self.block {
@@ -133,9 +133,9 @@ impl<'a> Scanner<'a> {
         Ok((end, spelling))
     }
 
-    /// Looks at the block that starts at `block`; what is behind the end of the text reads as NUL.
+    /// Examines the block that starts at `block`; bytes behind the end of the text count as NUL.
     ///
-    /// Outside of strings there are no backslashes in a document, so what follows one is checked for the whole block.
+    /// A document has no backslashes outside of strings, so escapes are checked for the whole block.
     #[inline]
     fn look(&mut self, block: usize) -> Result<(), Broken> {
         let mut tail = [0; BLOCK];
@@ -148,7 +148,7 @@ impl<'a> Scanner<'a> {
                 &tail
             }
         };
-        // A block that was passed over had no string in it, and no escape.
+        // A block that was skipped contained no string and no escape.
         let carry = self.carry && self.block.wrapping_add(BLOCK) == block;
         let [quotes, backslashes] = masks(bytes, [b"\"", b"\\"]);
         (self.quotes, self.backslashes, self.unicode, self.carry) = (quotes, backslashes, 0, false);
@@ -169,16 +169,16 @@ impl<'a> Scanner<'a> {
     #[cold]
     fn unknown_escape(&self, at: usize) -> Broken {
         match self.text.get(at) {
-            Some(_) => (at - 1, "an escape that JSON does not know"),
+            Some(_) => (at - 1, "an invalid escape"),
             None => (self.text.len(), "the text ends inside a string"),
         }
     }
 }
 
-/// The bytes that are escaped by a backslash before them, and whether the first of the next block is.
+/// The bytes that are escaped by a backslash before them, and whether the first byte of the next block is escaped.
 ///
-/// Backslashes escape each other, so in a row of them every second one escapes. Adding the row to its own bits finds
-/// where it ends, for all rows at once (G. Langdale, D. Lemire: Parsing gigabytes of JSON per second, 2019, §3.1.1).
+/// Backslashes escape each other, so in a run of them every second one escapes. Adding a run to its own bits finds its
+/// end, for all runs at once (G. Langdale, D. Lemire: Parsing gigabytes of JSON per second, 2019, §3.1.1).
 const fn escaped(backslashes: u64, carry: bool) -> (u64, bool) {
     const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
     let carry = carry as u64;
@@ -188,7 +188,7 @@ const fn escaped(backslashes: u64, carry: bool) -> (u64, bool) {
     (escaped, (ends & backslashes) >> 63 != 0)
 }
 
-/// What the `\u` escape means for the spelling, `at` being its `u`.
+/// The flags of a `\u` escape, whose `u` is at `at`.
 fn unicode_escape(text: &[u8], at: usize, spelling: &mut Spelling) -> Result<(), Broken> {
     let Some((code, upper)) = hex4(text, at + 1) else {
         return Err((at - 1, "\\u without four hexadecimal digits"));
@@ -213,7 +213,7 @@ fn unicode_escape(text: &[u8], at: usize, spelling: &mut Spelling) -> Result<(),
     Ok(())
 }
 
-/// Whether the half of a surrogate pair whose `u` is at `at` has its other half beside it, as an escape too.
+/// Whether the escaped surrogate whose `u` is at `at` is part of a pair of escapes.
 ///
 /// Halves pair from left to right, so a low half is paired if a high one comes before it, and the other way round: a
 /// high half cannot have been taken by another low one.
@@ -227,7 +227,7 @@ fn is_paired(text: &[u8], at: usize, code: u32) -> bool {
     other.is_some_and(|(other, _)| other & 0xfc00 == if code < 0xdc00 { 0xdc00 } else { 0xd800 })
 }
 
-/// Whether the backslash at `at` begins an escape: an even number of backslashes is before it.
+/// Whether the backslash at `at` begins an escape: an even number of backslashes precedes it.
 fn is_escape(text: &[u8], at: usize) -> bool {
     text[..at].iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 0
 }
@@ -265,7 +265,7 @@ const HEX: [u8; 256] = {
     table
 };
 
-/// For each of the `sets` a bit for every byte that is in it.
+/// For each of the `sets`, a bit for every byte that is in it.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn masks<const N: usize>(block: &[u8; BLOCK], sets: [&[u8]; N]) -> [u64; N] {
@@ -324,7 +324,7 @@ mod tests {
     use crate::json::{Reader, Value};
     use proptest::prelude::*;
 
-    /// The flags by their definitions, a character at a time. `raw_halves`: the document has raw halves of surrogates.
+    /// The flags by their definitions, one character at a time. `raw_halves`: the document has unescaped surrogates.
     fn naive(raw: &[u8], raw_halves: bool) -> Spelling {
         let mut is = [false; 5];
         let [escaped, non_ascii, u_non_ascii, odd, lone] = &mut is;
@@ -359,7 +359,7 @@ mod tests {
                     *odd |= upper;
                 }
             }
-            // Of a run of high halves only the one right before a low half has a partner.
+            // Of a run of high surrogates only the last one, before a low surrogate, is paired.
             let high = |code: u32| (0xd800..0xdc00).contains(&code);
             let low = |code: u32| (0xdc00..0xe000).contains(&code);
             *lone |= high(code) && !beside(i + 1).is_some_and(low);
@@ -371,7 +371,7 @@ mod tests {
         flags.into_iter().zip(is).filter(|(_, is)| *is).fold(Spelling::PLAIN, |all, (flag, _)| all.with(flag))
     }
 
-    /// Pieces of strings as different writers have them; the last few are such as no writer has.
+    /// Pieces of strings as different writers spell them, then some that no writer produces.
     fn pieces() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             6 => "[ -!#-\\[\\]-~]{0,40}".prop_map(String::into_bytes),
@@ -388,7 +388,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
-        fn spelling_is_what_it_says(strings in prop::collection::vec(pieces(), 1..4)) {
+        fn spelling_matches_its_definition(strings in prop::collection::vec(pieces(), 1..4)) {
             let mut text = b"[".to_vec();
             for string in &strings {
                 text.extend_from_slice(&[b"\"", &string[..], b"\","].concat());
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn spelling_of_what_is_no_inside_of_a_string() {
+    fn spelling_of_invalid_strings() {
         for raw in [&b"a\"b"[..], b"\"", b"\\", b"a\\", b"\\x", b"\\u12"] {
             assert_eq!(Spelling::of(raw), None);
         }

@@ -1,11 +1,11 @@
-//! serde for [`Json`], without loss through any format.
+//! serde for [`Json`], lossless in any format.
 //!
-//! What serde's data model has no word for is an object of one member: `{"$int": "…"}` for an integer beyond 64 bits,
+//! Values beyond serde's data model become an object of one member: `{"$int": "…"}` for an integer beyond 64 bits,
 //! `{"$float": "NaN"}`, `{"$text": "…"}` for a string with lone surrogates, each as `\uxxxx`, and
-//! `{"$object": [[key, value], …]}` for an object that could be taken for one of these. What nests deeper than readers of
-//! JSON follow is flat, `{"$deep": […]}`: its values in order, `{"array": n}` and `{"object": n}` for the containers, and
-//! before each member of an object its key. A value that JSON does not have is `{"$foreign": "…"}`: what is said of it.
-//! Rows in the reference's own form are written by `write`, and are read back by the lenient reader.
+//! `{"$object": [[key, value], …]}` for an object that could be mistaken for one of these. Values nested deeper than JSON
+//! readers support are flat, `{"$deep": […]}`: the values in order, `{"array": n}` and `{"object": n}` for containers, and
+//! each member of an object after its key. A value that JSON does not have is `{"$foreign": "…"}` with its description.
+//! Rows in the reference's own form are written by `write` and read by the lenient reader.
 
 use super::scan::hex4;
 use super::{Json, MAX_DEPTH, push_code_point};
@@ -22,10 +22,10 @@ const OBJECT: &str = "$object";
 const DEEP: &str = "$deep";
 const FOREIGN: &str = "$foreign";
 
-/// Levels that are written as they are: serde_json reads 128, a tagged object takes three, and rows are nested too.
+/// Levels that are not flattened: serde_json reads 128, a tagged object takes three, and rows are nested too.
 const DEEPEST: usize = 32;
 
-/// Levels that are read back from the flat form: more than the reader of measurements and a column add up to.
+/// Levels that are read from the flat form: more than the reader of measurements plus a column have.
 const DEEPEST_FLAT: usize = 2 * MAX_DEPTH;
 
 impl Serialize for Json {
@@ -96,7 +96,7 @@ fn flatten(value: &Json, flat: &mut Vec<Json>) {
     }
 }
 
-/// Undoes [`flatten`]; nothing for values that are not of its making.
+/// Reverses [`flatten`]; `None` for values that it does not produce.
 fn unflatten(flat: &mut impl Iterator<Item = Json>, levels: usize) -> Option<Json> {
     let Json::Object(members) = flat.next()? else { return None };
     unflatten_container(members, flat, levels)
@@ -127,8 +127,8 @@ fn unflatten_container(
     }
 }
 
-/// The text with lone surrogates as `\uxxxx` and backslashes doubled. All else is as it is, so that two halves side by
-/// side, which are not one character, stay two.
+/// The text with lone surrogates as `\uxxxx` and backslashes doubled. Two adjacent surrogates, which are not one
+/// character, stay two.
 fn escaped(text: &[u8]) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut rest = text;
@@ -145,7 +145,7 @@ fn escaped(text: &[u8]) -> String {
     out
 }
 
-/// Undoes [`escaped`]; nothing for text that is not of its making.
+/// Reverses [`escaped`]; `None` for text that it does not produce.
 fn unescaped(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -234,7 +234,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 }
 
-/// The value behind a tagged form; nothing when the object is none.
+/// The value of a tagged form; `None` when the object is not one.
 fn untag<E: de::Error>(key: &[u8], value: &mut Json) -> Option<Result<Json, E>> {
     Some(match (std::str::from_utf8(key).ok()?, value) {
         (INT, Json::Text(text)) => int(&String::from_utf8_lossy(text)),
@@ -242,32 +242,32 @@ fn untag<E: de::Error>(key: &[u8], value: &mut Json) -> Option<Result<Json, E>> 
             b"NaN" => Ok(Json::Float(f64::NAN)),
             b"Infinity" => Ok(Json::Float(f64::INFINITY)),
             b"-Infinity" => Ok(Json::Float(f64::NEG_INFINITY)),
-            _ => Err(E::custom("$float is none of NaN, Infinity, -Infinity")),
+            _ => Err(E::custom("invalid $float: expected NaN, Infinity or -Infinity")),
         },
         (TEXT, Json::Text(text)) => std::str::from_utf8(text)
             .ok()
             .and_then(unescaped)
             .map(Json::Text)
-            .ok_or_else(|| E::custom("$text has a backslash that begins neither \\\\ nor \\uxxxx")),
+            .ok_or_else(|| E::custom("invalid backslash in $text: expected \\\\ or \\uxxxx")),
         (FOREIGN, Json::Text(text)) => std::str::from_utf8(text)
             .ok()
             .and_then(unescaped)
             .map(Json::Foreign)
-            .ok_or_else(|| E::custom("$foreign has a backslash that begins neither \\\\ nor \\uxxxx")),
+            .ok_or_else(|| E::custom("invalid backslash in $foreign: expected \\\\ or \\uxxxx")),
         (DEEP, Json::Array(flat)) => {
             let mut flat = flat.drain(..);
             unflatten(&mut flat, DEEPEST_FLAT)
                 .filter(|_| flat.next().is_none())
-                .ok_or_else(|| E::custom("$deep holds something other than values in order"))
+                .ok_or_else(|| E::custom("invalid $deep: expected values in order"))
         }
         (OBJECT, Json::Array(pairs)) => pairs
             .drain(..)
             .map(|pair| match pair {
                 Json::Array(pair) => match <[Json; 2]>::try_from(pair) {
                     Ok([Json::Text(key), value]) => Ok((key, value)),
-                    _ => Err(E::custom("$object holds something other than pairs of key and value")),
+                    _ => Err(E::custom("invalid $object: expected pairs of key and value")),
                 },
-                _ => Err(E::custom("$object holds something other than pairs of key and value")),
+                _ => Err(E::custom("invalid $object: expected pairs of key and value")),
             })
             .collect::<Result<_, _>>()
             .map(Json::Object),
@@ -279,7 +279,7 @@ fn int<E: de::Error>(digits: &str) -> Result<Json, E> {
     Int::parse_decimal(digits.as_bytes()).map(Json::Int).ok_or_else(|| E::custom("not a decimal integer"))
 }
 
-/// As the value [`Json::Int`].
+/// Serialized as [`Json::Int`].
 impl Serialize for Int {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Json::Int(self.clone()).serialize(serializer)
@@ -290,7 +290,7 @@ impl<'de> Deserialize<'de> for Int {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Int, D::Error> {
         match Json::deserialize(deserializer)? {
             Json::Int(int) => Ok(int),
-            other => Err(de::Error::custom(format!("{} where an integer is needed", other.kind().name()))),
+            other => Err(de::Error::custom(format!("expected an integer, found {}", other.kind().name()))),
         }
     }
 }
@@ -301,7 +301,7 @@ mod tests {
     use crate::json::{Reader, write_json};
     use proptest::prelude::*;
 
-    /// Text with control characters, escapes in it, and halves of surrogate pairs.
+    /// Text with control characters, escapes and surrogates.
     fn text() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             4 => "\\PC{0,6}".prop_map(String::into_bytes),
@@ -350,7 +350,7 @@ mod tests {
         })
     }
 
-    /// Two halves that stand side by side are one character once they have been written.
+    /// Two adjacent surrogates become one character when written.
     fn joined(value: &Json) -> Json {
         let mut out = Vec::new();
         write_json(value, &mut out);
@@ -360,18 +360,18 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(3000))]
         #[test]
-        fn nothing_is_lost(value in json()) {
+        fn serialization_is_lossless(value in json()) {
             let text = serde_json::to_string(&value).unwrap();
             let back: Json = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(&back, &value, "{}", text);
-            // Through serde_json's own values too, which sort keys and so are compared as such.
+            // Through serde_json's own values too, which sort keys.
             let through = serde_json::to_value(&value).unwrap();
             let again: Json = serde_json::from_value(through.clone()).unwrap();
             prop_assert_eq!(serde_json::to_value(&again).unwrap(), through);
         }
 
         #[test]
-        fn what_is_written_is_read_back(value in json()) {
+        fn written_values_are_read_back(value in json()) {
             let once = joined(&value);
             prop_assert_eq!(joined(&once), once);
         }
@@ -398,7 +398,7 @@ mod tests {
             assert_eq!(serde_json::to_string(&value).unwrap(), text);
             assert_eq!(serde_json::from_str::<Json>(text).unwrap(), value);
         }
-        // Not ours, so nothing but objects.
+        // No tagged forms, just objects.
         for text in [r#"{"$int":5}"#, r#"{"$float":null}"#, r#"{"$text":[]}"#, r#"{"$object":{}}"#] {
             assert_eq!(serde_json::from_str::<Json>(text).unwrap().kind().name(), "an object", "{text}");
         }
@@ -414,7 +414,7 @@ mod tests {
         }
     }
 
-    /// Readers of JSON give up at some depth, so what is deep is written flat.
+    /// JSON readers limit the depth, so deep values are flattened.
     #[test]
     fn deep_values() {
         let kinds: [fn(Json) -> Json; 5] = [
@@ -454,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_alone() {
+    fn single_integers() {
         for int in [Int::Small(-5), Int::parse_decimal(b"99999999999999999999").unwrap()] {
             let text = serde_json::to_string(&int).unwrap();
             assert_eq!(serde_json::from_str::<Int>(&text).unwrap(), int);

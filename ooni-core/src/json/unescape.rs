@@ -1,15 +1,14 @@
-//! Decoding the inside of a JSON string into text.
+//! Decodes the inside of a JSON string into text.
 //!
-//! Text here is *generalized UTF-8*: UTF-8 in which halves of surrogate pairs may stand alone, as three bytes
-//! `ED A0..BF xx`. Python's strings hold such halves and the reference passes them on, so equality of these bytes is
-//! equality of Python's code points. Two halves that were both written as escapes become one character; any others
-//! stay two (scoring spec §2).
+//! Text is *generalized UTF-8*: UTF-8 in which lone surrogates may occur, encoded in three bytes `ED A0..BF xx`. Python's
+//! strings may contain lone surrogates and the reference keeps them, so equality of these bytes is equality of Python's
+//! code points. Two surrogates that are both escapes become one character; others stay two (scoring spec §2).
 
 use super::scan::hex4;
 
 /// Appends the decoded form of `raw`, the inside of a JSON string whose escapes have been checked by the reader.
 ///
-/// Escapes that are not valid, which a checked string does not have, are copied as they stand.
+/// Invalid escapes, which a checked string does not have, are copied.
 pub fn unescape(raw: &[u8], out: &mut Vec<u8>) {
     out.reserve(raw.len());
     let mut rest = raw;
@@ -35,7 +34,7 @@ pub fn unescape(raw: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Decodes the `\u` escape at `at` and returns how many bytes it took.
+/// Decodes the `\u` escape at `at`; returns its length in bytes.
 fn push_unicode(raw: &[u8], at: usize, out: &mut Vec<u8>) -> usize {
     let Some((code, _)) = hex4(raw, at + 2) else {
         out.push(b'\\');
@@ -63,7 +62,7 @@ pub(crate) fn push_code_point(code: u32, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether `text` is generalized UTF-8; the position of the first byte that is not.
+/// Checks that `text` is generalized UTF-8; the error is the position of the first invalid byte.
 pub(super) fn check_generalized(text: &[u8]) -> Result<(), usize> {
     let mut at = 0;
     while at < text.len() {
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn only_escaped_halves_become_one() {
+    fn only_escaped_surrogates_are_combined() {
         for (raw, text) in [
             (&br"\ud83d"[..], &b"\xed\xa0\xbd"[..]),
             (br"\ude00\ud83d", b"\xed\xb8\x80\xed\xa0\xbd"),
@@ -124,9 +123,9 @@ mod tests {
         }
     }
 
-    /// Such text never comes from the reader; it must do no harm.
+    /// Such text never comes from the reader, but must not cause a panic.
     #[test]
-    fn broken_escapes_are_copied() {
+    fn invalid_escapes_are_copied() {
         for (raw, text) in [
             (&br"\"[..], &br"\"[..]),
             (br"\u12", br"\u12"),
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_generalized_utf8() {
+    fn invalid_generalized_utf8() {
         for (text, at) in [
             (&b"abc\x80"[..], 3),
             (b"\xed\xa0\xbd\xed\xa0", 3),

@@ -1,4 +1,4 @@
-//! Places in a [`Document`]: [`Value`], [`Field`] and the text they hold.
+//! Nodes of a [`Document`]: [`Value`], [`Field`] and their text.
 
 use super::{Document, Json, Kind, Node, Spelling, Tag, unescape};
 use crate::error::{Code, Error};
@@ -13,10 +13,10 @@ pub struct Value<'a> {
     at: u32,
 }
 
-/// Decoded text: generalized UTF-8, borrowed where nothing had to be decoded.
+/// Decoded text: generalized UTF-8, borrowed unless it had escapes.
 pub type Text<'a> = Cow<'a, [u8]>;
 
-/// Keys that are compared with each other one by one.
+/// The most keys for which each is compared with all others.
 const MOST_DISTINCT: usize = 24;
 
 const fn lone(tag: Tag, len: u32) -> [Node; 1] {
@@ -36,19 +36,19 @@ static EMPTY_OBJECT: Document<'static> = default_document(&const { lone(Tag::Obj
 static NO_TEST_KEYS: Document<'static> = default_document(&const { lone(Tag::Object, 0) }, "/test_keys");
 
 impl Value<'static> {
-    /// `null`, for a default.
+    /// The default `null`.
     pub const NULL: Value<'static> = Value { document: &NULL, at: 0 };
-    /// `true`, for a default.
+    /// The default `true`.
     pub const TRUE: Value<'static> = Value { document: &TRUE, at: 0 };
-    /// The integer `0`, for a default.
+    /// The default integer `0`.
     pub const ZERO: Value<'static> = Value { document: &ZERO, at: 0 };
-    /// `""`, for a default.
+    /// The default `""`.
     pub const EMPTY_TEXT: Value<'static> = Value { document: &EMPTY_TEXT, at: 0 };
-    /// `[]`, for a default.
+    /// The default `[]`.
     pub const EMPTY_ARRAY: Value<'static> = Value { document: &EMPTY_ARRAY, at: 0 };
-    /// `{}`, for a default.
+    /// The default `{}`.
     pub const EMPTY_OBJECT: Value<'static> = Value { document: &EMPTY_OBJECT, at: 0 };
-    /// `{}` at the place of missing test keys.
+    /// `{}` in place of missing test keys, with their path.
     pub(crate) const NO_TEST_KEYS: Value<'static> = Value { document: &NO_TEST_KEYS, at: 0 };
 }
 
@@ -57,12 +57,12 @@ impl<'a> Value<'a> {
         Value { document, at }
     }
 
-    /// Where this value is among all of its document.
+    /// The position of this value in its document.
     pub(crate) fn position(self) -> u32 {
         self.at
     }
 
-    /// The value at a position in the same document, as [`Value::position`] tells it.
+    /// The value at a [`position`](Value::position) in the same document.
     pub(crate) fn at_position(self, position: u32) -> Value<'a> {
         Value { at: position, ..self }
     }
@@ -79,7 +79,7 @@ impl<'a> Value<'a> {
         &self.document.text[start..start + node.len as usize]
     }
 
-    /// What kind of value this is.
+    /// The kind of the value.
     #[inline]
     pub fn kind(self) -> Kind {
         match self.node().tag {
@@ -94,12 +94,12 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether the document that this is in holds values of [`Kind::Foreign`].
+    /// Whether the document contains values of [`Kind::Foreign`].
     pub fn is_among_foreign(self) -> bool {
         self.document.has_foreign
     }
 
-    /// What is said of a value of [`Kind::Foreign`], such as `date 2014-02-20`.
+    /// The description of a value of [`Kind::Foreign`], such as `date 2014-02-20`.
     pub fn foreign(self) -> Option<Text<'a>> {
         let node = self.node();
         // Between the quotes.
@@ -107,7 +107,7 @@ impl<'a> Value<'a> {
         (node.tag == Tag::Foreign).then(|| decode(inside(self.span()), node.spelling))
     }
 
-    /// A key as text: what it reads as, or of a key that is no text what is said of it.
+    /// A key as text; for a key that is not a string, its description.
     pub(crate) fn key(self) -> Text<'a> {
         self.foreign().unwrap_or_else(|| decode(self.span(), self.node().spelling))
     }
@@ -117,12 +117,12 @@ impl<'a> Value<'a> {
         self.node().tag == Tag::Null
     }
 
-    /// True for `true` alone: identity, not truth.
+    /// True only for `true`: identity, not truth.
     pub fn is_true(self) -> bool {
         self.node().tag == Tag::True
     }
 
-    /// True for `false` alone.
+    /// True only for `false`.
     pub fn is_false(self) -> bool {
         self.node().tag == Tag::False
     }
@@ -143,7 +143,7 @@ impl<'a> Value<'a> {
         Some(decode(raw, spelling))
     }
 
-    /// The undecoded inside of a string, and how it is spelled.
+    /// The undecoded inside of a string, and its spelling.
     pub fn raw_text(self) -> Option<(&'a [u8], Spelling)> {
         let node = self.node();
         (node.tag == Tag::Text).then(|| (self.span(), node.spelling))
@@ -155,7 +155,7 @@ impl<'a> Value<'a> {
         self.node().tag == Tag::Text && self.reads(text.as_bytes())
     }
 
-    /// Whether this string node reads as `text`, without decoding where that is not needed.
+    /// Whether the text of this string is `text`; decoded only if necessary.
     #[inline]
     fn reads(self, text: &[u8]) -> bool {
         if self.node().spelling.has(Spelling::ESCAPED) {
@@ -165,12 +165,12 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The integer of an integer, of any size.
+    /// The value of an integer, of any size.
     pub fn int(self) -> Option<Int> {
         (self.node().tag == Tag::Int).then(|| Int::parse_decimal(self.span()).unwrap_or(Int::Small(0)))
     }
 
-    /// The float of a float.
+    /// The value of a float.
     pub fn float(self) -> Option<f64> {
         if self.node().tag != Tag::Float {
             return None;
@@ -191,7 +191,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The elements of an array; of anything else, none.
+    /// The elements of an array; none for other values.
     pub fn elements(self) -> impl Iterator<Item = Value<'a>> + use<'a> {
         let node = self.node();
         let end = if node.tag == Tag::Array { node.next } else { self.at };
@@ -205,7 +205,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// The members of an object, each key once: first position, last value. Of anything else, none.
+    /// The members of an object, each key once, with its first position and last value; none for other values.
     pub fn members(self) -> Members<'a> {
         let plain = Pairs { document: self.document, at: self.at + 1, end: self.end_of_object() };
         if self.has_repeated_key() { Members::Once(self.distinct().into_iter()) } else { Members::Plain(plain) }
@@ -216,7 +216,7 @@ impl<'a> Value<'a> {
         if node.tag == Tag::Object { node.next } else { self.at }
     }
 
-    /// The members of an object as they are written, repeated keys and all. Of anything else, none.
+    /// The members of an object as written, repeated keys included; none for other values.
     pub fn pairs(self) -> Pairs<'a> {
         Pairs { document: self.document, at: self.at + 1, end: self.end_of_object() }
     }
@@ -227,7 +227,7 @@ impl<'a> Value<'a> {
             let mut seen = [&[][..]; MOST_DISTINCT];
             for (i, (key, _)) in self.pairs().enumerate() {
                 if key.node().spelling.has(Spelling::ESCAPED) {
-                    return true; // not known: `distinct` looks closely
+                    return true; // unknown: `distinct` checks it exactly
                 }
                 let key = key.span();
                 if seen[..i].contains(&key) {
@@ -257,7 +257,7 @@ impl<'a> Value<'a> {
         out.into_iter().map(|(_, pair)| pair).collect()
     }
 
-    /// The member of that name, missing or not.
+    /// The member with this key, which may be missing.
     ///
     /// # Errors
     /// `E-TYPE` for anything but an object (scoring spec §1.2, `get`).
@@ -268,7 +268,7 @@ impl<'a> Value<'a> {
         Ok(self.field(key))
     }
 
-    /// The member of that name; of anything but an object, missing.
+    /// The member with this key; missing in other values than objects.
     pub fn field(self, key: &'static str) -> Field<'a> {
         let Document { text, nodes, .. } = *self.document;
         let (mut at, end) = (self.at + 1, self.end_of_object());
@@ -276,7 +276,7 @@ impl<'a> Value<'a> {
         while at < end {
             let name = nodes[at as usize];
             let start = name.start as usize;
-            // Most names differ in length, which is known without looking at them.
+            // Most keys differ in length, which is compared first.
             let same = if name.spelling.has(Spelling::ESCAPED) {
                 Value { at, ..self }.reads(key.as_bytes())
             } else {
@@ -307,7 +307,7 @@ impl<'a> Value<'a> {
             match found.iter_mut().find(|(same, _)| *same == key) {
                 Some((_, last)) => *last = value,
                 None if so_far == MOST_DISTINCT => {
-                    // So many that looking for each among all others would take too long.
+                    // Too many to compare each with all others.
                     let all = self.members().map(|(key, value)| (key.text().unwrap_or_default(), value));
                     return all.filter(|(key, _)| key.ends_with(suffix.as_bytes())).collect();
                 }
@@ -317,7 +317,7 @@ impl<'a> Value<'a> {
         found
     }
 
-    /// Where this value is, as a JSON pointer (RFC 6901); `""` is the whole document.
+    /// The path of this value, a JSON pointer (RFC 6901); `""` is the whole document.
     pub fn path(self) -> String {
         let mut path = self.document.base.to_owned();
         let mut here = Value { at: 0, ..self };
@@ -336,7 +336,7 @@ impl<'a> Value<'a> {
                     continue 'down;
                 }
             }
-            break; // a key: it has the place of its object
+            break; // a key has the path of its object
         }
         path
     }
@@ -344,10 +344,10 @@ impl<'a> Value<'a> {
     /// The error for a value of a kind that the rule cannot handle.
     #[cold]
     pub fn wrong_kind(self, wanted: &str) -> Error {
-        Error::new(Code::Type, self.path(), format!("{} where {wanted} is needed", self.kind().name()))
+        Error::new(Code::Type, self.path(), format!("expected {wanted}, found {}", self.kind().name()))
     }
 
-    /// A copy that owns its parts.
+    /// An owned copy.
     pub fn to_json(self) -> Json {
         match self.node().tag {
             Tag::Null => Json::Null,
@@ -365,7 +365,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A member of an object that may be missing: the place where a rule looked.
+/// A member of an object that may be missing.
 #[derive(Clone, Copy, Debug)]
 pub struct Field<'a> {
     of: Value<'a>,
@@ -379,12 +379,12 @@ impl<'a> Field<'a> {
         Field { of, key, found }
     }
 
-    /// The value, if the key is there; it may be `null`.
+    /// The value, if the key is present; it may be `null`.
     pub fn found(self) -> Option<Value<'a>> {
         self.found
     }
 
-    /// True when the key is not there.
+    /// True when the key is missing.
     pub fn is_missing(self) -> bool {
         self.found.is_none()
     }
@@ -412,12 +412,12 @@ impl<'a> Field<'a> {
     /// The value, or `E-KEY` when the key is missing.
     ///
     /// # Errors
-    /// `E-KEY` at the path of the missing member.
+    /// `E-KEY` with the path of the missing member.
     pub fn required(self) -> Result<Value<'a>, Error> {
         self.found.ok_or_else(|| Error::new(Code::Key, self.path(), "a required key is missing"))
     }
 
-    /// Where the member is or would be, as a JSON pointer.
+    /// The path of the member, present or not, as a JSON pointer.
     pub fn path(self) -> String {
         let mut path = self.of.path();
         push_key(&mut path, self.key.as_bytes());
@@ -427,7 +427,7 @@ impl<'a> Field<'a> {
     /// The members of a list of objects, as scoring spec §1.3 (LOO) has it: missing and `null` are an empty list.
     ///
     /// # Errors
-    /// `E-TYPE` when the value is no list; each element is checked when its turn comes.
+    /// `E-TYPE` when the value is not a list; elements are checked later, in turn.
     pub fn objects(self) -> Result<impl Iterator<Item = Result<Value<'a>, Error>> + use<'a>, Error> {
         let value = self.if_null(Value::EMPTY_ARRAY);
         let (raw, _) = value.raw_text().unwrap_or_default();
@@ -441,7 +441,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// The members of an object in order; see [`Value::members`]. The first of each pair is the key, a string.
+/// The members of an object in order; see [`Value::members`]. The first value of each pair is the key, a string.
 #[derive(Clone, Debug)]
 pub enum Members<'a> {
     /// No key is repeated.
@@ -461,7 +461,7 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-/// The members of an object as they are written.
+/// The members of an object as written.
 #[derive(Clone, Debug)]
 pub struct Pairs<'a> {
     document: &'a Document<'a>,
@@ -505,7 +505,7 @@ mod tests {
     use super::*;
     use crate::json::{Reader, write_json};
 
-    /// Reads a text and does something with its root.
+    /// Reads a text and calls a function with its root.
     fn with<T>(text: &str, look: impl FnOnce(Value<'_>) -> T) -> T {
         let mut reader = Reader::new();
         let document = reader.read(text.as_bytes()).unwrap();
@@ -553,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_key_keeps_its_first_place_and_its_last_value() {
+    fn a_repeated_key_keeps_its_first_position_and_its_last_value() {
         for (text, expected) in [
             (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
             (r#"{"a":1,"a":2,"a":[{"a":3,"a":4}]}"#, r#"{"a":[{"a":4}]}"#),
@@ -621,7 +621,7 @@ mod tests {
             for key in ["one", "full"] {
                 assert_eq!(value.field(key).objects().err().unwrap().code, Code::Type, "{key}");
             }
-            // The elements are looked at one after the other.
+            // The elements are checked in turn.
             let list: Vec<_> = value.field("list").objects().unwrap().map(|item| item.map(Value::path)).collect();
             assert_eq!(list[0].as_deref(), Ok("/list/0"));
             assert_eq!(list[1].as_ref().map_err(|error| error.path.as_str()), Err("/list/1"));
@@ -658,9 +658,9 @@ mod tests {
             assert_eq!(paths, expected);
             assert_eq!(root.field("a").value().field("none").path(), "/a/none");
             let (key, _) = root.members().next().unwrap();
-            assert_eq!(key.path(), "", "a key has the place of its object");
+            assert_eq!(key.path(), "", "a key has the path of its object");
         });
-        // Values that stand in for missing ones: only those of the test keys have a place.
+        // Of default values only the test keys have a path.
         assert_eq!(Value::EMPTY_OBJECT.path(), "");
         assert_eq!(Value::EMPTY_OBJECT.field("x").path(), "/x");
         assert_eq!(Value::NO_TEST_KEYS.path(), "/test_keys");

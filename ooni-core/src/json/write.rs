@@ -1,6 +1,6 @@
 //! The writer: JSON text in the reference's form (scoring spec §14), straight into a byte buffer.
 //!
-//! ASCII only, no blanks, `/` as `\/`, integers of any size, floats as short as round-trips, `NaN` spelled out.
+//! ASCII only, no whitespace, `/` as `\/`, integers of any size, the shortest floats that round-trip, `NaN` spelled out.
 
 use super::Json;
 use crate::number::{Int, write_f64};
@@ -40,12 +40,12 @@ pub fn write_json(value: &Json, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `"key":`, after a comma unless an object has just been opened.
+/// Appends `"key":`, after a comma unless it is the first key of an object.
 pub(crate) fn write_key(key: &str, out: &mut Vec<u8>) {
     if out.last() != Some(&b'{') {
         out.push(b',');
     }
-    // The names of columns and scores are plain; those that were read back may be anything.
+    // Names of columns and scores are plain; names that were read may be anything.
     match key.bytes().all(|byte| PLAIN[usize::from(byte)]) {
         true => {
             out.push(b'"');
@@ -63,7 +63,7 @@ fn write_i64(int: i64, out: &mut Vec<u8>) {
     let _ = write!(out, "{int}");
 }
 
-/// Appends generalized UTF-8 as a JSON string. Bytes that are no such text become U+FFFD.
+/// Appends generalized UTF-8 as a JSON string. Invalid bytes become U+FFFD.
 pub fn write_text(text: &[u8], out: &mut Vec<u8>) {
     out.reserve(text.len() + 2);
     out.push(b'"');
@@ -168,11 +168,11 @@ mod tests {
         ] {
             assert_eq!(text(value.as_bytes()), expected);
         }
-        // Halves stand for themselves, and two of them are read back as one character.
+        // Surrogates are escaped, and two of them are read as one character.
         assert_eq!(text(b"\xed\xa0\xbd"), r#""\ud83d""#);
         assert_eq!(text(b"\xed\xb8\x80\xed\xa0\xbd"), r#""\ude00\ud83d""#);
         assert_eq!(text(b"a\xed\xbf\xbfb"), r#""a\udfffb""#);
-        // What is no text is replaced, not passed on.
+        // Invalid bytes are replaced.
         assert_eq!(text(b"\xffa\xc3"), r#""\ufffda\ufffd""#);
     }
 
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn containers_have_no_blanks_and_keep_their_order() {
+    fn containers_have_no_whitespace_and_keep_their_order() {
         let value = Json::object([
             ("b", Json::Array(vec![])),
             ("a/", Json::Array(vec![Json::from(1), Json::from("x"), Json::Null])),

@@ -1,8 +1,8 @@
-//! The fields at the top of a measurement, found in one pass: each row looks at two dozen of them.
+//! The top-level fields of a measurement, found in one pass: each row reads two dozen of them.
 
 use crate::json::{Field, Value};
 
-/// The names that are looked for. Another name is looked up in the object itself.
+/// The names that are indexed. Other names are looked up in the object.
 const NAMES: [&str; 25] = [
     "annotations",
     "content",
@@ -31,7 +31,7 @@ const NAMES: [&str; 25] = [
     "test_version",
 ];
 
-/// Where a name has its place. No two of [`NAMES`] share one: the table is built when this is compiled, and would not be.
+/// The slot of a name. No two of [`NAMES`] share one, or the table would fail to compile.
 const fn slot(name: &[u8]) -> usize {
     match name {
         [first, .., last] => (name.len() + *first as usize * 5 + *last as usize * 25) % SLOTS,
@@ -57,12 +57,12 @@ const TABLE: [&str; SLOTS] = {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields<'a> {
     of: Value<'a>,
-    /// Places in the document, 0 for none: the outermost value is no member.
+    /// Positions in the document; 0 for none, as the root is not a member.
     found: [u32; SLOTS],
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of an object; of anything else, none.
+    /// The fields of an object; none for other values.
     pub(super) fn of(value: Value<'a>) -> Fields<'a> {
         let mut found = [0; SLOTS];
         for (key, value) in value.pairs() {
@@ -81,7 +81,7 @@ impl<'a> Fields<'a> {
         self.of
     }
 
-    /// A member, missing or not.
+    /// A member, which may be missing.
     pub(super) fn field(&self, key: &'static str) -> Field<'a> {
         let slot = slot(key.as_bytes());
         if TABLE[slot] != key {

@@ -10,11 +10,11 @@ use crate::scores::Scores;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "dash",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-021-dash.md",
-    about: "Nothing: a test of streaming performance that finds no blocking, though it can fail",
+    about: "Nothing: a test of streaming performance that does not detect blocking, but can fail",
     score,
 };
 
-/// Failures of the network or the server, as opposed to those of the probe.
+/// Failures of the network or the server, not of the probe.
 const NETWORK: [&str; 9] = [
     "connection_aborted",
     "json_parse_error",
@@ -39,7 +39,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
         return Ok(scores);
     }
     if is_of_network(failure.value())? {
-        context.fired("a failure of the network: a slight sign", "blocking_general", &[&failure]);
+        context.fired("a failure of the network, a weak sign", "blocking_general", &[&failure]);
         context.fired("the download failed", "accuracy", &[&failure]);
         scores.block(0.1);
     } else {
@@ -51,7 +51,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
 }
 
 fn is_of_network(failure: Value<'_>) -> Result<bool, Error> {
-    // Booleans and numbers get as far as this search and fail there.
+    // Booleans and numbers are errors only in this search.
     Ok(NETWORK.iter().any(|text| failure.is_text(text)) || contains(failure, "ssl_error")?)
 }
 

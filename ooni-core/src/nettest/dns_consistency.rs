@@ -7,7 +7,7 @@ use crate::scores::Scores;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "dns_consistency",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-002-dns-consistency.md",
-    about: "Nothing: the measurements are kept and never found to be anomalous",
+    about: "Nothing: measurements are stored and never anomalous",
     score,
 };
 
@@ -20,7 +20,7 @@ mod tests {
     use super::super::tests::check;
 
     #[test]
-    fn nothing_is_read() {
+    fn content_is_ignored() {
         for keys in ["", "null", "5", "[]", r#"{"failure":"x"}"#] {
             check("dns_consistency", keys, "0.0}");
         }

@@ -13,7 +13,7 @@ pub(super) const NETTEST: Nettest = Nettest {
     score,
 };
 
-/// False is a sign of blocking. In the order in which they are copied.
+/// False is a sign of blocking. In the order in which the scores list them.
 const CONSISTENT: [&str; 13] = [
     "facebook_b_api_dns_consistent",
     "facebook_b_api_reachable",
@@ -39,7 +39,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     if only_dns_is_called_blocked(tk) {
         let places: [&dyn crate::trace::Place; 2] = [&tk.field(TCP_BLOCKING), &tk.field(DNS_BLOCKING)];
         context.fired(
-            "everything but the CDNs is reachable: DNS blocking is a false alarm",
+            "everything except the CDNs is reachable: DNS blocking is a false positive",
             "blocking_general",
             &places,
         );
@@ -57,7 +57,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     for key in [TCP_BLOCKING, DNS_BLOCKING] {
         let field = tk.field(key);
         if field.value().is_true() {
-            context.fired("the probe calls Facebook blocked", "blocking_general", &[&field]);
+            context.fired("the probe reports that Facebook is blocked", "blocking_general", &[&field]);
             blocking += 0.5;
             scores.set(key, true);
         }
@@ -66,7 +66,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-/// Old probes mistake the CDNs' answers for DNS blocking (step 1); nothing else may be wrong.
+/// Old probes mistake the answers of the CDNs for DNS blocking (step 1), if nothing else failed.
 fn only_dns_is_called_blocked(tk: Value<'_>) -> bool {
     let sound = |key: &'static str| key.contains("_cdn_") || tk.field(key).value().is_true();
     tk.field(TCP_BLOCKING).value().is_false()
@@ -80,7 +80,7 @@ mod tests {
 
     use super::{CONSISTENT, DNS_BLOCKING, TCP_BLOCKING};
 
-    /// All checks succeed and both kinds of blocking are as given, with the changes, JSON members, after that.
+    /// All checks succeed and both kinds of blocking are as given; then come the changes, as JSON members.
     fn keys(tcp: &str, dns: &str, changes: &str) -> String {
         let consistent: Vec<_> = CONSISTENT.iter().map(|key| format!("{key:?}:true,")).collect();
         format!("{{{}{TCP_BLOCKING:?}:{tcp},{DNS_BLOCKING:?}:{dns}{changes}}}", consistent.concat())
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn dns_blocking_alone_is_a_false_alarm() {
+    fn dns_blocking_alone_is_a_false_positive() {
         let check = |keys: &str, expected: &str| check("facebook_messenger", keys, expected);
         check(&keys("false", "true", ""), "0.0}");
         check(&keys("false", "true", r#","facebook_scontent_cdn_reachable":false"#), "0.0}");

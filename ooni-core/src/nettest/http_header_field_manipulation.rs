@@ -10,11 +10,11 @@ use std::collections::HashMap;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "http_header_field_manipulation",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-006-header-field-manipulation.md",
-    about: "An echo service got other headers than were sent: a middlebox changes them",
+    about: "An echo service received other headers than were sent: a middlebox changes them",
     score,
 };
 
-/// Headers by name. In the reference they are sets of pairs, but no name is in one of them twice.
+/// Headers by name. In the reference they are sets of pairs, in which no name occurs twice.
 type Headers<'a> = HashMap<Text<'a>, Item<'a>>;
 
 fn score(context: &Context<'_>) -> Result<Scores, Error> {
@@ -29,7 +29,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     }
     let body = response.if_missing(Value::EMPTY_OBJECT).get("body")?;
     if body.is_null() {
-        // Without a response there is no place for its body.
+        // Without a response, its body has no path.
         let place = if response.is_missing() { response } else { body };
         context.fired("the echo service's answer has no body", "blocking_general", &[&place]);
         let mut scores = Scores::initial();
@@ -41,12 +41,12 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     compare(context, request, body.value())
 }
 
-/// The first request; `None` and a note when there is none. A failure, unlike everywhere else, even where the test keys
-/// are no object.
+/// The first request; `None` and a record when there is none. Unlike in other tests, test keys that are not an object are
+/// a failure of the measurement.
 fn first_request<'c>(context: &Context<'c>) -> Result<Option<Value<'c>>, Error> {
     let tk = context.test_keys();
     if !tk.is_object() {
-        context.fired("the test keys are no object", "accuracy", &[&tk]);
+        context.fired("the test keys are not an object", "accuracy", &[&tk]);
         return Ok(None);
     }
     let requests = tk.field("requests");
@@ -61,7 +61,7 @@ fn first_request<'c>(context: &Context<'c>) -> Result<Option<Value<'c>>, Error> 
     }
 }
 
-/// Compares what the echo service says it got with what was sent.
+/// Compares what the echo service received with what was sent.
 fn compare(context: &Context<'_>, request: Value<'_>, body: Value<'_>) -> Result<Scores, Error> {
     let mut scores = Scores::initial();
     let text = body.text().unwrap_or_default();
@@ -74,23 +74,23 @@ fn compare(context: &Context<'_>, request: Value<'_>, body: Value<'_>) -> Result
         scores.set("msg", "Malformed ctrl_headers");
         return Ok(scores);
     };
-    // Places in the answer follow the place of the answer.
+    // Paths in the answer follow the path of the answer.
     let echoed = echoed_headers(echoed).map_err(|error| Error { path: body.path() + &error.path, ..error })?;
     let sent_field = sent_headers_field(request)?;
     let sent = sent_headers(sent_field)?;
     let count = changes(&echoed, &sent);
     if count > 0 {
-        // Without a request there is no place for its headers.
+        // Without a request, its headers have no path.
         let sent_request = request.field("request");
         let place = if sent_request.is_missing() { sent_request } else { sent_field };
-        context.fired("the echo service got other headers than were sent", "blocking_general", &[&body, &place]);
+        context.fired("the echo service received other headers than were sent", "blocking_general", &[&body, &place]);
         scores.block(1.1);
         scores.set("msg", format!("{count} unexpected header change"));
     }
     Ok(scores)
 }
 
-/// The answer as a document of its own; `None` when it is no string or no JSON.
+/// The answer as a separate document; `None` when it is not a string or not JSON.
 fn read<'a>(reader: &'a mut Reader, body: Value<'_>, text: &'a [u8]) -> Result<Option<Document<'a>>, Error> {
     if body.raw_text().is_none() {
         return Ok(None);
@@ -98,12 +98,12 @@ fn read<'a>(reader: &'a mut Reader, body: Value<'_>, text: &'a [u8]) -> Result<O
     match reader.read(text) {
         Ok(document) => Ok(Some(document)),
         Err(ReadError::Syntax { .. }) => Ok(None),
-        // The reference might have read it.
+        // The reference might accept it.
         Err(error @ ReadError::Limit { .. }) => Err(Error::new(Code::Limit, body.path(), error.to_string())),
     }
 }
 
-/// Of each header the first value, or the first character of a value that is no list.
+/// The first value of each header, or the first character of a value that is not a list.
 fn echoed_headers(headers: Value<'_>) -> Result<Headers<'_>, Error> {
     let mut found = Headers::new();
     for (name, values) in object(headers)?.members() {
@@ -129,7 +129,7 @@ fn sent_headers(headers: Field<'_>) -> Result<Headers<'_>, Error> {
     Ok(found)
 }
 
-/// Only what Python can hash gets into a set.
+/// Python's sets accept only hashable values.
 fn check_scalar(value: Value<'_>) -> Result<(), Error> {
     match value.kind() {
         Kind::Array | Kind::Object => Err(value.wrong_kind("a string or number")),
@@ -137,7 +137,7 @@ fn check_scalar(value: Value<'_>) -> Result<(), Error> {
     }
 }
 
-/// Some probes say `Connection: close` and some do not, so that pair counts on neither side.
+/// Some probes send `Connection: close` and some do not, so that pair is ignored on both sides.
 fn insert<'a>(headers: &mut Headers<'a>, name: Value<'a>, item: Item<'a>) {
     let closes = matches!(item, Item::Value(value) if value.is_text("close"));
     if !(closes && name.is_text("Connection")) {
@@ -145,7 +145,7 @@ fn insert<'a>(headers: &mut Headers<'a>, name: Value<'a>, item: Item<'a>) {
     }
 }
 
-/// Pairs that are on one side only; a changed value is one on each side.
+/// The number of pairs that are on one side only; a changed value counts on both.
 fn changes(echoed: &Headers<'_>, sent: &Headers<'_>) -> usize {
     let same = |(name, item): (&Text<'_>, &Item<'_>)| sent.get(name).is_some_and(|other| item.equals(*other));
     let common = echoed.iter().filter(|pair| same(*pair)).count();
@@ -163,7 +163,7 @@ mod tests {
     const MALFORMED: &str = r#"1.0,"msg":"Malformed ctrl_headers"}"#;
     const EMPTY: &str = r#"1.0,"total_tampering":true,"msg":"Empty body"}"#;
 
-    /// One request with these headers, and an answer that says that these came in.
+    /// A request with these headers, and an answer that lists the headers received.
     fn keys(echoed: &str, sent: &str) -> String {
         let body = format!(r#"{{"headers_dict":{echoed}}}"#).replace('\\', r"\\").replace('"', r#"\""#);
         format!(r#"{{"requests":[{{"response":{{"body":"{body}"}},"request":{{"headers":{sent}}}}}]}}"#)
@@ -214,7 +214,7 @@ mod tests {
             check(NAME, keys, FAILED);
         }
         check(NAME, r#"{"requests":[{"response":null}]}"#, FAILED);
-        // Every other test takes these for an error.
+        // An error in all other tests.
         for keys in ["[]", "5", "true", r#""requests""#] {
             check(NAME, keys, FAILED);
         }
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn places_in_the_answer() {
+    fn paths_in_the_answer() {
         let place = "/test_keys/requests/0/response/body/headers_dict/A~1".to_owned();
         assert_eq!(error_of(NAME, &keys(r#"{"A/":[]}"#, "{}")), (Code::Index, place));
         let place = "/test_keys/requests/0/request/headers/B".to_owned();

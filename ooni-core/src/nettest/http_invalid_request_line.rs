@@ -11,7 +11,7 @@ use crate::text::first;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "http_invalid_request_line",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-007-http-invalid-request-line.md",
-    about: "An echo service got something other than what was sent: a middlebox changes requests",
+    about: "An echo service received something other than what was sent: a middlebox changes requests",
     score,
 };
 
@@ -33,7 +33,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-/// Compares as far as the shorter one goes: what was not received at all does not count.
+/// Compares up to the end of the shorter one: what was not received at all does not count.
 fn differ(context: &Context<'_>, sent: Value<'_>, received: Value<'_>) -> bool {
     let rule = "what was received is not what was sent";
     let mut differ = false;
@@ -43,11 +43,11 @@ fn differ(context: &Context<'_>, sent: Value<'_>, received: Value<'_>) -> bool {
         }
         differ = true;
         match pair {
-            // Each pair is a reason, so each is noted.
+            // Each pair is a reason, so each is recorded.
             (Item::Value(a), Item::Value(b)) if sent.is_array() && received.is_array() => {
                 context.fired(rule, "blocking_general", &[&a, &b]);
             }
-            // Characters and keys have no place of their own.
+            // Characters and keys have no path.
             _ => {
                 context.fired(rule, "blocking_general", &[&sent, &received]);
                 break;
@@ -57,7 +57,7 @@ fn differ(context: &Context<'_>, sent: Value<'_>, received: Value<'_>) -> bool {
     differ
 }
 
-/// What Python finds when it goes through a value: elements, keys, characters.
+/// What Python iterates over: elements, keys or characters.
 fn items<'v>(value: Value<'v>) -> Box<dyn Iterator<Item = Item<'v>> + 'v> {
     match value.kind() {
         Kind::Array => Box::new(value.elements().map(Item::Value)),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn every_difference_is_noted() {
+    fn every_difference_is_recorded() {
         let notes = notes_of("http_invalid_request_line", r#"{"sent":["a","b","c"],"received":["x","b","y"]}"#);
         let paths: Vec<_> = notes.into_iter().flat_map(|(_, paths)| paths).collect();
         assert_eq!(paths, ["/test_keys/sent/0", "/test_keys/received/0", "/test_keys/sent/2", "/test_keys/received/2"]);

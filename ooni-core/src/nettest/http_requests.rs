@@ -11,7 +11,7 @@ use crate::trace::Place;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "http_requests",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-003-http-requests.md",
-    about: "The answer differs from the one that came through Tor, or is known to announce blocking",
+    about: "The response differs from the one through Tor, or is a known blockpage",
     score,
 };
 
@@ -43,7 +43,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-/// Whether the measurement failed; the failures are looked for at the top, not among the test keys.
+/// Whether the measurement failed; the failures are read at the top level, not from the test keys.
 fn is_failed(context: &Context<'_>, matching: [Field<'_>; 2]) -> bool {
     let failures = ["control_failure", "experiment_failure"].map(|key| context.field(key));
     let failed = failures.iter().filter(|field| is_truthy(field.value()));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_looked_for_at_the_top() {
+    fn failures_are_read_at_the_top_level() {
         let keys = r#"{"body_length_match":true,"headers_match":true,"control_failure":"x"}"#;
         check("http_requests", keys, "0.0}");
         for key in ["control_failure", "experiment_failure"] {
@@ -118,12 +118,12 @@ mod tests {
                 check_with("http_requests", keys, &[(key, falsy)], "0.0}");
             }
         }
-        // Not looked at before.
+        // Not read earlier.
         check_with("http_requests", r#"{"requests":5}"#, &[], FAILED);
     }
 
     #[test]
-    fn requests_through_tor_are_left_out() {
+    fn requests_through_tor_are_ignored() {
         let keys = |request: &str| {
             format!(
                 r#"{{"body_length_match":true,"headers_match":true,"requests":[{{"request":{request},"response":{{"body":"BLOCK"}}}}]}}"#
@@ -160,7 +160,7 @@ mod tests {
         {
             check(odd, "E-TYPE");
         }
-        // The answers to queries are not looked at.
+        // The answers to queries are not read.
         check_listed(
             &vector_list(),
             Rules::Compat,
@@ -173,9 +173,9 @@ mod tests {
         check_listed(&vector_list(), Rules::Compat, "http_requests", &keys("[]"), &[("probe_cc", "")], "0.0}");
     }
 
-    /// Unlike in `web_connectivity` the measurement is lost with what does not decode, unless that is repaired.
+    /// Unlike in `web_connectivity`, a value that cannot be decoded rejects the measurement, unless that is repaired.
     #[test]
-    fn what_does_not_decode() {
+    fn undecodable_values() {
         for (data, code) in
             [("\"QkxPQ0s\"", Code::Pad), ("5", Code::Type), ("null", Code::Type), ("\"é\"", Code::Value)]
         {

@@ -1,6 +1,6 @@
-//! Fingerprints of blocking in a measurement: finding them, and what they confirm (scoring spec §5.4, §6).
+//! Finds fingerprints of blocking in a measurement, and what they confirm (scoring spec §5.4, §6).
 //!
-//! The search itself is in `fingerprint`; here is where in a measurement it looks.
+//! `fingerprint` searches one value; this module selects the values of a measurement.
 
 use super::Context;
 use super::shared::object;
@@ -30,10 +30,10 @@ pub struct Match<'c> {
 
 /// Finds all fingerprints in a `web_connectivity` measurement, in the order of scoring spec §6.2.
 ///
-/// A fingerprint occurs once for each answer, body or header that has it.
+/// A fingerprint is listed once for each answer, body or header in which it occurs.
 ///
 /// # Errors
-/// Fields of kinds that cannot be searched; under [`Rules::Compat`] also bodies and headers that do not decode.
+/// Fields of kinds that cannot be searched; with [`Rules::Compat`] also bodies and headers that cannot be decoded.
 pub fn match_fingerprints<'c>(
     measurement: Measurement<'c>,
     fingerprints: &'c Fingerprints,
@@ -46,7 +46,7 @@ pub fn match_fingerprints<'c>(
 }
 
 impl Match<'_> {
-    /// The fingerprint as it is in scores (scoring spec §6.4).
+    /// The fingerprint in scores (scoring spec §6.4).
     pub fn to_json(&self) -> Json {
         let Fingerprint { name, scope, location_found, confidence_no_fp, expected_countries, .. } = self.fingerprint;
         let countries = expected_countries.iter().map(|country| Json::from(country.as_str())).collect();
@@ -60,11 +60,11 @@ impl Match<'_> {
     }
 }
 
-/// A search for fingerprints, and what it has found.
+/// A search for fingerprints and its results.
 pub(super) struct Search<'x, 'c> {
     context: &'x Context<'c>,
     pub(super) matches: Vec<Match<'c>>,
-    /// A body or header was skipped because it does not decode; only where that is repaired.
+    /// A body or header was skipped because it cannot be decoded; only with that repair.
     pub(super) skipped: bool,
 }
 
@@ -132,7 +132,7 @@ impl<'x, 'c> Search<'x, 'c> {
             Kind::Array => answers.elements().try_for_each(|answer| self.answer(answer)),
             // The keys, which are strings.
             Kind::Object => answers.members().try_for_each(|(key, _)| self.answer(key)),
-            // The characters: too short to hold the name of an address, so each counts as an empty one.
+            // The characters: too short to contain the name of an address, so each counts as empty.
             Kind::Text => {
                 let characters = answers.text().map_or(0, |text| crate::text::chars(&text).count());
                 (0..characters).for_each(|_| self.address(b"", answers));
@@ -215,20 +215,20 @@ impl<'x, 'c> Search<'x, 'c> {
         }
     }
 
-    /// Headers by lower-case name; of several with the same name the last counts.
+    /// Headers by lower-case name; the last one counts if a name is repeated.
     fn headers(&mut self, headers: Value<'c>) -> Result<(), Error> {
         if !is_truthy(headers) {
             return Ok(());
         }
         let fingerprints = self.context.fingerprints;
-        // A key that is repeated has the place of the first and the value of the last; it matters only if wanted.
+        // A repeated key has its first position and its last value; this matters only for the headers of fingerprints.
         let mut wanted = Wanted::default();
         if !wanted.collect(fingerprints, object(headers)?.pairs()) {
             wanted = Wanted::default();
             wanted.collect(fingerprints, headers.members());
         }
         let contains = self.context.repairs(Repair::HeaderContains);
-        // In the order of the list, as each fingerprint is tried: it decides which of several errors is told.
+        // In the order of the list, which decides which of several errors is reported.
         wanted.0.sort_by_key(|(header, _)| header.decoded_for(contains).unwrap_or(u32::MAX));
         let mut found = Vec::new();
         for (header, value) in wanted.0 {
@@ -242,7 +242,7 @@ impl<'x, 'c> Search<'x, 'c> {
         Ok(())
     }
 
-    /// Searches one header value: text, or base64 in an object, which is never compared in full.
+    /// Searches one header value: text, or base64 in an object, for which `full` patterns are ignored.
     fn header(
         &mut self,
         header: &Header,
@@ -260,7 +260,7 @@ impl<'x, 'c> Search<'x, 'c> {
         } else if header.decoded_for(contains).is_some() && value.field("format").value().is_text("base64") {
             let data = value.field("data").if_missing(Value::EMPTY_TEXT);
             if let Some(bytes) = self.decoded(data)? {
-                // The reference reads the bytes as Latin-1: each is a character.
+                // The reference decodes the bytes as Latin-1: each is a character.
                 let mut text = Vec::with_capacity(bytes.len());
                 bytes.iter().for_each(|&byte| push_code_point(u32::from(byte), &mut text));
                 header.find(http, &text, false, contains, &mut matches);
@@ -276,7 +276,7 @@ impl<'x, 'c> Search<'x, 'c> {
         Ok(())
     }
 
-    /// Where else a pattern is in a header; only for explanations.
+    /// Further offsets of a pattern in a header; only for explanations.
     fn further_offsets(&self, found: HeaderMatch, text: &[u8]) -> Vec<usize> {
         let fingerprint = &self.context.fingerprints.http()[found.http_index as usize];
         let wanted = self.context.trace.is_some() && fingerprint.pattern_type == PatternType::Contains;
@@ -286,10 +286,10 @@ impl<'x, 'c> Search<'x, 'c> {
         memchr::memmem::find_iter(text, fingerprint.pattern.as_bytes()).skip(1).collect()
     }
 
-    /// Decodes base64. Nothing where it does not decode and that is repaired: it is skipped.
+    /// Decodes base64. `None` if it cannot be decoded and the repair skips it.
     fn decoded(&mut self, data: Value<'c>) -> Result<Option<Vec<u8>>, Error> {
         let error = match data.text() {
-            None => data.wrong_kind("a string of base64"),
+            None => data.wrong_kind("a base64 string"),
             Some(text) => match base64::decode(&text) {
                 Ok(bytes) => return Ok(Some(bytes)),
                 Err(error) => {
@@ -303,7 +303,7 @@ impl<'x, 'c> Search<'x, 'c> {
         };
         let repaired = self.context.repairs(Repair::BadBase64);
         if repaired || error.code == Code::Pad {
-            self.context.fired("a body or header does not decode", "accuracy", &[&data]);
+            self.context.fired("a body or header cannot be decoded", "accuracy", &[&data]);
         }
         if repaired {
             self.skipped = true;
@@ -318,7 +318,7 @@ impl<'x, 'c> Search<'x, 'c> {
 struct Wanted<'c>(Vec<(&'c Header, Value<'c>)>);
 
 impl<'c> Wanted<'c> {
-    /// Takes what is wanted; false when a name came up more than once.
+    /// Collects the headers of fingerprints; false when a name is repeated.
     fn collect(
         &mut self,
         fingerprints: &'c Fingerprints,
@@ -346,7 +346,7 @@ fn country<'c>(context: &Context<'c>) -> Result<Cow<'c, [u8]>, Error> {
     Ok(Cow::Owned(upper(&text).into_owned()))
 }
 
-/// Writes the matches into the scores, and what they confirm (scoring spec §5.4).
+/// Adds the matches to the scores, and what they confirm (scoring spec §5.4).
 pub(super) fn confirm(context: &Context<'_>, matches: &[Match<'_>], scores: &mut Scores) -> Result<(), Error> {
     if !matches.is_empty() {
         scores.set("fingerprints", Json::Array(matches.iter().map(Match::to_json).collect()));
@@ -403,7 +403,7 @@ mod tests {
         "other,prod,,elsewhere,contains,NEEDLE,5,\n",
     );
 
-    /// The names of the fingerprints found in a measurement of `web_connectivity`, or the code of the error.
+    /// The names of the fingerprints in a measurement of `web_connectivity`, or the code of the error.
     fn names(fingerprints: &Fingerprints, rules: Rules, keys: &str) -> String {
         let text = format!(r#"{{"report_id":"R","probe_cc":"IT","test_keys":{keys}}}"#);
         let mut reader = Reader::new();
@@ -440,7 +440,7 @@ mod tests {
             (r#"{"ipv6":"x.org","hostname":"y","ipv4":"1.2.3.4"}"#, "addr again"),
             (r#"{"ipv6":"1.2.3.4","hostname":"x.org"}"#, "host"),
             (r#"{"ipv4":"1\u002e2.3.4"}"#, "addr again"),
-            // The first that is there counts, whatever it is.
+            // The first one that is present counts, whatever its value.
             (r#"{"ipv4":null,"hostname":"x.org"}"#, ""),
             (r#"{"ipv4":5,"hostname":"x.org"}"#, ""),
             (r#"{"ipv4":["1.2.3.4"]}"#, ""),
@@ -478,7 +478,7 @@ mod tests {
         ] {
             assert_eq!(in_answers(answers), expected, "{answers}");
         }
-        // Without a list answers are only counted through.
+        // Without a list, answers are only iterated over.
         let empty = |answers: &str| {
             names(&list("", HTTP), Rules::Compat, &format!(r#"{{"queries":[{{"answers":{answers}}}]}}"#))
         };
@@ -521,7 +521,7 @@ mod tests {
         ] {
             assert_eq!(names(keys), "E-TYPE", "{keys}");
         }
-        // Queries come first, so their trouble is told.
+        // Queries come first, so their error is reported.
         let place = |keys: &str| error_listed(&list, Rules::Compat, "web_connectivity", keys).1;
         assert_eq!(place(r#"{"requests":5,"queries":[{},{"answers":[{},5]}]}"#), "/test_keys/queries/1/answers/1");
         assert_eq!(place(r#"{"requests":[{},{"response":7}]}"#), "/test_keys/requests/1/response");
@@ -563,7 +563,7 @@ mod tests {
                 assert_eq!(in_body(rules, body), expected, "{body}");
             }
         }
-        // Without a fingerprint for bodies nobody looks at them, but they are decoded all the same.
+        // Without fingerprints for bodies, bodies are decoded but not searched.
         let list = list("", "full_h,prod,,header.server,full,Wall,5,\n");
         let bodies =
             |body: &str| names(&list, Rules::Compat, &format!(r#"{{"requests":[{{"response":{{"body":{body}}}}}]}}"#));
@@ -609,13 +609,13 @@ mod tests {
             (r#"{"server":["Wall"]}"#, ""),
             (r#"{"server":null}"#, ""),
             (r#"{"server":5}"#, ""),
-            // Of several of the same name the last counts.
+            // The last one of repeated names counts.
             (r#"{"Server":"Wall","SERVER":"x"}"#, ""),
             (r#"{"Server":"x","SERVER":"Wall"}"#, "full_h prefix_h"),
-            // A repeated key has the place of its first and the value of its last.
+            // A repeated key has its first position and its last value.
             (r#"{"Server":"x","SERVER":"Wall","Server":"y"}"#, "full_h prefix_h"),
             (r#"{"Server":"x","SERVER":"y","Server":"Wall"}"#, ""),
-            // Base64 is decoded for prefixes alone, and read as Latin-1.
+            // Base64 is decoded only for prefixes, as Latin-1.
             (r#"{"server":{"data":"V2FsbA==","format":"base64"}}"#, "prefix_h"),
             (r#"{"server":{"data":"V2FsbA==","format":"hex"}}"#, ""),
             (r#"{"server":{"format":"base64"}}"#, ""),
@@ -626,7 +626,7 @@ mod tests {
             (r#"{"via":{"data":"bul4","format":"base64"}}"#, "latin_h"),
             (r#"{"via":{"data":"bsOp","format":"base64"}}"#, ""),
             (r#"{"via":"néx"}"#, "latin_h"),
-            // Nobody asks for it.
+            // No fingerprint needs it.
             (r#"{"date":{"data":"A","format":"base64"}}"#, ""),
             (r#"{"Via":"né","server":"Wall"}"#, "full_h prefix_h latin_h"),
         ] {
@@ -635,14 +635,14 @@ mod tests {
         for lists in [r#"{"header_list":[["Server","Wall"]]}"#, r#"{"headers_list":[["Server","Wall"]]}"#] {
             assert_eq!(in_response(Rules::Compat, lists), "");
         }
-        // Only a fingerprint that looks at the start has it decoded.
+        // Only a prefix fingerprint requires decoding.
         let full = list("", "full_h,prod,,header.server,full,Wall,5,\n");
         let keys = r#"{"requests":[{"response":{"headers":{"server":{"data":"A","format":"base64"}}}}]}"#;
         assert_eq!(names(&full, Rules::Compat, keys), "");
     }
 
     #[test]
-    fn repaired_headers_that_contain() {
+    fn repaired_contains_headers() {
         for (value, compat, fixed) in [
             (r#""Wall""#, "full_h prefix_h", "full_h prefix_h contains_h"),
             (r#""the wall""#, "", "contains_h"),
@@ -675,7 +675,7 @@ mod tests {
         }
     }
 
-    /// What does not decode is skipped where that is repaired: all else is found as if it were not there.
+    /// With the repair, values that cannot be decoded are skipped: all else is found as if they were missing.
     #[test]
     fn repaired_base64() {
         let list = list(DNS, HTTP);
@@ -694,7 +694,7 @@ mod tests {
             ("null", "E-TYPE"),
             ("[]", "E-TYPE"),
         ] {
-            // A header that is skipped loses the fingerprints for its text, but not the body beside it.
+            // A skipped header loses its fingerprints, but not those of the body beside it.
             for (bad, more) in [
                 (
                     format!(r#"{{"body":{{"format":"base64","data":{data}}},"headers":{{"server":"Wall"}}}}"#),
@@ -723,7 +723,7 @@ mod tests {
 
     /// Scoring spec §5.4 and §6.5.
     #[test]
-    fn what_confirms() {
+    fn confirmation() {
         for (scope, countries, cc, expected) in [
             ("nat", "", r#""IT""#, "country"),
             ("nat", "FR", r#""IT""#, "country"),
@@ -756,7 +756,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_explained() {
+    fn explanation() {
         let list = list(DNS, HTTP);
         let keys = r#"{"queries":[{"answers":[{"ipv4":"1.2.3.4"}]}],"requests":[{"response":{
             "body":"\u00e9 NEEDLE NEEDLE","headers":{"Server":"a wall, al"}}},{"response":{
@@ -782,7 +782,7 @@ mod tests {
                 ("needle", "/test_keys/requests/0/response/body", 3, &[10], false, nowhere),
                 ("contains_h", "/test_keys/requests/0/response/headers/Server", 3, &[8], false, nowhere),
                 ("needle", "/test_keys/requests/1/response/body/data", 1, &[], false, nowhere),
-                // Bytes of what was decoded, before it was read as Latin-1.
+                // Offsets in the decoded bytes, not in the Latin-1 text.
                 ("contains_h", "/test_keys/requests/1/response/headers/server/data", 2, &[], false, nowhere),
             ]
         );

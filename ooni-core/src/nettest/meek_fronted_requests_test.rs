@@ -10,7 +10,7 @@ use crate::scores::Scores;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "meek_fronted_requests_test",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-013-meek-fronted-requests.md",
-    about: "The fronts of Tor's meek bridges do not answer, or something else answers for them",
+    about: "The fronts of Tor's meek bridges do not answer, or something else answers instead",
     score,
 };
 
@@ -21,14 +21,14 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
         context.fired("there is no request", "blocking_general", &[&requests]);
         context.fired("there is no request", "accuracy", &[&requests]);
         scores.block(1.0);
-        scores.set("accuracy", 0); // an integer in the reference, here alone
+        scores.set("accuracy", 0); // an integer in the reference, only here
         return Ok(scores);
     }
     let mut blocking = 0.0;
     for request in requests.objects()? {
         let response = request?.field("response");
         let Some(answer) = good_answer(context, response)? else {
-            // Whatever was added up so far is lost.
+            // The sum so far is discarded.
             scores.block(1.0);
             return Ok(scores);
         };
@@ -40,8 +40,8 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-/// The response, if there is one with code 200. The note is on the whole of it: of several bad responses only the first
-/// is looked at, and another code there need not help.
+/// The response, if there is one with code 200. The record names the whole response: only the first of several bad
+/// responses is read, and another code there might not be enough.
 fn good_answer<'c>(context: &Context<'_>, response: Field<'c>) -> Result<Option<Value<'c>>, Error> {
     let (answer, rule) = match response.if_missing(Value::EMPTY_OBJECT) {
         answer if answer.is_null() => (None, "there is no response"),
@@ -57,9 +57,9 @@ fn good_answer<'c>(context: &Context<'_>, response: Field<'c>) -> Result<Option<
     Ok(answer)
 }
 
-/// Whether the server says that it is one of the fronts.
+/// Whether the server identifies itself as one of the fronts.
 fn is_from_front(context: &Context<'_>, answer: Value<'_>) -> Result<bool, Error> {
-    let rule = "a server does not call itself a front";
+    let rule = "a server does not identify itself as a front";
     let headers = answer.field("headers");
     let value = headers.if_missing(Value::EMPTY_OBJECT);
     let server = match value.kind() {
@@ -88,7 +88,7 @@ fn starts_as_front(server: Option<Item<'_>>) -> Result<bool, Error> {
     }
 }
 
-/// The last `Server` among headers of the form `[name, [value, …]]`; all of them have to be of it.
+/// The last `Server` of headers, all of which must have the form `[name, [value, …]]`.
 fn server_of_list(headers: Value<'_>) -> Result<Option<Item<'_>>, Error> {
     let mut server = None;
     for header in headers.elements().filter(|header| is_truthy(*header)) {
@@ -101,7 +101,7 @@ fn server_of_list(headers: Value<'_>) -> Result<Option<Item<'_>>, Error> {
             continue; // a name of one character
         };
         if matches!(name.kind(), Kind::Array | Kind::Object) {
-            return Err(Error::new(Code::Type, name.path(), "a header name that is neither a string nor a number"));
+            return Err(Error::new(Code::Type, name.path(), "expected a header name that is a string or number"));
         }
         if name.is_text("Server") {
             server = Some(value);
@@ -149,7 +149,7 @@ mod tests {
         answers(&[none, none, none, "null", "5"], "1.0}");
         for bad in ["null", "{}", r#"{"code":"200"}"#, r#"{"code":null}"#, r#"{"code":302}"#, r#"{"code":true}"#] {
             answers(&[front, bad], "1.0}");
-            // The codes and headers behind the first bad answer are not looked at.
+            // The codes and headers after the first bad answer are not read.
             answers(&[bad, r#"{"code":0}"#, r#"{"code":200,"headers":5}"#], "1.0}");
         }
         check(NAME, r#"{"requests":[{}]}"#, "1.0}");

@@ -20,7 +20,7 @@ mod tests {
     use super::super::tests::check;
 
     #[test]
-    fn nothing_is_read() {
+    fn content_is_ignored() {
         for keys in ["", "null", "5", "[]", r#"{"failure":"x"}"#] {
             check("ndt", keys, "{}");
         }

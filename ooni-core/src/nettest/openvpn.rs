@@ -19,7 +19,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
         context.fired("the handshake fails", "blocking_general", &[&success]);
         scores.block(1.0);
     } else if success.is_null() {
-        context.fired("the probe does not say whether the handshake succeeds", "accuracy", &[&success]);
+        context.fired("the probe does not report whether the handshake succeeds", "accuracy", &[&success]);
         scores.inaccurate();
     }
     scores.set("extra", Json::object([("test_runtime", context.field("test_runtime").value().to_json())]));

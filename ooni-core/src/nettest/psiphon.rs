@@ -24,7 +24,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
         scores.set("accuracy", 1.0);
         scores.block(1.0);
     } else if equals_int(bootstrap_time, 0) {
-        context.fired("no failure, and yet no time to start", "accuracy", &[&failure, &time_field]);
+        context.fired("no failure, but no bootstrap time either", "accuracy", &[&failure, &time_field]);
         scores.inaccurate();
     } else {
         scores.set("accuracy", 1.0);

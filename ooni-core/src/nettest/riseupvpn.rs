@@ -1,4 +1,4 @@
-//! `riseupvpn` (scoring spec §7.8). The reference used to score it (§15) and does so no more.
+//! `riseupvpn` (scoring spec §7.8). The reference no longer scores it (§15).
 
 use super::{Context, Nettest};
 use crate::error::Error;
@@ -7,7 +7,7 @@ use crate::scores::Scores;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "riseupvpn",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-026-riseupvpn.md",
-    about: "Nothing: the test is not scored any more",
+    about: "Nothing: the test is no longer scored",
     score,
 };
 
@@ -20,7 +20,7 @@ mod tests {
     use super::super::tests::check;
 
     #[test]
-    fn nothing_is_read() {
+    fn content_is_ignored() {
         for keys in ["", "null", "5", "[]", r#"{"failure":"x"}"#] {
             check("riseupvpn", keys, "{}");
         }

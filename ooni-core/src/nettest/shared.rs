@@ -36,15 +36,15 @@ pub(super) fn tcp_counts(context: &Context<'_>, tk: Value<'_>) -> Result<TcpCoun
     Ok(counts)
 }
 
-/// The share of `bad` in both; one half when there are none.
+/// The share of `bad` in all; one half when there are none.
 pub(super) fn ratio(bad: i64, good: i64) -> f64 {
     if bad + good == 0 { 0.5 } else { bad as f64 / (bad + good) as f64 }
 }
 
-/// Whether a key that ends in `_failure` tells of an unknown failure (scoring spec §5.3).
+/// Whether a key that ends in `_failure` reports an unknown failure (scoring spec §5.3).
 ///
 /// # Errors
-/// `E-TYPE` for a truthy failure that is no string, before the first that is unknown.
+/// `E-TYPE` for a truthy failure that is not a string, before the first unknown one.
 pub(super) fn has_unknown_failure(context: &Context<'_>, tk: Value<'_>) -> Result<bool, Error> {
     for (_, value) in object(tk)?.members_ending("_failure") {
         if !is_truthy(value) {
@@ -52,7 +52,7 @@ pub(super) fn has_unknown_failure(context: &Context<'_>, tk: Value<'_>) -> Resul
         }
         match value.text() {
             Some(text) if text.starts_with(b"unknown_failure") => {
-                context.fired("the probe met an unknown failure", "accuracy", &[&value]);
+                context.fired("the probe reports an unknown failure", "accuracy", &[&value]);
                 return Ok(true);
             }
             Some(_) => {}
@@ -70,7 +70,7 @@ pub(super) fn object(value: Value<'_>) -> Result<Value<'_>, Error> {
     if value.is_object() { Ok(value) } else { Err(value.wrong_kind("an object")) }
 }
 
-/// What is at a position of a value: in a string there are characters, which are no values of the document.
+/// The item at a position of a value: in a string, a character, which is not a value of the document.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Item<'a> {
     Value(Value<'a>),
@@ -93,8 +93,8 @@ impl Item<'_> {
 /// Python's `value[position]`.
 ///
 /// # Errors
-/// `E-INDEX` behind the end of an array or string, `E-KEY` for an object, whose keys are no numbers, `E-TYPE` for the
-/// others.
+/// `E-INDEX` beyond the end of an array or string, `E-KEY` for an object, whose keys are not numbers, `E-TYPE` for other
+/// kinds.
 pub(super) fn item_at(value: Value<'_>, position: usize) -> Result<Item<'_>, Error> {
     let found = match value.kind() {
         Kind::Array => value.elements().nth(position).map(Item::Value),

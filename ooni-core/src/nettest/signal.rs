@@ -34,7 +34,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     }
     let status = tk.field("signal_backend_status");
     if status.value().is_text("blocked") {
-        context.fired("the probe calls Signal blocked", "blocking_general", &[&status]);
+        context.fired("the probe reports that Signal is blocked", "blocking_general", &[&status]);
         scores.block(1.0);
         let failure = tk.field("signal_backend_failure").value();
         scores.set("analysis", Json::object([("signal_backend_failure", failure.to_json())]));
@@ -45,9 +45,9 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-/// Whether the certificates and addresses that the probe knew were good at the time of the measurement (steps 2 to 7).
+/// Whether the probe's certificates and addresses were valid at the time of the measurement (steps 2 to 7).
 ///
-/// Whatever goes wrong on the way, wrong kinds too, says no: the reference swallows every exception here.
+/// Any error, even a wrong kind, gives false: the reference catches every exception here.
 fn is_from_sound_probe(context: &Context<'_>) -> bool {
     let unsound = |rule, places: &[&dyn Place]| {
         context.fired(rule, "accuracy", places);
@@ -73,7 +73,7 @@ fn is_from_sound_probe(context: &Context<'_>) -> bool {
     }
     let annotations = context.field("annotations");
     let Ok(engine) = annotations.if_null(Value::EMPTY_OBJECT).get("engine_version") else {
-        return unsound("the annotations are no object", &[&annotations]);
+        return unsound("the annotations are not an object", &[&annotations]);
     };
     let place = if annotations.is_null() { annotations } else { engine };
     let Some(engine_version) = version(engine) else {
@@ -85,7 +85,7 @@ fn is_from_sound_probe(context: &Context<'_>) -> bool {
     true
 }
 
-/// The version in a field, 0.0.0 when missing or null; `None` for anything that is none.
+/// The version in a field, 0.0.0 when missing or null; `None` if it is invalid.
 fn version(field: Field<'_>) -> Option<Version> {
     if field.is_null() {
         return Version::parse(b"0.0.0");
@@ -93,7 +93,7 @@ fn version(field: Field<'_>) -> Option<Version> {
     Version::parse(&field.value().text()?)
 }
 
-/// Whether `time` is the beginning of that day or later.
+/// Whether `time` is on that day or later.
 fn is_since(time: DateTime, year: u16, month: u8, day: u8) -> bool {
     DateTime::new(year, month, day, 0, 0, 0).is_some_and(|midnight| time >= midnight)
 }
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn old_probes_keep_no_verdict() {
+    fn old_probes_have_no_verdict() {
         let keys = r#"{"failed_operation":null,"failure":null,"signal_backend_status":"blocked"}"#;
         check_with("signal", keys, &[("test_version", r#""0.2.4""#)], FAILED);
     }

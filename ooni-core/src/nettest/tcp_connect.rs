@@ -8,17 +8,17 @@ use crate::scores::Scores;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "tcp_connect",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-008-tcp-connect.md",
-    about: "No TCP connection to the endpoint can be made",
+    about: "No TCP connection to the endpoint can be established",
     score,
 };
 
-/// Failures that blocking shares with servers that are down.
+/// Failures that may also mean that the server is down.
 const COMMON: [&str; 4] = ["generic_timeout_error", "connection_refused_error", "connect_error", "tcp_timed_out_error"];
 
 fn score(context: &Context<'_>) -> Result<Scores, Error> {
     let input = context.field("input").required()?;
     if !is_truthy(input) {
-        return Err(Error::new(Code::Assert, input.path(), "an input is needed"));
+        return Err(Error::new(Code::Assert, input.path(), "expected an input"));
     }
     let connection = context.test_keys().get("connection")?;
     let value = connection.value();
@@ -27,7 +27,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
         return Ok(scores);
     }
     if COMMON.iter().any(|failure| value.is_text(failure)) {
-        context.fired("the connection fails as it may without blocking", "blocking_general", &[&connection]);
+        context.fired("the connection fails in a way that may not be blocking", "blocking_general", &[&connection]);
         scores.block(0.8);
     } else {
         context.fired("the connection fails", "blocking_general", &[&connection]);

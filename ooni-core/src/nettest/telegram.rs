@@ -16,9 +16,9 @@ pub(super) const NETTEST: Nettest = Nettest {
 
 const WEB: [&str; 2] = ["https://web.telegram.org/", "http://web.telegram.org/"];
 
-/// What the requests came to.
+/// The results of the requests.
 struct Requests<'c> {
-    /// The last failure of the web site, else null.
+    /// The last failure of the web site, or null.
     web_failure: Value<'c>,
     ok: i64,
     bad: i64,
@@ -32,17 +32,17 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
         return Ok(Scores::failed());
     };
     if endpoints.is_empty() {
-        context.fired("no endpoint was tried, half a sign", "blocking_general", &[&tk.field("tcp_connect")]);
+        context.fired("no endpoint was tried, which counts half", "blocking_general", &[&tk.field("tcp_connect")]);
     }
     if requests.ok + requests.bad == 0 {
-        context.fired("no access point was asked, half a sign", "blocking_general", &[&tk.field("requests")]);
+        context.fired("no access point was tried, which counts half", "blocking_general", &[&tk.field("requests")]);
     }
-    // In this order: the last digits depend on it.
+    // The order determines the last digits.
     let mut blocking = ratio(endpoints.unreachable, endpoints.accessible);
     blocking += ratio(requests.bad, requests.ok);
     if web_status.value().is_text("blocked") {
         blocking += 1.0;
-        context.fired("the probe calls the web site blocked", "blocking_general", &[&web_status]);
+        context.fired("the probe reports that the web site is blocked", "blocking_general", &[&web_status]);
     }
     let mut scores = Scores::initial();
     scores.block(blocking);
@@ -60,14 +60,13 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-/// Counts the requests to access points. `None` when one has no URL: that makes the measurement worthless, whatever
-/// came before.
+/// Counts the requests to access points. `None` when one has no URL: the measurement failed, whatever came before.
 fn count_requests<'c>(context: &Context<'_>, requests: Field<'c>) -> Result<Option<Requests<'c>>, Error> {
     let mut counts = Requests { web_failure: Value::NULL, ok: 0, bad: 0 };
     for request in requests.objects()? {
         let request = request?;
         let sent = request.field("request");
-        // A request of null is not a missing one: that is an error.
+        // A null request is not a missing one, but an error.
         let url = match sent.found() {
             Some(sent) => sent.get("url")?.found(),
             None => None,

@@ -1,4 +1,4 @@
-//! What the tests of all nettests share, and what holds for the registry as a whole.
+//! Support for the tests of all nettests, and tests of the registry.
 
 use super::{Context, NETTESTS, find, score};
 use crate::error::{Code, Error};
@@ -39,7 +39,7 @@ pub(super) fn vector_list() -> Fingerprints {
     )
 }
 
-/// Lists of these rows of CSV, without the line of names.
+/// Lists of these CSV rows, given without header line.
 pub(super) fn list(dns: &str, http: &str) -> Fingerprints {
     const NAMES: &str =
         "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries\n";
@@ -47,8 +47,8 @@ pub(super) fn list(dns: &str, http: &str) -> Fingerprints {
     Fingerprints::from_csv(&with_names(dns), &with_names(http), "").unwrap()
 }
 
-/// As [`check_with`], with fingerprints. A locality's score is written behind `blocking_general` as `country=1.0`, and
-/// in the list of those found a name stands for a fingerprint.
+/// As [`check_with`], with fingerprints. The score of a locality follows `blocking_general` as `country=1.0`, and
+/// the list of fingerprints contains only their names.
 pub(super) fn check_listed(
     fingerprints: &Fingerprints,
     rules: Rules,
@@ -68,7 +68,7 @@ pub(super) fn check_listed(
     assert_eq!(outcome, spelled_out(fingerprints, expected), "{text}");
 }
 
-/// The error and its place, with fingerprints.
+/// The error and its path, with fingerprints.
 pub(super) fn error_listed(
     fingerprints: &Fingerprints,
     rules: Rules,
@@ -80,7 +80,7 @@ pub(super) fn error_listed(
     (error.code, error.path)
 }
 
-/// The fingerprints that are explained, for a measurement with these test keys.
+/// The fingerprints in the explanation of a measurement with these test keys.
 pub(super) fn found_listed(fingerprints: &Fingerprints, rules: Rules, test_name: &str, test_keys: &str) -> Vec<Found> {
     traced_with(&measurement(test_name, test_keys, &[]), fingerprints, rules.repairs()).unwrap().2
 }
@@ -114,7 +114,7 @@ fn mini(fingerprints: &Fingerprints, name: &str) -> String {
     .replace(", ", ",")
 }
 
-/// The same with fields of the base measurement changed; `""` for a value, also for the test keys, leaves the field out.
+/// The same with fields of the base measurement changed; the value `""`, also of the test keys, omits the field.
 ///
 /// `expected` is the code of an error, or the scores: either all of their text or, as in the vectors of the
 /// specification, `blocking_general` followed by the tail after the five blocking scores.
@@ -137,7 +137,7 @@ pub(super) fn check_with(test_name: &str, test_keys: &str, changes: &[(&str, &st
     assert_eq!(outcome, expected, "{text}");
 }
 
-/// The error and its place for a measurement with these test keys.
+/// The error and its path for a measurement with these test keys.
 pub(super) fn error_of(test_name: &str, test_keys: &str) -> (Code, String) {
     let error = traced(&measurement(test_name, test_keys, &[])).unwrap_err();
     (error.code, error.path)
@@ -149,7 +149,7 @@ pub(super) fn notes_of(test_name: &str, test_keys: &str) -> Vec<(&'static str, V
     notes.into_iter().map(|note| (note.sets, note.reads.into_iter().map(|read| read.path).collect())).collect()
 }
 
-/// The text of the base measurement of a test; a field that is changed comes last, `""` leaves it out.
+/// The text of the base measurement of a test; a field that is changed comes last, `""` omits it.
 pub(crate) fn measurement(test_name: &str, test_keys: &str, changes: &[(&str, &str)]) -> String {
     let mut fields: Vec<_> = BASE.into_iter().map(|(key, value)| (key, value.to_owned())).collect();
     fields.push(("test_name", format!("{test_name:?}")));
@@ -178,19 +178,19 @@ fn traced_with(
     let trace = Trace::default();
     let run = |trace| score(&Context::new(measurement, fingerprints, repairs, Scratch::default(), trace));
     let outcome = run(Some(&trace));
-    assert_eq!(outcome, run(None), "notes make a difference: {text}");
+    assert_eq!(outcome, run(None), "records make a difference: {text}");
     Ok((outcome?, trace.fired.into_inner(), trace.found.into_inner()))
 }
 
-/// Every anomaly and every failure has a note, and what is noted decides: other values at all the places noted for a
-/// key make another outcome.
+/// Every anomaly and every failure is recorded, and what is recorded is decisive: other values at all the paths of a key
+/// change the outcome.
 fn check_notes(text: &str, fingerprints: &Fingerprints, repairs: Repairs, scores: &Scores, notes: &[Fired]) {
     let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for note in notes {
         places.entry(note.sets).or_default().extend(note.reads.iter().map(|read| read.path.as_str()));
     }
-    assert!(!scores.is_anomaly() || places.contains_key("blocking_general"), "an anomaly without a note: {text}");
-    assert!(!scores.is_failure() || places.contains_key("accuracy"), "a failure without a note: {text}");
+    assert!(!scores.is_anomaly() || places.contains_key("blocking_general"), "an anomaly without a record: {text}");
+    assert!(!scores.is_failure() || places.contains_key("accuracy"), "a failure without a record: {text}");
     let mut reader = Reader::new();
     let whole = reader.read(text.as_bytes()).unwrap().root().to_json();
     for (key, paths) in places {
@@ -204,13 +204,13 @@ fn check_notes(text: &str, fingerprints: &Fingerprints, repairs: Repairs, scores
             let changed = traced_with(std::str::from_utf8(&text).unwrap(), fingerprints, repairs);
             changed.map(|(scores, ..)| scores).ok().as_ref() != Some(scores)
         });
-        // Which version or date would do is not to be guessed.
+        // The necessary version or date cannot be guessed.
         let guess = ["/measurement_start_time", "/test_version", "/annotations", "/annotations/engine_version"];
-        assert!(decides || paths.iter().any(|path| guess.contains(path)), "{key} does not hang on {paths:?}: {text}");
+        assert!(decides || paths.iter().any(|path| guess.contains(path)), "{key} does not depend on {paths:?}: {text}");
     }
 }
 
-/// Each is the one thing that some rule takes for another sign: the last but one is requests of a wrong kind.
+/// Each is the only value that changes the result of some rule; the last but one is for requests of a wrong kind.
 const REPLACEMENTS: [&str; 13] = [
     "null",
     "true",
@@ -227,7 +227,7 @@ const REPLACEMENTS: [&str; 13] = [
     "",
 ];
 
-/// Puts another value at a place; `""` removes what is there.
+/// Replaces the value at a path; `""` removes it.
 fn replace(whole: &mut Json, path: &str, value: &str) {
     let Some((parent, key)) = path.rsplit_once('/') else {
         return;
@@ -237,7 +237,7 @@ fn replace(whole: &mut Json, path: &str, value: &str) {
         here = match here {
             Json::Array(items) => &mut items[step.parse::<usize>().unwrap()],
             Json::Object(members) => &mut members.iter_mut().find(|(name, _)| name == step.as_bytes()).unwrap().1,
-            // A longer path was replaced before.
+            // A longer path was replaced earlier.
             _ => return,
         };
     }
@@ -286,7 +286,7 @@ fn tests_without_a_rule_fail() {
 }
 
 #[test]
-fn without_test_keys_the_notes_are_on_them() {
+fn records_without_test_keys_name_them() {
     for name in NETTESTS.iter().map(|nettest| nettest.name) {
         for keys in ["", "null"] {
             let bare = measurement(name, keys, &[]);
@@ -301,11 +301,11 @@ fn without_test_keys_the_notes_are_on_them() {
 }
 
 #[test]
-fn long_measurements_leave_few_notes() {
+fn long_measurements_have_few_records() {
     let request = r#"{"request":{"url":"u"},"failure":"x"}"#;
     let keys = format!(r#"{{"requests":[{request}{}]}}"#, format!(",{request}").repeat(4999));
     let (scores, notes) = traced(&measurement("telegram", &keys, &[])).unwrap();
     assert_eq!(scores.get("http_failure_cnt"), Some(&Json::from(5000)));
     assert!((100..=1100).contains(&notes.len()), "{}", notes.len());
-    assert!(notes.iter().any(|note| note.rule.contains("no endpoint")), "rules that come later are heard too");
+    assert!(notes.iter().any(|note| note.rule.contains("no endpoint")), "later rules are recorded too");
 }

@@ -14,7 +14,7 @@ pub(super) const NETTEST: Nettest = Nettest {
     score,
 };
 
-/// What became of the targets.
+/// The results of the targets.
 #[derive(Default)]
 struct Targets {
     ok: i64,
@@ -47,7 +47,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
 fn count(context: &Context<'_>, targets: Value<'_>) -> Result<Option<Targets>, Error> {
     let mut counts = Targets::default();
     for (_, target) in targets.members() {
-        // In a string or array both words can be found, and then nothing can be made of it.
+        // A string or array may contain both words, which is an error below.
         if !contains(target, "failure")? || !contains(target, "network_events")? {
             context.forget();
             context.fired("a target has no failure or no network events", "accuracy", &[&target]);
@@ -76,7 +76,7 @@ mod tests {
 
     const FAILED: &str = r#"0.0,"accuracy":0.0}"#;
 
-    /// Targets with these failures and all else that is needed.
+    /// Targets with these failures and all required fields.
     fn targets(failures: &[&str], expected: &str) {
         let targets: Vec<_> = failures
             .iter()

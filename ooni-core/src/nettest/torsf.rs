@@ -36,7 +36,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
 fn is_broken_probe(context: &Context<'_>) -> Result<bool, Error> {
     let version = context.field("software_version");
     let name = context.field("software_name");
-    // The name is looked at for this version alone: with any other it may be of any kind.
+    // The name is read only for this version: with other versions it may be of any kind.
     if !version.value().is_text("3.8.3") || name.is_missing() {
         return Ok(false);
     }

@@ -21,7 +21,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     let (logs, old_log) = (tk.field("tor_logs"), tk.field("tor_log"));
     let log = if is_truthy(logs.value()) { logs } else { old_log };
     if log.is_null() {
-        context.fired("there is no log of Tor", "accuracy", &[&logs, &old_log]);
+        context.fired("Tor's log is missing", "accuracy", &[&logs, &old_log]);
         return Ok(Scores::failed());
     }
     let mut scores = Scores::initial();
@@ -41,7 +41,7 @@ fn is_done(log: Value<'_>) -> Result<bool, Error> {
     Ok(contains(log, DONE[0])? || contains(log, DONE[1])?)
 }
 
-/// Between 0 and 100; what is no number is 0.
+/// Between 0 and 100; 0 if it is not a number.
 fn clamped(progress: f64) -> f64 {
     if progress > 0.0 { progress.min(100.0) } else { 0.0 }
 }

@@ -12,7 +12,7 @@ use crate::trace::Place;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "web_connectivity",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-017-web-connectivity.md",
-    about: "The probe gets another answer than the control, or a page that is known to announce blocking",
+    about: "The probe gets another response than the control, or a known blockpage",
     score,
 };
 
@@ -26,7 +26,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
             }
             Ok(scores)
         }
-        // The reference recovers from wrong padding alone, and loses all that it had found.
+        // The reference recovers only from wrong padding, and loses all matches.
         Err(error) if error.code == Code::Pad => {
             context.forget_found();
             let mut scores = by_matches(context, &[])?;
@@ -61,7 +61,7 @@ fn by_matches(context: &Context<'_>, matches: &[Match<'_>]) -> Result<Scores, Er
     Ok(scores)
 }
 
-/// What the probe itself says of the site.
+/// The verdict of the probe.
 fn by_blocking(context: &Context<'_>, field: Field<'_>, no_matches: bool, scores: &mut Scores) {
     let blocking = field.value();
     let known = ["tcp_ip", "dns", "http-diff", "http-failure"].into_iter().find(|known| blocking.is_text(known));
@@ -77,22 +77,22 @@ fn by_blocking(context: &Context<'_>, field: Field<'_>, no_matches: bool, scores
             scores.inaccurate();
         }
     } else {
-        context.fired("blocking is of a type that is not known", "accuracy", &[&field]);
+        context.fired("the type of blocking is unknown", "accuracy", &[&field]);
         scores.set("analysis", Json::object([("msg", Json::from("Unsupported blocking type"))]));
         scores.inaccurate();
     }
 }
 
-/// Adds what fingerprints confirmed for a place to the general score.
+/// Adds the scores of localities, which fingerprints confirmed, to the general score.
 fn add_up(context: &Context<'_>, matches: &[Match<'_>], scores: &mut Scores) {
-    // In this order: that of the reference, as floats are added.
+    // In the order of the reference, as floats are added.
     let local = scores.blocking(BLOCKING_COUNTRY)
         + scores.blocking(BLOCKING_GLOBAL)
         + scores.blocking(BLOCKING_ISP)
         + scores.blocking(BLOCKING_LOCAL);
     if local > 0.0 {
         let places: Vec<&dyn Place> = matches.iter().map(|found| &found.place as &dyn Place).collect();
-        context.fired("fingerprints that were found for a place count in general too", BLOCKING_GENERAL, &places);
+        context.fired("confirmed fingerprints also count in the general score", BLOCKING_GENERAL, &places);
     }
     scores.block(scores.blocking(BLOCKING_GENERAL) + local);
 }
@@ -105,7 +105,7 @@ mod tests {
     const ANALYSIS_DNS: &str = r#","analysis":{"blocking_type":"dns"}}"#;
     const UNSUPPORTED: &str = r#"0.0,"analysis":{"msg":"Unsupported blocking type"},"accuracy":0.0}"#;
 
-    /// Scoring spec §16, 17 to 23; the repairs make no difference but to what does not decode.
+    /// Scoring spec §16, 17 to 23; the repairs affect only values that cannot be decoded.
     #[test]
     fn vectors() {
         let list = vector_list();
@@ -200,13 +200,13 @@ mod tests {
         ] {
             assert_eq!(notes_of("web_connectivity", keys), [("accuracy", vec![path.to_owned()])]);
         }
-        // Not reached when the title is odd.
+        // Not reached when the title is invalid.
         check(r#"{"title_match":"x","a_failure":5}"#, r#"0.0,"accuracy":0.0}"#);
     }
 
-    /// A match that confirms nothing still says that something was learnt.
+    /// With a match that confirms nothing, the measurement still succeeds.
     #[test]
-    fn matches_stand_against_failure() {
+    fn matches_prevent_failure() {
         let list = list("", "p1,prod,,body,contains,NEEDLE,5,FR\n");
         let check = |keys: &str, expected: &str| {
             check_listed(&list, Rules::Compat, "web_connectivity", keys, &[], expected);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_up() {
+    fn localities_are_added() {
         let list = list(
             "",
             concat!(

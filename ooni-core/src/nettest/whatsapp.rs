@@ -29,7 +29,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     }
     let requests = tk.field("requests");
     let Last { web: Some(web), registration: Some(registration) } = last_requests(requests)? else {
-        context.fired("the web site or the registration service was not asked", "accuracy", &[&requests]);
+        context.fired("the web site or the registration service was not requested", "accuracy", &[&requests]);
         scores.inaccurate();
         return Ok(scores);
     };
@@ -60,21 +60,21 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-/// Nothing can be told: an error of old probes' Python, or no requests (steps 2 and 3).
+/// The measurement failed: an error of the Python of old probes, or no requests (steps 2 and 3).
 fn is_worthless(context: &Context<'_>, tk: Value<'_>) -> Result<bool, Error> {
     let web_failure = tk.field("whatsapp_web_failure");
     let requests = tk.field("requests");
     if is_truthy(web_failure.value()) && contains(web_failure.value(), "unknown_failure 'ascii' co")? {
-        context.fired("the probe met an error of its own", "accuracy", &[&web_failure]);
+        context.fired("the probe itself failed", "accuracy", &[&web_failure]);
     } else if !is_truthy(requests.value()) {
         context.fired("there is no request", "accuracy", &[&requests]);
     } else {
         return Ok(false);
     }
-    // The reference logs the report here, and wants one to log.
+    // The reference logs the report ID here, and requires one.
     let report_id = context.field("report_id").required()?;
     if !is_truthy(report_id) {
-        return Err(Error::new(Code::Assert, report_id.path(), "a report id is needed"));
+        return Err(Error::new(Code::Assert, report_id.path(), "expected a report ID"));
     }
     Ok(true)
 }
@@ -100,8 +100,8 @@ fn last_requests(requests: Field<'_>) -> Result<Last<'_>, Error> {
     Ok(last)
 }
 
-/// No failure for the web site may be null, empty, false or zero. Missing it is one, unlike for the registration
-/// service, for which in turn nothing but missing and null will do.
+/// Whether there was no failure of the web site: null, empty, false or zero. Unlike for the registration service, a missing
+/// one counts as a failure; there, only missing and null mean no failure.
 fn is_web_ok(failure: Field<'_>) -> bool {
     failure.found().is_some_and(|value| value.is_null() || value.is_text("") || equals_int(value, 0))
 }
@@ -195,7 +195,7 @@ mod tests {
             &analysis(r#"0.0,"accuracy":0.0"#, true),
         );
         check(NAME, &keys(OK, OK, &["true"], &format!(r#","y_failure":5{unknown}"#)), "E-TYPE");
-        // Of the probe's own Python.
+        // From the probe's Python.
         let own = r#","whatsapp_web_failure":"an unknown_failure 'ascii' codec""#;
         check(NAME, &keys("", "", &["false"], own), FAILED);
         let listed = format!(r#"{unknown},"whatsapp_web_failure":["unknown_failure 'ascii' co"]"#);

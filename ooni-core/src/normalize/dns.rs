@@ -29,7 +29,7 @@ pub(super) fn normalize(test_keys: &mut Mapping, is_dns_consistency: bool) -> Re
     let mut queries = match test_keys.take("queries") {
         None => Vec::new(),
         Some(Value::Sequence(queries)) => queries,
-        // Of nothing else the items are mappings.
+        // The items of other values are never mappings.
         Some(other) => items(&other, &place)?.into_owned(),
     };
     for (i, query) in queries.iter_mut().enumerate() {
@@ -43,7 +43,7 @@ pub(super) fn normalize(test_keys: &mut Mapping, is_dns_consistency: bool) -> Re
     Ok(())
 }
 
-/// Step 2: resolvers by what is said of them. As in the reference, `failed` has the successful ones too.
+/// Step 2: resolvers by result. As in the reference, `failed` contains the successful ones too.
 fn sorted(tampering: &Value) -> Result<[Vec<Value>; 3], Error> {
     let place = Place::TEST_KEYS.member("tampering");
     let mut lists = [Vec::new(), Vec::new(), Vec::new()];
@@ -99,10 +99,10 @@ fn queried_name(text: &[u8]) -> Option<&[u8]> {
     })
 }
 
-/// A value behind its name.
+/// The value after its name.
 type Pattern = fn(&[u8]) -> usize;
 
-/// The keys that an answer of a type has: their names, and where their values are in the payload.
+/// The keys of an answer of a type: their names, and where their values are in the payload.
 fn keys_of(answer_type: &[u8]) -> &'static [(&'static str, &'static str, Pattern)] {
     match answer_type {
         b"A" => &[("ipv4", "address=", dotted_quad)],
@@ -142,7 +142,7 @@ fn normalize_answer(answer: &Value, place: &Place<'_>) -> Result<Value, Error> {
     Ok(Value::Mapping(normalized))
 }
 
-/// What follows the first `name` that is followed by it; nothing where there is none.
+/// The value after the first `name` that has one; `None` if there is none.
 fn find<'t>(text: &'t [u8], name: &str, pattern: Pattern) -> &'t [u8] {
     let found = memchr::memmem::find_iter(text, name).find_map(|at| {
         let rest = &text[at + name.len()..];
@@ -152,7 +152,7 @@ fn find<'t>(text: &'t [u8], name: &str, pattern: Pattern) -> &'t [u8] {
     found.unwrap_or_default()
 }
 
-/// `\d{0,most}`: the bytes of decimal digits of any script.
+/// `\d{0,most}`: the length of decimal digits of any script, in bytes.
 fn digits_up_to(text: &[u8], most: usize) -> usize {
     let mut at = 0;
     for _ in 0..most {
@@ -187,7 +187,7 @@ fn dotted_quad(text: &[u8]) -> usize {
     at
 }
 
-/// Labels of letters, digits and inner hyphens, with points between them.
+/// Labels of letters, digits and inner hyphens, separated by dots.
 fn host_name(text: &[u8]) -> usize {
     let mut end = 0;
     loop {

@@ -5,7 +5,7 @@ use super::{Place, date_text, dns, epoch, hex, http, names, python, request_line
 use crate::error::Error;
 use crate::time::DateTime;
 
-/// The keys that a measurement has at its top, all of them; what else there is belongs to `test_keys`.
+/// The top-level keys of a measurement; all others move to `test_keys`.
 const SCHEMA: [&str; 22] = [
     "id",
     "input",
@@ -33,7 +33,7 @@ const SCHEMA: [&str; 22] = [
 
 const FORMAT: &str = "0.2.0";
 
-/// Normalizes an entry that has been merged with its header. `digest` is of the header's and the entry's bytes.
+/// Normalizes an entry that has been merged with its header. `digest` is the digest of the header's and the entry's bytes.
 pub(super) fn normalize(
     entry: &mut Mapping,
     digest: &[u8],
@@ -85,7 +85,7 @@ pub(super) fn normalize(
     decode_bodies(entry)
 }
 
-/// The first 16 bytes, without the bits that a version of UUIDs has.
+/// The first 16 bytes as a UUID, without version bits.
 fn uuid(digest: &[u8]) -> Vec<u8> {
     let mut text = hex(digest.get(..16).unwrap_or_default());
     for at in [20, 16, 12, 8] {
@@ -100,8 +100,8 @@ fn set_times(entry: &mut Mapping) -> Result<(), Error> {
     let parsed = |value: Option<&Value>, key: &str| {
         let place = Place::ROOT.member(key);
         match value {
-            Some(Value::Text(text)) => DateTime::parse(text).ok_or_else(|| place.error("text that is no date")),
-            other => Err(place.wrong(other.unwrap_or(&Value::Null), "a date in text")),
+            Some(Value::Text(text)) => DateTime::parse(text).ok_or_else(|| place.error("invalid date")),
+            other => Err(place.wrong(other.unwrap_or(&Value::Null), "a date as text")),
         }
     };
     let (measured, tested) = match entry.take("test_start_time") {
@@ -117,7 +117,7 @@ fn set_times(entry: &mut Mapping) -> Result<(), Error> {
     Ok(())
 }
 
-/// Step 9: what is not in the schema goes into the test keys, in the order of the entry.
+/// Step 9: keys that are not in the schema move to the test keys, in the order of the entry.
 fn nest(entry: &mut Mapping) -> Result<(), Error> {
     let is_schema = |key: &Value| SCHEMA.iter().any(|known| key.is_text(known));
     let (top, moved): (Mapping, Mapping) = std::mem::take(entry).into_iter().partition(|(key, _)| is_schema(key));
@@ -159,13 +159,13 @@ fn test_keys(entry: &mut Mapping) -> Result<&mut Mapping, Error> {
     }
 }
 
-/// Step 13: bodies that are still bytes. A key that is missing ends it.
+/// Step 13: bodies that are still bytes. A missing key ends the step.
 fn decode_bodies(entry: &mut Mapping) -> Result<(), Error> {
     let place = Place::TEST_KEYS.member("requests");
     let requests = match test_keys(entry)?.at_mut("requests") {
         None => return Ok(()),
         Some(Value::Sequence(requests)) => requests,
-        // Nothing else has items with members; those of nothing are none.
+        // Other values have no items with members; empty ones have no items.
         Some(other) => {
             return match python::items(other, &place)?.first() {
                 None => Ok(()),

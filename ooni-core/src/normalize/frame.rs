@@ -1,29 +1,29 @@
-//! Cutting a stream of bytes into entries, before any of it is read as YAML (formats spec §11.1).
+//! Splits a stream of bytes into entries, before any of it is parsed as YAML (formats spec §11.1).
 
-/// What is at the front of a stream.
+/// What a stream starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framed {
-    /// An entry of so many bytes, both markers included.
+    /// An entry of this length in bytes, both markers included.
     Entry(usize),
-    /// So many bytes to pass by: a stray end marker or a comment.
+    /// Bytes to skip: a stray end marker or a comment.
     Skip(usize),
-    /// More bytes are needed. At the end of the stream they are missing: what is at hand is cut off, and is lost.
+    /// More bytes are needed. At the end of the stream, this means that the last entry is truncated and lost.
     More,
-    /// No frame: the rest of the stream is ignored.
+    /// Not a frame: the rest of the stream is ignored.
     Broken,
 }
 
 const START: &[u8] = b"---\n";
 const END: &[u8] = b"\n...\n";
 
-/// Looks at the bytes at hand, which are those after the last entry.
+/// Finds the next frame in the bytes after the last entry.
 ///
-/// `from` is how many of them an earlier call has looked at that said [`Framed::More`], 0 at first: with it long entries
-/// are not searched again and again. What comes out does not depend on it.
+/// `from` is the number of bytes that an earlier call with the result [`Framed::More`] has examined, 0 at first, so that
+/// long entries are not searched repeatedly. The result does not depend on it.
 pub fn frame(bytes: &[u8], from: usize) -> Framed {
     match bytes {
         [b'-', b'-', b'-', b'\n', ..] => {
-            // The line break of the first marker may be that before the last; so may what was looked at before.
+            // The line break of the first marker may also precede the last one, and may have been examined earlier.
             let from = from.saturating_sub(END.len() - 1).max(START.len() - 1);
             let rest = bytes.get(from..).unwrap_or_default();
             match memchr::memmem::find(rest, END) {
@@ -34,7 +34,7 @@ pub fn frame(bytes: &[u8], from: usize) -> Framed {
         [b'.', b'.', b'.', b'\n', ..] => Framed::Skip(END.len() - 1),
         _ if bytes.len() < START.len() => Framed::More,
         [b'#', ..] => {
-            // Of fewer bytes than a marker has nothing was looked at.
+            // Fewer bytes than a marker were not examined.
             let from = from.saturating_sub(START.len() - 1);
             match bytes.get(from..).and_then(|rest| memchr::memchr(b'\n', rest)) {
                 Some(at) => Framed::Skip(from + at + 1),
@@ -49,7 +49,7 @@ pub fn frame(bytes: &[u8], from: usize) -> Framed {
 mod tests {
     use super::*;
 
-    /// The entries of a stream that arrives in pieces, and whether it ends in a broken frame.
+    /// The entries of a stream that arrives in pieces, and whether it ends with a broken frame.
     fn entries(stream: &[u8], piece: usize) -> (Vec<Vec<u8>>, bool) {
         let (mut entries, mut held, mut from) = (Vec::new(), Vec::new(), 0);
         for bytes in stream.chunks(piece) {
@@ -74,7 +74,7 @@ mod tests {
         (entries, false)
     }
 
-    /// The table of formats spec §11.1, whatever the pieces.
+    /// The table of formats spec §11.1, for any pieces.
     #[test]
     fn streams() {
         for (stream, count, broken) in [
@@ -93,7 +93,7 @@ mod tests {
             ("---\r\na: 1\r\n...\r\n", 0, true),
             ("text", 0, true),
             ("\n---\n...\n", 0, true),
-            // Only three dots alone on a line end an entry, and a start marker inside does not.
+            // Only a line of three dots ends an entry; a start marker inside does not.
             ("---\n... \n ...\n....\n---\n..\n...\n", 1, false),
         ] {
             for piece in 1..=stream.len().max(1) {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_at_the_front() {
+    fn starts_of_streams() {
         assert_eq!(frame(b"---\na\n...\nx", 0), Framed::Entry(10));
         assert_eq!(frame(b"---\na\n...\nx", 9), Framed::Entry(10));
         assert_eq!(frame(b"...\n---", 0), Framed::Skip(4));

@@ -1,4 +1,4 @@
-//! The header of a report and the report id it stands for (formats spec §11.2 and §11.3).
+//! The header of a report and its report ID (formats spec §11.2 and §11.3).
 
 use super::value::{Mapping, Members, Value};
 use super::{Place, epoch};
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha512};
 pub(super) fn prepare(header: Value) -> Result<Mapping, Error> {
     let mut header = match header {
         Value::Mapping(header) => header,
-        other => return Err(Place::ROOT.error(format!("the header is {}, no mapping", other.kind_name()))),
+        other => return Err(Place::ROOT.error(format!("expected a mapping as header, found {}", other.kind_name()))),
     };
     if let Some(city) = header.at_mut("probe_city")
         && let Value::Bytes(bytes) = city
@@ -28,7 +28,7 @@ pub(super) fn valid_utf8(bytes: &[u8]) -> Vec<u8> {
     bytes.utf8_chunks().flat_map(|chunk| chunk.valid().bytes()).collect()
 }
 
-/// The id that is made for a report without one.
+/// The ID of a report that has none.
 fn report_id(header: &Mapping) -> Result<Vec<u8>, Error> {
     let place = Place::ROOT.member("start_time");
     let start = epoch(header.at("start_time"), &place)?;
@@ -48,8 +48,8 @@ fn report_id(header: &Mapping) -> Result<Vec<u8>, Error> {
         Some(other) => return Err(Place::ROOT.member("probe_city").wrong(other, "a string")),
     }
     if std::str::from_utf8(&hashed).is_err() {
-        // Halves of surrogate pairs have no UTF-8.
-        return Err(Place::ROOT.error("a text to be hashed that is not Unicode"));
+        // Lone surrogates have no UTF-8.
+        return Err(Place::ROOT.error("lone surrogate in hashed text"));
     }
     let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let time = super::date_text(start);
@@ -114,7 +114,7 @@ mod tests {
         ] {
             assert_eq!(prepared(header).unwrap_err().path, path, "{header}");
         }
-        // What is not hashed may be anything.
+        // Values that are not hashed may be of any kind.
         assert!(prepared("{report_id: x, software_version: 1.0, start_time: x}").is_ok());
     }
 

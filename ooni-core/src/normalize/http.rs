@@ -6,10 +6,10 @@ use super::{Place, python};
 use crate::error::Error;
 use crate::text::{chars, lower};
 
-/// From this many characters on the value of a header is refused.
+/// A header value of this many characters or more is refused.
 const LONGEST_HEADER: usize = 10_000;
 
-/// Step 1: the input is what follows `--url` or `-u` in the options.
+/// Step 1: the input follows `--url` or `-u` in the options.
 pub(super) fn set_input(entry: &mut Mapping) -> Result<(), Error> {
     let Some(options) = entry.at("options") else { return Ok(()) };
     let found = match options {
@@ -49,7 +49,7 @@ pub(super) fn normalize(test_keys: &mut Mapping) -> Result<(), Error> {
     let requests = match test_keys.take("requests") {
         None => Vec::new(),
         Some(Value::Sequence(requests)) => requests,
-        // Of nothing else the items are mappings.
+        // The items of other values are never mappings.
         Some(other) => items(&other, &place)?.into_owned(),
     };
     let (mut direct, mut over_tor) = (Vec::new(), Vec::new());
@@ -79,7 +79,7 @@ pub(super) fn list_headers_diff(test_keys: &mut Mapping) -> Result<(), Error> {
     Ok(())
 }
 
-/// One request with its response; whether it went over Tor.
+/// A request with its response; whether it used Tor.
 fn normalize_session(session: &mut Mapping, place: &Place<'_>) -> Result<bool, Error> {
     for key in ["response", "request"] {
         let place = place.member(key);
@@ -137,13 +137,13 @@ fn normalize_headers(headers: &Value, place: &Place<'_>) -> Result<Mapping, Erro
         }
         normalized.push((name, value));
     }
-    // A later one of the same name wins, in the place of the first.
+    // A later one of the same name replaces the first, at its position.
     let mut distinct = Mapping::new();
     update(&mut distinct, normalized);
     Ok(distinct)
 }
 
-/// Whether a request went over Tor, and what is written of it.
+/// Whether a request used Tor, and its normalized form.
 fn tor(request: &mut Mapping, place: &Place<'_>) -> Result<(bool, [(Value, Value); 3]), Error> {
     let said = |is_tor: bool, of: Option<&Mapping>| {
         let of = |key| of.and_then(|of| of.at(key)).cloned().unwrap_or(Value::Null);

@@ -1,8 +1,8 @@
-//! The names of tests and what sort of test they are (formats spec §11.4 and §11.5).
+//! Names and classes of tests (formats spec §11.4 and §11.5).
 
 use crate::text::lower;
 
-/// The name under which a test is known today; of a name that is not in the table, its lower case.
+/// The current name of a test; the name in lower case if it is not in the table.
 pub(super) fn mapped(written: &[u8]) -> Vec<u8> {
     let known = match std::str::from_utf8(written).unwrap_or_default() {
         "http_host" | "HTTP Host" => "http_host",
@@ -30,13 +30,13 @@ pub(super) fn mapped(written: &[u8]) -> Vec<u8> {
         "HTTPTrix" | "httptrix" => "http_trix",
         "netalyzrwrapper" => "netalyzr_wrapper",
         "summary" | "test_get" | "test_post" | "test_put" | "test_send_host_header" => "invalid",
-        // Those that stand for themselves are in lower case.
+        // Names that map to themselves are in lower case.
         _ => return lower(written).into_owned(),
     };
     known.as_bytes().to_vec()
 }
 
-/// Whether requests and responses are to be normalized.
+/// Whether requests and responses are normalized.
 pub(super) fn is_http(name: &str) -> bool {
     matches!(
         name,
@@ -55,17 +55,17 @@ pub(super) fn is_http(name: &str) -> bool {
     )
 }
 
-/// Whether queries and answers are to be normalized.
+/// Whether queries and answers are normalized.
 pub(super) fn is_dns(name: &str) -> bool {
     matches!(name, "dns_consistency" | "dns_injection" | "captive_portal")
 }
 
-/// Tests that are given up before anything but their times has been looked at.
+/// Tests that are rejected after only their times have been read.
 pub(super) fn is_given_up(name: &str) -> bool {
     matches!(name, "lantern" | "psiphon")
 }
 
-/// Tests that are given up in the end.
+/// Tests that are rejected at the end.
 pub(super) fn is_unsupported(name: &str) -> bool {
     matches!(
         name,
@@ -85,7 +85,7 @@ pub(super) fn is_unsupported(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The table of formats spec §11.5; `=` is the name itself.
+    /// The table of formats spec §11.5; `=` means the same name.
     #[test]
     fn names_of_the_table() {
         for (result, written) in [

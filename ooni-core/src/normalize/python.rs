@@ -1,4 +1,4 @@
-//! What Python does with values of any kind: walking over them, indexing them, taking them apart.
+//! Python's operations on values of any kind: iteration, indexing, unpacking.
 
 use super::Place;
 use super::value::Value;
@@ -14,7 +14,7 @@ pub(super) fn items<'v>(value: &'v Value, place: &Place<'_>) -> Result<Cow<'v, [
         Value::Mapping(members) => members.iter().map(|(key, _)| key.clone()).collect(),
         Value::Text(text) => crate::text::chars(text).map(character).collect(),
         Value::Bytes(bytes) => bytes.iter().map(|&byte| Value::Int(Int::from(i64::from(byte)))).collect(),
-        other => return Err(place.wrong(other, "something with items")),
+        other => return Err(place.wrong(other, "a value with items")),
     })
 }
 
@@ -26,7 +26,7 @@ fn character(code: u32) -> Value {
 
 /// Python's `v[0]` or `v[1]`.
 pub(super) fn index(value: &Value, at: usize, place: &Place<'_>) -> Result<Value, Error> {
-    let short = || place.error(format!("no item {at}"));
+    let short = || place.error(format!("no item at index {at}"));
     match value {
         Value::Sequence(items) => items.get(at).cloned().ok_or_else(short),
         Value::Text(text) => crate::text::chars(text).nth(at).map(character).ok_or_else(short),
@@ -36,7 +36,7 @@ pub(super) fn index(value: &Value, at: usize, place: &Place<'_>) -> Result<Value
             let found = members.iter().find(|(key, _)| key.identity() == wanted);
             found.map(|(_, value)| value.clone()).ok_or_else(short)
         }
-        other => Err(place.wrong(other, "something with items")),
+        other => Err(place.wrong(other, "a value with items")),
     }
 }
 
@@ -44,7 +44,7 @@ pub(super) fn index(value: &Value, at: usize, place: &Place<'_>) -> Result<Value
 pub(super) fn pair(value: &Value, place: &Place<'_>) -> Result<[Value; 2], Error> {
     match &*items(value, place)? {
         [first, second] => Ok([first.clone(), second.clone()]),
-        _ => Err(place.error("something other than two items")),
+        _ => Err(place.error("expected two items")),
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn walking() {
+    fn iteration() {
         for (value, expected) in [
             ("[1, a]", "[1, a]"),
             ("{x: 1, 2: y}", "[x, 2]"),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text() {
+    fn invalid_utf8_is_escaped() {
         assert_eq!(backslashed("aé\0".as_bytes()), "aé\0".as_bytes());
         assert_eq!(backslashed(b"a\xff\xc3b\xed\xa0\x80"), b"a\\xff\\xc3b\\xed\\xa0\\x80");
     }

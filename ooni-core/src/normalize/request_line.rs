@@ -17,7 +17,7 @@ pub(super) fn normalize(test_keys: &mut Mapping) -> Result<(), Error> {
             }
             Ok(())
         }
-        // Anything else with items stays as it is.
+        // Other values with items are unchanged.
         Some(other) => items(other, &Place::TEST_KEYS.member("received")).map(drop),
     }
 }

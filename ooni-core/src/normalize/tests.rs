@@ -1,4 +1,4 @@
-//! The steps of formats spec §11, each with what it keeps, changes and refuses.
+//! The steps of formats spec §11: what each keeps, changes and refuses.
 
 use super::*;
 use crate::json::Reader;
@@ -19,7 +19,7 @@ fn text_of(header: &str, entry: &str) -> Result<Option<Vec<u8>>, EntryError> {
     report(header).entry(&framed(entry), &mut out).map(|uid| uid.map(|_| out))
 }
 
-/// The measurement of an entry under a header that says nothing but the test's name.
+/// The measurement of an entry under a header that contains only the test's name.
 fn normalized(test_name: &str, entry: &str) -> Json {
     let text = text_of(&format!("test_name: {test_name}"), entry).unwrap_or_else(|error| panic!("{entry}: {error:?}"));
     serde_json::from_slice(&text.unwrap()).unwrap()
@@ -29,7 +29,7 @@ fn test_keys(test_name: &str, entry: &str) -> Json {
     normalized(test_name, entry)["test_keys"].take()
 }
 
-/// Where an entry is refused.
+/// The path at which an entry is refused.
 fn refused(test_name: &str, entry: &str) -> String {
     match text_of(&format!("test_name: {test_name}"), entry) {
         Err(EntryError::Skip(error)) => {
@@ -65,7 +65,7 @@ fn entries_that_are_lost_alone_or_with_the_can() {
     let mut report = report("{}");
     assert!(matches!(report.entry(b"---\na: \xff\n...\n", &mut out), Err(EntryError::Abort(_))));
     assert!(report.entry(&framed("test_name: lantern"), &mut out).is_err());
-    // What is not written leaves nothing behind, and the report goes on.
+    // A failed entry writes nothing, and the report continues.
     assert_eq!(out, b"kept");
     assert!(report.entry(&framed("a: 1"), &mut out).unwrap().is_some());
     for empty in ["", "~", "{}", "0", "''", "[]", "0.0", "no", "!!set {}", "!!binary ''"] {
@@ -76,9 +76,9 @@ fn entries_that_are_lost_alone_or_with_the_can() {
 #[test]
 fn errors_name_line_and_column() {
     let Err(EntryError::Abort(error)) = text_of("{}", "a: 1\nb: 'open") else { panic!() };
-    assert_eq!(error.to_string(), "E-CAN: YAML: a quoted text that does not end before the document, line 4, column 1");
+    assert_eq!(error.to_string(), "E-CAN: YAML: quoted text without end before a document marker, line 4, column 1");
     let Err(EntryError::Skip(error)) = text_of("{}", "a: 1\nb:  !t x") else { panic!() };
-    assert_eq!(error.to_string(), "E-CAN: YAML: the unknown tag !t, line 3, column 5");
+    assert_eq!(error.to_string(), "E-CAN: YAML: unknown tag !t, line 3, column 5");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn limits_lose_the_entry() {
         assert_eq!(error.code, Code::Limit, "{entry}");
     }
     assert!(report.entry(&framed("a: 1"), &mut Vec::new()).unwrap().is_some());
-    // Deeply nested text takes no stack, and merges no time.
+    // Deep nesting does not use the stack, and merges take little time.
     let deep = format!("a: {}", "[".repeat(100_000));
     assert!(text_of("{}", &deep).is_err());
     let merges = format!("&a {{{}}}", "<<: {}, ".repeat(20_000));
@@ -109,7 +109,7 @@ fn limits_lose_the_entry() {
 }
 
 #[test]
-fn the_header_overrides_and_loses_its_test_start_time_for_good() {
+fn the_header_overrides_and_loses_its_test_start_time_permanently() {
     let mut report = report("probe_cc: IT\ntest_start_time: 1.0\nx: h");
     let mut entry = |yaml: &str| -> Json {
         let mut out = Vec::new();
@@ -142,7 +142,7 @@ fn report_is_merged_and_names_are_mapped() {
 }
 
 #[test]
-fn schema_keys_are_there() {
+fn schema_keys_are_present() {
     let measurement = normalized("ndt", "id: given\nbucket_date: x\nreport_filename: y");
     for key in
         ["input", "input_hashes", "options", "probe_cc", "probe_asn", "probe_ip", "probe_city", "backend_version"]
@@ -160,7 +160,7 @@ fn schema_keys_are_there() {
 }
 
 #[test]
-fn entries_of_this_format_are_only_nested() {
+fn current_entries_are_only_nested() {
     let kept =
         normalized("lantern", "{data_format_version: 0.2.0, test_start_time: 5, start_time: x, test_keys: [1], z: 1}");
     assert_eq!((&kept["test_start_time"], &kept["test_keys"], &kept["z"]), (&json!(5), &json!([1]), &json!(1)));
@@ -287,7 +287,7 @@ fn requests() {
     let appended = keys(&format!("{{requests: [{{request: {SIDE}}}], request: {SIDE}, response: [1]}}"));
     assert_eq!(appended["requests"].as_array().unwrap().len(), 2);
     assert_eq!(appended["requests"][1]["response"], empty, "not a mapping");
-    // Only one of the two: they stay.
+    // Only one of the two: unchanged.
     assert_eq!(keys(&format!("{{request: {SIDE}, response: ~}}"))["request"]["url"], "http://a");
     for (entry, path) in [
         ("requests: ~".to_owned(), "/test_keys/requests"),
@@ -306,7 +306,7 @@ fn requests() {
     }
 }
 
-/// What becomes of a part of the first response.
+/// The normalized form of a part of the first response.
 fn response(part: &str) -> Json {
     let entry = format!("requests: [{{request: {SIDE}, response: {part}}}]");
     test_keys("http_requests", &entry)["requests"][0].take()
@@ -399,7 +399,7 @@ fn tor() {
 }
 
 #[test]
-fn the_first_of_each_way_come_first() {
+fn the_first_request_of_each_route_comes_first() {
     let requests: Vec<_> = ["t1", "d1", "t2", "d2", "d3"]
         .iter()
         .map(|url| format!("{{request: {{body: ~, headers: [], url: {url}, tor: {}}}}}", url.starts_with('t')))
@@ -555,7 +555,7 @@ fn answers() {
 
 #[test]
 fn both_http_and_dns() {
-    // Refused in the end, but only after both have been gone through.
+    // Rejected at the end, but only after both steps.
     assert_eq!(refused("captivep", "tampering: 5"), "/test_keys/tampering");
     assert_eq!(refused("captivep", "{requests: ~, tampering: 5}"), "/test_keys/requests");
 }
@@ -593,12 +593,12 @@ fn kinds_that_json_does_not_have_stay() {
 }
 
 #[test]
-fn the_uid_is_last_and_of_the_framed_bytes() {
+fn the_uid_is_last_and_derived_from_the_framed_bytes() {
     let text = text_of("test_name: ndt", "measurement_uid: x\nstart_time: 1392854400").unwrap().unwrap();
     let uid = uid::trivial(&framed("measurement_uid: x\nstart_time: 1392854400"), Some(b"2014-02-20 00:00:00"));
     assert!(uid.starts_with("0120140220"));
     assert!(String::from_utf8(text).unwrap().ends_with(&format!("\"measurement_uid\":\"{uid}\"}}")));
-    // A date that is no text is no day.
+    // A date that is not text does not count.
     let mut out = Vec::new();
     let entry = framed("{data_format_version: 0.2.0, measurement_start_time: 2014-02-20}");
     assert!(report("{}").entry(&entry, &mut out).unwrap().unwrap().starts_with("0100000000"));

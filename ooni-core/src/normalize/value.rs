@@ -1,4 +1,4 @@
-//! [`Value`]: what Python's YAML loader makes of a document, with the kinds that JSON does not have.
+//! [`Value`]: a value of Python's YAML loader, with kinds that JSON does not have.
 
 use crate::json::Kind;
 use crate::number::Int;
@@ -13,7 +13,7 @@ pub enum Value {
     Bool(bool),
     /// An integer of up to 4300 digits.
     Int(Int),
-    /// A float, NaN and the infinities among them.
+    /// A float, NaN and the infinities included.
     Float(f64),
     /// Text: generalized UTF-8.
     Text(Vec<u8>),
@@ -23,11 +23,11 @@ pub enum Value {
     Date(DateTime),
     /// A date with a time.
     DateTime(Stamp),
-    /// A set: its members in the order in which they came.
+    /// A set: its members in the order of the document.
     Set(Vec<Value>),
-    /// A sequence; Python's tuples are some too.
+    /// A sequence, also for Python's tuples.
     Sequence(Vec<Value>),
-    /// A mapping, in order; no key occurs twice.
+    /// A mapping, in order, without repeated keys.
     Mapping(Mapping),
 }
 
@@ -83,7 +83,7 @@ impl Value {
         }
     }
 
-    /// The kind as a person would call it, with an article.
+    /// The name of the kind, with an article.
     pub fn kind_name(&self) -> &'static str {
         match self {
             Value::Null => Kind::Null.name(),
@@ -100,7 +100,7 @@ impl Value {
         }
     }
 
-    /// What Python's dictionaries tell keys apart by: equal for equal scalars, whatever kinds of numbers they are.
+    /// The identity of a key in Python's dictionaries: equal for equal scalars, also for different kinds of numbers.
     pub(super) fn identity(&self) -> Vec<u8> {
         let tagged = |tag: &str, rest: &[u8]| [tag.as_bytes(), rest].concat();
         match self {
@@ -124,13 +124,13 @@ impl Value {
 
 /// Access to the members of a mapping by text.
 pub(super) trait Members {
-    /// The member of that name.
+    /// The member with this name.
     fn at(&self, key: &str) -> Option<&Value>;
-    /// The same, to be changed.
+    /// The member with this name, mutable.
     fn at_mut(&mut self, key: &str) -> Option<&mut Value>;
-    /// Python's `pop`: takes the member out, the others keep their order.
+    /// Python's `pop`: removes the member; the others keep their order.
     fn take(&mut self, key: &str) -> Option<Value>;
-    /// Sets a member: in its place if it is there, else last.
+    /// Sets a member: in place if it exists, otherwise as the last one.
     fn set(&mut self, key: &str, value: Value);
 }
 

@@ -1,11 +1,11 @@
-//! Writing values as text that the reader of JSON takes, with descriptions of what JSON does not have.
+//! Writes values as text for the JSON reader, with descriptions of values that JSON does not have.
 
 use super::value::{Stamp, Value};
 use crate::error::{Code, Error};
 use crate::json::{FOREIGN, FOREIGN_FALSE};
 use crate::number::write_f64;
 
-/// Appends a value, which may have so many levels of nesting.
+/// Appends a value with a limit on its levels of nesting.
 ///
 /// # Errors
 /// `E-LIMIT` when it has more.
@@ -53,8 +53,8 @@ fn inner(levels: usize) -> Result<usize, Error> {
     levels.checked_sub(1).ok_or_else(|| Error::new(Code::Limit, "", "too many levels of nesting once it is normalized"))
 }
 
-/// Not as the writer of scores does it: other scripts stay as they are, and so do halves of surrogate pairs, of which
-/// two would be read back as one character if both were escaped.
+/// Unlike in scores, characters beyond ASCII are not escaped, and neither are surrogates: two escaped ones would be read as
+/// one character.
 fn write_text(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
@@ -78,7 +78,7 @@ fn write_foreign(description: &str, out: &mut Vec<u8>) {
     write_text(description.as_bytes(), out);
 }
 
-/// What is said of a value that JSON does not have, or has but not as a key.
+/// The description of a value that JSON does not have, or does not have as a key.
 fn describe(value: &Value) -> String {
     let said = match value {
         Value::Bool(value) => format!("bool {value}"),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_has_is_json() {
+    fn json_values() {
         for (yaml, json) in [
             (
                 "[~, yes, off, 0x10, 1.0, 1e3, .inf, -.inf, .nan]",
@@ -134,12 +134,12 @@ mod tests {
             assert_eq!(String::from_utf8(written(yaml)).unwrap(), json);
             assert!(Reader::new().read(&written(yaml)).is_ok());
         }
-        // Two halves stay two.
+        // Two surrogates stay two.
         assert_eq!(written(r#""\ud83d\ude00""#), b"\"\xed\xa0\xbd\xed\xb8\x80\"");
     }
 
     #[test]
-    fn what_json_does_not_have_is_foreign() {
+    fn foreign_values() {
         for (yaml, said, truthy) in [
             ("!!binary aGk=", "bytes 6869", true),
             ("!!binary ''", "empty bytes", false),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_are_no_text_are_found_by_no_name() {
+    fn keys_that_are_not_text_are_never_found() {
         let text = written("{1: a, ~: b, 2014-01-01: c, int 1: d, no: e, 0.5: f}");
         let mut reader = Reader::new();
         let document = reader.read_normalized(&text).unwrap();

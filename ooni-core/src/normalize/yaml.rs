@@ -1,10 +1,10 @@
 //! YAML 1.1 with the safe schema, as the pure-Python loader of PyYAML reads it (formats spec §11.2).
 //!
-//! An entry that cannot be read is lost alone or with the whole can, depending on which part of that loader refuses it.
-//! So the parts are the same here: characters (`cursor`), tokens (`scanner`, `scalars`, `indicators`), events
-//! (`parser`), nodes (`compose`, `tag`) and values (`construct`, `merge`, `scalar`), and each refuses what its model does. None of them
-//! recurses; the value that comes out is no deeper than the limits say, and aliases are counted as often as they are
-//! used, so that a few lines cannot stand for gigabytes.
+//! Whether an entry that cannot be read is lost alone or with the whole can depends on the part of that loader that refuses
+//! it. So the parts are the same here: characters (`cursor`), tokens (`scanner`, `scalars`, `indicators`), events
+//! (`parser`), nodes (`compose`, `tag`) and values (`construct`, `merge`, `scalar`), and each refuses what its model
+//! refuses. None of them recurses, the result is no deeper than the limits, and aliases count for every use, so that a few
+//! lines cannot expand to gigabytes.
 
 mod compose;
 mod construct;
@@ -18,18 +18,18 @@ mod scalars;
 mod scanner;
 mod tag;
 
-pub use self::error::{Mark, Trouble, TroubleKind};
+pub use self::error::{Mark, YamlError, YamlErrorKind};
 use super::value::Value;
 use crate::json::Limits;
 
-/// Reads a text that holds one document, or none, which is `null`.
+/// Reads a text with one document, or none, which is `null`.
 ///
 /// # Errors
-/// What the reference's loader refuses, and what is beyond `limits`.
-pub fn load(text: &[u8], limits: Limits) -> Result<Value, Trouble> {
+/// The reference's loader refuses the text, or it exceeds `limits`.
+pub fn load(text: &[u8], limits: Limits) -> Result<Value, YamlError> {
     if text.len() > limits.bytes {
         let message = format!("more than {} bytes", limits.bytes);
-        return Err(Trouble::new(TroubleKind::Limit, Mark::default(), message));
+        return Err(YamlError::new(YamlErrorKind::Limit, Mark::default(), message));
     }
     match compose::compose(text, limits)? {
         Some(mut nodes) => construct::construct(&mut nodes, limits),

@@ -1,6 +1,6 @@
 //! Which values a typed store refuses (scoring spec §12).
 //!
-//! The reference's rows can hold anything that a probe sent; the tables cannot. A refused row is set aside alone.
+//! The reference's rows can contain anything that a probe sent; the tables cannot. A refused row does not affect others.
 
 use super::schema::{ColumnSchema, Type, fastpath, openvpn};
 use super::{Column, FastpathRow, OpenvpnRow};
@@ -10,7 +10,7 @@ use crate::time::DateTime;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A value that the column of a typed store does not take.
+/// A value that its column in a typed store does not accept.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[error("column {column}: {message}")]
 pub struct Refused {
@@ -49,13 +49,13 @@ fn check(schema: &[ColumnSchema], columns: &[(&str, Column<'_>)]) -> Result<(), 
     Ok(())
 }
 
-/// Why the value does not fit, if it does not.
+/// Why the value does not fit; `None` if it fits.
 fn misfit(wanted: Type, value: Column<'_>) -> Option<String> {
     let fits = match (wanted, value) {
         (Type::Text, Column::Text(_) | Column::Scores(_)) | (Type::Bool, Column::Bool(_)) => true,
         (Type::Text, Column::Json(Json::Text(text))) => {
             if std::str::from_utf8(text).is_err() {
-                return Some("half of a surrogate pair is no character".to_owned());
+                return Some("lone surrogate: not valid Unicode".to_owned());
             }
             true
         }
@@ -69,9 +69,9 @@ fn misfit(wanted: Type, value: Column<'_>) -> Option<String> {
         (Type::Float32, Column::Json(Json::Int(int))) => int.to_f64().is_some_and(fits_f32),
         (Type::Float32, Column::Json(Json::Float(float))) => fits_f32(*float),
         (Type::Time, Column::Time(time)) => (0..=i64::from(u32::MAX)).contains(&DateTime::timestamp(time)),
-        _ => return Some(format!("{} where {} is needed", kind(value), name(wanted))),
+        _ => return Some(format!("expected {}, found {}", name(wanted), kind(value))),
     };
-    (!fits).then(|| format!("beyond the range of {}", name(wanted)))
+    (!fits).then(|| format!("out of range: expected {}", name(wanted)))
 }
 
 fn fits_f32(float: f64) -> bool {
@@ -81,9 +81,9 @@ fn fits_f32(float: f64) -> bool {
 const fn name(wanted: Type) -> &'static str {
     match wanted {
         Type::Text => "text",
-        Type::UInt32 => "a whole number of 32 bits without sign",
-        Type::OptionalUInt64 => "a whole number of 64 bits without sign",
-        Type::Float32 => "a number of 32 bits",
+        Type::UInt32 => "an unsigned 32-bit integer",
+        Type::OptionalUInt64 => "an unsigned 64-bit integer",
+        Type::Float32 => "a 32-bit float",
         Type::Time => "a time from 1970 to 2106",
         Type::Bool => "a boolean",
     }
@@ -121,7 +121,7 @@ mod tests {
                 assert_eq!(refused(&[(key, fine)]), "", "{key} {fine}");
             }
             for odd in ["true", "5", "0.5", "[]", "{}", r#"["x"]"#, r#""\ud83d""#, r#""a\ude00""#] {
-                // The country has to be text before it is a column.
+                // A country that is not text is an error earlier.
                 if key != "probe_cc" || odd.starts_with('"') {
                     assert_eq!(refused(&[(key, odd)]), key, "{odd}");
                 }
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(refused(&[("test_name", "5")]), "test_name");
         assert_eq!(refused(&[("test_name", "null")]), "");
         assert_eq!(refused(&[("test_name", r#""\ud83d""#)]), "test_name");
-        // Copied values are escaped in the text of the scores.
+        // The text of the scores escapes copied values.
         assert_eq!(refused(&[("test_name", r#""psiphon""#), ("test_keys", r#"{"failure":"\ud83d"}"#)]), "");
     }
 
@@ -252,10 +252,10 @@ mod tests {
     }
 
     #[test]
-    fn the_first_that_does_not_fit_is_named() {
+    fn the_first_misfit_is_named() {
         let row = row(&[("test_version", "0.1"), ("report_id", "[]"), ("test_runtime", "1e300")]);
         let refused = row.acceptance().unwrap_err();
-        assert_eq!(refused.to_string(), "column report_id: an array where text is needed");
+        assert_eq!(refused.to_string(), "column report_id: expected text, found an array");
         let text = serde_json::to_string(&refused).unwrap();
         assert_eq!(serde_json::from_str::<Refused>(&text).unwrap(), refused);
     }

@@ -40,10 +40,10 @@ pub struct ColumnSchema {
     pub doc: &'static str,
 }
 
-/// The value of a column. Passed-through values keep the kind that the probe gave them.
+/// The value of a column. Values of the measurement keep the kind that the probe sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Column<'r> {
-    /// Text of our own.
+    /// Text that is not copied from the measurement.
     Text(&'r str),
     /// A value of the measurement.
     Json(&'r Json),
@@ -77,7 +77,7 @@ impl Column<'_> {
         }
     }
 
-    /// Appends the value as a person or a table has it: text as it is, all else as JSON, nothing for null.
+    /// Appends the value as plain text: text as is, other values as JSON, nothing for null.
     ///
     /// Lone surrogates become U+FFFD, so that the result is UTF-8 and JSON in it can be read by others.
     pub fn write_plain(self, out: &mut Vec<u8>) {

@@ -77,7 +77,7 @@ impl<'m, 'a> FastpathParts<'m, 'a> {
     }
 }
 
-/// The reference cannot write scores that nest deeper than it reads (scoring spec §14), which copied values can.
+/// The reference cannot write scores that are nested deeper than it reads (scoring spec §14). Copied values can be.
 fn check_depth(scores: &Scores) -> Result<(), Error> {
     match scores.entries().any(|(_, value)| value.depth() >= MAX_DEPTH) {
         true => Err(Error::new(Code::Value, "", format!("scores nested deeper than {MAX_DEPTH} levels"))),
@@ -94,7 +94,7 @@ fn run_link_id(field: Field<'_>) -> Result<Option<Int>, Error> {
         Kind::Bool => Ok(Some(Int::from(i64::from(value.is_true())))),
         Kind::Float => match value.float() {
             Some(float) if float.is_infinite() => {
-                Err(Error::new(Code::Value, value.path(), "an infinite number where a whole one is needed"))
+                Err(Error::new(Code::Value, value.path(), "expected an integer, found an infinite number"))
             }
             float => Ok(float.and_then(Int::from_f64_truncated)),
         },
@@ -102,7 +102,7 @@ fn run_link_id(field: Field<'_>) -> Result<Option<Int>, Error> {
     }
 }
 
-/// `input` as it is stored and the host in it (scoring spec §10.1).
+/// The stored form of `input` and its host (scoring spec §10.1).
 fn input_and_domain(input: Value<'_>, test_name: Value<'_>) -> Result<(Json, Json), Error> {
     if !is_truthy(input) {
         return Ok((Json::from(""), Json::from("")));
@@ -111,7 +111,11 @@ fn input_and_domain(input: Value<'_>, test_name: Value<'_>) -> Result<(Json, Jso
         return joined(input);
     }
     let Some(text) = input.text() else {
-        return Err(Error::new(Code::Assert, input.path(), format!("the input is {}", input.kind().name())));
+        return Err(Error::new(
+            Code::Assert,
+            input.path(),
+            format!("expected a string, found {}", input.kind().name()),
+        ));
     };
     let domain = netloc(&text).map_err(|error| Error::new(Code::Value, input.path(), error.to_string()))?;
     let domain = Json::Text(domain.into_owned());

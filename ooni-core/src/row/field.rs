@@ -1,4 +1,4 @@
-//! Fields of a measurement as columns have them.
+//! Fields of a measurement as values of columns.
 
 use crate::error::{Code, Error};
 use crate::json::{Field, Json};
@@ -20,7 +20,7 @@ pub(super) fn or(field: Field<'_>, default: impl Into<Json>) -> Json {
     }
 }
 
-/// The number of the network: what follows the first two characters, whatever those are (scoring spec §10.2).
+/// The network number: what follows the first two characters, whatever they are (scoring spec §10.2).
 pub(super) fn probe_asn(measurement: &Measurement<'_>) -> Result<Int, Error> {
     let value = measurement.field("probe_asn").required()?;
     let text = value.text().ok_or_else(|| value.wrong_kind("a string"))?;
@@ -29,13 +29,13 @@ pub(super) fn probe_asn(measurement: &Measurement<'_>) -> Result<Int, Error> {
         crate::json::push_code_point(code, &mut digits);
     }
     python_text::to_int(&digits)
-        .ok_or_else(|| Error::new(Code::Value, value.path(), "no number after the first two characters"))
+        .ok_or_else(|| Error::new(Code::Value, value.path(), "expected a number after the first two characters"))
 }
 
-/// A date that every row has to have (scoring spec §10.3).
+/// A required date (scoring spec §10.3).
 pub(super) fn date(measurement: &Measurement<'_>, key: &'static str) -> Result<DateTime, Error> {
     let value = measurement.field(key).required()?;
     let text = value.text().ok_or_else(|| value.wrong_kind("a string"))?;
     DateTime::parse(&text)
-        .ok_or_else(|| Error::new(Code::Value, value.path(), "not a date of the form YYYY-MM-DD HH:MM:SS"))
+        .ok_or_else(|| Error::new(Code::Value, value.path(), "invalid date: expected YYYY-MM-DD HH:MM:SS"))
 }

@@ -6,8 +6,8 @@
 //! column is one entry here and a migration of the stores.
 //!
 //! An entry reads `name: type of the field, type of the column [in unit], source => derivation`, below its documentation.
-//! The derivation uses the arguments that its table names. Everything that can fail comes prepared, because the order of
-//! errors is specified; a derivation cannot fail.
+//! The derivation uses the arguments that its table names. A derivation cannot fail: whatever can fail is an argument,
+//! because the order of errors is specified.
 
 pub use super::column::{ColumnSchema, Type};
 use super::fastpath::FastpathParts;
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_says_all_about_a_column() {
+    fn an_entry_describes_its_column() {
         assert_eq!(
             fastpath::COLUMNS[fastpath::test_runtime],
             ColumnSchema {

@@ -43,7 +43,7 @@ fn error(changes: &[(&str, &str)]) -> (Code, String) {
     }
 }
 
-/// A column as it is written.
+/// A column as JSON.
 fn column(columns: &[(&str, Column<'_>)], name: &str) -> String {
     let mut out = Vec::new();
     let (_, value) = columns.iter().find(|(key, _)| *key == name).unwrap();
@@ -221,7 +221,7 @@ fn dates() {
             assert_eq!(error(&[(key, &format!("{wrong:?}"))]), (Code::Value, path.clone()), "{wrong}");
         }
     }
-    // The order in which columns are made decides which error is told.
+    // The order of derivation decides which error is reported.
     let all = [
         ("annotations", r#"{"ooni_run_link_id":[]}"#),
         ("input", "5"),
@@ -302,7 +302,7 @@ fn flags() {
     assert_eq!(flags(r#""ndt""#, "{}"), (false, false, false, none.clone()));
     assert_eq!(flags(r#""urlgetter""#, "{}"), (false, false, true, none.clone()));
     assert_eq!(flags(r#""dash""#, r#"{"failure":"eof_error"}"#), (false, false, true, none.clone()));
-    // One half is no anomaly.
+    // One half is not an anomaly.
     let half = r#"{"targets":{"a":{"failure":"x","network_events":[]},"b":{"failure":null,"network_events":[]}}}"#;
     assert_eq!(flags(r#""tor""#, half), (false, false, false, none.clone()));
     assert_eq!(
@@ -346,7 +346,7 @@ fn wrong_dates() {
     // A fraction counts.
     let with = |fraction: &str| format!("20240102030405.{fraction}_IT_ndt_0123456789abcdef");
     assert_eq!(scores(&with("000001"), r#""2023-01-02 03:04:05""#, &[]), old);
-    // Ids without a time, or with one that is none.
+    // UIDs without a time, or with an invalid one.
     for uid in [
         "01202003026e2b60ffaa8e1b2bc7865d0bc26659",
         "x",
@@ -360,7 +360,7 @@ fn wrong_dates() {
     ] {
         assert_eq!(scores(uid, r#""0001-01-01 00:00:00""#, &[]), "{}", "{uid}");
     }
-    // Of a wrong kind it is an error, whatever the row makes of it; only the order of the checks shows.
+    // A wrong kind is an error in any case; this shows the order of the checks.
     for time in ["5", "[0]", "true"] {
         assert_eq!(scores(UID, time, &[("probe_asn", r#""x""#)]), "E-TYPE /measurement_start_time");
         assert_eq!(scores("x", time, &[("probe_asn", r#""x""#)]), "E-VALUE /probe_asn");
@@ -368,7 +368,7 @@ fn wrong_dates() {
     for time in ["", "null", "0", r#""""#, "[]", r#""x""#] {
         assert_eq!(scores(UID, time, &[("probe_asn", r#""x""#)]), "E-VALUE /probe_asn");
     }
-    // Keys are set in place, and blocking stays.
+    // Keys are set in place, and the blocking scores stay.
     let zeros = r#","blocking_global":0.0,"blocking_country":0.0,"blocking_isp":0.0,"blocking_local":0.0"#;
     let psiphon = [("test_name", r#""psiphon""#), ("test_keys", r#"{"failure":"x"}"#), ("resolver_ip", "1")];
     assert_eq!(
@@ -447,7 +447,7 @@ fn envelopes() {
     ] {
         assert_eq!(verified(&format!(r#"{{"format":{format},"content":{content}}}"#)), expected);
     }
-    // The place of an error is that in the envelope.
+    // The path of an error includes the envelope.
     let broken = format!(r#"{{"format":"json","content":{}}}"#, measurement(&[("probe_asn", r#""x""#)]));
     assert_eq!(verified(&broken), "E-VALUE /content/probe_asn");
     // Only one envelope is removed.
@@ -482,7 +482,7 @@ fn openvpn() {
             r#""test_start_time":"2024-01-02 03:04:00","transport":""}"#
         )
     );
-    // At the top, and the wrong way round.
+    // At the top level, and reversed.
     for (success, anomaly) in
         [("true", "true"), ("false", "false"), ("1", "false"), (r#""true""#, "false"), ("null", "false")]
     {
@@ -545,7 +545,7 @@ fn openvpn() {
         let keys = format!(r#"{{"network_events":{events}}}"#);
         assert_eq!(of(&[("test_keys", &keys)], "last_handshake_transaction_id"), expected, "{events}");
     }
-    // No other test has such a row; the input is copied as it is.
+    // No other test has such a row; the input is copied unchanged.
     assert!(matches!(outcome(&measurement(&[]), UID), Outcome::Stored { openvpn: None, .. }));
     assert_eq!(of(&[("input", "null")], "input"), r#""""#);
     assert_eq!(of(&[("input", "0")], "input"), "0");
@@ -593,7 +593,7 @@ fn every_outcome_is_read_back() {
         let written = serde_json::to_string(&outcome).unwrap();
         assert_eq!(serde_json::from_str::<Outcome>(&written).unwrap(), outcome, "{written}");
     }
-    // A row from before rows had a ruleset; and another flag than t and f.
+    // A row without a ruleset, as older versions wrote it; and an invalid flag.
     let mut value = serde_json::to_value(row(&[])).unwrap();
     value.as_object_mut().unwrap().remove("ruleset");
     assert!(serde_json::from_value::<FastpathRow>(value.clone()).is_ok());

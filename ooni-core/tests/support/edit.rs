@@ -1,4 +1,4 @@
-//! Changing documents: by JSON pointer, and at random.
+//! Changes documents: by JSON pointer, and at random.
 
 use ooni_core::json::Json;
 
@@ -27,7 +27,7 @@ fn child_mut<'j>(value: &'j mut Json, step: &str) -> Option<&'j mut Json> {
     }
 }
 
-/// The value at a place.
+/// The value at a path.
 pub fn at<'j>(whole: &'j Json, pointer: &str) -> Option<&'j Json> {
     steps(pointer).iter().try_fold(whole, |value, step| child(value, step))
 }
@@ -36,12 +36,12 @@ pub fn at_mut<'j>(whole: &'j mut Json, pointer: &str) -> Option<&'j mut Json> {
     steps(pointer).iter().try_fold(whole, |value, step| child_mut(value, step))
 }
 
-/// The place of the container that a place is in; nothing for the whole document.
+/// The path of the container of a path; `None` for the whole document.
 pub fn parent(pointer: &str) -> Option<&str> {
     pointer.rsplit_once('/').map(|(parent, _)| parent)
 }
 
-/// Puts a value at a place, or removes what is there. A place that is gone is left alone.
+/// Sets or removes the value at a path. Missing paths are ignored.
 pub fn replace(whole: &mut Json, pointer: &str, value: Option<&Json>) {
     let Some(parent) = parent(pointer) else {
         *whole = value.cloned().unwrap_or_default();
@@ -72,7 +72,7 @@ pub fn replace(whole: &mut Json, pointer: &str, value: Option<&Json>) {
     }
 }
 
-/// Bytes in base64.
+/// Bytes as base64.
 pub fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
@@ -86,7 +86,7 @@ pub fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// Takes numbers from a seed, the same every time.
+/// Deterministic numbers from a seed.
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -105,7 +105,7 @@ impl Dice {
     }
 }
 
-/// Some value inside of `value`, or itself; the deeper the less likely.
+/// A random value inside of `value`, or itself; deeper values are less likely.
 fn somewhere<'j>(value: &'j mut Json, dice: &mut Dice) -> &'j mut Json {
     let inside = match value {
         Json::Array(items) => items.len(),
@@ -123,7 +123,7 @@ fn somewhere<'j>(value: &'j mut Json, dice: &mut Dice) -> &'j mut Json {
     }
 }
 
-/// Replaces, removes, repeats, renames or moves something in the document; keys may come to be repeated.
+/// Replaces, removes, repeats, renames or moves something in the document; keys may become repeated.
 pub fn mutate(whole: &mut Json, values: &[Json], keys: &[&str], dice: &mut Dice) {
     match dice.roll(7) {
         0 | 1 => *somewhere(whole, dice) = dice.pick(values).clone(),

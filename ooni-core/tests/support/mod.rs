@@ -1,4 +1,4 @@
-//! What the integration tests share: the full fingerprint lists, the fixtures and ways to compare.
+//! Support for integration tests: the full fingerprint lists, the fixtures and comparisons.
 #![allow(dead_code, unreachable_pub)] // each test binary uses its part
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
@@ -20,13 +20,13 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// A file among the fixtures.
+/// A file of the fixtures.
 pub fn fixture(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A measurement of the fixtures with the uid it is scored with.
+/// A measurement of the fixtures and its UID.
 pub struct Fixture {
     pub file: String,
     pub uid: String,
@@ -35,7 +35,7 @@ pub struct Fixture {
     pub expected: Json,
 }
 
-/// Every measurement that lies among the fixtures, found by walking; each has its line in `expected.jsonl`.
+/// Every measurement of the fixtures, found by walking; each has a line in `expected.jsonl`.
 pub fn fixtures() -> Vec<Fixture> {
     let mut expected: Vec<Json> = lines("measurements/expected.jsonl");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/measurements");
@@ -58,17 +58,17 @@ pub fn fixtures() -> Vec<Fixture> {
     fixtures
 }
 
-/// The documents of a file with one a line.
+/// The documents of a file with one on each line.
 pub fn lines(name: &str) -> Vec<Json> {
     fixture(name).split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(json).collect()
 }
 
-/// A document read.
+/// Reads a document.
 pub fn json(text: &[u8]) -> Json {
     Reader::new().read(text).unwrap().root().to_json()
 }
 
-/// A value written.
+/// Writes a value.
 pub fn text(value: &Json) -> String {
     let mut out = Vec::new();
     write_json(value, &mut out);

@@ -66,7 +66,7 @@ pub(crate) fn refused_rows_are_set_aside(engine: &dyn Engine) {
     assert_eq!((written.inserted, written.already, written.replaced), (2, 0, 0));
     let said: Vec<_> =
         written.refused.iter().map(|refusal| (refusal.index, &*refusal.column, &*refusal.message)).collect();
-    let message = "a float where text is needed";
+    let message = "expected text, found a float";
     assert_eq!(said, [(1, "test_version", message), (2, "test_version", message)]);
     assert_eq!(uids(&store), ["u000001", "u000002"]);
     let once = engine.table("refused");

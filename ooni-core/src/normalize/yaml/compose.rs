@@ -1,13 +1,13 @@
-//! From events to nodes: anchors, aliases and what kind a scalar is of.
+//! From events to nodes: anchors, aliases and the tags of scalars.
 
-use super::error::{Mark, Trouble, TroubleKind};
+use super::error::{Mark, YamlError, YamlErrorKind};
 use super::parser::{Event, EventKind, Parser, Properties};
 use super::scalar;
 use super::tag::Tag;
 use crate::json::Limits;
 use std::collections::BTreeMap;
 
-/// The nodes of a document; the first one is the outermost. Aliases are indices of nodes that are there already.
+/// The nodes of a document; the first one is the root. Aliases are indices of existing nodes.
 pub(super) type Nodes = Vec<Node>;
 
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ struct Composer<'a> {
 }
 
 /// The nodes of the only document in `text`.
-pub(super) fn compose(text: &[u8], limits: Limits) -> Result<Option<Nodes>, Trouble> {
+pub(super) fn compose(text: &[u8], limits: Limits) -> Result<Option<Nodes>, YamlError> {
     let parser = Parser::new(text)?;
     let mut composer = Composer { parser, limits, nodes: Vec::new(), anchors: BTreeMap::new(), open: Vec::new() };
     let is_empty = matches!(composer.parser.next()?.kind, EventKind::StreamEnd);
@@ -61,20 +61,20 @@ pub(super) fn compose(text: &[u8], limits: Limits) -> Result<Option<Nodes>, Trou
     composer.parser.next()?;
     match composer.parser.next()? {
         Event { kind: EventKind::StreamEnd, .. } => Ok(Some(composer.nodes)),
-        Event { mark, .. } => Err(Trouble::new(TroubleKind::Composer, mark, "a second document")),
+        Event { mark, .. } => Err(YamlError::new(YamlErrorKind::Composer, mark, "unexpected second document")),
     }
 }
 
 impl Composer<'_> {
-    fn document(&mut self) -> Result<(), Trouble> {
+    fn document(&mut self) -> Result<(), YamlError> {
         loop {
             let Event { kind, mark } = self.parser.next()?;
             let node = match kind {
                 EventKind::Alias(name) => match self.anchors.get(&name) {
                     Some(&node) => node,
                     None => {
-                        let message = format!("the undefined alias *{}", String::from_utf8_lossy(&name));
-                        return Err(Trouble::new(TroubleKind::Composer, mark, message));
+                        let message = format!("undefined alias *{}", String::from_utf8_lossy(&name));
+                        return Err(YamlError::new(YamlErrorKind::Composer, mark, message));
                     }
                 },
                 EventKind::Scalar { properties: Properties { anchor, tag }, text, plain } => {
@@ -104,17 +104,17 @@ impl Composer<'_> {
         }
     }
 
-    fn add(&mut self, anchor: Option<Vec<u8>>, node: Node) -> Result<u32, Trouble> {
+    fn add(&mut self, anchor: Option<Vec<u8>>, node: Node) -> Result<u32, YamlError> {
         let mark = node.mark;
         if self.nodes.len() >= self.limits.values.min(u32::MAX as usize) {
             let message = format!("more than {} values", self.limits.values);
-            return Err(Trouble::new(TroubleKind::Limit, mark, message));
+            return Err(YamlError::new(YamlErrorKind::Limit, mark, message));
         }
         let at = self.nodes.len() as u32;
         if let Some(anchor) = anchor {
             if self.anchors.contains_key(&anchor) {
-                let message = format!("a second anchor &{}", String::from_utf8_lossy(&anchor));
-                return Err(Trouble::new(TroubleKind::Composer, mark, message));
+                let message = format!("duplicate anchor &{}", String::from_utf8_lossy(&anchor));
+                return Err(YamlError::new(YamlErrorKind::Composer, mark, message));
             }
             self.anchors.insert(anchor, at);
         }
@@ -122,18 +122,18 @@ impl Composer<'_> {
         Ok(at)
     }
 
-    fn begin(&mut self, anchor: Option<Vec<u8>>, node: Node) -> Result<(), Trouble> {
+    fn begin(&mut self, anchor: Option<Vec<u8>>, node: Node) -> Result<(), YamlError> {
         let mark = node.mark;
         let node = self.add(anchor, node)?;
         if self.open.len() >= self.limits.depth {
             let message = format!("more than {} levels of nesting", self.limits.depth);
-            return Err(Trouble::new(TroubleKind::Limit, mark, message));
+            return Err(YamlError::new(YamlErrorKind::Limit, mark, message));
         }
         self.open.push(Open { node, key: None });
         Ok(())
     }
 
-    /// Puts a complete node where it belongs; false when it is the outermost one.
+    /// Adds a complete node to its collection; false when it is the root.
     fn attach(&mut self, node: u32) -> bool {
         let Some(open) = self.open.last_mut() else { return false };
         match self.nodes.get_mut(open.node as usize).map(|node| &mut node.content) {

@@ -1,10 +1,10 @@
-//! From nodes to values: what tags make of them, in the order in which the reference's loader does it.
+//! From nodes to values, by their tags, in the order of the reference's loader.
 //!
-//! That loader makes a collection empty and fills it later, so the members of all collections of one level are made
-//! before those of the next. Of two troubles in a document the one that comes first in this order is the one it has.
+//! That loader creates empty collections and fills them later, so the members of all collections of one level come before
+//! those of the next. If a document has several errors, the first one in this order is reported.
 
 use super::compose::{Content, Node, Nodes};
-use super::error::{Trouble, TroubleKind};
+use super::error::{YamlError, YamlErrorKind};
 use super::merge::flatten;
 use super::scalar;
 use super::tag::Tag;
@@ -12,15 +12,15 @@ use crate::json::Limits;
 use crate::normalize::value::{Mapping, Value};
 use std::collections::{BTreeMap, VecDeque};
 
-/// What has been made of a node. Collections name the nodes of their members.
+/// The value of a node. Collections contain the nodes of their members.
 #[derive(Clone, Debug)]
 enum Made {
     Not,
     Scalar(Value),
     Sequence(Vec<u32>),
-    /// Of `!!omap` and `!!pairs`: pairs of key and value.
+    /// `!!omap` or `!!pairs`: pairs of key and value.
     Pairs(Vec<(u32, u32)>),
-    /// Keys without repetition, each with its last value.
+    /// Unique keys, each with its last value.
     Mapping(Vec<(u32, u32)>),
     Set(Vec<u32>),
 }
@@ -28,14 +28,14 @@ enum Made {
 struct Constructor<'n> {
     nodes: &'n mut Nodes,
     made: Vec<Made>,
-    /// Collections that are still to be filled.
+    /// Collections that are not filled yet.
     later: VecDeque<u32>,
-    /// Members that merge keys may copy.
+    /// The number of members that merge keys may still copy.
     room: usize,
 }
 
-/// The value of the outermost node.
-pub(super) fn construct(nodes: &mut Nodes, limits: Limits) -> Result<Value, Trouble> {
+/// The value of the root node.
+pub(super) fn construct(nodes: &mut Nodes, limits: Limits) -> Result<Value, YamlError> {
     let made = vec![Made::Not; nodes.len()];
     let mut constructor = Constructor { nodes, made, later: VecDeque::new(), room: limits.values };
     constructor.object(0)?;
@@ -51,12 +51,12 @@ impl Constructor<'_> {
         &self.nodes[at as usize]
     }
 
-    fn trouble<T>(&self, at: u32, message: impl Into<String>) -> Result<T, Trouble> {
-        Err(Trouble::new(TroubleKind::Constructor, self.node(at).mark, message.into()))
+    fn error<T>(&self, at: u32, message: impl Into<String>) -> Result<T, YamlError> {
+        Err(YamlError::new(YamlErrorKind::Constructor, self.node(at).mark, message.into()))
     }
 
-    /// Makes a scalar, or a collection that will be filled.
-    fn object(&mut self, at: u32) -> Result<(), Trouble> {
+    /// Creates a scalar, or a collection that is filled later.
+    fn object(&mut self, at: u32) -> Result<(), YamlError> {
         if !matches!(self.made[at as usize], Made::Not) {
             return Ok(());
         }
@@ -67,11 +67,11 @@ impl Constructor<'_> {
             Tag::Mapping => Made::Mapping(Vec::new()),
             tag @ (Tag::Merge | Tag::Default | Tag::Other(_)) => {
                 let message = match tag {
-                    Tag::Other(uri) => format!("the unknown tag {}", String::from_utf8_lossy(uri)),
+                    Tag::Other(uri) => format!("unknown tag {}", String::from_utf8_lossy(uri)),
                     Tag::Merge => "<< that is no key".into(),
                     _ => "= that is no key".into(),
                 };
-                return self.trouble(at, message);
+                return self.error(at, message);
             }
             _ => {
                 let value = self.scalar(at)?;
@@ -84,18 +84,18 @@ impl Constructor<'_> {
         Ok(())
     }
 
-    fn scalar(&self, at: u32) -> Result<Value, Trouble> {
+    fn scalar(&self, at: u32) -> Result<Value, YamlError> {
         let node = self.node(at);
         let source = self.scalar_node(at)?;
         let Content::Scalar(text) = &self.node(source).content else { return Ok(Value::Null) };
         if node.tag == Tag::Timestamp && source != at {
-            return Err(Trouble::new(TroubleKind::Value, node.mark, "a mapping that is no date"));
+            return Err(YamlError::new(YamlErrorKind::Value, node.mark, "expected a date, found a mapping"));
         }
-        scalar::construct(&node.tag, text).map_err(|(kind, message)| Trouble::new(kind, node.mark, message))
+        scalar::construct(&node.tag, text).map_err(|(kind, message)| YamlError::new(kind, node.mark, message))
     }
 
-    /// The scalar of a node: itself, or of a mapping what is at its key `=`.
-    fn scalar_node(&self, from: u32) -> Result<u32, Trouble> {
+    /// The scalar of a node: its own, or for a mapping, the value of its key `=`.
+    fn scalar_node(&self, from: u32) -> Result<u32, YamlError> {
         let mut at = from;
         for _ in 0..=self.nodes.len() {
             let content = &self.node(at).content;
@@ -108,10 +108,10 @@ impl Constructor<'_> {
                 Content::Sequence(_) => break,
             }
         }
-        self.trouble(at, format!("{} where a scalar is needed", self.node(at).content.name()))
+        self.error(at, format!("expected a scalar, found {}", self.node(at).content.name()))
     }
 
-    fn fill(&mut self, at: u32) -> Result<(), Trouble> {
+    fn fill(&mut self, at: u32) -> Result<(), YamlError> {
         let made = match self.node(at).tag {
             Tag::Sequence => match &self.node(at).content {
                 Content::Sequence(items) => {
@@ -119,7 +119,7 @@ impl Constructor<'_> {
                     items.iter().try_for_each(|&item| self.object(item))?;
                     Made::Sequence(items)
                 }
-                other => return self.trouble(at, format!("{} where a sequence is needed", other.name())),
+                other => return self.error(at, format!("expected a sequence, found {}", other.name())),
             },
             Tag::Omap | Tag::Pairs => Made::Pairs(self.pairs(at)?),
             Tag::Set => Made::Set(self.mapping(at)?.into_iter().map(|(key, _)| key).collect()),
@@ -130,16 +130,16 @@ impl Constructor<'_> {
     }
 
     /// A sequence of mappings with one member each.
-    fn pairs(&mut self, at: u32) -> Result<Vec<(u32, u32)>, Trouble> {
+    fn pairs(&mut self, at: u32) -> Result<Vec<(u32, u32)>, YamlError> {
         let items = match &self.node(at).content {
             Content::Sequence(items) => items.clone(),
-            other => return self.trouble(at, format!("{} where a sequence is needed", other.name())),
+            other => return self.error(at, format!("expected a sequence, found {}", other.name())),
         };
         let mut pairs = Vec::with_capacity(items.len());
         for item in items {
             let (key, value) = match &self.node(item).content {
                 Content::Mapping(members) if members.len() == 1 => members[0],
-                _ => return self.trouble(item, "no mapping of one member where one is needed"),
+                _ => return self.error(item, "expected a mapping with one member"),
             };
             self.object(key)?;
             self.object(value)?;
@@ -148,20 +148,20 @@ impl Constructor<'_> {
         Ok(pairs)
     }
 
-    fn mapping(&mut self, at: u32) -> Result<Vec<(u32, u32)>, Trouble> {
+    fn mapping(&mut self, at: u32) -> Result<Vec<(u32, u32)>, YamlError> {
         if matches!(self.node(at).content, Content::Mapping(_)) {
             flatten(self.nodes, at, &mut self.room)?;
         }
         let pairs = match &self.node(at).content {
             Content::Mapping(pairs) => pairs.clone(),
-            other => return self.trouble(at, format!("{} where a mapping is needed", other.name())),
+            other => return self.error(at, format!("expected a mapping, found {}", other.name())),
         };
         let mut members: Vec<(u32, u32)> = Vec::with_capacity(pairs.len());
         let mut places = BTreeMap::new();
         for (key, value) in pairs {
             self.object(key)?;
             let Made::Scalar(name) = &self.made[key as usize] else {
-                return self.trouble(key, format!("{} as a key", self.node(key).content.name()));
+                return self.error(key, format!("{} cannot be a key", self.node(key).content.name()));
             };
             let identity = name.identity();
             self.object(value)?;
@@ -180,7 +180,7 @@ impl Constructor<'_> {
     }
 }
 
-/// Makes one tree of what has been made, with what has aliases in it as often as it is named.
+/// Builds the tree; values with aliases are copied for each use.
 struct Copier<'m> {
     made: &'m [Made],
     nodes: &'m Nodes,
@@ -197,7 +197,7 @@ struct Part {
 }
 
 impl Copier<'_> {
-    fn copy(&mut self) -> Result<Value, Trouble> {
+    fn copy(&mut self) -> Result<Value, YamlError> {
         let mut parts: Vec<Part> = Vec::new();
         let mut inside = vec![false; self.made.len()];
         let mut node = 0;
@@ -215,11 +215,11 @@ impl Copier<'_> {
                             node = child;
                             continue;
                         }
-                        None => Value::Null, // replaced below: the part is complete as it is
+                        None => Value::Null, // replaced below: the value is complete
                     }
                 }
             };
-            // Hands the value to what it is in, as long as that is complete by it.
+            // Adds the value to its collection, and so on while that completes the collection.
             loop {
                 let complete = parts.last().is_some_and(|part| self.child(Some(part)).is_none());
                 if complete {
@@ -238,11 +238,11 @@ impl Copier<'_> {
         }
     }
 
-    fn limit<T>(&self, at: u32, message: impl Into<String>) -> Result<T, Trouble> {
-        Err(Trouble::new(TroubleKind::Limit, self.nodes[at as usize].mark, message))
+    fn limit<T>(&self, at: u32, message: impl Into<String>) -> Result<T, YamlError> {
+        Err(YamlError::new(YamlErrorKind::Limit, self.nodes[at as usize].mark, message))
     }
 
-    fn count(&mut self, at: u32, depth: usize) -> Result<(), Trouble> {
+    fn count(&mut self, at: u32, depth: usize) -> Result<(), YamlError> {
         self.values += 1;
         if let Made::Scalar(Value::Text(text) | Value::Bytes(text)) = &self.made[at as usize] {
             self.bytes += text.len();
@@ -250,13 +250,13 @@ impl Copier<'_> {
         let Limits { bytes, depth: levels, values } = self.limits;
         match () {
             () if depth > levels => self.limit(at, format!("more than {levels} levels of nesting")),
-            () if self.values > values => self.limit(at, format!("aliases stand for more than {values} values")),
-            () if self.bytes > bytes => self.limit(at, format!("aliases stand for more than {bytes} bytes")),
+            () if self.values > values => self.limit(at, format!("aliases expand to more than {values} values")),
+            () if self.bytes > bytes => self.limit(at, format!("aliases expand to more than {bytes} bytes")),
             () => Ok(()),
         }
     }
 
-    /// The node that a collection goes on with. Keys and values take turns.
+    /// The next node of a collection. Keys and values alternate.
     fn child(&self, part: Option<&Part>) -> Option<u32> {
         let Part { node, index, .. } = part?;
         match &self.made[*node as usize] {

@@ -1,21 +1,21 @@
-//! Walking over the characters of a YAML text: place, line, column, and which characters break lines.
+//! The position in a YAML text: offset, line, column, and line breaks.
 
-use super::error::{Mark, Trouble, TroubleKind};
+use super::error::{Mark, YamlError, YamlErrorKind};
 
-/// A place in a text that has been checked by [`Cursor::new`]. At the end it reads as NUL, which no text contains.
+/// A position in a text that [`Cursor::new`] has checked. At the end, the byte is NUL, which no text contains.
 #[derive(Clone, Debug)]
 pub(super) struct Cursor<'a> {
     text: &'a [u8],
     at: usize,
-    /// Characters before this place: what the length of a simple key is counted in.
+    /// Number of characters before this position, for the length of simple keys.
     pub(super) index: usize,
     pub(super) line: usize,
     pub(super) column: usize,
 }
 
 impl<'a> Cursor<'a> {
-    /// The start of a text, which has to be UTF-8 and printable all over.
-    pub(super) fn new(text: &'a [u8]) -> Result<Cursor<'a>, Trouble> {
+    /// The start of a text, all of which must be printable UTF-8.
+    pub(super) fn new(text: &'a [u8]) -> Result<Cursor<'a>, YamlError> {
         let cursor = Cursor { text, at: 0, index: 0, line: 0, column: 0 };
         match text.iter().all(|&byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t')) {
             true => Ok(cursor),
@@ -23,8 +23,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What the reference's reader refuses, wherever it stands.
-    fn check(&self) -> Result<(), Trouble> {
+    /// Refuses what the reference's reader refuses, at any position.
+    fn check(&self) -> Result<(), YamlError> {
         let (text, broken) = match std::str::from_utf8(self.text) {
             Ok(text) => (text, None),
             Err(error) => {
@@ -32,13 +32,13 @@ impl<'a> Cursor<'a> {
                 (std::str::from_utf8(sound).unwrap_or_default(), Some(error.valid_up_to()))
             }
         };
-        let trouble = |at: usize, message: String| Err(Trouble::new(TroubleKind::Reader, self.mark_at(at), message));
-        // The whole text is decoded before any of it is looked at.
+        let error = |at: usize, message: String| Err(YamlError::new(YamlErrorKind::Reader, self.mark_at(at), message));
+        // The whole text is decoded first.
         if let Some(at) = broken {
-            return trouble(at, "not UTF-8".into());
+            return error(at, "not UTF-8".into());
         }
         match text.char_indices().find(|(_, c)| !is_printable(*c)) {
-            Some((at, c)) => trouble(at, format!("the control character U+{:04X}", u32::from(c))),
+            Some((at, c)) => error(at, format!("control character U+{:04X}", u32::from(c))),
             None => Ok(()),
         }
     }
@@ -54,19 +54,19 @@ impl<'a> Cursor<'a> {
         Mark { line: self.line, column: self.column }
     }
 
-    /// The byte here.
+    /// The current byte.
     #[inline]
     pub(super) fn peek(&self) -> u8 {
         self.byte(0)
     }
 
-    /// The byte that many bytes from here.
+    /// The byte at this offset from the current one.
     #[inline]
     pub(super) fn byte(&self, ahead: usize) -> u8 {
         self.text.get(self.at + ahead).copied().unwrap_or(0)
     }
 
-    /// The character here, for messages.
+    /// The current character, for messages.
     pub(super) fn character(&self) -> String {
         let rest = self.text.get(self.at..self.text.len().min(self.at + 4)).unwrap_or_default();
         match rest.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next()) {
@@ -75,7 +75,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The next bytes from here on.
+    /// The next bytes.
     pub(super) fn ahead(&self, length: usize) -> &'a [u8] {
         self.text.get(self.at..self.at + length).unwrap_or_default()
     }
@@ -84,7 +84,7 @@ impl<'a> Cursor<'a> {
         self.text.get(self.at..).is_some_and(|rest| rest.starts_with(prefix))
     }
 
-    /// How many bytes the line break that many bytes from here takes; 0 where there is none.
+    /// The length in bytes of the line break at this offset from the current byte; 0 if there is none.
     #[inline]
     pub(super) fn line_break(&self, ahead: usize) -> usize {
         match self.byte(ahead) {
@@ -96,7 +96,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Whether a line break or the end of the text is there.
+    /// Whether there is a line break or the end of the text.
     #[inline]
     pub(super) fn is_break_or_end(&self, ahead: usize) -> bool {
         match self.byte(ahead) {
@@ -106,24 +106,24 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The same, or a space.
+    /// Whether there is a line break, the end of the text or a space.
     #[inline]
     pub(super) fn is_space_or_end(&self, ahead: usize) -> bool {
         self.byte(ahead) == b' ' || self.is_break_or_end(ahead)
     }
 
-    /// The same, or a space or tab.
+    /// Whether there is a line break, the end of the text, a space or a tab.
     #[inline]
     pub(super) fn is_blank_or_end(&self, ahead: usize) -> bool {
         matches!(self.byte(ahead), b' ' | b'\t') || self.is_break_or_end(ahead)
     }
 
-    /// Whether `---` or `...` stands here alone.
+    /// Whether there is a separate `---` or `...`.
     pub(super) fn is_document_marker(&self) -> bool {
         (self.starts_with(b"---") || self.starts_with(b"...")) && self.is_blank_or_end(3)
     }
 
-    /// Goes on by so many bytes, none of which is part of a line break, and returns them.
+    /// Advances by so many bytes, none of which is part of a line break, and returns them.
     #[inline]
     pub(super) fn take(&mut self, length: usize) -> &'a [u8] {
         let taken = self.ahead(length);
@@ -132,20 +132,20 @@ impl<'a> Cursor<'a> {
         self.index += characters;
         self.column += characters;
         if taken.contains(&0xef) {
-            // A byte order mark takes no column.
+            // A byte order mark has no width.
             self.column -= memchr::memmem::find_iter(taken, "\u{feff}".as_bytes()).count();
         }
         taken
     }
 
-    /// Goes on behind spaces.
+    /// Skips spaces.
     pub(super) fn skip_spaces(&mut self) {
         while self.peek() == b' ' {
             self.take(1);
         }
     }
 
-    /// Goes on to the end of the line.
+    /// Skips to the end of the line.
     pub(super) fn skip_line(&mut self) {
         let mut length = 0;
         while !self.is_break_or_end(length) {
@@ -154,7 +154,7 @@ impl<'a> Cursor<'a> {
         self.take(length);
     }
 
-    /// Goes on behind the line break here and returns what it reads as, nothing where there is none.
+    /// Skips a line break and returns its normalized form; empty if there is none.
     pub(super) fn take_line_break(&mut self) -> &'static [u8] {
         let length = self.line_break(0);
         let reads = match (length, self.byte(2)) {
@@ -171,7 +171,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// A text that begins with a byte order mark begins behind it.
+/// A byte order mark at the start is skipped.
 fn cursor_with_marks(text: &[u8]) -> Cursor<'_> {
     let mut cursor = Cursor { text, at: 0, index: 0, line: 0, column: 0 };
     if cursor.starts_with("\u{feff}".as_bytes()) {

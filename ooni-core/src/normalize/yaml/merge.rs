@@ -1,21 +1,21 @@
-//! `<<`: the members of other mappings go before those of a mapping's own.
+//! `<<`: inserts the members of other mappings before a mapping's own.
 
 use super::compose::{Content, Nodes};
-use super::error::{Trouble, TroubleKind};
+use super::error::{YamlError, YamlErrorKind};
 use super::tag::Tag;
 
-/// Stands for a merge key that has been seen to, until its mapping has been gone through.
+/// Replaces a merge key that has been resolved, until its mapping is complete.
 const GONE: (u32, u32) = (u32::MAX, u32::MAX);
 
-/// A mapping whose merge keys are being looked for.
+/// A mapping whose merge keys are being resolved.
 struct Frame {
     node: u32,
     index: usize,
-    /// What has been found so far, in the order in which it goes before the own members.
+    /// The members found so far, in the order in which they precede the mapping's own.
     merged: Vec<(u32, u32)>,
-    /// The mappings that the merge key in hand names, the last one first: each goes before those that follow it.
+    /// The mappings of the current merge key, the last one first: each precedes those that follow it.
     sources: Vec<u32>,
-    /// Of these, what has been found.
+    /// The members of these that were found.
     found: Vec<Vec<(u32, u32)>>,
 }
 
@@ -25,8 +25,9 @@ impl Frame {
     }
 }
 
-/// Resolves the merge keys of a mapping, and of those it names. `room` is how many members may be copied.
-pub(super) fn flatten(nodes: &mut Nodes, node: u32, room: &mut usize) -> Result<(), Trouble> {
+/// Resolves the merge keys of a mapping, and of the mappings they refer to. `room` is the number of members that may be
+/// copied.
+pub(super) fn flatten(nodes: &mut Nodes, node: u32, room: &mut usize) -> Result<(), YamlError> {
     let mut frames = vec![Frame::new(node)];
     while let Some(frame) = frames.last_mut() {
         if let Some(source) = frame.sources.last() {
@@ -40,7 +41,7 @@ pub(super) fn flatten(nodes: &mut Nodes, node: u32, room: &mut usize) -> Result<
         if step(nodes, frame)? {
             continue;
         }
-        // Done: put what was found in front, and hand all of it to the mapping that asked.
+        // Complete: insert the members that were found, and pass all members to the mapping that refers to this one.
         let merged = std::mem::take(&mut frame.merged);
         let node = frame.node;
         frames.pop();
@@ -59,15 +60,15 @@ pub(super) fn flatten(nodes: &mut Nodes, node: u32, room: &mut usize) -> Result<
             let mark = nodes[asking.node as usize].mark;
             *room = room
                 .checked_sub(all.len())
-                .ok_or_else(|| Trouble::new(TroubleKind::Limit, mark, "merge keys stand for too many members"))?;
+                .ok_or_else(|| YamlError::new(YamlErrorKind::Limit, mark, "merge keys stand for too many members"))?;
             asking.found.push(all);
         }
     }
     Ok(())
 }
 
-/// Goes on to the next merge key and takes it out; false when there is none.
-fn step(nodes: &mut Nodes, frame: &mut Frame) -> Result<bool, Trouble> {
+/// Finds the next merge key and removes it; false when there is none.
+fn step(nodes: &mut Nodes, frame: &mut Frame) -> Result<bool, YamlError> {
     loop {
         let pair = match &nodes[frame.node as usize].content {
             Content::Mapping(pairs) => pairs.get(frame.index).copied(),
@@ -81,7 +82,7 @@ fn step(nodes: &mut Nodes, frame: &mut Frame) -> Result<bool, Trouble> {
         match nodes[key as usize].tag {
             Tag::Merge => {}
             Tag::Default => {
-                // As a key `=` is a text.
+                // `=` as a key is text.
                 nodes[key as usize].tag = Tag::Text;
                 frame.index += 1;
                 continue;
@@ -97,12 +98,12 @@ fn step(nodes: &mut Nodes, frame: &mut Frame) -> Result<bool, Trouble> {
         frame.index += 1;
         let wrong = |at: u32| {
             let node = &nodes[at as usize];
-            let message = format!("{} where a mapping to merge is needed", node.content.name());
-            Err(Trouble::new(TroubleKind::Constructor, node.mark, message))
+            let message = format!("expected a mapping to merge, found {}", node.content.name());
+            Err(YamlError::new(YamlErrorKind::Constructor, node.mark, message))
         };
         match &nodes[value as usize].content {
             Content::Mapping(_) => frame.sources.push(value),
-            // Each is looked at in turn, and only when those before have been merged.
+            // Each is checked in turn, after those before it have been merged.
             Content::Sequence(items) => {
                 if let Some(&at) = items.iter().find(|&&at| !matches!(nodes[at as usize].content, Content::Mapping(_)))
                 {

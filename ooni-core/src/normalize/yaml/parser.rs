@@ -1,6 +1,6 @@
-//! From tokens to events, as the parser of PyYAML makes them.
+//! From tokens to events, like the parser of PyYAML.
 
-use super::error::{Mark, Trouble, TroubleKind};
+use super::error::{Mark, YamlError, YamlErrorKind};
 use super::scanner::{Directive, Scanner, Token, TokenKind};
 
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub(super) enum EventKind {
     DocumentStart,
     DocumentEnd,
     Alias(Vec<u8>),
-    /// A scalar; its kind follows from the text where that is `plain` and the tag says nothing.
+    /// A scalar; if it is `plain` and has no tag, its text determines its kind.
     Scalar {
         properties: Properties,
         text: Vec<u8>,
@@ -23,18 +23,18 @@ pub(super) enum EventKind {
     },
     SequenceStart(Properties),
     MappingStart(Properties),
-    /// Of a sequence or mapping.
+    /// The end of a sequence or mapping.
     End,
 }
 
-/// What stands before a node. A tag `!` is none.
+/// What precedes a node.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Properties {
     pub(super) anchor: Option<Vec<u8>>,
     pub(super) tag: Option<Vec<u8>>,
 }
 
-/// What is to be parsed next.
+/// What is parsed next.
 #[derive(Clone, Copy, Debug)]
 enum State {
     ImplicitDocumentStart,
@@ -72,13 +72,13 @@ macro_rules! next_is {
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(text: &'a [u8]) -> Result<Parser<'a>, Trouble> {
+    pub(super) fn new(text: &'a [u8]) -> Result<Parser<'a>, YamlError> {
         let scanner = Scanner::new(text)?;
         Ok(Parser { scanner, state: State::ImplicitDocumentStart, states: Vec::new(), handles: Vec::new() })
     }
 
     /// The next event.
-    pub(super) fn next(&mut self) -> Result<Event, Trouble> {
+    pub(super) fn next(&mut self) -> Result<Event, YamlError> {
         match self.state {
             State::ImplicitDocumentStart => self.implicit_document_start(),
             State::DocumentStart => self.document_start(),
@@ -103,35 +103,35 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn event_here(&mut self, kind: EventKind) -> Result<Event, Trouble> {
+    fn event_here(&mut self, kind: EventKind) -> Result<Event, YamlError> {
         Ok(Event { kind, mark: self.scanner.peek_mark()? })
     }
 
-    fn trouble<T>(&self, mark: Mark, message: impl Into<String>) -> Result<T, Trouble> {
-        Err(Trouble::new(TroubleKind::Parser, mark, message.into()))
+    fn error<T>(&self, mark: Mark, message: impl Into<String>) -> Result<T, YamlError> {
+        Err(YamlError::new(YamlErrorKind::Parser, mark, message.into()))
     }
 
-    /// Goes back to what was left for this.
+    /// Returns to the enclosing state.
     fn leave(&mut self) {
         self.state = self.states.pop().unwrap_or(State::End);
     }
 
-    /// A node that is not there; `state` goes on.
-    fn empty(&mut self, state: State) -> Result<Event, Trouble> {
+    /// An empty node, then `state`.
+    fn empty(&mut self, state: State) -> Result<Event, YamlError> {
         self.state = state;
         let kind = EventKind::Scalar { properties: Properties::default(), text: Vec::new(), plain: true };
         self.event_here(kind)
     }
 
-    /// A node, after which `state` goes on.
-    fn node_then(&mut self, state: State, block: bool, indentless: bool) -> Result<Event, Trouble> {
+    /// A node, then `state`.
+    fn node_then(&mut self, state: State, block: bool, indentless: bool) -> Result<Event, YamlError> {
         self.states.push(state);
         self.node(block, indentless)
     }
 
     // --- documents ---
 
-    fn implicit_document_start(&mut self) -> Result<Event, Trouble> {
+    fn implicit_document_start(&mut self) -> Result<Event, YamlError> {
         if next_is!(self, TokenKind::Directive(_) | TokenKind::DocumentStart | TokenKind::StreamEnd) {
             return self.document_start();
         }
@@ -142,7 +142,7 @@ impl<'a> Parser<'a> {
         self.event_here(EventKind::DocumentStart)
     }
 
-    fn document_start(&mut self) -> Result<Event, Trouble> {
+    fn document_start(&mut self) -> Result<Event, YamlError> {
         while next_is!(self, TokenKind::DocumentEnd) {
             self.scanner.next()?;
         }
@@ -153,7 +153,7 @@ impl<'a> Parser<'a> {
         self.directives()?;
         let mark = self.scanner.peek_mark()?;
         if !next_is!(self, TokenKind::DocumentStart) {
-            return self.trouble(mark, "something follows the document");
+            return self.error(mark, "unexpected content after the document");
         }
         self.scanner.next()?;
         self.states.push(State::DocumentEnd);
@@ -161,17 +161,19 @@ impl<'a> Parser<'a> {
         Ok(Event { kind: EventKind::DocumentStart, mark })
     }
 
-    fn directives(&mut self) -> Result<(), Trouble> {
+    fn directives(&mut self) -> Result<(), YamlError> {
         self.handles = Vec::new();
         let mut has_version = false;
         while next_is!(self, TokenKind::Directive(_)) {
             let Token { kind: TokenKind::Directive(directive), mark } = self.scanner.next()? else { break };
             match directive {
-                Directive::Yaml { .. } if has_version => return self.trouble(mark, "a second %YAML"),
-                Directive::Yaml { is_version_1: false } => return self.trouble(mark, "YAML of another version than 1"),
+                Directive::Yaml { .. } if has_version => return self.error(mark, "duplicate %YAML"),
+                Directive::Yaml { is_version_1: false } => {
+                    return self.error(mark, "unsupported YAML version: expected 1");
+                }
                 Directive::Yaml { .. } => has_version = true,
                 Directive::Tag { handle, .. } if self.handles.iter().any(|(known, _)| *known == handle) => {
-                    return self.trouble(mark, "a second %TAG with this handle");
+                    return self.error(mark, "duplicate %TAG handle");
                 }
                 Directive::Tag { handle, prefix } => self.handles.push((handle, prefix)),
                 Directive::Other => {}
@@ -181,13 +183,13 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Those of the document stand before them and are found first.
+    /// The handles of the document precede them and are found first.
     fn add_default_handles(&mut self) {
         self.handles.push((b"!".to_vec(), b"!".to_vec()));
         self.handles.push((b"!!".to_vec(), b"tag:yaml.org,2002:".to_vec()));
     }
 
-    fn document_content(&mut self) -> Result<Event, Trouble> {
+    fn document_content(&mut self) -> Result<Event, YamlError> {
         use TokenKind::{Directive, DocumentEnd, DocumentStart, StreamEnd};
         if next_is!(self, Directive(_) | DocumentStart | DocumentEnd | StreamEnd) {
             let state = self.states.pop().unwrap_or(State::End);
@@ -196,7 +198,7 @@ impl<'a> Parser<'a> {
         self.node(true, false)
     }
 
-    fn document_end(&mut self) -> Result<Event, Trouble> {
+    fn document_end(&mut self) -> Result<Event, YamlError> {
         let mark = self.scanner.peek_mark()?;
         if next_is!(self, TokenKind::DocumentEnd) {
             self.scanner.next()?;
@@ -207,7 +209,7 @@ impl<'a> Parser<'a> {
 
     // --- nodes ---
 
-    fn node(&mut self, block: bool, indentless: bool) -> Result<Event, Trouble> {
+    fn node(&mut self, block: bool, indentless: bool) -> Result<Event, YamlError> {
         let mark = self.scanner.peek_mark()?;
         if next_is!(self, TokenKind::Alias(_)) {
             self.leave();
@@ -226,7 +228,7 @@ impl<'a> Parser<'a> {
                         TokenKind::Scalar(text, plain) => (text, plain),
                         _ => (Vec::new(), true),
                     };
-                    // With the tag `!` a quoted text is taken as if it were plain.
+                    // With the tag `!`, quoted text counts as plain.
                     let plain = plain && properties.tag.is_none() || properties.tag.as_deref() == Some(b"!");
                     EventKind::Scalar { properties, text, plain }
                 }
@@ -257,7 +259,7 @@ impl<'a> Parser<'a> {
                 }
                 _ => {
                     let mark = self.scanner.peek_mark()?;
-                    return self.trouble(mark, "no value where one should be");
+                    return self.error(mark, "expected a value");
                 }
             }
         };
@@ -265,7 +267,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Anchor and tag, in either order.
-    fn properties(&mut self, mark: Mark) -> Result<Properties, Trouble> {
+    fn properties(&mut self, mark: Mark) -> Result<Properties, YamlError> {
         let mut anchor = None;
         let mut tag = None;
         for _ in 0..2 {
@@ -288,7 +290,7 @@ impl<'a> Parser<'a> {
             Some((None, uri)) => Some(uri),
             Some((Some(handle), suffix)) => match self.handles.iter().find(|(known, _)| *known == handle) {
                 Some((_, prefix)) => Some([&prefix[..], &suffix].concat()),
-                None => return self.trouble(mark, "a tag with a handle that is not defined"),
+                None => return self.error(mark, "undefined tag handle"),
             },
         };
         Ok(Properties { anchor, tag })
@@ -296,7 +298,7 @@ impl<'a> Parser<'a> {
 
     // --- block collections ---
 
-    fn block_sequence_entry(&mut self) -> Result<Event, Trouble> {
+    fn block_sequence_entry(&mut self) -> Result<Event, YamlError> {
         if next_is!(self, TokenKind::BlockEntry) {
             self.scanner.next()?;
             return match self.scanner.peek()? {
@@ -307,22 +309,22 @@ impl<'a> Parser<'a> {
         self.block_end("no entry and no end of a sequence")
     }
 
-    fn block_end(&mut self, message: &str) -> Result<Event, Trouble> {
+    fn block_end(&mut self, message: &str) -> Result<Event, YamlError> {
         let mark = self.scanner.peek_mark()?;
         if !next_is!(self, TokenKind::BlockEnd) {
-            return self.trouble(mark, message);
+            return self.error(mark, message);
         }
         self.end()
     }
 
-    /// The token here ends a collection.
-    fn end(&mut self) -> Result<Event, Trouble> {
+    /// The current token ends a collection.
+    fn end(&mut self) -> Result<Event, YamlError> {
         let mark = self.scanner.next()?.mark;
         self.leave();
         Ok(Event { kind: EventKind::End, mark })
     }
 
-    fn indentless_sequence_entry(&mut self) -> Result<Event, Trouble> {
+    fn indentless_sequence_entry(&mut self) -> Result<Event, YamlError> {
         if next_is!(self, TokenKind::BlockEntry) {
             self.scanner.next()?;
             return match self.scanner.peek()? {
@@ -337,7 +339,7 @@ impl<'a> Parser<'a> {
         event
     }
 
-    fn block_mapping_key(&mut self) -> Result<Event, Trouble> {
+    fn block_mapping_key(&mut self) -> Result<Event, YamlError> {
         if next_is!(self, TokenKind::Key) {
             self.scanner.next()?;
             return match self.scanner.peek()? {
@@ -348,7 +350,7 @@ impl<'a> Parser<'a> {
         self.block_end("no key and no end of a mapping")
     }
 
-    fn block_mapping_value(&mut self) -> Result<Event, Trouble> {
+    fn block_mapping_value(&mut self) -> Result<Event, YamlError> {
         if !next_is!(self, TokenKind::Value) {
             return self.empty(State::BlockMappingKey);
         }
@@ -361,15 +363,15 @@ impl<'a> Parser<'a> {
 
     // --- flow collections ---
 
-    fn comma(&mut self, message: &str) -> Result<(), Trouble> {
+    fn comma(&mut self, message: &str) -> Result<(), YamlError> {
         let mark = self.scanner.peek_mark()?;
         if !next_is!(self, TokenKind::FlowEntry) {
-            return self.trouble(mark, message);
+            return self.error(mark, message);
         }
         self.scanner.next().map(|_| ())
     }
 
-    fn flow_sequence_entry(&mut self, first: bool) -> Result<Event, Trouble> {
+    fn flow_sequence_entry(&mut self, first: bool) -> Result<Event, YamlError> {
         if !next_is!(self, TokenKind::FlowSequenceEnd) {
             if !first {
                 self.comma("neither ',' nor ']' in a sequence")?;
@@ -386,7 +388,7 @@ impl<'a> Parser<'a> {
         self.end()
     }
 
-    fn flow_pair_key(&mut self) -> Result<Event, Trouble> {
+    fn flow_pair_key(&mut self) -> Result<Event, YamlError> {
         self.scanner.next()?;
         match self.scanner.peek()? {
             TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowSequenceEnd => self.empty(State::FlowPairValue),
@@ -394,7 +396,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn flow_pair_value(&mut self) -> Result<Event, Trouble> {
+    fn flow_pair_value(&mut self) -> Result<Event, YamlError> {
         if !next_is!(self, TokenKind::Value) {
             return self.empty(State::FlowPairEnd);
         }
@@ -405,7 +407,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn flow_mapping_key(&mut self, first: bool) -> Result<Event, Trouble> {
+    fn flow_mapping_key(&mut self, first: bool) -> Result<Event, YamlError> {
         if !next_is!(self, TokenKind::FlowMappingEnd) {
             if !first {
                 self.comma("neither ',' nor '}' in a mapping")?;
@@ -427,7 +429,7 @@ impl<'a> Parser<'a> {
         self.end()
     }
 
-    fn flow_mapping_value(&mut self) -> Result<Event, Trouble> {
+    fn flow_mapping_value(&mut self) -> Result<Event, YamlError> {
         let next = State::FlowMappingKey { first: false };
         if !next_is!(self, TokenKind::Value) {
             return self.empty(next);

@@ -1,9 +1,9 @@
-//! What kind a plain scalar is of, and what scalars of a kind mean: YAML 1.1 as Python has it (formats spec §11.2).
+//! The kinds of plain scalars and their values: YAML 1.1 as in Python (formats spec §11.2).
 //!
-//! The patterns are those of the reference's loader and decide the kind; the meaning is then that of Python's own
-//! conversions, which differ from the patterns here and there and may fail.
+//! The patterns of the reference's loader decide the kind; Python's conversions, which differ from the patterns in some
+//! cases and may fail, decide the value.
 
-use super::error::TroubleKind;
+use super::error::YamlErrorKind;
 use super::tag::Tag;
 use crate::base64;
 use crate::normalize::value::{Stamp, Value};
@@ -12,12 +12,12 @@ use crate::python_text;
 use crate::text::lower;
 use crate::time::DateTime;
 
-/// Why a scalar has no value: which part of the loader fails, and what is wrong.
-type Failure = (TroubleKind, &'static str);
+/// Why a scalar has no value: the part of the loader that fails, and what is wrong.
+type Failure = (YamlErrorKind, &'static str);
 
 /// The kind of a plain scalar.
 pub(super) fn resolve(text: &[u8]) -> Tag {
-    // In Python's patterns the end of a text is also before a last line break.
+    // In Python's patterns, `$` also matches before a final line break.
     let text = text.strip_suffix(b"\n").filter(|rest| !rest.is_empty()).unwrap_or(text);
     let Some(&first) = text.first() else { return Tag::Null };
     match first {
@@ -42,7 +42,7 @@ fn is_bool(text: &[u8]) -> bool {
     known && one_case
 }
 
-/// What is left of `text` behind a run of bytes.
+/// The rest of `text` after a run of bytes.
 fn skip(text: &[u8], is: impl Fn(u8) -> bool) -> &[u8] {
     let length = text.iter().position(|&byte| !is(byte)).unwrap_or(text.len());
     &text[length..]
@@ -63,7 +63,7 @@ fn is_digit_or_line(byte: u8) -> bool {
     byte.is_ascii_digit() || byte == b'_'
 }
 
-/// `(:[0-5]?[0-9])+`, at least once, up to the end or to what `stop` says.
+/// The rest after `(:[0-5]?[0-9])+`.
 fn skip_sexagesimal(mut text: &[u8]) -> Option<&[u8]> {
     let mut count = 0;
     while let [b':', rest @ ..] = text {
@@ -92,7 +92,7 @@ fn is_float(text: &[u8]) -> bool {
             },
         },
         b".inf" | b".Inf" | b".INF" => true,
-        // No sign before these.
+        // These have no sign.
         [b'.', ..] if unsigned.len() < text.len() => false,
         b".nan" | b".NaN" | b".NAN" => true,
         [b'.', b'0'..=b'9', rest @ ..] => exponent(skip(rest, is_digit_or_line)),
@@ -118,14 +118,14 @@ fn is_int(text: &[u8]) -> bool {
 fn is_timestamp(text: &[u8]) -> bool {
     let digits = |at: usize| text.get(at..at + 2).is_some_and(|pair| pair.iter().all(u8::is_ascii_digit));
     match fields(text) {
-        // A day alone has all its digits.
+        // A date without time has all its digits.
         Some(Fields { time: None, .. }) => text.len() == 10 && digits(5) && digits(8),
         Some(_) => true,
         None => false,
     }
 }
 
-/// What a date consists of, not yet known to exist.
+/// The fields of a date, which may not exist.
 struct Fields {
     year: u16,
     month: u8,
@@ -192,7 +192,7 @@ fn fields(text: &[u8]) -> Option<Fields> {
     Some(Fields { year, month, day, time: Some(Time { hour, minute, second, micros, offset }) })
 }
 
-/// The zone behind a time: none, `Z`, or hours and perhaps minutes.
+/// The zone after a time: none, `Z`, or hours and optional minutes.
 fn zone(mut rest: &[u8], is_missing: bool) -> Option<Option<i32>> {
     let sign = match rest {
         [] if is_missing => return Some(None),
@@ -211,27 +211,27 @@ fn zone(mut rest: &[u8], is_missing: bool) -> Option<Option<i32>> {
     rest.is_empty().then_some(Some(sign * (hours * 3600 + minutes * 60)))
 }
 
-/// What a scalar with that tag means.
+/// The value of a scalar with this tag.
 pub(super) fn construct(tag: &Tag, text: &[u8]) -> Result<Value, Failure> {
     match tag {
         Tag::Null => Ok(Value::Null),
         Tag::Bool => match &*lower(text) {
             b"yes" | b"true" | b"on" => Ok(Value::Bool(true)),
             b"no" | b"false" | b"off" => Ok(Value::Bool(false)),
-            _ => Err((TroubleKind::Value, "text that is no boolean")),
+            _ => Err((YamlErrorKind::Value, "text that is not a boolean")),
         },
         Tag::Int => int(text).map(Value::Int),
-        Tag::Float => float(text).map(Value::Float).ok_or((TroubleKind::Value, "text that is no float")),
-        Tag::Timestamp => date(text).ok_or((TroubleKind::Value, "a date that does not exist")),
+        Tag::Float => float(text).map(Value::Float).ok_or((YamlErrorKind::Value, "text that is not a float")),
+        Tag::Timestamp => date(text).ok_or((YamlErrorKind::Value, "a date that does not exist")),
         Tag::Binary => match base64::decode(text) {
             Ok(bytes) => Ok(Value::Bytes(bytes)),
-            Err(_) => Err((TroubleKind::Constructor, "bytes that are no base64")),
+            Err(_) => Err((YamlErrorKind::Constructor, "invalid base64")),
         },
         _ => Ok(Value::Text(text.to_vec())),
     }
 }
 
-/// The text without `_` and without a sign, and whether that was a minus. `None` where Python finds no first character.
+/// The text without `_` and sign, and whether the sign is a minus. `None` where Python finds no first character.
 fn unsigned(text: &[u8]) -> Option<(bool, Vec<u8>)> {
     let text: Vec<u8> = text.iter().copied().filter(|&byte| byte != b'_').collect();
     let rest = skip_sign(&text);
@@ -239,7 +239,7 @@ fn unsigned(text: &[u8]) -> Option<(bool, Vec<u8>)> {
 }
 
 fn int(text: &[u8]) -> Result<Int, Failure> {
-    const BAD: Failure = (TroubleKind::Value, "text that is no integer");
+    const BAD: Failure = (YamlErrorKind::Value, "text that is not an integer");
     let (minus, text) = unsigned(text).ok_or(BAD)?;
     let value = match &text[..] {
         [] => return Err(BAD),
@@ -253,9 +253,9 @@ fn int(text: &[u8]) -> Result<Int, Failure> {
             let mut big = Big::from(&first);
             for part in parts {
                 let part = python_text::to_int(part).ok_or(BAD)?;
-                // Only a text that is tagged by hand has parts of more than two digits.
+                // Only explicitly tagged text has parts of more than two digits.
                 let part = part.as_i64().and_then(|part| i32::try_from(part).ok());
-                big.push_digit(60, part.ok_or((TroubleKind::Limit, "a part of an integer that is too long"))?)?;
+                big.push_digit(60, part.ok_or((YamlErrorKind::Limit, "a part of an integer is too long"))?)?;
             }
             big
         }
@@ -314,7 +314,7 @@ struct Big {
 }
 
 const LIMB: i64 = 1_000_000_000;
-/// Limbs of the longest integer that the reader of JSON takes, and one more.
+/// Limbs of the longest integer that the JSON reader accepts, and one more.
 const MOST_LIMBS: usize = 4300 / 9 + 2;
 
 impl Big {
@@ -335,7 +335,7 @@ impl Big {
             carry = value.div_euclid(LIMB);
         }
         if carry < 0 {
-            // Smaller than nothing: the other sign, and the complement.
+            // Negative: change the sign and take the complement.
             let mut borrow = 0;
             for limb in &mut self.limbs {
                 let value = borrow - i64::from(*limb);
@@ -351,7 +351,7 @@ impl Big {
         }
         match self.limbs.len() {
             0..=MOST_LIMBS => Ok(()),
-            _ => Err((TroubleKind::Limit, "an integer of more than 4300 digits")),
+            _ => Err((YamlErrorKind::Limit, "an integer of more than 4300 digits")),
         }
     }
 
@@ -364,13 +364,15 @@ impl Big {
         }
         limbs.for_each(|limb| text.push_str(&format!("{limb:09}")));
         match text.trim_start_matches('-').len() {
-            0..=4300 => Int::parse_decimal(text.as_bytes()).ok_or((TroubleKind::Value, "text that is no integer")),
-            _ => Err((TroubleKind::Limit, "an integer of more than 4300 digits")),
+            0..=4300 => {
+                Int::parse_decimal(text.as_bytes()).ok_or((YamlErrorKind::Value, "text that is not an integer"))
+            }
+            _ => Err((YamlErrorKind::Limit, "an integer of more than 4300 digits")),
         }
     }
 }
 
-/// Powers of 60 beyond this are no floats.
+/// More parts exceed the range of floats.
 const MOST_PARTS: usize = 174;
 
 fn float(text: &[u8]) -> Option<f64> {

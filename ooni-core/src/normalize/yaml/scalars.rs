@@ -1,12 +1,12 @@
-//! Reading scalars: block, quoted and plain.
+//! Reads scalars: block, quoted and plain.
 
-use super::error::{Trouble, TroubleKind};
+use super::error::{YamlError, YamlErrorKind};
 use super::scanner::Scanner;
 use crate::json::push_code_point;
 
 impl Scanner<'_> {
     /// `|` and `>`.
-    pub(super) fn scan_block_scalar(&mut self) -> Result<Vec<u8>, Trouble> {
+    pub(super) fn scan_block_scalar(&mut self) -> Result<Vec<u8>, YamlError> {
         let folded = self.cursor.peek() == b'>';
         self.cursor.take(1);
         let (chomping, increment) = self.scan_block_header()?;
@@ -57,13 +57,13 @@ impl Scanner<'_> {
         Ok(text)
     }
 
-    /// Whether to keep the last line breaks, and by how much the text is indented.
-    fn scan_block_header(&mut self) -> Result<(Option<bool>, Option<i64>), Trouble> {
+    /// Whether to keep the final line breaks, and the indentation of the text.
+    fn scan_block_header(&mut self) -> Result<(Option<bool>, Option<i64>), YamlError> {
         let mut chomping = self.scan_chomping();
         let mut increment = None;
         if let digit @ b'0'..=b'9' = self.cursor.peek() {
             if digit == b'0' {
-                return self.trouble("an indentation of 0");
+                return self.error("indentation of 0");
             }
             increment = Some(i64::from(digit - b'0'));
             self.cursor.take(1);
@@ -73,7 +73,7 @@ impl Scanner<'_> {
         }
         match self.cursor.is_space_or_end(0) {
             true => Ok((chomping, increment)),
-            false => self.trouble(format!("{} after the start of a block scalar", self.cursor.character())),
+            false => self.error(format!("{} after the start of a block scalar", self.cursor.character())),
         }
     }
 
@@ -87,14 +87,14 @@ impl Scanner<'_> {
         Some(keep)
     }
 
-    /// Nothing but a comment may follow.
-    pub(super) fn skip_rest_of_line(&mut self) -> Result<(), Trouble> {
+    /// Only a comment may follow.
+    pub(super) fn skip_rest_of_line(&mut self) -> Result<(), YamlError> {
         self.cursor.skip_spaces();
         if self.cursor.peek() == b'#' {
             self.cursor.skip_line();
         }
         if !self.cursor.is_break_or_end(0) {
-            return self.trouble(format!("{} where the line should end", self.cursor.character()));
+            return self.error(format!("expected the end of the line, found {}", self.cursor.character()));
         }
         self.cursor.take_line_break();
         Ok(())
@@ -128,7 +128,7 @@ impl Scanner<'_> {
     }
 
     /// `'…'` and `"…"`.
-    pub(super) fn scan_flow_scalar(&mut self) -> Result<Vec<u8>, Trouble> {
+    pub(super) fn scan_flow_scalar(&mut self) -> Result<Vec<u8>, YamlError> {
         let quote = self.cursor.peek();
         let mut text = Vec::new();
         self.cursor.take(1);
@@ -141,8 +141,8 @@ impl Scanner<'_> {
         Ok(text)
     }
 
-    /// Up to a blank or the closing quote.
-    fn scan_quoted(&mut self, quote: u8, text: &mut Vec<u8>) -> Result<(), Trouble> {
+    /// Up to a space or the closing quote.
+    fn scan_quoted(&mut self, quote: u8, text: &mut Vec<u8>) -> Result<(), YamlError> {
         let double = quote == b'"';
         loop {
             let mut length = 0;
@@ -165,7 +165,7 @@ impl Scanner<'_> {
         }
     }
 
-    fn scan_escape(&mut self, text: &mut Vec<u8>) -> Result<(), Trouble> {
+    fn scan_escape(&mut self, text: &mut Vec<u8>) -> Result<(), YamlError> {
         self.cursor.take(1);
         let (code, digits) = match self.cursor.peek() {
             b'0' => (0, 0),
@@ -189,7 +189,7 @@ impl Scanner<'_> {
                 self.cursor.take_line_break();
                 return self.scan_quoted_breaks(text);
             }
-            _ => return self.trouble(format!("the unknown escape \\{}", self.cursor.character())),
+            _ => return self.error(format!("unknown escape \\{}", self.cursor.character())),
         };
         self.cursor.take(1);
         if digits == 0 {
@@ -200,25 +200,25 @@ impl Scanner<'_> {
         let code = std::str::from_utf8(hex).ok().filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
         match code.filter(|hex| hex.len() == digits).and_then(|hex| u32::from_str_radix(hex, 16).ok()) {
             Some(code @ 0..=0x10_ffff) => push_code_point(code, text),
-            // Not the scanner says so but Python's `chr`.
+            // An error of Python's `chr`, not of the scanner.
             Some(code) => {
-                let message = format!("{code:X} is no character");
-                return Err(Trouble::new(TroubleKind::Value, self.cursor.mark(), message));
+                let message = format!("{code:X} is not a character");
+                return Err(YamlError::new(YamlErrorKind::Value, self.cursor.mark(), message));
             }
-            None => return self.trouble(format!("an escape without its {digits} digits")),
+            None => return self.error(format!("expected {digits} digits of an escape")),
         }
         self.cursor.take(digits);
         Ok(())
     }
 
-    fn scan_quoted_spaces(&mut self, text: &mut Vec<u8>) -> Result<(), Trouble> {
+    fn scan_quoted_spaces(&mut self, text: &mut Vec<u8>) -> Result<(), YamlError> {
         let mut length = 0;
         while matches!(self.cursor.byte(length), b' ' | b'\t') {
             length += 1;
         }
         let spaces = self.cursor.take(length);
         if self.cursor.peek() == 0 {
-            return self.trouble("a quoted text that does not end");
+            return self.error("quoted text without end");
         }
         if self.cursor.line_break(0) == 0 {
             text.extend_from_slice(spaces);
@@ -236,10 +236,10 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn scan_quoted_breaks(&mut self, text: &mut Vec<u8>) -> Result<(), Trouble> {
+    fn scan_quoted_breaks(&mut self, text: &mut Vec<u8>) -> Result<(), YamlError> {
         loop {
             if self.cursor.is_document_marker() {
-                return self.trouble("a quoted text that does not end before the document");
+                return self.error("quoted text without end before a document marker");
             }
             while matches!(self.cursor.peek(), b' ' | b'\t') {
                 self.cursor.take(1);
@@ -251,7 +251,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Text without quotes.
+    /// Unquoted text.
     pub(super) fn scan_plain(&mut self) -> Vec<u8> {
         let mut text = Vec::new();
         let mut spaces = Vec::new();
@@ -272,7 +272,7 @@ impl Scanner<'_> {
         text
     }
 
-    /// Bytes to the next blank or to what ends a plain scalar.
+    /// Bytes up to the next space or the end of the plain scalar.
     fn plain_length(&self) -> usize {
         let in_flow = self.in_flow();
         let mut length = 0;
@@ -292,7 +292,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Spaces and line breaks, which belong to the scalar if more of it follows. Empty where it ends.
+    /// Spaces and line breaks, which are part of the scalar if more of it follows. Empty where it ends.
     fn scan_plain_spaces(&mut self, spaces: &mut Vec<u8>) {
         let mut length = 0;
         while self.cursor.byte(length) == b' ' {

@@ -1,10 +1,10 @@
-//! From characters to tokens, with indentation and simple keys (`key: value` without `?`) worked out.
+//! From characters to tokens, with indentation and simple keys (`key: value` without `?`) resolved.
 //!
-//! This follows the scanner of PyYAML step by step: what it accepts, and which of its parts refuses what it does not,
-//! decides whether one entry is lost or a whole can. How scalars are read is in `scalars`.
+//! This follows the scanner of PyYAML step by step, because the part that refuses a text decides whether an entry is lost
+//! or a whole can. `scalars` reads scalars.
 
 use super::cursor::Cursor;
-use super::error::{Mark, Trouble, TroubleKind};
+use super::error::{Mark, YamlError, YamlErrorKind};
 use std::collections::VecDeque;
 
 #[derive(Clone, Debug)]
@@ -33,9 +33,9 @@ pub(super) enum TokenKind {
     Value,
     Alias(Vec<u8>),
     Anchor(Vec<u8>),
-    /// Handle, if there is one, and the rest.
+    /// The handle, if any, and the rest.
     Tag(Option<Vec<u8>>, Vec<u8>),
-    /// Text, and whether it stands without quotes.
+    /// The text, and whether it is unquoted.
     Scalar(Vec<u8>, bool),
 }
 
@@ -46,7 +46,7 @@ pub(super) enum Directive {
     Other,
 }
 
-/// A token that is a key if a `:` follows in time.
+/// A token that is a key if a `:` follows soon enough.
 #[derive(Clone, Copy, Debug)]
 struct SimpleKey {
     level: i64,
@@ -56,14 +56,14 @@ struct SimpleKey {
     mark: Mark,
 }
 
-/// Characters after which a simple key is none any more.
+/// The most characters of a simple key.
 const LONGEST_KEY: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Scanner<'a> {
     pub(super) cursor: Cursor<'a>,
     done: bool,
-    /// Open brackets. A closing one too many makes it negative, and that counts as inside of brackets.
+    /// The number of open brackets. An extra closing bracket makes it negative, which counts as inside of brackets.
     level: i64,
     tokens: VecDeque<Token>,
     taken: usize,
@@ -71,12 +71,12 @@ pub(super) struct Scanner<'a> {
     pub(super) indent: i64,
     indents: Vec<i64>,
     pub(super) allow_simple_key: bool,
-    /// At most one of each level, outer ones first; so the first is also the oldest.
+    /// At most one for each level, the outermost and thus oldest first.
     simple_keys: VecDeque<SimpleKey>,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(text: &'a [u8]) -> Result<Scanner<'a>, Trouble> {
+    pub(super) fn new(text: &'a [u8]) -> Result<Scanner<'a>, YamlError> {
         Ok(Scanner {
             cursor: Cursor::new(text)?,
             done: false,
@@ -90,35 +90,35 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// The next token, which stays the next. After the last one it goes on to be the end of the stream.
-    pub(super) fn peek(&mut self) -> Result<&TokenKind, Trouble> {
+    /// The next token, without consuming it. After the last one, always the end of the stream.
+    pub(super) fn peek(&mut self) -> Result<&TokenKind, YamlError> {
         self.fill()?;
         Ok(self.tokens.front().map_or(&TokenKind::StreamEnd, |token| &token.kind))
     }
 
-    /// Where the next token begins.
-    pub(super) fn peek_mark(&mut self) -> Result<Mark, Trouble> {
+    /// The position of the next token.
+    pub(super) fn peek_mark(&mut self) -> Result<Mark, YamlError> {
         self.fill()?;
         Ok(self.tokens.front().map_or(self.cursor.mark(), |token| token.mark))
     }
 
-    /// Takes the next token.
-    pub(super) fn next(&mut self) -> Result<Token, Trouble> {
+    /// Consumes the next token.
+    pub(super) fn next(&mut self) -> Result<Token, YamlError> {
         self.fill()?;
         self.taken += 1;
         let mark = self.cursor.mark();
         Ok(self.tokens.pop_front().unwrap_or(Token { kind: TokenKind::StreamEnd, mark }))
     }
 
-    fn fill(&mut self) -> Result<(), Trouble> {
+    fn fill(&mut self) -> Result<(), YamlError> {
         while self.needs_more()? {
             self.fetch()?;
         }
         Ok(())
     }
 
-    /// The next token may turn out to be a key, so what follows it has to be known.
-    fn needs_more(&mut self) -> Result<bool, Trouble> {
+    /// Whether the next token may still become a key, so that more must be read.
+    fn needs_more(&mut self) -> Result<bool, YamlError> {
         if self.done {
             return Ok(false);
         }
@@ -133,21 +133,21 @@ impl<'a> Scanner<'a> {
         self.level != 0
     }
 
-    pub(super) fn trouble<T>(&self, message: impl Into<String>) -> Result<T, Trouble> {
-        Err(Trouble::new(TroubleKind::Scanner, self.cursor.mark(), message.into()))
+    pub(super) fn error<T>(&self, message: impl Into<String>) -> Result<T, YamlError> {
+        Err(YamlError::new(YamlErrorKind::Scanner, self.cursor.mark(), message.into()))
     }
 
     fn push(&mut self, kind: TokenKind, mark: Mark) {
         self.tokens.push_back(Token { kind, mark });
     }
 
-    /// Appends a token of so many characters.
+    /// Appends a token of this many characters.
     fn push_indicator(&mut self, kind: TokenKind, length: usize) {
         self.push(kind, self.cursor.mark());
         self.cursor.take(length);
     }
 
-    fn fetch(&mut self) -> Result<(), Trouble> {
+    fn fetch(&mut self) -> Result<(), YamlError> {
         self.skip_to_token();
         self.drop_stale_keys()?;
         self.unwind(self.cursor.column as i64);
@@ -197,7 +197,7 @@ impl<'a> Scanner<'a> {
                 self.begin_scalar()?;
                 self.scalar(|scanner| Ok(scanner.scan_plain()), true)
             }
-            _ => self.trouble(format!("{} cannot start anything", self.cursor.character())),
+            _ => self.error(format!("unexpected character {}", self.cursor.character())),
         }
     }
 
@@ -211,14 +211,14 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// What may be a simple key begins here, and no other can begin right behind it.
-    fn begin_scalar(&mut self) -> Result<(), Trouble> {
+    /// A possible simple key starts here, and no other can start right after it.
+    fn begin_scalar(&mut self) -> Result<(), YamlError> {
         self.save_simple_key()?;
         self.allow_simple_key = false;
         Ok(())
     }
 
-    fn scalar(&mut self, scan: fn(&mut Self) -> Result<Vec<u8>, Trouble>, is_plain: bool) -> Result<(), Trouble> {
+    fn scalar(&mut self, scan: fn(&mut Self) -> Result<Vec<u8>, YamlError>, is_plain: bool) -> Result<(), YamlError> {
         let mark = self.cursor.mark();
         let text = scan(self)?;
         self.push(TokenKind::Scalar(text, is_plain), mark);
@@ -243,20 +243,20 @@ impl<'a> Scanner<'a> {
 
     // --- simple keys ---
 
-    fn drop_stale_keys(&mut self) -> Result<(), Trouble> {
+    fn drop_stale_keys(&mut self) -> Result<(), YamlError> {
         while let Some(key) = self.simple_keys.front() {
             if key.mark.line == self.cursor.line && self.cursor.index - key.index <= LONGEST_KEY {
                 break;
             }
             if key.required {
-                return self.trouble("no ':' after what has to be a key");
+                return self.error("expected ':' after a key");
             }
             self.simple_keys.pop_front();
         }
         Ok(())
     }
 
-    fn save_simple_key(&mut self) -> Result<(), Trouble> {
+    fn save_simple_key(&mut self) -> Result<(), YamlError> {
         if self.allow_simple_key {
             self.remove_simple_key()?;
             self.simple_keys.push_back(SimpleKey {
@@ -270,14 +270,14 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn remove_simple_key(&mut self) -> Result<(), Trouble> {
+    fn remove_simple_key(&mut self) -> Result<(), YamlError> {
         match self.simple_key() {
-            Some(key) if key.required => self.trouble("no ':' after what has to be a key"),
+            Some(key) if key.required => self.error("expected ':' after a key"),
             _ => Ok(()),
         }
     }
 
-    /// Takes the possible key of this level.
+    /// Removes the possible key of this level.
     fn simple_key(&mut self) -> Option<SimpleKey> {
         let is_here = self.simple_keys.back().is_some_and(|key| key.level == self.level);
         is_here.then(|| self.simple_keys.pop_back()).flatten()
@@ -304,7 +304,7 @@ impl<'a> Scanner<'a> {
 
     // --- tokens ---
 
-    fn stream_end(&mut self) -> Result<(), Trouble> {
+    fn stream_end(&mut self) -> Result<(), YamlError> {
         self.unwind(-1);
         self.remove_simple_key()?;
         self.simple_keys.clear();
@@ -314,7 +314,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn directive(&mut self) -> Result<(), Trouble> {
+    fn directive(&mut self) -> Result<(), YamlError> {
         self.unwind(-1);
         self.remove_simple_key()?;
         self.allow_simple_key = false;
@@ -324,7 +324,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn document_marker(&mut self) -> Result<(), Trouble> {
+    fn document_marker(&mut self) -> Result<(), YamlError> {
         self.unwind(-1);
         self.remove_simple_key()?;
         self.allow_simple_key = false;
@@ -333,7 +333,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn flow_start(&mut self, kind: TokenKind) -> Result<(), Trouble> {
+    fn flow_start(&mut self, kind: TokenKind) -> Result<(), YamlError> {
         self.save_simple_key()?;
         self.level += 1;
         self.allow_simple_key = true;
@@ -341,7 +341,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn flow_end(&mut self, kind: TokenKind) -> Result<(), Trouble> {
+    fn flow_end(&mut self, kind: TokenKind) -> Result<(), YamlError> {
         self.remove_simple_key()?;
         self.level -= 1;
         self.allow_simple_key = false;
@@ -349,13 +349,13 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Opens a block collection here, unless it is open.
-    fn open_block(&mut self, kind: TokenKind, what: &str) -> Result<(), Trouble> {
+    /// Opens a block collection here, unless it is already open.
+    fn open_block(&mut self, kind: TokenKind, what: &str) -> Result<(), YamlError> {
         if self.in_flow() {
             return Ok(());
         }
         if !self.allow_simple_key {
-            return self.trouble(format!("{what} is not allowed here"));
+            return self.error(format!("{what} is not allowed here"));
         }
         if self.add_indent(self.cursor.column) {
             self.push(kind, self.cursor.mark());
@@ -363,7 +363,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn block_entry(&mut self) -> Result<(), Trouble> {
+    fn block_entry(&mut self) -> Result<(), YamlError> {
         self.open_block(TokenKind::BlockSequenceStart, "an entry of a sequence")?;
         self.allow_simple_key = true;
         self.remove_simple_key()?;
@@ -371,7 +371,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn key(&mut self) -> Result<(), Trouble> {
+    fn key(&mut self) -> Result<(), YamlError> {
         self.open_block(TokenKind::BlockMappingStart, "a key")?;
         self.allow_simple_key = !self.in_flow();
         self.remove_simple_key()?;
@@ -379,7 +379,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn value(&mut self) -> Result<(), Trouble> {
+    fn value(&mut self) -> Result<(), YamlError> {
         if let Some(key) = self.simple_key() {
             let at = key.token - self.taken;
             self.tokens.insert(at, Token { kind: TokenKind::Key, mark: key.mark });

@@ -1,6 +1,6 @@
-//! [`Tag`]: what a node says it is.
+//! [`Tag`]: the tag of a node.
 
-/// The tags of the safe schema, and all others.
+/// The tags of the safe schema, and others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Tag {
     Null,
@@ -43,7 +43,7 @@ impl Tag {
         }
     }
 
-    /// The tag that is written, unless it is `!`.
+    /// The explicit tag, unless it is `!`.
     pub(super) fn written(uri: Option<Vec<u8>>) -> Option<Tag> {
         uri.filter(|uri| uri != b"!").map(Tag::of)
     }

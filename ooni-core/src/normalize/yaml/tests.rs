@@ -1,12 +1,12 @@
-//! What a reader of the rules expects of the loader; that it is PyYAML's is shown by `tests/yaml.rs`.
+//! The rules of the loader; `tests/yaml.rs` shows that they are PyYAML's.
 
 use super::*;
 
 fn value(text: &str) -> Value {
-    load(text.as_bytes(), Limits::default()).unwrap_or_else(|trouble| panic!("{text}: {trouble}"))
+    load(text.as_bytes(), Limits::default()).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-fn kind(text: &str) -> TroubleKind {
+fn kind(text: &str) -> YamlErrorKind {
     load(text.as_bytes(), Limits::default()).map(|value| panic!("{text}: {value:?}")).unwrap_err().kind
 }
 
@@ -40,16 +40,16 @@ fn mappings() {
 fn integers_of_any_size() {
     assert_eq!(value(&format!("0x{}", "f".repeat(40))), value("1461501637330902918203684832716283019655932542975"));
     assert_eq!(value("-1:00:00:00:00:00:00:00:00:00:00:00:00"), value("-2176782336000000000000"));
-    assert_eq!(kind(&"1".repeat(4301)), TroubleKind::Value);
-    assert_eq!(kind(&format!("0x{}", "f".repeat(4000))), TroubleKind::Limit);
-    // Only a tag makes parts like these.
+    assert_eq!(kind(&"1".repeat(4301)), YamlErrorKind::Value);
+    assert_eq!(kind(&format!("0x{}", "f".repeat(4000))), YamlErrorKind::Limit);
+    // Only explicitly tagged text has such parts.
     assert_eq!(value("!!int '1:-100'"), value("-40"));
     assert_eq!(value("!!int '1_000_000_000_000:-5'"), value("59999999999995"));
 }
 
 #[test]
-fn what_is_refused_by_which_part() {
-    use TroubleKind::{Composer, Constructor, Limit, Parser, Reader, Scanner, Value};
+fn the_part_that_refuses() {
+    use YamlErrorKind::{Composer, Constructor, Limit, Parser, Reader, Scanner, Value};
     for (text, part) in [
         ("a: \x01", Reader),
         ("'open", Scanner),
@@ -74,20 +74,20 @@ fn what_is_refused_by_which_part() {
 }
 
 #[test]
-fn aliases_are_counted_as_often_as_they_are_used() {
+fn aliases_count_for_every_use() {
     let mut laughs = "- &a0 [x, x]\n".to_owned();
     for i in 1..40 {
         laughs += &format!("- &a{i} [*a{}, *a{}]\n", i - 1, i - 1);
     }
     let limits = Limits { values: 10_000, ..Limits::default() };
     let kind = |text: &str| load(text.as_bytes(), limits).unwrap_err().kind;
-    assert_eq!(kind(&laughs), TroubleKind::Limit);
+    assert_eq!(kind(&laughs), YamlErrorKind::Limit);
     let mut merges = "- &a0 {x: 1}\n".to_owned();
     for i in 1..60 {
         merges += &format!("- &a{i} {{<<: [*a{}, *a{}]}}\n", i - 1, i - 1);
     }
-    assert_eq!(kind(&merges), TroubleKind::Limit);
+    assert_eq!(kind(&merges), YamlErrorKind::Limit);
     let long = format!("- &a {}\n{}", "x".repeat(1000), "- *a\n".repeat(100));
     let limits = Limits { bytes: 20_000, ..Limits::default() };
-    assert_eq!(load(long.as_bytes(), limits).unwrap_err().kind, TroubleKind::Limit);
+    assert_eq!(load(long.as_bytes(), limits).unwrap_err().kind, YamlErrorKind::Limit);
 }
