@@ -82,7 +82,7 @@ yaml dns 'test_name: dnstamper' 'tampering: {8.8.8.8: false}\nqueries: [{query: 
 printf '#c\n---\na: 1\n...\n...\n%%YAML 1.1\n' > "$corpus/yaml/frames"
 printf '%%%%TAG !e! tag:e,1:\n--- !e!x &a [*a, {? b}\n... # c\n--- >\n' > "$corpus/yaml/document"
 
-# --- cans: form, content; or as a capital letter the file as it is ---
+# --- cans: what the name says, content; or as a capital letter the file as it is ---
 cans=ooni-fastpath/tests/fixtures/cans
 while read -r letter path; do
     { printf '%s' "${letter^}"; cat "$path"; } > "$corpus/cans/file-$(basename "$path")"
@@ -111,3 +111,28 @@ for form in ustar gnu pax; do
 done
 head -c 3000 "$corpus/cans/tar-ustar-p" > "$corpus/cans/tar-cut-p"
 head -c 3000 "$corpus/cans/tar-ustar-t" > "$corpus/cans/tar-cut-t"
+# Names that say something else than the bytes; frames of the legacy LZ4 format; padding; sparse members.
+formats=ooni-fastpath/tests/fixtures/formats
+for name in plain-tar.tar.gz:P plain-tar.tar.gz:X plain-lines.jsonl.gz:G gzip-lines.jsonl:D legacy-frame.json.lz4:J \
+    legacy-frames.json.lz4:J legacy-frames.json.lz4:X gzip-tar.tar.gz:T; do
+    { printf '%s' "${name##*:}"; cat "$formats/${name%:*}"; } > "$corpus/cans/format-${name%:*}-${name##*:}"
+done
+{
+    printf 'G'
+    printf '{"report_id":"R"}\n{"repo' | gzip -n
+    head -c 600 /dev/zero
+    printf 'rt_id":"S"}\n' | gzip -n
+    head -c 9 /dev/zero
+} > "$corpus/cans/gzip-padded"
+head -c 2000 "$formats/legacy-frames.json.lz4" | { printf 'J'; cat; head -c 8 /dev/zero; } > "$corpus/cans/lz4-legacy-padded"
+{ printf 'X'; gzip -n < "$formats/plain-tar.tar.gz" | gzip -n; } > "$corpus/cans/gzip-twice"
+name=document; can 'd{\n  "report_id": "R"\n}\n'
+name=document-of-lines; can 'd{"report_id":"R"}\n{"report_id":"S"}\n\n[]\n'
+name=mark; can 'x\xef\xbb\xbf{"report_id":"R"}\n'
+name=other; can 'x<!DOCTYPE html>\n'
+truncate -s 70000 "$tree/d/20240102030405.000003_IT_dash_0000000000000003.post"
+printf '{}' | dd of="$tree/d/20240102030405.000003_IT_dash_0000000000000003.post" bs=1 seek=40000 conv=notrunc status=none
+for form in gnu pax; do
+    { printf 'X'; tar --format=$form --sparse --sort=name --owner=0 --group=0 --mtime=@0 -C "$tree" -cf - d; } \
+        > "$corpus/cans/tar-sparse-$form"
+done

@@ -1,259 +1,166 @@
-//! Containers: from the bytes of a file to the entries in it. One file a form.
+//! Containers: from the bytes of a file to the entries in it. One file per format.
 //!
-//! The name of a file says its form ([`Format::of_name`]). A [`Can`] fills [`Chunk`]es; what is wrong with an entry costs
-//! that entry, what is wrong with the file ends it, after all that was read before.
+//! The first bytes tell the format ([`format`](mod@format)). A [`Can`] fills [`Chunk`]es; an error in an entry costs that
+//! entry, an error of the file ends it, after everything that was read before.
+//!
+//! Order of the modules: `raw`, `tar`, `format`, `gzip` and `lz4`, `input`, `chunk_reader`, the readers, this file.
 
 pub mod cases;
-pub mod decompress;
+mod chunk_reader;
+mod document;
+pub mod format;
+mod gzip;
+pub mod input;
 mod lines;
+mod lz4;
 mod members;
+mod name;
 mod postcan;
+mod raw;
 mod reports;
-mod single;
 mod tar;
 mod yaml;
 
+pub use self::document::Document;
+pub use self::format::{Compression, Expected, Format, Recognition};
 pub use self::lines::Lines;
+pub use self::name::CanName;
 pub use self::postcan::Postcan;
 pub use self::reports::Reports;
-pub use self::single::Single;
 pub use self::yaml::Yaml;
 
-use self::decompress::{Broken, Input};
-use crate::chunk::{Chunk, Kind, Position};
+use self::chunk_reader::ChunkReader;
+use self::format::{Verdict, decide, without_bom};
+use self::input::Input;
+use crate::chunk::{Chunk, Kind, Position, ReadStatus};
 use crate::limits::Limits;
-use ooni_core::error::Error;
-use std::path::Path;
-
-/// The form of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// `.json`, `.post`: one measurement or POST body.
-    Single,
-    /// `.jsonl`: a measurement a line.
-    Lines,
-    /// `.jsonl.gz`: the same, compressed.
-    LinesGz,
-    /// `.json.lz4`: the same in a can of the years up to 2020.
-    LinesLz4,
-    /// `.tar.gz`: POST bodies.
-    Postcan,
-    /// `.tar.lz4`: reports, of the years up to 2020.
-    Reports,
-    /// `.yaml.lz4`: a report of the years up to 2016.
-    Yaml,
-    /// `index.json.gz`: nothing to read.
-    Index,
-    /// Lines of uid and measurement, see [`cases`]. No name says this.
-    Cases,
-    /// Lines, compressed or not: the first bytes tell. No name says this.
-    Sniffed,
-}
-
-impl Format {
-    /// The form that a file's name says, if any.
-    pub fn of_name(name: &str) -> Option<Format> {
-        const SUFFIXES: [(&str, Format); 8] = [
-            (".tar.lz4", Format::Reports),
-            (".json.lz4", Format::LinesLz4),
-            (".yaml.lz4", Format::Yaml),
-            (".tar.gz", Format::Postcan),
-            (".jsonl.gz", Format::LinesGz),
-            (".jsonl", Format::Lines),
-            (".json", Format::Single),
-            (".post", Format::Single),
-        ];
-        if name == "index.json.gz" {
-            return Some(Format::Index);
-        }
-        SUFFIXES.into_iter().find(|(suffix, _)| name.ends_with(suffix)).map(|(_, format)| format)
-    }
-}
-
-/// What the reports of a can are told of its name: a YAML report says it of itself (formats spec §7).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// The folder of the can, which is named after the day on which it was made.
-    pub bucket_date: String,
-    /// Folder and name of the can.
-    pub file: String,
-}
-
-impl Report {
-    /// Of a can at this path.
-    pub fn of_path(path: &Path) -> Report {
-        let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-        let bucket_date = part(path.parent().and_then(Path::file_name));
-        let file = format!("{bucket_date}/{}", part(path.file_name()));
-        Report { bucket_date, file }
-    }
-}
+use ooni_core::error::{Code, Error};
+use std::io::Read;
 
 /// A file that is being read.
 #[derive(Debug)]
-pub enum Can {
-    /// Lines.
-    Lines(Lines),
-    /// One document.
-    Single(Single),
-    /// POST bodies.
-    Postcan(Postcan),
-    /// Reports.
-    Reports(Reports),
-    /// One YAML report.
-    Yaml(Yaml),
-    /// Nothing but why it cannot be read; none once that was said.
-    Refused(Option<Error>),
+pub struct Can {
+    reader: Reader,
+    recognition: Recognition,
 }
 
-/// Whether there is more in a can.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filled {
-    /// The chunk is full; the can may have more.
-    More,
-    /// The can is at its end.
-    Done,
+#[derive(Debug)]
+enum Reader {
+    Lines(Lines),
+    Document(Document),
+    Postcan(Postcan),
+    Reports(Box<Reports>),
+    Yaml(Yaml),
+    /// Nothing but why it cannot be read, and from which byte on; none once that was said, or where there is nothing to
+    /// read.
+    Refused(Option<(Error, Option<u64>)>),
 }
 
 impl Can {
     /// A can that cannot be read.
     pub fn refused(why: Error) -> Can {
-        Can::Refused(Some(why))
+        Can { reader: Reader::Refused(Some((why, None))), recognition: Recognition::Unrecognized }
     }
 
-    /// A can of this form over its bytes; `None` for an index, which has nothing to read.
-    pub fn open(format: Format, bytes: Box<dyn std::io::Read + Send>, report: &Report, limits: &Limits) -> Option<Can> {
-        let plain = |bytes| Feed::new(Input::plain(bytes));
-        let gzip = |bytes| Feed::new(Input::gzip(bytes, limits.ratio));
-        let lz4 = |bytes| Feed::new(Input::lz4(bytes, limits.ratio));
-        let sniffed = |bytes| Feed::new(Input::sniffed(bytes, limits.ratio));
-        let limit = limits.measurement_size;
-        Some(match format {
-            Format::Single => Can::Single(Single::new(plain(bytes), limit)),
-            Format::Lines => Can::Lines(Lines::new(plain(bytes), limit, Kind::Line)),
-            Format::LinesGz => Can::Lines(Lines::new(gzip(bytes), limit, Kind::Line)),
-            Format::LinesLz4 => Can::Lines(Lines::new(lz4(bytes), limit, Kind::OldLine)),
-            Format::Postcan => Can::Postcan(Postcan::new(gzip(bytes), limit)),
-            Format::Reports => Can::Reports(Reports::new(lz4(bytes), report, limits)),
-            Format::Yaml => Can::Yaml(Yaml::new(lz4(bytes), report, limits)),
-            Format::Cases => Can::Lines(Lines::new(sniffed(bytes), limit, Kind::Case)),
-            Format::Sniffed => Can::Lines(Lines::new(sniffed(bytes), limit, Kind::Line)),
-            Format::Index => return None,
-        })
-    }
-
-    /// Reads on, until the chunk is full or [cramped](Chunk::is_cramped), or the can at its end.
-    pub fn fill(&mut self, chunk: &mut Chunk) -> Filled {
-        match self {
-            Can::Lines(can) => can.fill(chunk),
-            Can::Single(can) => can.fill(chunk),
-            Can::Postcan(can) => can.fill(chunk),
-            Can::Reports(can) => can.fill(chunk),
-            Can::Yaml(can) => can.fill(chunk),
-            Can::Refused(why) => {
-                if let Some(why) = why.take() {
-                    chunk.push_trouble(Kind::Whole, Position::default(), why);
-                }
-                Filled::Done
+    /// A can over these bytes, of which the first are read. What is wrong with them is an entry of the can.
+    pub fn open(expected: Expected, bytes: Box<dyn Read + Send>, name: &CanName, limits: &Limits) -> Can {
+        if expected.format() == Some(Format::Index) {
+            return Can { reader: Reader::Refused(None), recognition: Recognition::Recognized };
+        }
+        let (mut input, compression) = Input::detected(bytes, expected.compression(), limits.ratio);
+        let mut is_all = false;
+        let verdict = loop {
+            match decide(input.peek(), is_all, expected, compression) {
+                Some(verdict) => break verdict,
+                None if is_all => break Verdict::Empty(expected.format().unwrap_or(Format::Lines)),
+                None => is_all = !input.peek_more(),
             }
-        }
-    }
-}
-
-/// What a can reads from: decompressed bytes, and those that did not make a whole entry in the last chunk.
-#[derive(Debug)]
-pub struct Feed {
-    input: Input,
-    rest: Vec<u8>,
-}
-
-/// What came of reading on.
-#[derive(Debug)]
-enum Fed {
-    /// There is more text in the chunk.
-    Text,
-    /// The chunk is full. What was pending has been put aside.
-    Full,
-    /// The file is at its end.
-    End,
-    /// The file is broken here.
-    Broken(Broken),
-}
-
-impl Feed {
-    fn new(input: Input) -> Feed {
-        Feed { input, rest: Vec::new() }
-    }
-
-    /// Puts what was pending at the end of the last chunk into this one; returns where it begins.
-    fn resume(&mut self, chunk: &mut Chunk) -> usize {
-        let start = chunk.filled();
-        chunk.append(&self.rest);
-        self.rest.clear();
-        self.rest.shrink_to(crate::chunk::TARGET);
-        start
-    }
-
-    /// Puts what is pending, from `start` on, aside for the next chunk.
-    fn put_aside(&mut self, chunk: &mut Chunk, start: usize) {
-        self.rest.extend_from_slice(chunk.pending(start));
-        chunk.truncate(start);
-    }
-
-    /// Reads on. What is pending begins at `start`; it stays in one piece, but may be moved.
-    fn more(&mut self, chunk: &mut Chunk, start: &mut usize) -> Fed {
-        if chunk.entries().is_empty() {
-            chunk.forget_until(start);
-        }
-        if chunk.is_full() || chunk.cramp() {
-            self.put_aside(chunk, *start);
-            return Fed::Full;
-        }
-        match self.input.read(chunk.room()) {
-            Ok(0) => Fed::End,
-            Ok(bytes) => {
-                chunk.advance(bytes);
-                Fed::Text
-            }
-            Err(broken) => Fed::Broken(broken),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Format, Report};
-    use std::path::Path;
-
-    #[test]
-    fn names_say_the_form() {
-        for (name, format) in [
-            ("2021061400_JO_signal.n1.0.tar.gz", Some(Format::Postcan)),
-            ("x.jsonl.gz", Some(Format::LinesGz)),
-            ("x.jsonl", Some(Format::Lines)),
-            ("x.json", Some(Format::Single)),
-            ("20210208220710.181572_MA_ndt_7888edc7748936bf.post", Some(Format::Single)),
-            ("ndt.0.tar.lz4", Some(Format::Reports)),
-            ("x-probe.yaml.lz4", Some(Format::Yaml)),
-            ("x.json.lz4", Some(Format::LinesLz4)),
-            ("index.json.gz", Some(Format::Index)),
-            ("x.json.gz", None),
-            ("x.post.tmp", None),
-            ("README.md", None),
-            ("", None),
-        ] {
-            assert_eq!(Format::of_name(name), format, "{name}");
-        }
-    }
-
-    #[test]
-    fn reports_are_named_after_their_can() {
-        let of = |path| {
-            let Report { bucket_date, file } = Report::of_path(Path::new(path));
-            (bucket_date, file)
         };
-        let expected = ("2014-02-20".to_owned(), "2014-02-20/f.yaml.lz4".to_owned());
-        assert_eq!(of("canned/2014-02-20/f.yaml.lz4"), expected);
-        assert_eq!(of("f.yaml.lz4"), (String::new(), "/f.yaml.lz4".to_owned()));
+        let (mut format, mut recognition) = match verdict {
+            Verdict::Is(format) => (format, Recognition::Recognized),
+            Verdict::Empty(format) => (format, Recognition::Empty),
+            Verdict::Perhaps(format) => (format, Recognition::Unrecognized),
+            Verdict::Unknown(why) => match expected {
+                Expected::Exactly(format) => (format, Recognition::Unrecognized),
+                _ => {
+                    let reader = Reader::Refused(Some((Error::new(Code::Can, "", why), Some(0))));
+                    return Can { reader, recognition: Recognition::Unrecognized };
+                }
+            },
+        };
+        if let Expected::Exactly(exact) = expected {
+            format = exact;
+        }
+        if input.failed_at_once() {
+            recognition = Recognition::Unrecognized;
+        }
+        Can { reader: Reader::new(format, expected, input, name, limits), recognition }
+    }
+
+    /// What the first bytes said.
+    pub fn recognition(&self) -> Recognition {
+        self.recognition
+    }
+
+    /// Reads on, until the chunk is full, [would have to grow](Chunk::needs_growth), or the can is at its end.
+    pub fn fill(&mut self, chunk: &mut Chunk) -> ReadStatus {
+        match &mut self.reader {
+            Reader::Lines(can) => can.fill(chunk),
+            Reader::Document(can) => match can.fill(chunk) {
+                Some(status) => status,
+                None => {
+                    if let Reader::Document(can) = std::mem::replace(&mut self.reader, Reader::Refused(None)) {
+                        self.reader = Reader::Lines(can.into_lines());
+                    }
+                    self.fill(chunk)
+                }
+            },
+            Reader::Postcan(can) => can.fill(chunk),
+            Reader::Reports(can) => can.fill(chunk),
+            Reader::Yaml(can) => can.fill(chunk),
+            Reader::Refused(why) => {
+                if let Some((why, offset)) = why.take() {
+                    chunk.push_error(Kind::Whole, Position { offset, ..Position::default() }, why);
+                }
+                ReadStatus::End
+            }
+        }
+    }
+}
+
+impl Reader {
+    fn new(format: Format, expected: Expected, mut input: Input, name: &CanName, limits: &Limits) -> Reader {
+        let limit = limits.measurement_size;
+        let mark = input.peek().len() - without_bom(input.peek()).len();
+        let mut text = || {
+            input.skip_peeked(mark);
+            mark as u64
+        };
+        let lines = |input, kind, offset| Reader::Lines(Lines::new(ChunkReader::new(input), limit, kind, offset));
+        match format {
+            Format::Document => {
+                let (offset, may_be_lines) = (text(), !matches!(expected, Expected::Exactly(_)));
+                Reader::Document(Document::new(ChunkReader::new(input), limit, offset, may_be_lines))
+            }
+            Format::Lines => {
+                let offset = text();
+                lines(input, Kind::Line, offset)
+            }
+            Format::LegacyLines => {
+                let offset = text();
+                lines(input, Kind::LegacyLine, offset)
+            }
+            Format::Cases => {
+                let offset = text();
+                lines(input, Kind::Case, offset)
+            }
+            Format::Postcan => Reader::Postcan(Postcan::new(ChunkReader::new(input), limit)),
+            Format::Reports => Reader::Reports(Box::new(Reports::new(ChunkReader::new(input), name, limits))),
+            Format::Yaml => {
+                let offset = text();
+                Reader::Yaml(Yaml::new(ChunkReader::new(input), name, limits, offset))
+            }
+            Format::Index => Reader::Refused(None),
+        }
     }
 }

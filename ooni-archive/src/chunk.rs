@@ -1,7 +1,7 @@
-//! [`Chunk`]: a piece of text out of a container, and where the entries are in it.
+//! [`Chunk`]: a piece of the text of a container, and the entries in it.
 //!
-//! Containers write into a chunk, workers read out of it; nothing is copied in between. A chunk is used again and again.
-//! What an entry is worth is none of its business.
+//! Containers write into a chunk, workers read out of it; nothing is copied in between. A chunk is reused. Entries are not
+//! parsed here.
 
 use ooni_core::error::Error;
 use std::ops::Range;
@@ -9,23 +9,32 @@ use std::ops::Range;
 /// Text of a chunk in bytes, when no single entry needs more.
 pub const TARGET: usize = 1 << 20;
 
-/// A chunk does not grow beyond this unless it [may](Chunk::let_grow), and gives back what it has beyond it.
+/// A chunk does not grow beyond this unless it [may](Chunk::allow_growth), and frees what it has beyond it.
 pub const KEPT: usize = 4 * TARGET;
 
-/// Entries of a chunk: a measurement has some thousand bytes, but a line can be empty.
+/// Most entries of a chunk: a measurement has some thousand bytes, but a line can be empty.
 const MOST_ENTRIES: usize = 1 << 14;
+
+/// Whether there is more to read of a can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadStatus {
+    /// The chunk is full; the can may have more.
+    More,
+    /// The can is at its end.
+    End,
+}
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The file, or a member of it, as a whole: something is wrong with it.
+    /// The file, or a member of it, as a whole: an error of it.
     Whole,
     /// A file that is one measurement or POST body.
     Document,
     /// A line that is a measurement.
     Line,
-    /// The same in a can of the years up to 2020, where a line says nothing of its uid.
-    OldLine,
+    /// The same in a can of the years up to 2020, whose lines have no uid.
+    LegacyLine,
     /// A line that is an object with a uid and a measurement as text.
     Case,
     /// A member of a postcan: a POST body.
@@ -38,7 +47,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(Range<usize>);
 
-/// Position an entry is in its file.
+/// The position of an entry in its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// The member of an archive.
@@ -46,33 +55,33 @@ pub struct Position {
     /// The line or entry in its file or member, from 1; 0 for what is neither.
     pub number: u64,
     /// The measurement in its file from 0, counted through all members.
-    pub place: u64,
-    /// Offset of its first byte in the file, decompressed. For [`Kind::Whole`] the offset of the trouble in the file as
-    /// it lies there, if it has one.
-    pub at: Option<u64>,
+    pub index: u64,
+    /// Offset of its first byte in the decompressed file. For [`Kind::Whole`] the offset of the error in the file as it is
+    /// stored, if it has one.
+    pub offset: Option<u64>,
 }
 
-/// One measurement to be read, or something in its place that cannot be.
+/// One measurement to be read, or why it cannot be.
 #[derive(Debug)]
 pub struct Entry {
     /// What it is.
     pub kind: Kind,
-    /// Position it is.
-    pub at: Position,
+    /// Where it is.
+    pub position: Position,
     /// Why it cannot be read.
-    pub trouble: Option<Box<Error>>,
-    /// Whether the reference gives up the can here.
-    pub gives_up: bool,
-    text: Place,
+    pub error: Option<Box<Error>>,
+    /// Whether the reference aborts the can here.
+    pub aborts_can: bool,
+    text: Text,
 }
 
-/// Position the text of an entry is.
+/// Where the text of an entry is.
 #[derive(Clone, Debug)]
-enum Place {
-    /// Position it was decompressed to.
+enum Text {
+    /// Where it was decompressed to.
     Read(Range<usize>),
-    /// Among what was made of it, and where it was decompressed to.
-    Made(Range<usize>, Range<usize>),
+    /// In the normalized text, and where it was decompressed to.
+    Normalized(Range<usize>, Range<usize>),
 }
 
 /// Text and the entries in it, in order.
@@ -83,12 +92,12 @@ pub struct Chunk {
     /// Bytes of `text` that are in use.
     filled: usize,
     /// Text that is not as it was in the file.
-    made: Vec<u8>,
+    normalized: Vec<u8>,
     target: usize,
     names: Vec<u8>,
     entries: Vec<Entry>,
     may_grow: bool,
-    cramped: bool,
+    needs_growth: bool,
 }
 
 impl Chunk {
@@ -97,38 +106,38 @@ impl Chunk {
         Chunk {
             text: vec![0; target],
             filled: 0,
-            made: Vec::new(),
+            normalized: Vec::new(),
             target,
             names: Vec::new(),
             entries: Vec::new(),
             may_grow: false,
-            cramped: false,
+            needs_growth: false,
         }
     }
 
-    /// Makes it as new, but for its memory.
+    /// Empties it and keeps its memory.
     pub fn clear(&mut self) {
         if self.text.len() > KEPT {
             self.text.truncate(self.target);
             self.text.shrink_to_fit();
         }
         self.filled = 0;
-        self.made.clear();
-        self.made.shrink_to(KEPT);
+        self.normalized.clear();
+        self.normalized.shrink_to(KEPT);
         self.names.clear();
         self.entries.clear();
-        (self.may_grow, self.cramped) = (false, false);
+        (self.may_grow, self.needs_growth) = (false, false);
     }
 
     /// Lets it have as much text as a single entry needs.
-    pub fn let_grow(&mut self) {
+    pub fn allow_growth(&mut self) {
         self.may_grow = true;
-        self.cramped = false;
+        self.needs_growth = false;
     }
 
-    /// Whether it has no entry because it [may](Chunk::let_grow) not grow.
-    pub fn is_cramped(&self) -> bool {
-        self.cramped
+    /// Whether it has no entry because it [may](Chunk::allow_growth) not grow.
+    pub fn needs_growth(&self) -> bool {
+        self.needs_growth
     }
 
     /// The entries.
@@ -139,41 +148,41 @@ impl Chunk {
     /// The text of an entry.
     pub fn text(&self, entry: &Entry) -> &[u8] {
         match &entry.text {
-            Place::Read(range) => self.text.get(range.clone()),
-            Place::Made(range, _) => self.made.get(range.clone()),
+            Text::Read(range) => self.text.get(range.clone()),
+            Text::Normalized(range, _) => self.normalized.get(range.clone()),
         }
         .unwrap_or_default()
     }
 
     /// The bytes of an entry as they were in the file.
     pub fn body(&self, entry: &Entry) -> &[u8] {
-        let (Place::Read(range) | Place::Made(_, range)) = &entry.text;
+        let (Text::Read(range) | Text::Normalized(_, range)) = &entry.text;
         self.text.get(range.clone()).unwrap_or_default()
     }
 
     /// The member of an entry.
     pub fn member(&self, entry: &Entry) -> Option<&[u8]> {
-        self.names.get(entry.at.member.as_ref()?.0.clone())
+        self.names.get(entry.position.member.as_ref()?.0.clone())
     }
 
-    /// True when there is something to work on and no room for much more.
+    /// True when it has entries and no room for much more.
     pub fn is_full(&self) -> bool {
-        self.is_crowded()
+        self.has_enough_entries()
             || !self.entries.is_empty() && self.filled + self.target / 8 > self.text.len().min(self.target)
     }
 
-    /// True when it has as many entries as it may.
-    pub fn is_crowded(&self) -> bool {
-        self.entries.len() >= MOST_ENTRIES || self.made.len() >= 2 * self.target
+    /// True when it has as many entries as it may have.
+    pub fn has_enough_entries(&self) -> bool {
+        self.entries.len() >= MOST_ENTRIES || self.normalized.len() >= 2 * self.target
     }
 
-    /// True when it has grown as far as it may. Says so by [`Chunk::is_cramped`].
-    pub(crate) fn cramp(&mut self) -> bool {
-        self.cramped = !self.may_grow
+    /// True when it has grown as far as it may; [`Chunk::needs_growth`] tells from now on.
+    pub(crate) fn check_growth(&mut self) -> bool {
+        self.needs_growth = !self.may_grow
             && self.entries.is_empty()
             && self.text.len() >= KEPT
             && self.text.len() - self.filled < self.target / 8;
-        self.cramped
+        self.needs_growth
     }
 
     /// The end of the text so far.
@@ -209,7 +218,7 @@ impl Chunk {
         self.filled = end;
     }
 
-    /// Twice as large while that is little, then by half: what was not needed has to be held as well.
+    /// Doubles while it is small, then adds a quarter: the old and the new text are both held for a moment.
     fn grow(&mut self, least: usize) {
         let length = self.text.len();
         let more = if length < 16 * TARGET { length } else { length / 4 };
@@ -239,48 +248,49 @@ impl Chunk {
     }
 
     /// Adds an entry that is to be read, out of the text.
-    pub fn push(&mut self, kind: Kind, at: Position, text: Range<usize>) {
-        self.entries.push(Entry { kind, at, text: Place::Read(text), trouble: None, gives_up: false });
+    pub fn push(&mut self, kind: Kind, position: Position, text: Range<usize>) {
+        self.entries.push(Entry { kind, position, text: Text::Read(text), error: None, aborts_can: false });
     }
 
-    /// Adds an entry whose text `make` appends to what it is given, unless that fails.
+    /// Adds an entry whose text `normalize` appends to what it is given, unless that fails.
     ///
     /// # Errors
-    /// That of `make`.
-    pub fn push_made<E>(
+    /// The error of `normalize`.
+    pub fn push_normalized<E>(
         &mut self,
         kind: Kind,
-        at: Position,
+        position: Position,
         text: Range<usize>,
-        make: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<bool, E>,
+        normalize: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<bool, E>,
     ) -> Result<(), E> {
-        let start = self.made.len();
-        match make(self.text.get(text.clone()).unwrap_or_default(), &mut self.made) {
+        let start = self.normalized.len();
+        match normalize(self.text.get(text.clone()).unwrap_or_default(), &mut self.normalized) {
             Ok(true) => {
-                let text = Place::Made(start..self.made.len(), text);
-                self.entries.push(Entry { kind, at, text, trouble: None, gives_up: false });
+                let text = Text::Normalized(start..self.normalized.len(), text);
+                self.entries.push(Entry { kind, position, text, error: None, aborts_can: false });
                 Ok(())
             }
             Ok(false) => {
-                self.made.truncate(start);
+                self.normalized.truncate(start);
                 Ok(())
             }
             Err(error) => {
-                self.made.truncate(start);
+                self.normalized.truncate(start);
                 Err(error)
             }
         }
     }
 
     /// Adds something that cannot be read.
-    pub fn push_trouble(&mut self, kind: Kind, at: Position, error: Error) {
-        self.entries.push(Entry { kind, at, text: Place::Read(0..0), trouble: Some(Box::new(error)), gives_up: false });
+    pub fn push_error(&mut self, kind: Kind, position: Position, error: Error) {
+        let error = Some(Box::new(error));
+        self.entries.push(Entry { kind, position, text: Text::Read(0..0), error, aborts_can: false });
     }
 
-    /// Notes that the reference gives up the can at the entry that was added last.
-    pub fn give_up(&mut self) {
+    /// Marks the entry that was added last as one where the reference aborts the can.
+    pub fn mark_abort(&mut self) {
         if let Some(entry) = self.entries.last_mut() {
-            entry.gives_up = true;
+            entry.aborts_can = true;
         }
     }
 }

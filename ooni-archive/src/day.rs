@@ -21,7 +21,7 @@ impl Day {
         DateTime::new(year, month, day, 0, 0, 0).map(Day)
     }
 
-    /// The day that it is now.
+    /// The current day.
     pub fn today() -> Day {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         let midnight = i64::try_from(seconds).unwrap_or(i64::MAX) / SECONDS * SECONDS;
@@ -38,7 +38,7 @@ impl Day {
         self.0
     }
 
-    /// Reads `YYYYMMDD`, as folders below `raw/` are named.
+    /// Parses `YYYYMMDD`, the names of folders below `raw/`.
     pub fn parse_compact(text: &str) -> Option<Day> {
         let [y1, y2, y3, y4, m1, m2, d1, d2] = text.as_bytes() else { return None };
         let number = |digits: &[u8]| {
@@ -80,9 +80,9 @@ impl TryFrom<String> for Day {
 impl FromStr for Day {
     type Err = &'static str;
 
-    /// Reads `YYYY-MM-DD` and nothing else.
+    /// Parses `YYYY-MM-DD` and nothing else.
     fn from_str(text: &str) -> Result<Day, &'static str> {
-        let no_day = "not a day: YYYY-MM-DD is wanted, such as 2021-06-14";
+        let no_day = "not a day: expected YYYY-MM-DD, such as 2021-06-14";
         let compact = match text.as_bytes() {
             [_, _, _, _, b'-', _, _, b'-', _, _] => text.replace('-', ""),
             _ => return Err(no_day),
@@ -91,7 +91,7 @@ impl FromStr for Day {
     }
 }
 
-/// Days from one to another, that one left out.
+/// Days from a first one up to another, which is excluded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayRange {
     /// The first day.
@@ -117,7 +117,7 @@ impl DayRange {
         self.start <= day && day < self.end
     }
 
-    /// Those before `day`. Of today and later not all is there yet (formats spec §8.1).
+    /// The days before `day`: today and later days are not complete yet (formats spec §8.1).
     pub fn before(self, day: Day) -> DayRange {
         DayRange { start: self.start, end: self.end.min(day) }
     }

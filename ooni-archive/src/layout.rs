@@ -1,12 +1,11 @@
-//! The keys of the archive in its two layouts (formats spec §6): what a key tells, and where the keys of a day are.
+//! The keys of the archive in its two layouts (formats spec §6): what a key says of a can, and where the keys of a day are.
 //!
-//! Keys come from servers and end up as paths of files, so only those of exactly these shapes are known here.
+//! Keys come from servers and end up as paths of files, so only those of exactly these shapes are taken.
 
-use crate::can::Format;
 use crate::day::Day;
 use crate::selection::plain_testname;
 
-/// How a part of the archive is laid out.
+/// A layout of the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// `canned/YYYY-MM-DD/…`: cans of the years up to 2020.
@@ -36,24 +35,22 @@ impl Layout {
     }
 }
 
-/// What the key of a can tells.
+/// What the key of a can says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Which layout it is of.
+pub struct CanKey {
+    /// The layout that it belongs to.
     pub layout: Layout,
     /// The day of upload.
     pub day: Day,
-    /// What the can is by its name.
-    pub format: Format,
     /// The country, if the key tells.
     pub cc: Option<String>,
     /// The test in lower case without underscores, if the key tells.
     pub testname: Option<String>,
 }
 
-/// What a key tells; `None` for keys that are those of no can.
-pub fn place(key: &str) -> Option<Place> {
-    // The archive has names of printable ASCII, which do no harm on terminals and disks.
+/// Parses a key; `None` for one that does not belong to a can.
+pub fn parse_key(key: &str) -> Option<CanKey> {
+    // All names in the archive are printable ASCII, which is safe on terminals and disks.
     let odd =
         |part: &str| matches!(part, "" | "." | "..") || !part.bytes().all(|c| matches!(c, b' '..=b'~') && c != b'\\');
     let parts: Vec<_> = key.splitn(8, '/').collect();
@@ -62,14 +59,14 @@ pub fn place(key: &str) -> Option<Place> {
     }
     match *parts {
         ["raw", day, _hour, cc, testname, name] => {
-            let format = Format::of_name(name).filter(|_| name.ends_with(".tar.gz") || name.ends_with(".jsonl.gz"))?;
+            let is_can = [".tar.gz", ".jsonl.gz"].into_iter().any(|suffix| name.ends_with(suffix));
             let (cc, testname) = (Some(cc.to_owned()), Some(testname.to_owned()));
-            Some(Place { layout: Layout::Raw, day: Day::parse_compact(day)?, format, cc, testname })
+            Some(CanKey { layout: Layout::Raw, day: Day::parse_compact(day)?, cc, testname }).filter(|_| is_can)
         }
         ["canned", day, name] => {
-            let format = Format::of_name(name).filter(|_| name.ends_with(".lz4"))?;
+            let is_can = [".tar.lz4", ".json.lz4", ".yaml.lz4"].into_iter().any(|suffix| name.ends_with(suffix));
             let (cc, testname) = canned(name);
-            Some(Place { layout: Layout::Canned, day: day.parse().ok()?, format, cc, testname })
+            Some(CanKey { layout: Layout::Canned, day: day.parse().ok()?, cc, testname }).filter(|_| is_can)
         }
         _ => None,
     }
@@ -92,7 +89,7 @@ pub fn lines_key(key: &str) -> Option<String> {
     key.strip_suffix(".tar.gz").map(|stem| format!("{stem}.jsonl.gz"))
 }
 
-/// The key of the postcan that belongs to lines.
+/// The key of the postcan that belongs to lines: that of the same stem.
 pub fn postcan_key(key: &str) -> Option<String> {
     key.strip_suffix(".jsonl.gz").map(|stem| format!("{stem}.tar.gz"))
 }
@@ -113,12 +110,12 @@ fn canned(name: &str) -> (Option<String>, Option<String>) {
         return (None, None);
     };
     let cc = (cc.len() == 2 && cc.bytes().all(|c| c.is_ascii_uppercase()) && asn.starts_with("AS")).then_some(cc);
-    // With one more `-` than there should be, a part of the test's name and one of the report id look the same.
+    // With an additional `-`, a part of the test's name cannot be told from one of the report id.
     let test = rest.split_once('-').filter(|(_, report_id)| !report_id.contains('-')).map(|(test, _)| test);
     (cc.map(str::to_owned), test.and_then(testname))
 }
 
-/// A name as it is compared, if it looks like one of a test.
+/// A name as it is compared, if it can be the name of a test.
 fn testname(name: &str) -> Option<String> {
     let usual = !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
     usual.then(|| plain_testname(name))
@@ -129,7 +126,7 @@ mod tests {
     use super::*;
 
     fn told(key: &str) -> Option<(Layout, String, Option<String>, Option<String>)> {
-        place(key).map(|place| (place.layout, place.day.to_string(), place.cc, place.testname))
+        parse_key(key).map(|key| (key.layout, key.day.to_string(), key.cc, key.testname))
     }
 
     #[test]
@@ -185,8 +182,8 @@ mod tests {
             ("-probe.json.lz4", None, None),
             ("x.json.lz4", None, None),
         ] {
-            let place = place(&format!("canned/2019-10-30/{name}")).unwrap();
-            assert_eq!((place.cc.as_deref(), place.testname.as_deref()), (cc, test), "{name}");
+            let key = parse_key(&format!("canned/2019-10-30/{name}")).unwrap();
+            assert_eq!((key.cc.as_deref(), key.testname.as_deref()), (cc, test), "{name}");
         }
         for key in [
             "canned/2019-10-30/index.json.gz",

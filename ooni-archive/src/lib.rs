@@ -1,24 +1,28 @@
 //! OONI's archive: where its bytes are, and how they are read.
 //!
-//! [`day`], [`layout`] and [`selection`] say what the archive holds and where; [`blobs`] reads directories and object
-//! storage; [`source`] finds the files to read, [`can`] takes them apart into a [`chunk`] of entries.
+//! [`day`], [`selection`] and [`layout`] describe what the archive has and where; [`can`] turns the bytes of files into
+//! [`chunk`]s of entries; [`blobs`] reads directories and object storage; [`source`] finds the files to read.
 //!
-//! Scoring rules, SQL and the command line are not here.
+//! Scoring rules, SQL and the command line are not here. A module imports only from those before it in this file.
 #![forbid(unsafe_code)]
 
 // What there is, and where.
 pub mod day;
-pub mod layout;
 pub mod selection;
+
+pub mod layout;
+
+// From bytes to entries.
+pub mod limits;
+
+pub mod chunk;
+
+pub mod can;
 
 // From storage to files.
 pub mod blobs;
-pub mod source;
 
-// From files to entries.
-pub mod can;
-pub mod chunk;
-pub mod limits;
+pub mod source;
 
 pub use self::day::{Day, DayRange};
 pub use self::selection::Selection;

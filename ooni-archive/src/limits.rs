@@ -1,6 +1,6 @@
-//! [`Limits`]: what is refused because of its size, whatever is in it.
+//! [`Limits`]: sizes beyond which input is rejected, whatever its content.
 //!
-//! Each limit is a flag of the command line with the default given here. What passes one is rejected as `E-LIMIT`.
+//! Each limit is a flag of the command line with the default given here. Larger input is rejected as `E-LIMIT`.
 
 use ooni_core::json;
 
@@ -13,12 +13,12 @@ pub struct Limits {
     pub depth: usize,
     /// JSON values in one measurement, keys included: each takes 16 bytes of memory.
     pub values: usize,
-    /// How many times larger than its compressed form a file may become. It is asked only beyond
-    /// [`RATIO_FREE`] bytes: short files of repeated text come near 1032, the most that deflate can do.
+    /// How many times its stored size a file may become when it is decompressed. This applies only beyond [`RATIO_FREE`]
+    /// bytes: short files of repeated text come near 1032, the most that deflate can do.
     pub ratio: u64,
 }
 
-/// Decompressed bytes that a file may have whatever their ratio.
+/// Decompressed bytes that a file may have at any ratio.
 pub const RATIO_FREE: u64 = 64 << 20;
 
 impl Default for Limits {
@@ -29,13 +29,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Those that the JSON reader watches.
+    /// The limits that the JSON reader applies.
     pub fn json(self) -> json::Limits {
         json::Limits { bytes: self.measurement_size, depth: self.depth, values: self.values }
     }
 }
 
-/// Reads a size in memory: a plain number of bytes, or one with `KiB`, `MiB` or `GiB`.
+/// Parses a size in memory: a plain number of bytes, or one with `KiB`, `MiB` or `GiB`.
 ///
 /// # Errors
 /// A sentence, for anything else and for sizes beyond 4095 MiB.
@@ -45,7 +45,7 @@ pub fn parse_size(text: &str) -> Result<usize, String> {
     usize::try_from(size).map_err(|error| error.to_string())
 }
 
-/// Reads a size on disk, in the same way.
+/// Parses a size on disk, in the same way.
 ///
 /// # Errors
 /// A sentence, for anything else.

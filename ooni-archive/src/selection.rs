@@ -1,9 +1,9 @@
-//! [`Selection`]: which days, countries and tests of the archive somebody asks for.
+//! [`Selection`]: days, countries and tests of the archive.
 
 use crate::day::DayRange;
 use std::collections::BTreeSet;
 
-/// What is asked for. An empty set asks for all.
+/// Days, countries and tests to read. An empty set selects all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
     /// Days of upload.
@@ -15,7 +15,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Whether a country and a test are wanted; `None` where that is not known, because one of them is not.
+    /// Whether a country and a test are selected; `None` where one of them has to be known for that.
     pub fn takes(&self, cc: Option<&str>, testname: Option<&str>) -> Option<bool> {
         let known = |set: &BTreeSet<String>, value: Option<&str>| match value {
             _ if set.is_empty() => Some(true),
@@ -28,7 +28,7 @@ impl Selection {
         }
     }
 
-    /// Whether a measurement is wanted by what stands in it.
+    /// Whether a measurement with this content is selected.
     pub fn takes_measurement(&self, cc: &str, test_name: &str) -> bool {
         let (cc, testname) = (cc.to_ascii_uppercase(), plain_testname(test_name));
         self.takes(Some(&cc), Some(&testname)) == Some(true)
@@ -40,10 +40,10 @@ pub fn plain_testname(name: &str) -> String {
     name.chars().filter(|letter| *letter != '_').map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
-/// Reads countries, separated by commas.
+/// Parses the code of a country.
 ///
 /// # Errors
-/// A sentence, for what is no code of two letters.
+/// A sentence, for anything but two letters.
 pub fn parse_cc(text: &str) -> Result<String, String> {
     let cc = text.trim().to_ascii_uppercase();
     if cc.len() == 2 && cc.bytes().all(|letter| letter.is_ascii_uppercase()) {
@@ -52,10 +52,10 @@ pub fn parse_cc(text: &str) -> Result<String, String> {
     Err("a country is a code of two letters, such as IT".to_owned())
 }
 
-/// Reads the name of a test, with or without underscores.
+/// Parses the name of a test, with or without underscores.
 ///
 /// # Errors
-/// A sentence, for what can be no name of a test.
+/// A sentence, for what cannot be the name of a test.
 pub fn parse_testname(text: &str) -> Result<String, String> {
     let name = plain_testname(text.trim());
     // A name is a part of a key, and so of the path of a file.

@@ -62,18 +62,3 @@ fn json(value: &impl Serialize) -> Result<String, String> {
 fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "fastpath: {line}");
 }
-
-/// Checks that files and folders exist; `-` is standard input.
-///
-/// # Errors
-/// A sentence on the first that does not.
-fn exist<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> Result<(), String> {
-    for path in paths.into_iter().filter(|path| path.as_os_str() != "-") {
-        match path.try_exists() {
-            Ok(true) => {}
-            Ok(false) => return Err(format!("{}: does not exist", text::line(&path.display().to_string()))),
-            Err(error) => return Err(format!("{}: {error}", text::line(&path.display().to_string()))),
-        }
-    }
-    Ok(())
-}

@@ -44,6 +44,9 @@ pub struct Finished {
     pub day: Day,
     /// Its key.
     pub key: String,
+    /// The key of the file of the same stem that was read instead, because this one gave no entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<String>,
 }
 
 /// The first line.
@@ -84,7 +87,7 @@ pub struct Past {
 impl Past {
     fn add(&mut self, cans: Vec<Finished>, wanting: Vec<Day>) {
         self.wanting.extend(wanting);
-        for Finished { day, key } in cans {
+        for Finished { day, key, .. } in cans {
             if self.day.is_none_or(|last| last < day) {
                 self.day = Some(day);
                 let wanting = &self.wanting;
@@ -304,7 +307,7 @@ mod tests {
     use super::*;
 
     fn can(day: &str, key: &str) -> Finished {
-        Finished { day: day.parse().unwrap(), key: key.to_owned() }
+        Finished { day: day.parse().unwrap(), key: key.to_owned(), instead: None }
     }
 
     fn identity(rules: &str) -> Identity {

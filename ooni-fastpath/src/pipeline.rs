@@ -11,10 +11,9 @@
 use crate::sink::Sink;
 use crate::worker::{ScoredChunk, Scoring, Worker};
 use crossbeam_channel::{Receiver, bounded};
-use ooni_archive::can::Filled;
-use ooni_archive::chunk::{self, Chunk};
+use ooni_archive::chunk::{self, Chunk, ReadStatus};
 use ooni_archive::limits::Limits;
-use ooni_archive::source::{Opened, Source, Supply};
+use ooni_archive::source::{InputFiles, Opened, Source};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -63,7 +62,7 @@ pub type Put<'p> = &'p mut dyn FnMut(&mut Piece) -> io::Result<()>;
 ///
 /// # Errors
 /// That of `put`, which ends the work.
-pub fn run(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<()> {
+pub fn run(plan: &Plan<'_, '_>, supply: InputFiles<'_>, put: Put<'_>) -> io::Result<()> {
     // Where to stop is known only when everything before has been scored.
     if plan.jobs <= 1 || plan.scoring.stop_after.is_some() {
         alone(plan, supply, put)
@@ -72,7 +71,7 @@ pub fn run(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<
     }
 }
 
-fn alone(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<()> {
+fn alone(plan: &Plan<'_, '_>, supply: InputFiles<'_>, put: Put<'_>) -> io::Result<()> {
     let mut worker = Worker::new(plan.scoring, (plan.sink)());
     let mut chunk = Chunk::new(TEXT);
     let mut done = ScoredChunk::default();
@@ -83,12 +82,12 @@ fn alone(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<()
                 return Ok(());
             }
             let filled = fill(&mut opened, &mut chunk);
-            if chunk.is_cramped() {
-                chunk.let_grow();
+            if chunk.needs_growth() {
+                chunk.allow_growth();
                 continue;
             }
             worker.work(&chunk, &opened.source, &mut done);
-            let is_last = filled == Filled::Done || done.gave_up;
+            let is_last = filled == ReadStatus::End || done.gave_up;
             let mut piece = Piece { done, source: Arc::clone(&opened.source), is_last };
             put(&mut piece)?;
             done = piece.done;
@@ -102,8 +101,8 @@ fn alone(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<()
     Ok(())
 }
 
-fn fill(opened: &mut Opened, chunk: &mut Chunk) -> Filled {
-    if opened.source.is_given_up() { Filled::Done } else { opened.can.fill(chunk) }
+fn fill(opened: &mut Opened, chunk: &mut Chunk) -> ReadStatus {
+    if opened.source.is_cancelled() { ReadStatus::End } else { opened.can.fill(chunk) }
 }
 
 /// The position of a piece in the order: the number of its file, and its own in that.
@@ -123,7 +122,7 @@ struct Desk<'s> {
     /// Files that are being read.
     reading: usize,
     /// The files to come, unless a thread is waiting for the next.
-    supply: Option<Supply<'s>>,
+    supply: Option<InputFiles<'s>>,
     /// No file is to come.
     is_over: bool,
     /// The number of the next file.
@@ -147,7 +146,7 @@ struct Shared<'p, 's> {
     most_open: usize,
 }
 
-fn together(plan: &Plan<'_, '_>, supply: Supply<'_>, put: Put<'_>) -> io::Result<()> {
+fn together(plan: &Plan<'_, '_>, supply: InputFiles<'_>, put: Put<'_>) -> io::Result<()> {
     let desk = Desk {
         free: BTreeMap::new(),
         reading: 0,
@@ -256,15 +255,15 @@ impl<'s> Shared<'_, 's> {
     /// Reads and scores the next piece of a file.
     fn piece(&self, mut open: Open, chunk: &mut Chunk, worker: &mut Worker<'_>) -> (Order, Piece) {
         let mut filled = fill(&mut open.opened, chunk);
-        let large = chunk.is_cramped().then(|| {
+        let large = chunk.needs_growth().then(|| {
             let large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
-            chunk.let_grow();
+            chunk.allow_growth();
             filled = fill(&mut open.opened, chunk);
             large
         });
         let order = (open.number, open.pieces);
         let source = Arc::clone(&open.opened.source);
-        let is_last = filled == Filled::Done;
+        let is_last = filled == ReadStatus::End;
         let mut done = {
             let mut desk = self.desk();
             desk.reading -= 1;
@@ -277,7 +276,7 @@ impl<'s> Shared<'_, 's> {
         self.changed.notify_all();
         worker.work(chunk, &source, &mut done);
         if done.gave_up {
-            source.give_up();
+            source.cancel();
         }
         chunk.clear();
         if let Some(large) = large {

@@ -248,21 +248,21 @@ impl Desk<'_, '_> {
     /// Scores an entry. True where the reference gives up the can.
     fn entry(&mut self, reader: &mut Reader, lines: &mut Reader, chunk: &Chunk, entry: &Entry) -> bool {
         let body = match entry.kind {
-            Kind::Line | Kind::OldLine => line(chunk.body(entry)),
+            Kind::Line | Kind::LegacyLine => line(chunk.body(entry)),
             _ => chunk.body(entry),
         };
         let is_whole = entry.kind == Kind::Whole;
         self.done.unreadable += u64::from(is_whole);
-        let number = (!is_whole).then_some(entry.at.place);
+        let number = (!is_whole).then_some(entry.position.index);
         let at = At { body, place: place(chunk, entry, self.source), number };
         let named = uid_of_name(chunk, entry, self.source);
-        if let Some(trouble) = &entry.trouble {
-            let mut error = (**trouble).clone();
-            if entry.gives_up && self.scoring.strict {
+        if let Some(error) = &entry.error {
+            let mut error = (**error).clone();
+            if entry.aborts_can && self.scoring.strict {
                 error.message += GIVEN_UP;
             }
             self.reject(at, named, None, error);
-            return entry.gives_up;
+            return entry.aborts_can;
         }
         let text = chunk.text(entry);
         if entry.kind == Kind::Case {
@@ -290,12 +290,12 @@ impl Desk<'_, '_> {
                 };
                 self.score(root, &uid, at);
             }
-            Kind::OldLine if self.scoring.strict && !root.is_object() => {
+            Kind::LegacyLine if self.scoring.strict && !root.is_object() => {
                 let error = format!("a line that is no object{GIVEN_UP}");
                 self.reject(at, None, Some(root), Error::new(Code::Can, "", error));
                 return true;
             }
-            Kind::OldLine => self.score(root, &trivial(text, root), at),
+            Kind::LegacyLine => self.score(root, &trivial(text, root), at),
             Kind::Document => match named {
                 Some(uid) => self.score(root, uid, at),
                 None => self.score(root, &trivial(text, root), at),
@@ -449,13 +449,13 @@ fn text_of(measurement: Measurement<'_>, key: &'static str) -> Option<String> {
 
 /// Where an entry is.
 fn place<'b>(chunk: &'b Chunk, entry: &Entry, source: &'b Source) -> Place<'b> {
-    let number = |kinds: &[Kind]| (entry.at.number > 0 && kinds.contains(&entry.kind)).then_some(entry.at.number);
+    let number = |kinds: &[Kind]| (entry.position.number > 0 && kinds.contains(&entry.kind)).then_some(entry.position.number);
     Place {
         file: &source.name,
-        line: number(&[Kind::Line, Kind::OldLine, Kind::Case]),
+        line: number(&[Kind::Line, Kind::LegacyLine, Kind::Case]),
         entry: number(&[Kind::Yaml]),
         member: chunk.member(entry),
-        byte: entry.at.at,
+        byte: entry.position.offset,
     }
 }
 
@@ -467,7 +467,7 @@ fn uid_of_name<'b>(chunk: &'b Chunk, entry: &Entry, source: &'b Source) -> Optio
             let name = std::str::from_utf8(chunk.member(entry)?).ok()?.strip_suffix(".post")?;
             Some(name.rsplit_once('/')?.1)
         }
-        Kind::Whole | Kind::Line | Kind::OldLine | Kind::Case | Kind::Yaml => None,
+        Kind::Whole | Kind::Line | Kind::LegacyLine | Kind::Case | Kind::Yaml => None,
     }
 }
 

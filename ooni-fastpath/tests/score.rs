@@ -33,7 +33,7 @@ fn outputs_of_the_examples() {
             golden(name, &ran.out);
             assert_eq!(
                 ran.err,
-                "fastpath: 12 read: 11 stored, 1 discarded, 0 rejected; 1 file of another name passed over\n"
+                "fastpath: 12 read: 11 stored, 1 discarded, 0 rejected; 1 file of another name skipped\n"
             );
         }
     }

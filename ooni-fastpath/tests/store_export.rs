@@ -98,7 +98,7 @@ fn arguments_that_are_wrong() {
         assert!(ran.err.contains(words), "{}", ran.err);
     };
     code_and_words(export(&files, &url, "2021-04-14", "2021-04-14"), "no days: --end-day, which is left out");
-    code_and_words(export(&files, &url, "2021-04-31", "2021-05-14"), "not a day: YYYY-MM-DD is wanted");
+    code_and_words(export(&files, &url, "2021-04-31", "2021-05-14"), "not a day: expected YYYY-MM-DD");
     code_and_words(export(&files, "sqlite:/nowhere.db", "2021-04-14", "2021-04-15"), "cannot be opened");
     assert!(!files.path("out").exists());
     files.add("out/rows", "a file");

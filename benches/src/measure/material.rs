@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use ooni_archive::can::decompress::Input;
+use ooni_archive::can::input::Input;
 use ooni_archive::limits::Limits;
 use serde::Serialize;
 

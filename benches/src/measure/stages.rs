@@ -11,10 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use anyhow::{Context, bail};
-use ooni_archive::can::Filled;
-use ooni_archive::chunk::{Chunk, TARGET};
+use ooni_archive::chunk::{Chunk, ReadStatus, TARGET};
 use ooni_archive::limits::Limits;
-use ooni_archive::source::local::Walked;
+use ooni_archive::source::local::FileList;
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::Reader;
 use ooni_core::rules::{Rules, Ruleset};
@@ -122,22 +121,22 @@ impl<'f> Steps<'f> {
             match input.read(&mut self.buffer) {
                 Ok(0) => return Ok(()),
                 Ok(_) => {}
-                Err(broken) => bail!("{} at byte {}", broken.error, broken.at),
+                Err(broken) => bail!("{} at byte {}", broken.error, broken.offset),
             }
         }
     }
 
     fn split(&mut self, path: &PathBuf, parse: bool) -> anyhow::Result<()> {
-        let found = Walked::paths(slice::from_ref(path)).files.pop().context("no file")?;
+        let found = FileList::find(slice::from_ref(path), None)?.files.pop().context("no file")?;
         let mut opened = found.open(&Limits::default(), &self.read).context("nothing to read")?;
         let Self { chunk, reader, .. } = self;
         loop {
             let filled = opened.can.fill(chunk);
-            if chunk.is_cramped() {
-                chunk.let_grow();
+            if chunk.needs_growth() {
+                chunk.allow_growth();
                 continue;
             }
-            for entry in chunk.entries().iter().filter(|entry| entry.trouble.is_none()) {
+            for entry in chunk.entries().iter().filter(|entry| entry.error.is_none()) {
                 let text = chunk.text(entry);
                 if parse {
                     black_box(reader.read(text).is_ok());
@@ -146,7 +145,7 @@ impl<'f> Steps<'f> {
                 }
             }
             chunk.clear();
-            if filled == Filled::Done {
+            if filled == ReadStatus::End {
                 return Ok(());
             }
         }
@@ -160,7 +159,7 @@ impl<'f> Steps<'f> {
     ) -> anyhow::Result<()> {
         let stop = AtomicBool::new(false);
         let plan = Plan { scoring: &scoring, jobs: 1, sink, stop: &stop, read: &self.read };
-        let supply = Box::new(Walked::paths(slice::from_ref(path)).files.into_iter());
+        let supply = Box::new(FileList::find(slice::from_ref(path), None)?.files.into_iter());
         let measurements = &mut self.measurements;
         pipeline::run(&plan, supply, &mut |piece| {
             black_box(&piece.done.out);

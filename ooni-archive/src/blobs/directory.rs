@@ -3,7 +3,7 @@
 use super::{Blob, Listing};
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A folder of the local disk.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Directory {
         self.root.join(key)
     }
 
-    /// Lists files. Links to files are followed, links to folders are not: they could lead in a circle.
+    /// Lists files. Links are followed; that a link leads in a circle ends where `enter` wants no deeper folder.
     ///
     /// # Errors
     /// A sentence that names the folder which cannot be read. That there is none is no error.
@@ -40,20 +40,17 @@ impl Directory {
                 let entry = entry.map_err(failed)?;
                 let Ok(name) = entry.file_name().into_string() else { continue };
                 let key = format!("{folder}/{name}");
-                if entry.file_type().map_err(failed)?.is_dir() {
+                // What is gone by now, or a link to nothing, is no file.
+                let Ok(metadata) = fs::metadata(entry.path()) else { continue };
+                if metadata.is_dir() {
                     if enter(&format!("{key}/")) {
                         open.push(key);
                     }
-                } else if let Some(size) = size(&entry.path()) {
-                    found(Blob { key, size, etag: None });
+                } else if metadata.is_file() {
+                    found(Blob { key, size: metadata.len(), etag: None });
                 }
             }
         }
         Ok(())
     }
-}
-
-/// The size of a file; `None` for what is none, such as a pipe, and for what is gone.
-fn size(path: &Path) -> Option<u64> {
-    fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
 }

@@ -1,24 +1,24 @@
-//! Lines of uid and measurement, `{"uid", "raw"}` or `{"uid", "raw_base64"}`: what scorers are compared with.
+//! Lines of uid and measurement, `{"uid", "raw"}` or `{"uid", "raw_base64"}`, by which scorers are compared.
 //!
-//! The lines are split by [`Lines`](super::Lines); here is what is in one.
+//! [`Lines`](super::Lines) splits them; here is the content of one.
 
 use ooni_core::base64;
 use ooni_core::error::{Code, Error};
 use ooni_core::json::{Text, Value};
 
-/// A measurement or POST body with the uid that it is to be given.
+/// A measurement or POST body and its uid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case<'a> {
     /// The uid as given; empty when there is none.
     pub uid: Text<'a>,
-    /// The body. Lone surrogates of the text are there as three bytes each.
+    /// The body. Lone surrogates of the text are three bytes each.
     pub raw: Text<'a>,
 }
 
 /// The case of a line; `None` for a line with neither `raw` nor `raw_base64`.
 ///
 /// # Errors
-/// When the base64 text is none.
+/// The text is not base64.
 pub fn case(line: Value<'_>) -> Result<Option<Case<'_>>, Error> {
     let text = |key| line.field(key).value().text();
     let raw = match (text("raw"), text("raw_base64")) {

@@ -1,49 +1,49 @@
-//! [`Lines`]: a measurement a line. [`Splitter`]: the same for a part of a file.
+//! [`Lines`]: one measurement per line. [`Splitter`]: the same for a part of a file.
 //!
 //! Lines are found in the chunk that they were decompressed into and stay there. One that is longer than the limit is
-//! passed by without being kept.
+//! skipped without being kept.
 
-use super::decompress::Broken;
-use super::{Fed, Feed, Filled};
-use crate::chunk::{Chunk, Kind, Name, Position};
+use super::chunk_reader::{ChunkReader, Refill};
+use super::input::InputError;
+use crate::chunk::{Chunk, Kind, Name, Position, ReadStatus};
 use ooni_core::error::{Code, Error};
 
 /// A file of lines.
 #[derive(Debug)]
 pub struct Lines {
-    feed: Feed,
+    reader: ChunkReader,
     splitter: Splitter,
 }
 
 impl Lines {
-    /// Lines of at most `limit` bytes.
-    pub(super) fn new(feed: Feed, limit: usize, kind: Kind) -> Lines {
-        Lines { feed, splitter: Splitter::new(limit, kind, 0, 0) }
+    /// Lines of at most `limit` bytes; the first one begins at a byte of the file.
+    pub(super) fn new(reader: ChunkReader, limit: usize, kind: Kind, offset: u64) -> Lines {
+        Lines { reader, splitter: Splitter::new(limit, kind, 0, offset) }
     }
 
-    pub(super) fn fill(&mut self, chunk: &mut Chunk) -> Filled {
-        let Lines { feed, splitter } = self;
-        let mut start = feed.resume(chunk);
+    pub(super) fn fill(&mut self, chunk: &mut Chunk) -> ReadStatus {
+        let Lines { reader, splitter } = self;
+        let mut start = reader.resume(chunk);
         splitter.resume();
         loop {
             let end = chunk.filled();
             if splitter.split(chunk, &mut start, end, None) {
-                feed.put_aside(chunk, start);
-                return Filled::More;
+                reader.keep_rest(chunk, start);
+                return ReadStatus::More;
             }
-            match feed.more(chunk, &mut start) {
-                Fed::Text => {}
-                Fed::Full => return Filled::More,
-                Fed::End => {
+            match reader.refill(chunk, &mut start) {
+                Refill::Text => {}
+                Refill::Full => return ReadStatus::More,
+                Refill::End => {
                     let end = chunk.filled();
                     splitter.finish(chunk, start, end, None);
-                    return Filled::Done;
+                    return ReadStatus::End;
                 }
-                Fed::Broken(Broken { at, mut error }) => {
+                Refill::Failed(InputError { offset, mut error }) => {
                     error.message += &splitter.read_before(chunk.filled() - start);
                     chunk.truncate(start);
-                    chunk.push_trouble(Kind::Whole, Position { at: Some(at), ..Position::default() }, error);
-                    return Filled::Done;
+                    chunk.push_error(Kind::Whole, Position { offset: Some(offset), ..Position::default() }, error);
+                    return ReadStatus::End;
                 }
             }
         }
@@ -58,29 +58,29 @@ pub(super) struct Splitter {
     /// Lines before the one that is pending.
     before: u64,
     /// Measurements of the file before that line.
-    place: u64,
+    index: u64,
     /// Offset of that line in the file.
-    at: u64,
-    /// Bytes of a line too long that have been dropped; 0 when there is none.
+    offset: u64,
+    /// Bytes of an overlong line that have been dropped; 0 when there is none.
     dropped: u64,
     /// Bytes of that line, as it lies in the chunk, that have no line end.
     searched: usize,
 }
 
 impl Splitter {
-    /// Lines of at most `limit` bytes; the first is measurement `place` of the file and begins at its byte `at`.
-    pub(super) fn new(limit: usize, kind: Kind, place: u64, at: u64) -> Splitter {
-        Splitter { limit, kind, before: 0, place, at, dropped: 0, searched: 0 }
+    /// Lines of at most `limit` bytes; the first is measurement `index` of the file and begins at its byte `offset`.
+    pub(super) fn new(limit: usize, kind: Kind, index: u64, offset: u64) -> Splitter {
+        Splitter { limit, kind, before: 0, index, offset, dropped: 0, searched: 0 }
     }
 
-    /// Says that what is pending was put into a new chunk.
+    /// What is pending was put into a new chunk.
     pub(super) fn resume(&mut self) {
         self.searched = 0;
     }
 
     /// Measurements of the file before the line that is pending.
-    pub(super) fn place(&self) -> u64 {
-        self.place
+    pub(super) fn index(&self) -> u64 {
+        self.index
     }
 
     /// Adds the whole lines between `start`, which moves on, and `end`; true when the chunk has no room for more
@@ -92,7 +92,7 @@ impl Splitter {
             let line_end = *start + self.searched + length + 1;
             self.line(chunk, *start, line_end, member);
             *start = line_end;
-            if chunk.is_crowded() {
+            if chunk.has_enough_entries() {
                 return true;
             }
         }
@@ -116,22 +116,22 @@ impl Splitter {
     #[inline]
     fn line(&mut self, chunk: &mut Chunk, start: usize, end: usize, member: Option<&Name>) {
         self.before += 1;
-        let at = Position { member: member.cloned(), number: self.before, place: self.place, at: Some(self.at) };
+        let position = Position { member: member.cloned(), number: self.before, index: self.index, offset: Some(self.offset) };
         let length = self.dropped + (end - start) as u64;
         let line_feed = u64::from(chunk.pending(start)[..end - start].ends_with(b"\n"));
         if length - line_feed > self.limit as u64 {
             let error = format!("a line of {length} bytes, beyond the limit of {}", self.limit);
-            chunk.push_trouble(self.kind, at, Error::new(Code::Limit, "", error));
+            chunk.push_error(self.kind, position, Error::new(Code::Limit, "", error));
             self.dropped = 0;
         } else {
-            chunk.push(self.kind, at, start..end);
+            chunk.push(self.kind, position, start..end);
         }
         self.searched = 0;
-        self.place += 1;
-        self.at += length;
+        self.index += 1;
+        self.offset += length;
     }
 
-    /// What is said of a file that is broken: how much was read, and how much of a line that was begun is lost.
+    /// The end of the message about a broken file: how much was read, and how much of the last line is lost.
     #[cold]
     pub(super) fn read_before(&self, pending: usize) -> String {
         let lost = self.dropped + pending as u64;

@@ -1,7 +1,7 @@
 //! [`Members`]: from one member of a tar archive to the next, whatever is in them.
 //!
-//! Headers are read where they were decompressed to. One that announces too much is passed by without being kept, and so
-//! is the content of a member that nobody wants. Nothing is unpacked to a disk, whatever a name says.
+//! Headers are read where they were decompressed to. Overlong ones, sparse members and the content of members that are
+//! not wanted are skipped without being kept. Nothing is unpacked to a disk, whatever a name says.
 
 use super::tar::{self, BLOCK, Header, Records, Type};
 use crate::chunk::Chunk;
@@ -10,12 +10,12 @@ use ooni_core::error::{Code, Error};
 /// Bytes of an extended header or long name that are read; real ones are some hundred.
 const LONGEST_HEADER: u64 = 64 << 10;
 
-/// Position in an archive the reading is.
+/// Position in an archive.
 #[derive(Debug)]
 pub(super) struct Members {
     state: State,
     /// Offset in the archive of what is pending.
-    at: u64,
+    offset: u64,
     /// What extended headers say of the next member.
     records: Records,
     /// What is wrong with them.
@@ -29,8 +29,10 @@ enum State {
     Records(Type, u64),
     /// The content of a member, which is the caller's.
     Content(u64),
-    /// Bytes to pass by.
+    /// Bytes to skip.
     Skip(u64),
+    /// Blocks with more of the map of a sparse member, whose stored content has so many bytes.
+    SparseMap(u64),
     /// Nothing but zeros should follow.
     End,
 }
@@ -39,10 +41,10 @@ enum State {
 #[derive(Debug)]
 pub(super) enum Next {
     /// More bytes are needed.
-    Hungry,
+    NeedsMore,
     /// A file whose content begins here. The caller says with [`Members::take`] what it has read of it, or skips it.
     File(Member),
-    /// Something that is no file, or whose header is wrong; it is passed by.
+    /// Something other than a file, or with a wrong header; it is skipped.
     Other(Member, Error),
     /// The rest of the archive is lost, from this byte on.
     Lost(u64, Error),
@@ -54,20 +56,20 @@ pub(super) struct Member {
     pub(super) name: Vec<u8>,
     pub(super) size: u64,
     /// Offset of its content in the archive.
-    pub(super) at: u64,
+    pub(super) offset: u64,
 }
 
 impl Members {
     pub(super) fn new() -> Members {
-        Members { state: State::Header, at: 0, records: Records::default(), wrong: None }
+        Members { state: State::Header, offset: 0, records: Records::default(), wrong: None }
     }
 
     /// Offset in the archive of what is pending.
-    pub(super) fn at(&self) -> u64 {
-        self.at
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
     }
 
-    /// Bytes of the content of the file that are still to come.
+    /// Bytes of the file's content that have not been read.
     pub(super) fn left(&self) -> u64 {
         match self.state {
             State::Content(left) => left,
@@ -77,7 +79,7 @@ impl Members {
 
     /// Counts bytes of a content, or of anything else, as read.
     pub(super) fn take(&mut self, bytes: u64) {
-        self.at += bytes;
+        self.offset += bytes;
         if let State::Content(left) = &mut self.state {
             *left = left.saturating_sub(bytes);
         }
@@ -94,38 +96,46 @@ impl Members {
             let pending = chunk.pending(*start);
             match &mut self.state {
                 State::Header => {
-                    let Some(block) = pending.first_chunk::<BLOCK>() else { return Next::Hungry };
+                    let Some(block) = pending.first_chunk::<BLOCK>() else { return Next::NeedsMore };
                     let header = tar::header(block);
                     self.pass(BLOCK, start);
                     match header {
                         Ok(None) => self.state = State::End,
                         Ok(Some(header)) => {
-                            if let Some(next) = self.announced(header) {
+                            if let Some(next) = self.after(header) {
                                 return next;
                             }
                         }
                         Err(error) => {
                             let error = format!("{error}, where a member should begin");
-                            return Next::Lost(self.at - BLOCK as u64, Error::new(Code::Can, "", error));
+                            return Next::Lost(self.offset - BLOCK as u64, Error::new(Code::Can, "", error));
                         }
                     }
                 }
                 State::Records(kind, size) => {
                     let (kind, size) = (*kind, *size);
-                    let Some(content) = pending.get(..size as usize) else { return Next::Hungry };
+                    let Some(content) = pending.get(..size as usize) else { return Next::NeedsMore };
                     self.remember(kind, content);
                     self.pass(size as usize, start);
                     self.state = State::Skip(padding(size));
                 }
+                State::SparseMap(size) => {
+                    let size = *size;
+                    let Some(block) = pending.first_chunk::<BLOCK>() else { return Next::NeedsMore };
+                    if !tar::map_goes_on(block) {
+                        self.state = State::Skip(size.saturating_add(padding(size)));
+                    }
+                    self.pass(BLOCK, start);
+                }
                 State::Content(_) | State::Skip(0) => self.state = State::Header,
                 State::Skip(left) => {
                     if pending.is_empty() {
-                        return Next::Hungry;
+                        return Next::NeedsMore;
                     }
                     let bytes = (*left).min(pending.len() as u64);
                     *left -= bytes;
-                    self.at += bytes;
-                    // Of what is passed by without end, nothing is kept.
+                    self.offset += bytes;
+                    // Of what is skipped, nothing is kept.
                     if bytes == pending.len() as u64 {
                         chunk.truncate(*start);
                     } else {
@@ -134,25 +144,25 @@ impl Members {
                 }
                 State::End => {
                     if let Some(other) = pending.iter().position(|&byte| byte != 0) {
-                        let at = self.at + other as u64;
+                        let at = self.offset + other as u64;
                         chunk.truncate(*start);
                         return Next::Lost(at, Error::new(Code::Can, "", "something follows the end of the archive"));
                     }
-                    self.at += pending.len() as u64;
+                    self.offset += pending.len() as u64;
                     chunk.truncate(*start);
-                    return Next::Hungry;
+                    return Next::NeedsMore;
                 }
             }
         }
     }
 
     fn pass(&mut self, bytes: usize, start: &mut usize) {
-        self.at += bytes as u64;
+        self.offset += bytes as u64;
         *start += bytes;
     }
 
-    /// Decides what to do with what a header announces.
-    fn announced(&mut self, header: Header) -> Option<Next> {
+    /// Goes on as a header says.
+    fn after(&mut self, header: Header) -> Option<Next> {
         let Header { kind, size, name } = header;
         let skip = State::Skip(size.saturating_add(padding(size)));
         match kind {
@@ -171,9 +181,11 @@ impl Members {
                 None
             }
             Type::File => {
-                let Records { name: long_name, size: long_size } = std::mem::take(&mut self.records);
-                let member = Member { name: long_name.unwrap_or(name), size: long_size.unwrap_or(size), at: self.at };
-                match self.wrong.take() {
+                let records = std::mem::take(&mut self.records);
+                let size = records.size.unwrap_or(size);
+                let member = Member { name: records.name.unwrap_or(name), size, offset: self.offset };
+                let sparse = records.is_sparse.then(sparse_error);
+                match self.wrong.take().or(sparse) {
                     None => {
                         self.state = State::Content(member.size);
                         Some(Next::File(member))
@@ -184,6 +196,12 @@ impl Members {
                     }
                 }
             }
+            Type::Sparse { map_goes_on } => {
+                let name = std::mem::take(&mut self.records).name.unwrap_or(name);
+                self.state = if map_goes_on { State::SparseMap(size) } else { skip };
+                let error = self.wrong.take().unwrap_or_else(sparse_error);
+                Some(Next::Other(Member { name, size: 0, offset: self.offset }, error))
+            }
             Type::Bare(what) => Some(self.not_a_file(name, what, skip)),
             Type::Other => Some(self.not_a_file(name, "of an unknown type", skip)),
         }
@@ -191,21 +209,22 @@ impl Members {
 
     fn not_a_file(&mut self, name: Vec<u8>, what: &str, skip: State) -> Next {
         let name = std::mem::take(&mut self.records).name.unwrap_or(name);
-        let error = Error::new(Code::Can, "", format!("a member that is {what} and no file"));
+        let error = Error::new(Code::Can, "", format!("a member that is {what}, not a file"));
         self.state = skip;
-        Next::Other(Member { name, size: 0, at: self.at }, self.wrong.take().unwrap_or(error))
+        Next::Other(Member { name, size: 0, offset: self.offset }, self.wrong.take().unwrap_or(error))
     }
 
-    /// Notes what an extended header says of the next member.
+    /// Keeps what an extended header says of the next member.
     fn remember(&mut self, kind: Type, content: &[u8]) {
         if kind == Type::LongName {
             self.records.name = Some(tar::text(content).to_vec());
             return;
         }
         match tar::records(content) {
-            Ok(Records { name, size }) => {
+            Ok(Records { name, size, is_sparse }) => {
                 self.records.name = name.or(self.records.name.take());
                 self.records.size = size.or(self.records.size);
+                self.records.is_sparse |= is_sparse;
             }
             Err(error) => {
                 self.wrong.get_or_insert(Error::new(Code::Can, "", error));
@@ -219,9 +238,9 @@ impl Members {
         let what = match self.state {
             State::Header if pending == 0 => return None,
             State::End | State::Skip(0) => return None,
-            // The last bytes of the last block say nothing.
+            // The last bytes of the last block are padding.
             State::Skip(left) if left < BLOCK as u64 => return None,
-            State::Header | State::Records(..) => "a header",
+            State::Header | State::Records(..) | State::SparseMap(_) => "a header",
             State::Content(_) => "this member",
             State::Skip(_) => "a member",
         };
@@ -234,7 +253,12 @@ fn padding(size: u64) -> u64 {
     size.wrapping_neg() % BLOCK as u64
 }
 
-/// Why a member of that name is not taken, whatever is in it: no collector made such a name.
+/// The error of a member that is stored without its zeros: a measurement has none, so no collector writes one.
+fn sparse_error() -> Error {
+    Error::new(Code::Can, "", "a sparse member, which cannot be read")
+}
+
+/// Why a member of that name is not taken, whatever is in it: no collector writes such a name.
 pub(super) fn leads_away(name: &[u8]) -> Option<Error> {
     let error = |sentence: &str| Some(Error::new(Code::Can, "", sentence));
     if name.starts_with(b"/") {

@@ -1,64 +1,64 @@
-//! [`Postcan`]: POST bodies in a compressed tar archive (formats spec §7.1).
+//! [`Postcan`]: POST bodies in a tar archive (formats spec §7.1).
 //!
-//! Members are read where they were decompressed to, in one piece. What is inside a POST body is judged by the worker.
+//! Members are read where they were decompressed to, in one piece. POST bodies are not parsed here.
 
-use super::decompress::Broken;
+use super::chunk_reader::{ChunkReader, Refill};
+use super::input::InputError;
 use super::members::{Member, Members, Next, leads_away};
-use super::{Fed, Feed, Filled};
-use crate::chunk::{Chunk, Kind, Position};
+use crate::chunk::{Chunk, Kind, Position, ReadStatus};
 use ooni_core::error::{Code, Error};
 
 /// A postcan.
 #[derive(Debug)]
 pub struct Postcan {
-    feed: Feed,
+    reader: ChunkReader,
     limit: u64,
     members: Members,
     /// The one whose content is pending.
     current: Option<Member>,
     /// Members so far.
-    place: u64,
+    index: u64,
 }
 
 impl Postcan {
     /// A postcan with POST bodies of at most `limit` bytes.
-    pub(super) fn new(feed: Feed, limit: usize) -> Postcan {
-        Postcan { feed, limit: limit as u64, members: Members::new(), current: None, place: 0 }
+    pub(super) fn new(reader: ChunkReader, limit: usize) -> Postcan {
+        Postcan { reader, limit: limit as u64, members: Members::new(), current: None, index: 0 }
     }
 
-    pub(super) fn fill(&mut self, chunk: &mut Chunk) -> Filled {
-        let mut start = self.feed.resume(chunk);
+    pub(super) fn fill(&mut self, chunk: &mut Chunk) -> ReadStatus {
+        let mut start = self.reader.resume(chunk);
         loop {
             if self.take(chunk, &mut start) {
-                return Filled::Done;
+                return ReadStatus::End;
             }
-            match self.feed.more(chunk, &mut start) {
-                Fed::Text => {}
-                Fed::Full => return Filled::More,
-                Fed::End => {
+            match self.reader.refill(chunk, &mut start) {
+                Refill::Text => {}
+                Refill::Full => return ReadStatus::More,
+                Refill::End => {
                     let ended = self.members.ended(chunk.filled() - start);
                     chunk.truncate(start);
                     match (ended, self.current.take()) {
                         (None, _) => {}
                         (Some(error), Some(member)) => self.reject(chunk, &member, error),
-                        (Some(error), None) => self.lost(chunk, self.members.at(), error),
+                        (Some(error), None) => self.lost(chunk, self.members.offset(), error),
                     }
-                    return Filled::Done;
+                    return ReadStatus::End;
                 }
-                Fed::Broken(Broken { at, mut error }) => {
-                    error.message += &match self.place {
+                Refill::Failed(InputError { offset, mut error }) => {
+                    error.message += &match self.index {
                         1 => "; 1 member was read".to_owned(),
                         members => format!("; {members} members were read"),
                     };
                     chunk.truncate(start);
-                    self.lost(chunk, at, error);
-                    return Filled::Done;
+                    self.lost(chunk, offset, error);
+                    return ReadStatus::End;
                 }
             }
         }
     }
 
-    /// Takes all members that are there as a whole; true when the rest of the archive is lost.
+    /// Takes all members that are complete; true when the rest of the archive is lost.
     fn take(&mut self, chunk: &mut Chunk, start: &mut usize) -> bool {
         loop {
             if let Some(Member { size, .. }) = self.current {
@@ -69,13 +69,13 @@ impl Postcan {
                 self.members.take(size);
                 self.members.skip(size);
                 let end = *start + size as usize;
-                let at = self.place_of(chunk, &member);
-                chunk.push(Kind::Post, at, *start..end);
-                self.place += 1;
+                let position = self.position_of(chunk, &member);
+                chunk.push(Kind::Post, position, *start..end);
+                self.index += 1;
                 *start = end;
             }
             match self.members.next(chunk, start) {
-                Next::Hungry => return false,
+                Next::NeedsMore => return false,
                 Next::File(member) => match self.refused(&member) {
                     None => self.current = Some(member),
                     Some(error) => {
@@ -83,13 +83,13 @@ impl Postcan {
                         self.reject(chunk, &member, error);
                         // The reference looks for the folder in what it takes for a POST body.
                         if member.name.ends_with(b".post") && !member.name.contains(&b'/') {
-                            chunk.give_up();
+                            chunk.mark_abort();
                         }
                     }
                 },
                 Next::Other(member, error) => self.reject(chunk, &member, error),
-                Next::Lost(at, error) => {
-                    self.lost(chunk, at, error);
+                Next::Lost(offset, error) => {
+                    self.lost(chunk, offset, error);
                     return true;
                 }
             }
@@ -113,21 +113,21 @@ impl Postcan {
         })
     }
 
-    fn place_of(&self, chunk: &mut Chunk, member: &Member) -> Position {
+    fn position_of(&self, chunk: &mut Chunk, member: &Member) -> Position {
         let name = chunk.push_name(&member.name);
-        Position { member: Some(name), number: 0, place: self.place, at: Some(member.at) }
+        Position { member: Some(name), number: 0, index: self.index, offset: Some(member.offset) }
     }
 
     fn reject(&mut self, chunk: &mut Chunk, member: &Member, error: Error) {
-        let at = self.place_of(chunk, member);
-        chunk.push_trouble(Kind::Post, at, error);
-        self.place += 1;
+        let position = self.position_of(chunk, member);
+        chunk.push_error(Kind::Post, position, error);
+        self.index += 1;
     }
 
     /// Notes that the archive cannot be read on.
     #[cold]
-    fn lost(&self, chunk: &mut Chunk, at: u64, error: Error) {
+    fn lost(&self, chunk: &mut Chunk, offset: u64, error: Error) {
         let member = self.current.as_ref().map(|member| chunk.push_name(&member.name));
-        chunk.push_trouble(Kind::Whole, Position { member, at: Some(at), ..Position::default() }, error);
+        chunk.push_error(Kind::Whole, Position { member, offset: Some(offset), ..Position::default() }, error);
     }
 }

@@ -2,26 +2,27 @@
 //!
 //! A member can be larger than what is held of it: its lines or entries are taken as they come.
 
-use super::decompress::Broken;
+use super::chunk_reader::{ChunkReader, Refill};
+use super::input::InputError;
 use super::lines::Splitter;
 use super::members::{Member, Members, Next, leads_away};
+use super::name::CanName;
 use super::yaml::{Split, Stream};
-use super::{Fed, Feed, Filled, Report};
-use crate::chunk::{Chunk, Kind, Name, Position};
+use crate::chunk::{Chunk, Kind, Name, Position, ReadStatus};
 use crate::limits::Limits;
 use ooni_core::error::Error;
 
 /// An archive of reports.
 #[derive(Debug)]
 pub struct Reports {
-    feed: Feed,
+    reader: ChunkReader,
     limits: Limits,
-    named: Report,
+    named: CanName,
     members: Members,
     /// The one whose content is pending.
     current: Option<Current>,
     /// Measurements so far.
-    place: u64,
+    index: u64,
 }
 
 #[derive(Debug)]
@@ -40,55 +41,55 @@ enum Content {
 
 /// Why no more members are taken.
 enum Stopped {
-    Hungry,
-    Crowded,
+    NeedsMore,
+    ChunkFull,
     Lost,
 }
 
 impl Reports {
-    pub(super) fn new(feed: Feed, named: &Report, limits: &Limits) -> Reports {
+    pub(super) fn new(reader: ChunkReader, named: &CanName, limits: &Limits) -> Reports {
         let (limits, named) = (*limits, named.clone());
-        Reports { feed, limits, named, members: Members::new(), current: None, place: 0 }
+        Reports { reader, limits, named, members: Members::new(), current: None, index: 0 }
     }
 
-    pub(super) fn fill(&mut self, chunk: &mut Chunk) -> Filled {
-        let mut start = self.feed.resume(chunk);
+    pub(super) fn fill(&mut self, chunk: &mut Chunk) -> ReadStatus {
+        let mut start = self.reader.resume(chunk);
         if let Some(current) = &mut self.current {
             current.resume();
         }
         loop {
             match self.take(chunk, &mut start) {
-                Stopped::Hungry => {}
-                Stopped::Crowded => {
-                    self.feed.put_aside(chunk, start);
-                    return Filled::More;
+                Stopped::NeedsMore => {}
+                Stopped::ChunkFull => {
+                    self.reader.keep_rest(chunk, start);
+                    return ReadStatus::More;
                 }
-                Stopped::Lost => return Filled::Done,
+                Stopped::Lost => return ReadStatus::End,
             }
-            match self.feed.more(chunk, &mut start) {
-                Fed::Text => {}
-                Fed::Full => return Filled::More,
-                Fed::End => {
+            match self.reader.refill(chunk, &mut start) {
+                Refill::Text => {}
+                Refill::Full => return ReadStatus::More,
+                Refill::End => {
                     if let Some(error) = self.members.ended(chunk.filled() - start) {
                         chunk.truncate(start);
-                        self.lost(chunk, self.members.at(), error);
+                        self.lost(chunk, self.members.offset(), error);
                     }
-                    return Filled::Done;
+                    return ReadStatus::End;
                 }
-                Fed::Broken(Broken { at, mut error }) => {
-                    error.message += &match self.place {
+                Refill::Failed(InputError { offset, mut error }) => {
+                    error.message += &match self.index {
                         1 => "; 1 measurement was read".to_owned(),
-                        place => format!("; {place} measurements were read"),
+                        index => format!("; {index} measurements were read"),
                     };
                     chunk.truncate(start);
-                    self.lost(chunk, at, error);
-                    return Filled::Done;
+                    self.lost(chunk, offset, error);
+                    return ReadStatus::End;
                 }
             }
         }
     }
 
-    /// Takes what is there of the members.
+    /// Takes what is complete of the members.
     fn take(&mut self, chunk: &mut Chunk, start: &mut usize) -> Stopped {
         loop {
             if let Some(current) = &mut self.current {
@@ -97,45 +98,45 @@ impl Reports {
                 let is_whole = (end - *start) as u64 == left;
                 let (begin, filled) = (*start, chunk.filled());
                 let split = current.split(chunk, start, end);
-                // What was dropped of a line too long has been read as well.
+                // What was dropped of an overlong line has been read as well.
                 self.members.take((*start - begin + (filled - chunk.filled())) as u64);
-                self.place = current.place();
+                self.index = current.index();
                 match split {
-                    Split::Crowded => return Stopped::Crowded,
-                    Split::Hungry if !is_whole => return Stopped::Hungry,
-                    Split::Hungry => {
+                    Split::ChunkFull => return Stopped::ChunkFull,
+                    Split::NeedsMore if !is_whole => return Stopped::NeedsMore,
+                    Split::NeedsMore => {
                         let end = end.min(chunk.filled());
                         current.finish(chunk, *start, end);
                         self.members.take((end - *start) as u64);
-                        self.place = current.place();
+                        self.index = current.index();
                         *start = end;
                     }
-                    Split::Over => {}
+                    Split::End => {}
                 }
                 self.members.skip(current.member.size);
                 self.current = None;
             }
             match self.members.next(chunk, start) {
-                Next::Hungry => return Stopped::Hungry,
+                Next::NeedsMore => return Stopped::NeedsMore,
                 Next::File(member) => self.open(chunk, member),
                 Next::Other(member, error) => {
                     self.reject(chunk, &member, error);
-                    chunk.give_up();
+                    chunk.mark_abort();
                 }
-                Next::Lost(at, error) => {
-                    self.lost(chunk, at, error);
+                Next::Lost(offset, error) => {
+                    self.lost(chunk, offset, error);
                     return Stopped::Lost;
                 }
             }
         }
     }
 
-    /// Begins with a member; files of other names are passed over, as the reference does.
+    /// Begins with a member; files of other names are skipped, as the reference does.
     fn open(&mut self, chunk: &mut Chunk, member: Member) {
         let content = if member.name.ends_with(b".json") {
-            Content::Lines(Splitter::new(self.limits.measurement_size, Kind::OldLine, self.place, member.at))
+            Content::Lines(Splitter::new(self.limits.measurement_size, Kind::LegacyLine, self.index, member.offset))
         } else if member.name.ends_with(b".yaml") {
-            Content::Yaml(Stream::new(&self.named, &self.limits, self.place, member.at))
+            Content::Yaml(Stream::new(&self.named, &self.limits, self.index, member.offset))
         } else {
             return self.members.skip(member.size);
         };
@@ -150,15 +151,15 @@ impl Reports {
 
     fn reject(&self, chunk: &mut Chunk, member: &Member, error: Error) {
         let name = chunk.push_name(&member.name);
-        let at = Position { member: Some(name), at: Some(member.at), ..Position::default() };
-        chunk.push_trouble(Kind::Whole, at, error);
+        let position = Position { member: Some(name), offset: Some(member.offset), ..Position::default() };
+        chunk.push_error(Kind::Whole, position, error);
     }
 
     /// Notes that the archive cannot be read on.
     #[cold]
-    fn lost(&self, chunk: &mut Chunk, at: u64, error: Error) {
+    fn lost(&self, chunk: &mut Chunk, offset: u64, error: Error) {
         let member = self.current.as_ref().map(|current| chunk.push_name(&current.member.name));
-        chunk.push_trouble(Kind::Whole, Position { member, at: Some(at), ..Position::default() }, error);
+        chunk.push_error(Kind::Whole, Position { member, offset: Some(offset), ..Position::default() }, error);
     }
 }
 
@@ -175,8 +176,8 @@ impl Current {
         let name = self.name.get_or_insert_with(|| chunk.push_name(&self.member.name));
         match &mut self.content {
             Content::Lines(lines) => match lines.split(chunk, start, end, Some(name)) {
-                true => Split::Crowded,
-                false => Split::Hungry,
+                true => Split::ChunkFull,
+                false => Split::NeedsMore,
             },
             Content::Yaml(stream) => stream.split(chunk, start, end, Some(name)),
         }
@@ -189,10 +190,10 @@ impl Current {
         }
     }
 
-    fn place(&self) -> u64 {
+    fn index(&self) -> u64 {
         match &self.content {
-            Content::Lines(lines) => lines.place(),
-            Content::Yaml(stream) => stream.place(),
+            Content::Lines(lines) => lines.index(),
+            Content::Yaml(stream) => stream.index(),
         }
     }
 }

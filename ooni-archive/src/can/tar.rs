@@ -1,9 +1,11 @@
-//! Headers of a tar archive: what a block says, and the records of extended headers.
+//! Headers of a tar archive: the fields of a block, and the records of extended headers.
 //!
-//! Blocks are looked at where they lie; nothing is read, kept or unpacked here. Python's `tarfile`, which the reference
-//! reads with, is the model for what is accepted.
+//! Blocks are parsed in place; nothing is read, kept or unpacked here. Python's `tarfile`, which the reference reads with,
+//! is the model for what is accepted. The types of the crate `tar` differ from it: its `PaxExtensions` takes a header with
+//! a line feed inside a value for malformed, and its `Header` neither checks sums, signed ones included, nor refuses
+//! sizes beyond 64 bits.
 
-/// Headers take a block; contents are filled up to whole ones.
+/// Headers take one block; contents are padded to whole blocks.
 pub(super) const BLOCK: usize = 512;
 
 /// What a header announces.
@@ -19,6 +21,8 @@ pub(super) enum Type {
     LongName,
     /// The target of the next member (GNU).
     LongLink,
+    /// A sparse file of GNU tar; more of its map follows in blocks of their own, if it goes on.
+    Sparse { map_goes_on: bool },
     /// A directory, link, device or other thing without content.
     Bare(&'static str),
     /// Something else with content.
@@ -35,10 +39,10 @@ pub(super) struct Header {
     pub(super) name: Vec<u8>,
 }
 
-/// Reads a header; `None` for a block of zeros, which ends an archive.
+/// Parses a header; `None` for a block of zeros, which ends an archive.
 ///
 /// # Errors
-/// A few words, for a block that is none.
+/// A few words, for a block that is not a header.
 pub(super) fn header(block: &[u8; BLOCK]) -> Result<Option<Header>, &'static str> {
     if block.iter().all(|&byte| byte == 0) {
         return Ok(None);
@@ -51,9 +55,9 @@ pub(super) fn header(block: &[u8; BLOCK]) -> Result<Option<Header>, &'static str
             signed += i32::from(byte.cast_signed());
         }
     }
-    let sum = number(&block[148..156]).ok_or("a tar header without checksum")?;
+    let sum = number(&block[148..156]).ok_or("a tar header without a checksum")?;
     if sum != u64::from(unsigned) && i64::try_from(sum) != Ok(i64::from(signed)) {
-        return Err("no tar header, or a damaged one");
+        return Err("not a tar header, or a damaged one");
     }
     let kind = match block[156] {
         b'0' | 0 | b'7' => Type::File,
@@ -61,6 +65,7 @@ pub(super) fn header(block: &[u8; BLOCK]) -> Result<Option<Header>, &'static str
         b'g' => Type::Global,
         b'L' => Type::LongName,
         b'K' => Type::LongLink,
+        b'S' => Type::Sparse { map_goes_on: block[482] != 0 },
         b'1' => Type::Bare("a hard link"),
         b'2' => Type::Bare("a symbolic link"),
         b'3' | b'4' => Type::Bare("a device"),
@@ -70,12 +75,35 @@ pub(super) fn header(block: &[u8; BLOCK]) -> Result<Option<Header>, &'static str
     };
     let size = match kind {
         Type::Bare(_) => 0,
-        _ => number(&block[124..136]).ok_or("a tar header without size")?,
+        _ => number(&block[124..136]).ok_or("a tar header without a size")?,
     };
     let (name, prefix) = (text(&block[..100]), text(&block[345..500]));
     let is_ustar = &block[257..263] == b"ustar\0";
     let name = if is_ustar && !prefix.is_empty() { [prefix, b"/", name].concat() } else { name.to_vec() };
     Ok(Some(Header { kind, size, name }))
+}
+
+/// Whether another block with a part of a sparse file's map follows this one.
+pub(super) fn map_goes_on(block: &[u8; BLOCK]) -> bool {
+    block[504] != 0
+}
+
+/// The name of the first file of an archive; `None` where it is not in these bytes.
+pub(super) fn first_name(mut archive: &[u8]) -> Option<Vec<u8>> {
+    let mut name = None;
+    loop {
+        let header = header(archive.first_chunk()?).ok()??;
+        let size = usize::try_from(header.size).ok()?;
+        let content = archive.get(BLOCK..)?;
+        match header.kind {
+            Type::Extended => name = records(content.get(..size)?).ok()?.name.or(name),
+            Type::LongName => name = Some(text(content.get(..size)?).to_vec()),
+            Type::File | Type::Sparse { .. } => return Some(name.unwrap_or(header.name)),
+            Type::Bare(_) | Type::Other => name = None,
+            Type::Global | Type::LongLink => {}
+        }
+        archive = content.get(size.checked_next_multiple_of(BLOCK)?..)?;
+    }
 }
 
 /// A field up to its first NUL.
@@ -102,11 +130,13 @@ fn number(field: &[u8]) -> Option<u64> {
     }
 }
 
-/// What a postcan needs of the records of an extended header.
+/// What is needed of the records of an extended header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Records {
     pub(super) name: Option<Vec<u8>>,
     pub(super) size: Option<u64>,
+    /// Whether the content is that of a sparse file, which begins with or lacks its map.
+    pub(super) is_sparse: bool,
 }
 
 /// Reads the records `<length> <key>=<value>\n` of an extended header.
@@ -116,6 +146,7 @@ pub(super) struct Records {
 pub(super) fn records(mut content: &[u8]) -> Result<Records, &'static str> {
     const WRONG: &str = "a damaged extended tar header";
     let mut records = Records::default();
+    let mut sparse_name = None;
     while let Some(blank) = memchr::memchr(b' ', content) {
         let length: usize =
             std::str::from_utf8(&content[..blank]).ok().and_then(|length| length.parse().ok()).ok_or(WRONG)?;
@@ -128,10 +159,14 @@ pub(super) fn records(mut content: &[u8]) -> Result<Records, &'static str> {
                 let size = std::str::from_utf8(value).ok().and_then(|size| size.parse().ok());
                 records.size = Some(size.ok_or(WRONG)?);
             }
-            _ => {}
+            b"GNU.sparse.name" => sparse_name = Some(value.to_vec()),
+            key => records.is_sparse |= key.starts_with(b"GNU.sparse."),
         }
         content = &content[length..];
     }
+    // The path of a sparse file is one that does no harm when it is unpacked by others.
+    records.is_sparse |= sparse_name.is_some();
+    records.name = sparse_name.or(records.name);
     if text(content).is_empty() { Ok(records) } else { Err(WRONG) }
 }
 
@@ -184,6 +219,10 @@ mod tests {
         assert_eq!(read(b"20 mtime=1.123456789\n"), Err("a damaged extended tar header"));
         assert_eq!(read(b"21 mtime=1.123456789\n11 size=77\n"), Ok((None, Some(77))));
         assert_eq!(read(b""), Ok((None, None)));
+        // A value may hold line feeds.
+        assert_eq!(read(b"17 comment=a\nb=c\n12 path=a/b\n"), Ok((Some(b"a/b".to_vec()), None)));
+        let sparse = records(b"22 GNU.sparse.major=1\n25 GNU.sparse.name=a/b.c\n9 path=x\n").unwrap();
+        assert_eq!((sparse.is_sparse, sparse.name.as_deref()), (true, Some(&b"a/b.c"[..])));
         for wrong in [&b"999 path=a\n"[..], b"5 path\n", b"x path=a\n", b"9 path=a", b"0 =\n", b"10 size=x\n", b"junk"]
         {
             assert!(read(wrong).is_err(), "{wrong:?}");

@@ -3,9 +3,10 @@
 //! The bytes are cut into entries here; what an entry means is `ooni_core::normalize`'s. A report's header changes with
 //! its entries, so they are normalized one after another, while the can is read.
 
-use super::decompress::Broken;
-use super::{Fed, Feed, Filled, Report as Named};
-use crate::chunk::{Chunk, Kind, Name, Position};
+use super::chunk_reader::{ChunkReader, Refill};
+use super::input::InputError;
+use super::name::CanName;
+use crate::chunk::{Chunk, Kind, Name, Position, ReadStatus};
 use crate::limits::Limits;
 use ooni_core::error::{Code, Error};
 use ooni_core::normalize::{EntryError, Framed, Report, frame};
@@ -13,42 +14,43 @@ use ooni_core::normalize::{EntryError, Framed, Report, frame};
 /// A file that is a report.
 #[derive(Debug)]
 pub struct Yaml {
-    feed: Feed,
+    reader: ChunkReader,
     stream: Stream,
 }
 
 impl Yaml {
-    pub(super) fn new(feed: Feed, named: &Named, limits: &Limits) -> Yaml {
-        Yaml { feed, stream: Stream::new(named, limits, 0, 0) }
+    /// A report that begins at a byte of the file.
+    pub(super) fn new(reader: ChunkReader, named: &CanName, limits: &Limits, offset: u64) -> Yaml {
+        Yaml { reader, stream: Stream::new(named, limits, 0, offset) }
     }
 
-    pub(super) fn fill(&mut self, chunk: &mut Chunk) -> Filled {
-        let Yaml { feed, stream } = self;
-        let mut start = feed.resume(chunk);
+    pub(super) fn fill(&mut self, chunk: &mut Chunk) -> ReadStatus {
+        let Yaml { reader, stream } = self;
+        let mut start = reader.resume(chunk);
         stream.resume();
         loop {
             let end = chunk.filled();
             match stream.split(chunk, &mut start, end, None) {
-                Split::Crowded => {
-                    feed.put_aside(chunk, start);
-                    return Filled::More;
+                Split::ChunkFull => {
+                    reader.keep_rest(chunk, start);
+                    return ReadStatus::More;
                 }
-                Split::Over => return Filled::Done,
-                Split::Hungry => {}
+                Split::End => return ReadStatus::End,
+                Split::NeedsMore => {}
             }
-            match feed.more(chunk, &mut start) {
-                Fed::Text => {}
-                Fed::Full => return Filled::More,
-                Fed::End => {
+            match reader.refill(chunk, &mut start) {
+                Refill::Text => {}
+                Refill::Full => return ReadStatus::More,
+                Refill::End => {
                     let end = chunk.filled();
                     stream.finish(chunk, start, end, None);
-                    return Filled::Done;
+                    return ReadStatus::End;
                 }
-                Fed::Broken(Broken { at, mut error }) => {
+                Refill::Failed(InputError { offset, mut error }) => {
                     error.message += &stream.read_before();
                     chunk.truncate(start);
-                    chunk.push_trouble(Kind::Whole, Position { at: Some(at), ..Position::default() }, error);
-                    return Filled::Done;
+                    chunk.push_error(Kind::Whole, Position { offset: Some(offset), ..Position::default() }, error);
+                    return ReadStatus::End;
                 }
             }
         }
@@ -64,39 +66,39 @@ pub(super) struct Stream {
     /// Entries before the one that is pending, the header not among them.
     before: u64,
     /// Measurements of the file before that entry.
-    place: u64,
+    index: u64,
     /// Offset of that entry in the file.
-    at: u64,
+    offset: u64,
     /// Bytes of that entry, as it lies in the chunk, that have no end mark.
     searched: usize,
 }
 
-/// Why the entries do not go on.
+/// Why no more entries are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Split {
     /// More bytes are needed.
-    Hungry,
+    NeedsMore,
     /// The chunk has no room for more entries.
-    Crowded,
-    /// Nothing of the rest can be read, which has been said.
-    Over,
+    ChunkFull,
+    /// Nothing of the rest can be read; the error has been added.
+    End,
 }
 
 impl Stream {
-    /// A report whose first entry is measurement `place` of the file, and that begins at its byte `at`.
-    pub(super) fn new(named: &Named, limits: &Limits, place: u64, at: u64) -> Stream {
+    /// A report whose first entry is measurement `index` of the file, and that begins at its byte `offset`.
+    pub(super) fn new(named: &CanName, limits: &Limits, index: u64, offset: u64) -> Stream {
         let report = Box::new(Report::new(&named.bucket_date, &named.file, limits.json()));
-        Stream { report, limit: limits.measurement_size, has_header: false, before: 0, place, at, searched: 0 }
+        Stream { report, limit: limits.measurement_size, has_header: false, before: 0, index, offset, searched: 0 }
     }
 
-    /// Says that what is pending was put into a new chunk.
+    /// What is pending was put into a new chunk.
     pub(super) fn resume(&mut self) {
         self.searched = 0;
     }
 
     /// Measurements of the file before the entry that is pending.
-    pub(super) fn place(&self) -> u64 {
-        self.place
+    pub(super) fn index(&self) -> u64 {
+        self.index
     }
 
     /// Adds the whole entries between `start`, which moves on, and `end`.
@@ -107,45 +109,45 @@ impl Stream {
                 Framed::Skip(bytes) => bytes,
                 Framed::Entry(bytes) => {
                     if !self.entry(chunk, *start..*start + bytes, member) {
-                        return Split::Over;
+                        return Split::End;
                     }
                     bytes
                 }
                 Framed::More if pending.len() > self.limit => {
                     let error =
                         format!("an entry beyond the limit of {} bytes, and the rest of the report", self.limit);
-                    return self.over(chunk, member, Error::new(Code::Limit, "", error));
+                    return self.end(chunk, member, Error::new(Code::Limit, "", error));
                 }
                 Framed::More => {
                     self.searched = pending.len();
-                    return Split::Hungry;
+                    return Split::NeedsMore;
                 }
                 Framed::Broken => {
                     let error =
                         "something that is no entry between `---` and `...`; the rest of the report is not read";
-                    return self.over(chunk, member, Error::new(Code::Can, "", error));
+                    return self.end(chunk, member, Error::new(Code::Can, "", error));
                 }
             };
-            self.at += bytes as u64;
+            self.offset += bytes as u64;
             self.searched = 0;
             *start += bytes;
-            if chunk.is_crowded() {
-                return Split::Crowded;
+            if chunk.has_enough_entries() {
+                return Split::ChunkFull;
             }
         }
     }
 
-    /// Says what is wrong at the end of the report, if anything is.
+    /// Adds the error of a report that ends here too early, if it does.
     pub(super) fn finish(&mut self, chunk: &mut Chunk, start: usize, end: usize, member: Option<&Name>) {
         let error = match (end - start, self.has_header) {
             (0, true) => return,
             (0, false) => "a report without a header".to_owned(),
             (lost, _) => format!("the report ends inside an entry, {lost} bytes are lost{}", self.read_before()),
         };
-        let _ = self.over(chunk, member, Error::new(Code::Can, "", error));
+        let _ = self.end(chunk, member, Error::new(Code::Can, "", error));
         // Without a header the reference gives up the can; an entry that is cut it drops.
         if !self.has_header {
-            chunk.give_up();
+            chunk.mark_abort();
         }
     }
 
@@ -159,31 +161,31 @@ impl Stream {
                     true
                 }
                 Err(error) => {
-                    self.over(chunk, member, error);
-                    chunk.give_up();
+                    self.end(chunk, member, error);
+                    chunk.mark_abort();
                     false
                 }
             };
         }
         self.before += 1;
-        let at = Position { member: member.cloned(), number: self.before, place: self.place, at: Some(self.at) };
-        self.place += 1;
+        let position = Position { member: member.cloned(), number: self.before, index: self.index, offset: Some(self.offset) };
+        self.index += 1;
         let report = &mut self.report;
-        match chunk.push_made(Kind::Yaml, at.clone(), text, |framed, out| Ok(report.entry(framed, out)?.is_some())) {
+        match chunk.push_normalized(Kind::Yaml, position.clone(), text, |framed, out| Ok(report.entry(framed, out)?.is_some())) {
             Ok(()) => {}
-            Err(EntryError::Skip(error)) => chunk.push_trouble(Kind::Yaml, at, error),
+            Err(EntryError::Skip(error)) => chunk.push_error(Kind::Yaml, position, error),
             Err(EntryError::Abort(error)) => {
-                chunk.push_trouble(Kind::Yaml, at, error);
-                chunk.give_up();
+                chunk.push_error(Kind::Yaml, position, error);
+                chunk.mark_abort();
             }
         }
         true
     }
 
-    fn over(&self, chunk: &mut Chunk, member: Option<&Name>, error: Error) -> Split {
-        let at = Position { member: member.cloned(), at: Some(self.at), ..Position::default() };
-        chunk.push_trouble(Kind::Whole, at, error);
-        Split::Over
+    fn end(&self, chunk: &mut Chunk, member: Option<&Name>, error: Error) -> Split {
+        let position = Position { member: member.cloned(), offset: Some(self.offset), ..Position::default() };
+        chunk.push_error(Kind::Whole, position, error);
+        Split::End
     }
 
     fn read_before(&self) -> String {

@@ -4,8 +4,10 @@
 
 mod listing;
 mod location;
+mod survey;
 
 pub use self::listing::ArchiveCan;
+pub use self::survey::Survey;
 use self::listing::Listed;
 pub use self::location::Location;
 pub use crate::blobs::{Counters, RetryPolicy};
@@ -18,7 +20,7 @@ use ooni_core::error::{Code, Error};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
@@ -63,6 +65,8 @@ pub(super) struct Core {
     pub(super) options: Options,
     pub(super) counters: Arc<Counters>,
     listings: Semaphore,
+    /// What all listings have found.
+    survey: Mutex<Survey>,
 }
 
 /// One of the places.
@@ -92,7 +96,7 @@ impl Archive {
         let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("archive").enable_all().build();
         let runtime = runtime.map_err(|error| format!("no threads for the archive: {error}"))?;
         let listings = Semaphore::new(LISTINGS);
-        let core = Core { places, wanted, options, counters: Arc::default(), listings };
+        let core = Core { places, wanted, options, counters: Arc::default(), listings, survey: Mutex::default() };
         Ok(Archive { core: Arc::new(core), runtime: Arc::new(runtime) })
     }
 

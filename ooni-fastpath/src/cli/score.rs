@@ -7,12 +7,14 @@ use std::path::PathBuf;
 
 /// Score measurements in files and archives
 ///
-/// .json and .post are one measurement or POST body; .jsonl and .jsonl.gz are lines of them; .tar.gz is a postcan;
-/// .json.lz4, .tar.lz4 and .yaml.lz4 are cans of the years up to 2020. Folders are read in the order of their names.
+/// The first bytes of a file tell its format: one measurement or POST body, lines of them, a tar archive of POST bodies
+/// (postcan), or a can of the years up to 2020; plain, with gzip or with LZ4. The name decides only what the bytes leave
+/// open. Folders are walked in name order and links followed; files of names that no format has are skipped there. Of a
+/// .tar.gz and the .jsonl.gz of the same stem, only the first is read; the other one only if that has nothing in it.
 #[derive(Args, Debug)]
 #[command(after_help = format!("{EXIT_CODES}\n\n{NOTICE}"))]
 pub struct Score {
-    /// Files and folders; - is standard input, lines or gzip of lines
+    /// Files and folders; - is standard input, in any of the formats
     #[arg(required_unless_present = "cases", conflicts_with = "cases")]
     pub paths: Vec<PathBuf>,
 

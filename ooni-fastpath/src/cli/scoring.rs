@@ -3,7 +3,8 @@
 use super::RulesName;
 use super::limits::LimitArguments;
 use crate::worker::Scoring;
-use clap::Args;
+use clap::{Args, ValueEnum};
+use ooni_archive::can::Format;
 use ooni_core::fingerprint::Fingerprints;
 use std::path::PathBuf;
 
@@ -26,9 +27,50 @@ pub struct ScoringArguments {
     #[arg(long)]
     pub strict_cans: bool,
 
+    /// Format of the input, whatever its names and first bytes say; compression is always told by the first bytes
+    #[arg(long, value_enum, default_value = "auto")]
+    pub input_format: InputFormat,
+
     /// The limits.
     #[command(flatten)]
     pub limits: LimitArguments,
+}
+
+/// Formats of files on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum InputFormat {
+    /// By the first bytes; the name is a hint for what they leave open
+    Auto,
+    /// A measurement per line
+    Jsonl,
+    /// One measurement or POST body
+    Json,
+    /// A tar archive of POST bodies
+    Postcan,
+    /// A tar archive of JSON lines and YAML reports
+    Reports,
+    /// A YAML report
+    Yaml,
+}
+
+impl InputFormat {
+    /// As it is written on the command line; empty for the default.
+    pub fn named(self) -> String {
+        let value = self.to_possible_value().filter(|_| self != InputFormat::Auto);
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// The format, unless the files tell.
+    pub fn format(self) -> Option<Format> {
+        match self {
+            InputFormat::Auto => None,
+            InputFormat::Jsonl => Some(Format::Lines),
+            InputFormat::Json => Some(Format::Document),
+            InputFormat::Postcan => Some(Format::Postcan),
+            InputFormat::Reports => Some(Format::Reports),
+            InputFormat::Yaml => Some(Format::Yaml),
+        }
+    }
 }
 
 impl ScoringArguments {

@@ -1,6 +1,6 @@
 //! `fastpath compare`: what differs between two sets of rows, or two sets of rules.
 
-use super::{Said, exist, json, print, tell};
+use super::{Said, json, print, tell};
 use crate::cli::Shape;
 use crate::cli::compare::Compare;
 use crate::compare::input::Input;
@@ -43,7 +43,6 @@ fn of_rules(arguments: &Compare, rules: [Rules; 2]) -> Said {
     if arguments.paths.iter().any(|path| path.as_os_str() == "-") {
         return Err("-: the measurements are read twice, so standard input cannot be used".to_owned());
     }
-    exist(&arguments.paths)?;
     let jobs = pipeline::jobs(arguments.jobs);
     let corpus =
         Corpus { paths: &arguments.paths, fingerprints: &lists, jobs, examples: usize::from(arguments.examples) };

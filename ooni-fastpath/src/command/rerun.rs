@@ -23,11 +23,11 @@ use crate::sink::{Csv, Jsonl, Silent, Sink};
 use crate::spool::Spool;
 use crate::text::plain;
 use crate::worker::Scoring;
-use ooni_archive::can::Report as CanReport;
+use ooni_archive::can::{Expected, Format};
 use ooni_archive::layout::Layout;
-use ooni_archive::source::archive::Archive;
+use ooni_archive::source::archive::{Archive, ArchiveCan};
 use ooni_archive::source::prefetch::{Prefetch, Prefetched};
-use ooni_archive::source::{InArchive, InputFile, Origin, Source};
+use ooni_archive::source::{InputFile, Origin, Twin};
 use ooni_archive::{Day, Selection};
 use ooni_core::rules::Ruleset;
 
@@ -132,7 +132,7 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
             1 => Some("no measurements in the can that was read".to_owned()),
             cans => Some(format!("no measurements in the {cans} cans that were read")),
         };
-        log.tell(&nothing_found(arguments, archive.wanted(), what));
+        log.tell(&nothing_found(arguments, &archive, what));
         is_good = false;
     }
     if closed.is_closed() {
@@ -154,15 +154,15 @@ fn dry_run(arguments: &Rerun, archive: &Archive, log: Log) -> ExitCode {
         _ => {}
     }
     if listed.is_empty() && diagnostics.is_empty() {
-        log.tell(&nothing_found(arguments, archive.wanted(), None));
+        log.tell(&nothing_found(arguments, archive, None));
         return ExitCode::FAILURE;
     }
     if diagnostics.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A sentence on what was looked for and where, when nothing was found. `what` is missing, by default any can.
-fn nothing_found(arguments: &Rerun, wanted: &Selection, what: Option<String>) -> String {
-    let Selection { days, ccs, testnames } = wanted;
+fn nothing_found(arguments: &Rerun, archive: &Archive, what: Option<String>) -> String {
+    let Selection { days, ccs, testnames } = archive.wanted();
     let mut looked_for = format!("days {} to {} (excluded)", days.start, days.end);
     for (name, values) in [("countries", ccs), ("tests", testnames)] {
         if !values.is_empty() {
@@ -180,7 +180,8 @@ fn nothing_found(arguments: &Rerun, wanted: &Selection, what: Option<String>) ->
         });
         format!("no cans below {raw} or {canned}")
     });
-    format!("nothing found in {sources}: {what}; looked for {looked_for}")
+    let instead: String = archive.found_instead().iter().map(|part| format!("; {}", text::line(part))).collect();
+    format!("nothing found in {sources}: {what}; looked for {looked_for}{instead}")
 }
 
 /// Returns a function that makes sinks of a format.
@@ -216,7 +217,8 @@ impl Run<'_> {
         let read = Arc::default();
         let failures = Arc::new(Failures { wanting: Arc::clone(&self.ledger.wanting), told: Mutex::default() });
         let supply = Prefetch::new(archive, move |can| past.has(can.day, &can.key)).map_err(io::Error::other)?;
-        let supply = found(supply, Arc::clone(&failures));
+        let format = self.arguments.scoring.input_format.format();
+        let supply = found(supply, archive.clone(), format, Arc::clone(&failures));
         let jobs = pipeline::jobs(self.arguments.scoring.jobs);
         let plan = Plan { scoring, jobs, sink, stop: &stop, read: &read };
         let mut display = Display::new(self.log, archive, Arc::clone(&read), &self.ledger.mark);
@@ -226,6 +228,9 @@ impl Run<'_> {
             display.around(ledger, || {
                 diagnostics.show_to(&mut piece.done.diagnostics, |line| log.tell(line));
                 failures.show(diagnostics, log);
+                if let (true, Some(fallback)) = (piece.is_last, &piece.source.fallback) {
+                    log.tell(&format!("{}: {fallback}", piece.source.name));
+                }
             });
             ledger.put(piece)
         });
@@ -315,7 +320,12 @@ impl Failures {
 
 /// The files of cans, for the pipeline. What could not be read is reported and skipped, so that it does not count as
 /// finished.
-fn found(supply: Prefetch, failures: Arc<Failures>) -> impl Iterator<Item = InputFile> + Send {
+fn found(
+    supply: Prefetch,
+    archive: Archive,
+    format: Option<Format>,
+    failures: Arc<Failures>,
+) -> impl Iterator<Item = InputFile> + Send {
     supply.filter_map(move |supplied| match supplied {
         Prefetched::Unlisted { day, error } => {
             failures.add(day, format!("{day}: {}", error.message));
@@ -326,19 +336,21 @@ fn found(supply: Prefetch, failures: Arc<Failures>) -> impl Iterator<Item = Inpu
             None
         }
         Prefetched::Can { can, file: Ok(file) } => {
-            let date = Arc::from(can.day.to_string());
-            let (key, bodies) = (Arc::from(&*can.key), Arc::from(&*can.body_key));
-            let in_archive = InArchive { key, bodies, day: can.day, date, size: can.size };
-            let source = Source {
-                name: can.key.clone(),
-                cc: can.cc,
-                testname: can.testname,
-                can: Some(in_archive),
-                ..Source::default()
-            };
-            let report = CanReport::of_path(Path::new(&can.key));
+            let twin = twin(&archive, &can);
             let origin = Origin::Kept(file.to_path_buf(), Box::new(file));
-            Some(InputFile { source: Arc::new(source), origin, format: Some(can.format), report, trouble: None })
+            let file = can.into_input_file(origin, twin);
+            Some(InputFile { expected: format.map_or(file.expected, Expected::Exactly), ..file })
         }
     })
+}
+
+/// The lines of a postcan, brought when that gives no entry.
+fn twin(archive: &Archive, can: &ArchiveCan) -> Option<Twin> {
+    let (archive, lines) = (archive.clone(), can.lines()?.clone());
+    Some(Box::new(move || {
+        let folder = tempfile::tempdir().ok()?;
+        archive.bring(&lines, folder.path()).ok()?;
+        let path = folder.path().join(&lines.key);
+        Some((lines.key, Origin::Kept(path, Box::new(folder))))
+    }))
 }

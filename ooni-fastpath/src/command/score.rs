@@ -1,6 +1,6 @@
 //! `fastpath score`: reads files, writes records and a summary.
 
-use super::{USAGE, exist, tell};
+use super::{USAGE, tell};
 use crate::cli::{OutputFormat, Score};
 use crate::diagnostics::{Diagnostics, SHOWN};
 use crate::fingerprints;
@@ -11,7 +11,7 @@ use crate::stats::{Count, Counts};
 use crate::text;
 use crate::worker::{ScoredChunk, Scoring};
 use console::Term;
-use ooni_archive::source::local::Walked;
+use ooni_archive::source::local::FileList;
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::rules::{Rules, Ruleset};
 use std::io::{self, IsTerminal, Write};
@@ -21,10 +21,6 @@ use std::sync::atomic::AtomicBool;
 
 /// Scores what was asked for.
 pub fn run(arguments: &Score) -> ExitCode {
-    if let Err(why) = exist(arguments.paths.iter().chain(&arguments.cases)) {
-        tell(&why);
-        return ExitCode::from(USAGE);
-    }
     match fingerprints::lists(arguments.scoring.fingerprints.as_deref()) {
         Ok(lists) => {
             if arguments.scoring.fingerprints.is_some() {
@@ -51,9 +47,16 @@ fn report(lists: &Fingerprints) {
 }
 
 fn with_lists(arguments: &Score, lists: &Fingerprints) -> ExitCode {
-    let walked = match &arguments.cases {
-        Some(file) => Walked::cases(file),
-        None => Walked::paths(&arguments.paths),
+    let list = match &arguments.cases {
+        Some(file) => FileList::cases(file),
+        None => FileList::find(&arguments.paths, arguments.scoring.input_format.format()),
+    };
+    let list = match list {
+        Ok(list) => list,
+        Err(missing) => {
+            missing.0.iter().for_each(|missing| tell(&text::line(&missing.to_string())));
+            return ExitCode::from(USAGE);
+        }
     };
     let scoring = Scoring { explain: arguments.explain, ..arguments.scoring.scoring(lists) };
     let sink = sinks(arguments, scoring.rules, lists);
@@ -63,7 +66,7 @@ fn with_lists(arguments: &Score, lists: &Fingerprints) -> ExitCode {
         diagnostics: Diagnostics::default(),
         progress: Progress::new(0, Default::default()),
     };
-    match run.all(arguments, &scoring, &*sink, walked) {
+    match run.all(arguments, &scoring, &*sink, list) {
         Ok(found) => run.exit(arguments, found),
         // The reader has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -114,7 +117,8 @@ struct Run {
 /// What was found below the paths.
 struct Found {
     files: usize,
-    passed_over: u64,
+    skipped: u64,
+    twins: u64,
 }
 
 impl Run {
@@ -124,18 +128,26 @@ impl Run {
         arguments: &Score,
         scoring: &Scoring<'_>,
         sink: &(dyn Fn() -> Box<dyn Sink> + Sync),
-        walked: Walked,
+        list: FileList,
     ) -> io::Result<Found> {
         let jobs = pipeline::jobs(arguments.scoring.jobs);
-        let Walked { files, passed_over, bytes } = walked;
-        let found = Found { files: files.len(), passed_over };
+        let FileList { files, skipped, twins, bytes } = list;
+        let found = Found { files: files.len(), skipped, twins };
         let read = Arc::default();
         self.progress = Progress::new(bytes, Arc::clone(&read));
         let mut text = Vec::new();
         sink().begin(&mut text);
         self.out.write_all(&text)?;
         let plan = Plan { scoring, jobs, sink, stop: &AtomicBool::new(false), read: &read };
-        let result = pipeline::run(&plan, Box::new(files.into_iter()), &mut |piece| self.put(&mut piece.done));
+        let result = pipeline::run(&plan, Box::new(files.into_iter()), &mut |piece| {
+            if let (true, Some(fallback)) = (piece.is_last, &piece.source.fallback) {
+                self.progress.around(&self.counts, || {
+                    tell(&format!("{}: {fallback}", piece.source.name));
+                    Ok(())
+                })?;
+            }
+            self.put(&mut piece.done)
+        });
         self.progress.finish();
         result?;
         text.clear();
@@ -160,11 +172,16 @@ impl Run {
         self.diagnostics.rest().for_each(|line| tell(&line));
         let Count { accepted, stored, discarded, rejected, .. } = self.counts.all();
         let (discarded, rejected) = (discarded.sum(), rejected.sum());
-        if rejected > 0 || found.passed_over > 0 {
-            let files = match found.passed_over {
+        if rejected > 0 || found.skipped > 0 || found.twins > 0 {
+            let mut files = match found.skipped {
                 0 => String::new(),
-                1 => "; 1 file of another name passed over".to_owned(),
-                files => format!("; {files} files of other names passed over"),
+                1 => "; 1 file of another name skipped".to_owned(),
+                files => format!("; {files} files of other names skipped"),
+            };
+            files += &match found.twins {
+                0 => String::new(),
+                1 => "; 1 file of lines left out, whose postcan was read".to_owned(),
+                files => format!("; {files} files of lines left out, whose postcans were read"),
             };
             tell(&format!("{accepted} read: {stored} stored, {discarded} discarded, {rejected} rejected{files}"));
         }

@@ -9,7 +9,7 @@ use crate::diagnostics::Diagnostics;
 use crate::pipeline::{self, Plan};
 use crate::sink::{self, Sink};
 use crate::worker::{ScoredChunk, Scoring};
-use ooni_archive::source::local::Walked;
+use ooni_archive::source::local::FileList;
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::Json;
 use ooni_core::process::Outcome;
@@ -133,8 +133,10 @@ impl Corpus<'_> {
         put: &mut dyn FnMut(&mut ScoredChunk) -> io::Result<()>,
     ) -> io::Result<(u64, u64)> {
         let scoring = Scoring { explain, ..Scoring::new(self.fingerprints, rules) };
-        let Walked { files, passed_over, .. } = Walked::paths(self.paths);
-        let found = (files.len() as u64, passed_over);
+        let list = FileList::find(self.paths, None);
+        let list = list.map_err(|missing| io::Error::new(io::ErrorKind::NotFound, missing))?;
+        let FileList { files, skipped, .. } = list;
+        let found = (files.len() as u64, skipped);
         let sink = || -> Box<dyn Sink> { Box::new(Scored::default()) };
         let (stop, read) = (AtomicBool::new(false), Arc::default());
         let plan = Plan { scoring: &scoring, jobs: self.jobs, sink: &sink, stop: &stop, read: &read };

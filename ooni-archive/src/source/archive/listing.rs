@@ -1,38 +1,39 @@
 //! [`ArchiveCan`], and how the cans of a day are found.
 
+use super::survey::Survey;
 use super::{Core, trouble};
 use crate::blobs::{Blob, Blobs, Counters, Listing, S3};
-use crate::can::Format;
+use crate::can::{CanName, Expected};
 use crate::day::Day;
-use crate::layout::{self, Layout};
+use crate::layout::{self, CanKey, Layout, parse_key};
+use crate::source::input_file::{InArchive, InputFile, Origin, Source, Twin};
 use ooni_core::error::Error;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use tokio::task::{JoinSet, spawn_blocking};
 
 /// Prefixes into which the listing of a day may be cut. A day of all countries has about a hundred pages, which come one
 /// after the other; requests for prefixes are made side by side.
 const MOST_PREFIXES: usize = 200;
 
-/// A can, as listings tell.
+/// A can that was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchiveCan {
     /// The key from `raw/` or `canned/` on.
     pub key: String,
     /// Bytes.
     pub size: u64,
-    /// What it is by its name.
-    pub format: Format,
     /// The day of upload.
     pub day: Day,
     /// The country, if the key tells.
     pub cc: Option<String>,
     /// The test in lower case without underscores, if the key tells.
     pub testname: Option<String>,
-    /// What rows of the table `jsonl` name: the lines of the same stem where there are some, else the can itself.
+    /// The key that rows of the table `jsonl` name: that of the lines of the same stem where there are some, else its own.
     pub body_key: String,
-    /// Which place it is at.
+    /// The place where it is kept.
     pub(in crate::source) at: usize,
     etag: Option<String>,
     /// The lines of the same stem.
@@ -40,12 +41,22 @@ pub struct ArchiveCan {
 }
 
 impl ArchiveCan {
-    /// The lines of the same stem, which hold the same as this postcan and are not read.
+    /// The lines of the same stem, which have the same measurements as this postcan and are read only if it is not sound.
     pub fn lines(&self) -> Option<&ArchiveCan> {
         self.lines.as_deref()
     }
 
-    /// What the place knows it as.
+    /// The can as a file to be read, which is there; `twin` finds its lines.
+    pub fn into_input_file(self, origin: Origin, twin: Option<Twin>) -> InputFile {
+        let date = Arc::from(self.day.to_string());
+        let (key, bodies) = (Arc::from(&*self.key), Arc::from(&*self.body_key));
+        let can = Some(InArchive { key, bodies, day: self.day, date, size: self.size });
+        let (expected, can_name) = (Expected::of_name(&self.key), CanName::of_path(Path::new(&self.key)));
+        let source = Source { name: self.key, cc: self.cc, testname: self.testname, can, ..Source::default() };
+        InputFile { source, origin, expected, can_name, error: None, twin }
+    }
+
+    /// As its place knows it.
     pub(in crate::source) fn blob(&self) -> Blob {
         Blob { key: self.key.clone(), size: self.size, etag: self.etag.clone() }
     }
@@ -143,31 +154,49 @@ impl Core {
         Ok(cans)
     }
 
-    fn folder(&self, at: usize, prefix: &str) -> Result<Vec<ArchiveCan>, String> {
+    pub(super) fn folder(&self, at: usize, prefix: &str) -> Result<Vec<ArchiveCan>, String> {
         let Blobs::Directory(directory) = &self.places[at].blobs else { return Ok(Vec::new()) };
         let mut cans = Vec::new();
         let mut found = |blob| cans.extend(self.can(at, blob));
-        let enter = |folder: &str| layout::may_hold(folder, |cc, test| self.wanted.takes(cc, test));
+        let enter = |folder: &str| {
+            if let ["raw", _, _, cc, rest @ ..] = &*folder.trim_end_matches('/').split('/').collect::<Vec<_>>() {
+                self.survey().add_names(Some(cc), rest.first().copied());
+            }
+            layout::may_hold(folder, |cc, test| self.wanted.takes(cc, test))
+        };
         directory.list(Listing { prefix, enter: &enter, found: &mut found })?;
         Ok(cans)
     }
 
-    /// What was found, if it is a can that may hold something wanted.
+    /// What listings have found so far.
+    pub(super) fn survey(&self) -> MutexGuard<'_, Survey> {
+        // Its numbers and names are consistent even after a panic.
+        self.survey.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The can that was found, if it may have something that was selected.
     fn can(&self, at: usize, blob: Blob) -> Option<ArchiveCan> {
-        let layout::Place { layout, day, format, cc, testname } = layout::place(&blob.key)?;
+        let mut survey = self.survey();
+        let Some(CanKey { layout, day, cc, testname }) = parse_key(&blob.key) else {
+            survey.add_unknown(&blob.key);
+            return None;
+        };
+        survey.add_names(cc.as_deref(), testname.as_deref());
         // An upload that failed has left an empty postcan (formats spec §8.2); a legacy can that is empty is a loss.
         if (blob.size == 0 && layout == Layout::Raw)
             || self.wanted.takes(cc.as_deref(), testname.as_deref()) == Some(false)
         {
+            survey.others += 1;
             return None;
         }
+        survey.selected += 1;
         let Blob { key, size, etag } = blob;
         let body_key = key.clone();
-        Some(ArchiveCan { key, size, format, day, cc, testname, body_key, at, etag, lines: None })
+        Some(ArchiveCan { key, size, day, cc, testname, body_key, at, etag, lines: None })
     }
 }
 
-/// Leaves out lines whose postcan is there, and notes them with it.
+/// Moves lines whose postcan is there from the list to that postcan.
 fn without_twins(mut cans: BTreeMap<String, ArchiveCan>) -> Vec<ArchiveCan> {
     let twins: Vec<_> = cans
         .keys()

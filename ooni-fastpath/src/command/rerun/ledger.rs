@@ -107,7 +107,8 @@ impl Ledger {
             self.end_can();
             if let Some(can) = &piece.source.can {
                 self.mark.bytes += can.size;
-                self.finished.push(Finished { day: can.day, key: piece.source.name.clone() });
+                let instead = piece.source.fallback.is_some().then(|| piece.source.name.clone());
+                self.finished.push(Finished { day: can.day, key: can.key.to_string(), instead });
             }
             if self.durable.elapsed() >= self.interval {
                 self.checkpoint()?;

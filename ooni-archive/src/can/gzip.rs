@@ -1,0 +1,71 @@
+//! [`Gzip`]: gzip of any number of members.
+//!
+//! Zero bytes between members and after the last one are padding, as gzip and Python take them; anything else there is
+//! an error, as is a file that ends inside a member.
+
+use super::raw::{RawBytes, can_error, unreadable};
+use flate2::{Decompress, FlushDecompress, Status};
+use ooni_core::error::Error;
+
+/// A decompressor of gzip members.
+pub(super) struct Gzip {
+    pub(super) raw: RawBytes,
+    inflate: Box<Decompress>,
+    is_inside: bool,
+}
+
+impl Gzip {
+    /// The members in these bytes.
+    pub(super) fn new(raw: RawBytes) -> Gzip {
+        Gzip { raw, inflate: Box::new(Decompress::new_gzip(15)), is_inside: true }
+    }
+
+    /// Decompresses until there is something, or the file is at its end.
+    pub(super) fn read(&mut self, into: &mut [u8]) -> (usize, Result<(), Error>) {
+        let Gzip { raw, inflate, is_inside } = self;
+        let mut bytes = 0;
+        let result = loop {
+            if bytes > 0 {
+                break Ok(());
+            }
+            // At the end of the file there may still be output left.
+            let is_end = match raw.at_least(1) {
+                Ok(available) => available == 0,
+                Err(error) => break Err(unreadable(error)),
+            };
+            let rest = raw.rest();
+            if *is_inside {
+                let (total_in, total_out) = (inflate.total_in(), inflate.total_out());
+                let result = inflate.decompress(rest, into, FlushDecompress::None);
+                let used = (inflate.total_in() - total_in) as usize;
+                bytes = (inflate.total_out() - total_out) as usize;
+                raw.take(used);
+                match result {
+                    Ok(Status::StreamEnd) => *is_inside = false,
+                    Ok(_) if used > 0 || bytes > 0 => {}
+                    Ok(_) if raw.offset() == 0 => break Err(can_error("the file is empty where gzip should be")),
+                    Ok(_) => break Err(can_error("the file ends inside its gzip data")),
+                    // What exactly is wrong is said or not, depending on how much came at once.
+                    Err(_) => break Err(can_error("not sound gzip data")),
+                }
+                continue;
+            }
+            if is_end {
+                break Ok(());
+            }
+            match rest.iter().position(|&byte| byte != 0) {
+                None => raw.take(rest.len()),
+                Some(zeros) => {
+                    let is_member = rest[zeros] == 0x1f;
+                    raw.take(zeros);
+                    if !is_member {
+                        break Err(can_error("something else follows the gzip data"));
+                    }
+                    inflate.reset(true);
+                    *is_inside = true;
+                }
+            }
+        };
+        (bytes, result)
+    }
+}
