@@ -141,10 +141,7 @@ impl Run {
         let plan = Plan { scoring, jobs, sink, stop: &AtomicBool::new(false), read: &read };
         let result = pipeline::run(&plan, Box::new(files.into_iter()), &mut |piece| {
             if let (true, Some(fallback)) = (piece.is_last, &piece.source.fallback) {
-                self.progress.around(&self.counts, || {
-                    tell(&format!("{}: {fallback}", piece.source.name));
-                    Ok(())
-                })?;
+                self.progress.around(&self.counts, || tell(&format!("{}: {fallback}", piece.source.name)));
             }
             self.put(&mut piece.done)
         });
