@@ -158,8 +158,7 @@ fn a_day_in_both_layouts() {
         let expected: Vec<_> = wanted_keys.iter().map(|place| every[*place]).collect();
         assert_eq!(keys(&from_folder), expected, "{wanted:?}");
         assert_eq!(keys(&from_server), expected, "{wanted:?}");
-        let told =
-            |can: &ArchiveCan| (can.size, can.cc.clone(), can.testname.clone(), can.body_key.clone());
+        let told = |can: &ArchiveCan| (can.size, can.cc.clone(), can.testname.clone(), can.body_key.clone());
         assert_eq!(from_folder.iter().map(told).collect::<Vec<_>>(), from_server.iter().map(told).collect::<Vec<_>>());
     }
     assert!(local(&bucket, wanted(&[], &[])).day(day("2021-06-16")).unwrap().is_empty());

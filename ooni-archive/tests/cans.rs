@@ -195,10 +195,7 @@ fn a_postcan_in_gzip_members() {
         let all = seen(POSTCAN, &file[..cut]);
         let error = ends_with_one_error(&all, &whole, &format!("{cut} bytes"));
         assert_eq!(error.offset, Some(cut as u64));
-        assert!(
-            error.error.as_deref().unwrap().starts_with("E-CAN: the file ends inside its gzip data"),
-            "{error:?}"
-        );
+        assert!(error.error.as_deref().unwrap().starts_with("E-CAN: the file ends inside its gzip data"), "{error:?}");
         if let Some(member) = &error.member {
             assert_eq!(*member, names[all.len() - 1], "the one that is lost");
         }
@@ -312,7 +309,16 @@ fn formats_are_told_by_the_bytes() {
         ("document", pretty.as_bytes(), &[Kind::Document], 1),
     ];
     let names = [
-        "x.jsonl", "x.jsonl.gz", "x.json", "x.post", "x.tar.gz", "x.tar.lz4", "x.json.lz4", "x.yaml.lz4", "x.tar", "x",
+        "x.jsonl",
+        "x.jsonl.gz",
+        "x.json",
+        "x.post",
+        "x.tar.gz",
+        "x.tar.lz4",
+        "x.json.lz4",
+        "x.yaml.lz4",
+        "x.tar",
+        "x",
     ];
     for (what, content, kinds, number) in contents {
         let packings = [

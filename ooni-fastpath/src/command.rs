@@ -12,7 +12,6 @@ use crate::cli::{Cli, Command};
 use crate::text;
 use serde::Serialize;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The exit code when nothing was done: invalid arguments, or something that they name cannot be used.

@@ -449,7 +449,8 @@ fn text_of(measurement: Measurement<'_>, key: &'static str) -> Option<String> {
 
 /// Where an entry is.
 fn place<'b>(chunk: &'b Chunk, entry: &Entry, source: &'b Source) -> Place<'b> {
-    let number = |kinds: &[Kind]| (entry.position.number > 0 && kinds.contains(&entry.kind)).then_some(entry.position.number);
+    let number =
+        |kinds: &[Kind]| (entry.position.number > 0 && kinds.contains(&entry.kind)).then_some(entry.position.number);
     Place {
         file: &source.name,
         line: number(&[Kind::Line, Kind::LegacyLine, Kind::Case]),

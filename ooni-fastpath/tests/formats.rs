@@ -108,7 +108,8 @@ fn the_twin_of_a_file_without_entries_is_read() {
 fn a_rerun_reads_twins_as_score_does() {
     let files = Files::new();
     let folder = "archive/raw/20210614/00/JO/signal";
-    let postcan_path = files.add(&format!("{folder}/{STEM}.tar.gz"), std::fs::read(fixture("plain-tar.tar.gz")).unwrap());
+    let postcan_path =
+        files.add(&format!("{folder}/{STEM}.tar.gz"), std::fs::read(fixture("plain-tar.tar.gz")).unwrap());
     let lines = std::fs::read(fixture("gzip-lines.jsonl")).unwrap();
     files.add(&format!("{folder}/{STEM}.jsonl.gz"), lines);
     let [archive, out] = ["archive", "o.jsonl"].map(|name| files.path(name));
@@ -151,7 +152,10 @@ fn links_to_folders_are_followed() {
     // A disk that is not there is not passed over in silence.
     symlink(files.path("nowhere"), files.path("archive/raw/lost")).unwrap();
     let ran = score(&[&archive]);
-    assert_eq!((ran.outcomes(), ran.code), (["stored", "stored", "stored", "E-CAN"].map(str::to_owned).to_vec(), Some(1)));
+    assert_eq!(
+        (ran.outcomes(), ran.code),
+        (["stored", "stored", "stored", "E-CAN"].map(str::to_owned).to_vec(), Some(1))
+    );
     assert!(ran.messages()[0].starts_with("the link cannot be followed: "), "{:?}", ran.messages());
     std::fs::remove_file(files.path("archive/raw/lost")).unwrap();
     let ran = rerun(&archive, &out);

@@ -362,7 +362,10 @@ mod tests {
         assert!(broken.unwrap().1.starts_with("E-CAN: not sound LZ4 data"));
         for cut in [5, 7, 8, 9, whole.len() / 2, whole.len() - 1] {
             let (out, broken) = read(&whole[..cut]);
-            assert_eq!((out.len(), broken.unwrap()), (0, (cut as u64, "E-CAN: the file ends inside its LZ4 data".into())));
+            assert_eq!(
+                (out.len(), broken.unwrap()),
+                (0, (cut as u64, "E-CAN: the file ends inside its LZ4 data".into()))
+            );
         }
         for at in [4, 6, 7, 200] {
             let mut spoiled = whole.clone();

@@ -116,7 +116,8 @@ impl Splitter {
     #[inline]
     fn line(&mut self, chunk: &mut Chunk, start: usize, end: usize, member: Option<&Name>) {
         self.before += 1;
-        let position = Position { member: member.cloned(), number: self.before, index: self.index, offset: Some(self.offset) };
+        let position =
+            Position { member: member.cloned(), number: self.before, index: self.index, offset: Some(self.offset) };
         let length = self.dropped + (end - start) as u64;
         let line_feed = u64::from(chunk.pending(start)[..end - start].ends_with(b"\n"));
         if length - line_feed > self.limit as u64 {

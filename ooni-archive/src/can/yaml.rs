@@ -168,10 +168,13 @@ impl Stream {
             };
         }
         self.before += 1;
-        let position = Position { member: member.cloned(), number: self.before, index: self.index, offset: Some(self.offset) };
+        let position =
+            Position { member: member.cloned(), number: self.before, index: self.index, offset: Some(self.offset) };
         self.index += 1;
         let report = &mut self.report;
-        match chunk.push_normalized(Kind::Yaml, position.clone(), text, |framed, out| Ok(report.entry(framed, out)?.is_some())) {
+        match chunk
+            .push_normalized(Kind::Yaml, position.clone(), text, |framed, out| Ok(report.entry(framed, out)?.is_some()))
+        {
             Ok(()) => {}
             Err(EntryError::Skip(error)) => chunk.push_error(Kind::Yaml, position, error),
             Err(EntryError::Abort(error)) => {

@@ -7,9 +7,9 @@ mod location;
 mod survey;
 
 pub use self::listing::ArchiveCan;
-pub use self::survey::Survey;
 use self::listing::Listed;
 pub use self::location::Location;
+pub use self::survey::Survey;
 pub use crate::blobs::{Counters, RetryPolicy};
 
 use crate::blobs::{Blobs, copy, is_copy};

@@ -252,7 +252,8 @@ fn stdin(expected: Expected) -> InputFile {
 
 fn found(path: &Path, expected: Expected, error: Option<Error>) -> InputFile {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    let stem = [".gz", ".json", ".post"].into_iter().fold(name, |name, suffix| name.strip_suffix(suffix).unwrap_or(name));
+    let stem =
+        [".gz", ".json", ".post"].into_iter().fold(name, |name, suffix| name.strip_suffix(suffix).unwrap_or(name));
     let stem = Some(stem).filter(|_| expected.format() == Some(Format::Document));
     let uid = stem.filter(|stem| uid::is_current(stem) || uid::is_trivial(stem)).map(str::to_owned);
     let source = Source { name: path.display().to_string(), uid, ..Source::default() };

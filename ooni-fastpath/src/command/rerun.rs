@@ -21,7 +21,7 @@ use crate::journal::Past;
 use crate::pipeline::{self, Plan};
 use crate::sink::{Csv, Jsonl, Silent, Sink};
 use crate::spool::Spool;
-use crate::text::plain;
+use crate::text::{line, plain};
 use crate::worker::Scoring;
 use ooni_archive::can::{Expected, Format};
 use ooni_archive::layout::Layout;
@@ -180,7 +180,7 @@ fn nothing_found(arguments: &Rerun, archive: &Archive, what: Option<String>) -> 
         });
         format!("no cans below {raw} or {canned}")
     });
-    let instead: String = archive.found_instead().iter().map(|part| format!("; {}", text::line(part))).collect();
+    let instead: String = archive.found_instead().iter().map(|part| format!("; {}", line(part))).collect();
     format!("nothing found in {sources}: {what}; looked for {looked_for}{instead}")
 }
 

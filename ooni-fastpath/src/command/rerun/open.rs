@@ -229,6 +229,7 @@ fn identity(arguments: &Rerun, ruleset: &Ruleset) -> Identity {
         named("--db-uri", store),
         named("--update", arguments.update.to_string()),
         named("--strict-cans", scoring.strict_cans.to_string()),
+        named("--input-format", scoring.input_format.named()),
         named("the limits", format!("{:?}", scoring.limits.limits())),
         named("the ruleset", format!("{} {} {}", ruleset.rules, ruleset.version, ruleset.fingerprints)),
     ])
