@@ -38,7 +38,7 @@ pub use self::deadline::Deadline;
 pub use self::error::{Error, ErrorKind};
 pub use self::import::{Place, Reference, ReferenceRow};
 pub use self::options::{SqliteOptions, StoreOptions};
-pub use self::query::planner::{Source, source};
+pub use self::query::planner::{Part, Source, plan};
 pub use self::store::{Difference, RollupState, Stats, Store};
 pub use self::stream::RowStream;
 pub use self::url::{is_url, local_path, sqlite_path, without_password};

@@ -59,7 +59,7 @@ impl Dimension {
     }
 
     /// How many values there are, about (design: 240 countries, 10⁴ networks, 3·10³ domains). Of times, in a year.
-    const fn cardinality(self) -> f64 {
+    pub(crate) const fn values(self) -> f64 {
         match self {
             Dimension::Hour => 8766.0,
             Dimension::Day => 365.0,
@@ -113,6 +113,9 @@ pub struct Rollup {
     /// the first of them.
     pub index: Option<[Dimension; 2]>,
 }
+
+/// Measurements of a year, about, by which costs are estimated.
+pub(crate) const YEAR: f64 = 2e7;
 
 /// The counts of a rollup: columns beside its key, and what each counts of a row's flags.
 pub const COUNTS: [&str; 6] = [
@@ -174,6 +177,17 @@ impl Rollup {
         self.key.iter().copied().find(|dimension| dimension.is_time())
     }
 
+    /// How long the time of a cell is; `None` if its cells are of all times.
+    pub(crate) fn grain(&self) -> Option<Grain> {
+        match self.time()? {
+            Dimension::Hour => Some(Grain::Hour),
+            Dimension::Day => Some(Grain::Day),
+            Dimension::Week => Some(Grain::Week),
+            Dimension::Month => Some(Grain::Month),
+            _ => None,
+        }
+    }
+
     /// The column that an axis is made of.
     pub fn dimension_of(&self, axis: Axis) -> Option<Dimension> {
         match (axis, Dimension::of(axis)) {
@@ -190,10 +204,9 @@ impl Rollup {
 
     /// About how many cells it has for a year, of which no more can be in use than there are rows.
     pub(crate) fn cells(&self) -> f64 {
-        const ROWS: f64 = 2e7;
-        let all: f64 = self.key.iter().map(|dimension| dimension.cardinality()).product();
-        // Of what is possible most never occurs.
-        ROWS * (1.0 - (-all / ROWS / 10.0).exp())
+        let all: f64 = self.key.iter().map(|dimension| dimension.values()).product();
+        // Most of what is possible never occurs.
+        YEAR * (1.0 - (-all / YEAR / 10.0).exp())
     }
 
     /// About how many cells are read, when so many values of each dimension are asked for, by the key or by the index,
@@ -204,7 +217,7 @@ impl Rollup {
             let mut share = 1.0;
             for &dimension in order {
                 let Some(values) = asked(dimension) else { break };
-                share *= (values / dimension.cardinality()).min(1.0);
+                share *= (values / dimension.values()).min(1.0);
                 if dimension.is_time() {
                     break; // a range: what comes behind it is read and left out
                 }

@@ -1,6 +1,6 @@
-//! Statements that all engines share, in the words of each: [`Statement`], and [`Builder`] which makes them.
+//! Statements that all engines share, in the dialect of each: [`Statement`], and [`Builder`] which builds them.
 //!
-//! What an engine does alone is in its own folder: how it writes, what its tables are.
+//! What one engine does differently is in its own folder: how it writes, and what its tables are.
 
 mod counts;
 mod dialect;
@@ -26,25 +26,35 @@ use crate::query::filter::Filter;
 use crate::value::Type;
 use ooni_core::time::DateTime;
 
-/// A value that is handed to a database apart from the statement.
+/// A value that is bound to a placeholder of a statement.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Parameter {
     /// Text.
     Text(String),
     /// An integer.
     Int(i64),
-    /// The id of an OONI Run link, which may be beyond what an integer of an engine holds.
+    /// The id of an OONI Run link, which may be greater than any integer of an engine.
     Link(u64),
     /// A time.
     Time(DateTime),
+    /// An array of texts.
+    Texts(Vec<String>),
+    /// An array of integers.
+    Ints(Vec<i64>),
+    /// An array of ids of OONI Run links.
+    Links(Vec<u64>),
 }
+
+/// Values that SQLite takes one by one. More of them are bound as one array: it knows the sizes of the indexes it chooses
+/// from best when it sees the values, but has only so many placeholders.
+const FEW: usize = 100;
 
 /// A query and what it returns.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Statement {
-    /// In the words of one engine.
+    /// In the dialect of one engine.
     pub(crate) sql: String,
-    /// Values in the order of their places.
+    /// Values in the order of their placeholders.
     pub(crate) parameters: Vec<Parameter>,
     /// Types of the columns that come back.
     pub(crate) columns: Vec<Type>,
@@ -64,7 +74,7 @@ pub(crate) fn ping() -> Statement {
     Statement { sql, parameters: Vec::new(), columns: vec![Type::OptionalUInt64] }
 }
 
-/// Makes a statement piece by piece.
+/// Builds a statement piece by piece.
 struct Builder {
     dialect: Dialect,
     sql: String,
@@ -77,17 +87,23 @@ impl Builder {
         Builder { dialect, sql: String::new(), parameters: Vec::new(), has_condition: false }
     }
 
-    /// Appends text of the program's, never of a user's.
+    /// Appends text of the program, never of a user.
     fn push(&mut self, sql: &str) -> &mut Builder {
         self.sql.push_str(sql);
         self
     }
 
-    /// Appends the place of a value.
+    /// Appends a placeholder and binds a value to it.
     fn value(&mut self, value: Parameter) -> &mut Builder {
-        self.sql.push_str(&self.dialect.place(self.parameters.len() + 1, &value));
-        self.parameters.push(value);
-        self
+        let parts = self.dialect.parts(value);
+        let is_whole = parts.len() == 1;
+        self.push(if is_whole { "" } else { self.dialect.joined(&parts) });
+        for (number, part) in parts.into_iter().enumerate() {
+            self.push(if number == 0 { "" } else { ", " });
+            self.sql.push_str(&self.dialect.place(self.parameters.len() + 1, &part));
+            self.parameters.push(part);
+        }
+        self.push(if is_whole { "" } else { ")" })
     }
 
     /// Begins another condition.
@@ -97,34 +113,60 @@ impl Builder {
         self.push(word)
     }
 
-    /// A column that has one of some values; no condition without values.
-    fn any(&mut self, column: &str, values: impl IntoIterator<Item = Parameter>) {
-        let mut values = values.into_iter();
-        let Some(first) = values.next() else { return };
-        self.and().push(column);
-        let mut rest = values.peekable();
-        if rest.peek().is_none() {
-            self.push(" = ").value(first);
-            return;
-        }
-        self.push(" IN (").value(first);
-        for value in rest {
-            self.push(", ").value(value);
-        }
-        self.push(")");
+    /// Appends a subquery, whose conditions are its own.
+    fn nested(&mut self, build: impl FnOnce(&mut Builder)) -> &mut Builder {
+        let outside = std::mem::take(&mut self.has_condition);
+        self.push("(");
+        build(self);
+        self.has_condition = outside;
+        self.push(")")
     }
 
-    fn any_text<'t>(&mut self, column: &str, values: impl IntoIterator<Item = &'t String>) {
-        self.any(column, values.into_iter().map(|value| Parameter::Text(value.clone())));
+    /// A column that has one of some values; no condition without values.
+    fn any<T: Copy>(
+        &mut self,
+        column: &str,
+        values: &[T],
+        one: impl Fn(T) -> Parameter,
+        all: impl Fn(Vec<T>) -> Parameter,
+    ) {
+        if values.is_empty() {
+            return;
+        }
+        self.and().push(column);
+        match values {
+            [value] => drop(self.push(" = ").value(one(*value))),
+            few if self.dialect == Dialect::Sqlite && few.len() <= FEW => {
+                self.push(" IN (");
+                for (number, value) in few.iter().enumerate() {
+                    self.push(if number == 0 { "" } else { ", " }).value(one(*value));
+                }
+                self.push(")");
+            }
+            many => {
+                let all = all(many.to_vec());
+                let [before, after] = self.dialect.any_of(&all);
+                self.push(before).value(all).push(after);
+            }
+        }
+    }
+
+    fn any_text(&mut self, column: &str, values: &[String]) {
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let all = |texts: Vec<&str>| Parameter::Texts(texts.into_iter().map(str::to_owned).collect());
+        self.any(column, &values, |text| Parameter::Text(text.to_owned()), all);
+    }
+
+    fn text(&mut self, column: &str, value: &str) {
+        self.and().push(column).push(" = ").value(Parameter::Text(value.to_owned()));
     }
 
     /// A column of texts of any length that is equal to one.
     fn long_text(&mut self, column: &str, value: Option<&str>) {
         let Some(value) = value else { return };
-        let parameter = || Parameter::Text(value.to_owned());
-        self.any(column, [parameter()]);
+        self.text(column, value);
         if let Some(indexed) = self.dialect.indexed(column) {
-            let place = self.dialect.place(self.parameters.len(), &parameter());
+            let place = self.dialect.place(self.parameters.len(), &Parameter::Text(String::new()));
             let place = self.dialect.indexed(&place).unwrap_or_default();
             self.and().push(&indexed).push(" = ").push(&place);
         }
@@ -132,22 +174,23 @@ impl Builder {
 
     /// The conditions of a filter on a table that is called `f`, whose time is in the column `time`.
     ///
-    /// That on categories is another's, as it is on other columns in every table.
+    /// Not the one on categories, whose columns differ from table to table.
     fn filter(&mut self, filter: &Filter, time: &str) {
         self.long_text("f.report_id", filter.report_id.as_deref());
         self.long_text("f.input", filter.input.as_deref());
         self.any_text("f.domain", &filter.domains);
         self.any_text("f.probe_cc", &filter.probe_ccs);
-        self.any("f.probe_asn", filter.probe_asns.iter().map(|&asn| Parameter::Int(i64::from(asn))));
+        let asns: Vec<i64> = filter.probe_asns.iter().map(|&asn| i64::from(asn)).collect();
+        self.any("f.probe_asn", &asns, Parameter::Int, Parameter::Ints);
         self.any_text("f.test_name", &filter.test_names);
         if filter.is_of_rare_tests() {
-            // Said once more, as an index has it.
+            // Follows from the condition before; the partial index asks for it.
             self.and().push("f.test_name <> 'web_connectivity'");
         }
         self.any_text("f.software_version", &filter.software_versions);
         self.any_text("f.test_version", &filter.test_versions);
         self.any_text("f.engine_version", &filter.engine_versions);
-        self.any("f.ooni_run_link_id", filter.ooni_run_link_ids.iter().map(|&id| Parameter::Link(id)));
+        self.any("f.ooni_run_link_id", &filter.ooni_run_link_ids, Parameter::Link, Parameter::Links);
         if let Some(from) = filter.window.from {
             self.and().push(time).push(" >= ").value(Parameter::Time(from));
         }
@@ -173,9 +216,25 @@ impl Builder {
     /// The condition on categories, of the two columns that have them.
     fn category(&mut self, filter: &Filter, code: &str, cc: &str) {
         if let Some(category) = &filter.category {
-            self.and().push(code).push(" = ").value(Parameter::Text(category.code.clone()));
+            self.text(code, &category.code);
             self.any_text(cc, &category.lists);
         }
+    }
+
+    /// The condition that a test list has the input in the category of a filter. It holds once however many lists do.
+    fn in_category(&mut self, filter: &Filter) {
+        if filter.category.is_none() {
+            return;
+        }
+        let is_correlated = self.dialect != Dialect::Clickhouse;
+        self.and().push(if is_correlated { "EXISTS " } else { "f.input IN " });
+        self.nested(|sql| {
+            sql.push("SELECT l.url FROM citizenlab AS l");
+            if is_correlated {
+                sql.and().push("l.url = f.input");
+            }
+            sql.category(filter, "l.category_code", "l.cc");
+        });
     }
 
     /// The first rows of `fastpath` after a uid, in the order of uids.
@@ -183,9 +242,8 @@ impl Builder {
         if self.dialect == Dialect::Sqlite {
             return self.page("f.measurement_uid", after, limit);
         }
-        self.and().push("(f.measurement_start_time, f.measurement_uid) IN (");
-        self.noted(after, limit);
-        self.push(") ORDER BY f.measurement_uid");
+        self.and().push("(f.measurement_start_time, f.measurement_uid) IN ");
+        self.nested(|sql| sql.noted(after, limit)).push(" ORDER BY f.measurement_uid");
     }
 
     /// The first rows after a key, in its order.
@@ -196,12 +254,10 @@ impl Builder {
         self.push(" ORDER BY ").push(key).limit(limit);
     }
 
-    /// The keys of rows that are noted after a uid, in the order of their uids, for an engine that has rows by their times.
+    /// The keys of rows that are noted after a uid, in the order of their uids, for an engine whose rows are ordered by time.
     fn noted(&mut self, after: Option<&str>, limit: usize) {
         self.push("SELECT k.measurement_start_time, k.measurement_uid FROM jsonl AS k");
-        let outside = std::mem::take(&mut self.has_condition);
         self.page("k.measurement_uid", after, limit);
-        self.has_condition = outside;
     }
 
     fn limit(&mut self, rows: usize) {

@@ -18,6 +18,8 @@ mod history;
 mod killed;
 #[path = "store/limits.rs"]
 mod limits;
+#[path = "store/lists.rs"]
+mod lists;
 #[path = "store/postgres.rs"]
 mod postgres;
 #[path = "store/rollups.rs"]
@@ -38,7 +40,7 @@ use support::{Engine, InFile};
 
 /// What every engine has to do, in so many cases of each property.
 fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
-    let tests: [fn(&dyn Engine); 9] = [
+    let tests: [fn(&dyn Engine); 11] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,
@@ -48,6 +50,8 @@ fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
         rows::odd_values_read_back,
         charts::distinct_values_are_counted,
         charts::runtimes_of_tests,
+        lists::pages_are_the_whole,
+        lists::filters_of_very_many_values,
     ];
     for test in tests {
         test(&*new());

@@ -12,7 +12,7 @@ use ooni_benches::rows::{self, PER_DAY, Rows};
 use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
 use ooni_store::query::filter::{Category, Filter, Window};
-use ooni_store::query::list::{List, MeasurementSummary, OrderBy, Start};
+use ooni_store::query::list::{Cursor, List, MeasurementSummary, Order};
 use ooni_store::rollup::ROLLUPS;
 use ooni_store::{Error, OnExisting, Store, StoreOptions};
 use ooni_testkit::server::Server;
@@ -258,8 +258,9 @@ async fn ask(store: &Store, days: i64, number: usize) -> Result<(&'static str, D
             let name =
                 ["list of all", "list of a country", "list of an input, anomalies", "list of a domain"][kind - 9];
             // A page from the middle.
-            let start = Start::After(day(from), "1".to_owned());
-            let list = List { filter, order_by: OrderBy::MeasurementStartTime, descending: true, start, limit: 100 };
+            let cursor = Cursor { key: day(from), uid: "1".to_owned() };
+            let order = Order::MeasurementStartTime(Some(cursor));
+            let list = List { filter, order, descending: true, limit: 100, ..List::default() };
             let begun = Instant::now();
             let page: Vec<MeasurementSummary> = store.list(&list).await?;
             std::hint::black_box(page);

@@ -1,5 +1,6 @@
-//! [`Filter`]: which rows a query is about (API spec §4.1, §4.5).
+//! [`Filter`]: which rows a query selects (API spec §4.1, §4.5).
 
+use crate::query::aggregate::{Grain, month_after};
 use ooni_core::time::DateTime;
 
 /// Conditions on rows, all of which have to hold. An empty list or `None` is no condition.
@@ -17,7 +18,7 @@ pub struct Filter {
     pub probe_asns: Vec<u32>,
     /// Any of these tests, with underscores.
     pub test_names: Vec<String>,
-    /// Inputs that a test list has in this category. One in several lists counts several times.
+    /// Inputs that a test list has in this category. In an aggregation, an input counts once for each list that has it.
     pub category: Option<Category>,
     /// Start of the measurement.
     pub window: Window,
@@ -59,7 +60,7 @@ pub struct Category {
 
 /// A time from `from` until before `to`.
 ///
-/// Times of rows are whole seconds, so each other kind of bound can be said with these: "after t" begins a second later.
+/// Times of rows are whole seconds, so every other kind of bound can be expressed: "after t" begins a second later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
     /// Inclusive.
@@ -72,44 +73,84 @@ pub struct Window {
 const DAY: i64 = 86_400;
 
 impl Window {
-    /// Days from the first to before the second, each `YYYY-MM-DD` at midnight.
+    /// From the first moment until before the second.
     pub fn new(from: DateTime, to: DateTime) -> Window {
         Window { from: Some(from), to: Some(to) }
     }
 
-    /// Whether each bound is at the start of an hour, or missing.
-    pub fn is_of_hours(&self) -> bool {
-        self.bounds_are(|time| time.timestamp().rem_euclid(3600) == 0)
-    }
-
-    /// Whether each bound is at midnight, or missing.
-    pub fn is_of_days(&self) -> bool {
-        self.bounds_are(|time| time.timestamp().rem_euclid(DAY) == 0)
-    }
-
-    /// Whether each bound is at the start of a week, which is a Sunday, or missing.
-    pub fn is_of_weeks(&self) -> bool {
-        // 1970-01-01 was a Thursday.
-        self.bounds_are(|time| (time.timestamp() + 4 * DAY).rem_euclid(7 * DAY) == 0)
-    }
-
-    /// Whether each bound is at the start of a month, or missing.
-    pub fn is_of_months(&self) -> bool {
-        self.is_of_days() && self.bounds_are(|time| time.date().2 == 1)
-    }
-
-    fn bounds_are(&self, right: impl Fn(DateTime) -> bool) -> bool {
-        [self.from, self.to].into_iter().flatten().all(right)
-    }
-
-    /// Whether there is no bound.
-    pub fn is_open(&self) -> bool {
-        self.from.is_none() && self.to.is_none()
-    }
-
     /// Its length in days, if it has both bounds.
-    pub fn days(&self) -> Option<u64> {
+    pub(crate) fn days(&self) -> Option<f64> {
         let (from, to) = (self.from?.timestamp(), self.to?.timestamp());
-        Some(u64::try_from((to - from).max(0)).unwrap_or(0).div_ceil(DAY as u64))
+        Some((to - from).max(0) as f64 / DAY as f64)
+    }
+
+    /// The whole hours, days, … within it, and what is left before and after them; `None` if it has not one of them whole.
+    pub(crate) fn split(&self, grain: Grain) -> Option<Split> {
+        let from = self.from.map(|from| match grain.start(from) {
+            start if start == from => Some(from),
+            start => next(grain, start),
+        });
+        let from = match from {
+            Some(None) => return None,
+            Some(from) => from,
+            None => None,
+        };
+        let to = self.to.map(|to| grain.start(to));
+        if let (Some(from), Some(to)) = (from, to)
+            && from >= to
+        {
+            return None;
+        }
+        let before = Window { from: self.from, to: from };
+        let after = Window { from: to, to: self.to };
+        let is_any = |window: &Window| window.from != window.to;
+        Some(Split {
+            before: Some(before).filter(is_any),
+            whole: Window { from, to },
+            after: Some(after).filter(is_any),
+        })
+    }
+}
+
+/// A [`Window`] in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Split {
+    pub(crate) before: Option<Window>,
+    pub(crate) whole: Window,
+    pub(crate) after: Option<Window>,
+}
+
+/// The first moment of the hour, day, … after the one that begins at `start`.
+fn next(grain: Grain, start: DateTime) -> Option<DateTime> {
+    let later = |seconds: i64| DateTime::from_timestamp(start.timestamp().checked_add(seconds)?);
+    match grain {
+        Grain::Hour => later(3600),
+        Grain::Day => later(DAY),
+        Grain::Week => later(7 * DAY),
+        Grain::Month => Some(month_after(start)),
+        Grain::Year => later(366 * DAY).map(|time| Grain::Year.start(time)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_split() {
+        let at = |month, day, hour| DateTime::new(2024, month, day, hour, 0, 0).unwrap();
+        let open = Window::default();
+        assert_eq!(open.split(Grain::Day), Some(Split { before: None, whole: open, after: None }));
+        let window = Window::new(at(1, 30, 5), at(3, 2, 0));
+        let split = window.split(Grain::Month).unwrap();
+        assert_eq!(split.before, Some(Window::new(at(1, 30, 5), at(2, 1, 0))));
+        assert_eq!(split.whole, Window::new(at(2, 1, 0), at(3, 1, 0)));
+        assert_eq!(split.after, Some(Window::new(at(3, 1, 0), at(3, 2, 0))));
+        let split = window.split(Grain::Day).unwrap();
+        assert_eq!((split.before, split.after), (Some(Window::new(at(1, 30, 5), at(1, 31, 0))), None));
+        assert_eq!(Window::new(at(1, 30, 5), at(1, 31, 23)).split(Grain::Day), None);
+        assert_eq!(Window::new(at(3, 2, 0), at(1, 30, 5)).split(Grain::Hour), None);
+        let half = Window { from: Some(at(1, 30, 5)), to: None };
+        assert_eq!(half.split(Grain::Week).unwrap().whole, Window { from: Some(at(2, 4, 0)), to: None });
     }
 }

@@ -6,42 +6,67 @@ use ooni_core::time::DateTime;
 use serde::Serialize;
 
 /// A page of rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct List {
-    /// Which rows.
+    /// Which rows. With a category, a row whose input is in several lists is there once.
     pub filter: Filter,
-    /// By what they are ordered; rows that are equal in it are in the order of their uids, in the same direction.
-    pub order_by: OrderBy,
-    /// The greatest first.
+    /// The order of the rows, and the row that the page begins after.
+    pub order: Order,
+    /// Whether the order is reversed: the greatest first.
     pub descending: bool,
-    /// Where the page begins.
-    pub start: Start,
+    /// Rows to skip. They are read, so a [`Cursor`] is faster.
+    pub offset: u64,
     /// Rows of the page.
     pub limit: u32,
 }
 
-/// A column that rows are ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderBy {
-    /// Start of the measurement.
-    MeasurementStartTime,
-    /// Input.
-    Input,
-    /// Country of the probe.
-    ProbeCc,
-    /// Network of the probe.
-    ProbeAsn,
-    /// The test.
-    TestName,
+/// The column by which rows are ordered, and the row that a page begins after; `None` for the first page.
+///
+/// Rows that are equal in the column are ordered by their uids, in the same direction. Texts are ordered by their bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By the start of the measurement.
+    MeasurementStartTime(Option<Cursor<DateTime>>),
+    /// By the input.
+    Input(Option<Cursor<String>>),
+    /// By the country of the probe.
+    ProbeCc(Option<Cursor<String>>),
+    /// By the network of the probe.
+    ProbeAsn(Option<Cursor<u32>>),
+    /// By the test.
+    TestName(Option<Cursor<String>>),
 }
 
-/// Where a page begins.
+/// The last row of the page before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// After so many rows, which are passed by one by one.
-    Offset(u64),
-    /// After the row of that time and uid, at no cost. Only in the order of the start of the measurement.
-    After(DateTime, String),
+pub struct Cursor<K> {
+    /// Its value in the column of the order.
+    pub key: K,
+    /// Its `measurement_uid`.
+    pub uid: String,
+}
+
+impl Default for Order {
+    fn default() -> Order {
+        Order::MeasurementStartTime(None)
+    }
+}
+
+impl Order {
+    /// The same order, for the page after a row.
+    pub fn after(&self, row: &MeasurementSummary) -> Order {
+        let uid = row.measurement_uid.clone();
+        let text = |key: &str| Some(Cursor { key: key.to_owned(), uid: uid.clone() });
+        match self {
+            Order::MeasurementStartTime(_) => {
+                Order::MeasurementStartTime(Some(Cursor { key: row.measurement_start_time, uid }))
+            }
+            Order::Input(_) => Order::Input(text(&row.input)),
+            Order::ProbeCc(_) => Order::ProbeCc(text(&row.probe_cc)),
+            Order::ProbeAsn(_) => Order::ProbeAsn(Some(Cursor { key: row.probe_asn, uid })),
+            Order::TestName(_) => Order::TestName(text(&row.test_name)),
+        }
+    }
 }
 
 /// A row of a list or of a look-up.
@@ -69,7 +94,7 @@ pub struct MeasurementSummary {
     pub scores: String,
     /// Interference is suspected.
     pub anomaly: bool,
-    /// A fingerprint of blocking was seen.
+    /// A blocking fingerprint matched.
     pub confirmed: bool,
     /// The measurement failed.
     pub failure: bool,
@@ -81,6 +106,6 @@ pub struct MeasurementSummary {
     pub fingerprints_sha256: String,
     /// Of the body as it was read.
     pub body_sha256: String,
-    /// Category of the input in one of the test lists; empty where none has it. Look-ups alone say it.
+    /// Category of the input in one of the test lists; empty if no list has it. Only look-ups fill it.
     pub category_code: Option<String>,
 }

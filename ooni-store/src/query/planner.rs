@@ -1,8 +1,8 @@
-//! Which rollup answers a query, or whether rows have to.
+//! Which rollups answer an aggregation, and for which time rows have to.
 
 use crate::query::aggregate::{Aggregation, Axis};
 use crate::query::filter::{Filter, Window};
-use crate::rollup::{Dimension, ROLLUPS, Rollup};
+use crate::rollup::{Dimension, ROLLUPS, Rollup, YEAR};
 
 /// Where counts are taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,20 +13,60 @@ pub enum Source {
     Rows,
 }
 
-/// The rollup of which the fewest cells have to be read, among those that know all that the query asks.
-pub fn source(query: &Aggregation) -> Source {
-    if !is_of_dimensions(&query.filter) {
-        return Source::Rows;
-    }
+/// A part of an aggregation: the counts of a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The time.
+    pub window: Window,
+    /// Where its counts are taken from.
+    pub source: Source,
+}
+
+/// Parts of an aggregation whose times do not overlap and together are that of its filter.
+///
+/// Of the rollups that know all that the query asks, the one is taken of which the fewest cells have to be read. If the
+/// window cuts through its first or last cell, those edges are planned the same way: smaller cells, and rows at last.
+pub fn plan(query: &Aggregation) -> Vec<Part> {
+    planned(query, query.filter.window).1
+}
+
+/// What another part of a query costs besides its cells.
+const PART: f64 = 2000.0;
+
+/// The parts of a window and about how many cells and rows they read.
+fn planned(query: &Aggregation, window: Window) -> (f64, Vec<Part>) {
+    let of_rollup = |rollup: &'static Rollup| -> Option<(f64, Vec<Part>)> {
+        let cells = |window| rollup.cost(|dimension| asked(&query.filter, window, dimension)).0;
+        let Some(grain) = rollup.grain() else {
+            let part = Part { window, source: Source::Rollup(rollup) };
+            return (window == Window::default()).then(|| (cells(window), vec![part]));
+        };
+        let split = window.split(grain)?;
+        let (mut cost, mut parts) =
+            (cells(split.whole), vec![Part { window: split.whole, source: Source::Rollup(rollup) }]);
+        for edge in [split.before, split.after].into_iter().flatten() {
+            let (more, edges) = planned(query, edge);
+            cost += more + PART;
+            parts.extend(edges);
+        }
+        Some((cost, parts))
+    };
     let covering = ROLLUPS.iter().filter(|rollup| covers(rollup, query));
-    let cost = |rollup: &&Rollup| rollup.cost(|dimension| asked(&query.filter, dimension)).0;
-    covering.min_by(|a, b| cost(a).total_cmp(&cost(b))).map_or(Source::Rows, Source::Rollup)
+    let best = covering.filter_map(of_rollup).min_by(|a, b| a.0.total_cmp(&b.0));
+    best.unwrap_or_else(|| (rows(&query.filter, window), vec![Part { window, source: Source::Rows }]))
+}
+
+/// About how many rows are read by an index.
+fn rows(filter: &Filter, window: Window) -> f64 {
+    let indexed = [Dimension::Input, Dimension::Domain, Dimension::ProbeAsn, Dimension::ProbeCc];
+    let share = indexed.into_iter().find_map(|dimension| Some(asked(filter, window, dimension)? / dimension.values()));
+    YEAR * window.days().unwrap_or(365.0) / 365.0 * share.unwrap_or(1.0).min(1.0)
 }
 
 /// The index of a rollup, if it is to be read by it and not by its key.
 pub(crate) fn index(rollup: &Rollup, filter: &Filter) -> Option<String> {
     let [first, _] = rollup.index?;
-    let (_, is_by_index) = rollup.cost(|dimension| asked(filter, dimension));
+    let (_, is_by_index) = rollup.cost(|dimension| asked(filter, filter.window, dimension));
     is_by_index.then(|| format!("{}_by_{}", rollup.table(), first.column()))
 }
 
@@ -40,16 +80,16 @@ fn is_of_dimensions(filter: &Filter) -> bool {
         && ooni_run_link_ids.is_empty()
 }
 
+/// Whether a rollup knows all that a query asks but for its window.
 fn covers(rollup: &Rollup, query: &Aggregation) -> bool {
     let Aggregation { filter, axes } = query;
     let by_category = filter.category.is_some() || axes.contains(&Axis::CategoryCode);
-    // A rollup of lists counts an input as often as it is listed: right for those who ask for that, wrong for others.
-    if rollup.is_of_lists() != by_category {
+    // A rollup of lists counts an input as often as it is listed, which only a query about categories wants.
+    if !is_of_dimensions(filter) || rollup.is_of_lists() != by_category {
         return false;
     }
     axes.iter().all(|axis| rollup.dimension_of(*axis).is_some())
         && conditions(filter).into_iter().all(|dimension| rollup.key.contains(&dimension))
-        && covers_window(rollup, filter.window)
 }
 
 /// Dimensions that the filter has conditions on, without the time.
@@ -68,22 +108,8 @@ fn conditions(filter: &Filter) -> Vec<Dimension> {
     .collect()
 }
 
-/// Whether the bounds of a time are bounds of cells too.
-fn covers_window(rollup: &Rollup, window: Window) -> bool {
-    if window.is_open() {
-        return true;
-    }
-    match rollup.time() {
-        Some(Dimension::Hour) => window.is_of_hours(),
-        Some(Dimension::Day) => window.is_of_days(),
-        Some(Dimension::Week) => window.is_of_weeks(),
-        Some(Dimension::Month) => window.is_of_months(),
-        _ => false,
-    }
-}
-
 /// How many values of a dimension are asked for, or units of time; `None` for all of them.
-fn asked(filter: &Filter, dimension: Dimension) -> Option<f64> {
+fn asked(filter: &Filter, window: Window, dimension: Dimension) -> Option<f64> {
     let number = |values: usize| (values > 0).then_some(values as f64);
     match dimension {
         Dimension::TestName => number(filter.test_names.len()),
@@ -95,7 +121,7 @@ fn asked(filter: &Filter, dimension: Dimension) -> Option<f64> {
         Dimension::ListCc => filter.category.as_ref().and_then(|category| number(category.lists.len())),
         Dimension::BlockingType => None,
         Dimension::Hour | Dimension::Day | Dimension::Week | Dimension::Month => {
-            let days = filter.window.days()? as f64;
+            let days = window.days()?;
             Some(match dimension {
                 Dimension::Hour => days * 24.0,
                 Dimension::Week => days / 7.0,
@@ -119,11 +145,13 @@ mod tests {
         Window { from: at(start), to: at(start + days * 86_400) }
     }
 
-    fn chosen(filter: Filter, axes: &[Axis]) -> &'static str {
-        match source(&Aggregation { filter, axes: axes.to_vec() }) {
+    fn chosen(filter: Filter, axes: &[Axis]) -> String {
+        let parts = plan(&Aggregation { filter, axes: axes.to_vec() });
+        let name = |part: &Part| match part.source {
             Source::Rollup(rollup) => rollup.name,
             Source::Rows => "rows",
-        }
+        };
+        parts.iter().map(name).collect::<Vec<_>>().join(" ")
     }
 
     /// The filter of a country, network, domain and so on by name.
@@ -144,6 +172,7 @@ mod tests {
         }
         filter
     }
+
     #[test]
     fn charts_are_answered_by_the_smallest() {
         use Axis::*;
@@ -156,7 +185,7 @@ mod tests {
             ("world", 3650, &[MONTH, TestName], "day_test"),
             ("test", 30, &[DAY], "day_test"),
             ("world", 30, &[DAY, ProbeCc], "day_country"),
-            ("test", 180, &[ProbeCc], "day_country"),
+            ("test", 180, &[ProbeCc], "month_country day_country"),
             ("world", 7, &[HOUR], "hour_country"),
             ("country", 7, &[HOUR, TestName], "hour_country"),
             ("country", 365, &[DAY], "country"),
@@ -184,15 +213,31 @@ mod tests {
     }
 
     #[test]
-    fn bounds_within_a_cell_need_finer_cells() {
-        let by_day = [Axis::MeasurementStart(Grain::Day)];
-        let shifted = |seconds: i64| {
-            let mut filter = of("world", 3);
-            filter.window.from = filter.window.from.and_then(|at| DateTime::from_timestamp(at.timestamp() + seconds));
+    fn edges_are_taken_from_smaller_cells_and_rows() {
+        let moved = |length: i64, from: i64, to: i64| {
+            let mut filter = of("world", length);
+            let moved = |time: Option<DateTime>, by| time.and_then(|at| DateTime::from_timestamp(at.timestamp() + by));
+            filter.window = Window { from: moved(filter.window.from, from), to: moved(filter.window.to, to) };
             filter
         };
-        assert_eq!(chosen(shifted(0), &by_day), "day_test");
-        assert_eq!(chosen(shifted(3600), &by_day), "hour_country");
-        assert_eq!(chosen(shifted(1), &by_day), "rows");
+        let by_day = [Axis::MeasurementStart(Grain::Day)];
+        for (filter, expected) in [
+            (moved(3, 0, 0), "day_test"),
+            (moved(30, 3600, 0), "day_test hour_country"),
+            (moved(30, 1, 0), "day_test hour_country rows"),
+            (moved(30, 1, -1), "day_test hour_country rows hour_country rows"),
+            (moved(1, 3600, -3600), "hour_country"),
+            (moved(0, 1, 3599), "rows"),
+            (moved(3, 0, -4 * 86_400), "rows"),
+        ] {
+            assert_eq!(chosen(filter.clone(), &by_day), expected, "{filter:?}");
+        }
+        let parts = plan(&Aggregation { filter: moved(3, 1, -1), axes: Vec::new() });
+        let seconds = |window: Window| window.to.unwrap().timestamp() - window.from.unwrap().timestamp();
+        assert_eq!(parts.iter().map(|part| seconds(part.window)).sum::<i64>(), 3 * 86_400 - 2);
+        for (number, part) in parts.iter().enumerate() {
+            let overlaps = |other: &Part| part.window.from < other.window.to && other.window.from < part.window.to;
+            assert!(!parts[number + 1..].iter().any(overlaps), "{parts:?}");
+        }
     }
 }

@@ -1,63 +1,108 @@
 //! Statements that count: out of rows, out of rollups, and into rollups.
 //!
-//! What a rollup holds is said once, by [`grouped`]: the same words make it, check it and bring it up to date.
+//! What a rollup holds is defined once, by [`grouped`]: the same SQL rebuilds, checks and updates it.
 
 use super::{Builder, Dialect, Statement};
 use crate::query::aggregate::{Aggregation, Axis, Grain};
 use crate::query::filter::Filter;
-use crate::query::planner::{self, Source};
+use crate::query::planner::{self, Part, Source};
 use crate::rollup::{COUNTS, Dimension, Rollup};
 use crate::value::Type;
 
 /// The counts of an aggregation, without an order: its axes, then the six counts.
-pub(crate) fn aggregation(dialect: Dialect, query: &Aggregation, source: Source) -> Statement {
-    let counts = match source {
-        Source::Rollup(_) => COUNTS.map(|count| format!("sum(f.{count})")),
-        Source::Rows => counts(dialect, "1"),
+pub(crate) fn aggregation(dialect: Dialect, query: &Aggregation, parts: &[Part]) -> Statement {
+    let mut sql = Builder::new(dialect);
+    let sum = |count: &str| format!("CAST(coalesce({count}, 0) AS BIGINT)");
+    let of_part = |source| match source {
+        Source::Rollup(_) => COUNTS.map(|count| sum(&format!("sum(f.{count})"))).to_vec(),
+        Source::Rows => counts(dialect, "1").map(|count| sum(&count)).to_vec(),
     };
-    let counts = counts.map(|count| format!("CAST(coalesce({count}, 0) AS BIGINT)"));
-    grouped_by_axes(dialect, query, source, &counts)
+    if let [part] = parts {
+        sql.part(query, part, &of_part(part.source), "");
+    } else {
+        let of_all = COUNTS.map(|count| sum(&format!("sum(p.{count})")));
+        let named = |source| of_part(source).iter().zip(COUNTS).map(|(sum, name)| format!("{sum} AS {name}")).collect();
+        sql.joined_parts(query, parts, named, "", &of_all);
+    }
+    sql.statement(columns(query, COUNTS.len()))
 }
 
 /// How many values of an axis each group of an aggregation has, without an order: its axes, then their number.
-pub(crate) fn distinct(dialect: Dialect, query: &Aggregation, of: Axis, source: Source) -> Statement {
-    let count = format!("CAST(count(DISTINCT {}) AS BIGINT)", key(dialect, of, source));
-    grouped_by_axes(dialect, query, source, &[count])
+pub(crate) fn distinct(dialect: Dialect, query: &Aggregation, of: Axis, parts: &[Part]) -> Statement {
+    let mut sql = Builder::new(dialect);
+    let number = |value: &str| format!("CAST(count(DISTINCT {value}) AS BIGINT)");
+    if let [part] = parts {
+        sql.part(query, part, &[number(&key(dialect, of, part.source))], "");
+    } else {
+        let value = |source| vec![format!("{} AS value", key(dialect, of, source))];
+        sql.joined_parts(query, parts, value, "DISTINCT ", &[number("p.value")]);
+    }
+    sql.statement(columns(query, 1))
 }
 
-/// The axes of an aggregation, and some numbers of each group.
-fn grouped_by_axes(dialect: Dialect, query: &Aggregation, source: Source, numbers: &[String]) -> Statement {
-    let mut sql = Builder::new(dialect);
-    let keys: Vec<String> = query.axes.iter().map(|&axis| key(dialect, axis, source)).collect();
-    let all: Vec<&str> = keys.iter().chain(numbers).map(String::as_str).collect();
-    sql.push("SELECT ").push(&all.join(", ")).push(" FROM ");
-    match source {
-        Source::Rollup(rollup) => {
-            sql.push(&rollup.table()).push(" AS f");
-            if rollup.index.is_some() {
-                sql.push(&dialect.by_index(planner::index(rollup, &query.filter).as_deref()));
-            }
-            let time = rollup.time().map(|time| format!("f.{}", time.column()));
-            sql.filter(&query.filter, time.as_deref().unwrap_or_default());
-            sql.category(&query.filter, "f.category_code", "f.list_cc");
+/// Types of the axes of an aggregation, and of some numbers.
+fn columns(query: &Aggregation, numbers: usize) -> Vec<Type> {
+    let axes = query.axes.iter().map(|&axis| kind(axis));
+    axes.chain(std::iter::repeat_n(Type::OptionalUInt64, numbers)).collect()
+}
+
+impl Builder {
+    /// The groups of several parts, joined: `of_part` are the numbers of a part, and `of_all` those made of them.
+    fn joined_parts(
+        &mut self,
+        query: &Aggregation,
+        parts: &[Part],
+        of_part: impl Fn(Source) -> Vec<String>,
+        distinct: &str,
+        of_all: &[String],
+    ) {
+        let axes: Vec<String> = (0..query.axes.len()).map(|axis| format!("p.axis{axis}")).collect();
+        let selected: Vec<&str> = axes.iter().chain(of_all).map(String::as_str).collect();
+        self.push("SELECT ").push(&selected.join(", ")).push(" FROM (");
+        for (number, part) in parts.iter().enumerate() {
+            self.push(if number == 0 { "" } else { " UNION ALL " });
+            self.part(query, part, &of_part(part.source), distinct);
         }
-        Source::Rows => {
-            sql.push("fastpath AS f");
-            if query.filter.category.is_some() || query.axes.contains(&Axis::CategoryCode) {
-                sql.push(" JOIN citizenlab AS l ON l.url = f.input");
-            } else {
-                sql.push(&dialect.by_index(Some(index(&query.filter))));
-            }
-            sql.filter(&query.filter, "f.measurement_start_time");
-            sql.category(&query.filter, "l.category_code", "l.cc");
+        self.push(") AS p");
+        if !axes.is_empty() {
+            self.push(" GROUP BY ").push(&axes.join(", "));
         }
     }
-    if !keys.is_empty() {
-        sql.push(" GROUP BY ").push(&keys.join(", "));
+
+    /// The groups of a part of an aggregation: its axes, and some numbers of each group, unless they are `distinct` values.
+    fn part(&mut self, query: &Aggregation, part: &Part, numbers: &[String], distinct: &str) {
+        let (dialect, source) = (self.dialect, part.source);
+        let filter = Filter { window: part.window, ..query.filter.clone() };
+        let keys: Vec<String> = query.axes.iter().map(|&axis| key(dialect, axis, source)).collect();
+        let named = keys.iter().enumerate().map(|(number, key)| format!("{key} AS axis{number}"));
+        let all: Vec<String> = named.chain(numbers.iter().cloned()).collect();
+        self.has_condition = false;
+        self.push("SELECT ").push(distinct).push(&all.join(", ")).push(" FROM ");
+        match source {
+            Source::Rollup(rollup) => {
+                self.push(&rollup.table()).push(" AS f");
+                if rollup.index.is_some() {
+                    self.push(&dialect.by_index(planner::index(rollup, &filter).as_deref()));
+                }
+                let time = rollup.time().map(|time| format!("f.{}", time.column()));
+                self.filter(&filter, time.as_deref().unwrap_or_default());
+                self.category(&filter, "f.category_code", "f.list_cc");
+            }
+            Source::Rows => {
+                self.push("fastpath AS f");
+                if filter.category.is_some() || query.axes.contains(&Axis::CategoryCode) {
+                    self.push(" JOIN citizenlab AS l ON l.url = f.input");
+                } else {
+                    self.push(&dialect.by_index(Some(index(&filter))));
+                }
+                self.filter(&filter, "f.measurement_start_time");
+                self.category(&filter, "l.category_code", "l.cc");
+            }
+        }
+        if !keys.is_empty() && distinct.is_empty() {
+            self.push(" GROUP BY ").push(&keys.join(", "));
+        }
     }
-    let mut columns: Vec<Type> = query.axes.iter().map(|&axis| kind(axis)).collect();
-    columns.extend(numbers.iter().map(|_| Type::OptionalUInt64));
-    sql.statement(columns)
 }
 
 /// The expression of an axis.
@@ -93,10 +138,11 @@ fn kind(axis: Axis) -> Type {
 
 /// The index of `fastpath` that leaves the fewest rows to look at.
 pub(super) fn index(filter: &Filter) -> &'static str {
-    let Filter { report_id, input, domains, probe_ccs, probe_asns, .. } = filter;
+    let Filter { report_id, input, domains, probe_ccs, probe_asns, ooni_run_link_ids, .. } = filter;
     let choices = [
         (report_id.is_some(), "fastpath_by_report"),
         (input.as_ref().is_some_and(|input| !input.is_empty()), "fastpath_by_input"),
+        (!ooni_run_link_ids.is_empty(), "fastpath_by_link"),
         (!domains.is_empty(), "fastpath_by_domain"),
         (!probe_asns.is_empty(), "fastpath_by_network"),
         (!probe_ccs.is_empty(), "fastpath_by_country"),

@@ -1,9 +1,47 @@
-//! [`Dialect`]: what the engines say in different words.
+//! [`Dialect`]: where the SQL of the engines differs.
 
 use super::{Parameter, Statement};
 use crate::query::aggregate::Grain;
 use crate::rollup::{Dimension, Rollup};
 use crate::value::Type;
+use ooni_core::hex::hex;
+
+/// Bytes of a value that ClickHouse takes in a field of a form: it allows 128 KiB, and escaping at most doubles a text.
+const LONGEST: usize = 60_000;
+
+/// A text in parts that are not too long.
+fn long(text: &str) -> impl Iterator<Item = String> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (part, after) = text.split_at(text.floor_char_boundary(LONGEST));
+        rest = Some(after).filter(|after| !after.is_empty());
+        Some(part.to_owned())
+    })
+}
+
+/// Values in arrays that are not too long. An array has at least one value.
+fn chunks<T>(values: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let (mut chunks, mut length) = (vec![Vec::new()], 0);
+    for value in values {
+        // Two quotes and a comma.
+        let more = bytes(&value) + 3;
+        if length > 0 && length + more > LONGEST {
+            chunks.push(Vec::new());
+            length = 0;
+        }
+        length += more;
+        if let Some(last) = chunks.last_mut() {
+            last.push(value);
+        }
+    }
+    chunks
+}
+
+/// Whether an array has a text with NUL in it.
+fn has_nul(array: &Parameter) -> bool {
+    matches!(array, Parameter::Texts(texts) if texts.iter().any(|text| text.contains('\0')))
+}
 
 /// The SQL of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,29 +50,72 @@ pub(crate) enum Dialect {
     Sqlite,
     /// Times are timestamps, flags `t` and `f`.
     Postgres,
-    /// The same; every place says the type of its value.
+    /// The same; every placeholder states the type of its value.
     Clickhouse,
 }
 
 impl Dialect {
-    /// The place of the `number`th value, from 1.
+    /// The placeholder of the `number`th value, from 1.
     pub(super) fn place(self, number: usize, value: &Parameter) -> String {
-        match (self, value) {
-            (Dialect::Sqlite | Dialect::Postgres, _) => self.number(number),
-            (Dialect::Clickhouse, Parameter::Text(_)) => format!("{{p{number}:String}}"),
-            (Dialect::Clickhouse, Parameter::Int(_)) => format!("{{p{number}:Int64}}"),
-            (Dialect::Clickhouse, Parameter::Link(_)) => format!("{{p{number}:UInt64}}"),
-            // Windows have bounds beyond what a column holds.
-            (Dialect::Clickhouse, Parameter::Time(_)) => format!("{{p{number}:DateTime64(0, 'UTC')}}"),
-        }
+        let kind = match (self, value) {
+            (Dialect::Sqlite | Dialect::Postgres, _) => return self.number(number),
+            (Dialect::Clickhouse, Parameter::Text(_)) => "String",
+            (Dialect::Clickhouse, Parameter::Int(_)) => "Int64",
+            (Dialect::Clickhouse, Parameter::Link(_)) => "UInt64",
+            // Windows have bounds beyond the times of a column.
+            (Dialect::Clickhouse, Parameter::Time(_)) => "DateTime64(0, 'UTC')",
+            (Dialect::Clickhouse, Parameter::Texts(_)) => "Array(String)",
+            (Dialect::Clickhouse, Parameter::Ints(_)) => "Array(Int64)",
+            (Dialect::Clickhouse, Parameter::Links(_)) => "Array(UInt64)",
+        };
+        format!("{{p{number}:{kind}}}")
     }
 
-    /// The same of a value whose type the statement tells.
+    /// The placeholder of a value whose type the statement determines.
     pub(super) fn number(self, number: usize) -> String {
         match self {
             Dialect::Sqlite => format!("?{number}"),
             Dialect::Postgres => format!("${number}"),
             Dialect::Clickhouse => format!("{{p{number}:Int64}}"),
+        }
+    }
+
+    /// What stands before and after the placeholder of an array, in the condition that a column has one of its values.
+    pub(super) fn any_of(self, array: &Parameter) -> [&'static str; 2] {
+        match self {
+            Dialect::Sqlite if has_nul(array) => [" IN (SELECT CAST(unhex(value) AS TEXT) FROM json_each(", "))"],
+            Dialect::Sqlite => [" IN (SELECT value FROM json_each(", "))"],
+            Dialect::Postgres => [" = ANY (", ")"],
+            Dialect::Clickhouse => [" IN ", ""],
+        }
+    }
+
+    /// A value as it is bound: in several parts where it is too long for one placeholder.
+    pub(super) fn parts(self, value: Parameter) -> Vec<Parameter> {
+        match (self, value) {
+            (Dialect::Sqlite, Parameter::Texts(texts)) if texts.iter().any(|text| text.contains('\0')) => {
+                // SQLite ends a text of JSON at a NUL.
+                vec![Parameter::Texts(texts.iter().map(|text| hex(text.bytes())).collect())]
+            }
+            (Dialect::Clickhouse, Parameter::Text(text)) => long(&text).map(Parameter::Text).collect(),
+            (Dialect::Clickhouse, Parameter::Texts(texts)) => {
+                chunks(texts, String::len).into_iter().map(Parameter::Texts).collect()
+            }
+            (Dialect::Clickhouse, Parameter::Ints(values)) => {
+                chunks(values, |_| 20).into_iter().map(Parameter::Ints).collect()
+            }
+            (Dialect::Clickhouse, Parameter::Links(values)) => {
+                chunks(values, |_| 20).into_iter().map(Parameter::Links).collect()
+            }
+            (_, value) => vec![value],
+        }
+    }
+
+    /// The function that joins the parts of a value, as far as its opening bracket.
+    pub(super) fn joined(self, parts: &[Parameter]) -> &'static str {
+        match parts {
+            [Parameter::Text(_), ..] => "concat(",
+            _ => "arrayConcat(",
         }
     }
 
@@ -89,7 +170,7 @@ impl Dialect {
         Statement { sql: format!("{explain} {}", statement.sql), columns, ..statement }
     }
 
-    /// What is said behind a table, to read it by way of an index, or by its key. The others choose for themselves.
+    /// What follows the name of a table, to read it by way of an index, or by its key. Only SQLite has to be told.
     pub(super) fn by_index(self, index: Option<&str>) -> String {
         match (self, index) {
             (Dialect::Sqlite, Some(index)) => format!(" INDEXED BY {index}"),
@@ -98,14 +179,14 @@ impl Dialect {
         }
     }
 
-    /// Seconds that a test ran as scores in a column have it, null where they do not.
+    /// Seconds that a test ran, out of a column of scores; null if they do not have it.
     pub(super) fn runtime(self, scores: &str) -> String {
         match self {
             Dialect::Sqlite => format!(
                 "CASE WHEN json_type({scores}, '$.extra.test_runtime') IN ('integer', 'real')
                     THEN CAST(json_extract({scores}, '$.extra.test_runtime') AS REAL) END"
             ),
-            // What is too long for 32 bits is no error.
+            // A value too great for 32 bits is no error.
             Dialect::Postgres => format!(
                 "CASE WHEN json_typeof({scores}::json #> '{{extra,test_runtime}}') = 'number'
                     THEN least(greatest(({scores}::json #>> '{{extra,test_runtime}}')::float8, -3e38), 3e38)::real END"
@@ -117,7 +198,7 @@ impl Dialect {
         }
     }
 
-    /// What an index has of a text of any length, where it does not have all of it.
+    /// The part of a text of any length that is indexed, if not all of it is.
     pub(super) fn indexed(self, text: &str) -> Option<String> {
         match self {
             Dialect::Sqlite | Dialect::Clickhouse => None,
@@ -125,7 +206,7 @@ impl Dialect {
         }
     }
 
-    /// Finds the row of a uid faster, where rows are in partitions: `place` is that of the uid.
+    /// Finds the row of a uid faster, where rows are in partitions: `place` is the placeholder of the uid.
     pub(super) fn by_partition(self, place: &str) -> Option<String> {
         match self {
             Dialect::Sqlite => None,
@@ -138,10 +219,10 @@ impl Dialect {
         }
     }
 
-    /// What makes a cell of a rollup the only one of its key.
+    /// The columns that are unique in a rollup.
     pub(super) fn unique_key(self, rollup: &Rollup) -> String {
         match self {
-            // Inputs of any length: their hash.
+            // An index has the hash of inputs, which have any length.
             Dialect::Postgres if rollup.key.contains(&Dimension::Input) => {
                 rollup.key_columns().replace("input", "md5(input)")
             }

@@ -1,9 +1,9 @@
-//! Statements that find rows, and what lies beside them.
+//! Statements that find rows, their bodies and entries of test lists.
 
 use super::counts::index;
 use super::{Builder, Dialect, Parameter, Statement};
 use crate::query::filter::Filter;
-use crate::query::list::{List, MeasurementSummary, OrderBy, Start};
+use crate::query::list::{Cursor, List, MeasurementSummary, Order};
 use crate::value::{Type, Value};
 use crate::write::row::{BodyLocation, ListedUrl};
 use ooni_core::row::schema::fastpath;
@@ -22,47 +22,117 @@ const LISTED_TYPES: [Type; 16] = {
     [Text, Text, Text, Text, UInt32, Text, Time, Time, Text, Text, Text, Text, Text, Text, Text, Text]
 };
 
+/// Places of `measurement_start_time` and of `measurement_uid` among the selected columns, both of [`LISTED`] and of
+/// `fastpath`.
+const TIME_AND_UID: [u32; 2] = [8, 1];
+
 /// A page of rows.
 pub(crate) fn list(dialect: Dialect, list: &List) -> Statement {
     let mut sql = Builder::new(dialect);
-    sql.push("SELECT ").push(LISTED).push(" FROM fastpath AS f");
-    if list.filter.category.is_some() {
-        sql.push(" JOIN citizenlab AS l ON l.url = f.input");
-    } else {
-        sql.push(&dialect.by_index(Some(index(&list.filter))));
-    }
-    sql.filter(&list.filter, "f.measurement_start_time");
-    sql.category(&list.filter, "l.category_code", "l.cc");
-    let (compare, order) = if list.descending { ("<", " DESC") } else { (">", "") };
-    if let Start::After(time, uid) = &list.start {
-        let time = || Parameter::Time(*time);
-        sql.and().push("f.measurement_start_time ").push(compare).push("= ").value(time());
-        sql.and().push("(f.measurement_start_time ").push(compare).push(" ").value(time());
-        sql.push(" OR f.measurement_uid ").push(compare).push(" ").value(Parameter::Text(uid.clone())).push(")");
-    }
-    let column = match list.order_by {
-        OrderBy::MeasurementStartTime => "measurement_start_time",
-        OrderBy::Input => "input",
-        OrderBy::ProbeCc => "probe_cc",
-        OrderBy::ProbeAsn => "probe_asn",
-        OrderBy::TestName => "test_name",
-    };
-    sql.push(" ORDER BY f.").push(column).push(order).push(", f.measurement_uid").push(order);
-    sql.push(" LIMIT ").value(Parameter::Int(i64::from(list.limit)));
-    if let Start::Offset(rows @ 1..) = list.start {
-        sql.push(" OFFSET ").value(Parameter::Int(i64::try_from(rows).unwrap_or(i64::MAX)));
-    }
+    sql.ordered(list, LISTED, usize::try_from(list.limit).unwrap_or(usize::MAX));
     sql.statement(LISTED_TYPES.to_vec())
+}
+
+/// The rows of a filter after a time and uid, in the order of these.
+pub(crate) fn slice(dialect: Dialect, filter: &Filter, after: Option<(DateTime, &str)>, limit: usize) -> Statement {
+    let after = after.map(|(key, uid)| Cursor { key, uid: uid.to_owned() });
+    let list = List { filter: filter.clone(), order: Order::MeasurementStartTime(after), ..List::default() };
+    let mut sql = Builder::new(dialect);
+    sql.ordered(&list, &row_columns(), limit);
+    sql.statement(fastpath::COLUMNS.iter().map(|column| column.kind).collect())
+}
+
+impl Builder {
+    /// Selects the first rows of a list.
+    ///
+    /// SQLite merges the rows of several countries, each in the order of the index: else it would sort all of them.
+    fn ordered(&mut self, list: &List, columns: &str, limit: usize) {
+        let branches = match (self.dialect, &list.order) {
+            (Dialect::Sqlite, Order::MeasurementStartTime(_)) => branches(&list.filter),
+            _ => vec![list.filter.clone()],
+        };
+        let direction = if list.descending { " DESC" } else { "" };
+        for (number, filter) in branches.iter().enumerate() {
+            self.has_condition = false;
+            self.push(if number == 0 { "SELECT " } else { " UNION ALL SELECT " }).push(columns);
+            let by_index = self.dialect.by_index(Some(index(filter)));
+            self.push(" FROM fastpath AS f").push(&by_index);
+            self.filter(filter, "f.measurement_start_time");
+            self.in_category(filter);
+            self.after(&list.order, list.descending);
+        }
+        let [time, uid] = TIME_AND_UID.map(|place| place.to_string());
+        let keys = match (&branches[..], self.dialect.indexed("f.input")) {
+            ([_], Some(indexed)) if matches!(list.order, Order::Input(_)) => vec![indexed, "f.input".to_owned()],
+            ([_], _) => vec![column(&list.order).to_owned()],
+            _ => vec![time],
+        };
+        let last = if branches.len() == 1 { "f.measurement_uid".to_owned() } else { uid };
+        let keys: Vec<String> = keys.into_iter().chain([last]).map(|key| key + direction).collect();
+        self.push(" ORDER BY ").push(&keys.join(", ")).limit(limit);
+        if list.offset > 0 {
+            self.push(" OFFSET ").value(Parameter::Int(i64::try_from(list.offset).unwrap_or(i64::MAX)));
+        }
+    }
+
+    /// The condition that a row comes after the cursor of an order.
+    fn after(&mut self, order: &Order, is_descending: bool) {
+        let (key, uid) = match order {
+            Order::MeasurementStartTime(Some(Cursor { key, uid })) => (Parameter::Time(*key), uid),
+            Order::ProbeAsn(Some(Cursor { key, uid })) => (Parameter::Int(i64::from(*key)), uid),
+            Order::Input(Some(Cursor { key, uid }))
+            | Order::ProbeCc(Some(Cursor { key, uid }))
+            | Order::TestName(Some(Cursor { key, uid })) => (Parameter::Text(key.clone()), uid),
+            _ => return,
+        };
+        let (column, compare) = (column(order), if is_descending { " < " } else { " > " });
+        // Follows from the next condition; an index is searched by it.
+        self.and().push(column).push(if is_descending { " <= " } else { " >= " }).value(key.clone());
+        self.and().push("(").push(column).push(compare).value(key);
+        self.push(" OR f.measurement_uid").push(compare).value(Parameter::Text(uid.clone())).push(")");
+    }
+}
+
+fn column(order: &Order) -> &'static str {
+    match order {
+        Order::MeasurementStartTime(_) => "f.measurement_start_time",
+        Order::Input(_) => "f.input",
+        Order::ProbeCc(_) => "f.probe_cc",
+        Order::ProbeAsn(_) => "f.probe_asn",
+        Order::TestName(_) => "f.test_name",
+    }
+}
+
+/// Values of an indexed column up to which the rows of each are read in their order and merged.
+const MERGED: usize = 64;
+
+/// A filter of several values in the column of its index as filters of one value each, if they are not too many.
+fn branches(filter: &Filter) -> Vec<Filter> {
+    fn each<T: Clone + Ord>(values: &[T], with: impl Fn(Vec<T>) -> Filter) -> Option<Vec<Filter>> {
+        let mut values = values.to_vec();
+        values.sort();
+        values.dedup();
+        (2..=MERGED).contains(&values.len()).then(|| values.into_iter().map(|value| with(vec![value])).collect())
+    }
+    let Filter { ooni_run_link_ids, domains, probe_asns, probe_ccs, test_names, .. } = filter;
+    let with = || filter.clone();
+    let branches = match index(filter) {
+        "fastpath_by_link" => each(ooni_run_link_ids, |ooni_run_link_ids| Filter { ooni_run_link_ids, ..with() }),
+        "fastpath_by_domain" => each(domains, |domains| Filter { domains, ..with() }),
+        "fastpath_by_network" => each(probe_asns, |probe_asns| Filter { probe_asns, ..with() }),
+        "fastpath_by_country" => each(probe_ccs, |probe_ccs| Filter { probe_ccs, ..with() }),
+        "fastpath_by_test" => each(test_names, |test_names| Filter { test_names, ..with() }),
+        _ => None,
+    };
+    branches.unwrap_or_else(|| vec![filter.clone()])
 }
 
 /// The row of a uid.
 pub(crate) fn uid(dialect: Dialect, uid: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT ").push(LISTED).push(" FROM fastpath AS f");
-    let parameter = Parameter::Text(uid.to_owned());
-    let place = dialect.place(1, &parameter);
-    sql.any("f.measurement_uid", [parameter]);
-    if let Some(condition) = dialect.by_partition(&place) {
+    sql.text("f.measurement_uid", uid);
+    if let Some(condition) = dialect.by_partition(&dialect.place(1, &Parameter::Text(String::new()))) {
         sql.and().push(&condition);
     }
     sql.statement(LISTED_TYPES.to_vec())
@@ -82,7 +152,7 @@ pub(crate) fn report(dialect: Dialect, report_id: &str, input: &str) -> Statemen
 pub(crate) fn categories(dialect: Dialect, url: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT l.category_code FROM citizenlab AS l");
-    sql.any("l.url", [Parameter::Text(url.to_owned())]);
+    sql.text("l.url", url);
     sql.push(" ORDER BY CASE WHEN l.cc = 'ZZ' THEN 0 ELSE 1 END, l.cc, l.category_code LIMIT 1");
     sql.statement(vec![Type::Text])
 }
@@ -91,7 +161,7 @@ pub(crate) fn categories(dialect: Dialect, url: &str) -> Statement {
 pub(crate) fn body_location(dialect: Dialect, uid: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT j.s3path, j.linenum, j.date, j.source FROM jsonl AS j");
-    sql.any("j.measurement_uid", [Parameter::Text(uid.to_owned())]);
+    sql.text("j.measurement_uid", uid);
     sql.and().push("j.s3path <> ''");
     sql.statement(vec![Type::Text, Type::UInt32, Type::Text, Type::Text])
 }
@@ -100,10 +170,13 @@ pub(crate) fn body_location(dialect: Dialect, uid: &str) -> Statement {
 pub(crate) fn inputs(dialect: Dialect, cc: &str, weeks: &[DateTime]) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT f.input, CAST(sum(f.measurement_count) AS BIGINT) FROM rollup_week_input AS f");
-    sql.any("f.test_name", [Parameter::Text("web_connectivity".to_owned())]);
-    sql.any("f.probe_cc", [Parameter::Text(cc.to_owned())]);
-    sql.any("f.week", weeks.iter().map(|&week| Parameter::Time(week)));
-    sql.push(" GROUP BY f.input");
+    sql.text("f.test_name", "web_connectivity");
+    sql.text("f.probe_cc", cc);
+    sql.and().push("f.week IN (");
+    for (number, &week) in weeks.iter().enumerate() {
+        sql.push(if number == 0 { "" } else { ", " }).value(Parameter::Time(week));
+    }
+    sql.push(") GROUP BY f.input");
     sql.statement(vec![Type::Text, Type::OptionalUInt64])
 }
 
@@ -134,20 +207,6 @@ pub(crate) fn noted(dialect: Dialect, after: Option<&str>, limit: usize) -> Stat
 
 fn row_columns() -> String {
     fastpath::NAMES.map(|name| format!("f.{name}")).join(", ")
-}
-
-/// Some rows after a time and uid, in the order of their times and uids.
-pub(crate) fn slice(dialect: Dialect, filter: &Filter, after: Option<(DateTime, &str)>, limit: usize) -> Statement {
-    let mut sql = Builder::new(dialect);
-    sql.push("SELECT ").push(&row_columns()).push(" FROM fastpath AS f").push(&dialect.by_index(Some(index(filter))));
-    sql.filter(filter, "f.measurement_start_time");
-    if let Some((time, uid)) = after {
-        sql.and().push("f.measurement_start_time >= ").value(Parameter::Time(time));
-        sql.and().push("(f.measurement_start_time > ").value(Parameter::Time(time));
-        sql.push(" OR f.measurement_uid > ").value(Parameter::Text(uid.to_owned())).push(")");
-    }
-    sql.push(" ORDER BY f.measurement_start_time, f.measurement_uid").limit(limit);
-    sql.statement(fastpath::COLUMNS.iter().map(|column| column.kind).collect())
 }
 
 /// A row of [`body_location`].

@@ -5,7 +5,7 @@ use crate::engine::{Engine, Workload};
 use crate::error::{Error, ErrorKind};
 use crate::query::aggregate::{Aggregation, Axis, Counts, Group, Runtimes};
 use crate::query::filter::{Filter, Window};
-use crate::query::planner::{Source, source};
+use crate::query::planner::{Part, Source, plan};
 use crate::rollup::Rollup;
 use crate::sql;
 use crate::value::Value;
@@ -25,7 +25,7 @@ impl Store {
     }
 
     async fn aggregate_within(&self, query: &Aggregation, call: &Read<'_>) -> Result<Vec<Group>, Error> {
-        let statement = sql::aggregation(self.dialect(), query, call.source(query).await?);
+        let statement = sql::aggregation(self.dialect(), query, &call.parts(query).await?);
         let rows = call.groups(statement).await?;
         let groups = rows.into_iter().map(|row| group(row, query.axes.len()).ok_or_else(|| call.foreign()));
         let mut groups = groups.collect::<Result<Vec<_>, _>>()?;
@@ -42,8 +42,8 @@ impl Store {
         let call = self.read("distinct", Workload::Aggregation);
         let mut all = query.clone();
         all.axes.push(of);
-        let source = call.source(&all).await?;
-        let rows = call.groups(sql::distinct(self.dialect(), query, of, source)).await?;
+        let parts = call.parts(&all).await?;
+        let rows = call.groups(sql::distinct(self.dialect(), query, of, &parts)).await?;
         let number = |mut row: Vec<Value<'static>>| match row.pop() {
             Some(Value::Int(number)) => Ok((row, number)),
             _ => Err(call.foreign()),
@@ -116,20 +116,26 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn explain_aggregate(&self, query: &Aggregation) -> Result<Vec<String>, Error> {
-        self.explain(sql::aggregation(self.dialect(), query, source(query))).await
+        self.explain(sql::aggregation(self.dialect(), query, &plan(query))).await
     }
 }
 
 impl Read<'_> {
-    /// From where a query is answered now.
-    async fn source(&self, query: &Aggregation) -> Result<Source, Error> {
-        let (engine, window) = (&self.store.engine, query.filter.window);
-        match source(query) {
-            Source::Rollup(rollup) if !self.run(engine.is_rollup_current(rollup, window, self.deadline)).await? => {
-                Ok(Source::Rows)
+    /// The parts of an aggregation as they are read now: rows where a rollup is not current.
+    async fn parts(&self, query: &Aggregation) -> Result<Vec<Part>, Error> {
+        let engine = &self.store.engine;
+        let mut parts = plan(query);
+        for part in &mut parts {
+            match part.source {
+                Source::Rollup(rollup)
+                    if !self.run(engine.is_rollup_current(rollup, part.window, self.deadline)).await? =>
+                {
+                    part.source = Source::Rows;
+                }
+                _ => {}
             }
-            source => Ok(source),
         }
+        Ok(parts)
     }
 
     /// Executes a statement that returns groups, of which there may be too many.

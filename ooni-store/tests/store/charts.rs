@@ -2,9 +2,10 @@
 
 use crate::support::{Engine, Fields, SOUND, measured, new, of_day, text};
 use ooni_core::json::Json;
+use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis, Grain, Runtimes};
 use ooni_store::query::filter::{Filter, Window};
-use ooni_store::{OnExisting, Source, source};
+use ooni_store::{OnExisting, Source, plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn distinct_values_are_counted(engine: &dyn Engine) {
@@ -28,10 +29,22 @@ pub(crate) fn distinct_values_are_counted(engine: &dyn Engine) {
     };
     assert_eq!(months(ask(&by_month, Axis::ProbeAsn)), expected(4, &|_| true));
     assert_eq!(months(ask(&by_month, Axis::ProbeCc)), expected(3, &|_| true));
+    assert_eq!(months(ask(&by_month, Axis::TestName)), expected(5, &|_| true));
+    // A window that begins and ends within a day.
+    let moved = |time: DateTime, seconds| DateTime::from_timestamp(time.timestamp() + seconds).unwrap();
+    let (from, to) = (moved(of_day(3), 1), moved(of_day(66), 4000));
+    let of_window = Aggregation {
+        filter: Filter { window: Window::new(from, to), ..Filter::default() },
+        ..by_month.clone()
+    };
+    assert!(plan(&of_window).len() > 2);
+    let is_within = |row: &[String]| (from..to).contains(&DateTime::parse(row[7].as_bytes()).unwrap());
+    assert_eq!(months(ask(&of_window, Axis::ProbeAsn)), expected(4, &is_within));
+    assert_eq!(months(ask(&of_window, Axis::ProbeCc)), expected(3, &is_within));
     // Where no rollup knows.
     let anomalies = Filter { anomaly: Some(true), ..Filter::default() };
     let of_rows = Aggregation { filter: anomalies, ..by_month };
-    assert_eq!(source(&of_rows), Source::Rows);
+    assert_eq!(plan(&of_rows)[0].source, Source::Rows);
     assert_eq!(months(ask(&of_rows, Axis::Input)), expected(2, &|row| row[10] == "t"));
     assert_eq!(ask(&Aggregation::default(), Axis::ProbeCc), [(vec![], 3)]);
 }

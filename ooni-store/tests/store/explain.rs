@@ -7,9 +7,9 @@ use ooni_core::number::Int;
 use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
 use ooni_store::query::filter::{Category, Filter, Window};
-use ooni_store::query::list::{List, OrderBy, Start};
+use ooni_store::query::list::{Cursor, List, Order};
 use ooni_store::rollup::ROLLUPS;
-use ooni_store::{ListedUrl, OnExisting, ScoredRow, Source, source};
+use ooni_store::{ListedUrl, OnExisting, ScoredRow, Source};
 use std::collections::BTreeMap;
 
 /// Rows of a store, all of one month: of each country, network, domain, … few enough that an index is worth its while.
@@ -38,6 +38,9 @@ fn row(number: u32) -> ScoredRow {
     row.probe_asn = Int::Small(i64::from(number % 89));
     row.test_name = text(["web_connectivity", "dash", "signal", "ndt", "tor"][number as usize % 5].to_owned());
     row.anomaly = number.is_multiple_of(7);
+    if number.is_multiple_of(50) {
+        row.ooni_run_link_id = Some(Int::Small(10_001 + i64::from(number % 3)));
+    }
     row.measurement_start_time = start(number);
     new
 }
@@ -80,7 +83,7 @@ fn filter(what: &str, days: i64) -> Filter {
 }
 
 /// Lists by their filters, whether they begin deep within, and the index that finds their rows; what of it is looked for.
-const LISTS: [(&str, bool, &str, &str); 14] = [
+const LISTS: [(&str, bool, &str, &str); 18] = [
     ("world", false, "by_time", "measurement_start_time"),
     ("world", true, "by_time", "measurement_start_time"),
     ("world always", true, "by_time", "measurement_start_time"),
@@ -95,6 +98,11 @@ const LISTS: [(&str, bool, &str, &str); 14] = [
     ("input", false, "by_input", "input"),
     ("report", false, "by_report", "report_id"),
     ("test", false, "by_test", "test_name"),
+    ("link", false, "by_link", "ooni_run_link_id"),
+    ("link", true, "by_link", "ooni_run_link_id"),
+    // The category of each row is looked up until the page is full.
+    ("category", false, "by_time", "measurement_start_time"),
+    ("category country", false, "by_country", "probe_cc"),
 ];
 
 /// Aggregations by their filters and axes, and what answers them; the first part of its key that is looked for, if any is.
@@ -142,8 +150,9 @@ const AGGREGATIONS: &[(&str, i64, &[Axis], &str, &str)] = {
         ("domain", 30, &[ProbeAsn], "rows", "by_domain"),
         ("country anomaly", 30, &[DAY], "rows", "by_country"),
         ("network", 7, &[HOUR], "rows", "by_network"),
+        ("link", 30, &[DAY], "rows", "by_link"),
         // Of two days of thirty: all of them would be read one after another.
-        ("link", 2, &[DAY], "rows", "by_time"),
+        ("anomaly", 2, &[DAY], "rows", "by_time"),
         ("report", 30, &[TestName], "rows", "by_report"),
     ]
 };
@@ -214,14 +223,9 @@ impl Explains for OfPostgres {
 fn plans_are_as_intended(store: &Open, engine: &dyn Explains) {
     let Open(waiting) = store;
     for (what, is_deep, index, column) in LISTS {
-        let middle = Start::After(start(ROWS / 2), format!("u{:06}", ROWS / 2));
-        let list = List {
-            filter: filter(what, 30),
-            order_by: OrderBy::MeasurementStartTime,
-            descending: true,
-            start: if is_deep { middle } else { Start::Offset(0) },
-            limit: 10,
-        };
+        let middle = Cursor { key: start(ROWS / 2), uid: format!("u{:06}", ROWS / 2) };
+        let order = Order::MeasurementStartTime(is_deep.then_some(middle));
+        let list = List { filter: filter(what, 30), order, descending: true, limit: 10, ..List::default() };
         let plan = waiting.wait(waiting.store.explain_list(&list)).unwrap();
         assert_eq!(engine.indexes(&plan), [index], "list of {what}, deep: {is_deep}: {plan:#?}");
         assert!(engine.looks_for(&plan, column), "list of {what}, deep: {is_deep}: {plan:#?}");
@@ -235,7 +239,9 @@ fn plans_are_as_intended(store: &Open, engine: &dyn Explains) {
         let query = Aggregation { filter: filter(what, *days), axes: axes.to_vec() };
         let plan = waiting.wait(waiting.store.explain_aggregate(&query)).unwrap();
         let of = format!("{what}, {days} days, by {axes:?}: {plan:#?}");
-        match source(&query) {
+        let parts = ooni_store::plan(&query);
+        assert_eq!(parts.len(), 1, "{of}");
+        match parts[0].source {
             Source::Rollup(rollup) => {
                 assert_eq!(rollup.name, *expected, "{of}");
                 assert!(engine.reads(&plan, expected), "{of}");

@@ -2,7 +2,7 @@
 
 use crate::support::{Engine, InFile, Open, sound};
 use ooni_store::query::filter::{Category, Filter};
-use ooni_store::query::list::{List, OrderBy, Start};
+use ooni_store::query::list::List;
 use ooni_store::{BlockingStore, Deadline, ErrorKind, OnExisting, Store};
 use rusqlite::Connection;
 use std::future::{Future as _, poll_fn};
@@ -28,13 +28,7 @@ fn endless() -> (InFile, Open) {
 }
 
 fn list(category: Option<Category>) -> List {
-    List {
-        filter: Filter { category, ..Filter::default() },
-        order_by: OrderBy::MeasurementStartTime,
-        descending: true,
-        start: Start::Offset(0),
-        limit: 10,
-    }
+    List { filter: Filter { category, ..Filter::default() }, descending: true, limit: 10, ..List::default() }
 }
 
 /// The store, whose next call may take so long.

@@ -7,7 +7,7 @@ use ooni_core::json::Json;
 use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::Filter;
-use ooni_store::query::list::{List, OrderBy, Start};
+use ooni_store::query::list::List;
 use ooni_store::{BlockingStore, Deadline, Error, ErrorKind, OnExisting};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -123,13 +123,7 @@ fn connections_that_are_lost() {
 }
 
 fn everything() -> List {
-    List {
-        filter: Filter::default(),
-        order_by: OrderBy::MeasurementStartTime,
-        descending: true,
-        start: Start::Offset(0),
-        limit: 10,
-    }
+    List { descending: true, limit: 10, ..List::default() }
 }
 
 /// Queries of the store that a server is busy with, or waits to begin.

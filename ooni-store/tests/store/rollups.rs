@@ -115,6 +115,7 @@ fn answers_are_those_of_the_rows(engine: &dyn Engine, store: &Open) {
         Axis::ProbeCc,
         Axis::TestName,
     ];
+    let moved = |time: DateTime, seconds| DateTime::from_timestamp(time.timestamp() + seconds).unwrap();
     let category = |lists: &[&str]| {
         let lists = lists.iter().map(|&cc| cc.to_owned()).collect();
         Filter { category: Some(Category { code: "NEWS".to_owned(), lists }), ..Filter::default() }
@@ -122,6 +123,13 @@ fn answers_are_those_of_the_rows(engine: &dyn Engine, store: &Open) {
     let filters = [
         Filter::default(),
         Filter { window: Window::new(of_day(3), of_day(40)), ..Filter::default() },
+        // Windows that cut through days and hours.
+        Filter { window: Window::new(moved(of_day(3), 1), moved(of_day(40), 5 * 3600)), ..Filter::default() },
+        Filter {
+            window: Window { from: Some(moved(of_day(20), -4321)), to: None },
+            probe_ccs: vec!["IT".to_owned()],
+            ..Filter::default()
+        },
         Filter { probe_ccs: vec!["IT".to_owned(), "RU".to_owned()], ..Filter::default() },
         Filter { probe_asns: vec![2], only_known_cc: true, ..Filter::default() },
         Filter { domains: vec!["site1.org".to_owned()], test_names: vec!["dash".to_owned()], ..Filter::default() },

@@ -252,7 +252,7 @@ fn start(row: &[String]) -> DateTime {
     DateTime::from_timestamp(row[7].parse().unwrap()).unwrap()
 }
 
-fn is_wanted(filter: &Filter, row: &[String], entry: Option<&ListedUrl>) -> bool {
+pub(crate) fn is_wanted(filter: &Filter, row: &[String], entry: Option<&ListedUrl>) -> bool {
     let any = |values: &[String], column: usize| values.is_empty() || values.contains(&row[column]);
     let asns: Vec<String> = filter.probe_asns.iter().map(u32::to_string).collect();
     let flag = |wanted: Option<bool>, column: usize| wanted.is_none_or(|wanted| wanted == (row[column] == "t"));

@@ -36,7 +36,7 @@ pub(super) async fn remove(writer: &Writer<'_>, uid: &str, reason: &str) -> Resu
 pub(super) async fn drop_month(writer: &Writer<'_>, month: DateTime) -> Result<u64, Trouble> {
     const WITHIN: &str =
         "measurement_start_time >= {from:DateTime64(0, 'UTC')} AND measurement_start_time < {to:DateTime64(0, 'UTC')}";
-    let bound = |name: &str, time: DateTime| (name.to_owned(), time.timestamp().to_string());
+    let bound = |name: &str, time: DateTime| (name.to_owned(), value::moment(time));
     let window = [bound("from", month), bound("to", month_after(month))];
     let sql = format!("SELECT toDate(measurement_start_time), count() FROM fastpath WHERE {WITHIN} GROUP BY 1");
     let (mut days, mut rows) = (BTreeSet::new(), 0);

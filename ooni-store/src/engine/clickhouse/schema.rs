@@ -10,7 +10,10 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(28);
 
 /// All migrations in order. A file that has been released is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/clickhouse/0001_measurements.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/clickhouse/0001_measurements.sql"),
+    include_str!("../../../migrations/clickhouse/0002_links.sql"),
+];
 
 /// The oldest server that will do.
 const OLDEST: u64 = 24;
@@ -77,8 +80,9 @@ fn statements(migration: &str) -> impl Iterator<Item = &str> {
 fn on_cluster(statement: &str, cluster: Option<&str>) -> String {
     let Some(cluster) = cluster else { return statement.to_owned() };
     let on = format!(" ON CLUSTER '{}'", cluster.replace('\\', "\\\\").replace('\'', "\\'"));
-    const CREATE: &str = "CREATE TABLE IF NOT EXISTS ";
-    let Some(name) = statement.find(CREATE).map(|at| at + CREATE.len()) else { return statement.to_owned() };
+    const BEFORE_NAME: [&str; 2] = ["CREATE TABLE IF NOT EXISTS ", "ALTER TABLE "];
+    let name = BEFORE_NAME.iter().find_map(|words| statement.find(words).map(|at| at + words.len()));
+    let Some(name) = name else { return statement.to_owned() };
     let end = statement[name..].find([' ', '\n']).map_or(statement.len(), |length| name + length);
     let (head, rest) = statement.split_at(end);
     format!("{head}{on}{}", rest.replacen("ENGINE = ", "ENGINE = Replicated", 1))
@@ -105,7 +109,8 @@ mod tests {
         for statement in MIGRATIONS.iter().flat_map(|migration| statements(migration)) {
             let said = on_cluster(statement, Some("all"));
             assert!(said.contains(" ON CLUSTER 'all' "), "{said}");
-            assert!(said.contains("ENGINE = Replicated") || said.contains(" AS "), "{said}");
+            let is_table = said.contains("ENGINE = Replicated") || said.contains(" AS ");
+            assert!(is_table || said.starts_with("ALTER TABLE ") || said.contains("\nALTER TABLE "), "{said}");
         }
     }
 }

@@ -103,8 +103,19 @@ pub(super) fn parameter(parameter: &Parameter) -> String {
         Parameter::Text(text) => escaped(text),
         Parameter::Int(value) => value.to_string(),
         Parameter::Link(id) => id.to_string(),
-        Parameter::Time(time) => time.timestamp().clamp(*TIMES.start(), *TIMES.end()).to_string(),
+        Parameter::Time(time) => moment(*time),
+        Parameter::Texts(values) => texts(values.iter().map(String::as_str)),
+        Parameter::Ints(values) => numbers(values),
+        Parameter::Links(values) => numbers(values),
     }
+}
+
+/// A time, `YYYY-MM-DD hh:mm:ss`: a number below 10,000 would be taken for a year. Those beyond a DateTime64 are its bounds.
+pub(super) fn moment(time: DateTime) -> String {
+    let kept = DateTime::from_timestamp(time.timestamp().clamp(*TIMES.start(), *TIMES.end())).unwrap_or(time);
+    let mut text = Vec::new();
+    kept.write(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Several texts.
@@ -264,6 +275,7 @@ mod tests {
     fn parameters() {
         assert_eq!(texts(["a", "it's", "\0\\\t"]), r"['a','it\'s','\0\\\t']");
         assert_eq!(numbers([1, 2]), "[1,2]");
-        assert_eq!(parameter(&Parameter::Time(DateTime::MAX)), "10413791999");
+        assert_eq!(parameter(&Parameter::Time(DateTime::MAX)), "2299-12-31 23:59:59");
+        assert_eq!(parameter(&Parameter::Time(DateTime::from_timestamp(9999).unwrap())), "1970-01-01 02:46:39");
     }
 }

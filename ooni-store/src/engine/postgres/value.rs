@@ -39,8 +39,13 @@ impl ToSql for Value<'_> {
 }
 
 impl ToSql for Parameter {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull> {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull> {
         match self {
+            Parameter::Texts(values) => return values.iter().map(|text| encoded(text)).collect::<Vec<_>>().to_sql(kind, out),
+            Parameter::Ints(values) => return values.to_sql(kind, out),
+            Parameter::Links(values) => {
+                return values.iter().map(|&id| Value::Int(id)).collect::<Vec<_>>().to_sql(kind, out);
+            }
             Parameter::Text(text) => out.put_slice(encoded(text).as_bytes()),
             Parameter::Int(value) => out.put_i64(*value),
             Parameter::Link(id) => put_decimal(out, *id),
@@ -63,6 +68,9 @@ pub(super) fn kind(parameter: &Parameter) -> Type {
         Parameter::Int(_) => Type::INT8,
         Parameter::Link(_) => Type::NUMERIC,
         Parameter::Time(_) => Type::TIMESTAMP,
+        Parameter::Texts(_) => Type::TEXT_ARRAY,
+        Parameter::Ints(_) => Type::INT8_ARRAY,
+        Parameter::Links(_) => Type::NUMERIC_ARRAY,
     }
 }
 

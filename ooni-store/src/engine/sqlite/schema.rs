@@ -6,7 +6,10 @@ use crate::error::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// All migrations in order. A file that has been released is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_measurements.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/sqlite/0001_measurements.sql"),
+    include_str!("../../../migrations/sqlite/0002_links.sql"),
+];
 
 /// The letters OONI.
 const APPLICATION_ID: i64 = 0x4f4f_4e49;

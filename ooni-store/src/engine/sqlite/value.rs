@@ -57,8 +57,21 @@ impl ToSql for Parameter {
             Parameter::Int(value) => ToSqlOutput::Owned(SqlValue::Integer(*value)),
             Parameter::Link(id) => ToSqlOutput::Owned(integer(*id)),
             Parameter::Time(time) => ToSqlOutput::Owned(SqlValue::Integer(time.timestamp())),
+            Parameter::Texts(values) => json(values),
+            Parameter::Ints(values) => json(values),
+            Parameter::Links(values) => json(&values.iter().map(|&id| link(id)).collect::<Vec<_>>()),
         })
     }
+}
+
+/// An array, which `json_each` takes apart.
+fn json<T: Into<serde_json::Value> + Clone>(values: &[T]) -> ToSqlOutput<'static> {
+    ToSqlOutput::Owned(SqlValue::Text(serde_json::Value::from(values.to_vec()).to_string()))
+}
+
+/// The id of an OONI Run link as [`integer`] has it.
+fn link(id: u64) -> serde_json::Value {
+    i64::try_from(id).map_or_else(|_| id.to_string().into(), Into::into)
 }
 
 /// A time of the clock, `YYYY-MM-DD HH:MM:SS.mmm`.
