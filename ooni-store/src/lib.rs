@@ -23,6 +23,7 @@ mod tls;
 mod url;
 
 // What is written.
+mod app;
 mod import;
 pub mod test_lists;
 pub mod value;

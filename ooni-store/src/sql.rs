@@ -11,7 +11,7 @@ mod runtimes;
 pub(crate) use self::dialect::Dialect;
 
 pub(crate) use self::counts::{
-    add_cell, add_cells, aggregation, cells, cells_by_day, count, delete_empty_cell, differences, distinct, span,
+    add_cell, add_cells, aggregation, cells, cells_by_day, count, count_changed, delete_empty_cell, differences, distinct, span,
     state, subtract_window,
 };
 pub(crate) use self::measurements::{UID, measurement, measurements, refusal, refusals, removal, removals};

@@ -40,7 +40,7 @@ use support::{Engine, InFile};
 
 /// What every engine has to do, in so many cases of each property.
 fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
-    let tests: [fn(&dyn Engine); 11] = [
+    let tests: [fn(&dyn Engine); 12] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,
@@ -52,6 +52,7 @@ fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
         charts::runtimes_of_tests,
         lists::pages_are_the_whole,
         lists::filters_of_very_many_values,
+        lists::changed_test_lists_count_what_changed,
     ];
     for test in tests {
         test(&*new());

@@ -237,6 +237,21 @@ pub(crate) fn subtract_window(dialect: Dialect, rollup: &Rollup) -> [String; 2] 
     [subtract, format!("DELETE FROM {} WHERE measurement_count = 0", rollup.table())]
 }
 
+/// Adds to a rollup of test lists what rows count for entries that changed, as often as the weight of each says. `changed`
+/// is a table `l` of their `url`, `category_code`, `cc` and `weight`. The second statement deletes cells that are empty then.
+pub(crate) fn count_changed(dialect: Dialect, rollup: &Rollup, changed: &str) -> [String; 2] {
+    let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
+    let (key, counts) = (key.join(", "), counts(dialect, "l.weight").join(", "));
+    // The entries are few: the rows of each are found by an index.
+    let rows = match (dialect.indexed("f.input"), dialect.indexed("l.url")) {
+        (Some(input), Some(url)) => format!("JOIN fastpath AS f ON f.input = l.url AND {input} = {url}"),
+        _ => format!("CROSS JOIN fastpath AS f{} ON f.input = l.url", dialect.by_index(Some("fastpath_by_input"))),
+    };
+    let query = format!("SELECT {key}, {counts} FROM {changed} {rows} WHERE true GROUP BY {key}");
+    let clean = format!("DELETE FROM {} WHERE measurement_count = 0", rollup.table());
+    [add_cells(dialect, rollup, &query), clean]
+}
+
 /// Cells that differ between a rollup and the rows, and on which side they are: 1 for the rollup, 2 for the rows.
 pub(crate) fn differences(dialect: Dialect, rollup: &Rollup) -> Statement {
     let (kept, counted) = match dialect {

@@ -1,6 +1,7 @@
 //! [`Change`]: what can be done to a store but writing a batch.
 
 use super::{Trouble, partition, rollups, value};
+use crate::app::lists::{Difference, difference};
 use crate::failpoint::{Failpoint, reach};
 use crate::query::aggregate::month_after;
 use crate::rollup::{ROLLUPS, Rollup};
@@ -104,13 +105,19 @@ impl Change for DropMonth {
     }
 }
 
-/// Puts test lists in the place of others.
+/// Replaces all test lists.
 pub(super) struct Lists<'a>(pub(super) &'a [ListedUrl]);
 
 impl Change for Lists<'_> {
     type Outcome = ();
 
     async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), Trouble> {
+        let old = transaction.query("SELECT url, domain, cc, category_code FROM citizenlab", &[]).await?;
+        let old = old.iter().map(listed).collect::<Result<Vec<_>, _>>()?;
+        let difference = difference(&old, self.0);
+        if difference == Difference::None {
+            return Ok(());
+        }
         transaction.batch_execute("DELETE FROM citizenlab").await?;
         let copy = "COPY citizenlab (url, domain, cc, category_code) FROM STDIN BINARY";
         let copy = BinaryCopyInWriter::new(transaction.copy_in(copy).await?, &[postgres_types::Type::TEXT; 4]);
@@ -122,10 +129,19 @@ impl Change for Lists<'_> {
         copy.finish().await?;
         reach(Failpoint::ListsReplaced);
         for rollup in ROLLUPS.iter().filter(|rollup| rollup.is_of_lists()) {
-            rollups::rebuild(transaction, rollup).await?;
+            match &difference {
+                Difference::Entries(changed) => rollups::count_changed(transaction, rollup, changed).await?,
+                _ => rollups::rebuild(transaction, rollup).await?,
+            }
         }
         Ok(())
     }
+}
+
+/// An entry of a test list: its `url`, `domain`, `cc` and `category_code`.
+fn listed(row: &Row) -> Result<ListedUrl, tokio_postgres::Error> {
+    let text = |column: usize| row.try_get(column).map(value::decoded);
+    Ok(ListedUrl { url: text(0)?, domain: text(1)?, cc: text(2)?, category_code: text(3)? })
 }
 
 /// Makes a rollup anew.

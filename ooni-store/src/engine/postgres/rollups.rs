@@ -1,6 +1,7 @@
 //! How rollups follow the rows, in the transaction that changes them.
 
 use super::value;
+use crate::app::lists::ChangedEntry;
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::{COUNTS, Dimension, ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
@@ -111,4 +112,29 @@ pub(super) async fn rebuild(transaction: &Transaction<'_>, rollup: &Rollup) -> R
     transaction.batch_execute(&format!("DELETE FROM {}", rollup.table())).await?;
     reach(Failpoint::RollupEmptied);
     transaction.batch_execute(&sql::cells(Dialect::Postgres, rollup)).await
+}
+
+/// Counts again the rows of entries of test lists that changed.
+pub(super) async fn count_changed(
+    transaction: &Transaction<'_>,
+    rollup: &Rollup,
+    changed: &[ChangedEntry<'_>],
+) -> Result<(), Error> {
+    const CHANGED: &str = "unnest($1, $2, $3, $4) AS l (url, category_code, cc, weight)";
+    let [count, clean] = sql::count_changed(Dialect::Postgres, rollup, CHANGED);
+    let texts = |of: fn(&ChangedEntry<'_>) -> String| {
+        changed.iter().map(|entry| value::encoded(&of(entry)).into_owned()).collect::<Vec<_>>()
+    };
+    let url = texts(|entry| entry.url.to_owned());
+    let category_code = texts(|entry| entry.category_code.to_owned());
+    let cc = texts(|entry| entry.cc.to_owned());
+    let weight: Vec<i64> = changed.iter().map(|entry| entry.weight).collect();
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&url, Type::TEXT_ARRAY),
+        (&category_code, Type::TEXT_ARRAY),
+        (&cc, Type::TEXT_ARRAY),
+        (&weight, Type::INT8_ARRAY),
+    ];
+    transaction.execute_typed(&count, &parameters).await?;
+    transaction.execute(&clean, &[]).await.map(drop)
 }

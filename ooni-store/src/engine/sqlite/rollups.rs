@@ -1,5 +1,6 @@
 //! How rollups follow the rows, in the transaction that changes them.
 
+use crate::app::lists::ChangedEntry;
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
@@ -71,4 +72,15 @@ pub(super) fn rebuild(connection: &Connection, rollup: &Rollup) -> Result<()> {
     connection.execute(&format!("DELETE FROM {}", rollup.table()), [])?;
     reach(Failpoint::RollupEmptied);
     connection.execute(&sql::cells(Dialect::Sqlite, rollup), []).map(drop)
+}
+
+/// Counts again the rows of entries of test lists that changed.
+pub(super) fn count_changed(connection: &Connection, rollup: &Rollup, changed: &[ChangedEntry<'_>]) -> Result<()> {
+    const CHANGED: &str = "(SELECT ? AS url, ? AS category_code, ? AS cc, ? AS weight) AS l";
+    let [count, clean] = sql::count_changed(Dialect::Sqlite, rollup, CHANGED);
+    let mut count = connection.prepare_cached(&count)?;
+    for ChangedEntry { url, category_code, cc, weight } in changed {
+        count.execute((url, category_code, cc, weight))?;
+    }
+    connection.execute(&clean, []).map(drop)
 }

@@ -193,7 +193,16 @@ pub(super) fn removed(connection: &Connection, uid: &str) -> Result<Option<Strin
     connection.prepare_cached(REMOVED)?.query_row([uid], |row| row.get(0)).optional()
 }
 
-/// Puts lists in the place of others.
+/// The entries of all test lists.
+pub(super) fn lists(connection: &Connection) -> Result<Vec<ListedUrl>> {
+    let mut statement = connection.prepare_cached("SELECT url, domain, cc, category_code FROM citizenlab")?;
+    let entry = |row: &rusqlite::Row<'_>| {
+        Ok(ListedUrl { url: row.get(0)?, domain: row.get(1)?, cc: row.get(2)?, category_code: row.get(3)? })
+    };
+    statement.query_map([], entry)?.collect()
+}
+
+/// Replaces all test lists.
 pub(super) fn replace_lists(connection: &Connection, lists: &[ListedUrl]) -> Result<()> {
     connection.execute("DELETE FROM citizenlab", [])?;
     let mut insert = connection.prepare_cached(LIST)?;
