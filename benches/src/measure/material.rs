@@ -210,7 +210,7 @@ fn unpacked(kind: Kind, path: &Path) -> anyhow::Result<u64> {
         match input.read(&mut buffer) {
             Ok(0) => return Ok(bytes),
             Ok(more) => bytes += more as u64,
-            Err(broken) => bail!("{} at byte {}", broken.error, broken.at),
+            Err(broken) => bail!("{} at byte {}", broken.error, broken.offset),
         }
     }
 }
