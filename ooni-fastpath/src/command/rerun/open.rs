@@ -234,3 +234,33 @@ fn identity(arguments: &Rerun, ruleset: &Ruleset) -> Identity {
         named("the ruleset", format!("{} {} {}", ruleset.rules, ruleset.version, ruleset.fingerprints)),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser as _;
+    use ooni_core::rules::Rules;
+
+    /// What a journal says of the arguments.
+    fn identity_of(arguments: &[&str]) -> String {
+        let days = ["fastpath", "rerun", "--start-day", "2024-01-01", "--end-day", "2024-01-02"];
+        let cli = Cli::try_parse_from([&days[..], arguments].concat()).unwrap();
+        let Command::Rerun(arguments) = cli.command else { panic!("{cli:?}") };
+        format!("{:?}", identity(&arguments, &Ruleset::new(Rules::Fixed, "")))
+    }
+
+    #[test]
+    fn a_journal_holds_no_password() {
+        for url in
+            ["postgres://me:PLANTED@host/db", "clickhouse://me:PLANTED@host:8123/db", "mysql://me:PLANTED@host/db"]
+        {
+            let said = identity_of(&["--db-uri", url]);
+            assert!(said.contains("@host") && !said.contains("PLANTED"), "{said}");
+            let said = identity_of(&["--source", url, "--source", "folder"]);
+            assert!(said.contains("folder") && !said.contains("PLANTED"), "{said}");
+        }
+        assert!(!identity_of(&["--s3-endpoint", "http://me:PLANTED@host:9000"]).contains("PLANTED"));
+        assert!(identity_of(&["--ccs", "it,ir", "--db-uri", "sqlite:a@b.db"]).contains("sqlite:a@b.db"));
+    }
+}
