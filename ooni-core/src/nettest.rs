@@ -11,7 +11,7 @@ use crate::json::{Field, Value};
 use crate::measurement::Measurement;
 use crate::rules::{Repair, Repairs};
 use crate::scores::Scores;
-use crate::trace::{Fired, Place, Reading, Trace};
+use crate::trace::{Fired, HasPath, Reading, Trace};
 use std::cell::RefCell;
 
 pub use self::matches::{Match, match_fingerprints};
@@ -134,7 +134,7 @@ impl<'c> Context<'c> {
     ///
     /// Only decisive values are recorded: another value at these paths must make a difference.
     #[inline]
-    pub(crate) fn fired(&self, rule: &'static str, sets: &'static str, places: &[&dyn Place]) {
+    pub(crate) fn fired(&self, rule: &'static str, sets: &'static str, places: &[&dyn HasPath]) {
         if let Some(trace) = self.trace {
             let mut fired = trace.fired.borrow_mut();
             if fired.len() >= MOST_NOTES && fired.iter().filter(|note| note.rule == rule).count() >= MOST_OF_A_RULE {
@@ -147,7 +147,7 @@ impl<'c> Context<'c> {
     }
 
     /// What was read at a path. Without test keys, all of their fields have the path of the test keys.
-    fn reading(&self, place: &dyn Place) -> Reading {
+    fn reading(&self, place: &dyn HasPath) -> Reading {
         let reading = place.reading();
         let test_keys = self.field("test_keys");
         let stands_in = test_keys.is_null() && reading.path.starts_with("/test_keys/");

@@ -23,7 +23,7 @@ pub mod yaml;
 
 pub use self::frame::{Framed, frame};
 
-use self::value::{Mapping, Members, Value};
+use self::value::{Mapping, MappingAccess, YamlValue};
 use crate::error::{Code, Error};
 use crate::json::{Limits, MAX_DEPTH};
 use crate::time::DateTime;
@@ -89,14 +89,14 @@ impl Report {
         })?;
         let mut entry = match read {
             empty if !empty.is_truthy() => return Ok(None),
-            Value::Mapping(entry) => entry,
+            YamlValue::Mapping(entry) => entry,
             other => {
                 let message = format!("expected a mapping as entry, found {}", other.kind_name());
-                return Err(EntryError::Abort(Place::ROOT.error(message)));
+                return Err(EntryError::Abort(EntryPath::ROOT.error(message)));
             }
         };
         let Some(header) = &mut self.header else {
-            return Err(EntryError::Abort(Place::ROOT.error("the report has no header")));
+            return Err(EntryError::Abort(EntryPath::ROOT.error("the report has no header")));
         };
         if entry.at("test_start_time").is_some() {
             // Permanently: later entries lack it too.
@@ -106,10 +106,10 @@ impl Report {
         let digest = self.digest.clone().chain_update(framed).finalize();
         let start = out.len();
         let written = entry::normalize(&mut entry, &digest, &self.bucket_date, &self.filename).and_then(|()| {
-            let uid = uid::trivial(framed, entry.at("measurement_start_time").and_then(Value::as_text));
+            let uid = uid::trivial(framed, entry.at("measurement_start_time").and_then(YamlValue::as_text));
             entry.take("measurement_uid");
-            entry.set("measurement_uid", Value::text(&uid));
-            write::write(&Value::Mapping(entry), self.limits.depth, out)?;
+            entry.set("measurement_uid", YamlValue::text(&uid));
+            write::write(&YamlValue::Mapping(entry), self.limits.depth, out)?;
             Ok(uid)
         });
         written.map(Some).map_err(|error| {
@@ -129,8 +129,8 @@ pub(crate) fn document(text: &[u8], limits: Limits) -> Result<Vec<u8>, Error> {
 
 /// A path in the entry, for errors.
 #[derive(Clone, Copy, Debug)]
-struct Place<'p> {
-    outer: Option<&'p Place<'p>>,
+struct EntryPath<'p> {
+    outer: Option<&'p EntryPath<'p>>,
     name: Name<'p>,
 }
 
@@ -140,19 +140,19 @@ enum Name<'p> {
     Item(usize),
 }
 
-impl Place<'static> {
+impl EntryPath<'static> {
     /// The entry itself.
-    const ROOT: Place<'static> = Place { outer: None, name: Name::Item(0) };
-    const TEST_KEYS: Place<'static> = Place { outer: Some(&Place::ROOT), name: Name::Member("test_keys") };
+    const ROOT: EntryPath<'static> = EntryPath { outer: None, name: Name::Item(0) };
+    const TEST_KEYS: EntryPath<'static> = EntryPath { outer: Some(&EntryPath::ROOT), name: Name::Member("test_keys") };
 }
 
-impl Place<'_> {
-    fn member<'p>(&'p self, key: &'p str) -> Place<'p> {
-        Place { outer: Some(self), name: Name::Member(key) }
+impl EntryPath<'_> {
+    fn member<'p>(&'p self, key: &'p str) -> EntryPath<'p> {
+        EntryPath { outer: Some(self), name: Name::Member(key) }
     }
 
-    fn item(&self, index: usize) -> Place<'_> {
-        Place { outer: Some(self), name: Name::Item(index) }
+    fn item(&self, index: usize) -> EntryPath<'_> {
+        EntryPath { outer: Some(self), name: Name::Item(index) }
     }
 
     fn path(&self) -> String {
@@ -176,7 +176,7 @@ impl Place<'_> {
         Error::new(Code::Can, self.path(), message)
     }
 
-    fn wrong(&self, value: &Value, wanted: &str) -> Error {
+    fn wrong(&self, value: &YamlValue, wanted: &str) -> Error {
         self.error(format!("expected {wanted}, found {}", value.kind_name()))
     }
 
@@ -186,12 +186,12 @@ impl Place<'_> {
 }
 
 /// The date of a Unix time as in Python: rounded to microseconds, then truncated to seconds.
-fn epoch(value: Option<&Value>, place: &Place<'_>) -> Result<DateTime, Error> {
+fn epoch(value: Option<&YamlValue>, place: &EntryPath<'_>) -> Result<DateTime, Error> {
     let seconds = match value {
         None => Some(0),
-        Some(Value::Bool(value)) => Some(i64::from(*value)),
-        Some(Value::Int(int)) => int.as_i64(),
-        Some(Value::Float(float)) => {
+        Some(YamlValue::Bool(value)) => Some(i64::from(*value)),
+        Some(YamlValue::Int(int)) => int.as_i64(),
+        Some(YamlValue::Float(float)) => {
             let whole = float.trunc();
             let micros = ((float - whole) * 1e6).round_ties_even();
             let carried = whole + f64::from(i8::from(micros >= 1e6)) - f64::from(i8::from(micros < 0.0));
@@ -200,21 +200,6 @@ fn epoch(value: Option<&Value>, place: &Place<'_>) -> Result<DateTime, Error> {
         Some(other) => return Err(place.wrong(other, "a Unix time")),
     };
     seconds.and_then(DateTime::from_timestamp).ok_or_else(|| place.error("a Unix time outside the years 1 to 9999"))
-}
-
-/// `YYYY-mm-dd HH:MM:SS`
-fn date_text(date: DateTime) -> String {
-    let mut text = Vec::with_capacity(19);
-    date.write(&mut text);
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ fn canonical(text: &[u8]) -> Option<Option<DateTime>> {
 }
 
 fn parse_loose(text: &[u8]) -> Option<DateTime> {
-    let mut fields = Fields { rest: text };
+    let mut fields = DateReader { rest: text };
     let year = fields.year()?;
     fields.sign(b'-')?;
     let month = fields.month()?;
@@ -173,11 +173,11 @@ fn parse_loose(text: &[u8]) -> Option<DateTime> {
 /// Reads the fields of a date in turn, like the pattern of Python's `strptime`.
 ///
 /// In that pattern `\d` matches Unicode digits, but first digits are ASCII ranges.
-struct Fields<'t> {
+struct DateReader<'t> {
     rest: &'t [u8],
 }
 
-impl Fields<'_> {
+impl DateReader<'_> {
     fn next_if<T>(&mut self, wanted: impl Fn(u32) -> Option<T>) -> Option<T> {
         let (code, length) = first(self.rest)?;
         let found = wanted(code)?;
@@ -269,13 +269,13 @@ impl Serialize for DateTime {
 
 impl<'de> Deserialize<'de> for DateTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DateTime, D::Error> {
-        deserializer.deserialize_str(Text)
+        deserializer.deserialize_str(DateTimeVisitor)
     }
 }
 
-struct Text;
+struct DateTimeVisitor;
 
-impl Visitor<'_> for Text {
+impl Visitor<'_> for DateTimeVisitor {
     type Value = DateTime;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -64,19 +64,19 @@ pub(crate) struct Trace {
 }
 
 /// A value or field with a path in the document.
-pub(crate) trait Place {
+pub(crate) trait HasPath {
     /// The path and the value.
     fn reading(&self) -> Reading;
 }
 
-impl Place for Value<'_> {
+impl HasPath for Value<'_> {
     fn reading(&self) -> Reading {
         let (value, described) = kept(*self);
         Reading { path: self.path(), value: Some(value), described }
     }
 }
 
-impl Place for Field<'_> {
+impl HasPath for Field<'_> {
     fn reading(&self) -> Reading {
         match self.found() {
             Some(value) => Reading { path: self.path(), ..value.reading() },

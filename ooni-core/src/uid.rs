@@ -155,9 +155,7 @@ pub fn trivial(raw: &[u8], start: Option<&[u8]>) -> String {
         Some(start) => start.write_day(&mut id),
         None => id.extend_from_slice(b"00000000"),
     }
-    for byte in hash {
-        id.extend([byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
-    }
+    id.extend_from_slice(crate::hex::hex(hash).as_bytes());
     String::from_utf8(id).unwrap_or_default()
 }
 

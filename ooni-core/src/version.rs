@@ -23,7 +23,7 @@ pub struct Version {
 impl Version {
     /// Reads a version; `None` when Python's `packaging.version.Version` raises.
     pub fn parse(text: &[u8]) -> Option<Version> {
-        let mut reader = Reader { rest: strip(text) };
+        let mut reader = VersionParser { rest: strip(text) };
         reader.word(&["v"]);
         let mut release = vec![reader.number()?];
         let mut later_epoch = false;
@@ -84,14 +84,14 @@ fn strip(text: &[u8]) -> &[u8] {
 }
 
 /// Parses a version from the front. As in the pattern of `packaging`, no step needs backtracking.
-struct Reader<'t> {
+struct VersionParser<'t> {
     rest: &'t [u8],
 }
 
 /// Leading zeros removed.
-type Number = Box<[u8]>;
+type Digits = Box<[u8]>;
 
-impl<'t> Reader<'t> {
+impl<'t> VersionParser<'t> {
     fn byte(&mut self, wanted: &[u8]) -> bool {
         match self.rest.split_first() {
             Some((byte, rest)) if wanted.contains(byte) => {
@@ -127,7 +127,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A number; `None` if there is none or it is too long for Python to convert.
-    fn number(&mut self) -> Option<Number> {
+    fn number(&mut self) -> Option<Digits> {
         let digits = self.run(u8::is_ascii_digit);
         if digits.is_empty() || digits.len() > MAX_DIGITS {
             return None;

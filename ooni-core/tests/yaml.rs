@@ -4,7 +4,7 @@
 
 use ooni_core::base64;
 use ooni_core::json::Limits;
-use ooni_core::normalize::value::{Stamp, Value};
+use ooni_core::normalize::value::{Stamp, YamlValue};
 use ooni_core::normalize::yaml::{YamlErrorKind, load};
 use std::io::Read as _;
 use std::path::Path;
@@ -14,33 +14,33 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Like `canonical` in `fixtures/yaml/make.py`.
-fn canonical(value: &Value) -> String {
+fn canonical(value: &YamlValue) -> String {
     let time = |time: &ooni_core::time::DateTime| {
         let mut text = Vec::new();
         time.write(&mut text);
         String::from_utf8(text).unwrap()
     };
     match value {
-        Value::Null => "None".into(),
-        Value::Bool(true) => "True".into(),
-        Value::Bool(false) => "False".into(),
-        Value::Int(int) => int.to_string(),
-        Value::Float(float) if float.is_nan() => "nan".into(),
-        Value::Float(float) => format!("f{:016x}", float.to_bits()),
-        Value::Text(text) => format!("t{}", hex(text)),
-        Value::Bytes(bytes) => format!("b{}", hex(bytes)),
-        Value::Date(day) => format!("d{}", &time(day)[..10]),
-        Value::DateTime(Stamp { local, micros, offset }) => {
+        YamlValue::Null => "None".into(),
+        YamlValue::Bool(true) => "True".into(),
+        YamlValue::Bool(false) => "False".into(),
+        YamlValue::Int(int) => int.to_string(),
+        YamlValue::Float(float) if float.is_nan() => "nan".into(),
+        YamlValue::Float(float) => format!("f{:016x}", float.to_bits()),
+        YamlValue::Text(text) => format!("t{}", hex(text)),
+        YamlValue::Bytes(bytes) => format!("b{}", hex(bytes)),
+        YamlValue::Date(day) => format!("d{}", &time(day)[..10]),
+        YamlValue::DateTime(Stamp { local, micros, offset }) => {
             let zone = offset.map_or("none".into(), |offset| offset.to_string());
             format!("D{} {micros} {zone}", time(local))
         }
-        Value::Set(items) => {
+        YamlValue::Set(items) => {
             let mut items: Vec<_> = items.iter().map(canonical).collect();
             items.sort();
             format!("<{}>", items.join(","))
         }
-        Value::Sequence(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
-        Value::Mapping(members) => {
+        YamlValue::Sequence(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        YamlValue::Mapping(members) => {
             let members = members.iter().map(|(key, value)| format!("{}:{}", canonical(key), canonical(value)));
             format!("{{{}}}", members.collect::<Vec<_>>().join(","))
         }

@@ -4,7 +4,7 @@
 //! bodies, searching for literals.
 
 use super::entry::{Fingerprint, PatternError, PatternType};
-use super::literal_search::{Found, LiteralSearch};
+use super::literal_search::{FoundLiterals, LiteralSearch};
 use super::needles::{self, RawSearch};
 use super::rarity;
 use super::regexp::{BodyRegex, Lossy, Trigger, lossy_origin, text_of};
@@ -35,7 +35,7 @@ pub struct BodyMatch {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Work {
     pub(super) matches: Vec<BodyMatch>,
-    found: Found,
+    found: FoundLiterals,
     /// Indices of the expressions whose trigger was found.
     triggered: Vec<u32>,
     lossy: String,

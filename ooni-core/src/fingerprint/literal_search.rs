@@ -11,13 +11,13 @@ use std::sync::OnceLock;
 
 /// The literals found in one text.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoundLiterals {
     /// By literal: the first offset, `usize::MAX` for none.
     first: Vec<usize>,
     which: Vec<u32>,
 }
 
-impl Found {
+impl FoundLiterals {
     /// Prepares it for a text and this many literals.
     pub(super) fn clear(&mut self, literals: usize) {
         for &literal in &self.which {
@@ -135,7 +135,7 @@ impl LiteralSearch {
     }
 
     /// Finds all literals in decoded text.
-    pub(super) fn find(&self, text: &[u8], found: &mut Found) {
+    pub(super) fn find(&self, text: &[u8], found: &mut FoundLiterals) {
         let result = self.exact.scan(text, |needle, from, _| {
             found.add(self.exact_ids[needle], from);
             ControlFlow::Continue(())
@@ -152,7 +152,7 @@ impl LiteralSearch {
     }
 
     /// Literals that were found before remain valid and are found again.
-    fn find_by_automaton(&self, text: &[u8], found: &mut Found) {
+    fn find_by_automaton(&self, text: &[u8], found: &mut FoundLiterals) {
         let build = || {
             let texts = self.literals.iter().map(|(_, text)| text);
             // Only the standard kind reports overlapping matches.

@@ -21,7 +21,7 @@ pub struct LoadError {
 
 /// A row and the line it starts on.
 type Rows = Vec<(u64, Fingerprint)>;
-type Reader = fn(&'static str, &[u8]) -> Result<Rows, LoadError>;
+type ReadRows = fn(&'static str, &[u8]) -> Result<Rows, LoadError>;
 
 impl Fingerprints {
     /// Reads both lists as CSV with a header line; unknown columns are ignored.
@@ -42,7 +42,7 @@ impl Fingerprints {
     }
 }
 
-fn load(read: Reader, dns: &[u8], http: &[u8], list_sha256: String) -> Result<Fingerprints, LoadError> {
+fn load(read: ReadRows, dns: &[u8], http: &[u8], list_sha256: String) -> Result<Fingerprints, LoadError> {
     let (_, dns): (Vec<u64>, Vec<Fingerprint>) = read("dns", dns)?.into_iter().unzip();
     let (lines, http): (Vec<u64>, Vec<Fingerprint>) = read("http", http)?.into_iter().unzip();
     Fingerprints::new(dns, http, list_sha256).map_err(|error| LoadError {

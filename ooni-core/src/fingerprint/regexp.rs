@@ -14,7 +14,7 @@ const REPLACEMENT: char = '\u{fffd}';
 /// A compiled expression.
 #[derive(Clone, Debug)]
 pub(super) struct BodyRegex {
-    kind: Kind,
+    kind: Matcher,
     pub(super) trigger: Trigger,
 }
 
@@ -30,7 +30,7 @@ pub(super) enum Trigger {
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum Matcher {
     /// Pieces in this order on one line, with any text between them. There is at least one, and all except the last start
     /// with a literal; the last may be empty.
     Line(Vec<Piece>),
@@ -46,25 +46,25 @@ impl BodyRegex {
             let literals = pieces.iter().flatten();
             let trigger = best_trigger(literals.flat_map(|literal| literal.split(REPLACEMENT)));
             let trigger = trigger.map_or(Trigger::Replacement, Trigger::Text);
-            return Ok(Self { kind: Kind::Line(pieces), trigger });
+            return Ok(Self { kind: Matcher::Line(pieces), trigger });
         }
         let engine = regex_lite::Regex::new(&escape_braces(pattern))?;
         let trigger = required_text(pattern).map_or(Trigger::None, Trigger::Text);
-        Ok(Self { kind: Kind::Engine(engine), trigger })
+        Ok(Self { kind: Matcher::Engine(engine), trigger })
     }
 
     /// Start of the leftmost match.
     pub(super) fn find(&self, text: &str) -> Option<usize> {
         match &self.kind {
-            Kind::Line(pieces) => find_on_line(pieces, text, 0).map(|(start, _)| start),
-            Kind::Engine(engine) => engine.find(text).map(|found| found.start()),
+            Matcher::Line(pieces) => find_on_line(pieces, text, 0).map(|(start, _)| start),
+            Matcher::Engine(engine) => engine.find(text).map(|found| found.start()),
         }
     }
 
     /// Starts of all non-overlapping matches.
     pub(super) fn find_all(&self, text: &str) -> Vec<usize> {
         match &self.kind {
-            Kind::Line(pieces) => {
+            Matcher::Line(pieces) => {
                 let mut starts = Vec::new();
                 let mut from = 0;
                 while let Some((start, next)) = find_on_line(pieces, text, from) {
@@ -73,7 +73,7 @@ impl BodyRegex {
                 }
                 starts
             }
-            Kind::Engine(engine) => engine.find_iter(text).map(|found| found.start()).collect(),
+            Matcher::Engine(engine) => engine.find_iter(text).map(|found| found.start()).collect(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! It accepts what the reference's parser accepts, no more and no less. Strings are neither copied nor decoded and
 //! numbers are not converted until they are accessed.
 
-use super::scan::Scanner;
+use super::scan::StringScanner;
 use super::unescape::check_generalized;
 use super::{Document, FOREIGN, Node, Spelling, Tag};
 use crate::error::{Code, Error};
@@ -130,7 +130,7 @@ impl Reader {
         self.open.clear();
         let mut pass = Pass {
             text,
-            scanner: Scanner::new(text, is_ascii),
+            scanner: StringScanner::new(text, is_ascii),
             at: 0,
             nodes: &mut self.nodes,
             open: &mut self.open,
@@ -167,7 +167,7 @@ fn check_bytes(text: &[u8]) -> Result<bool, ReadError> {
 
 struct Pass<'a> {
     text: &'a [u8],
-    scanner: Scanner<'a>,
+    scanner: StringScanner<'a>,
     at: usize,
     nodes: &'a mut Vec<Node>,
     open: &'a mut Vec<Open>,
@@ -515,14 +515,14 @@ mod tests {
     }
 
     /// An integer by its digits, a float by its bits, or refused; as in `ujson` 6.1.0.
-    enum Number {
+    enum Expected {
         I(&'static str),
         F(u64),
         No,
     }
 
-    const NUMBERS: [(&str, Number); 78] = {
-        use Number::{F, I, No};
+    const NUMBERS: [(&str, Expected); 78] = {
+        use Expected::{F, I, No};
         [
             ("-.5", F(0xbfe0000000000000)),
             ("-.5e2", F(0xc049000000000000)),
@@ -611,15 +611,15 @@ mod tests {
             for (before, after) in [("", ""), (" ", " ")] {
                 let padded = format!("{before}{text}{after}");
                 match expected {
-                    Number::I(digits) => {
+                    Expected::I(digits) => {
                         assert_eq!(read(padded.as_bytes()).unwrap().kind(), Kind::Int, "{text}");
                         assert_eq!(read_back(padded.as_bytes()), digits, "{text}");
                     }
-                    Number::F(bits) => match read(padded.as_bytes()) {
+                    Expected::F(bits) => match read(padded.as_bytes()) {
                         Ok(Json::Float(float)) => assert_eq!(float.to_bits(), bits, "{text}"),
                         other => panic!("{text}: {other:?}"),
                     },
-                    Number::No => drop(refused(padded.as_bytes())),
+                    Expected::No => drop(refused(padded.as_bytes())),
                 }
             }
         }

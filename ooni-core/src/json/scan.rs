@@ -41,7 +41,7 @@ impl Spelling {
     pub fn of(raw: &[u8]) -> Option<Spelling> {
         let mut quoted = raw.to_vec();
         quoted.push(b'"');
-        let (end, spelling) = Scanner::new(&quoted, raw.is_ascii()).string_end(0).ok()?;
+        let (end, spelling) = StringScanner::new(&quoted, raw.is_ascii()).string_end(0).ok()?;
         let lone = std::str::from_utf8(raw).is_err();
         (end == raw.len()).then_some(if lone { spelling.with(Spelling::LONE) } else { spelling })
     }
@@ -52,7 +52,7 @@ pub(super) type Broken = (usize, &'static str);
 
 /// Finds the ends of strings. Each block of 64 bytes is examined once, however many quotes and escapes it contains.
 #[derive(Debug)]
-pub(super) struct Scanner<'a> {
+pub(super) struct StringScanner<'a> {
     text: &'a [u8],
     /// No byte is 0x80 or more, as in most texts: blocks need not be checked for that.
     is_ascii: bool,
@@ -73,10 +73,19 @@ pub(super) struct Scanner<'a> {
 /// Bytes that are examined together.
 const BLOCK: usize = 64;
 
-impl<'a> Scanner<'a> {
+impl<'a> StringScanner<'a> {
     /// A scanner of a text without NUL bytes; with `is_ascii`, without bytes of 0x80 or more.
-    pub(super) fn new(text: &'a [u8], is_ascii: bool) -> Scanner<'a> {
-        Scanner { text, is_ascii, block: usize::MAX, quotes: 0, backslashes: 0, unicode: 0, high: 0, carry: false }
+    pub(super) fn new(text: &'a [u8], is_ascii: bool) -> StringScanner<'a> {
+        StringScanner {
+            text,
+            is_ascii,
+            block: usize::MAX,
+            quotes: 0,
+            backslashes: 0,
+            unicode: 0,
+            high: 0,
+            carry: false,
+        }
     }
 
     /// The end of a string that ends in the current block and has no flags, as most strings do.

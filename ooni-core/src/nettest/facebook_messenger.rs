@@ -37,7 +37,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     let tk = object(context.test_keys())?;
     let mut scores = Scores::initial();
     if only_dns_is_called_blocked(tk) {
-        let places: [&dyn crate::trace::Place; 2] = [&tk.field(TCP_BLOCKING), &tk.field(DNS_BLOCKING)];
+        let places: [&dyn crate::trace::HasPath; 2] = [&tk.field(TCP_BLOCKING), &tk.field(DNS_BLOCKING)];
         context.fired(
             "everything except the CDNs is reachable: DNS blocking is a false positive",
             "blocking_general",

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::json::{Field, Value};
 use crate::python::is_truthy;
 use crate::scores::{BLOCKING_GENERAL, Scores};
-use crate::trace::Place;
+use crate::trace::HasPath;
 
 pub(super) const NETTEST: Nettest = Nettest {
     name: "http_requests",
@@ -24,7 +24,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     let mut scores = Scores::initial();
     let differing: Vec<_> = matching.iter().filter(|field| !is_truthy(field.value())).collect();
     if !differing.is_empty() {
-        let places: Vec<&dyn Place> = differing.into_iter().map(|field| field as &dyn Place).collect();
+        let places: Vec<&dyn HasPath> = differing.into_iter().map(|field| field as &dyn HasPath).collect();
         context.fired("body or headers differ from those of the control", BLOCKING_GENERAL, &places);
         scores.block(1.0);
     }
@@ -48,7 +48,7 @@ fn is_failed(context: &Context<'_>, matching: [Field<'_>; 2]) -> bool {
     let failures = ["control_failure", "experiment_failure"].map(|key| context.field(key));
     let failed = failures.iter().filter(|field| is_truthy(field.value()));
     let lacking = matching.iter().filter(|field| field.is_null());
-    let reasons: Vec<&dyn Place> = failed.chain(lacking).map(|field| field as &dyn Place).collect();
+    let reasons: Vec<&dyn HasPath> = failed.chain(lacking).map(|field| field as &dyn HasPath).collect();
     if reasons.is_empty() {
         return false;
     }

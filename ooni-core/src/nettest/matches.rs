@@ -16,7 +16,7 @@ use crate::python::is_truthy;
 use crate::rules::{Repair, Rules};
 use crate::scores::{BLOCKING_COUNTRY, BLOCKING_GENERAL, BLOCKING_ISP, BLOCKING_LOCAL, Scores};
 use crate::text::upper;
-use crate::trace::{Found, Place};
+use crate::trace::{Found, HasPath};
 use std::borrow::Cow;
 
 /// A fingerprint that was found in a measurement.

@@ -7,7 +7,7 @@ use crate::json::{Field, Json, Value};
 use crate::python::is_truthy;
 use crate::scores::Scores;
 use crate::time::DateTime;
-use crate::trace::Place;
+use crate::trace::HasPath;
 use crate::version::Version;
 use std::cmp::Ordering;
 
@@ -49,7 +49,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
 ///
 /// Any error, even a wrong kind, gives false: the reference catches every exception here.
 fn is_from_sound_probe(context: &Context<'_>) -> bool {
-    let unsound = |rule, places: &[&dyn Place]| {
+    let unsound = |rule, places: &[&dyn HasPath]| {
         context.fired(rule, "accuracy", places);
         false
     };

@@ -7,7 +7,7 @@ use crate::error::{Code, Error};
 use crate::json::{Field, Json, Value};
 use crate::python::equals_int;
 use crate::scores::{BLOCKING_COUNTRY, BLOCKING_GENERAL, BLOCKING_GLOBAL, BLOCKING_ISP, BLOCKING_LOCAL, Scores};
-use crate::trace::Place;
+use crate::trace::HasPath;
 
 pub(super) const NETTEST: Nettest = Nettest {
     name: "web_connectivity",
@@ -91,7 +91,7 @@ fn add_up(context: &Context<'_>, matches: &[Match<'_>], scores: &mut Scores) {
         + scores.blocking(BLOCKING_ISP)
         + scores.blocking(BLOCKING_LOCAL);
     if local > 0.0 {
-        let places: Vec<&dyn Place> = matches.iter().map(|found| &found.place as &dyn Place).collect();
+        let places: Vec<&dyn HasPath> = matches.iter().map(|found| &found.place as &dyn HasPath).collect();
         context.fired("confirmed fingerprints also count in the general score", BLOCKING_GENERAL, &places);
     }
     scores.block(scores.blocking(BLOCKING_GENERAL) + local);

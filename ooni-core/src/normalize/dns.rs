@@ -1,8 +1,8 @@
 //! Queries and answers (formats spec §11.7).
 
-use super::Place;
+use super::EntryPath;
 use super::python::{index, items};
-use super::value::{Mapping, Members, Value};
+use super::value::{Mapping, MappingAccess, YamlValue};
 use crate::error::Error;
 use crate::python_text::decimal_digit;
 use crate::text::first;
@@ -13,47 +13,47 @@ pub(super) fn normalize(test_keys: &mut Mapping, is_dns_consistency: bool) -> Re
         Some(tampering) if tampering.is_truthy() => {
             let [successful, failed, inconsistent] = sorted(&tampering)?;
             test_keys.set("errors", tampering);
-            test_keys.set("successful", Value::Sequence(successful));
-            test_keys.set("failed", Value::Sequence(failed));
-            test_keys.set("inconsistent", Value::Sequence(inconsistent));
+            test_keys.set("successful", YamlValue::Sequence(successful));
+            test_keys.set("failed", YamlValue::Sequence(failed));
+            test_keys.set("inconsistent", YamlValue::Sequence(inconsistent));
         }
         _ if is_dns_consistency => {
-            test_keys.set("errors", Value::Mapping(Vec::new()));
+            test_keys.set("errors", YamlValue::Mapping(Vec::new()));
             for key in ["successful", "failed", "inconsistent"] {
-                test_keys.set(key, Value::Sequence(Vec::new()));
+                test_keys.set(key, YamlValue::Sequence(Vec::new()));
             }
         }
         _ => {}
     }
-    let place = Place::TEST_KEYS.member("queries");
+    let place = EntryPath::TEST_KEYS.member("queries");
     let mut queries = match test_keys.take("queries") {
         None => Vec::new(),
-        Some(Value::Sequence(queries)) => queries,
+        Some(YamlValue::Sequence(queries)) => queries,
         // The items of other values are never mappings.
         Some(other) => items(&other, &place)?.into_owned(),
     };
     for (i, query) in queries.iter_mut().enumerate() {
         let place = place.item(i);
         match query {
-            Value::Mapping(query) => normalize_query(query, &place)?,
+            YamlValue::Mapping(query) => normalize_query(query, &place)?,
             other => return Err(place.wrong(other, "a mapping")),
         }
     }
-    test_keys.set("queries", Value::Sequence(queries));
+    test_keys.set("queries", YamlValue::Sequence(queries));
     Ok(())
 }
 
 /// Step 2: resolvers by result. As in the reference, `failed` contains the successful ones too.
-fn sorted(tampering: &Value) -> Result<[Vec<Value>; 3], Error> {
-    let place = Place::TEST_KEYS.member("tampering");
+fn sorted(tampering: &YamlValue) -> Result<[Vec<YamlValue>; 3], Error> {
+    let place = EntryPath::TEST_KEYS.member("tampering");
     let mut lists = [Vec::new(), Vec::new(), Vec::new()];
     let [successful, failed, inconsistent] = &mut lists;
     for (i, item) in items(tampering, &place)?.iter().enumerate() {
         let place = place.item(i);
         let resolver = index(item, 0, &place)?;
         match index(item, 1, &place)? {
-            Value::Bool(true) => inconsistent.push(resolver),
-            Value::Bool(false) => {
+            YamlValue::Bool(true) => inconsistent.push(resolver),
+            YamlValue::Bool(false) => {
                 successful.push(resolver.clone());
                 failed.push(resolver);
             }
@@ -63,28 +63,28 @@ fn sorted(tampering: &Value) -> Result<[Vec<Value>; 3], Error> {
     Ok(lists)
 }
 
-fn normalize_query(query: &mut Mapping, place: &Place<'_>) -> Result<(), Error> {
+fn normalize_query(query: &mut Mapping, place: &EntryPath<'_>) -> Result<(), Error> {
     let hostname = match query.take("query") {
-        Some(Value::Text(text)) => Value::Text(queried_name(&text).unwrap_or_default().to_vec()),
-        _ => Value::Null,
+        Some(YamlValue::Text(text)) => YamlValue::Text(queried_name(&text).unwrap_or_default().to_vec()),
+        _ => YamlValue::Null,
     };
     query.set("hostname", hostname);
     let [host, port] = match query.take("resolver") {
-        Some(Value::Sequence(resolver)) => resolver.try_into().unwrap_or([Value::Null, Value::Null]),
-        _ => [Value::Null, Value::Null],
+        Some(YamlValue::Sequence(resolver)) => resolver.try_into().unwrap_or([YamlValue::Null, YamlValue::Null]),
+        _ => [YamlValue::Null, YamlValue::Null],
     };
     query.set("resolver_hostname", host);
     query.set("resolver_port", port);
     query.take("addrs");
     let place = place.member("answers");
-    let answers = query.take("answers").unwrap_or(Value::Sequence(Vec::new()));
+    let answers = query.take("answers").unwrap_or(YamlValue::Sequence(Vec::new()));
     let answers = items(&answers, &place)?;
     let normalized = answers.iter().enumerate().map(|(i, answer)| normalize_answer(answer, &place.item(i)));
     let normalized = normalized.collect::<Result<Vec<_>, _>>()?;
-    let failure = query.take("failure").unwrap_or(Value::Null);
+    let failure = query.take("failure").unwrap_or(YamlValue::Null);
     let is_silent = !failure.is_truthy() && normalized.is_empty();
-    query.set("failure", if is_silent { Value::text("no_answer") } else { failure });
-    query.set("answers", Value::Sequence(normalized));
+    query.set("failure", if is_silent { YamlValue::text("no_answer") } else { failure });
+    query.set("answers", YamlValue::Sequence(normalized));
     Ok(())
 }
 
@@ -121,25 +121,25 @@ fn keys_of(answer_type: &[u8]) -> &'static [(&'static str, &'static str, Pattern
     }
 }
 
-fn normalize_answer(answer: &Value, place: &Place<'_>) -> Result<Value, Error> {
+fn normalize_answer(answer: &YamlValue, place: &EntryPath<'_>) -> Result<YamlValue, Error> {
     let text = |at: usize| match index(answer, at, place)? {
-        Value::Text(text) => Ok(text),
+        YamlValue::Text(text) => Ok(text),
         other => Err(place.item(at).wrong(&other, "a string")),
     };
     let record = text(0)?;
     let answer_type = find(&record, "type=", |text| text.iter().take_while(|byte| byte.is_ascii_uppercase()).count());
     let mut normalized: Mapping = vec![
-        (Value::text("ttl"), Value::Text(find(&record, "ttl=", digits).to_vec())),
-        (Value::text("answer_type"), Value::Text(answer_type.to_vec())),
+        (YamlValue::text("ttl"), YamlValue::Text(find(&record, "ttl=", digits).to_vec())),
+        (YamlValue::text("answer_type"), YamlValue::Text(answer_type.to_vec())),
     ];
     let keys = keys_of(answer_type);
     if !keys.is_empty() {
         let payload = text(1)?;
         for (key, name, pattern) in keys {
-            normalized.push((Value::text(key), Value::Text(find(&payload, name, *pattern).to_vec())));
+            normalized.push((YamlValue::text(key), YamlValue::Text(find(&payload, name, *pattern).to_vec())));
         }
     }
-    Ok(Value::Mapping(normalized))
+    Ok(YamlValue::Mapping(normalized))
 }
 
 /// The value after the first `name` that has one; `None` if there is none.

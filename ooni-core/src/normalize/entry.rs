@@ -1,8 +1,9 @@
 //! The steps that all entries go through (formats spec §11.4).
 
-use super::value::{Mapping, Members, Value, update};
-use super::{Place, date_text, dns, epoch, hex, http, names, python, request_line};
+use super::value::{Mapping, MappingAccess, YamlValue, update};
+use super::{EntryPath, dns, epoch, http, names, python, request_line};
 use crate::error::Error;
+use crate::hex::hex;
 use crate::time::DateTime;
 
 /// The top-level keys of a measurement; all others move to `test_keys`.
@@ -40,54 +41,54 @@ pub(super) fn normalize(
     bucket_date: &str,
     report_filename: &str,
 ) -> Result<(), Error> {
-    if let Some(Value::Mapping(_)) = entry.at("report")
-        && let Some(Value::Mapping(report)) = entry.take("report")
+    if let Some(YamlValue::Mapping(_)) = entry.at("report")
+        && let Some(YamlValue::Mapping(report)) = entry.take("report")
     {
         update(entry, report);
     }
     let name = match entry.at("test_name") {
         None => names::mapped(b"invalid"),
-        Some(Value::Text(name)) => names::mapped(name),
-        Some(other) => return Err(Place::ROOT.member("test_name").wrong(other, "a string")),
+        Some(YamlValue::Text(name)) => names::mapped(name),
+        Some(other) => return Err(EntryPath::ROOT.member("test_name").wrong(other, "a string")),
     };
     let name_text = String::from_utf8_lossy(&name).into_owned();
-    entry.set("test_name", Value::Text(name));
-    entry.set("bucket_date", Value::text(bucket_date));
-    entry.set("report_filename", Value::text(report_filename));
-    if !entry.at("id").is_some_and(Value::is_truthy) {
-        entry.set("id", Value::Text(uuid(digest)));
+    entry.set("test_name", YamlValue::Text(name));
+    entry.set("bucket_date", YamlValue::text(bucket_date));
+    entry.set("report_filename", YamlValue::text(report_filename));
+    if !entry.at("id").is_some_and(YamlValue::is_truthy) {
+        entry.set("id", YamlValue::Text(uuid(digest)));
     }
     for key in SCHEMA {
         if entry.at(key).is_none() {
-            entry.push((Value::text(key), Value::Null));
+            entry.push((YamlValue::text(key), YamlValue::Null));
         }
     }
     if entry.at("data_format_version").is_some_and(|version| version.is_text(FORMAT)) {
         return match entry.at("test_keys") {
-            Some(Value::Null) => nest(entry),
+            Some(YamlValue::Null) => nest(entry),
             _ => Ok(()),
         };
     }
     set_times(entry)?;
-    entry.set("data_format_version", Value::text(FORMAT));
-    if let Some(Value::Mapping(options)) = entry.at_mut("options") {
-        let subargs = options.take("subargs").unwrap_or(Value::Sequence(Vec::new()));
+    entry.set("data_format_version", YamlValue::text(FORMAT));
+    if let Some(YamlValue::Mapping(options)) = entry.at_mut("options") {
+        let subargs = options.take("subargs").unwrap_or(YamlValue::Sequence(Vec::new()));
         entry.set("options", subargs);
     }
     nest(entry)?;
     if names::is_given_up(&name_text) {
-        return Err(Place::ROOT.member("test_name").error(format!("{name_text} is not supported")));
+        return Err(EntryPath::ROOT.member("test_name").error(format!("{name_text} is not supported")));
     }
     by_category(entry, &name_text)?;
     if names::is_unsupported(&name_text) {
-        return Err(Place::ROOT.member("test_name").error(format!("{name_text} is not supported")));
+        return Err(EntryPath::ROOT.member("test_name").error(format!("{name_text} is not supported")));
     }
     decode_bodies(entry)
 }
 
 /// The first 16 bytes as a UUID, without version bits.
 fn uuid(digest: &[u8]) -> Vec<u8> {
-    let mut text = hex(digest.get(..16).unwrap_or_default());
+    let mut text = hex(digest.iter().take(16).copied());
     for at in [20, 16, 12, 8] {
         text.insert(at, '-');
     }
@@ -96,41 +97,41 @@ fn uuid(digest: &[u8]) -> Vec<u8> {
 
 /// Steps 6 to 8.
 fn set_times(entry: &mut Mapping) -> Result<(), Error> {
-    let start = epoch(entry.take("start_time").as_ref(), &Place::ROOT.member("start_time"))?;
-    let parsed = |value: Option<&Value>, key: &str| {
-        let place = Place::ROOT.member(key);
+    let start = epoch(entry.take("start_time").as_ref(), &EntryPath::ROOT.member("start_time"))?;
+    let parsed = |value: Option<&YamlValue>, key: &str| {
+        let place = EntryPath::ROOT.member(key);
         match value {
-            Some(Value::Text(text)) => DateTime::parse(text).ok_or_else(|| place.error("invalid date")),
-            other => Err(place.wrong(other.unwrap_or(&Value::Null), "a date as text")),
+            Some(YamlValue::Text(text)) => DateTime::parse(text).ok_or_else(|| place.error("invalid date")),
+            other => Err(place.wrong(other.unwrap_or(&YamlValue::Null), "a date as text")),
         }
     };
     let (measured, tested) = match entry.take("test_start_time") {
-        None | Some(Value::Null) => (start, start),
-        Some(time @ Value::Float(_)) => (epoch(Some(&time), &Place::ROOT.member("test_start_time"))?, start),
+        None | Some(YamlValue::Null) => (start, start),
+        Some(time @ YamlValue::Float(_)) => (epoch(Some(&time), &EntryPath::ROOT.member("test_start_time"))?, start),
         text => {
             let tested = parsed(text.as_ref(), "test_start_time")?;
             (parsed(entry.at("measurement_start_time"), "measurement_start_time")?, tested)
         }
     };
-    entry.set("measurement_start_time", Value::text(&date_text(measured)));
-    entry.set("test_start_time", Value::text(&date_text(tested)));
+    entry.set("measurement_start_time", YamlValue::text(&measured.to_string()));
+    entry.set("test_start_time", YamlValue::text(&tested.to_string()));
     Ok(())
 }
 
 /// Step 9: keys that are not in the schema move to the test keys, in the order of the entry.
 fn nest(entry: &mut Mapping) -> Result<(), Error> {
-    let is_schema = |key: &Value| SCHEMA.iter().any(|known| key.is_text(known));
+    let is_schema = |key: &YamlValue| SCHEMA.iter().any(|known| key.is_text(known));
     let (top, moved): (Mapping, Mapping) = std::mem::take(entry).into_iter().partition(|(key, _)| is_schema(key));
     *entry = top;
     let Some(test_keys) = entry.at_mut("test_keys") else { return Ok(()) };
     match test_keys {
-        Value::Null => {
+        YamlValue::Null => {
             let mut members = Mapping::new();
             update(&mut members, moved);
-            *test_keys = Value::Mapping(members);
+            *test_keys = YamlValue::Mapping(members);
         }
-        Value::Mapping(members) => update(members, moved),
-        other if !moved.is_empty() => return Err(Place::TEST_KEYS.wrong(other, "a mapping")),
+        YamlValue::Mapping(members) => update(members, moved),
+        other if !moved.is_empty() => return Err(EntryPath::TEST_KEYS.wrong(other, "a mapping")),
         _ => {}
     }
     Ok(())
@@ -154,17 +155,17 @@ fn by_category(entry: &mut Mapping, name: &str) -> Result<(), Error> {
 
 fn test_keys(entry: &mut Mapping) -> Result<&mut Mapping, Error> {
     match entry.at_mut("test_keys") {
-        Some(Value::Mapping(test_keys)) => Ok(test_keys),
-        other => Err(Place::TEST_KEYS.wrong(other.map_or(&Value::Null, |value| value), "a mapping")),
+        Some(YamlValue::Mapping(test_keys)) => Ok(test_keys),
+        other => Err(EntryPath::TEST_KEYS.wrong(other.map_or(&YamlValue::Null, |value| value), "a mapping")),
     }
 }
 
 /// Step 13: bodies that are still bytes. A missing key ends the step.
 fn decode_bodies(entry: &mut Mapping) -> Result<(), Error> {
-    let place = Place::TEST_KEYS.member("requests");
+    let place = EntryPath::TEST_KEYS.member("requests");
     let requests = match test_keys(entry)?.at_mut("requests") {
         None => return Ok(()),
-        Some(Value::Sequence(requests)) => requests,
+        Some(YamlValue::Sequence(requests)) => requests,
         // Other values have no items with members; empty ones have no items.
         Some(other) => {
             return match python::items(other, &place)?.first() {
@@ -175,19 +176,19 @@ fn decode_bodies(entry: &mut Mapping) -> Result<(), Error> {
     };
     for (i, request) in requests.iter_mut().enumerate() {
         let place = place.item(i);
-        let Value::Mapping(request) = request else { return Err(place.wrong(request, "a mapping")) };
+        let YamlValue::Mapping(request) = request else { return Err(place.wrong(request, "a mapping")) };
         let place = place.member("response");
         let response = match request.at_mut("response") {
             None => return Ok(()),
-            Some(Value::Mapping(response)) => response,
+            Some(YamlValue::Mapping(response)) => response,
             Some(other) => return Err(place.wrong(other, "a mapping")),
         };
         let Some(body) = response.at_mut("body") else { return Ok(()) };
-        if let Value::Bytes(bytes) = body {
+        if let YamlValue::Bytes(bytes) = body {
             if std::str::from_utf8(bytes).is_err() {
                 return Err(place.member("body").error("bytes that are not UTF-8"));
             }
-            *body = Value::Text(std::mem::take(bytes));
+            *body = YamlValue::Text(std::mem::take(bytes));
         }
     }
     Ok(())

@@ -1,24 +1,26 @@
 //! The header of a report and its report ID (formats spec §11.2 and §11.3).
 
-use super::value::{Mapping, Members, Value};
-use super::{Place, epoch};
+use super::value::{Mapping, MappingAccess, YamlValue};
+use super::{EntryPath, epoch};
 use crate::error::Error;
 use sha2::{Digest, Sha512};
 
 /// Steps 1 to 3 of formats spec §11.2.
-pub(super) fn prepare(header: Value) -> Result<Mapping, Error> {
+pub(super) fn prepare(header: YamlValue) -> Result<Mapping, Error> {
     let mut header = match header {
-        Value::Mapping(header) => header,
-        other => return Err(Place::ROOT.error(format!("expected a mapping as header, found {}", other.kind_name()))),
+        YamlValue::Mapping(header) => header,
+        other => {
+            return Err(EntryPath::ROOT.error(format!("expected a mapping as header, found {}", other.kind_name())));
+        }
     };
     if let Some(city) = header.at_mut("probe_city")
-        && let Value::Bytes(bytes) = city
+        && let YamlValue::Bytes(bytes) = city
     {
-        *city = Value::Text(valid_utf8(bytes));
+        *city = YamlValue::Text(valid_utf8(bytes));
     }
-    if !header.at("report_id").is_some_and(Value::is_truthy) {
+    if !header.at("report_id").is_some_and(YamlValue::is_truthy) {
         let id = report_id(&header)?;
-        header.set("report_id", Value::Text(id));
+        header.set("report_id", YamlValue::Text(id));
     }
     Ok(header)
 }
@@ -30,29 +32,29 @@ pub(super) fn valid_utf8(bytes: &[u8]) -> Vec<u8> {
 
 /// The ID of a report that has none.
 fn report_id(header: &Mapping) -> Result<Vec<u8>, Error> {
-    let place = Place::ROOT.member("start_time");
+    let place = EntryPath::ROOT.member("start_time");
     let start = epoch(header.at("start_time"), &place)?;
     let mut hashed = Vec::new();
     let fields = [("probe_cc", "ZZ"), ("probe_asn", "AS0"), ("test_name", "invalid"), ("software_version", "0.0.0")];
     for (key, default) in fields {
         match header.at(key) {
             None => hashed.extend_from_slice(default.as_bytes()),
-            Some(Value::Text(text)) => hashed.extend_from_slice(text),
-            Some(other) => return Err(Place::ROOT.member(key).wrong(other, "a string")),
+            Some(YamlValue::Text(text)) => hashed.extend_from_slice(text),
+            Some(other) => return Err(EntryPath::ROOT.member(key).wrong(other, "a string")),
         }
     }
     match header.at("probe_city") {
         None => hashed.extend_from_slice(b"None"),
-        Some(Value::Null) => {}
-        Some(Value::Text(text)) => hashed.extend_from_slice(text),
-        Some(other) => return Err(Place::ROOT.member("probe_city").wrong(other, "a string")),
+        Some(YamlValue::Null) => {}
+        Some(YamlValue::Text(text)) => hashed.extend_from_slice(text),
+        Some(other) => return Err(EntryPath::ROOT.member("probe_city").wrong(other, "a string")),
     }
     if std::str::from_utf8(&hashed).is_err() {
         // Lone surrogates have no UTF-8.
-        return Err(Place::ROOT.error("lone surrogate in hashed text"));
+        return Err(EntryPath::ROOT.error("lone surrogate in hashed text"));
     }
     let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    let time = super::date_text(start);
+    let time = start.to_string();
     let mut id: Vec<u8> = time.bytes().filter(u8::is_ascii_digit).collect();
     id.insert(8, b'T');
     id.extend_from_slice(b"Z_");
@@ -72,7 +74,7 @@ mod tests {
 
     fn id(header: &str) -> String {
         match prepared(header).unwrap().at("report_id") {
-            Some(Value::Text(id)) => String::from_utf8(id.clone()).unwrap(),
+            Some(YamlValue::Text(id)) => String::from_utf8(id.clone()).unwrap(),
             other => panic!("{other:?}"),
         }
     }
@@ -122,6 +124,6 @@ mod tests {
     fn a_city_of_bytes_is_text() {
         // base64 of `R`, 0xff, `o`
         let header = prepared("{probe_city: !!binary Uv9v}").unwrap();
-        assert_eq!(header.at("probe_city"), Some(&Value::text("Ro")));
+        assert_eq!(header.at("probe_city"), Some(&YamlValue::text("Ro")));
     }
 }

@@ -1,38 +1,40 @@
 //! Python's operations on values of any kind: iteration, indexing, unpacking.
 
-use super::Place;
-use super::value::Value;
+use super::EntryPath;
+use super::value::YamlValue;
 use crate::error::Error;
 use crate::json::push_code_point;
 use crate::number::Int;
 use std::borrow::Cow;
 
 /// Python's `list(v)`: items of sequences and sets, keys of mappings, characters of texts, numbers of bytes.
-pub(super) fn items<'v>(value: &'v Value, place: &Place<'_>) -> Result<Cow<'v, [Value]>, Error> {
+pub(super) fn items<'v>(value: &'v YamlValue, place: &EntryPath<'_>) -> Result<Cow<'v, [YamlValue]>, Error> {
     Ok(match value {
-        Value::Sequence(items) | Value::Set(items) => Cow::Borrowed(items),
-        Value::Mapping(members) => members.iter().map(|(key, _)| key.clone()).collect(),
-        Value::Text(text) => crate::text::chars(text).map(character).collect(),
-        Value::Bytes(bytes) => bytes.iter().map(|&byte| Value::Int(Int::from(i64::from(byte)))).collect(),
+        YamlValue::Sequence(items) | YamlValue::Set(items) => Cow::Borrowed(items),
+        YamlValue::Mapping(members) => members.iter().map(|(key, _)| key.clone()).collect(),
+        YamlValue::Text(text) => crate::text::chars(text).map(character).collect(),
+        YamlValue::Bytes(bytes) => bytes.iter().map(|&byte| YamlValue::Int(Int::from(i64::from(byte)))).collect(),
         other => return Err(place.wrong(other, "a value with items")),
     })
 }
 
-fn character(code: u32) -> Value {
+fn character(code: u32) -> YamlValue {
     let mut text = Vec::new();
     push_code_point(code, &mut text);
-    Value::Text(text)
+    YamlValue::Text(text)
 }
 
 /// Python's `v[0]` or `v[1]`.
-pub(super) fn index(value: &Value, at: usize, place: &Place<'_>) -> Result<Value, Error> {
+pub(super) fn index(value: &YamlValue, at: usize, place: &EntryPath<'_>) -> Result<YamlValue, Error> {
     let short = || place.error(format!("no item at index {at}"));
     match value {
-        Value::Sequence(items) => items.get(at).cloned().ok_or_else(short),
-        Value::Text(text) => crate::text::chars(text).nth(at).map(character).ok_or_else(short),
-        Value::Bytes(bytes) => bytes.get(at).map(|&byte| Value::Int(Int::from(i64::from(byte)))).ok_or_else(short),
-        Value::Mapping(members) => {
-            let wanted = Value::Int(Int::from(at as i64)).identity();
+        YamlValue::Sequence(items) => items.get(at).cloned().ok_or_else(short),
+        YamlValue::Text(text) => crate::text::chars(text).nth(at).map(character).ok_or_else(short),
+        YamlValue::Bytes(bytes) => {
+            bytes.get(at).map(|&byte| YamlValue::Int(Int::from(i64::from(byte)))).ok_or_else(short)
+        }
+        YamlValue::Mapping(members) => {
+            let wanted = YamlValue::Int(Int::from(at as i64)).identity();
             let found = members.iter().find(|(key, _)| key.identity() == wanted);
             found.map(|(_, value)| value.clone()).ok_or_else(short)
         }
@@ -41,7 +43,7 @@ pub(super) fn index(value: &Value, at: usize, place: &Place<'_>) -> Result<Value
 }
 
 /// Python's `a, b = v`.
-pub(super) fn pair(value: &Value, place: &Place<'_>) -> Result<[Value; 2], Error> {
+pub(super) fn pair(value: &YamlValue, place: &EntryPath<'_>) -> Result<[YamlValue; 2], Error> {
     match &*items(value, place)? {
         [first, second] => Ok([first.clone(), second.clone()]),
         _ => Err(place.error("expected two items")),
@@ -64,7 +66,7 @@ mod tests {
     use crate::json::Limits;
     use crate::normalize::yaml;
 
-    fn load(text: &str) -> Value {
+    fn load(text: &str) -> YamlValue {
         yaml::load(text.as_bytes(), Limits::default()).unwrap()
     }
 
@@ -78,11 +80,11 @@ mod tests {
             ("!!set {a, b}", "[a, b]"),
         ] {
             let value = load(value);
-            assert_eq!(Value::Sequence(items(&value, &Place::ROOT).unwrap().into_owned()), load(expected));
+            assert_eq!(YamlValue::Sequence(items(&value, &EntryPath::ROOT).unwrap().into_owned()), load(expected));
         }
         for value in ["~", "1", "0.5", "yes", "2014-01-01"] {
-            assert!(items(&load(value), &Place::ROOT).is_err());
-            assert!(index(&load(value), 0, &Place::ROOT).is_err());
+            assert!(items(&load(value), &EntryPath::ROOT).is_err());
+            assert!(index(&load(value), 0, &EntryPath::ROOT).is_err());
         }
     }
 
@@ -91,13 +93,13 @@ mod tests {
         for (value, expected) in
             [("[1, a]", "a"), ("aé", "é"), ("!!binary aGk=", "105"), ("{1: x}", "x"), ("{yes: x}", "x")]
         {
-            assert_eq!(index(&load(value), 1, &Place::ROOT).unwrap(), load(expected));
+            assert_eq!(index(&load(value), 1, &EntryPath::ROOT).unwrap(), load(expected));
         }
         for value in ["[1]", "a", "{'1': x}", "{}"] {
-            assert!(index(&load(value), 1, &Place::ROOT).is_err());
+            assert!(index(&load(value), 1, &EntryPath::ROOT).is_err());
         }
-        assert!(pair(&load("[1]"), &Place::ROOT).is_err() && pair(&load("abc"), &Place::ROOT).is_err());
-        assert_eq!(pair(&load("ab"), &Place::ROOT).unwrap(), [load("a"), load("b")]);
+        assert!(pair(&load("[1]"), &EntryPath::ROOT).is_err() && pair(&load("abc"), &EntryPath::ROOT).is_err());
+        assert_eq!(pair(&load("ab"), &EntryPath::ROOT).unwrap(), [load("a"), load("b")]);
     }
 
     #[test]

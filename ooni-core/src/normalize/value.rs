@@ -1,4 +1,4 @@
-//! [`Value`]: a value of Python's YAML loader, with kinds that JSON does not have.
+//! [`YamlValue`]: a value of Python's YAML loader, with kinds that JSON does not have.
 
 use crate::json::Kind;
 use crate::number::Int;
@@ -6,7 +6,7 @@ use crate::time::DateTime;
 
 /// A value of a YAML document.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum YamlValue {
     /// `null`
     Null,
     /// `true` or `false`
@@ -24,15 +24,15 @@ pub enum Value {
     /// A date with a time.
     DateTime(Stamp),
     /// A set: its members in the order of the document.
-    Set(Vec<Value>),
+    Set(Vec<YamlValue>),
     /// A sequence, also for Python's tuples.
-    Sequence(Vec<Value>),
+    Sequence(Vec<YamlValue>),
     /// A mapping, in order, without repeated keys.
     Mapping(Mapping),
 }
 
 /// The members of a mapping: keys are scalars of any kind.
-pub type Mapping = Vec<(Value, Value)>;
+pub type Mapping = Vec<(YamlValue, YamlValue)>;
 
 /// Python's `datetime`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,40 +45,40 @@ pub struct Stamp {
     pub offset: Option<i32>,
 }
 
-impl Value {
+impl YamlValue {
     /// A text.
-    pub fn text(text: &str) -> Value {
-        Value::Text(text.as_bytes().to_vec())
+    pub fn text(text: &str) -> YamlValue {
+        YamlValue::Text(text.as_bytes().to_vec())
     }
 
     /// Python's `bool(v)`.
     pub fn is_truthy(&self) -> bool {
         match self {
-            Value::Null => false,
-            Value::Bool(value) => *value,
-            Value::Int(int) => !int.is_zero(),
-            Value::Float(float) => *float != 0.0,
-            Value::Text(text) | Value::Bytes(text) => !text.is_empty(),
-            Value::Date(_) | Value::DateTime(_) => true,
-            Value::Set(items) | Value::Sequence(items) => !items.is_empty(),
-            Value::Mapping(members) => !members.is_empty(),
+            YamlValue::Null => false,
+            YamlValue::Bool(value) => *value,
+            YamlValue::Int(int) => !int.is_zero(),
+            YamlValue::Float(float) => *float != 0.0,
+            YamlValue::Text(text) | YamlValue::Bytes(text) => !text.is_empty(),
+            YamlValue::Date(_) | YamlValue::DateTime(_) => true,
+            YamlValue::Set(items) | YamlValue::Sequence(items) => !items.is_empty(),
+            YamlValue::Mapping(members) => !members.is_empty(),
         }
     }
 
     /// True for `null`.
     pub fn is_null(&self) -> bool {
-        matches!(self, Value::Null)
+        matches!(self, YamlValue::Null)
     }
 
     /// True for this text.
     pub fn is_text(&self, text: &str) -> bool {
-        matches!(self, Value::Text(own) if own == text.as_bytes())
+        matches!(self, YamlValue::Text(own) if own == text.as_bytes())
     }
 
     /// The bytes of a text.
     pub fn as_text(&self) -> Option<&[u8]> {
         match self {
-            Value::Text(text) => Some(text),
+            YamlValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -86,17 +86,17 @@ impl Value {
     /// The name of the kind, with an article.
     pub fn kind_name(&self) -> &'static str {
         match self {
-            Value::Null => Kind::Null.name(),
-            Value::Bool(_) => Kind::Bool.name(),
-            Value::Int(_) => Kind::Int.name(),
-            Value::Float(_) => Kind::Float.name(),
-            Value::Text(_) => Kind::Text.name(),
-            Value::Bytes(_) => "bytes",
-            Value::Date(_) => "a date",
-            Value::DateTime(_) => "a date with a time",
-            Value::Set(_) => "a set",
-            Value::Sequence(_) => "a sequence",
-            Value::Mapping(_) => "a mapping",
+            YamlValue::Null => Kind::Null.name(),
+            YamlValue::Bool(_) => Kind::Bool.name(),
+            YamlValue::Int(_) => Kind::Int.name(),
+            YamlValue::Float(_) => Kind::Float.name(),
+            YamlValue::Text(_) => Kind::Text.name(),
+            YamlValue::Bytes(_) => "bytes",
+            YamlValue::Date(_) => "a date",
+            YamlValue::DateTime(_) => "a date with a time",
+            YamlValue::Set(_) => "a set",
+            YamlValue::Sequence(_) => "a sequence",
+            YamlValue::Mapping(_) => "a mapping",
         }
     }
 
@@ -104,54 +104,54 @@ impl Value {
     pub(super) fn identity(&self) -> Vec<u8> {
         let tagged = |tag: &str, rest: &[u8]| [tag.as_bytes(), rest].concat();
         match self {
-            Value::Bool(value) => Value::Int(Int::from(i64::from(*value))).identity(),
-            Value::Int(int) => tagged("int ", int.to_string().as_bytes()),
-            Value::Float(float) => match Int::from_f64_truncated(*float) {
-                Some(int) if float.fract() == 0.0 => Value::Int(int).identity(),
+            YamlValue::Bool(value) => YamlValue::Int(Int::from(i64::from(*value))).identity(),
+            YamlValue::Int(int) => tagged("int ", int.to_string().as_bytes()),
+            YamlValue::Float(float) => match Int::from_f64_truncated(*float) {
+                Some(int) if float.fract() == 0.0 => YamlValue::Int(int).identity(),
                 _ => tagged("float ", float.to_string().as_bytes()),
             },
-            Value::Text(text) => tagged("text ", text),
-            Value::Bytes(bytes) => tagged("bytes ", bytes),
-            Value::Date(day) => tagged("date ", day.timestamp().to_string().as_bytes()),
-            Value::DateTime(Stamp { local, micros, offset }) => {
+            YamlValue::Text(text) => tagged("text ", text),
+            YamlValue::Bytes(bytes) => tagged("bytes ", bytes),
+            YamlValue::Date(day) => tagged("date ", day.timestamp().to_string().as_bytes()),
+            YamlValue::DateTime(Stamp { local, micros, offset }) => {
                 let seconds = local.timestamp() - i64::from(offset.unwrap_or(0));
                 tagged("time ", format!("{} {seconds} {micros}", offset.is_some()).as_bytes())
             }
-            Value::Null | Value::Set(_) | Value::Sequence(_) | Value::Mapping(_) => tagged("null", b""),
+            YamlValue::Null | YamlValue::Set(_) | YamlValue::Sequence(_) | YamlValue::Mapping(_) => tagged("null", b""),
         }
     }
 }
 
 /// Access to the members of a mapping by text.
-pub(super) trait Members {
+pub(super) trait MappingAccess {
     /// The member with this name.
-    fn at(&self, key: &str) -> Option<&Value>;
+    fn at(&self, key: &str) -> Option<&YamlValue>;
     /// The member with this name, mutable.
-    fn at_mut(&mut self, key: &str) -> Option<&mut Value>;
+    fn at_mut(&mut self, key: &str) -> Option<&mut YamlValue>;
     /// Python's `pop`: removes the member; the others keep their order.
-    fn take(&mut self, key: &str) -> Option<Value>;
+    fn take(&mut self, key: &str) -> Option<YamlValue>;
     /// Sets a member: in place if it exists, otherwise as the last one.
-    fn set(&mut self, key: &str, value: Value);
+    fn set(&mut self, key: &str, value: YamlValue);
 }
 
-impl Members for Mapping {
-    fn at(&self, key: &str) -> Option<&Value> {
+impl MappingAccess for Mapping {
+    fn at(&self, key: &str) -> Option<&YamlValue> {
         self.iter().find(|(name, _)| name.is_text(key)).map(|(_, value)| value)
     }
 
-    fn at_mut(&mut self, key: &str) -> Option<&mut Value> {
+    fn at_mut(&mut self, key: &str) -> Option<&mut YamlValue> {
         self.iter_mut().find(|(name, _)| name.is_text(key)).map(|(_, value)| value)
     }
 
-    fn take(&mut self, key: &str) -> Option<Value> {
+    fn take(&mut self, key: &str) -> Option<YamlValue> {
         let at = self.iter().position(|(name, _)| name.is_text(key))?;
         Some(self.remove(at).1)
     }
 
-    fn set(&mut self, key: &str, value: Value) {
+    fn set(&mut self, key: &str, value: YamlValue) {
         match self.at_mut(key) {
             Some(place) => *place = value,
-            None => self.push((Value::text(key), value)),
+            None => self.push((YamlValue::text(key), value)),
         }
     }
 }

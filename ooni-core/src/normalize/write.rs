@@ -1,7 +1,8 @@
 //! Writes values as text for the JSON reader, with descriptions of values that JSON does not have.
 
-use super::value::{Stamp, Value};
+use super::value::{Stamp, YamlValue};
 use crate::error::{Code, Error};
+use crate::hex::hex;
 use crate::json::{FOREIGN, FOREIGN_FALSE};
 use crate::number::write_f64;
 
@@ -9,15 +10,15 @@ use crate::number::write_f64;
 ///
 /// # Errors
 /// `E-LIMIT` when it has more.
-pub(super) fn write(value: &Value, levels: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+pub(super) fn write(value: &YamlValue, levels: usize, out: &mut Vec<u8>) -> Result<(), Error> {
     match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Int(int) => out.extend_from_slice(int.to_string().as_bytes()),
-        Value::Float(float) => write_f64(out, *float),
-        Value::Text(text) => write_text(text, out),
-        Value::Sequence(items) => {
+        YamlValue::Null => out.extend_from_slice(b"null"),
+        YamlValue::Bool(true) => out.extend_from_slice(b"true"),
+        YamlValue::Bool(false) => out.extend_from_slice(b"false"),
+        YamlValue::Int(int) => out.extend_from_slice(int.to_string().as_bytes()),
+        YamlValue::Float(float) => write_f64(out, *float),
+        YamlValue::Text(text) => write_text(text, out),
+        YamlValue::Sequence(items) => {
             let levels = inner(levels)?;
             out.push(b'[');
             for (i, item) in items.iter().enumerate() {
@@ -28,7 +29,7 @@ pub(super) fn write(value: &Value, levels: usize, out: &mut Vec<u8>) -> Result<(
             }
             out.push(b']');
         }
-        Value::Mapping(members) => {
+        YamlValue::Mapping(members) => {
             let levels = inner(levels)?;
             out.push(b'{');
             for (i, (key, value)) in members.iter().enumerate() {
@@ -36,7 +37,7 @@ pub(super) fn write(value: &Value, levels: usize, out: &mut Vec<u8>) -> Result<(
                     out.push(b',');
                 }
                 match key {
-                    Value::Text(text) => write_text(text, out),
+                    YamlValue::Text(text) => write_text(text, out),
                     other => write_foreign(&describe(other), out),
                 }
                 out.push(b':');
@@ -44,7 +45,9 @@ pub(super) fn write(value: &Value, levels: usize, out: &mut Vec<u8>) -> Result<(
             }
             out.push(b'}');
         }
-        Value::Bytes(_) | Value::Date(_) | Value::DateTime(_) | Value::Set(_) => write_foreign(&describe(value), out),
+        YamlValue::Bytes(_) | YamlValue::Date(_) | YamlValue::DateTime(_) | YamlValue::Set(_) => {
+            write_foreign(&describe(value), out)
+        }
     }
     Ok(())
 }
@@ -79,26 +82,26 @@ fn write_foreign(description: &str, out: &mut Vec<u8>) {
 }
 
 /// The description of a value that JSON does not have, or does not have as a key.
-fn describe(value: &Value) -> String {
+fn describe(value: &YamlValue) -> String {
     let said = match value {
-        Value::Bool(value) => format!("bool {value}"),
-        Value::Int(int) => format!("int {int}"),
-        Value::Float(float) => format!("float {float}"),
-        Value::Bytes(bytes) => format!("bytes {}", super::hex(bytes)),
-        Value::Date(day) => format!("date {}", &super::date_text(*day)[..10]),
-        Value::DateTime(Stamp { local, micros, offset }) => {
+        YamlValue::Bool(value) => format!("bool {value}"),
+        YamlValue::Int(int) => format!("int {int}"),
+        YamlValue::Float(float) => format!("float {float}"),
+        YamlValue::Bytes(bytes) => format!("bytes {}", hex(bytes.iter().copied())),
+        YamlValue::Date(day) => format!("date {}", day.date_text()),
+        YamlValue::DateTime(Stamp { local, micros, offset }) => {
             let zone = offset.map_or(String::new(), |offset| format!(" {offset:+} s"));
-            format!("date {}.{micros:06}{zone}", super::date_text(*local))
+            format!("date {local}.{micros:06}{zone}")
         }
-        Value::Set(items) => {
+        YamlValue::Set(items) => {
             let items: Vec<_> = items.iter().map(describe).collect();
             format!("set {}", items.join(", "))
         }
-        Value::Text(text) => format!("text {}", String::from_utf8_lossy(text)),
-        Value::Null | Value::Sequence(_) | Value::Mapping(_) => "null".into(),
+        YamlValue::Text(text) => format!("text {}", String::from_utf8_lossy(text)),
+        YamlValue::Null | YamlValue::Sequence(_) | YamlValue::Mapping(_) => "null".into(),
     };
     match value {
-        Value::Bytes(_) | Value::Set(_) if !value.is_truthy() => {
+        YamlValue::Bytes(_) | YamlValue::Set(_) if !value.is_truthy() => {
             format!("{}{}", String::from_utf8_lossy(FOREIGN_FALSE), said.trim_end())
         }
         _ => said,
@@ -175,7 +178,7 @@ mod tests {
 
     #[test]
     fn nesting_is_limited() {
-        let deep = Value::Sequence(vec![Value::Sequence(vec![])]);
+        let deep = YamlValue::Sequence(vec![YamlValue::Sequence(vec![])]);
         assert!(write(&deep, 2, &mut Vec::new()).is_ok());
         assert_eq!(write(&deep, 1, &mut Vec::new()).unwrap_err().code, Code::Limit);
     }

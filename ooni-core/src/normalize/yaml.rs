@@ -19,21 +19,21 @@ mod scanner;
 mod tag;
 
 pub use self::error::{Mark, YamlError, YamlErrorKind};
-use super::value::Value;
+use super::value::YamlValue;
 use crate::json::Limits;
 
 /// Reads a text with one document, or none, which is `null`.
 ///
 /// # Errors
 /// The reference's loader refuses the text, or it exceeds `limits`.
-pub fn load(text: &[u8], limits: Limits) -> Result<Value, YamlError> {
+pub fn load(text: &[u8], limits: Limits) -> Result<YamlValue, YamlError> {
     if text.len() > limits.bytes {
         let message = format!("more than {} bytes", limits.bytes);
         return Err(YamlError::new(YamlErrorKind::Limit, Mark::default(), message));
     }
     match compose::compose(text, limits)? {
         Some(mut nodes) => construct::construct(&mut nodes, limits),
-        None => Ok(Value::Null),
+        None => Ok(YamlValue::Null),
     }
 }
 

@@ -3,16 +3,16 @@
 use super::error::{Mark, YamlError, YamlErrorKind};
 use super::parser::{Event, EventKind, Parser, Properties};
 use super::scalar;
-use super::tag::Tag;
+use super::tag::YamlTag;
 use crate::json::Limits;
 use std::collections::BTreeMap;
 
 /// The nodes of a document; the first one is the root. Aliases are indices of existing nodes.
-pub(super) type Nodes = Vec<Node>;
+pub(super) type Nodes = Vec<YamlNode>;
 
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) tag: Tag,
+pub(super) struct YamlNode {
+    pub(super) tag: YamlTag,
     pub(super) content: Content,
     pub(super) mark: Mark,
 }
@@ -36,7 +36,7 @@ impl Content {
 
 /// A collection that has not ended yet.
 #[derive(Clone, Copy, Debug)]
-struct Open {
+struct OpenCollection {
     node: u32,
     key: Option<u32>,
 }
@@ -46,7 +46,7 @@ struct Composer<'a> {
     limits: Limits,
     nodes: Nodes,
     anchors: BTreeMap<Vec<u8>, u32>,
-    open: Vec<Open>,
+    open: Vec<OpenCollection>,
 }
 
 /// The nodes of the only document in `text`.
@@ -78,18 +78,18 @@ impl Composer<'_> {
                     }
                 },
                 EventKind::Scalar { properties: Properties { anchor, tag }, text, plain } => {
-                    let tag = Tag::written(tag);
-                    let tag = tag.unwrap_or_else(|| if plain { scalar::resolve(&text) } else { Tag::Text });
-                    self.add(anchor, Node { tag, content: Content::Scalar(text), mark })?
+                    let tag = YamlTag::written(tag);
+                    let tag = tag.unwrap_or_else(|| if plain { scalar::resolve(&text) } else { YamlTag::Text });
+                    self.add(anchor, YamlNode { tag, content: Content::Scalar(text), mark })?
                 }
                 EventKind::SequenceStart(Properties { anchor, tag }) => {
-                    let tag = Tag::written(tag).unwrap_or(Tag::Sequence);
-                    self.begin(anchor, Node { tag, content: Content::Sequence(Vec::new()), mark })?;
+                    let tag = YamlTag::written(tag).unwrap_or(YamlTag::Sequence);
+                    self.begin(anchor, YamlNode { tag, content: Content::Sequence(Vec::new()), mark })?;
                     continue;
                 }
                 EventKind::MappingStart(Properties { anchor, tag }) => {
-                    let tag = Tag::written(tag).unwrap_or(Tag::Mapping);
-                    self.begin(anchor, Node { tag, content: Content::Mapping(Vec::new()), mark })?;
+                    let tag = YamlTag::written(tag).unwrap_or(YamlTag::Mapping);
+                    self.begin(anchor, YamlNode { tag, content: Content::Mapping(Vec::new()), mark })?;
                     continue;
                 }
                 EventKind::End => match self.open.pop() {
@@ -104,7 +104,7 @@ impl Composer<'_> {
         }
     }
 
-    fn add(&mut self, anchor: Option<Vec<u8>>, node: Node) -> Result<u32, YamlError> {
+    fn add(&mut self, anchor: Option<Vec<u8>>, node: YamlNode) -> Result<u32, YamlError> {
         let mark = node.mark;
         if self.nodes.len() >= self.limits.values.min(u32::MAX as usize) {
             let message = format!("more than {} values", self.limits.values);
@@ -122,14 +122,14 @@ impl Composer<'_> {
         Ok(at)
     }
 
-    fn begin(&mut self, anchor: Option<Vec<u8>>, node: Node) -> Result<(), YamlError> {
+    fn begin(&mut self, anchor: Option<Vec<u8>>, node: YamlNode) -> Result<(), YamlError> {
         let mark = node.mark;
         let node = self.add(anchor, node)?;
         if self.open.len() >= self.limits.depth {
             let message = format!("more than {} levels of nesting", self.limits.depth);
             return Err(YamlError::new(YamlErrorKind::Limit, mark, message));
         }
-        self.open.push(Open { node, key: None });
+        self.open.push(OpenCollection { node, key: None });
         Ok(())
     }
 

@@ -3,20 +3,20 @@
 //! That loader creates empty collections and fills them later, so the members of all collections of one level come before
 //! those of the next. If a document has several errors, the first one in this order is reported.
 
-use super::compose::{Content, Node, Nodes};
+use super::compose::{Content, Nodes, YamlNode};
 use super::error::{YamlError, YamlErrorKind};
 use super::merge::flatten;
 use super::scalar;
-use super::tag::Tag;
+use super::tag::YamlTag;
 use crate::json::Limits;
-use crate::normalize::value::{Mapping, Value};
+use crate::normalize::value::{Mapping, YamlValue};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The value of a node. Collections contain the nodes of their members.
 #[derive(Clone, Debug)]
 enum Made {
     Not,
-    Scalar(Value),
+    Scalar(YamlValue),
     Sequence(Vec<u32>),
     /// `!!omap` or `!!pairs`: pairs of key and value.
     Pairs(Vec<(u32, u32)>),
@@ -35,7 +35,7 @@ struct Constructor<'n> {
 }
 
 /// The value of the root node.
-pub(super) fn construct(nodes: &mut Nodes, limits: Limits) -> Result<Value, YamlError> {
+pub(super) fn construct(nodes: &mut Nodes, limits: Limits) -> Result<YamlValue, YamlError> {
     let made = vec![Made::Not; nodes.len()];
     let mut constructor = Constructor { nodes, made, later: VecDeque::new(), room: limits.values };
     constructor.object(0)?;
@@ -47,7 +47,7 @@ pub(super) fn construct(nodes: &mut Nodes, limits: Limits) -> Result<Value, Yaml
 }
 
 impl Constructor<'_> {
-    fn node(&self, at: u32) -> &Node {
+    fn node(&self, at: u32) -> &YamlNode {
         &self.nodes[at as usize]
     }
 
@@ -61,14 +61,14 @@ impl Constructor<'_> {
             return Ok(());
         }
         let made = match &self.node(at).tag {
-            Tag::Sequence => Made::Sequence(Vec::new()),
-            Tag::Omap | Tag::Pairs => Made::Pairs(Vec::new()),
-            Tag::Set => Made::Set(Vec::new()),
-            Tag::Mapping => Made::Mapping(Vec::new()),
-            tag @ (Tag::Merge | Tag::Default | Tag::Other(_)) => {
+            YamlTag::Sequence => Made::Sequence(Vec::new()),
+            YamlTag::Omap | YamlTag::Pairs => Made::Pairs(Vec::new()),
+            YamlTag::Set => Made::Set(Vec::new()),
+            YamlTag::Mapping => Made::Mapping(Vec::new()),
+            tag @ (YamlTag::Merge | YamlTag::Default | YamlTag::Other(_)) => {
                 let message = match tag {
-                    Tag::Other(uri) => format!("unknown tag {}", String::from_utf8_lossy(uri)),
-                    Tag::Merge => "<< that is no key".into(),
+                    YamlTag::Other(uri) => format!("unknown tag {}", String::from_utf8_lossy(uri)),
+                    YamlTag::Merge => "<< is not a key".into(),
                     _ => "= that is no key".into(),
                 };
                 return self.error(at, message);
@@ -84,11 +84,11 @@ impl Constructor<'_> {
         Ok(())
     }
 
-    fn scalar(&self, at: u32) -> Result<Value, YamlError> {
+    fn scalar(&self, at: u32) -> Result<YamlValue, YamlError> {
         let node = self.node(at);
         let source = self.scalar_node(at)?;
-        let Content::Scalar(text) = &self.node(source).content else { return Ok(Value::Null) };
-        if node.tag == Tag::Timestamp && source != at {
+        let Content::Scalar(text) = &self.node(source).content else { return Ok(YamlValue::Null) };
+        if node.tag == YamlTag::Timestamp && source != at {
             return Err(YamlError::new(YamlErrorKind::Value, node.mark, "expected a date, found a mapping"));
         }
         scalar::construct(&node.tag, text).map_err(|(kind, message)| YamlError::new(kind, node.mark, message))
@@ -101,10 +101,12 @@ impl Constructor<'_> {
             let content = &self.node(at).content;
             match content {
                 Content::Scalar(_) => return Ok(at),
-                Content::Mapping(pairs) => match pairs.iter().find(|(key, _)| self.node(*key).tag == Tag::Default) {
-                    Some((_, value)) => at = *value,
-                    None => break,
-                },
+                Content::Mapping(pairs) => {
+                    match pairs.iter().find(|(key, _)| self.node(*key).tag == YamlTag::Default) {
+                        Some((_, value)) => at = *value,
+                        None => break,
+                    }
+                }
                 Content::Sequence(_) => break,
             }
         }
@@ -113,7 +115,7 @@ impl Constructor<'_> {
 
     fn fill(&mut self, at: u32) -> Result<(), YamlError> {
         let made = match self.node(at).tag {
-            Tag::Sequence => match &self.node(at).content {
+            YamlTag::Sequence => match &self.node(at).content {
                 Content::Sequence(items) => {
                     let items = items.clone();
                     items.iter().try_for_each(|&item| self.object(item))?;
@@ -121,8 +123,8 @@ impl Constructor<'_> {
                 }
                 other => return self.error(at, format!("expected a sequence, found {}", other.name())),
             },
-            Tag::Omap | Tag::Pairs => Made::Pairs(self.pairs(at)?),
-            Tag::Set => Made::Set(self.mapping(at)?.into_iter().map(|(key, _)| key).collect()),
+            YamlTag::Omap | YamlTag::Pairs => Made::Pairs(self.pairs(at)?),
+            YamlTag::Set => Made::Set(self.mapping(at)?.into_iter().map(|(key, _)| key).collect()),
             _ => Made::Mapping(self.mapping(at)?),
         };
         self.made[at as usize] = made;
@@ -193,11 +195,11 @@ struct Copier<'m> {
 struct Part {
     node: u32,
     index: usize,
-    items: Vec<Value>,
+    items: Vec<YamlValue>,
 }
 
 impl Copier<'_> {
-    fn copy(&mut self) -> Result<Value, YamlError> {
+    fn copy(&mut self) -> Result<YamlValue, YamlError> {
         let mut parts: Vec<Part> = Vec::new();
         let mut inside = vec![false; self.made.len()];
         let mut node = 0;
@@ -215,7 +217,7 @@ impl Copier<'_> {
                             node = child;
                             continue;
                         }
-                        None => Value::Null, // replaced below: the value is complete
+                        None => YamlValue::Null, // replaced below: the value is complete
                     }
                 }
             };
@@ -228,7 +230,7 @@ impl Copier<'_> {
                     done = self.collection(part);
                 }
                 let Some(part) = parts.last_mut() else { return Ok(done) };
-                part.items.push(std::mem::replace(&mut done, Value::Null));
+                part.items.push(std::mem::replace(&mut done, YamlValue::Null));
                 part.index += 1;
                 if let Some(child) = self.child(parts.last()) {
                     node = child;
@@ -244,7 +246,7 @@ impl Copier<'_> {
 
     fn count(&mut self, at: u32, depth: usize) -> Result<(), YamlError> {
         self.values += 1;
-        if let Made::Scalar(Value::Text(text) | Value::Bytes(text)) = &self.made[at as usize] {
+        if let Made::Scalar(YamlValue::Text(text) | YamlValue::Bytes(text)) = &self.made[at as usize] {
             self.bytes += text.len();
         }
         let Limits { bytes, depth: levels, values } = self.limits;
@@ -268,19 +270,19 @@ impl Copier<'_> {
         }
     }
 
-    fn collection(&self, part: Part) -> Value {
+    fn collection(&self, part: Part) -> YamlValue {
         match &self.made[part.node as usize] {
-            Made::Set(_) => Value::Set(part.items),
-            Made::Pairs(_) => {
-                Value::Sequence(pairs(part.items).into_iter().map(|(a, b)| Value::Sequence(vec![a, b])).collect())
-            }
-            Made::Mapping(_) => Value::Mapping(pairs(part.items)),
-            Made::Not | Made::Scalar(_) | Made::Sequence(_) => Value::Sequence(part.items),
+            Made::Set(_) => YamlValue::Set(part.items),
+            Made::Pairs(_) => YamlValue::Sequence(
+                pairs(part.items).into_iter().map(|(a, b)| YamlValue::Sequence(vec![a, b])).collect(),
+            ),
+            Made::Mapping(_) => YamlValue::Mapping(pairs(part.items)),
+            Made::Not | Made::Scalar(_) | Made::Sequence(_) => YamlValue::Sequence(part.items),
         }
     }
 }
 
-fn pairs(items: Vec<Value>) -> Mapping {
+fn pairs(items: Vec<YamlValue>) -> Mapping {
     let mut items = items.into_iter();
     std::iter::from_fn(|| Some((items.next()?, items.next()?))).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::compose::{Content, Nodes};
 use super::error::{YamlError, YamlErrorKind};
-use super::tag::Tag;
+use super::tag::YamlTag;
 
 /// Replaces a merge key that has been resolved, until its mapping is complete.
 const GONE: (u32, u32) = (u32::MAX, u32::MAX);
@@ -80,10 +80,10 @@ fn step(nodes: &mut Nodes, frame: &mut Frame) -> Result<bool, YamlError> {
             continue;
         }
         match nodes[key as usize].tag {
-            Tag::Merge => {}
-            Tag::Default => {
+            YamlTag::Merge => {}
+            YamlTag::Default => {
                 // `=` as a key is text.
-                nodes[key as usize].tag = Tag::Text;
+                nodes[key as usize].tag = YamlTag::Text;
                 frame.index += 1;
                 continue;
             }

@@ -4,9 +4,9 @@
 //! cases and may fail, decide the value.
 
 use super::error::YamlErrorKind;
-use super::tag::Tag;
+use super::tag::YamlTag;
 use crate::base64;
-use crate::normalize::value::{Stamp, Value};
+use crate::normalize::value::{Stamp, YamlValue};
 use crate::number::Int;
 use crate::python_text;
 use crate::text::lower;
@@ -16,20 +16,20 @@ use crate::time::DateTime;
 type Failure = (YamlErrorKind, &'static str);
 
 /// The kind of a plain scalar.
-pub(super) fn resolve(text: &[u8]) -> Tag {
+pub(super) fn resolve(text: &[u8]) -> YamlTag {
     // In Python's patterns, `$` also matches before a final line break.
     let text = text.strip_suffix(b"\n").filter(|rest| !rest.is_empty()).unwrap_or(text);
-    let Some(&first) = text.first() else { return Tag::Null };
+    let Some(&first) = text.first() else { return YamlTag::Null };
     match first {
-        b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' if is_bool(text) => Tag::Bool,
-        b'-' | b'+' | b'.' | b'0'..=b'9' if is_float(text) => Tag::Float,
-        b'-' | b'+' | b'0'..=b'9' if is_int(text) => Tag::Int,
-        b'<' if text == b"<<" => Tag::Merge,
-        b'~' | b'n' | b'N' if matches!(text, b"~" | b"null" | b"Null" | b"NULL") => Tag::Null,
-        b'0'..=b'9' if is_timestamp(text) => Tag::Timestamp,
-        b'=' if text == b"=" => Tag::Default,
-        b'!' | b'&' | b'*' if text.len() == 1 => Tag::Other(b"tag:yaml.org,2002:yaml".to_vec()),
-        _ => Tag::Text,
+        b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' if is_bool(text) => YamlTag::Bool,
+        b'-' | b'+' | b'.' | b'0'..=b'9' if is_float(text) => YamlTag::Float,
+        b'-' | b'+' | b'0'..=b'9' if is_int(text) => YamlTag::Int,
+        b'<' if text == b"<<" => YamlTag::Merge,
+        b'~' | b'n' | b'N' if matches!(text, b"~" | b"null" | b"Null" | b"NULL") => YamlTag::Null,
+        b'0'..=b'9' if is_timestamp(text) => YamlTag::Timestamp,
+        b'=' if text == b"=" => YamlTag::Default,
+        b'!' | b'&' | b'*' if text.len() == 1 => YamlTag::Other(b"tag:yaml.org,2002:yaml".to_vec()),
+        _ => YamlTag::Text,
     }
 }
 
@@ -119,14 +119,14 @@ fn is_timestamp(text: &[u8]) -> bool {
     let digits = |at: usize| text.get(at..at + 2).is_some_and(|pair| pair.iter().all(u8::is_ascii_digit));
     match fields(text) {
         // A date without time has all its digits.
-        Some(Fields { time: None, .. }) => text.len() == 10 && digits(5) && digits(8),
+        Some(DateFields { time: None, .. }) => text.len() == 10 && digits(5) && digits(8),
         Some(_) => true,
         None => false,
     }
 }
 
 /// The fields of a date, which may not exist.
-struct Fields {
+struct DateFields {
     year: u16,
     month: u8,
     day: u8,
@@ -160,7 +160,7 @@ fn take_byte(text: &mut &[u8], wanted: u8) -> Option<()> {
     Some(())
 }
 
-fn fields(text: &[u8]) -> Option<Fields> {
+fn fields(text: &[u8]) -> Option<DateFields> {
     let mut rest = text;
     let century = take_number(&mut rest, 2)?;
     let year = u16::from(century) * 100 + u16::from(take_number(&mut rest, 2)?);
@@ -169,7 +169,7 @@ fn fields(text: &[u8]) -> Option<Fields> {
     take_byte(&mut rest, b'-')?;
     let day = take_number(&mut rest, 1)?;
     if rest.is_empty() {
-        return Some(Fields { year, month, day, time: None });
+        return Some(DateFields { year, month, day, time: None });
     }
     let blank = |byte| matches!(byte, b' ' | b'\t');
     rest = match rest {
@@ -189,7 +189,7 @@ fn fields(text: &[u8]) -> Option<Fields> {
         micros = digits.fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
     }
     let offset = zone(skip(rest, blank), rest.is_empty())?;
-    Some(Fields { year, month, day, time: Some(Time { hour, minute, second, micros, offset }) })
+    Some(DateFields { year, month, day, time: Some(Time { hour, minute, second, micros, offset }) })
 }
 
 /// The zone after a time: none, `Z`, or hours and optional minutes.
@@ -212,22 +212,22 @@ fn zone(mut rest: &[u8], is_missing: bool) -> Option<Option<i32>> {
 }
 
 /// The value of a scalar with this tag.
-pub(super) fn construct(tag: &Tag, text: &[u8]) -> Result<Value, Failure> {
+pub(super) fn construct(tag: &YamlTag, text: &[u8]) -> Result<YamlValue, Failure> {
     match tag {
-        Tag::Null => Ok(Value::Null),
-        Tag::Bool => match &*lower(text) {
-            b"yes" | b"true" | b"on" => Ok(Value::Bool(true)),
-            b"no" | b"false" | b"off" => Ok(Value::Bool(false)),
+        YamlTag::Null => Ok(YamlValue::Null),
+        YamlTag::Bool => match &*lower(text) {
+            b"yes" | b"true" | b"on" => Ok(YamlValue::Bool(true)),
+            b"no" | b"false" | b"off" => Ok(YamlValue::Bool(false)),
             _ => Err((YamlErrorKind::Value, "text that is not a boolean")),
         },
-        Tag::Int => int(text).map(Value::Int),
-        Tag::Float => float(text).map(Value::Float).ok_or((YamlErrorKind::Value, "text that is not a float")),
-        Tag::Timestamp => date(text).ok_or((YamlErrorKind::Value, "a date that does not exist")),
-        Tag::Binary => match base64::decode(text) {
-            Ok(bytes) => Ok(Value::Bytes(bytes)),
+        YamlTag::Int => int(text).map(YamlValue::Int),
+        YamlTag::Float => float(text).map(YamlValue::Float).ok_or((YamlErrorKind::Value, "text that is not a float")),
+        YamlTag::Timestamp => date(text).ok_or((YamlErrorKind::Value, "a date that does not exist")),
+        YamlTag::Binary => match base64::decode(text) {
+            Ok(bytes) => Ok(YamlValue::Bytes(bytes)),
             Err(_) => Err((YamlErrorKind::Constructor, "invalid base64")),
         },
-        _ => Ok(Value::Text(text.to_vec())),
+        _ => Ok(YamlValue::Text(text.to_vec())),
     }
 }
 
@@ -398,15 +398,15 @@ fn float(text: &[u8]) -> Option<f64> {
     Some(sign * value)
 }
 
-fn date(text: &[u8]) -> Option<Value> {
+fn date(text: &[u8]) -> Option<YamlValue> {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
-    let Fields { year, month, day, time } = fields(text)?;
+    let DateFields { year, month, day, time } = fields(text)?;
     let Some(Time { hour, minute, second, micros, offset }) = time else {
-        return DateTime::new(year, month, day, 0, 0, 0).map(Value::Date);
+        return DateTime::new(year, month, day, 0, 0, 0).map(YamlValue::Date);
     };
     if offset.is_some_and(|offset| offset.abs() >= 86_400) {
         return None;
     }
     let local = DateTime::new(year, month, day, hour, minute, second)?;
-    Some(Value::DateTime(Stamp { local, micros, offset }))
+    Some(YamlValue::DateTime(Stamp { local, micros, offset }))
 }

@@ -1,8 +1,8 @@
-//! [`Tag`]: the tag of a node.
+//! [`YamlTag`]: the tag of a node.
 
 /// The tags of the safe schema, and others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Tag {
+pub(super) enum YamlTag {
     Null,
     Bool,
     Int,
@@ -22,29 +22,29 @@ pub(super) enum Tag {
     Other(Vec<u8>),
 }
 
-impl Tag {
-    pub(super) fn of(uri: Vec<u8>) -> Tag {
+impl YamlTag {
+    pub(super) fn of(uri: Vec<u8>) -> YamlTag {
         match uri.strip_prefix(b"tag:yaml.org,2002:").unwrap_or_default() {
-            b"null" => Tag::Null,
-            b"bool" => Tag::Bool,
-            b"int" => Tag::Int,
-            b"float" => Tag::Float,
-            b"binary" => Tag::Binary,
-            b"timestamp" => Tag::Timestamp,
-            b"omap" => Tag::Omap,
-            b"pairs" => Tag::Pairs,
-            b"set" => Tag::Set,
-            b"str" => Tag::Text,
-            b"seq" => Tag::Sequence,
-            b"map" => Tag::Mapping,
-            b"merge" => Tag::Merge,
-            b"value" => Tag::Default,
-            _ => Tag::Other(uri),
+            b"null" => YamlTag::Null,
+            b"bool" => YamlTag::Bool,
+            b"int" => YamlTag::Int,
+            b"float" => YamlTag::Float,
+            b"binary" => YamlTag::Binary,
+            b"timestamp" => YamlTag::Timestamp,
+            b"omap" => YamlTag::Omap,
+            b"pairs" => YamlTag::Pairs,
+            b"set" => YamlTag::Set,
+            b"str" => YamlTag::Text,
+            b"seq" => YamlTag::Sequence,
+            b"map" => YamlTag::Mapping,
+            b"merge" => YamlTag::Merge,
+            b"value" => YamlTag::Default,
+            _ => YamlTag::Other(uri),
         }
     }
 
     /// The explicit tag, unless it is `!`.
-    pub(super) fn written(uri: Option<Vec<u8>>) -> Option<Tag> {
-        uri.filter(|uri| uri != b"!").map(Tag::of)
+    pub(super) fn written(uri: Option<Vec<u8>>) -> Option<YamlTag> {
+        uri.filter(|uri| uri != b"!").map(YamlTag::of)
     }
 }

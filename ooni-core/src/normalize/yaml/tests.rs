@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn value(text: &str) -> Value {
+fn value(text: &str) -> YamlValue {
     load(text.as_bytes(), Limits::default()).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
@@ -17,15 +17,15 @@ fn scalars() {
     {
         assert_eq!(value(text), value(same));
     }
-    assert_eq!(value("0.1"), Value::Float(0.1));
-    assert_eq!(value("1e3"), Value::text("1e3"));
-    assert_eq!(value("'yes'"), Value::text("yes"));
-    assert_eq!(value("!!binary aGk="), Value::Bytes(b"hi".to_vec()));
-    assert!(matches!(value("2014-02-20"), Value::Date(_)));
-    assert!(matches!(value("2014-02-20 01:02:03"), Value::DateTime(_)));
-    assert_eq!(value("!!set {a, b}"), Value::Set(vec![Value::text("a"), Value::text("b")]));
-    assert_eq!(value("---\n...\n"), Value::Null);
-    assert_eq!(value(""), Value::Null);
+    assert_eq!(value("0.1"), YamlValue::Float(0.1));
+    assert_eq!(value("1e3"), YamlValue::text("1e3"));
+    assert_eq!(value("'yes'"), YamlValue::text("yes"));
+    assert_eq!(value("!!binary aGk="), YamlValue::Bytes(b"hi".to_vec()));
+    assert!(matches!(value("2014-02-20"), YamlValue::Date(_)));
+    assert!(matches!(value("2014-02-20 01:02:03"), YamlValue::DateTime(_)));
+    assert_eq!(value("!!set {a, b}"), YamlValue::Set(vec![YamlValue::text("a"), YamlValue::text("b")]));
+    assert_eq!(value("---\n...\n"), YamlValue::Null);
+    assert_eq!(value(""), YamlValue::Null);
 }
 
 #[test]
