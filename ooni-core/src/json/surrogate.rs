@@ -1,7 +1,6 @@
 //! Lone surrogates in JSON text: the reference writes them as `\ud83d` (scoring spec §14), which most readers refuse.
 
-/// Replaces each escaped half of a surrogate pair by `\ufffd`, in JSON text as [`write_json`](super::write_json) writes
-/// it. Pairs stay as they are.
+/// Replaces each escaped lone surrogate by `\ufffd`, in JSON text of [`write_json`](super::write_json). Pairs are kept.
 pub fn replace_lone_surrogates(json: &mut [u8]) {
     let mut at = 0;
     while let Some(found) = json.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
@@ -22,7 +21,7 @@ pub fn replace_lone_surrogates(json: &mut [u8]) {
     }
 }
 
-/// The number of the escape `\uXXXX` that begins here.
+/// The code of an escape `\uXXXX` at this offset.
 fn unit(json: &[u8], at: usize) -> Option<u32> {
     let digits = json.get(at..at + 6)?.strip_prefix(b"\\u")?;
     digits.iter().try_fold(0, |code, &digit| Some(code << 4 | char::from(digit).to_digit(16)?))

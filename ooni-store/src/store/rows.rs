@@ -9,6 +9,7 @@ use crate::sql::{self, Statement};
 use crate::stream::{PAGE, RowStream};
 use crate::value::Value;
 use crate::write::row::{BodyLocation, Incoming, ListedUrl, StoredMeasurement, StoredRefusal, StoredRow};
+use ooni_core::row::schema::fastpath;
 use ooni_core::time::DateTime;
 
 impl Store {
@@ -168,17 +169,14 @@ impl Store {
 }
 
 fn uid(row: &StoredRow) -> &str {
-    match &row[0] {
+    match &row[fastpath::measurement_uid] {
         Value::Text(uid) => uid,
         _ => "",
     }
 }
 
-/// Place of `measurement_start_time` in a row.
-const START: usize = 7;
-
 fn start(row: &StoredRow) -> Option<DateTime> {
-    match row[START] {
+    match row[fastpath::measurement_start_time] {
         Value::Time(time) => Some(time),
         _ => None,
     }

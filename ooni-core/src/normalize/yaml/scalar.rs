@@ -10,7 +10,7 @@ use crate::normalize::value::{Stamp, YamlValue};
 use crate::number::Int;
 use crate::python_text;
 use crate::text::lower;
-use crate::time::DateTime;
+use crate::time::{DateTime, SECONDS_PER_DAY};
 
 /// Why a scalar has no value: the part of the loader that fails, and what is wrong.
 type Failure = (YamlErrorKind, &'static str);
@@ -404,7 +404,7 @@ fn date(text: &[u8]) -> Option<YamlValue> {
     let Some(Time { hour, minute, second, micros, offset }) = time else {
         return DateTime::new(year, month, day, 0, 0, 0).map(YamlValue::Date);
     };
-    if offset.is_some_and(|offset| offset.abs() >= 86_400) {
+    if offset.is_some_and(|offset| i64::from(offset.abs()) >= SECONDS_PER_DAY) {
         return None;
     }
     let local = DateTime::new(year, month, day, hour, minute, second)?;
