@@ -10,11 +10,13 @@ pub(crate) mod sqlite;
 use self::clickhouse::Clickhouse;
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
+use crate::app::row::AppRow;
 use crate::deadline::Deadline;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::query::filter::Window;
 use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
+use crate::store::NO_APPLICATION;
 use crate::value::Value;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch, StoredMeasurement, StoredRow};
 use ooni_core::time::DateTime;
@@ -88,6 +90,15 @@ pub(crate) trait Engine: Send + Sync {
         _deadline: Deadline,
     ) -> impl Future<Output = Result<bool, Error>> + Send {
         async { Ok(true) }
+    }
+
+    /// Writes rows of the application tables.
+    fn write_application(
+        &self,
+        _rows: Vec<AppRow>,
+        _deadline: Deadline,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Err(Error::public(ErrorKind::Invalid, NO_APPLICATION)) }
     }
 
     /// Bytes of the store, indexes included.
@@ -184,6 +195,10 @@ impl Engine for AnyEngine {
 
     async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {
         with_engine!(self, engine => engine.rebuild(rollup, deadline).await)
+    }
+
+    async fn write_application(&self, rows: Vec<AppRow>, deadline: Deadline) -> Result<(), Error> {
+        with_engine!(self, engine => engine.write_application(rows, deadline).await)
     }
 
     async fn refresh_rollups(&self, deadline: Deadline) -> Result<(), Error> {

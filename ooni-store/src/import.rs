@@ -3,6 +3,8 @@
 //! Which columns its tables have depends on their age, and on the engine how a flag or a time is kept. So each column is
 //! asked for by name and comes as text; one that is not there, or null, is what a measurement has that says nothing.
 
+pub(crate) mod dump;
+
 use crate::engine::clickhouse::ClickhouseReference;
 use crate::engine::postgres::PostgresReference;
 use crate::error::{Error, ErrorKind};

@@ -23,7 +23,7 @@ mod tls;
 mod url;
 
 // What is written.
-mod app;
+pub mod app;
 mod import;
 pub mod test_lists;
 pub mod value;
@@ -37,6 +37,7 @@ pub mod parquet;
 pub use self::blocking::{BlockingReference, BlockingStore, Pages};
 pub use self::deadline::Deadline;
 pub use self::error::{Error, ErrorKind};
+pub use self::import::dump::{Loaded, load as load_dump};
 pub use self::import::{Place, Reference, ReferenceRow};
 pub use self::options::{SqliteOptions, StoreOptions};
 pub use self::query::planner::{Part, Source, plan};

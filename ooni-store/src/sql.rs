@@ -2,6 +2,7 @@
 //!
 //! What one engine does differently is in its own folder: how it writes, and what its tables are.
 
+pub(crate) mod app;
 mod counts;
 mod dialect;
 mod measurements;
@@ -11,8 +12,8 @@ mod runtimes;
 pub(crate) use self::dialect::Dialect;
 
 pub(crate) use self::counts::{
-    add_cell, add_cells, aggregation, cells, cells_by_day, count, count_changed, delete_empty_cell, differences, distinct, span,
-    state, subtract_window,
+    add_cell, add_cells, aggregation, cells, cells_by_day, count, count_changed, delete_empty_cell, differences,
+    distinct, span, state, subtract_window,
 };
 pub(crate) use self::measurements::{UID, measurement, measurements, refusal, refusals, removal, removals};
 pub(crate) use self::rows::{
@@ -170,6 +171,15 @@ impl Builder {
             let place = self.dialect.indexed(&place).unwrap_or_default();
             self.and().push(&indexed).push(" = ").push(&place);
         }
+    }
+
+    /// A column that has one of some times, which are few.
+    fn weeks(&mut self, column: &str, weeks: &[DateTime]) {
+        self.and().push(column).push(" IN (");
+        for (number, &week) in weeks.iter().enumerate() {
+            self.push(if number == 0 { "" } else { ", " }).value(Parameter::Time(week));
+        }
+        self.push(")");
     }
 
     /// The conditions of a filter on a table that is called `f`, whose time is in the column `time`.

@@ -1,6 +1,7 @@
 //! [`Store`]: a database of measurements, whichever engine its URL names. What it can be asked is in `store/`: rows in
 //! `rows`, counts in `counts`, its state in `state`.
 
+mod app;
 mod counts;
 mod rows;
 mod state;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
 
+pub(crate) use self::app::NO_APPLICATION;
 pub use self::state::{Difference, RollupState, Stats};
 
 /// A database of measurements. Cheap to clone; all clones share its connections.

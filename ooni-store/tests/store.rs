@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
 
+#[path = "store/application.rs"]
+mod application;
 #[path = "store/charts.rs"]
 mod charts;
 #[path = "store/clickhouse.rs"]

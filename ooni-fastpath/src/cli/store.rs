@@ -145,8 +145,12 @@ pub enum StoreCommand {
     /// server, of whatever age. A row whose columns the store does not take is set aside with the reason. Imported rows name
     /// "reference" as their rules; the hash of their bodies is not known. Measurements that the store has are left alone,
     /// so to go on after it was stopped, give the command again; with --after it need not begin anew.
+    ///
+    /// Of a file, reads a dump: JSON, one row a line, {"table": …, "row": {column: value}}, with the same tables and
+    /// url_priorities, asnmeta, msmt_feedback, faulty_measurements and counters_asn_test_list, which need a store on SQLite
+    /// or PostgreSQL. Lines that cannot be used are reported by their numbers and counted; the exit code is 1 then.
     Import {
-        /// The database that is read, postgres://… or clickhouse://…
+        /// The database that is read, postgres://… or clickhouse://…, or the file of a dump
         #[arg(value_name = "FROM")]
         from: String,
         /// The store that is written to; an SQLite store is made if it is not there

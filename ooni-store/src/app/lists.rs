@@ -72,10 +72,7 @@ mod tests {
         new.remove(0);
         new.push(entry("a", "x.org", "it"));
         let changed = |url, cc, weight| ChangedEntry { url, category_code: "NEWS", cc, weight };
-        assert_eq!(
-            difference(&old, &new),
-            Difference::Entries(vec![changed("a", "it", 1), changed("e", "ZZ", -1)])
-        );
+        assert_eq!(difference(&old, &new), Difference::Entries(vec![changed("a", "it", 1), changed("e", "ZZ", -1)]));
         assert_eq!(difference(&old, &new[3..]), Difference::Most);
         assert_eq!(difference(&[], &new), Difference::Most);
     }

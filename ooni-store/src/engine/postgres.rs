@@ -15,11 +15,12 @@ mod schema;
 mod value;
 
 use self::batch::Batch;
-use self::change::{Change, DropMonth, Lists, Rebuild, Removal};
+use self::change::{Application, Change, DropMonth, Lists, Rebuild, Removal};
 pub(crate) use self::reference::PostgresReference;
 
 use self::connect::Connect;
 use super::{Engine, Workload};
+use crate::app::row::AppRow;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
 use crate::failpoint::{Failpoint, reach};
@@ -316,6 +317,10 @@ impl Engine for Postgres {
 
     async fn replace_test_lists(&self, lists: Vec<ListedUrl>, deadline: Deadline) -> Result<(), Error> {
         self.change(&Lists(&lists), deadline).await
+    }
+
+    async fn write_application(&self, rows: Vec<AppRow>, deadline: Deadline) -> Result<(), Error> {
+        self.change(&Application(&rows), deadline).await
     }
 
     async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {

@@ -17,13 +17,14 @@ use self::file::DatabaseFile;
 use self::threads::{Interrupt, Readers, Writer};
 use super::{Engine, Workload};
 use crate::app::lists::{Difference, difference};
+use crate::app::row::AppRow;
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::failpoint::{Failpoint, reach};
 use crate::options::StoreOptions;
 use crate::query::aggregate::month_after;
 use crate::rollup::{ROLLUPS, Rollup};
-use crate::sql::{Dialect, Statement};
+use crate::sql::{self, Dialect, Statement};
 use crate::value::Value;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch};
 use crate::write::tally::Tally;
@@ -186,6 +187,16 @@ impl Engine for Sqlite {
             })
         };
         self.transact(deadline, replace).await
+    }
+
+    async fn write_application(&self, rows: Vec<AppRow>, deadline: Deadline) -> Result<(), Error> {
+        let write = move |transaction: &Transaction<'_>, _: &mut Tally| {
+            rows.iter().try_for_each(|row| {
+                let Statement { sql, parameters, .. } = sql::app::write_app(Dialect::Sqlite, row);
+                transaction.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(&parameters)).map(drop)
+            })
+        };
+        self.transact(deadline, write).await
     }
 
     async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {

@@ -172,11 +172,8 @@ pub(crate) fn inputs(dialect: Dialect, cc: &str, weeks: &[DateTime]) -> Statemen
     sql.push("SELECT f.input, CAST(sum(f.measurement_count) AS BIGINT) FROM rollup_week_input AS f");
     sql.text("f.test_name", "web_connectivity");
     sql.text("f.probe_cc", cc);
-    sql.and().push("f.week IN (");
-    for (number, &week) in weeks.iter().enumerate() {
-        sql.push(if number == 0 { "" } else { ", " }).value(Parameter::Time(week));
-    }
-    sql.push(") GROUP BY f.input");
+    sql.weeks("f.week", weeks);
+    sql.push(" GROUP BY f.input");
     sql.statement(vec![Type::Text, Type::OptionalUInt64])
 }
 

@@ -7,7 +7,7 @@ use crate::query::aggregate::{Aggregation, Axis, Counts, Group, Runtimes};
 use crate::query::filter::{Filter, Window};
 use crate::query::planner::{Part, Source, plan};
 use crate::rollup::Rollup;
-use crate::sql;
+use crate::sql::{self, Dialect};
 use crate::value::Value;
 use ooni_core::time::DateTime;
 use std::cmp::Ordering;
@@ -63,43 +63,57 @@ impl Store {
         rows.into_iter().map(|row| sql::runtimes_of(row).ok_or_else(|| call.foreign())).collect()
     }
 
-    /// How often each input of a country was measured with web_connectivity in the weeks that begin on some Sundays
-    /// (API spec §14.5).
+    /// How often each input of a country, or of one of its networks, was measured with web_connectivity in the weeks that
+    /// begin on some Sundays (API spec §5.2, §14.5). A week whose counts were imported has these alone.
     ///
     /// # Errors
     /// As [`Store::aggregate`].
-    pub async fn input_counts(&self, cc: &str, weeks: &[DateTime]) -> Result<Vec<(String, u64)>, Error> {
+    pub async fn input_counts(
+        &self,
+        cc: &str,
+        asn: Option<u32>,
+        weeks: &[DateTime],
+    ) -> Result<Vec<(String, u64)>, Error> {
         let call = self.read("input_counts", Workload::Aggregation);
-        let rollup = Rollup::named("week_input").ok_or_else(Error::foreign)?;
-        for &week in weeks {
-            if !call.run(self.engine.is_rollup_current(rollup, week_of(week), call.deadline)).await? {
-                return self.count_inputs(cc, weeks, &call).await;
-            }
+        let (mut all, mut imported) = (BTreeMap::new(), Vec::new());
+        if weeks.is_empty() {
+            return Ok(Vec::new());
         }
-        let pair = |row: Vec<Value<'static>>| match <[Value<'static>; 2]>::try_from(row) {
-            Ok([Value::Text(input), Value::Int(count)]) => Ok((input.into_owned(), count)),
-            _ => Err(call.foreign()),
-        };
-        call.groups(sql::inputs(self.dialect(), cc, weeks)).await?.into_iter().map(pair).collect()
-    }
-
-    /// The same, week by week, where the rollup is not current.
-    async fn count_inputs(&self, cc: &str, weeks: &[DateTime], call: &Read<'_>) -> Result<Vec<(String, u64)>, Error> {
-        let mut all: BTreeMap<String, u64> = BTreeMap::new();
-        for &week in weeks {
-            let filter = Filter {
-                probe_ccs: vec![cc.to_owned()],
-                test_names: vec!["web_connectivity".to_owned()],
-                window: week_of(week),
-                ..Filter::default()
-            };
-            let query = Aggregation { filter, axes: vec![Axis::Input] };
-            for Group { keys, counts } in self.aggregate_within(&query, call).await? {
-                let Some(Value::Text(input)) = keys.into_iter().next() else { return Err(call.foreign()) };
-                *all.entry(input.into_owned()).or_default() += counts.measurements;
+        if self.dialect() != Dialect::Clickhouse {
+            let time = |row: Vec<Value<'static>>| if let [Value::Time(week)] = row[..] { Some(week) } else { None };
+            imported = call.rows(sql::app::imported_weeks(self.dialect(), weeks), time).await?;
+        }
+        if !imported.is_empty() {
+            let counts = call.groups(sql::app::imported_inputs(self.dialect(), cc, asn, &imported)).await?;
+            call.add_inputs(&mut all, counts)?;
+        }
+        let weeks: Vec<DateTime> = weeks.iter().copied().filter(|week| !imported.contains(week)).collect();
+        let rollup = Rollup::named("week_input").ok_or_else(Error::foreign)?;
+        let mut is_current = asn.is_none() && !weeks.is_empty();
+        for &week in &weeks {
+            is_current &= call.run(self.engine.is_rollup_current(rollup, week_of(week), call.deadline)).await?;
+        }
+        if is_current {
+            let counts = call.groups(sql::inputs(self.dialect(), cc, &weeks)).await?;
+            call.add_inputs(&mut all, counts)?;
+        } else {
+            for &week in &weeks {
+                let query = inputs_of(cc, asn, week);
+                for Group { keys, counts } in self.aggregate_within(&query, &call).await? {
+                    let Some(Value::Text(input)) = keys.into_iter().next() else { return Err(call.foreign()) };
+                    *all.entry(input.into_owned()).or_default() += counts.measurements;
+                }
             }
         }
         Ok(all.into_iter().collect())
+    }
+
+    /// How the engine executes [`Store::input_counts`] of a network.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn explain_input_counts(&self, cc: &str, asn: u32, week: DateTime) -> Result<Vec<String>, Error> {
+        self.explain_aggregate(&inputs_of(cc, Some(asn), week)).await
     }
 
     /// How many rows `fastpath` has.
@@ -120,7 +134,30 @@ impl Store {
     }
 }
 
+/// How often each input of a country, or of one of its networks, was measured in a week.
+fn inputs_of(cc: &str, asn: Option<u32>, week: DateTime) -> Aggregation {
+    let filter = Filter {
+        probe_ccs: vec![cc.to_owned()],
+        probe_asns: asn.into_iter().collect(),
+        test_names: vec!["web_connectivity".to_owned()],
+        window: week_of(week),
+        ..Filter::default()
+    };
+    Aggregation { filter, axes: vec![Axis::Input] }
+}
+
 impl Read<'_> {
+    /// Adds rows of an input and its count.
+    fn add_inputs(&self, all: &mut BTreeMap<String, u64>, rows: Vec<Vec<Value<'static>>>) -> Result<(), Error> {
+        for row in rows {
+            match <[Value<'static>; 2]>::try_from(row) {
+                Ok([Value::Text(input), Value::Int(count)]) => *all.entry(input.into_owned()).or_default() += count,
+                _ => return Err(self.foreign()),
+            }
+        }
+        Ok(())
+    }
+
     /// The parts of an aggregation as they are read now: rows where a rollup is not current.
     async fn parts(&self, query: &Aggregation) -> Result<Vec<Part>, Error> {
         let engine = &self.store.engine;

@@ -33,10 +33,8 @@ pub(crate) fn distinct_values_are_counted(engine: &dyn Engine) {
     // A window that begins and ends within a day.
     let moved = |time: DateTime, seconds| DateTime::from_timestamp(time.timestamp() + seconds).unwrap();
     let (from, to) = (moved(of_day(3), 1), moved(of_day(66), 4000));
-    let of_window = Aggregation {
-        filter: Filter { window: Window::new(from, to), ..Filter::default() },
-        ..by_month.clone()
-    };
+    let of_window =
+        Aggregation { filter: Filter { window: Window::new(from, to), ..Filter::default() }, ..by_month.clone() };
     assert!(plan(&of_window).len() > 2);
     let is_within = |row: &[String]| (from..to).contains(&DateTime::parse(row[7].as_bytes()).unwrap());
     assert_eq!(months(ask(&of_window, Axis::ProbeAsn)), expected(4, &is_within));

@@ -4,11 +4,11 @@ use crate::rollups::entries;
 use crate::support::{Engine, Open, is_wanted, measured, new, of_day, text};
 use ooni_core::json::Json;
 use ooni_core::number::Int;
+use ooni_store::OnExisting;
 use ooni_store::query::aggregate::Aggregation;
 use ooni_store::query::filter::{Category, Filter, Window};
 use ooni_store::query::list::{List, Order};
 use ooni_store::rollup::Rollup;
-use ooni_store::OnExisting;
 
 const ORDERS: [Order; 5] = [
     Order::MeasurementStartTime(None),
@@ -43,7 +43,8 @@ pub(crate) fn pages_are_the_whole(engine: &dyn Engine) {
         // Many start at the same time.
         row.row.measurement_start_time = of_day(number as i64 % 5);
         if number % 9 == 0 {
-            row.row.input = Json::Text([b"https://site0.org/", "é".repeat(300).as_bytes(), &[b'0' + number as u8 / 9]].concat());
+            row.row.input =
+                Json::Text([b"https://site0.org/", "é".repeat(300).as_bytes(), &[b'0' + number as u8 / 9]].concat());
         }
     }
     store.write(&rows, OnExisting::Keep).unwrap();
@@ -51,17 +52,19 @@ pub(crate) fn pages_are_the_whole(engine: &dyn Engine) {
     let lists = entries(&[0, 1, 4, 5, 8, 9, 16, 20, 96]);
     store.0.wait(store.0.store.replace_test_lists(lists)).unwrap();
 
-    let category = |lists: &[&str]| Category {
-        code: "NEWS".to_owned(),
-        lists: lists.iter().map(|&cc| cc.to_owned()).collect(),
-    };
+    let category =
+        |lists: &[&str]| Category { code: "NEWS".to_owned(), lists: lists.iter().map(|&cc| cc.to_owned()).collect() };
     let countries = ["RU", "IT", "RU"].map(str::to_owned).to_vec();
     let filters = [
         Filter::default(),
         Filter { category: Some(category(&[])), ..Filter::default() },
         Filter { category: Some(category(&["ZZ", "it"])), probe_ccs: countries.clone(), ..Filter::default() },
         Filter { probe_ccs: countries, window: Window::new(of_day(1), of_day(4)), ..Filter::default() },
-        Filter { probe_asns: vec![1, 2], test_names: vec!["dash".to_owned(), "signal".to_owned()], ..Filter::default() },
+        Filter {
+            probe_asns: vec![1, 2],
+            test_names: vec!["dash".to_owned(), "signal".to_owned()],
+            ..Filter::default()
+        },
         Filter { test_names: vec!["dash".to_owned(), "signal".to_owned()], ..Filter::default() },
     ];
     let (table, lists) = (engine.table("fastpath"), engine.lists());

@@ -1,16 +1,58 @@
-//! `fastpath store import`: rows of a database of the reference, put into a store.
+//! `fastpath store import`: rows of a database of the reference, or of a dump of one, put into a store.
 //!
 //! What is there is left alone, so an import that was stopped is made whole by another.
 
 use super::copy;
-use crate::command::Said;
-use ooni_store::{BlockingReference, BlockingStore};
+use crate::command::{Said, tell};
+use crate::sink::plain;
+use ooni_store::{BlockingReference, BlockingStore, Loaded, load_dump};
+use std::path::Path;
 
-/// Imports a database.
+/// Imports a database, or a file that is a dump.
 pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {
+    if !from.contains("://") {
+        return match after {
+            Some(_) => Err("--after is for databases; a dump is read from its beginning".to_owned()),
+            None => dump(Path::new(from), to),
+        };
+    }
     let from = BlockingReference::open(from).map_err(|error| error.to_string())?;
     let to = BlockingStore::open(to).map_err(|error| error.to_string())?;
     let lists = from.test_lists().and_then(|lists| copy::lists(&to, lists)).map_err(|error| error.to_string())?;
     let (text, is_good) = copy::measurements(&to, from.measurements(after.clone()), after, "imported")?;
     Ok((format!("{text}{lists} entries of test lists\n"), is_good))
+}
+
+/// Lines that cannot be used are reported one by one up to so many.
+const REPORTED: u64 = 20;
+
+/// Imports a dump.
+fn dump(from: &Path, to: &str) -> Said {
+    if !from.is_file() {
+        return Err(format!("{}: no such file", from.display()));
+    }
+    let to = BlockingStore::open(to).map_err(|error| error.to_string())?;
+    let mut reported = 0;
+    let loaded = load_dump(&to, from, |line, message| {
+        reported += 1;
+        if reported <= REPORTED {
+            tell(&format!("{}:{line}: {}", from.display(), plain(message)));
+        }
+    });
+    let Loaded { inserted, already, bodies, listed, application, constants, bad } =
+        loaded.map_err(|error| error.to_string())?;
+    let mut text = format!(
+        "{} measurements: {inserted} imported, {already} already there; {bodies} of them with a body\n{listed} entries of test lists\n",
+        inserted + already
+    );
+    for (table, rows) in application {
+        text += &format!("{rows} rows of {table}\n");
+    }
+    if constants > 0 {
+        text += &format!("{constants} rows of test_groups skipped: they are constants\n");
+    }
+    if bad > 0 {
+        text += &format!("{bad} lines could not be used\n");
+    }
+    Ok((text, bad == 0))
 }

@@ -2,14 +2,16 @@
 
 use super::{Trouble, partition, rollups, value};
 use crate::app::lists::{Difference, difference};
+use crate::app::row::AppRow;
 use crate::failpoint::{Failpoint, reach};
 use crate::query::aggregate::month_after;
 use crate::rollup::{ROLLUPS, Rollup};
-use crate::sql::Parameter;
+use crate::sql::{self, Dialect, Parameter, Statement};
 use crate::value::Value;
 use crate::write::row::ListedUrl;
 use crate::write::tally::{COLUMNS, Tally};
 use ooni_core::time::DateTime;
+use postgres_types::ToSql;
 use std::future::Future;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::{Row, Transaction};
@@ -133,6 +135,22 @@ impl Change for Lists<'_> {
                 Difference::Entries(changed) => rollups::count_changed(transaction, rollup, changed).await?,
                 _ => rollups::rebuild(transaction, rollup).await?,
             }
+        }
+        Ok(())
+    }
+}
+
+/// Writes rows of the application tables.
+pub(super) struct Application<'a>(pub(super) &'a [AppRow]);
+
+impl Change for Application<'_> {
+    type Outcome = ();
+
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), Trouble> {
+        for row in self.0 {
+            let Statement { sql, parameters, .. } = sql::app::write_app(Dialect::Postgres, row);
+            let kinds = parameters.iter().map(|value| (value as &(dyn ToSql + Sync), value::kind(value)));
+            transaction.execute_typed(&sql, &kinds.collect::<Vec<_>>()).await?;
         }
         Ok(())
     }

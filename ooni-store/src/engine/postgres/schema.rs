@@ -5,9 +5,10 @@ use super::Trouble;
 use tokio_postgres::Client;
 
 /// All migrations in order. A file that has been released is never changed.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/postgres/0001_measurements.sql"),
     include_str!("../../../migrations/postgres/0002_links.sql"),
+    include_str!("../../../migrations/postgres/0003_application.sql"),
 ];
 
 /// The oldest server that will do, as it numbers itself.

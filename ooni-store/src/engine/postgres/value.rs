@@ -41,7 +41,9 @@ impl ToSql for Value<'_> {
 impl ToSql for Parameter {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull> {
         match self {
-            Parameter::Texts(values) => return values.iter().map(|text| encoded(text)).collect::<Vec<_>>().to_sql(kind, out),
+            Parameter::Texts(values) => {
+                return values.iter().map(|text| encoded(text)).collect::<Vec<_>>().to_sql(kind, out);
+            }
             Parameter::Ints(values) => return values.to_sql(kind, out),
             Parameter::Links(values) => {
                 return values.iter().map(|&id| Value::Int(id)).collect::<Vec<_>>().to_sql(kind, out);

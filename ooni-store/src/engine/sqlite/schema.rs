@@ -6,9 +6,10 @@ use crate::error::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// All migrations in order. A file that has been released is never changed.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/sqlite/0001_measurements.sql"),
     include_str!("../../../migrations/sqlite/0002_links.sql"),
+    include_str!("../../../migrations/sqlite/0003_application.sql"),
 ];
 
 /// The letters OONI.

@@ -1,0 +1,195 @@
+//! Application tables, and dumps that have them (`fixtures/dump.jsonl`).
+
+use crate::rollups::rollups_are_right;
+use crate::server::{OnClickhouse, OnPostgres};
+use crate::support::{Engine, InFile, Open, measured, of_day};
+use ooni_core::time::DateTime;
+use ooni_store::app::row::{AppRow, FaultyMeasurement, Feedback};
+use ooni_store::query::filter::Filter;
+use ooni_store::query::list::List;
+use ooni_store::{ErrorKind, Loaded, OnExisting, load_dump};
+use std::path::{Path, PathBuf};
+
+const DUMP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/dump.jsonl");
+
+fn load(store: &Open, path: &Path) -> (Loaded, Vec<(u64, String)>) {
+    let mut bad = Vec::new();
+    let loaded = load_dump(&store.0, path, |line, message| bad.push((line, message.to_owned()))).unwrap();
+    (loaded, bad)
+}
+
+fn sunday(month: u8, day: u8) -> DateTime {
+    DateTime::new(2025, month, day, 0, 0, 0).unwrap()
+}
+
+fn a_dump_is_loaded(engine: &dyn Engine) {
+    let store = engine.open();
+    let (loaded, bad) = load(&store, Path::new(DUMP));
+    assert_eq!(bad, []);
+    let application = [("asnmeta", 6), ("counters_asn_test_list", 6), ("msmt_feedback", 5), ("url_priorities", 8)];
+    let expected = Loaded {
+        inserted: 23,
+        bodies: 10,
+        listed: 19,
+        application: application.into(),
+        constants: 2,
+        ..Loaded::default()
+    };
+    assert_eq!(loaded, expected);
+    let (again, bad) = load(&store, Path::new(DUMP));
+    assert_eq!((again, bad), (Loaded { inserted: 0, already: 23, ..expected }, vec![]));
+    rollups_are_right(&store);
+
+    let db = &store.0.store;
+    let body = store.0.wait(db.body_location("20201202113539.550009_IT_urlgetter_4684a6386f04d5c7")).unwrap().unwrap();
+    assert_eq!(&*body.s3path, "raw/20201202/11/IT/urlgetter/2020120211_IT_urlgetter.n1.0.jsonl.gz");
+    let names = store.0.wait(db.asn_names(&[3269, 30_722, 5])).unwrap();
+    let names: Vec<_> = names.iter().map(|(asn, name)| (*asn, &**name)).collect();
+    assert_eq!(names, [(3269, "Telecom Italia S.p.A."), (30_722, "Vodafone Italia S.p.A.")]);
+    assert_eq!(store.0.wait(db.asn_names(&[])).unwrap().len(), 3);
+
+    let rules = store.0.wait(db.url_priorities(&["RU", "*", ""].map(str::to_owned))).unwrap();
+    assert_eq!(rules.len(), 7);
+    assert_eq!(
+        rules.iter().map(|rule| rule.priority).filter(|priority| *priority < 0).collect::<Vec<_>>(),
+        [-500, -30]
+    );
+    assert_eq!(store.0.wait(db.url_priorities(&[])).unwrap().len(), 8);
+
+    const MEASUREMENT: &str = "20250710120040.127975_IR_webconnectivity_412ef223889c9450";
+    let counts = store.0.wait(db.feedback(MEASUREMENT)).unwrap();
+    assert_eq!(counts, [("blocked.dns".to_owned(), 1), ("ok".to_owned(), 2)]);
+    let of = |account: &str| store.0.wait(db.feedback_of(MEASUREMENT, &account.repeat(32))).unwrap();
+    assert_eq!((of("a").as_deref(), of("z")), (Some("ok"), None));
+    let older = Feedback {
+        measurement_uid: MEASUREMENT.to_owned(),
+        account_id: "a".repeat(32),
+        status: "down".to_owned(),
+        comment: String::new(),
+        update_time: "2025-07-11 23:59:59.999".to_owned(),
+    };
+    let newer = Feedback { update_time: "2025-07-12 00:00:00.001".to_owned(), ..older.clone() };
+    store.0.wait(db.write_application(vec![AppRow::Feedback(older)])).unwrap();
+    assert_eq!(of("a").as_deref(), Some("ok"));
+    store.0.wait(db.write_application(vec![AppRow::Feedback(newer)])).unwrap();
+    assert_eq!(of("a").as_deref(), Some("down"));
+
+    let listed = store.0.wait(db.listed_domains(&["twitter.com", "www.twitter.com"].map(str::to_owned))).unwrap();
+    assert_eq!((listed.len(), &*listed[0].cc, &*listed[0].category_code), (11, "ZZ", "GRP"));
+    let lengths: Vec<_> = listed[1..].iter().map(|entry| entry.url.len()).collect();
+    assert!(lengths.is_sorted(), "{listed:?}");
+    assert_eq!(&*store.0.wait(db.test_lists(&["BR".to_owned()])).unwrap()[0].domain, "www.cabofrio.rj.gov.br");
+
+    let counts = |asn, weeks: &[DateTime]| store.0.wait(db.input_counts("IT", asn, weeks)).unwrap();
+    let pair = |input: &str, count| (input.to_owned(), count);
+    let july = [sunday(7, 6), sunday(7, 13)];
+    assert_eq!(counts(Some(30_722), &july), [pair("http://www.unfpa.org/swp", 1), pair("https://doubleclick.net/", 1)]);
+    assert_eq!(counts(None, &july).iter().map(|(_, count)| count).sum::<u64>(), 1009);
+
+    let fault = FaultyMeasurement {
+        ts: "2025-07-12 00:00:00".to_owned(),
+        kind: "geoip".to_owned(),
+        uid: "9".to_owned(),
+        probe_cc: "IT".to_owned(),
+        probe_asn: 5,
+        details: "{}".to_owned(),
+    };
+    store.0.wait(db.write_application(vec![AppRow::Fault(fault.clone())])).unwrap();
+    assert_eq!(store.0.wait(db.faulty_measurements(10)).unwrap(), [fault]);
+}
+
+#[test]
+fn sqlite_has_application_tables() {
+    let engine = InFile::new();
+    a_dump_is_loaded(&engine);
+    let store = engine.open();
+    for (table, plan) in store.0.wait(store.0.store.explain_application()).unwrap() {
+        assert!(!plan.iter().any(|line| line.starts_with("SCAN") && !line.contains("EXISTS")), "{table}: {plan:#?}");
+    }
+    let plan = store.0.wait(store.0.store.explain_input_counts("IT", 5, sunday(7, 6))).unwrap();
+    assert!(plan[0].contains("fastpath_by_network"), "{plan:#?}");
+}
+
+#[test]
+fn postgres_has_application_tables() {
+    let engine = OnPostgres::new();
+    a_dump_is_loaded(&engine);
+    let store = crate::support::open(&format!("{}?options=-c%20enable_seqscan%3Doff", engine.url())).unwrap();
+    for (table, plan) in store.0.wait(store.0.store.explain_application()).unwrap() {
+        assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{table}: {plan:#?}");
+    }
+}
+
+#[test]
+fn clickhouse_has_none() {
+    let engine = OnClickhouse::new();
+    let store = engine.open();
+    let error = store.0.wait(store.0.store.asn_names(&[5])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    let lines = std::fs::read_to_string(DUMP).unwrap();
+    let lines = lines
+        .lines()
+        .filter(|line| ["\"fastpath\"", "\"jsonl\"", "\"citizenlab\""].iter().any(|table| line.contains(table)));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dump.jsonl");
+    std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    let (loaded, bad) = load(&store, &path);
+    assert_eq!((loaded.inserted, loaded.bodies, loaded.listed, bad), (23, 10, 19, vec![]));
+}
+
+#[test]
+fn bad_lines_of_a_dump_are_reported() {
+    let engine = InFile::new();
+    let store = engine.open();
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("dump.jsonl");
+    let good = std::fs::read_to_string(DUMP).unwrap();
+    let mut lines: Vec<String> = good.lines().map(str::to_owned).collect();
+    let late = lines[1]
+        .replace("measurement_start_time\": \"20", "measurement_start_time\": \"9")
+        .replace("_uid\": \"", "_uid\": \"x");
+    let bad = [
+        "{\"table\"".to_owned(),
+        r#"{"table": "accounts", "row": {}}"#.to_owned(),
+        r#"{"table": "asnmeta", "row": {"asn": "x", "org_name": "", "changed": ""}}"#.to_owned(),
+        r#"{"table": "jsonl", "row": {"measurement_uid": "none", "s3path": "a", "linenum": 0}}"#.to_owned(),
+        r#"{"table": "fastpath", "row": {"measurement_uid": []}}"#.to_owned(),
+        late,
+    ];
+    lines.splice(0..0, bad);
+    lines.insert(0, String::new());
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    let (loaded, reported) = load(&store, &path);
+    let numbers: Vec<u64> = reported.iter().map(|(line, _)| *line).collect();
+    assert_eq!(numbers, [2, 3, 4, 6, 7, 5], "{reported:#?}");
+    assert_eq!((loaded.inserted, loaded.bad), (23, 6));
+    assert_eq!(reported[1].1, "unknown table `accounts`");
+    assert_eq!(reported[5].1, "jsonl: its measurement is not in this file");
+    assert!(reported[4].1.starts_with("fastpath: measurement_start_time: "), "{reported:#?}");
+}
+
+#[test]
+fn inputs_are_counted_by_network() {
+    let engine = InFile::new();
+    let store = engine.open();
+    let mut rows: Vec<_> = (0..40).map(|uid| measured(uid, u16::from(uid) * 12 % 36)).collect();
+    for (number, row) in rows.iter_mut().enumerate() {
+        row.row.measurement_start_time = of_day(6 + number as i64 % 14);
+        row.row.probe_asn = ooni_core::number::Int::Small(number as i64 % 2);
+    }
+    store.write(&rows, OnExisting::Keep).unwrap();
+    // The Sundays after 2024-01-01.
+    let weeks = [of_day(6), of_day(13)];
+    let counts = |asn| store.0.wait(store.0.store.input_counts("IT", asn, &weeks)).unwrap();
+    let total = |asn| counts(asn).iter().map(|(_, count)| count).sum::<u64>();
+    let filter = Filter {
+        probe_ccs: vec!["IT".to_owned()],
+        test_names: vec!["web_connectivity".to_owned()],
+        ..Filter::default()
+    };
+    let list = List { filter, limit: 1000, ..List::default() };
+    let all = store.0.wait(store.0.store.list(&list)).unwrap();
+    let of = |asn: u32| all.iter().filter(|row| row.probe_asn == asn).count() as u64;
+    assert!(of(0) > 0 && of(1) > 0);
+    assert_eq!((total(None), total(Some(0)), total(Some(1))), (all.len() as u64, of(0), of(1)));
+}
