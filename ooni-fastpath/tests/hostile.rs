@@ -8,7 +8,6 @@ mod support;
 use lz4_flex::frame::FrameEncoder;
 use ooni_core::json::Json;
 use std::io::Write as _;
-use std::path::PathBuf;
 use support::{Files, GOOD, append, bounded, fastpath, fed, gzip, member, post, score, tar, uid};
 
 /// Scores lines with a good one before and after; the outcomes between, and their messages.
