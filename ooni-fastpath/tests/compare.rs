@@ -193,9 +193,9 @@ fn what_cannot_be_read() {
         (path(files.add("x.parquet", "no such file")), "x.parquet: "),
         (
             path(files.add("x.txt", "")),
-            "x.txt: neither .jsonl, .csv or .parquet nor a store, sqlite:PATH or postgres://…",
+            "x.txt: expected .jsonl, .csv, .parquet or a store: sqlite:PATH, postgres://… or clickhouse://…",
         ),
-        (path(files.path("none.jsonl")), "none.jsonl: "),
+        (path(files.path("none.jsonl")), "none.jsonl: does not exist"),
         (none, "none.db: cannot be opened"),
         ("mysql://u:secret@h/d".to_owned(), "there are sqlite:PATH"),
     ] {

@@ -175,10 +175,10 @@ fn nothing_found(arguments: &Rerun, archive: &Archive, what: Option<String>) -> 
         sources => sources.iter().map(|source| plain(&without_password(source))).collect::<Vec<_>>().join(" "),
     };
     let what = what.unwrap_or_else(|| {
-        let [raw, canned] = Layout::ALL.map(|layout| layout.prefix(days.start)).map(|prefix| {
+        let [canned, raw] = Layout::ALL.map(|layout| layout.prefix(days.start)).map(|prefix| {
             prefix.replace(&days.start.compact(), "YYYYMMDD").replace(&days.start.to_string(), "YYYY-MM-DD")
         });
-        format!("no cans below {raw} or {canned}")
+        format!("no cans below {canned} or {raw}")
     });
     let instead: String = archive.found_instead().iter().map(|part| format!("; {}", line(part))).collect();
     format!("nothing found in {sources}: {what}; looked for {looked_for}{instead}")

@@ -88,7 +88,7 @@ fn nothing_found_is_no_success() {
         bench.run(&[&days[..], more].concat().iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
     };
     let wanted =
-        "no cans below raw/YYYYMMDD/ or canned/YYYY-MM-DD/; looked for days 2021-01-04 to 2021-01-06 (excluded)";
+        "no cans below canned/YYYY-MM-DD/ or raw/YYYYMMDD/; looked for days 2021-01-04 to 2021-01-06 (excluded)";
     let ran = days(&[]);
     let source = bench.path("archive");
     assert_eq!(

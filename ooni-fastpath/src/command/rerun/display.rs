@@ -98,7 +98,7 @@ impl Display {
 struct Numbers {
     cans: u64,
     found: u64,
-    /// Days that were listed, of so many, until all are.
+    /// Days that were listed, of so many, until all of them are.
     days: Option<(u64, u64)>,
     /// Per second, as the bytes.
     measurements: u64,
@@ -111,7 +111,7 @@ impl fmt::Display for Numbers {
         let Numbers { cans, found, days, measurements, bytes, left } = self;
         write!(f, "{cans}/{found} cans")?;
         if let Some((listed, days)) = days {
-            write!(f, ", {listed}/{days} days listed")?;
+            write!(f, ", {listed}/{days} days")?;
         }
         write!(f, ", {measurements}/s, {}/s, {:#} left", HumanBytes(*bytes), HumanDuration(*left))
     }
