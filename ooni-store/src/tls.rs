@@ -1,31 +1,120 @@
-//! TLS of engines on servers, and what they say when there is no connection.
+//! TLS of engines on servers, and how their errors read in one line.
 
-use rustls::pki_types::CertificateDer;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
-/// Which servers are believed.
-pub(crate) fn tls(roots: Option<&str>) -> Result<ClientConfig, String> {
-    let refuse = |file: &str, error: &dyn std::error::Error| format!("sslrootcert {file}: {error}");
-    let mut store = RootCertStore::empty();
-    match roots {
-        Some(file) => {
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| refuse(file, &error))? {
-                let certificate = certificate.map_err(|error| refuse(file, &error))?;
-                store.add(certificate).map_err(|error| refuse(file, &error))?;
-            }
-        }
-        // Those that cannot be read are as good as not there.
-        None => drop(store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| format!("no TLS: {error}"))?;
-    Ok(config.with_root_certificates(store).with_no_client_auth())
+/// What is verified of a server's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verify {
+    /// Nothing: who listens cannot read along, who stands between can.
+    Nothing,
+    /// That a trusted authority issued it, for whatever host.
+    Authority,
+    /// That a trusted authority issued it for this host.
+    Host,
 }
 
-/// An error and what it came from, in a line.
+/// A client that trusts the authorities in the file `roots`, or those of the system.
+///
+/// # Errors
+/// A sentence: the file cannot be read, or has no certificates.
+pub(crate) fn tls(roots: Option<&str>, verify: Verify) -> Result<ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| format!("no TLS: {error}"))?;
+    let roots = match verify {
+        Verify::Nothing => None,
+        _ => Some(Arc::new(trusted(roots)?)),
+    };
+    let Some(roots) = roots else {
+        let verifier = Arc::new(Lenient { inner: None, provider });
+        return Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
+    };
+    if verify == Verify::Host {
+        return Ok(config.with_root_certificates(roots).with_no_client_auth());
+    }
+    let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+    let inner = inner.map_err(|error| format!("no TLS: {error}"))?;
+    let verifier = Arc::new(Lenient { inner: Some(inner), provider });
+    Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+fn trusted(roots: Option<&str>) -> Result<RootCertStore, String> {
+    let mut store = RootCertStore::empty();
+    match roots {
+        None | Some("system") => {
+            // A certificate of the system that cannot be read is left out.
+            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        Some(file) => {
+            let refuse = |error: &dyn std::error::Error| format!("sslrootcert {file}: {error}");
+            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| refuse(&error))? {
+                store.add(certificate.map_err(|error| refuse(&error))?).map_err(|error| refuse(&error))?;
+            }
+            if store.is_empty() {
+                return Err(format!("sslrootcert {file}: has no certificates"));
+            }
+        }
+    }
+    Ok(store)
+}
+
+/// Accepts a certificate whatever its host, and without `inner` whoever issued it. The handshake is verified: the server
+/// has the key of the certificate.
+#[derive(Debug)]
+struct Lenient {
+    inner: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Lenient {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let Some(inner) = &self.inner else { return Ok(ServerCertVerified::assertion()) };
+        match inner.verify_server_cert(certificate, intermediates, name, ocsp_response, now) {
+            // The name is looked at last.
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// An error and its sources, in one line.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

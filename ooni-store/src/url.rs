@@ -49,11 +49,69 @@ pub fn local_path(url: &str) -> Result<PathBuf, Error> {
     Ok(Path::new("ooni-data").join(format!("server-{hash}")))
 }
 
-/// A URL fit to be shown.
+/// Parameters of URLs whose values may be shown. Others may be a password, or a part of one.
+const SHOWN: [&str; 15] = [
+    "application_name",
+    "channel_binding",
+    "cluster",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "port",
+    "secure",
+    "service",
+    "sslmode",
+    "sslrootcert",
+    "target_session_attrs",
+    "user",
+];
+
+/// A URL fit to be shown: without user and password, and without the values of parameters that are not known to be
+/// harmless. Of a text that is no URL, what follows the word `password` is left out.
 pub fn without_password(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme + 3 <= at => format!("{}…{}", &url[..scheme + 3], &url[at..]),
-        _ => url.to_owned(),
+    let Some((scheme, rest)) = url.split_once("://") else { return without_secret(url) };
+    let (base, query) = match rest.split_once('?') {
+        Some((base, query)) => (base, Some(query)),
+        None => (rest, None),
+    };
+    let mut shown = format!("{scheme}://");
+    match base.rfind('@') {
+        // A password may have a `/` in it that should have been escaped.
+        Some(at) => shown += &format!("…{}", &base[at..]),
+        // The same with a `?`: the host would be the start of the password.
+        None if query.is_some_and(|query| query.contains('@')) && !ends_with_port(base) => return shown + "…",
+        None => shown += base,
+    }
+    if let Some(query) = query {
+        let pairs: Vec<String> = query.split('&').map(shown_pair).collect();
+        shown += &format!("?{}", pairs.join("&"));
+    }
+    shown
+}
+
+/// Whether what stands before the first `/` is empty, a host, or a host and a number.
+fn ends_with_port(base: &str) -> bool {
+    let authority = base.split('/').next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn shown_pair(pair: &str) -> String {
+    match pair.split_once('=') {
+        Some((name, _)) if SHOWN.contains(&name) => pair.to_owned(),
+        Some((name, _)) if name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_') => format!("{name}=…"),
+        _ => "…".to_owned(),
+    }
+}
+
+fn without_secret(text: &str) -> String {
+    const WORD: &str = "password";
+    let is_it = |window: &[u8]| window.eq_ignore_ascii_case(WORD.as_bytes());
+    match text.as_bytes().windows(WORD.len()).position(is_it) {
+        Some(place) => format!("{}…", &text[..place + WORD.len()]),
+        None => text.to_owned(),
     }
 }
 
@@ -79,6 +137,29 @@ mod tests {
             ),
         ] {
             assert_eq!(sqlite_path(url).unwrap_err().to_string(), said);
+        }
+        for (url, shown) in [
+            ("postgres://me:secret@host:1/db", "postgres://…@host:1/db"),
+            ("postgres://me@host/db?sslmode=require", "postgres://…@host/db?sslmode=require"),
+            ("postgres://host/db", "postgres://host/db"),
+            ("postgres:///db?host=/run/x&user=me", "postgres:///db?host=/run/x&user=me"),
+            ("postgres://me:sec@ret@host/db", "postgres://…@host/db"),
+            ("postgres://me:se/cret@host/db", "postgres://…@host/db"),
+            ("postgres://me:se?cret@host/db", "postgres://…"),
+            ("postgres://me:s%65cret@host/db", "postgres://…@host/db"),
+            ("postgres://host/db?password=secret&sslmode=disable", "postgres://host/db?password=…&sslmode=disable"),
+            ("postgres://host/db?sslmode=disable&password=se@cret", "postgres://host/db?sslmode=disable&password=…"),
+            ("postgres://host:1/db?p%61ssword=secret", "postgres://host:1/db?…"),
+            ("postgres://host/db?password=se&cret", "postgres://host/db?password=…&…"),
+            ("postgres://host/db?sslpassword=secret", "postgres://host/db?sslpassword=…"),
+            ("clickhouse://me:secret@host/db?password=se@cret", "clickhouse://…@host/db?password=…"),
+            ("clickhouse://host/db?secure=1&password=secret", "clickhouse://host/db?secure=1&password=…"),
+            ("POSTGRES://me:secret@host", "POSTGRES://…@host"),
+            ("host=h password=secret", "host=h password…"),
+            ("sqlite:a/b.db", "sqlite:a/b.db"),
+            ("a/b@c.db", "a/b@c.db"),
+        ] {
+            assert_eq!(without_password(url), shown, "{url}");
         }
         for (text, is) in [("sqlite:x", true), ("clickhouse://x", true), ("a.jsonl", false), ("C:\\x", false)] {
             assert_eq!(is_url(text), is, "{text}");

@@ -10,6 +10,8 @@ mod charts;
 mod clickhouse;
 #[path = "store/cut.rs"]
 mod cut;
+#[path = "store/environment.rs"]
+mod environment;
 #[path = "store/explain.rs"]
 mod explain;
 #[path = "store/file.rs"]
@@ -28,6 +30,8 @@ mod postgres;
 mod rollups;
 #[path = "store/rows.rs"]
 mod rows;
+#[path = "store/secrets.rs"]
+mod secrets;
 #[path = "store/server.rs"]
 mod server;
 #[path = "store/statements.rs"]

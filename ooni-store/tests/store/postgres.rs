@@ -58,8 +58,9 @@ fn servers_that_are_not_there() {
     for (url, said) in [
         (format!("postgres://me:secret@127.0.0.1:{nobody}/x"), "error connecting to server: Connection refused"),
         (format!("{}_none", OnPostgres::empty().url()), "does not exist (PostgreSQL error 3D000)"),
-        ("postgres://me:secret@host:x/db".to_owned(), "is no URL of a PostgreSQL database: "),
-        ("postgres://me:secret@host/db?sslmode=maybe".to_owned(), "is no URL of a PostgreSQL database: "),
+        ("postgres://me:secret@host:x/db".to_owned(), "invalid URL of a PostgreSQL database: invalid port: "),
+        ("postgres://me:secret@host/db?sslmode=maybe".to_owned(), "invalid value `maybe` for `sslmode`: "),
+        ("postgres://me:secret@none.invalid/db".to_owned(), "failed to lookup address information"),
         ("postgres://me:secret@host/db?sslrootcert=/nowhere".to_owned(), "sslrootcert /nowhere: "),
     ] {
         let error = open(&url).err().unwrap();

@@ -17,7 +17,7 @@ pub(crate) struct OnPostgres {
 }
 
 /// The server, with a database to make others of.
-fn server() -> &'static Server {
+pub(crate) fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
         let server = Server::postgres(false).unwrap();

@@ -79,16 +79,40 @@ fn a_server_is_believed_by_its_certificate() {
         assert!(all >= 2 && encrypted == all, "{mode}: {encrypted} of {all} connections are encrypted");
     }
     let refused = |rest: &str| message(open_to_read(&bench.url(rest)));
-    for rest in
-        ["sslmode=require", "sslmode=verify-full&sslrootcert=FOLDER/others.crt", "sslrootcert=FOLDER/others.crt"]
-    {
+    // With a file of authorities `require` is `verify-ca`, as with libpq.
+    for rest in [
+        "sslmode=verify-full",
+        "sslmode=verify-ca",
+        "sslmode=require&sslrootcert=FOLDER/others.crt",
+        "sslmode=verify-full&sslrootcert=FOLDER/others.crt",
+        "sslmode=verify-ca&sslrootcert=FOLDER/others.crt",
+        "sslrootcert=FOLDER/others.crt",
+    ] {
         let said = refused(rest);
-        assert!(said.contains("invalid peer certificate: UnknownIssuer"), "{said}");
-        assert!(said.ends_with("; sslrootcert=FILE says whose certificates are believed"), "{said}");
+        assert!(said.contains("invalid peer certificate: UnknownIssuer"), "{rest}: {said}");
+        assert!(
+            said.ends_with("; name the authority that issued the certificate with sslrootcert=FILE or PGSSLROOTCERT"),
+            "{said}"
+        );
     }
-    let localhost = bench.url(&format!("sslmode=verify-full&{ours}")).replace("127.0.0.1", "localhost");
-    let said = message(open_to_read(&localhost));
+    let localhost = |rest: &str| bench.url(rest).replace("127.0.0.1", "localhost");
+    let said = message(open_to_read(&localhost(&format!("sslmode=verify-full&{ours}"))));
     assert!(said.contains("certificate not valid for name \"localhost\""), "{said}");
+    // Whether a host is asked for its name is what `verify-ca` and `verify-full` differ in; others ask for nothing.
+    for rest in ["sslmode=verify-ca&sslrootcert=FOLDER/ours.crt", "sslmode=require", "sslmode=prefer", ""] {
+        let store = open_to_read(&localhost(rest)).unwrap();
+        assert_eq!(store.count().unwrap(), 1);
+        let [all, encrypted] = bench.connections();
+        assert!(all >= 1 && encrypted == all, "{rest}: {encrypted} of {all} connections are encrypted");
+    }
+    let off_loopback = |rest: &str| bench.url(rest).replace("127.0.0.1", "0.0.0.0");
+    let said = message(open_to_read(&off_loopback("")));
+    assert!(said.contains("invalid peer certificate: UnknownIssuer"), "{said}");
+    let said = message(open_to_read(&off_loopback(ours)));
+    assert!(said.contains("certificate not valid for name \"0.0.0.0\""), "{said}");
+    open_to_read(&off_loopback("sslmode=require")).unwrap();
+    // An address to connect to, and the name that the certificate has.
+    open_to_read(&bench.url(&format!("hostaddr=127.0.0.1&sslmode=verify-full&{ours}"))).unwrap();
     let said = refused("sslmode=require&sslrootcert=FOLDER/none.crt");
     assert!(said.starts_with("sslrootcert ") && said.contains("none.crt: "), "{said}");
     assert_eq!(open_to_read(&bench.url("sslmode=disable")).unwrap().count().unwrap(), 1);

@@ -6,7 +6,7 @@ use crate::deadline::Deadline;
 use crate::failpoint::{Failpoint, reach};
 use crate::retry::RetryPolicy;
 use crate::sql::Statement;
-use crate::tls::{tls, with_causes};
+use crate::tls::{Verify, tls, with_causes};
 use crate::value::{Type, Value};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -100,7 +100,7 @@ impl Http {
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(PATIENCE));
-        let tls = tls(roots.as_deref()).map_err(Trouble::Schema)?;
+        let tls = tls(roots.as_deref(), Verify::Host).map_err(Trouble::Schema)?;
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(connector);
         Ok(Http {

@@ -2,7 +2,8 @@
 //! straight into their tables.
 
 use super::change::{Change, returning, went};
-use super::{Trouble, partition, value};
+use super::error::PgError;
+use super::{partition, value};
 use crate::failpoint::{Failpoint, reach};
 use crate::sql::Parameter;
 use crate::value::{FastpathValues, OpenvpnValues, Value};
@@ -62,7 +63,7 @@ const REFUSE: &str = "
 impl Change for Batch {
     type Outcome = BatchResult;
 
-    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<BatchResult, Trouble> {
+    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<BatchResult, PgError> {
         let removed = self.removed(transaction).await?;
         let decided = batch::decide(&*self.rows, self.replace, &removed, fits);
         let uids = decided.taken.iter().map(|taken| value::encoded(self.rows[taken.index].uid())).collect();
@@ -188,7 +189,7 @@ impl Batch {
 }
 
 /// Takes out the rows whose place others are going to take; how many there were.
-async fn replace(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>, tally: &mut Tally) -> Result<u64, Trouble> {
+async fn replace(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>, tally: &mut Tally) -> Result<u64, PgError> {
     let delete = format!(
         "DELETE FROM fastpath AS f USING jsonl AS j
          WHERE j.measurement_uid = ANY ($1) AND f.measurement_uid = j.measurement_uid

@@ -1,6 +1,7 @@
 //! [`Change`]: what can be done to a store but writing a batch.
 
-use super::{Trouble, partition, rollups, value};
+use super::error::PgError;
+use super::{partition, rollups, value};
 use crate::app::lists::{Difference, difference};
 use crate::app::row::AppRow;
 use crate::failpoint::{Failpoint, reach};
@@ -26,15 +27,15 @@ pub(super) trait Change: Sync {
         &self,
         transaction: &Transaction<'_>,
         tally: &mut Tally,
-    ) -> impl Future<Output = Result<Self::Outcome, Trouble>> + Send;
+    ) -> impl Future<Output = Result<Self::Outcome, PgError>> + Send;
 }
 
 /// Reads rows that a statement took out, whose columns are those of the tally.
-pub(super) fn went(rows: &[Row], tally: &mut Tally) -> Result<(), Trouble> {
+pub(super) fn went(rows: &[Row], tally: &mut Tally) -> Result<(), PgError> {
     for row in rows {
         let mut cells = [const { Value::Null }; COLUMNS.len()];
         for (place, (cell, (_, kind))) in cells.iter_mut().zip(COLUMNS).enumerate() {
-            *cell = value::read(row, place, kind).map_err(|_| Trouble::foreign())?;
+            *cell = value::read(row, place, kind).map_err(|_| PgError::foreign())?;
         }
         tally.go(&cells);
     }
@@ -55,7 +56,7 @@ pub(super) struct Removal<'a> {
 impl Change for Removal<'_> {
     type Outcome = bool;
 
-    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<bool, Trouble> {
+    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<bool, PgError> {
         let uid = Parameter::Text(self.uid.to_owned());
         let reason = Parameter::Text(self.reason.to_owned());
         let delete = format!(
@@ -86,7 +87,7 @@ pub(super) struct DropMonth(pub(super) DateTime);
 impl Change for DropMonth {
     type Outcome = u64;
 
-    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<u64, Trouble> {
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<u64, PgError> {
         let window = [Parameter::Time(self.0), Parameter::Time(month_after(self.0))];
         let window = [&window[0] as &(dyn postgres_types::ToSql + Sync), &window[1]];
         let within = "measurement_start_time >= $1 AND measurement_start_time < $2";
@@ -113,7 +114,7 @@ pub(super) struct Lists<'a>(pub(super) &'a [ListedUrl]);
 impl Change for Lists<'_> {
     type Outcome = ();
 
-    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), Trouble> {
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), PgError> {
         let old = transaction.query("SELECT url, domain, cc, category_code FROM citizenlab", &[]).await?;
         let old = old.iter().map(listed).collect::<Result<Vec<_>, _>>()?;
         let difference = difference(&old, self.0);
@@ -146,7 +147,7 @@ pub(super) struct Application<'a>(pub(super) &'a [AppRow]);
 impl Change for Application<'_> {
     type Outcome = ();
 
-    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), Trouble> {
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), PgError> {
         for row in self.0 {
             let Statement { sql, parameters, .. } = sql::app::write_app(Dialect::Postgres, row);
             let kinds = parameters.iter().map(|value| (value as &(dyn ToSql + Sync), value::kind(value)));
@@ -168,7 +169,7 @@ pub(super) struct Rebuild(pub(super) &'static Rollup);
 impl Change for Rebuild {
     type Outcome = ();
 
-    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), Trouble> {
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), PgError> {
         Ok(rollups::rebuild(transaction, self.0).await?)
     }
 }

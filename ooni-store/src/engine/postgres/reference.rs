@@ -1,9 +1,10 @@
 //! [`PostgresReference`]: tables of the reference on a PostgreSQL server.
 
-use super::Trouble;
 use super::connect::Connect;
+use super::error::PgError;
 use crate::error::Error;
 use crate::import::{BODY, LISTS, Texts, typed};
+use crate::url::without_password;
 use crate::value::Type;
 use deadpool_postgres::Pool;
 use ooni_core::row::schema::{fastpath, openvpn};
@@ -13,7 +14,7 @@ use tokio_postgres::Row;
 
 /// A database of the reference.
 pub struct PostgresReference {
-    url: String,
+    connect: Connect,
     reads: Pool,
     /// What it has, as `TABLE.COLUMN`.
     columns: HashSet<String>,
@@ -37,19 +38,19 @@ impl PostgresReference {
     /// It cannot be reached, or has other tables.
     pub(crate) async fn open(url: &str) -> Result<PostgresReference, Error> {
         let open = async {
-            let reads = Connect::new(url, "fastpath")?.pool(1)?;
-            let rows = reads.get().await.map_err(Trouble::Pool)?.query(COLUMNS, &[]).await?;
+            let connect = Connect::new(url, "fastpath")?;
+            let rows = connect.connect().await?.query(COLUMNS, &[]).await?;
             let columns = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<String>, _>>()?;
             if columns.contains("schema_version.version") {
                 let message = "is a store of fastpath's own; `fastpath store copy` copies it";
-                return Err(Trouble::Schema(message.to_owned()));
+                return Err(PgError::Refused(message.to_owned()));
             }
             if !columns.contains("fastpath.measurement_uid") {
-                return Err(Trouble::Schema("has no table fastpath of the reference".to_owned()));
+                return Err(PgError::Refused("has no table fastpath of the reference".to_owned()));
             }
-            Ok(PostgresReference { url: url.to_owned(), reads, columns })
+            Ok(PostgresReference { reads: connect.pool(1)?, connect, columns })
         };
-        open.await.map_err(|trouble: Trouble| trouble.of(url))
+        open.await.map_err(|error: PgError| error.of(&without_password(url)))
     }
 
     /// Rows after a uid, and what lies beside them.
@@ -107,10 +108,10 @@ impl PostgresReference {
 
     async fn texts(&self, sql: &str, parameters: &[&(dyn postgres_types::ToSql + Sync)]) -> Result<Vec<Texts>, Error> {
         let read = async {
-            let rows = self.reads.get().await.map_err(Trouble::Pool)?.query(sql, parameters).await?;
+            let rows = self.reads.get().await.map_err(|error| self.connect.pooled(error))?.query(sql, parameters).await?;
             let texts = |row: &Row| (0..row.len()).map(|column| row.try_get(column)).collect::<Result<Texts, _>>();
             Ok(rows.iter().map(texts).collect::<Result<Vec<_>, _>>()?)
         };
-        read.await.map_err(|trouble: Trouble| trouble.of(&self.url))
+        read.await.map_err(|error: PgError| error.of(&self.connect.url))
     }
 }

@@ -1,7 +1,7 @@
 //! The tables and their history: `migrations/postgres`, one transaction a file. `schema_version` has the number of those
 //! that a database has seen.
 
-use super::Trouble;
+use super::error::PgError;
 use tokio_postgres::Client;
 
 /// All migrations in order. A file that has been released is never changed.
@@ -27,41 +27,41 @@ const STATE: &str = "SELECT current_setting('server_version_num')::int,
 ///
 /// # Errors
 /// It is another program's, or from the future, or the server is too old.
-async fn version(client: &Client) -> Result<usize, Trouble> {
+async fn version(client: &Client) -> Result<usize, PgError> {
     let state = client.query_one(STATE, &[]).await?;
     let (server, is_ours, is_used): (i32, bool, bool) = (state.try_get(0)?, state.try_get(1)?, state.try_get(2)?);
     if server < OLDEST {
-        return Err(Trouble::Schema(format!("PostgreSQL 15 or later is needed, this is {}", server / 10_000)));
+        return Err(PgError::Refused(format!("PostgreSQL 15 or later is needed, this is {}", server / 10_000)));
     }
     let encoding: &str = state.try_get(3)?;
     if encoding != "UTF8" {
-        return Err(Trouble::Schema(format!("its encoding is {encoding}; UTF8 is needed")));
+        return Err(PgError::Refused(format!("its encoding is {encoding}; UTF8 is needed")));
     }
     if !is_ours {
         let others = "has a table fastpath of another program; a database or schema of its own is needed";
-        return if is_used { Err(Trouble::Schema(others.to_owned())) } else { Ok(0) };
+        return if is_used { Err(PgError::Refused(others.to_owned())) } else { Ok(0) };
     }
     let version: i32 = client.query_one("SELECT version FROM schema_version", &[]).await?.try_get(0)?;
     let known = MIGRATIONS.len();
     match usize::try_from(version) {
         Ok(version) if version <= known => Ok(version),
-        _ => Err(Trouble::Schema(format!(
+        _ => Err(PgError::Refused(format!(
             "was made by a newer fastpath: its tables are of version {version}, this program knows versions up to {known}"
         ))),
     }
 }
 
 /// Whether the tables are those that this program knows.
-pub(super) async fn check(client: &Client) -> Result<(), Trouble> {
+pub(super) async fn check(client: &Client) -> Result<(), PgError> {
     match version(client).await? {
         version if version == MIGRATIONS.len() => Ok(()),
-        0 => Err(Trouble::Schema("has no tables yet; `fastpath migrate` makes them".to_owned())),
-        _ => Err(Trouble::Schema("was made by an older fastpath; `fastpath migrate` brings it up to date".to_owned())),
+        0 => Err(PgError::Refused("has no tables yet; `fastpath migrate` makes them".to_owned())),
+        _ => Err(PgError::Refused("was made by an older fastpath; `fastpath migrate` brings it up to date".to_owned())),
     }
 }
 
 /// Brings the tables up to date.
-pub(super) async fn migrate(client: &mut Client) -> Result<(), Trouble> {
+pub(super) async fn migrate(client: &mut Client) -> Result<(), PgError> {
     while version(client).await? < MIGRATIONS.len() {
         let transaction = client.transaction().await?;
         transaction.execute(LOCK, &[]).await?;

@@ -1,0 +1,150 @@
+//! [`PgError`]: what goes wrong, what a caller can do about it, and how it reads.
+
+use crate::tls::with_causes;
+use crate::error::{Error, ErrorKind};
+use std::io;
+use tokio_postgres::error::SqlState;
+
+/// What goes wrong with a PostgreSQL server.
+#[derive(Debug)]
+pub(super) enum PgError {
+    /// The server or the way to it says so.
+    Database(tokio_postgres::Error),
+    /// What is asked for cannot be done, for this reason.
+    Refused(String),
+    /// The time limit of the call has passed.
+    Timeout,
+    /// All connections are in use, or too many callers wait for one.
+    Busy,
+    /// The server takes no connection, or does not answer in time.
+    Unreachable,
+    /// The connection was lost at COMMIT, which was not done.
+    NotCommitted,
+    /// The connection was lost at COMMIT, and it could not be found out whether that was done.
+    OutcomeUnknown,
+}
+
+impl From<tokio_postgres::Error> for PgError {
+    fn from(error: tokio_postgres::Error) -> PgError {
+        PgError::Database(error)
+    }
+}
+
+/// Errors of a server that starts, stops, or asks to try again.
+const TRANSIENT: [SqlState; 7] = [
+    SqlState::ADMIN_SHUTDOWN,
+    SqlState::CRASH_SHUTDOWN,
+    SqlState::CANNOT_CONNECT_NOW,
+    SqlState::T_R_DEADLOCK_DETECTED,
+    SqlState::T_R_SERIALIZATION_FAILURE,
+    SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+    SqlState::TOO_MANY_CONNECTIONS,
+];
+
+/// Errors of a connection that may be gone the next time. Others, such as an unknown host or certificate, stay.
+const LOST: [io::ErrorKind; 13] = [
+    io::ErrorKind::BrokenPipe,
+    io::ErrorKind::ConnectionAborted,
+    io::ErrorKind::ConnectionRefused,
+    io::ErrorKind::ConnectionReset,
+    io::ErrorKind::HostUnreachable,
+    io::ErrorKind::Interrupted,
+    io::ErrorKind::NetworkDown,
+    io::ErrorKind::NetworkUnreachable,
+    io::ErrorKind::NotConnected,
+    // A socket, while its server starts again.
+    io::ErrorKind::NotFound,
+    io::ErrorKind::TimedOut,
+    io::ErrorKind::UnexpectedEof,
+    io::ErrorKind::WouldBlock,
+];
+
+impl PgError {
+    pub(super) fn foreign() -> PgError {
+        PgError::Refused(Error::foreign().message().to_owned())
+    }
+
+    /// Whether it may work on another connection.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            PgError::Unreachable | PgError::NotCommitted => true,
+            PgError::Database(error) => match error.code() {
+                Some(code) => TRANSIENT.contains(code),
+                None => error.is_closed() || io_kind(error).is_some_and(|kind| LOST.contains(&kind)),
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether it may have happened after the server did what it was asked for.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        match self {
+            PgError::Database(error) => error.code().is_none_or(|code| TRANSIENT[..3].contains(code)),
+            PgError::Timeout | PgError::Unreachable => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a read may work on another connection. A server with too many connections gets no more of them.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_transient() && !matches!(self, PgError::Database(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS))
+    }
+
+    /// The error of the store with this URL, which is fit to be shown.
+    pub(super) fn of(self, url: &str) -> Error {
+        let message = match &self {
+            PgError::Refused(message) => message.clone(),
+            PgError::Timeout => return Error::timeout().of(url),
+            PgError::Busy => "too many queries are waiting".to_owned(),
+            PgError::Unreachable => "the server does not answer".to_owned(),
+            PgError::NotCommitted | PgError::OutcomeUnknown => {
+                "the connection was lost while the change was being committed".to_owned()
+            }
+            PgError::Database(error) => match error.code() {
+                Some(&SqlState::LOCK_NOT_AVAILABLE) => "another process is writing to the database".to_owned(),
+                Some(&SqlState::QUERY_CANCELED) => return Error::timeout().of(url),
+                _ => sentence(error),
+            },
+        };
+        let error = Error::new(self.kind(), message);
+        let error = if matches!(self, PgError::OutcomeUnknown) { error.outcome_unknown() } else { error };
+        match self {
+            PgError::Database(source) => error.of(url).with_source(source),
+            _ => error.of(url),
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            PgError::Busy => ErrorKind::Busy,
+            PgError::Timeout => ErrorKind::Timeout,
+            PgError::Database(error) => match error.code() {
+                Some(&(SqlState::TOO_MANY_CONNECTIONS | SqlState::LOCK_NOT_AVAILABLE)) => ErrorKind::Busy,
+                _ if self.is_transient() => ErrorKind::Unavailable,
+                _ => ErrorKind::Other,
+            },
+            PgError::Unreachable | PgError::NotCommitted | PgError::OutcomeUnknown => ErrorKind::Unavailable,
+            PgError::Refused(_) => ErrorKind::Other,
+        }
+    }
+}
+
+fn io_kind(error: &tokio_postgres::Error) -> Option<io::ErrorKind> {
+    std::error::Error::source(error)?.downcast_ref::<io::Error>().map(io::Error::kind)
+}
+
+/// What is wrong, in the words of the server or of the system, and what can be done about it.
+fn sentence(error: &tokio_postgres::Error) -> String {
+    if let Some(said) = error.as_db_error() {
+        return format!("{} (PostgreSQL error {})", said.message(), said.code().code());
+    }
+    let said = with_causes(error);
+    let hint = match &said {
+        said if said.contains("invalid peer certificate: UnknownIssuer") => {
+            "; name the authority that issued the certificate with sslrootcert=FILE or PGSSLROOTCERT"
+        }
+        said if said.contains("server does not support TLS") => "; sslmode=disable connects without it",
+        _ => "",
+    };
+    said + hint
+}

@@ -1,0 +1,171 @@
+//! [`Writer`]: the connection that writes. A change is attempted again when its connection is lost, unless it was committed.
+
+use super::change::Change;
+use super::connect::Connect;
+use super::error::PgError;
+use super::{rollups, schema};
+use crate::deadline::Deadline;
+use crate::failpoint::{Failpoint, reach};
+use crate::retry::RetryPolicy;
+use crate::write::tally::Tally;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Transaction};
+
+/// How long to wait for another process that writes, where the caller sets no deadline.
+const LOCK_LIMIT: Duration = Duration::from_secs(600);
+
+/// How long to wait for the answer to COMMIT, and then for the server to say what became of it.
+const COMMIT_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a transaction may be in progress after its connection was lost; then it is ended.
+const ORPHAN_LIMIT: Duration = Duration::from_secs(2);
+
+/// Limits of time that a role, a database or a variable may set, lifted for the connection that writes. Not every server
+/// knows all of them.
+const UNLIMITED: &str = "SELECT set_config(name, '0', false) FROM pg_settings
+    WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout')";
+
+/// What identifies a transaction: its number, and the process of the server that has it.
+const IDENTITY: &str = "SELECT pg_current_xact_id()::text, pg_backend_pid()";
+
+/// Ends a transaction whose client is gone.
+const END: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE pid = $1 AND backend_xid = $2::text::xid8::xid AND datname = current_database()";
+
+/// The connection that writes, once there is one.
+pub(super) struct Writer {
+    connect: Connect,
+    client: Mutex<Option<Client>>,
+}
+
+/// A transaction that was sent to be committed.
+struct Identity {
+    id: String,
+    process: i32,
+}
+
+impl Writer {
+    pub(super) fn new(connect: &Connect) -> Writer {
+        Writer { connect: connect.clone(), client: Mutex::new(None) }
+    }
+
+    /// Makes a change.
+    ///
+    /// # Errors
+    /// Nothing was changed, or [`PgError::OutcomeUnknown`].
+    pub(super) async fn change<C: Change>(&self, change: &C, deadline: Deadline) -> Result<C::Outcome, PgError> {
+        let mut client = within(deadline, async { Ok(self.client.lock().await) }).await?;
+        let mut attempts = RetryPolicy::PATIENT.start(deadline);
+        loop {
+            match self.attempt(&mut client, change, deadline).await {
+                Err(error) if error.is_transient() && attempts.again().await => *client = None,
+                Err(error) => {
+                    // A transaction may still run there.
+                    *client = None;
+                    return Err(error);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn attempt<C: Change>(
+        &self,
+        slot: &mut Option<Client>,
+        change: &C,
+        deadline: Deadline,
+    ) -> Result<C::Outcome, PgError> {
+        let client = match slot {
+            Some(client) if !client.is_closed() => client,
+            _ => slot.insert(within(deadline, self.connected()).await?),
+        };
+        let (transaction, identity, outcome) = within(deadline, prepare(client, change, deadline)).await?;
+        let committed = timeout(COMMIT_LIMIT, transaction.commit()).await;
+        match committed.map_err(|_| PgError::Timeout).and_then(|committed| Ok(committed?)) {
+            Ok(()) => {}
+            // The outcome that was computed is the right one only if this very transaction was committed.
+            Err(error) if error.is_ambiguous() => match self.is_committed(&identity).await {
+                Some(true) => {}
+                Some(false) => return Err(PgError::NotCommitted),
+                None => return Err(PgError::OutcomeUnknown),
+            },
+            Err(error) => return Err(error),
+        }
+        reach(Failpoint::Committed);
+        Ok(outcome)
+    }
+
+    async fn connected(&self) -> Result<Client, PgError> {
+        let client = self.connect.connect().await?;
+        client.batch_execute(UNLIMITED).await?;
+        Ok(client)
+    }
+
+    /// What became of a transaction at whose COMMIT the connection was lost; nothing if it cannot be found out.
+    async fn is_committed(&self, identity: &Identity) -> Option<bool> {
+        let ask = async {
+            let started = Deadline::after(ORPHAN_LIMIT);
+            let mut pause = Duration::from_millis(20);
+            loop {
+                match self.status(identity, started.is_over()).await {
+                    Ok(Some(is_committed)) => return is_committed,
+                    // It is in progress, or the server is not back yet. No other error says anything about it either.
+                    Ok(None) | Err(_) => sleep(pause).await,
+                }
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+        };
+        timeout(COMMIT_LIMIT, ask).await.ok().flatten()
+    }
+
+    /// What the server says of a transaction: nothing while it is in progress, then whether it was committed, which it may
+    /// have forgotten.
+    async fn status(&self, identity: &Identity, is_late: bool) -> Result<Option<Option<bool>>, PgError> {
+        let client = self.connect.connect().await?;
+        let Identity { id, process } = identity;
+        let status = client.query_one("SELECT pg_xact_status($1::text::xid8)", &[id]).await;
+        let status = match status {
+            // The number is not in use yet: the server lost the transaction.
+            Err(error) if error.code() == Some(&SqlState::INVALID_PARAMETER_VALUE) => return Ok(Some(Some(false))),
+            status => status?,
+        };
+        Ok(match status.try_get(0)? {
+            Some("committed") => Some(Some(true)),
+            Some("aborted") => Some(Some(false)),
+            Some(_) if is_late => {
+                client.execute(END, &[process, id]).await?;
+                None
+            }
+            Some(_) => None,
+            None => Some(None),
+        })
+    }
+}
+
+/// Does all that comes before COMMIT.
+async fn prepare<'c, C: Change>(
+    client: &'c mut Client,
+    change: &C,
+    deadline: Deadline,
+) -> Result<(Transaction<'c>, Identity, C::Outcome), PgError> {
+    let transaction = client.transaction().await?;
+    let limit = deadline.at_most(LOCK_LIMIT).remaining().as_millis().max(1);
+    transaction.batch_execute(&format!("SET LOCAL lock_timeout = {limit}")).await?;
+    transaction.execute(schema::LOCK, &[]).await?;
+    let row = transaction.query_one(IDENTITY, &[]).await?;
+    let identity = Identity { id: row.try_get(0)?, process: row.try_get(1)? };
+    let mut tally = Tally::default();
+    let outcome = change.make(&transaction, &mut tally).await?;
+    reach(Failpoint::RowsWritten);
+    rollups::follow(&transaction, tally).await?;
+    reach(Failpoint::Committing);
+    Ok((transaction, identity, outcome))
+}
+
+/// Does something until the deadline.
+async fn within<T>(deadline: Deadline, what: impl Future<Output = Result<T, PgError>>) -> Result<T, PgError> {
+    deadline.run(what).await.unwrap_or(Err(PgError::Timeout))
+}
