@@ -259,6 +259,27 @@ fn what_cannot_be_imported() {
 }
 
 #[test]
+fn a_dump_in_a_file() {
+    const DUMP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ooni-store/tests/fixtures/dump.jsonl");
+    let to = crate::support::InFile::new();
+    let said = done(&["store", "import", DUMP, &to.url()]);
+    let tables = "19 entries of test lists\n6 rows of asnmeta\n6 rows of counters_asn_test_list\n\
+        5 rows of msmt_feedback\n8 rows of url_priorities\n2 rows of test_groups skipped: they are constants\n";
+    let first = "23 measurements: 23 imported, 0 already there; 10 of them with a body\n";
+    assert_eq!(said, format!("{first}{tables}"));
+    done(&["rollup", "check", "--db-uri", &to.url()]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.jsonl");
+    std::fs::write(&path, format!("{{\n{}", std::fs::read_to_string(DUMP).unwrap())).unwrap();
+    let (code, said) = fastpath(&["store", "import", &path.display().to_string(), &to.url()]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("lines that could not be used: 1\n") && said.contains("bad.jsonl:1: not a row"), "{said}");
+    let (code, said) = fastpath(&["store", "import", "nowhere.jsonl", &to.url()]);
+    assert!(code == Some(2) && said.contains("nowhere.jsonl: no such file"), "{said}");
+}
+
+#[test]
 fn what_clickhouse_may_have_besides() {
     let from = on_clickhouse(NEW_COLUMNS);
     let to = crate::support::InFile::new();

@@ -5,12 +5,12 @@
 use super::copy;
 use crate::command::{Said, tell};
 use crate::sink::plain;
-use ooni_store::{BlockingReference, BlockingStore, Loaded, load_dump};
+use ooni_store::{BlockingReference, BlockingStore, Loaded, is_url, load_dump};
 use std::path::Path;
 
 /// Imports a database, or a file that is a dump.
 pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {
-    if !from.contains("://") {
+    if !is_url(from) {
         return match after {
             Some(_) => Err("--after is for databases; a dump is read from its beginning".to_owned()),
             None => dump(Path::new(from), to),
@@ -52,7 +52,7 @@ fn dump(from: &Path, to: &str) -> Said {
         text += &format!("{constants} rows of test_groups skipped: they are constants\n");
     }
     if bad > 0 {
-        text += &format!("{bad} lines could not be used\n");
+        text += &format!("lines that could not be used: {bad}\n");
     }
     Ok((text, bad == 0))
 }
