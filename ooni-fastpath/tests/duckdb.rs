@@ -88,7 +88,7 @@ fn get(row: &StoredRow, name: &str) -> String {
 /// The statements of the README below the heading of this name.
 fn recipes() -> Vec<String> {
     let readme = fs::read_to_string(format!("{ROOT}/README.md")).unwrap();
-    let (_, section) = readme.split_once("\n## Ask exported files\n").unwrap();
+    let (_, section) = readme.split_once("\n## Query exported files\n").unwrap();
     let (section, _) = section.split_once("\n## ").unwrap();
     section.split("```sql\n").skip(1).map(|rest| rest.split_once("```").unwrap().0.to_owned()).collect()
 }
