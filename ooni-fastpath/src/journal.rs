@@ -31,6 +31,9 @@ pub struct Mark {
     pub counts: Counts,
     /// Rows of these that the store had already.
     pub already_there: u64,
+    /// Rows of these that took the place of others in the store.
+    #[serde(default)]
+    pub replaced: u64,
     /// Cans up to there.
     pub cans: u64,
     /// Bytes of these cans.

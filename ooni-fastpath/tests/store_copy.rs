@@ -45,7 +45,7 @@ fn new(uid: &str, text: &str) -> ScoredRow {
 }
 
 fn write(store: &BlockingStore, rows: Vec<ScoredRow>) {
-    store.wait(store.store.write(Arc::new(rows), OnExisting::Keep)).unwrap();
+    store.wait(store.store.write(Arc::new(rows.into()), OnExisting::Keep)).unwrap();
 }
 
 /// All that can be copied.

@@ -4,9 +4,11 @@ use crate::error::{Error, ErrorKind};
 use crate::import::{Place, Reference, ReferenceRow};
 use crate::options::StoreOptions;
 use crate::query::filter::Filter;
-use crate::store::Store;
+use crate::store::{Migration, Store};
 use crate::stream::{PAGE, RowStream};
 use crate::url::without_password;
+use crate::write::input::Rejection;
+use crate::write::removal::Removal;
 use crate::write::row::{ListedUrl, StoredMeasurement, StoredRefusal, StoredRow};
 use std::future::Future;
 use std::sync::Arc;
@@ -54,7 +56,7 @@ impl BlockingStore {
     ///
     /// # Errors
     /// As [`Store::migrate`].
-    pub fn migrate(url: &str) -> Result<(), Error> {
+    pub fn migrate(url: &str) -> Result<Migration, Error> {
         runtime(url)?.block_on(Store::migrate(url, &StoreOptions::for_commands()))
     }
 
@@ -84,8 +86,13 @@ impl BlockingStore {
     }
 
     /// As [`Store::removals`].
-    pub fn removals(&self) -> Pages<'_, (String, String)> {
+    pub fn removals(&self) -> Pages<'_, Removal> {
         Pages { runtime: &self.runtime, stream: self.store.removals() }
+    }
+
+    /// As [`Store::rejections`].
+    pub fn rejections(&self, can: Option<String>, code: Option<String>) -> Pages<'_, Rejection> {
+        Pages { runtime: &self.runtime, stream: self.store.rejections(can, code) }
     }
 }
 

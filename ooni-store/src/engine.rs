@@ -18,6 +18,7 @@ use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
 use crate::store::NO_APPLICATION;
 use crate::value::Value;
+use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch, StoredMeasurement, StoredRow};
 use ooni_core::time::DateTime;
 use std::future::Future;
@@ -62,7 +63,19 @@ pub(crate) trait Engine: Send + Sync {
     ) -> impl Future<Output = Result<BatchResult, Error>> + Send;
 
     /// See [`Store::remove`](crate::Store::remove).
-    fn remove(&self, uid: &str, reason: &str, deadline: Deadline) -> impl Future<Output = Result<bool, Error>> + Send;
+    fn remove(
+        &self,
+        uid: &str,
+        reason: &str,
+        ban: bool,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<RemoveOutcome, Error>> + Send;
+
+    /// See [`Store::restore`](crate::Store::restore).
+    fn restore(&self, uid: &str, deadline: Deadline) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// See [`Store::identity`](crate::Store::identity).
+    fn identity(&self, deadline: Deadline) -> impl Future<Output = Result<String, Error>> + Send;
 
     /// See [`Store::drop_month`](crate::Store::drop_month).
     fn drop_month(&self, month: DateTime, deadline: Deadline) -> impl Future<Output = Result<u64, Error>> + Send;
@@ -181,8 +194,16 @@ impl Engine for AnyEngine {
         with_engine!(self, engine => engine.write(rows, on_existing, deadline).await)
     }
 
-    async fn remove(&self, uid: &str, reason: &str, deadline: Deadline) -> Result<bool, Error> {
-        with_engine!(self, engine => engine.remove(uid, reason, deadline).await)
+    async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {
+        with_engine!(self, engine => engine.remove(uid, reason, ban, deadline).await)
+    }
+
+    async fn restore(&self, uid: &str, deadline: Deadline) -> Result<bool, Error> {
+        with_engine!(self, engine => engine.restore(uid, deadline).await)
+    }
+
+    async fn identity(&self, deadline: Deadline) -> Result<String, Error> {
+        with_engine!(self, engine => engine.identity(deadline).await)
     }
 
     async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {

@@ -40,10 +40,13 @@ pub use self::error::{Error, ErrorKind};
 pub use self::import::dump::{Loaded, load as load_dump};
 pub use self::import::{Place, Reference, ReferenceRow};
 pub use self::options::{SqliteOptions, StoreOptions};
+pub use self::query::aggregate::month_after;
 pub use self::query::planner::{Part, Source, plan};
-pub use self::store::{Difference, RollupState, Stats, Store};
+pub use self::store::{Difference, Migration, RollupState, Stats, Store};
 pub use self::stream::RowStream;
 pub use self::url::{is_url, local_path, sqlite_path, without_password};
+pub use self::write::input::{BatchInput, Rejection};
+pub use self::write::removal::{Removal, RemoveOutcome, UidStatus};
 pub use self::write::row::{
     BatchResult, BodyLocation, Incoming, ListedUrl, OnExisting, Provenance, Refusal, RowBatch, ScoredRow,
     StoredMeasurement, StoredRefusal, StoredRow,

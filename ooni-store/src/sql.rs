@@ -15,7 +15,9 @@ pub(crate) use self::counts::{
     add_cell, add_cells, aggregation, cells, cells_by_day, count, count_changed, delete_empty_cell, differences,
     distinct, span, state, subtract_window,
 };
-pub(crate) use self::measurements::{UID, measurement, measurements, refusal, refusals, removal, removals};
+pub(crate) use self::measurements::{
+    UID, measurement, measurements, refusal, refusals, rejection, rejections, removal, removals, uid_tables,
+};
 pub(crate) use self::rows::{
     TABLES, body_location, categories, inputs, list, listed, listed_url, noted, page, place, report, slice, test_lists,
     uid,

@@ -17,6 +17,7 @@ use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
 use crate::url::{is_clickhouse, is_postgres, sqlite_path};
 use crate::value::Value;
+use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch};
 use ooni_core::time::DateTime;
 use std::fmt;
@@ -26,7 +27,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
 
 pub(crate) use self::app::NO_APPLICATION;
-pub use self::state::{Difference, RollupState, Stats};
+pub use self::state::{Difference, Migration, RollupState, Stats};
 
 /// A database of measurements. Cheap to clone; all clones share its connections.
 ///
@@ -81,11 +82,11 @@ impl Store {
     ///
     /// # Errors
     /// The URL is not one of a store, or the database belongs to another program or a newer version.
-    pub async fn migrate(url: &str, options: &StoreOptions) -> Result<(), Error> {
+    pub async fn migrate(url: &str, options: &StoreOptions) -> Result<Migration, Error> {
         match url {
             _ if is_postgres(url) => Postgres::migrate(url, options).await,
             _ if is_clickhouse(url) => Clickhouse::migrate(url).await,
-            _ => Sqlite::open(sqlite_path(url)?, options).map(drop),
+            _ => Sqlite::migrate(sqlite_path(url)?, options),
         }
     }
 
@@ -108,12 +109,15 @@ impl Store {
         call.query(sql::ping()).await.map(drop)
     }
 
-    /// Writes a batch. An `Arc<Vec<T>>` of any [`Incoming`](crate::Incoming) will do.
+    /// Writes a batch: an `Arc<Vec<T>>` of any [`Incoming`](crate::Incoming), or an `Arc<BatchInput<T>>`.
     ///
     /// A row's key is its `measurement_uid`. The same row twice, in two batches or in one, is written once. What a table
     /// does not accept is set aside in `refused` with its reason, and the rest is written; of such rows too there is one per
     /// uid, and [`OnExisting`] decides which. With [`OnExisting::Replace`] a row that is accepted ends an earlier refusal. A
     /// measurement that was [removed](Store::remove) is refused. `update_time` is the time of the call.
+    ///
+    /// Rejections of the cans that [begin](crate::BatchInput::begin_can) in the batch are deleted, then those of uids that
+    /// are stored; then the rejections of the batch are written, but none of a key that has one.
     ///
     /// # Errors
     /// No row of the batch was written, unless [`Error::is_outcome_unknown`].
@@ -122,14 +126,32 @@ impl Store {
         self.write_within(span, |deadline| self.engine.write(rows, on_existing, deadline)).await
     }
 
-    /// Removes a measurement from all tables for good, and keeps a record of the reason. False when it was not there; it
-    /// will not be accepted later either.
+    /// Removes a measurement from all tables for good, and keeps a record of the reason; that of an earlier removal stays. A
+    /// measurement that is in no table is left alone, unless `ban` asks that it is not stored from now on.
     ///
     /// # Errors
     /// Nothing was removed, unless [`Error::is_outcome_unknown`].
-    pub async fn remove(&self, uid: &str, reason: &str) -> Result<bool, Error> {
+    pub async fn remove(&self, uid: &str, reason: &str, ban: bool) -> Result<RemoveOutcome, Error> {
         let span = self.span("remove");
-        self.write_within(span, |deadline| self.engine.remove(uid, reason, deadline)).await
+        self.write_within(span, |deadline| self.engine.remove(uid, reason, ban, deadline)).await
+    }
+
+    /// Allows a measurement that was removed to be stored again. False when it was not removed.
+    ///
+    /// # Errors
+    /// It is still banned, unless [`Error::is_outcome_unknown`].
+    pub async fn restore(&self, uid: &str) -> Result<bool, Error> {
+        let span = self.span("restore");
+        self.write_within(span, |deadline| self.engine.restore(uid, deadline)).await
+    }
+
+    /// A text that distinguishes the database from every other, whichever URL it was opened by.
+    ///
+    /// # Errors
+    /// The database does not identify itself.
+    pub async fn identity(&self) -> Result<String, Error> {
+        let call = self.read("identity", Workload::Lookup);
+        call.run(self.engine.identity(call.deadline)).await
     }
 
     /// Deletes all measurements that started in the month that begins at `month`; how many there were. They can be stored

@@ -1,84 +1,135 @@
-//! Test lists: URLs by country and what is on them, as <https://github.com/citizenlab/test-lists> has them in `lists/`.
+//! Test lists: URLs by country and their categories, as <https://github.com/citizenlab/test-lists> has them in `lists/`.
 //!
-//! `global.csv` is the list `ZZ`, `it.csv` the list `it`; other names are no lists. The columns `url` and `category_code`
-//! are read. An entry whose URL names no host is passed over (operations spec §3.3).
+//! `global.csv` is the list `ZZ`, `it.csv` the list `it`; files of other names are not lists. The columns `url` and
+//! `category_code` are found by the header, whatever else a row has: of the published lists many have rows with fewer or
+//! more fields than their header. A row without a valid URL (operations spec §3.3) or category is skipped and reported with
+//! its line. A file with too many such rows is refused as a whole; the others are read.
 
 use crate::ListedUrl;
-use std::fmt;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// What was read of a folder.
+/// Rows of a file that may be skipped; a file with more of them is refused.
+pub const MOST_SKIPPED: usize = 100;
+
+/// Bytes of a file beyond which it is refused. The longest list has less than half a megabyte.
+const LONGEST_FILE: u64 = 64 << 20;
+
+/// Bytes of a category's code beyond which it is none.
+const LONGEST_CATEGORY: usize = 16;
+
+/// A file of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListFile {
+    /// Its name, such as `it.csv`.
+    pub name: String,
+    /// The `cc` of its list.
+    pub cc: String,
+    /// What is in it; or, if it is refused, why.
+    pub content: Result<ListContent, String>,
+}
+
+/// The rows of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TestLists {
+pub struct ListContent {
     /// Entries in the order of their URLs, each once.
     pub urls: Vec<ListedUrl>,
-    /// Files that were read.
-    pub files: usize,
-    /// Entries without a URL that can be measured.
-    pub passed_over: usize,
+    /// Rows that were skipped, by their lines from 1, and why.
+    pub skipped: Vec<(u64, &'static str)>,
 }
 
-impl fmt::Display for TestLists {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} files read, passed over for want of a host: {}", self.files, self.passed_over)
-    }
-}
-
-/// Reads the lists of a folder.
+/// Reads the lists of a folder, in the order of their names.
 ///
 /// # Errors
-/// A sentence: the folder or a list cannot be read, a column is missing, or there is no entry at all.
-pub fn read(folder: &Path) -> Result<TestLists, String> {
+/// A sentence: the folder cannot be read, or has no list.
+pub fn read(folder: &Path) -> Result<Vec<ListFile>, String> {
     let at = |error: std::io::Error| format!("{}: {error}", folder.display());
-    let mut lists = TestLists::default();
+    let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(at)? {
         let path = entry.map_err(at)?.path();
-        if let Some(cc) = list_of(&path) {
-            read_list(&path, &cc, &mut lists).map_err(|error| format!("{}: {error}", path.display()))?;
-            lists.files += 1;
+        if let Some((name, cc)) = list_of(&path) {
+            files.push(ListFile { content: read_list(&path, &cc), name, cc });
         }
     }
-    if lists.urls.is_empty() {
+    if files.is_empty() {
         return Err(format!("{}: no test list in it: global.csv, it.csv, …", folder.display()));
     }
-    lists.urls.sort_unstable();
-    lists.urls.dedup();
-    Ok(lists)
+    files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
 }
 
-/// The `cc` of the list that a file is.
-fn list_of(path: &Path) -> Option<String> {
-    let stem = path.file_name()?.to_str()?.strip_suffix(".csv")?;
-    match stem {
-        "global" => Some("ZZ".to_owned()),
-        _ if stem.len() == 2 && stem.bytes().all(|byte| byte.is_ascii_alphabetic()) => Some(stem.to_owned()),
-        _ => None,
+/// The name of a file that is a list, and the `cc` of the list.
+fn list_of(path: &Path) -> Option<(String, String)> {
+    let name = path.file_name()?.to_str()?;
+    let stem = name.strip_suffix(".csv")?;
+    let cc = match stem {
+        "global" => "ZZ",
+        _ if stem.len() == 2 && stem.bytes().all(|byte| byte.is_ascii_alphabetic()) => stem,
+        _ => return None,
+    };
+    Some((name.to_owned(), cc.to_owned()))
+}
+
+fn read_list(path: &Path, cc: &str) -> Result<ListContent, String> {
+    let said = |error: std::io::Error| error.to_string();
+    if fs::metadata(path).map_err(said)?.len() > LONGEST_FILE {
+        return Err(format!("longer than {LONGEST_FILE} bytes"));
     }
+    parse(&fs::read(path).map_err(said)?, cc)
 }
 
-fn read_list(path: &Path, cc: &str, lists: &mut TestLists) -> Result<(), csv::Error> {
-    let mut reader = csv::Reader::from_path(path)?;
-    let header = reader.headers()?;
+/// Reads the rows of a list.
+fn parse(text: &[u8], cc: &str) -> Result<ListContent, String> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
+    let header = reader.byte_headers().map_err(|error| error.to_string())?.clone();
     let column = |name: &str| {
-        let no_column = || std::io::Error::other(format!("no column {name}")).into();
-        header.iter().position(|column| column == name).ok_or_else::<csv::Error, _>(no_column)
+        let is_it = |column: &[u8]| column.trim_ascii() == name.as_bytes();
+        header.iter().position(is_it).ok_or_else(|| format!("no column {name}"))
     };
     let (url_column, category_column) = (column("url")?, column("category_code")?);
-    for record in reader.into_records() {
-        let record = record?;
-        let url = &record[url_column];
-        match host(url) {
-            Some(domain) => lists.urls.push(ListedUrl {
-                url: url.to_owned(),
-                domain: domain.to_owned(),
-                cc: cc.to_owned(),
-                category_code: record[category_column].to_owned(),
-            }),
-            None => lists.passed_over += 1,
+    let (mut urls, mut skipped) = (BTreeSet::new(), Vec::new());
+    let mut record = csv::ByteRecord::new();
+    while reader.read_byte_record(&mut record).map_err(|error| error.to_string())? {
+        let (line, begin) = record.position().map_or((0, 0), |position| (position.line(), position.byte()));
+        if reader.is_done() && is_unclosed(text, begin) {
+            return Err(format!("line {line}: a quoted field has no end"));
+        }
+        let field = |column| record.get(column).and_then(|field| std::str::from_utf8(field).ok());
+        match entry(field(url_column), field(category_column), cc) {
+            Ok(entry) => drop(urls.insert(entry)),
+            Err(why) => skipped.push((line, why)),
         }
     }
-    Ok(())
+    match skipped.len() {
+        0..=MOST_SKIPPED => Ok(ListContent { urls: urls.into_iter().collect(), skipped }),
+        rows => Err(format!("{rows} rows without a valid url and category_code, where {MOST_SKIPPED} are tolerated")),
+    }
+}
+
+/// Whether the last record, which begins at a byte, ends within quotes. All rows after these would be lost.
+fn is_unclosed(text: &[u8], begin: u64) -> bool {
+    let record = usize::try_from(begin).ok().and_then(|begin| text.get(begin..)).unwrap_or_default();
+    record.contains(&b'\n') && record.iter().filter(|byte| **byte == b'"').count() % 2 == 1
+}
+
+/// The entry of a row, or what is wrong with it.
+fn entry(url: Option<&str>, category: Option<&str>, cc: &str) -> Result<ListedUrl, &'static str> {
+    let url = url.filter(|url| !url.is_empty()).ok_or("no url")?;
+    let domain = host(url).ok_or("a url that names no host")?;
+    let category = category.map(str::trim).filter(|code| !code.is_empty()).ok_or("no category_code")?;
+    let is_code = category.len() <= LONGEST_CATEGORY
+        && category.starts_with(|c: char| c.is_ascii_alphabetic())
+        && category.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !is_code {
+        return Err("a category_code that is no code, such as NEWS");
+    }
+    Ok(ListedUrl {
+        url: url.to_owned(),
+        domain: domain.to_owned(),
+        cc: cc.to_owned(),
+        category_code: category.to_owned(),
+    })
 }
 
 /// Host name or IPv4 address of a URL that can be measured.
@@ -134,7 +185,65 @@ mod tests {
         for (name, expected) in
             [("global.csv", Some("ZZ")), ("it.csv", Some("it")), ("00-LEGEND-x.csv", None), ("it.txt", None)]
         {
-            assert_eq!(list_of(&Path::new("lists").join(name)).as_deref(), expected, "{name}");
+            let cc = list_of(&Path::new("lists").join(name)).map(|(_, cc)| cc);
+            assert_eq!(cc.as_deref(), expected, "{name}");
+        }
+    }
+
+    /// URLs and categories, then lines that are skipped.
+    fn parsed(text: impl AsRef<[u8]>) -> (Vec<(String, String)>, Vec<u64>) {
+        let ListContent { urls, skipped } = parse(text.as_ref(), "it").unwrap();
+        let urls = urls.into_iter().map(|entry| (entry.url, entry.category_code)).collect();
+        (urls, skipped.into_iter().map(|(line, _)| line).collect())
+    }
+
+    #[test]
+    fn rows_of_any_number_of_fields() {
+        let rows = "url,category_code,category_description,date_added,source,notes\n\
+            http://a.org/,NEWS,News,2021-06-14,me,one, two, three\n\
+            http://b.org/,HUMR\n\
+            http://c.org/\n\
+            ,NEWS\n\
+            http://d.org/?a,b,NEWS,News\n\n\
+            http://e.org/, NEWS ,,,,\n\
+            http://f.org/,a word,,,,\n\
+            http://localhost/,NEWS,,,,\n";
+        let urls =
+            [("http://a.org/", "NEWS"), ("http://b.org/", "HUMR"), ("http://d.org/?a", "b"), ("http://e.org/", "NEWS")];
+        let expected: Vec<_> = urls.map(|(url, code)| (url.to_owned(), code.to_owned())).into();
+        assert_eq!(parsed(rows), (expected, vec![4, 5, 9, 10]));
+    }
+
+    #[test]
+    fn quotes_byte_order_marks_and_ends_of_lines() {
+        let expected = vec![("http://a.org/?x,\"y".to_owned(), "NEWS".to_owned())];
+        for text in [
+            "url,category_code\n\"http://a.org/?x,\"\"y\",NEWS\n",
+            "\u{feff}url,category_code\r\n\"http://a.org/?x,\"\"y\",NEWS\r\n",
+            "\u{feff}\"url\",\"category_code\"\r\"http://a.org/?x,\"\"y\",\"NEWS\"",
+            "notes, category_code ,url\n\"two\nlines\",NEWS,\"http://a.org/?x,\"\"y\"\n",
+        ] {
+            assert_eq!(parsed(text), (expected.clone(), Vec::new()), "{text:?}");
+        }
+        // Bytes that are no text matter in the two columns alone.
+        let (urls, skipped) = parsed(b"url,category_code,notes\nhttp://a.org/,NEWS,\xff\nhttp://\xff.org/,NEWS,\n");
+        assert_eq!((urls.len(), skipped), (1, vec![3]));
+    }
+
+    #[test]
+    fn files_that_are_refused() {
+        let bad = |rows: usize| format!("url,category_code\nhttp://a.org/,NEWS\n{}", "x\n".repeat(rows));
+        assert_eq!(parsed(bad(100)).1.len(), 100);
+        for (text, why) in [
+            (bad(101), "101 rows without a valid url and category_code, where 100 are tolerated"),
+            ("url,notes\nhttp://a.org/,\n".to_owned(), "no column category_code"),
+            (String::new(), "no column url"),
+            (
+                "url,category_code\nhttp://a.org/,\"NEWS\nhttp://b.org/,NEWS\n".to_owned(),
+                "line 2: a quoted field has no end",
+            ),
+        ] {
+            assert_eq!(parse(text.as_bytes(), "it").unwrap_err(), why);
         }
     }
 }

@@ -1,5 +1,7 @@
-//! What is written to a store: rows and batches of them, and what a batch changes in rollups.
+//! What is written to a store: rows and batches of them, what was rejected, and what a batch changes in rollups.
 
 pub(crate) mod batch;
+pub(crate) mod input;
+pub(crate) mod removal;
 pub(crate) mod row;
 pub(crate) mod tally;

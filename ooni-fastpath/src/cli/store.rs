@@ -3,8 +3,9 @@
 use super::archive::NO_DAYS;
 use super::{Shape, parse_month, parse_rollup};
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use ooni_archive::day::Day;
+use ooni_core::error::Code;
 use ooni_core::time::DateTime;
 use ooni_store::rollup::Rollup;
 use std::path::PathBuf;
@@ -12,17 +13,16 @@ use std::path::PathBuf;
 /// Which store.
 #[derive(Args, Debug)]
 pub struct At {
-    /// The store, which has to be there: sqlite:PATH, postgres://… or clickhouse://…
+    /// The store, which has to exist: sqlite:PATH, postgres://… or clickhouse://…
     #[arg(long, value_name = "URL", default_value = "sqlite:ooni-data/ooni.db")]
     pub db_uri: String,
 }
 
-/// Bring the tables of a store up to date
+/// Create the tables of a store or bring them up to date, and say what was done
 ///
-/// Makes them in a database that has none. Commands that write do this themselves to SQLite; a server is left alone until
-/// it is asked for.
+/// Commands that write do this themselves for SQLite. The tables of a server are changed by this command only.
 #[derive(Args, Debug)]
-#[command(after_help = "Exit code: 0 when it is done, 2 when it could not be.")]
+#[command(after_help = "Exit code: 0 when the tables are up to date, 2 when they could not be brought up to date.")]
 pub struct Migrate {
     /// The store: sqlite:PATH, postgres://… or clickhouse://…
     #[arg(long, value_name = "URL", default_value = "sqlite:ooni-data/ooni.db")]
@@ -31,10 +31,8 @@ pub struct Migrate {
 
 /// Rollups: the counts that a store keeps beside its rows
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Exit code: 0 when it is done and nothing differs, 1 when something differs, 2 when it could not \
-                        be done."
-)]
+#[command(after_help = "Exit code: 0 when it is done and nothing differs, 1 when something differs, 2 for wrong \
+                        arguments or a store that cannot be used.")]
 pub struct Rollups {
     /// What to do.
     #[command(subcommand)]
@@ -44,7 +42,7 @@ pub struct Rollups {
 /// What can be done with rollups.
 #[derive(Debug, Subcommand)]
 pub enum RollupCommand {
-    /// Make rollups anew from the rows
+    /// Rebuild rollups from the rows
     Rebuild {
         /// Rollups, such as day_test [default: all]
         #[arg(value_name = "NAME", value_parser = parse_rollup)]
@@ -53,12 +51,12 @@ pub enum RollupCommand {
         #[command(flatten)]
         at: At,
     },
-    /// Count all rows again, and say where rollups differ from that
+    /// Count all rows again and show where rollups differ from the result
     Check {
         /// Rollups, such as day_test [default: all]
         #[arg(value_name = "NAME", value_parser = parse_rollup)]
         names: Vec<&'static Rollup>,
-        /// Differences that are shown of each rollup
+        /// Differences to show of each rollup
         #[arg(long, value_name = "N", default_value_t = 20)]
         examples: u32,
         /// Which store.
@@ -67,7 +65,7 @@ pub enum RollupCommand {
     },
 }
 
-/// Look after a store
+/// Inspect and change a store
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
 pub struct Store {
@@ -76,23 +74,39 @@ pub struct Store {
     pub what: StoreCommand,
 }
 
+/// Formats of lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// Lines for people, at most 80 columns wide
+    Table,
+    /// One JSON object per line
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+}
+
 /// What can be done with a store.
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "a sentence here would take the place of the long help of the arguments")]
 pub enum StoreCommand {
-    /// Say what is in a store
+    /// Show what is in a store
     Stats {
-        /// Form of the output
+        /// Format of the output
         #[arg(long, value_enum, default_value = "table")]
         format: Shape,
         #[command(flatten)]
         at: At,
     },
-    /// Put test lists in the place of those there are
+    /// Replace the test lists
     ///
-    /// Reads global.csv and the lists of countries, such as it.csv, out of the folder "lists" of a checkout of
-    /// github.com/citizenlab/test-lists; files of other names are passed over. Categories of measurements are those of
-    /// these lists from then on, of old measurements too.
+    /// Reads global.csv and the lists of countries, such as it.csv, from the folder "lists" of a checkout of
+    /// github.com/citizenlab/test-lists; files of other names are ignored. From then on the categories of all measurements,
+    /// old ones included, are those of these lists. A row without a valid url and category_code is skipped and reported
+    /// with its line. A file with more than 100 such rows is refused: the store keeps the list that it has of that country.
+    #[command(
+        after_help = "Exit code: 0 when all files are loaded, 1 when a file is refused and the others are loaded, 2 \
+                            when no file can be loaded; nothing is changed then."
+    )]
     LoadTestLists {
         /// Folder with the lists
         #[arg(value_name = "DIR")]
@@ -100,82 +114,144 @@ pub enum StoreCommand {
         #[command(flatten)]
         at: At,
     },
-    /// Take a measurement out for good
+    /// Remove a measurement for good
     ///
-    /// It goes out of all tables and all counts, and is not taken in again. Its uid and the reason are kept. Its body is
-    /// not in the store and stays where it is.
+    /// It is deleted from all tables and counts, and is not stored again. Its uid and the reason are kept: see "fastpath
+    /// store removed". Its body is not in the store and stays where it is.
+    #[command(
+        after_help = "Exit code: 0 when the measurement is removed or was removed before, 1 when the store has no \
+                            such measurement, 2 for wrong arguments or a store that cannot be used."
+    )]
     Remove {
         /// Its measurement_uid
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         uid: String,
-        /// Why, for those who ask later
+        /// Why; an earlier reason stays
         #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
         reason: String,
+        /// Ban the uid even if the store has no such measurement
+        #[arg(long)]
+        ban: bool,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         at: At,
     },
-    /// Take out all measurements that started in a month; a rerun can store them again
+    /// List the measurements that were removed: uid, time and reason
+    Removed {
+        #[command(flatten)]
+        list: List,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Allow a removed measurement to be stored again
+    ///
+    /// The measurement itself comes back with the next rerun of its day.
+    #[command(
+        after_help = "Exit code: 0 when it may be stored again, 1 when it was not removed, 2 for wrong arguments or \
+                            a store that cannot be used."
+    )]
+    Restore {
+        /// Its measurement_uid
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        uid: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// List the measurements that reruns rejected
+    ///
+    /// Each with its can, its position in the can (from 0; empty for a part of a can that cannot be read), its uid if one is
+    /// known, the error code, and where and what the error is. A rerun of the can replaces its rejections; storing the
+    /// measurement deletes them.
+    Rejected {
+        /// Only of this can, by its key
+        #[arg(long, value_name = "KEY")]
+        can: Option<String>,
+        /// Only with this error code, such as E-TYPE
+        #[arg(long, value_name = "CODE", value_parser = parse_code)]
+        code: Option<&'static str>,
+        #[command(flatten)]
+        list: List,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Delete all measurements that started in a month; a rerun can store them again
     DropMonth {
         /// The month, UTC
         #[arg(value_name = "YYYY-MM", value_parser = parse_month)]
         month: DateTime,
+        /// Only say how many there are
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         at: At,
     },
-    /// Put what a store has into another one, of whatever engine
+    /// Copy a store into another one, of any engine
     ///
-    /// Copies measurements, those that were refused, those that were removed, and, if there are any, test lists in the place
-    /// of those there. Measurements that the other store has are left alone, so to go on after it was stopped, give the
-    /// command again; with --after it need not begin anew. Rollups are made there. The time of update becomes that of the
-    /// copy. Afterwards "fastpath compare FROM TO" says what differs.
+    /// Copies measurements, with those that were refused, rejected or removed, and, if there are any, test lists, which
+    /// replace those of the other store. Measurements that the other store has are left alone, so a copy that was stopped
+    /// is completed by the same command; with --after it starts later. Rollups are built in the other store. The time of
+    /// update becomes the time of the copy. Afterwards "fastpath compare FROM TO" shows differences.
     Copy {
-        /// The store that is read
+        /// The store to read
         #[arg(value_name = "FROM")]
         from: String,
-        /// The store that is written to; an SQLite store is made if it is not there
+        /// The store to write; an SQLite store is created if it does not exist
         #[arg(value_name = "TO")]
         to: String,
-        /// Measurements up to this uid were copied before: leave them out
+        /// Leave out measurements up to this uid, which were copied before
         #[arg(long, value_name = "UID")]
         after: Option<String>,
     },
-    /// Put the rows of a database of the reference, OONI's own backend, into a store
+    /// Import the rows of a database of the reference, OONI's own backend
     ///
-    /// Reads the tables fastpath and, where they are there, jsonl, obs_openvpn and citizenlab of a PostgreSQL or ClickHouse
-    /// server, of whatever age. A row whose columns the store does not take is set aside with the reason. Imported rows name
+    /// Reads the tables fastpath and, where they exist, jsonl, obs_openvpn and citizenlab of a PostgreSQL or ClickHouse
+    /// server, of any age. A row whose columns the store does not take is set aside with the reason. Imported rows have
     /// "reference" as their rules; the hash of their bodies is not known. Measurements that the store has are left alone,
-    /// so to go on after it was stopped, give the command again; with --after it need not begin anew.
+    /// so an import that was stopped is completed by the same command; with --after it starts later.
     ///
-    /// Of a file, reads a dump: JSON, one row a line, {"table": …, "row": {column: value}}, with the same tables and
+    /// From a file, reads a dump: JSON, one row per line, {"table": …, "row": {column: value}}, with the same tables and
     /// url_priorities, asnmeta, msmt_feedback, faulty_measurements and counters_asn_test_list, which need a store on SQLite
     /// or PostgreSQL. Lines that cannot be used are reported by their numbers and counted; the exit code is 1 then.
     Import {
-        /// The database that is read, postgres://… or clickhouse://…, or the file of a dump
+        /// The database to read, postgres://… or clickhouse://…, or the file of a dump
         #[arg(value_name = "FROM")]
         from: String,
-        /// The store that is written to; an SQLite store is made if it is not there
+        /// The store to write; an SQLite store is created if it does not exist
         #[arg(value_name = "TO")]
         to: String,
-        /// Measurements up to this one were imported before, in the order in which they are read: on PostgreSQL that of uids,
-        /// on ClickHouse that of the starts of measurements. Leave them out
+        /// Leave out measurements up to this one, which were imported before. Measurements are read in the order of their
+        /// uids from PostgreSQL, and in the order of their start times from ClickHouse
         #[arg(long, value_name = "UID")]
         after: Option<String>,
     },
-    /// Write rows to Parquet files, one a day and test
+    /// Write rows to Parquet files, one per day and test
     ///
     /// A file is named after the UTC day on which its measurements started and their test, such as 2021-06-14_dash.parquet;
     /// in names of tests all but a to z, 0 to 9 and _ is written %XX. It holds the 26 columns of the table "fastpath" in the
-    /// order of measurement_start_time and measurement_uid, compressed with zstd. Files of these days that are there are
-    /// replaced, and removed where the store has no such measurements; each is whole at any time.
+    /// order of measurement_start_time and measurement_uid, compressed with zstd. Existing files of these days are replaced,
+    /// and removed where the store has no such measurements; each file is complete at any time.
     Export {
         #[command(flatten)]
         days: Days,
-        /// Folder for the files, which is made if it is not there
+        /// Folder for the files, which is created if it does not exist
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
         #[command(flatten)]
         at: At,
     },
+}
+
+/// How a list is printed.
+#[derive(Args, Debug)]
+pub struct List {
+    /// Entries to print [default: all]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Format of the output
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: ListFormat,
 }
 
 /// Days on which measurements started.
@@ -201,5 +277,13 @@ impl Store {
     }
 }
 
-const EXIT_CODES: &str = "Exit code: 0 when it is done, 1 when the other store of a copy or import refuses measurements, 2 when it could not be \
-                          done.";
+/// Reads the code of an error.
+fn parse_code(text: &str) -> Result<&'static str, String> {
+    let codes = Code::ALL.map(Code::as_str);
+    let code = codes.iter().find(|code| code.eq_ignore_ascii_case(text));
+    code.copied().ok_or_else(|| format!("not an error code: expected one of {}", codes.join(", ")))
+}
+
+const EXIT_CODES: &str = "Exit code: 0 when it is done; 1 when it is done in part: the other store of a copy or import refuses \
+                          measurements, a test list is refused, or a uid is not found; 2 for wrong arguments or a store \
+                          that cannot be used.";

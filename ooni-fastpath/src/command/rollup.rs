@@ -1,4 +1,4 @@
-//! `fastpath rollup`: rollups made anew, and held against the rows.
+//! `fastpath rollup`: rollups rebuilt from the rows, or compared with them.
 
 use super::{Said, store::open};
 use crate::cli::store::{RollupCommand, Rollups};
@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &Rollups) -> Said {
             let mut out = String::new();
             for rollup in chosen(names) {
                 waiting.wait(waiting.store.rebuild(rollup)).map_err(|error| error.to_string())?;
-                let _ = writeln!(out, "{}: made anew", rollup.name);
+                let _ = writeln!(out, "{}: rebuilt", rollup.name);
             }
             Ok((out, true))
         }
@@ -53,7 +53,7 @@ fn describe(rollup: &Rollup, found: Vec<Difference>, examples: usize, out: &mut 
         *(if is_of_rollup { &mut pair.kept } else { &mut pair.counted }) = counts;
     }
     let _ = match cells.len() {
-        0 => writeln!(out, "{}: as the rows", rollup.name),
+        0 => writeln!(out, "{}: equal to the rows", rollup.name),
         1 => writeln!(out, "{}: 1 cell differs", rollup.name),
         number => writeln!(out, "{}: {number} cells differ", rollup.name),
     };

@@ -3,31 +3,38 @@
 mod copy;
 mod export;
 mod import;
+mod list;
+mod remove;
 mod stats;
+mod test_lists;
 
 use super::Said;
 use crate::cli::store::{Store, StoreCommand};
-use ooni_store::test_lists;
-use ooni_store::{BlockingStore, Error};
+use ooni_core::time::DateTime;
+use ooni_store::query::aggregate::Aggregation;
+use ooni_store::query::filter::{Filter, Window};
+use ooni_store::{BlockingStore, Error, month_after};
 use std::fmt::Display;
 
 /// Does what was asked for.
 pub(super) fn run(arguments: &Store) -> Said {
     match &arguments.what {
         StoreCommand::Stats { format, at } => stats::run(*format, &at.db_uri),
-        StoreCommand::LoadTestLists { folder, at } => {
-            let lists = test_lists::read(folder)?;
-            let (urls, said) = (lists.urls.len(), lists.to_string());
-            change(&at.db_uri, |waiting| waiting.wait(waiting.store.replace_test_lists(lists.urls)))
-                .map(|()| done(&format!("{urls} entries of test lists; {said}")))
-        }
-        StoreCommand::Remove { uid, reason, at } => {
-            let was_there = change(&at.db_uri, |waiting| waiting.wait(waiting.store.remove(uid, reason)))?;
-            Ok(done(if was_there { "removed" } else { "it was not there; it will not be taken in" }))
-        }
-        StoreCommand::DropMonth { month, at } => {
+        StoreCommand::LoadTestLists { folder, at } => test_lists::load(folder, &at.db_uri),
+        StoreCommand::Remove { uid, reason, ban, dry_run, at } => match dry_run {
+            true => remove::dry_run(uid, *ban, &at.db_uri),
+            false => remove::remove(uid, reason, *ban, &at.db_uri),
+        },
+        StoreCommand::Removed { list, at } => list::removed(list, &at.db_uri),
+        StoreCommand::Restore { uid, at } => remove::restore(uid, &at.db_uri),
+        StoreCommand::Rejected { can, code, list, at } => list::rejected(can.as_deref(), *code, list, &at.db_uri),
+        StoreCommand::DropMonth { month, dry_run, at } => {
+            if *dry_run {
+                let rows = count_month(*month, &at.db_uri)?;
+                return Ok(done(&format!("{rows} measurements would be deleted")));
+            }
             let rows = change(&at.db_uri, |waiting| waiting.wait(waiting.store.drop_month(*month)))?;
-            Ok(done(&format!("{rows} measurements taken out")))
+            Ok(done(&format!("{rows} measurements deleted")))
         }
         StoreCommand::Copy { from, to, after } => copy::run(from, to, after.clone()),
         StoreCommand::Import { from, to, after } => import::run(from, to, after.clone()),
@@ -35,13 +42,22 @@ pub(super) fn run(arguments: &Store) -> Said {
     }
 }
 
-/// Opens a store that is there, to write to.
+/// How many measurements started in a month.
+fn count_month(month: DateTime, url: &str) -> Result<u64, String> {
+    let waiting = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
+    let window = Window { from: Some(month), to: Some(month_after(month)) };
+    let query = Aggregation { filter: Filter { window, ..Filter::default() }, axes: Vec::new() };
+    let groups = waiting.wait(waiting.store.aggregate(&query)).map_err(|error| error.to_string())?;
+    Ok(groups.iter().map(|group| group.counts.measurements).sum())
+}
+
+/// Opens a store that exists, to write to.
 pub(super) fn open(url: &str) -> Result<BlockingStore, String> {
-    // Opening to write would make one of a name that is misspelt.
+    // Opening to write would create one of a misspelt name.
     BlockingStore::open_to_read(url).and_then(|_| BlockingStore::open(url)).map_err(|error| error.to_string())
 }
 
-/// Changes a store, and has the rollups follow.
+/// Changes a store, and brings the rollups up to date.
 fn change<T>(url: &str, change: impl FnOnce(&BlockingStore) -> Result<T, Error>) -> Result<T, String> {
     let waiting = open(url)?;
     let changed = change(&waiting).and_then(|outcome| waiting.wait(waiting.store.refresh_rollups()).map(|()| outcome));

@@ -28,8 +28,10 @@ use crate::failpoint::{Failpoint, reach};
 use crate::query::filter::Window;
 use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
+use crate::store::Migration;
 use crate::url::without_password;
 use crate::value::{Type, Value};
+use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch, StoredMeasurement, StoredRow};
 use ooni_core::time::DateTime;
 use std::sync::Arc;
@@ -125,7 +127,7 @@ impl Clickhouse {
     ///
     /// # Errors
     /// It cannot be reached, is another program's or a newer one's, or its tables cannot be made.
-    pub(crate) async fn migrate(url: &str) -> Result<(), Error> {
+    pub(crate) async fn migrate(url: &str) -> Result<Migration, Error> {
         let migrate = async { schema::migrate(&Http::new(url)?).await };
         migrate.await.map_err(|trouble: Trouble| trouble.of(url))
     }
@@ -259,8 +261,22 @@ impl Engine for Clickhouse {
         deadline.run(write).await?
     }
 
-    async fn remove(&self, uid: &str, reason: &str, deadline: Deadline) -> Result<bool, Error> {
-        deadline.run(self.change_rows(async |writer| change::remove(writer, uid, reason).await)).await?
+    async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {
+        deadline.run(self.change_rows(async |writer| change::remove(writer, uid, reason, ban).await)).await?
+    }
+
+    async fn restore(&self, uid: &str, deadline: Deadline) -> Result<bool, Error> {
+        deadline.run(self.change_rows(async |writer| change::restore(writer, uid).await)).await?
+    }
+
+    /// The number of the server, and the database. Servers of a cluster have different numbers.
+    async fn identity(&self, deadline: Deadline) -> Result<String, Error> {
+        let sql = "SELECT concat('clickhouse ', toString(serverUUID()), ' ', currentDatabase())";
+        let statement = Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::Text] };
+        match self.query(statement, Workload::Lookup, deadline).await?.into_iter().flatten().next() {
+            Some(Value::Text(identity)) => Ok(identity.into_owned()),
+            _ => Err(Trouble::Foreign.of(&self.url)),
+        }
     }
 
     async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {

@@ -21,7 +21,7 @@ mod value;
 mod writer;
 
 use self::batch::Batch;
-use self::change::{Application, Change, DropMonth, Lists, Rebuild, Removal};
+use self::change::{Application, Change, DropMonth, Lists, Rebuild, Removal, Restoration};
 pub(crate) use self::reference::PostgresReference;
 
 use self::connect::Connect;
@@ -36,8 +36,10 @@ use crate::options::StoreOptions;
 use crate::retry::RetryPolicy;
 use crate::rollup::Rollup;
 use crate::sql::{Dialect, Statement};
+use crate::store::Migration;
 use crate::url::without_password;
 use crate::value::Value;
+use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch};
 use ooni_core::time::DateTime;
 use std::sync::Arc;
@@ -85,7 +87,7 @@ impl Postgres {
     ///
     /// # Errors
     /// It cannot be reached, is another program's or a newer one's, or its tables cannot be made.
-    pub(crate) async fn migrate(url: &str, options: &StoreOptions) -> Result<(), Error> {
+    pub(crate) async fn migrate(url: &str, options: &StoreOptions) -> Result<Migration, Error> {
         let migrate = async {
             let mut client = Connect::new(url, &options.application_name)?.connect().await?;
             schema::migrate(&mut client).await
@@ -146,8 +148,24 @@ impl Engine for Postgres {
         self.change(&Batch { rows, replace: on_existing == OnExisting::Replace }, deadline).await
     }
 
-    async fn remove(&self, uid: &str, reason: &str, deadline: Deadline) -> Result<bool, Error> {
-        self.change(&Removal { uid, reason }, deadline).await
+    async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {
+        self.change(&Removal { uid, reason, ban }, deadline).await
+    }
+
+    async fn restore(&self, uid: &str, deadline: Deadline) -> Result<bool, Error> {
+        self.change(&Restoration(uid), deadline).await
+    }
+
+    /// The number of the cluster, the database in it, and the schema of its tables.
+    async fn identity(&self, deadline: Deadline) -> Result<String, Error> {
+        let sql = "SELECT concat_ws(' ', 'postgres', (SELECT system_identifier FROM pg_control_system()), \
+            (SELECT oid FROM pg_database WHERE datname = current_database()), current_schema())";
+        let statement =
+            Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![crate::value::Type::Text] };
+        match self.query(statement, Workload::Lookup, deadline).await?.into_iter().flatten().next() {
+            Some(Value::Text(identity)) => Ok(identity.into_owned()),
+            _ => Err(PgError::foreign().of(self.name())),
+        }
     }
 
     async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {

@@ -25,7 +25,9 @@ use crate::options::StoreOptions;
 use crate::query::aggregate::month_after;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect, Statement};
+use crate::store::Migration;
 use crate::value::Value;
+use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch};
 use crate::write::tally::Tally;
 use ooni_core::time::DateTime;
@@ -52,8 +54,16 @@ impl Sqlite {
     /// # Errors
     /// It is not ours, from a newer version, or cannot be opened or written.
     pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Sqlite, Error> {
-        let (file, connection) = DatabaseFile::open(path, options.sqlite)?;
+        let (file, connection, _) = DatabaseFile::open(path, options.sqlite)?;
         Sqlite::start(file, Some(Writer::start(connection)), options)
+    }
+
+    /// Creates the tables of a database, or brings them up to date.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub(crate) fn migrate(path: &Path, options: &StoreOptions) -> Result<Migration, Error> {
+        DatabaseFile::open(path, options.sqlite).map(|(_, _, migration)| migration)
     }
 
     /// Opens a database for reading; nothing is created or changed.
@@ -148,16 +158,30 @@ impl Engine for Sqlite {
         self.transact(deadline, write).await
     }
 
-    async fn remove(&self, uid: &str, reason: &str, deadline: Deadline) -> Result<bool, Error> {
+    async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {
         let (uid, reason) = (uid.to_owned(), reason.to_owned());
         let remove = move |transaction: &Transaction<'_>, tally: &mut Tally| {
             let was_there = statements::delete(transaction, &uid, tally)?;
             reach(Failpoint::RowDeleted);
             let was_refused = statements::accept(transaction, &uid)?;
-            statements::note_removal(transaction, &uid, &reason, &value::timestamp(SystemTime::now()))?;
-            Ok(was_there || was_refused)
+            let was_rejected = statements::delete_rejections(transaction, &uid)?;
+            let was_removed = statements::removed(transaction, &uid)?.is_some();
+            let outcome = RemoveOutcome::of(was_removed, was_there || was_refused || was_rejected, ban);
+            if matches!(outcome, RemoveOutcome::Removed | RemoveOutcome::Banned) {
+                statements::note_removal(transaction, &uid, &reason, &value::timestamp(SystemTime::now()))?;
+            }
+            Ok(outcome)
         };
         self.transact(deadline, remove).await
+    }
+
+    async fn restore(&self, uid: &str, deadline: Deadline) -> Result<bool, Error> {
+        let uid = uid.to_owned();
+        self.transact(deadline, move |transaction, _| statements::restore(transaction, &uid)).await
+    }
+
+    async fn identity(&self, _: Deadline) -> Result<String, Error> {
+        self.file.identity()
     }
 
     async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {

@@ -75,7 +75,7 @@ impl Grain {
 }
 
 /// The first of the month after that of `month`.
-pub(crate) fn month_after(month: DateTime) -> DateTime {
+pub fn month_after(month: DateTime) -> DateTime {
     const DAY: i64 = 86_400;
     // Between 28 and 31 days later.
     let at = |days: i64| DateTime::from_timestamp(month.timestamp() + days * DAY);

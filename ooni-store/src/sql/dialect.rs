@@ -157,6 +157,15 @@ impl Dialect {
         }
     }
 
+    /// A time of `update_time` as `YYYY-MM-DD HH:MM:SS`.
+    pub(super) fn seconds(self, column: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("substr({column}, 1, 19)"),
+            Dialect::Postgres => format!("to_char({column}, 'YYYY-MM-DD HH24:MI:SS')"),
+            Dialect::Clickhouse => format!("substring(toString({column}), 1, 19)"),
+        }
+    }
+
     /// How a query would be answered: rows that end with a line of text.
     pub(crate) fn explain(self, statement: Statement) -> Statement {
         let (explain, columns) = match self {

@@ -1,8 +1,10 @@
 //! Statements that read a store for another one: measurements whole, with what stands beside a row and what other tables
-//! have of it; those that were refused; those that were removed.
+//! have of it; those that were refused, rejected or removed.
 
-use super::{Builder, Dialect, Statement, rows};
+use super::{Builder, Dialect, Parameter, Statement, rows};
 use crate::value::{Type, Value};
+use crate::write::input::Rejection;
+use crate::write::removal::Removal;
 use crate::write::row::{Provenance, StoredMeasurement, StoredRefusal};
 use ooni_core::row::Refused;
 use ooni_core::row::schema::{ColumnSchema, fastpath, openvpn};
@@ -64,9 +66,48 @@ pub(crate) fn refusals(dialect: Dialect, after: Option<&str>, limit: usize) -> S
 /// Measurements that were removed, likewise.
 pub(crate) fn removals(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
-    sql.push("SELECT r.measurement_uid, r.reason FROM removed AS r");
+    let time = dialect.seconds("r.update_time");
+    sql.push("SELECT r.measurement_uid, r.reason, ").push(&time).push(" FROM removed AS r");
     sql.page("r.measurement_uid", after, limit);
-    sql.statement(vec![Type::Text; 2])
+    sql.statement(vec![Type::Text; 3])
+}
+
+/// Measurements that were rejected after a can and position, in the order of these.
+pub(crate) fn rejections(
+    dialect: Dialect,
+    can: Option<&str>,
+    code: Option<&str>,
+    after: Option<(&str, i64)>,
+    limit: usize,
+) -> Statement {
+    let mut sql = Builder::new(dialect);
+    sql.push("SELECT r.can, CAST(r.position AS TEXT), coalesce(r.measurement_uid, ''), r.code, r.path, r.message FROM rejected AS r");
+    for (column, value) in [("r.can", can), ("r.code", code)] {
+        if let Some(value) = value {
+            sql.text(column, value);
+        }
+    }
+    if let Some((can, position)) = after {
+        sql.and().push("(r.can, r.position) > (").value(Parameter::Text(can.to_owned()));
+        sql.push(", ").value(Parameter::Int(position)).push(")");
+    }
+    sql.push(" ORDER BY r.can, r.position").limit(limit);
+    sql.statement(vec![Type::Text; 6])
+}
+
+/// Whether a uid was refused, rejected, removed: a row of one column each time.
+pub(crate) fn uid_tables(dialect: Dialect, uid: &str) -> [Statement; 3] {
+    ["refused", "rejected", "removed"].map(|table| {
+        let mut sql = Builder::new(dialect);
+        sql.push("SELECT t.measurement_uid FROM ").push(table).push(" AS t");
+        sql.text("t.measurement_uid", uid);
+        if dialect == Dialect::Postgres && table != "rejected" {
+            // By the index: uids of any length are in these tables.
+            sql.and().push("md5(t.measurement_uid) = md5($1)");
+        }
+        sql.push(" LIMIT 1");
+        sql.statement(vec![Type::Text])
+    })
 }
 
 /// A column of `obs_openvpn`. Where there is no row, the uid is empty and all else some value of the type.
@@ -121,11 +162,22 @@ pub(crate) fn refusal(mut cells: Vec<Value<'static>>) -> Option<StoredRefusal> {
 }
 
 /// A row of [`removals`].
-pub(crate) fn removal(cells: Vec<Value<'static>>) -> Option<(String, String)> {
-    match <[Value<'static>; 2]>::try_from(cells) {
-        Ok([Value::Text(uid), Value::Text(reason)]) => Some((uid.into(), reason.into())),
+pub(crate) fn removal(cells: Vec<Value<'static>>) -> Option<Removal> {
+    match <[Value<'static>; 3]>::try_from(cells) {
+        Ok([Value::Text(uid), Value::Text(reason), Value::Text(time)]) => {
+            Some(Removal { uid: uid.into(), reason: reason.into(), time: time.into() })
+        }
         _ => None,
     }
+}
+
+/// A row of [`rejections`].
+pub(crate) fn rejection(cells: Vec<Value<'static>>) -> Option<Rejection> {
+    let text = |cell| if let Value::Text(text) = cell { Some(text.into_owned()) } else { None };
+    let texts = cells.into_iter().map(text).collect::<Option<Vec<_>>>()?;
+    let [can, position, uid, code, path, message] = <[String; 6]>::try_from(texts).ok()?;
+    let uid = if uid.is_empty() { None } else { Some(uid) };
+    Some(Rejection { can: can.into(), position: position.parse().ok()?, uid, code, path, message })
 }
 
 fn is_empty(cell: &Value<'_>) -> bool {

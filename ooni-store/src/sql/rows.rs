@@ -10,7 +10,8 @@ use ooni_core::row::schema::fastpath;
 use ooni_core::time::DateTime;
 
 /// Tables that are no rollups.
-pub(crate) const TABLES: [&str; 6] = ["fastpath", "jsonl", "obs_openvpn", "refused", "removed", "citizenlab"];
+pub(crate) const TABLES: [&str; 7] =
+    ["fastpath", "jsonl", "obs_openvpn", "refused", "rejected", "removed", "citizenlab"];
 
 /// Columns of a [`MeasurementSummary`], in the order of [`LISTED_TYPES`].
 const LISTED: &str = "f.measurement_uid, f.report_id, f.input, f.probe_cc, f.probe_asn, f.test_name, f.test_start_time, \

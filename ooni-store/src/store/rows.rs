@@ -8,6 +8,8 @@ use crate::query::list::{List, MeasurementSummary};
 use crate::sql::{self, Statement};
 use crate::stream::{PAGE, RowStream};
 use crate::value::Value;
+use crate::write::input::Rejection;
+use crate::write::removal::{Removal, UidStatus};
 use crate::write::row::{BodyLocation, Incoming, ListedUrl, StoredMeasurement, StoredRefusal, StoredRow};
 use ooni_core::row::schema::fastpath;
 use ooni_core::time::DateTime;
@@ -124,13 +126,42 @@ impl Store {
         })
     }
 
-    /// The uids of all measurements that were removed, and the reasons.
-    pub fn removals(&self) -> RowStream<(String, String)> {
+    /// All measurements that were removed, in the order of the bytes of their uids.
+    pub fn removals(&self) -> RowStream<Removal> {
         let store = self.clone();
-        RowStream::new(move |last: Option<(String, String)>| {
-            let statement = sql::removals(store.dialect(), last.as_ref().map(|(uid, _)| &**uid), PAGE);
+        RowStream::new(move |last: Option<Removal>| {
+            let statement = sql::removals(store.dialect(), last.as_ref().map(|removal| &*removal.uid), PAGE);
             let store = store.clone();
             Box::pin(async move { store.read("removals", Workload::Aggregation).rows(statement, sql::removal).await })
+        })
+    }
+
+    /// All measurements that were rejected, in the order of their cans and positions. Of one can and with one code, if these
+    /// are given.
+    pub fn rejections(&self, can: Option<String>, code: Option<String>) -> RowStream<Rejection> {
+        let store = self.clone();
+        RowStream::new(move |last: Option<Rejection>| {
+            let after = last.as_ref().map(|rejection| (&*rejection.can, rejection.position));
+            let statement = sql::rejections(store.dialect(), can.as_deref(), code.as_deref(), after, PAGE);
+            let store = store.clone();
+            Box::pin(
+                async move { store.read("rejections", Workload::Aggregation).rows(statement, sql::rejection).await },
+            )
+        })
+    }
+
+    /// In which tables a uid is.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn uid_status(&self, uid: &str) -> Result<UidStatus, Error> {
+        let call = self.read("uid_status", Workload::Lookup);
+        let [refused, rejected, removed] = sql::uid_tables(self.dialect(), uid);
+        Ok(UidStatus {
+            is_stored: !call.query(sql::uid(self.dialect(), uid)).await?.is_empty(),
+            is_refused: !call.query(refused).await?.is_empty(),
+            is_rejected: !call.query(rejected).await?.is_empty(),
+            is_removed: !call.query(removed).await?.is_empty(),
         })
     }
 

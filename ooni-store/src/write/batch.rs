@@ -3,6 +3,7 @@
 //! The outcome is that of writing its rows one after another.
 
 use crate::value::{FastpathValues, OpenvpnValues, Value};
+use crate::write::input::Rejection;
 use crate::write::row::{BatchResult, Incoming, Refusal, RowBatch};
 use ooni_core::row::Refused;
 use ooni_core::row::schema::fastpath;
@@ -39,9 +40,21 @@ pub(crate) struct Decided<'r> {
     pub(crate) without_openvpn: Vec<Refusal>,
     /// What is to be set aside, one a uid.
     pub(crate) set_aside: Vec<Refusal>,
+    /// Cans whose rejections are to be deleted, before others are written.
+    pub(crate) cans: Vec<&'r str>,
+    /// Uids of rows that are taken, or that the store has already: their rejections are to be deleted likewise.
+    pub(crate) stored: Vec<&'r str>,
+    /// Rejections that are to be written, one a key.
+    pub(crate) rejected: Vec<&'r Rejection>,
 }
 
-/// Decides. `removed` says of uids why they were removed; `fits` refuses what this engine cannot keep.
+/// The uids of a batch, as often as they occur.
+pub(crate) fn uids<'r>(rows: &'r (dyn RowBatch + 'static)) -> impl Iterator<Item = &'r str> {
+    let rejected = rows.rejections().into_iter().filter_map(|(_, rejection)| rejection.uid.as_deref());
+    rows.iter().map(|row| row.uid()).chain(rejected)
+}
+
+/// Decides. `removed` says of [`uids`] why they were removed; `fits` refuses what this engine cannot keep.
 pub(crate) fn decide<'r>(
     rows: &'r (dyn RowBatch + 'static),
     replace: bool,
@@ -51,6 +64,8 @@ pub(crate) fn decide<'r>(
     let mut decided = Decided::default();
     let mut taken: BTreeMap<&str, Taken<'r>> = BTreeMap::new();
     let mut aside: BTreeMap<&str, Refusal> = BTreeMap::new();
+    // The last row of each uid that is taken.
+    let mut last: HashMap<&str, usize> = HashMap::new();
     for (index, row) in rows.iter().enumerate() {
         let uid = row.uid();
         let refusal = |column: String, message: String| Refusal { index, column, message };
@@ -90,6 +105,7 @@ pub(crate) fn decide<'r>(
                 None
             }
         };
+        last.insert(uid, index);
         if taken.contains_key(uid) {
             decided.doubles += 1;
         }
@@ -98,9 +114,31 @@ pub(crate) fn decide<'r>(
         }
     }
     // In the order of their uids: neighbours in an index.
+    decided.stored = taken.keys().copied().collect();
     decided.taken = taken.into_values().collect();
     decided.set_aside = aside.into_values().collect();
+    decided.cans = rows.cans();
+    decided.rejected = rejected(rows, removed, &last);
     decided
+}
+
+/// Rejections that are kept: the first of each key, and none of a measurement that was removed or is stored later in the
+/// batch.
+fn rejected<'r>(
+    rows: &'r (dyn RowBatch + 'static),
+    removed: &HashMap<String, String>,
+    last: &HashMap<&str, usize>,
+) -> Vec<&'r Rejection> {
+    let mut kept = BTreeMap::new();
+    for (rows_before, rejection) in rows.rejections() {
+        if let Some(uid) = &rejection.uid
+            && (removed.contains_key(uid) || last.get(&**uid).is_some_and(|&row| row >= rows_before))
+        {
+            continue;
+        }
+        kept.entry((&*rejection.can, rejection.position)).or_insert(rejection);
+    }
+    kept.into_values().collect()
 }
 
 impl<'r> Decided<'r> {

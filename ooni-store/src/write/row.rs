@@ -1,6 +1,7 @@
 //! What goes into a store and what comes out: [`ScoredRow`], [`BatchResult`], [`StoredRow`].
 
 use crate::value::{self, FastpathValues, OpenvpnValues, Value};
+use crate::write::input::Rejection;
 use ooni_core::hex::hex;
 use ooni_core::row::schema::fastpath;
 use ooni_core::row::{FastpathRow, OpenvpnRow, Refused};
@@ -62,18 +63,28 @@ pub trait Incoming: Send + Sync {
     fn json(&self) -> Vec<u8>;
 }
 
-/// The rows of a batch, of whichever type: a `Vec` of any [`Incoming`].
+/// What is written at once: a `Vec` of any [`Incoming`], or a [`BatchInput`](crate::BatchInput).
 pub trait RowBatch: Send + Sync {
     /// How many there are.
     fn len(&self) -> usize;
 
-    /// Whether there is none.
+    /// Whether there is nothing to write.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The row at a place below [`RowBatch::len`].
     fn get(&self, index: usize) -> &(dyn Incoming + 'static);
+
+    /// Cans whose first part is in the batch: their earlier rejections are deleted. In order, each once.
+    fn cans(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Measurements that were rejected, each with the number of rows before it.
+    fn rejections(&self) -> Vec<(usize, &Rejection)> {
+        Vec::new()
+    }
 }
 
 impl<R: Incoming + 'static> RowBatch for Vec<R> {

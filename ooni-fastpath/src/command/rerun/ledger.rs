@@ -8,11 +8,11 @@ use super::output::Output;
 use crate::journal::{Finished, Journal, Mark};
 use crate::pipeline::Piece;
 use crate::stats::Counts;
-use crate::worker::Kept;
+use crate::worker::{Kept, RejectedEntry};
 use ooni_archive::day::Day;
-use ooni_archive::source::Source;
+use ooni_archive::source::InArchive;
 use ooni_store::failpoint::{Failpoint, interval, reach};
-use ooni_store::{BlockingStore, BodyLocation, OnExisting, ScoredRow};
+use ooni_store::{BatchInput, BlockingStore, BodyLocation, OnExisting, Rejection, RowBatch as _, ScoredRow};
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,13 +39,16 @@ pub(super) struct Ledger {
     pub(super) mark: Mark,
     /// Days of which a can or a listing could not be had.
     pub(super) wanting: Arc<Mutex<Vec<Day>>>,
-    /// Counts of the can that has not ended, and rows of it that the store had already.
-    current: (Counts, u64),
-    pending: Vec<ScoredRow>,
-    /// Bytes of the pending rows.
+    /// Counts of the can that has not ended, and what the store had of it already.
+    current: (Counts, Existing),
+    /// What is to be stored of cans that have ended.
+    ended: BatchInput<ScoredRow>,
+    /// What is to be stored of the can that has not ended.
+    pending: BatchInput<ScoredRow>,
+    /// Parts of that can that cannot be read as measurements; `None` before its first piece.
+    unreadable: Option<i64>,
+    /// Bytes of the rows and rejections that are to be stored.
     bytes: usize,
-    /// Of the pending rows, those of cans that have ended.
-    ended: usize,
     finished: Vec<Finished>,
     durable: Instant,
     /// How often that is done.
@@ -70,9 +73,10 @@ impl Ledger {
             mark,
             wanting: Arc::default(),
             current: Default::default(),
-            pending: Vec::new(),
+            ended: BatchInput::default(),
+            pending: BatchInput::default(),
+            unreadable: None,
             bytes: 0,
-            ended: 0,
             finished: Vec::new(),
             durable: Instant::now(),
             interval: interval(INTERVAL),
@@ -95,10 +99,8 @@ impl Ledger {
         reach(Failpoint::PieceWritten);
         self.current.0.merge(&piece.done.counts);
         if self.store.is_some() {
-            let Piece { source, done, .. } = piece;
-            self.bytes += done.rows.iter().map(Kept::weight).sum::<usize>();
-            self.pending.extend(done.rows.drain(..).filter_map(|kept| new_row(source, kept)));
-            if self.pending.len() >= ROWS || self.bytes >= BYTES {
+            self.collect(piece);
+            if self.ended.size() + self.pending.size() >= ROWS || self.bytes >= BYTES {
                 self.store_all()?;
             }
         }
@@ -117,40 +119,69 @@ impl Ledger {
         Ok(())
     }
 
+    /// Takes rows and rejections in the order of the can.
+    fn collect(&mut self, piece: &mut Piece) {
+        let Piece { source, done, .. } = piece;
+        let Some(can) = &source.can else { return }; // rows of no archive are not stored
+        if self.unreadable.is_none() {
+            self.pending.begin_can(&can.key);
+            self.unreadable = Some(0);
+        }
+        self.bytes += done.rows.iter().map(Kept::weight).sum::<usize>();
+        let mut rejections = done.rejections.drain(..).peekable();
+        for kept in done.rows.drain(..) {
+            while let Some(entry) = rejections.next_if(|entry| entry.place.is_some_and(|place| place < kept.place)) {
+                reject(&mut self.pending, &mut self.unreadable, &can.key, &entry);
+            }
+            self.pending.push(new_row(can, kept));
+        }
+        for entry in rejections {
+            reject(&mut self.pending, &mut self.unreadable, &can.key, &entry);
+        }
+    }
+
     fn end_can(&mut self) {
-        let (counts, already_there) = mem::take(&mut self.current);
+        let (counts, existing) = mem::take(&mut self.current);
         self.mark.counts.merge(&counts);
-        self.mark.already_there += already_there;
+        self.mark.already_there += existing.already;
+        self.mark.replaced += existing.replaced;
         self.mark.cans += 1;
         self.mark.out = self.output.length();
-        self.ended = self.pending.len();
+        self.ended.append(&mut self.pending);
+        self.unreadable = None;
     }
 
     fn store_all(&mut self) -> io::Result<()> {
         // Apart, since what is counted of a can that has not ended may have to be forgotten.
-        let ended = mem::take(&mut self.ended);
+        let (ended, pending) = (mem::take(&mut self.ended), mem::take(&mut self.pending));
         self.store(ended, true)?;
-        self.store(self.pending.len(), false)?;
+        self.store(pending, false)?;
         self.bytes = 0;
         Ok(())
     }
 
-    /// Stores the first rows of those that are pending.
-    fn store(&mut self, rows: usize, have_ended: bool) -> io::Result<()> {
-        let Some(waiting) = self.store.as_ref().filter(|_| rows > 0) else { return Ok(()) };
+    fn store(&mut self, batch: BatchInput<ScoredRow>, have_ended: bool) -> io::Result<()> {
+        let Some(waiting) = self.store.as_ref().filter(|_| !batch.is_empty()) else { return Ok(()) };
         reach(Failpoint::RowsComing);
-        let batch: Arc<Vec<ScoredRow>> = Arc::new(self.pending.drain(..rows).collect());
+        let batch = Arc::new(batch);
         let write = waiting.store.write(batch.clone(), self.on_existing);
         let written = waiting.wait(write).map_err(io::Error::other)?;
         reach(Failpoint::RowsStored);
-        let (counts, already_there) = match have_ended {
-            true => (&mut self.mark.counts, &mut self.mark.already_there),
-            false => (&mut self.current.0, &mut self.current.1),
+        let counts = match have_ended {
+            true => {
+                self.mark.already_there += written.already;
+                self.mark.replaced += written.replaced;
+                &mut self.mark.counts
+            }
+            false => {
+                self.current.1.already += written.already;
+                self.current.1.replaced += written.replaced;
+                &mut self.current.0
+            }
         };
-        *already_there += written.already;
         for refusal in &written.refused {
             // What no store would take was counted as refused when it was scored.
-            if let Some(ScoredRow { row, .. }) = batch.get(refusal.index)
+            if let Some(ScoredRow { row, .. }) = batch.rows().get(refusal.index)
                 && row.acceptance().is_ok()
             {
                 counts.refuse_stored(row, &refusal.column);
@@ -190,7 +221,7 @@ impl Ledger {
     /// # Errors
     /// Something cannot be written.
     pub(super) fn stop(&mut self) -> io::Result<()> {
-        self.pending.truncate(self.ended);
+        self.pending.clear();
         self.checkpoint()?;
         self.refresh_rollups()?;
         self.output.cut(self.mark.out)
@@ -221,9 +252,8 @@ impl Ledger {
     }
 }
 
-/// A row with the place of its body; rows of no archive have none and are not stored.
-fn new_row(source: &Source, kept: Kept) -> Option<ScoredRow> {
-    let can = source.can.as_ref()?;
+/// A row with the location of its body.
+fn new_row(can: &InArchive, kept: Kept) -> ScoredRow {
     let linenum = u32::try_from(kept.place).unwrap_or(u32::MAX);
     let body = BodyLocation {
         s3path: Arc::clone(&can.bodies),
@@ -231,5 +261,25 @@ fn new_row(source: &Source, kept: Kept) -> Option<ScoredRow> {
         date: Arc::clone(&can.date),
         source: Arc::clone(&can.key),
     };
-    Some(ScoredRow { row: kept.row, openvpn: kept.openvpn, body, body_sha256: kept.body_sha256 })
+    ScoredRow { row: kept.row, openvpn: kept.openvpn, body, body_sha256: kept.body_sha256 }
+}
+
+/// Adds a rejection of a can. `unreadable` counts the parts of the can that cannot be read as measurements.
+fn reject(batch: &mut BatchInput<ScoredRow>, unreadable: &mut Option<i64>, can: &str, entry: &RejectedEntry) {
+    let position = match entry.place {
+        Some(place) => i64::try_from(place).unwrap_or(i64::MAX),
+        None => {
+            let part = unreadable.get_or_insert_default();
+            *part -= 1;
+            *part
+        }
+    };
+    batch.reject(Rejection::new(can, position, entry.uid.as_deref(), &entry.error));
+}
+
+/// Rows that the store had already.
+#[derive(Default)]
+struct Existing {
+    already: u64,
+    replaced: u64,
 }

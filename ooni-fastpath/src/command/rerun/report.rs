@@ -28,6 +28,9 @@ struct Numbers<'r> {
     /// Only where a store got the rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     already_there: Option<u64>,
+    /// Likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaced: Option<u64>,
     all: &'r Count,
     tests: BTreeMap<&'r str, &'r Count>,
     ruleset: &'r Ruleset,
@@ -83,19 +86,24 @@ impl Report<'_> {
                 }
             }
         }
-        let Mark { cans, already_there, .. } = self.mark;
-        let there = if self.is_stored { format!(", {already_there} of them already there") } else { String::new() };
+        let Mark { cans, already_there, replaced, .. } = self.mark;
+        let there = match (self.is_stored, replaced) {
+            (false, _) => String::new(),
+            (true, 0) => format!(", {already_there} of them already there"),
+            (true, _) => format!(", {replaced} of them replaced"),
+        };
         let _ = writeln!(out, "{cans} cans; {} rows{there}", counts.all().stored);
         out
     }
 
     /// The same as JSON.
     pub(super) fn json(&self) -> String {
-        let Mark { counts, already_there, cans, bytes, .. } = self.mark;
+        let Mark { counts, already_there, replaced, cans, bytes, .. } = self.mark;
         let numbers = Numbers {
             cans: *cans,
             bytes: *bytes,
             already_there: self.is_stored.then_some(*already_there),
+            replaced: self.is_stored.then_some(*replaced),
             all: counts.all(),
             tests: counts.tests().collect(),
             ruleset: self.ruleset,

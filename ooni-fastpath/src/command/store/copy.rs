@@ -1,11 +1,13 @@
-//! `fastpath store copy`: what a store has, put into another one.
+//! `fastpath store copy`: everything of a store, copied into another one.
 //!
-//! All that is written leaves alone what is there, so a copy that was stopped is made whole by another.
+//! What the other store has is left alone, so a copy that was stopped is completed by the same command.
 
 use crate::command::{Said, tell};
 use crate::sink::plain;
-use ooni_store::{BatchResult, BlockingStore, Error, Incoming, ListedUrl, OnExisting};
-use std::collections::BTreeMap;
+use ooni_store::{
+    BatchInput, BatchResult, BlockingStore, Error, Incoming, ListedUrl, OnExisting, Rejection, ScoredRow,
+};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Measurements that are written at once.
@@ -15,10 +17,24 @@ const BATCH: usize = 10_000;
 pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {
     let from = BlockingStore::open_to_read(from).map_err(|error| error.to_string())?;
     let to = BlockingStore::open(to).map_err(|error| error.to_string())?;
+    refuse_same(&from, &to)?;
     let beside = copy_beside(&from, &to).map_err(|error| error.to_string())?;
     let (text, is_good) = measurements(&to, from.measurements(after.clone()), after, "copied")?;
+    let rejected = rejections(&from, &to).map_err(|error| error.to_string())?;
     let Beside { refused, removed, listed } = beside;
-    Ok((format!("{text}{refused} refused before, {removed} removed, {listed} entries of test lists\n"), is_good))
+    let beside =
+        format!("{refused} refused before, {rejected} rejected, {removed} removed, {listed} entries of test lists");
+    Ok((format!("{text}{beside}\n"), is_good))
+}
+
+/// Refuses a store and itself, whatever the URLs.
+fn refuse_same(from: &BlockingStore, to: &BlockingStore) -> Result<(), String> {
+    let identity = |store: &BlockingStore| store.wait(store.store.identity());
+    match (identity(from), identity(to)) {
+        (Ok(from), Ok(to)) if from == to => Err("FROM and TO are the same store".to_owned()),
+        // A server that does not tell: a copy onto itself changes nothing.
+        _ => Ok(()),
+    }
 }
 
 /// Writes measurements, and says how far it is and what became of them.
@@ -50,13 +66,14 @@ struct Beside {
     listed: usize,
 }
 
-/// Copies what measurements hang on. First, so that none is taken in that was removed.
+/// Copies what measurements depend on. First, so that none is stored that was removed.
 fn copy_beside(from: &BlockingStore, to: &BlockingStore) -> Result<Beside, Error> {
-    let (there, mut removed) = (to.removals().collect::<Result<BTreeMap<_, _>, _>>()?, 0);
+    let there = to.removals().map(|removal| Ok(removal?.uid)).collect::<Result<HashSet<_>, Error>>()?;
+    let mut removed = 0;
     for removal in from.removals() {
-        let (uid, reason) = removal?;
-        if !there.contains_key(&uid) {
-            to.wait(to.store.remove(&uid, &reason))?;
+        let removal = removal?;
+        if !there.contains(&removal.uid) {
+            to.wait(to.store.remove(&removal.uid, &removal.reason, true))?;
         }
         removed += 1;
     }
@@ -65,7 +82,33 @@ fn copy_beside(from: &BlockingStore, to: &BlockingStore) -> Result<Beside, Error
     Ok(Beside { refused, removed, listed })
 }
 
-/// Puts test lists, if there are any, in the place of those there; how many entries they have.
+/// Copies rejections, but none of a measurement that the other store alone has a row of; how many there are. Last, since
+/// a measurement that is stored clears its rejections.
+fn rejections(from: &BlockingStore, to: &BlockingStore) -> Result<u64, Error> {
+    let has = |store: &BlockingStore, uid: &str| store.wait(store.store.find(uid)).map(|row| row.is_some());
+    let is_outdated = |rejection: &Rejection| match &rejection.uid {
+        Some(uid) => Ok(has(to, uid)? && !has(from, uid)?),
+        None => Ok(false),
+    };
+    let (mut all, mut number) = (from.rejections(None, None), 0);
+    loop {
+        let batch = all.by_ref().take(BATCH).collect::<Result<Vec<_>, _>>()?;
+        if batch.is_empty() {
+            return Ok(number);
+        }
+        let mut kept = Vec::new();
+        for rejection in batch {
+            if !is_outdated(&rejection)? {
+                kept.push(rejection);
+            }
+        }
+        number += kept.len() as u64;
+        let input = Arc::new(BatchInput::<ScoredRow>::of_rejections(kept));
+        to.wait(to.store.write(input, OnExisting::Keep))?;
+    }
+}
+
+/// Replaces test lists, if there are any; how many entries they have.
 pub(super) fn lists(to: &BlockingStore, lists: Vec<ListedUrl>) -> Result<usize, Error> {
     let listed = lists.len();
     if listed > 0 && lists != to.wait(to.store.test_lists(&[]))? {
@@ -74,14 +117,14 @@ pub(super) fn lists(to: &BlockingStore, lists: Vec<ListedUrl>) -> Result<usize, 
     Ok(listed)
 }
 
-/// What became of what was written.
+/// The result of what was written.
 #[derive(Default)]
 struct Copied {
     written: BatchResult,
     refused: u64,
 }
 
-/// Writes batch by batch; after each it is told how many there are, and the last uid.
+/// Writes batch by batch, and calls a function after each with the number of measurements and the last uid.
 fn write_all<T: Incoming + 'static>(
     to: &BlockingStore,
     mut all: impl Iterator<Item = Result<T, Error>>,

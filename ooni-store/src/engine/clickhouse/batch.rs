@@ -8,11 +8,12 @@ use super::{Trouble, Writer, rollups};
 use crate::failpoint::{Failpoint, reach};
 use crate::value::{FastpathValues, OpenvpnValues, Type, Value};
 use crate::write::batch::{self, Decided, Taken};
+use crate::write::input::Rejection;
 use crate::write::row::{BatchResult, Provenance, Refusal, RowBatch};
 use ooni_core::row::Refused;
 use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 /// Bytes of a row beyond which it is refused.
@@ -65,6 +66,7 @@ pub(super) async fn write(
     rollups::mark(writer, "", &times.map(value::day).collect()).await?;
     insert(writer, &decided, rows).await?;
     set_aside(writer, &decided, rows, replace).await?;
+    reject(writer, &decided).await?;
     if replace {
         let without = decided.taken.iter().filter(|taken| taken.openvpn.is_none() && is_there(taken));
         let had = known(writer, "obs_openvpn", without.map(|taken| rows[taken.index].uid())).await?;
@@ -124,7 +126,7 @@ async fn removed(writer: &Writer<'_>, rows: &(dyn RowBatch + 'static)) -> Result
     if writer.http.select(any, &[], &[Type::UInt32], Duration::MAX).await?.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = look_up(writer, REMOVED, rows.iter().map(|row| row.uid()), &[Type::Text; 2]).await?;
+    let rows = look_up(writer, REMOVED, batch::uids(rows), &[Type::Text; 2]).await?;
     let pair = |row: Vec<Value<'static>>| match <[Value<'static>; 2]>::try_from(row) {
         Ok([Value::Text(uid), Value::Text(reason)]) => Ok((uid.into_owned(), reason.into_owned())),
         _ => Err(Trouble::Foreign),
@@ -276,6 +278,65 @@ async fn set_aside(
         delete(writer, "refused", ended.iter().map(String::as_str)).await?;
     }
     Ok(())
+}
+
+const REJECTED: &str = "rejected (can, position, measurement_uid, code, path, message, update_time)";
+
+/// Positions of some cans that have a rejection.
+const POSITIONS: &str = "SELECT can, toString(position) FROM rejected WHERE can IN {uids:Array(String)}";
+
+/// Rejections of cans that were written before this change.
+const FORGET_CANS: &str = "
+    DELETE FROM rejected WHERE can IN {cans:Array(String)} AND toUnixTimestamp64Micro(update_time) < {moment:Int64}";
+
+/// Writes what was rejected; deletes what is not rejected any more.
+async fn reject(writer: &Writer<'_>, decided: &Decided<'_>) -> Result<(), Trouble> {
+    let any = "SELECT 1 FROM rejected LIMIT 1";
+    let any = !writer.http.select(any, &[], &[Type::UInt32], Duration::MAX).await?.is_empty();
+    if !any && decided.rejected.is_empty() {
+        return Ok(());
+    }
+    let ended = known(writer, "rejected", decided.stored.iter().copied()).await?;
+    delete(writer, "rejected", ended.iter().map(String::as_str)).await?;
+    let (again, others): (Vec<&Rejection>, Vec<&Rejection>) =
+        decided.rejected.iter().partition(|rejection| decided.cans.binary_search(&&*rejection.can).is_ok());
+    let before = positions(writer, decided.cans.iter().copied().chain(others.iter().map(|other| &*other.can))).await?;
+    let is_new = |rejection: &&Rejection| !before.contains(&(rejection.can.to_string(), rejection.position));
+    let mut rows = Rows::default();
+    for Rejection { can, position, uid, code, path, message } in
+        again.into_iter().chain(others.into_iter().filter(is_new))
+    {
+        rows.text(can)
+            .uint64(position.cast_unsigned())
+            .optional_text(uid.as_deref())
+            .text(code)
+            .text(path)
+            .text(message);
+        rows.moment(writer.moment);
+    }
+    writer.http.insert(REJECTED, rows).await?;
+    let had: HashSet<&str> = before.iter().map(|(can, _)| &**can).collect();
+    for cans in portions(decided.cans.iter().copied().filter(|can| had.contains(can))) {
+        let parameters = [("cans".to_owned(), value::texts(cans)), ("moment".to_owned(), writer.moment.to_string())];
+        writer.http.execute(FORGET_CANS, &parameters).await?;
+    }
+    Ok(())
+}
+
+/// Which rejections there are of some cans.
+async fn positions<'c>(
+    writer: &Writer<'_>,
+    cans: impl IntoIterator<Item = &'c str>,
+) -> Result<HashSet<(String, i64)>, Trouble> {
+    let cans: BTreeSet<&str> = cans.into_iter().collect();
+    let rows = look_up(writer, POSITIONS, cans, &[Type::Text; 2]).await?;
+    let pair = |row: Vec<Value<'static>>| match <[Value<'static>; 2]>::try_from(row) {
+        Ok([Value::Text(can), Value::Text(position)]) => {
+            Ok((can.into_owned(), position.parse().map_err(|_| Trouble::Foreign)?))
+        }
+        _ => Err(Trouble::Foreign),
+    };
+    rows.into_iter().map(pair).collect()
 }
 
 /// Refuses what the tables cannot keep.

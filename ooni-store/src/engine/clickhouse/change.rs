@@ -7,29 +7,54 @@ use crate::failpoint::{Failpoint, reach};
 use crate::query::aggregate::month_after;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::value::{Type, Value};
+use crate::write::removal::RemoveOutcome;
 use crate::write::row::ListedUrl;
 use ooni_core::time::DateTime;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Takes a measurement out for good.
-pub(super) async fn remove(writer: &Writer<'_>, uid: &str, reason: &str) -> Result<bool, Trouble> {
+pub(super) async fn remove(writer: &Writer<'_>, uid: &str, reason: &str, ban: bool) -> Result<RemoveOutcome, Trouble> {
     let noted = batch::noted(writer, [uid]).await?.remove(uid).unwrap_or_default();
+    let [was_removed, was_refused, was_rejected] = [
+        batch::known(writer, "removed", [uid]).await?,
+        batch::known(writer, "refused", [uid]).await?,
+        batch::known(writer, "rejected", [uid]).await?,
+    ]
+    .map(|known| !known.is_empty());
+    let outcome = RemoveOutcome::of(was_removed, noted.has_row || was_refused || was_rejected, ban);
+    if outcome == RemoveOutcome::Unknown && noted.times.is_empty() {
+        return Ok(outcome);
+    }
     let days: BTreeSet<u16> = noted.times.iter().map(|&time| value::day(time)).collect();
     rollups::mark(writer, "", &days).await?;
-    let mut removed = Rows::default();
-    removed.text(uid).text(reason).moment(writer.moment);
-    writer.http.insert("removed", removed).await?;
-    let was_refused = !batch::known(writer, "refused", [uid]).await?.is_empty();
+    if matches!(outcome, RemoveOutcome::Removed | RemoveOutcome::Banned) {
+        let mut removed = Rows::default();
+        removed.text(uid).text(reason).moment(writer.moment);
+        writer.http.insert("removed", removed).await?;
+    }
+    // Also where it was removed before: that removal may have been cut off.
     if was_refused {
         batch::delete(writer, "refused", [uid]).await?;
+    }
+    if was_rejected {
+        batch::delete(writer, "rejected", [uid]).await?;
     }
     if !noted.times.is_empty() {
         batch::delete(writer, "obs_openvpn", [uid]).await?;
         let rows: Vec<_> = noted.times.iter().map(|&time| (uid, time)).collect();
         batch::delete_rows(writer, &rows).await?;
     }
-    Ok(was_refused || noted.has_row)
+    Ok(outcome)
+}
+
+/// Lifts the ban of a measurement. False when it was not removed.
+pub(super) async fn restore(writer: &Writer<'_>, uid: &str) -> Result<bool, Trouble> {
+    let was_removed = !batch::known(writer, "removed", [uid]).await?.is_empty();
+    if was_removed {
+        batch::delete(writer, "removed", [uid]).await?;
+    }
+    Ok(was_removed)
 }
 
 /// Takes out a month.

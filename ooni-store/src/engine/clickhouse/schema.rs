@@ -3,6 +3,7 @@
 
 use super::Trouble;
 use super::http::Http;
+use crate::store::Migration;
 use crate::value::{Type, Value};
 use std::time::Duration;
 
@@ -10,9 +11,10 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(28);
 
 /// All migrations in order. A file that has been released is never changed.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/clickhouse/0001_measurements.sql"),
     include_str!("../../../migrations/clickhouse/0002_links.sql"),
+    include_str!("../../../migrations/clickhouse/0003_rejected.sql"),
 ];
 
 /// The oldest server that will do.
@@ -54,13 +56,15 @@ async fn version(http: &Http) -> Result<usize, Trouble> {
 pub(super) async fn check(http: &Http) -> Result<(), Trouble> {
     match version(http).await? {
         version if version == MIGRATIONS.len() => Ok(()),
-        0 => Err(Trouble::Schema("has no tables yet; `fastpath migrate` makes them".to_owned())),
-        _ => Err(Trouble::Schema("was made by an older fastpath; `fastpath migrate` brings it up to date".to_owned())),
+        0 => Err(Trouble::Schema("has no tables yet; `fastpath migrate` creates them".to_owned())),
+        _ => {
+            Err(Trouble::Schema("was created by an older fastpath; `fastpath migrate` brings it up to date".to_owned()))
+        }
     }
 }
 
 /// Brings the tables up to date.
-pub(super) async fn migrate(http: &Http) -> Result<(), Trouble> {
+pub(super) async fn migrate(http: &Http) -> Result<Migration, Trouble> {
     let seen = version(http).await?;
     for (number, migration) in MIGRATIONS.iter().enumerate().skip(seen) {
         for statement in statements(migration) {
@@ -68,7 +72,7 @@ pub(super) async fn migrate(http: &Http) -> Result<(), Trouble> {
         }
         http.execute(&format!("INSERT INTO schema_version VALUES ({})", number + 1), &[]).await?;
     }
-    Ok(())
+    Ok(Migration { from: seen, to: MIGRATIONS.len() })
 }
 
 /// The statements of a file.

@@ -8,6 +8,7 @@ use crate::failpoint::{Failpoint, reach};
 use crate::sql::Parameter;
 use crate::value::{FastpathValues, OpenvpnValues, Value};
 use crate::write::batch::{self, Decided, Taken};
+use crate::write::input::Rejection;
 use crate::write::row::{BatchResult, BodyLocation, Provenance, RowBatch};
 use crate::write::tally::Tally;
 use ooni_core::row::Refused;
@@ -60,6 +61,16 @@ const REFUSE: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, localtimestamp)
     ON CONFLICT (md5(measurement_uid)) DO NOTHING";
 
+/// Rejections of cans that are read again.
+const FORGET_CANS: &str = "DELETE FROM rejected WHERE can = ANY ($1)";
+
+/// Rejections of measurements that are stored.
+const FORGET_UIDS: &str = "DELETE FROM rejected WHERE measurement_uid = ANY ($1)";
+
+const REJECT: &str = "
+    INSERT INTO rejected (can, position, measurement_uid, code, path, message) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (can, position) DO NOTHING";
+
 impl Change for Batch {
     type Outcome = BatchResult;
 
@@ -79,13 +90,14 @@ impl Change for Batch {
         self.copy(transaction, &coming).await?;
         coming.iter().for_each(|taken| tally.come(&taken.cells));
         self.set_aside(transaction, &decided).await?;
+        reject(transaction, &decided).await?;
         Ok(decided.written(there, self.replace))
     }
 }
 
 impl Batch {
     fn uids(&self) -> Vec<Cow<'_, str>> {
-        self.rows.iter().map(|row| value::encoded(row.uid())).collect()
+        batch::uids(&*self.rows).map(value::encoded).collect()
     }
 
     /// Which rows were removed for good, and why.
@@ -186,6 +198,28 @@ impl Batch {
         }
         Ok(())
     }
+}
+
+/// Writes what was rejected; deletes what is not rejected any more.
+async fn reject(transaction: &Transaction<'_>, decided: &Decided<'_>) -> Result<(), Error> {
+    let any = transaction.query_one("SELECT EXISTS (SELECT FROM rejected)", &[]).await?;
+    if any.try_get(0)? {
+        let encoded = |texts: &[&str]| texts.iter().map(|text| value::encoded(text).into_owned()).collect::<Vec<_>>();
+        transaction.execute(FORGET_CANS, &[&encoded(&decided.cans)]).await?;
+        transaction.execute(FORGET_UIDS, &[&encoded(&decided.stored)]).await?;
+    }
+    if decided.rejected.is_empty() {
+        return Ok(());
+    }
+    let statement = transaction.prepare(REJECT).await?;
+    for Rejection { can, position, uid, code, path, message } in &decided.rejected {
+        let text = |text: &str| Parameter::Text(text.to_owned());
+        let position = Parameter::Int(*position);
+        let uid = uid.as_deref().map(text);
+        let [can, code, path, message] = [&**can, code, path, message].map(text);
+        transaction.execute(&statement, &[&can, &position, &uid, &code, &path, &message]).await?;
+    }
+    Ok(())
 }
 
 /// Takes out the rows whose place others are going to take; how many there were.

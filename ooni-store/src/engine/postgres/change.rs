@@ -9,6 +9,7 @@ use crate::query::aggregate::month_after;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect, Parameter, Statement};
 use crate::value::Value;
+use crate::write::removal::RemoveOutcome;
 use crate::write::row::ListedUrl;
 use crate::write::tally::{COLUMNS, Tally};
 use ooni_core::time::DateTime;
@@ -51,12 +52,14 @@ pub(super) fn returning() -> String {
 pub(super) struct Removal<'a> {
     pub(super) uid: &'a str,
     pub(super) reason: &'a str,
+    /// Whether it is banned if it is in no table.
+    pub(super) ban: bool,
 }
 
 impl Change for Removal<'_> {
-    type Outcome = bool;
+    type Outcome = RemoveOutcome;
 
-    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<bool, PgError> {
+    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<RemoveOutcome, PgError> {
         let uid = Parameter::Text(self.uid.to_owned());
         let reason = Parameter::Text(self.reason.to_owned());
         let delete = format!(
@@ -74,10 +77,28 @@ impl Change for Removal<'_> {
         }
         let accept = "DELETE FROM refused WHERE md5(measurement_uid) = md5($1)";
         let refusals = transaction.execute(accept, &[&uid]).await?;
-        let remove = "INSERT INTO removed (measurement_uid, reason, update_time) VALUES ($1, $2, localtimestamp)
-            ON CONFLICT (md5(measurement_uid)) DO UPDATE SET reason = excluded.reason, update_time = excluded.update_time";
-        transaction.execute(remove, &[&uid, &reason]).await?;
-        Ok(rows.len() as u64 + refusals > 0)
+        let rejections = transaction.execute("DELETE FROM rejected WHERE measurement_uid = $1", &[&uid]).await?;
+        let removed = "SELECT EXISTS (SELECT FROM removed WHERE md5(measurement_uid) = md5($1))";
+        let was_removed: bool = transaction.query_one(removed, &[&uid]).await?.try_get(0)?;
+        let outcome = RemoveOutcome::of(was_removed, rows.len() as u64 + refusals + rejections > 0, self.ban);
+        if matches!(outcome, RemoveOutcome::Removed | RemoveOutcome::Banned) {
+            let remove = "INSERT INTO removed (measurement_uid, reason, update_time) VALUES ($1, $2, localtimestamp)";
+            transaction.execute(remove, &[&uid, &reason]).await?;
+        }
+        Ok(outcome)
+    }
+}
+
+/// Lifts the ban of a measurement.
+pub(super) struct Restoration<'a>(pub(super) &'a str);
+
+impl Change for Restoration<'_> {
+    type Outcome = bool;
+
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<bool, PgError> {
+        let uid = Parameter::Text(self.0.to_owned());
+        let restore = "DELETE FROM removed WHERE md5(measurement_uid) = md5($1)";
+        Ok(transaction.execute(restore, &[&uid]).await? > 0)
     }
 }
 

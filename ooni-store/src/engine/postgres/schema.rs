@@ -2,13 +2,15 @@
 //! that a database has seen.
 
 use super::error::PgError;
+use crate::Migration;
 use tokio_postgres::Client;
 
 /// All migrations in order. A file that has been released is never changed.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/postgres/0001_measurements.sql"),
     include_str!("../../../migrations/postgres/0002_links.sql"),
     include_str!("../../../migrations/postgres/0003_application.sql"),
+    include_str!("../../../migrations/postgres/0004_rejected.sql"),
 ];
 
 /// The oldest server that will do, as it numbers itself.
@@ -55,13 +57,16 @@ async fn version(client: &Client) -> Result<usize, PgError> {
 pub(super) async fn check(client: &Client) -> Result<(), PgError> {
     match version(client).await? {
         version if version == MIGRATIONS.len() => Ok(()),
-        0 => Err(PgError::Refused("has no tables yet; `fastpath migrate` makes them".to_owned())),
-        _ => Err(PgError::Refused("was made by an older fastpath; `fastpath migrate` brings it up to date".to_owned())),
+        0 => Err(PgError::Refused("has no tables yet; `fastpath migrate` creates them".to_owned())),
+        _ => {
+            Err(PgError::Refused("was created by an older fastpath; `fastpath migrate` brings it up to date".to_owned()))
+        }
     }
 }
 
 /// Brings the tables up to date.
-pub(super) async fn migrate(client: &mut Client) -> Result<(), PgError> {
+pub(super) async fn migrate(client: &mut Client) -> Result<Migration, PgError> {
+    let from = version(client).await?;
     while version(client).await? < MIGRATIONS.len() {
         let transaction = client.transaction().await?;
         transaction.execute(LOCK, &[]).await?;
@@ -73,5 +78,5 @@ pub(super) async fn migrate(client: &mut Client) -> Result<(), PgError> {
         }
         transaction.commit().await?;
     }
-    Ok(())
+    Ok(Migration { from, to: MIGRATIONS.len() })
 }

@@ -3,7 +3,7 @@
 use super::statements::{self, Statements};
 use super::value;
 use crate::failpoint::{Failpoint, reach};
-use crate::write::batch::{decide, fits};
+use crate::write::batch::{decide, fits, uids};
 use crate::write::row::{BatchResult, RowBatch};
 use crate::write::tally::Tally;
 use rusqlite::{Result, Transaction};
@@ -49,6 +49,7 @@ pub(super) fn write(
     for refusal in &decided.set_aside {
         statements.set_aside(&rows[refusal.index], refusal, replace)?;
     }
+    statements.reject(&decided)?;
     Ok(decided.written(there, replace))
 }
 
@@ -56,7 +57,7 @@ pub(super) fn write(
 fn removed(transaction: &Transaction<'_>, rows: &(dyn RowBatch + 'static)) -> Result<HashMap<String, String>> {
     let mut removed = HashMap::new();
     if statements::any_removed(transaction)? {
-        for uid in rows.iter().map(|row| row.uid()) {
+        for uid in uids(rows) {
             if let Some(reason) = statements::removed(transaction, uid)? {
                 removed.insert(uid.to_owned(), reason);
             }

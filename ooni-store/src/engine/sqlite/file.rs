@@ -4,6 +4,7 @@ use super::schema::{self, SchemaError};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
 use crate::options::SqliteOptions;
+use crate::store::Migration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fmt::Write as _;
 use std::fs::{self, Metadata};
@@ -49,9 +50,9 @@ impl DatabaseFile {
         DatabaseFile { path: path.to_owned(), name: path.display().to_string(), options, immutable: None }
     }
 
-    /// Opens a file to write to, and returns the connection that writes. The file and its folder are created if they do not
+    /// Opens a file to write to, and returns the connection that writes and what became of the tables. The file and its folder are created if they do not
     /// exist, and the tables brought up to date.
-    pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<(DatabaseFile, Connection), Error> {
+    pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<(DatabaseFile, Connection, Migration), Error> {
         let file = DatabaseFile::new(path, options);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|error| {
@@ -62,8 +63,8 @@ impl DatabaseFile {
         let mut connection = file.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         schema::check(&connection).map_err(|error| file.schema_error(error))?;
         file.prepare(&connection).map_err(|error| file.error(error, Deadline::NEVER))?;
-        schema::migrate(&mut connection).map_err(|error| file.schema_error(error))?;
-        Ok((file, connection))
+        let migration = schema::migrate(&mut connection).map_err(|error| file.schema_error(error))?;
+        Ok((file, connection, migration))
     }
 
     /// Opens a file to read from.
@@ -165,6 +166,23 @@ impl DatabaseFile {
                 Err(Error::new(ErrorKind::Unavailable, message))
             }
         }
+    }
+
+    /// A text that distinguishes the file from every other, whatever its path.
+    pub(super) fn identity(&self) -> Result<String, Error> {
+        let identity = || {
+            let path = fs::canonicalize(&self.path)?;
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::MetadataExt;
+                // The same of all hard links, which have different paths.
+                let file = fs::metadata(&path)?;
+                Ok(format!("sqlite {} {}", file.dev(), file.ino()))
+            }
+            #[cfg(not(unix))]
+            Ok(format!("sqlite {}", path.display()))
+        };
+        identity().map_err(|error: std::io::Error| Error::new(ErrorKind::Other, error.to_string()).with_source(error))
     }
 
     /// Bytes of the database and its log.

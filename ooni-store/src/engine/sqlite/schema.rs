@@ -3,13 +3,15 @@
 //! `user_version` says how many of them a database has seen, `application_id` that it is ours.
 
 use crate::error::Error;
+use crate::store::Migration;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// All migrations in order. A file that has been released is never changed.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/sqlite/0001_measurements.sql"),
     include_str!("../../../migrations/sqlite/0002_links.sql"),
     include_str!("../../../migrations/sqlite/0003_application.sql"),
+    include_str!("../../../migrations/sqlite/0004_rejected.sql"),
 ];
 
 /// The letters OONI.
@@ -60,15 +62,16 @@ pub(super) fn check_current(connection: &Connection) -> Result<(), SchemaError> 
         true => Ok(()),
         false if version == 0 => Err(SchemaError::Foreign("is empty".to_owned())),
         false => Err(SchemaError::Foreign(
-            "was created by an older fastpath: write to it once to bring it up to date".to_owned(),
+            "was created by an older fastpath; `fastpath migrate` brings it up to date".to_owned(),
         )),
     }
 }
 
 /// Brings the tables up to date.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
+pub(super) fn migrate(connection: &mut Connection) -> Result<Migration, SchemaError> {
     let version =
         |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    let from = usize::try_from(version(connection)?).unwrap_or_default();
     for (number, migration) in (1_i64..).zip(MIGRATIONS) {
         if version(connection)? >= number {
             continue;
@@ -83,7 +86,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
         }
         transaction.commit()?;
     }
-    Ok(())
+    Ok(Migration { from, to: MIGRATIONS.len() })
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use super::value;
 use crate::value::{FastpathValues, OpenvpnValues, Value};
-use crate::write::batch;
+use crate::write::batch::{self, Decided};
+use crate::write::input::Rejection;
 use crate::write::row::{BodyLocation, Incoming, ListedUrl, Provenance, Refusal};
 use crate::write::tally::{COLUMNS, Tally};
 use ooni_core::row::schema::{fastpath, openvpn};
@@ -42,13 +43,26 @@ const DROP: [&str; 3] = [
     "DELETE FROM fastpath WHERE measurement_start_time >= ? AND measurement_start_time < ?",
 ];
 
-const REMOVE: &str = "
-    INSERT INTO removed (measurement_uid, reason, update_time) VALUES (?, ?, ?)
-    ON CONFLICT (measurement_uid) DO UPDATE SET reason = excluded.reason, update_time = excluded.update_time";
+const REMOVE: &str = "INSERT INTO removed (measurement_uid, reason, update_time) VALUES (?, ?, ?)";
+
+const RESTORE: &str = "DELETE FROM removed WHERE measurement_uid = ?";
 
 const REMOVED: &str = "SELECT reason FROM removed WHERE measurement_uid = ?";
 
 const ANY_REMOVED: &str = "SELECT EXISTS (SELECT 1 FROM removed)";
+
+const ANY_REJECTED: &str = "SELECT EXISTS (SELECT 1 FROM rejected)";
+
+/// Rejections of a can that is read again.
+const FORGET_CAN: &str = "DELETE FROM rejected WHERE can = ?";
+
+/// Rejections of a measurement that is stored or removed.
+const FORGET_UID: &str = "DELETE FROM rejected WHERE measurement_uid = ?";
+
+const REJECT: &str = "
+    INSERT INTO rejected (can, position, measurement_uid, code, path, message, update_time)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (can, position) DO NOTHING";
 
 const LIST: &str = "INSERT INTO citizenlab (url, domain, cc, category_code) VALUES (?, ?, ?, ?)";
 
@@ -132,6 +146,22 @@ impl<'c> Statements<'c> {
     pub(super) fn accept(&mut self, uid: &str) -> Result<()> {
         accept(self.connection, uid).map(drop)
     }
+
+    /// Writes what was rejected; deletes what is not rejected any more.
+    pub(super) fn reject(&mut self, decided: &Decided<'_>) -> Result<()> {
+        let any = self.connection.prepare_cached(ANY_REJECTED)?.query_row([], |row| row.get(0))?;
+        if any {
+            let mut forget = self.connection.prepare_cached(FORGET_CAN)?;
+            decided.cans.iter().try_for_each(|can| forget.execute([can]).map(drop))?;
+            let mut forget = self.connection.prepare_cached(FORGET_UID)?;
+            decided.stored.iter().try_for_each(|uid| forget.execute([uid]).map(drop))?;
+        }
+        let mut insert = self.connection.prepare_cached(REJECT)?;
+        for Rejection { can, position, uid, code, path, message } in &decided.rejected {
+            insert.execute(params![&**can, position, uid, code, path, message, self.now])?;
+        }
+        Ok(())
+    }
 }
 
 /// Deletes a measurement from all tables but `refused`. False when it had no row.
@@ -181,6 +211,16 @@ pub(super) fn drop_window(connection: &Connection, from: i64, to: i64) -> Result
 /// Notes why a measurement was removed.
 pub(super) fn note_removal(connection: &Connection, uid: &str, reason: &str, now: &str) -> Result<()> {
     connection.prepare_cached(REMOVE)?.execute([uid, reason, now]).map(drop)
+}
+
+/// Lifts the ban of a measurement. False when it was not removed.
+pub(super) fn restore(connection: &Connection, uid: &str) -> Result<bool> {
+    Ok(connection.prepare_cached(RESTORE)?.execute([uid])? > 0)
+}
+
+/// Deletes the rejections of a measurement. False when there are none.
+pub(super) fn delete_rejections(connection: &Connection, uid: &str) -> Result<bool> {
+    Ok(connection.prepare_cached(FORGET_UID)?.execute([uid])? > 0)
 }
 
 /// Whether any measurement was removed.
