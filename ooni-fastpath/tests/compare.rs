@@ -36,7 +36,7 @@ fn everywhere(files: &Files, name: &str, measurements: &[String]) -> [PathBuf; 4
     let new = |row| ScoredRow { row: Box::new(row), openvpn: None, body: body.clone(), body_sha256: [0; 32] };
     let rows: Vec<_> = rows.into_iter().map(new).collect();
     let store = BlockingStore::open(&url).unwrap();
-    store.wait(store.store.write(Arc::new(rows.into()), OnExisting::Keep)).unwrap();
+    store.wait(store.store.write(Arc::new(rows), OnExisting::Keep)).unwrap();
     [jsonl, csv, parquet, PathBuf::from(url)]
 }
 

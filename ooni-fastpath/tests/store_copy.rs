@@ -4,12 +4,14 @@
 
 mod support;
 
+use ooni_core::error::{Code, Error};
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::process::{Outcome, process};
 use ooni_core::rules::Rules;
 use ooni_store::value::Value;
 use ooni_store::{
-    BlockingStore, BodyLocation, Incoming, ListedUrl, OnExisting, ScoredRow, StoredMeasurement, StoredRefusal,
+    BatchInput, BlockingStore, BodyLocation, Incoming, ListedUrl, OnExisting, Rejection, Removal,
+    ScoredRow, StoredMeasurement, StoredRefusal,
 };
 use std::sync::Arc;
 use support::{Files, GOOD, ROOT, Ran, fastpath};
@@ -45,7 +47,7 @@ fn new(uid: &str, text: &str) -> ScoredRow {
 }
 
 fn write(store: &BlockingStore, rows: Vec<ScoredRow>) {
-    store.wait(store.store.write(Arc::new(rows.into()), OnExisting::Keep)).unwrap();
+    store.wait(store.store.write(Arc::new(rows), OnExisting::Keep)).unwrap();
 }
 
 /// All that can be copied.
@@ -53,8 +55,15 @@ fn write(store: &BlockingStore, rows: Vec<ScoredRow>) {
 struct Content {
     measurements: Vec<StoredMeasurement>,
     refusals: Vec<StoredRefusal>,
+    rejections: Vec<Rejection>,
+    /// Uids and reasons.
     removals: Vec<(String, String)>,
     lists: Vec<ListedUrl>,
+}
+
+fn removals(store: &BlockingStore) -> Vec<(String, String)> {
+    let removal = |removal: Result<Removal, _>| removal.map(|Removal { uid, reason, .. }| (uid, reason)).unwrap();
+    store.removals().map(removal).collect()
 }
 
 fn content(store: &BlockingStore) -> Content {
@@ -70,7 +79,8 @@ fn content(store: &BlockingStore) -> Content {
     Content {
         measurements,
         refusals: store.refusals().map(Result::unwrap).collect(),
-        removals: store.removals().map(Result::unwrap).collect(),
+        rejections: store.rejections(None, None).map(Result::unwrap).collect(),
+        removals: removals(store),
         lists: store.wait(store.store.test_lists(&[])).unwrap(),
     }
 }
@@ -94,7 +104,15 @@ fn everything_is_copied() {
         new("u6", &with(r#""input":"http://x.org/","#)),
     ];
     write(&from, rows);
-    from.wait(from.store.remove("u5", "a name is in it")).unwrap();
+    from.wait(from.store.remove("u5", "a name is in it", false)).unwrap();
+    let rejected = |position: i64, uid: Option<&str>| {
+        Rejection::new("raw/a.tar.gz", position, uid, &Error::new(Code::Type, "/a", "a list where text is needed"))
+    };
+    // The second had a row before, the fourth has one in the other store alone.
+    let rejections = vec![rejected(-1, None), rejected(0, Some("u2")), rejected(3, Some("u7"))];
+    let outdated = rejected(4, Some("u0"));
+    let input = BatchInput::<ScoredRow>::of_rejections([&rejections[..], &[outdated]].concat());
+    from.wait(from.store.write(Arc::new(input), OnExisting::Keep)).unwrap();
     let entry = |cc: &str| ListedUrl {
         url: "http://x.org/".to_owned(),
         domain: "x.org".to_owned(),
@@ -112,28 +130,35 @@ fn everything_is_copied() {
     assert_eq!((expected.refusals.len(), expected.removals.len(), expected.lists.len()), (1, 1, 2));
     assert!(expected.refusals[0].refused.column == "test_version" && expected.refusals[0].json.contains("\"dash\""));
 
-    // One that was removed in the first store is in the second.
-    write(&pair.open("to.db"), vec![new("u5", GOOD), new("u1", GOOD)]);
+    // One that was removed in the first store is in the second, and so is one that the first rejected.
+    let mut expected = expected;
+    expected.rejections = rejections;
+    let before = pair.open("to.db");
+    write(&before, vec![new("u5", GOOD), new("u1", GOOD), new("u0", GOOD)]);
     let ran = pair.copy(&[]);
     assert_eq!((ran.code, &*ran.err), (Some(0), ""));
-    let text =
-        "4 measurements: 3 copied, 1 already there, 0 refused\n1 refused before, 1 removed, 2 entries of test lists\n";
+    let text = "4 measurements: 3 copied, 1 already there, 0 refused\n1 refused before, 3 rejected, 1 removed, 2 entries of test lists\n";
     assert_eq!(ran.text(), text);
     let to = pair.open("to.db");
+    to.wait(to.store.remove("u0", "not in the other", false)).unwrap();
+    to.wait(to.store.restore("u0")).unwrap();
     assert_eq!(content(&to), expected);
     let checked = fastpath(["rollup", "check", "--db-uri", &pair.url("to.db")]);
     assert_eq!(checked.code, Some(0), "{}", checked.text());
     let compared = fastpath(["compare", &pair.url("from.db"), &pair.url("to.db")]);
     assert_eq!(compared.code, Some(0), "{}", compared.text());
     assert!(pair.copy(&[]).text().starts_with("4 measurements: 0 copied, 4 already there, 0 refused\n"));
-    assert_eq!(content(&to), expected);
+    let mut after = content(&to);
+    // Nothing in the other store speaks against it now.
+    assert_eq!(after.rejections.pop(), Some(rejected(4, Some("u0"))));
+    assert_eq!(after, expected);
 
     // What was removed in the second store is not taken in again, and its reason stays.
-    to.wait(to.store.remove("u1", "asked for")).unwrap();
+    to.wait(to.store.remove("u1", "asked for", false)).unwrap();
     let ran = pair.copy(&[]);
     assert_eq!(ran.code, Some(1), "{}", ran.err);
     assert!(ran.text().starts_with("4 measurements: 0 copied, 3 already there, 1 refused\n"), "{}", ran.text());
-    assert_eq!(to.removals().map(Result::unwrap).next().unwrap(), ("u1".to_owned(), "asked for".to_owned()));
+    assert_eq!(removals(&to)[0], ("u1".to_owned(), "asked for".to_owned()));
 }
 
 #[test]
@@ -166,4 +191,23 @@ fn arguments_that_are_wrong() {
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.contains("FROM and TO are the same store"), "{}", ran.err);
     assert_eq!(fastpath(["store", "copy", "sqlite:a.db"]).code, Some(2));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_store_is_not_copied_onto_itself() {
+    let pair = Pair(Files::new());
+    write(&pair.open("from.db"), vec![new("u1", GOOD)]);
+    let folder = pair.0.0.path();
+    std::os::unix::fs::symlink(folder.join("from.db"), folder.join("link.db")).unwrap();
+    std::os::unix::fs::symlink(folder, folder.join("folder")).unwrap();
+    for same in ["./from.db", "link.db", "folder/from.db", "folder/../folder/link.db"] {
+        for (from, to) in [("from.db", same), (same, "from.db")] {
+            let ran = fastpath(["store", "copy", &pair.url(from), &pair.url(to)]);
+            assert_eq!((ran.code, &*ran.err), (Some(2), "fastpath: FROM and TO are the same store\n"), "{from} {to}");
+        }
+    }
+    // A copy of the file is another store.
+    std::fs::copy(folder.join("from.db"), folder.join("other.db")).unwrap();
+    assert_eq!(fastpath(["store", "copy", &pair.url("from.db"), &pair.url("other.db")]).code, Some(0));
 }

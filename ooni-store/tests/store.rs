@@ -26,6 +26,8 @@ mod limits;
 mod lists;
 #[path = "store/postgres.rs"]
 mod postgres;
+#[path = "store/rejections.rs"]
+mod rejections;
 #[path = "store/rollups.rs"]
 mod rollups;
 #[path = "store/rows.rs"]
@@ -54,6 +56,9 @@ fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
         rows::a_refused_openvpn_row_does_not_take_the_measurement_along,
         rows::pages_have_the_order_of_uids,
         rows::odd_values_read_back,
+        rejections::rejections_are_kept_by_can,
+        rejections::what_is_stored_is_not_rejected,
+        rejections::removed_measurements_stay_away_until_they_are_restored,
         charts::distinct_values_are_counted,
         charts::runtimes_of_tests,
         lists::pages_are_the_whole,
@@ -63,6 +68,7 @@ fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
     for test in tests {
         test(&*new());
     }
+    rejections::a_store_knows_itself(&*new(), &*new());
     history::any_history(new, 2 * cases);
     rollups::any_history_leaves_rollups_right(new, cases);
 }

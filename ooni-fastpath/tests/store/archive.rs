@@ -48,7 +48,7 @@ impl Bench {
             done(&["migrate", "--db-uri", &store.url()]);
             bench.done(store, &["store", "load-test-lists", bench.path("lists").to_str().unwrap()]);
         }
-        for (table, least) in [("fastpath", 80), ("jsonl", 80), ("obs_openvpn", 1), ("refused", 1)] {
+        for (table, least) in [("fastpath", 80), ("jsonl", 80), ("obs_openvpn", 1), ("refused", 1), ("rejected", 1)] {
             let rows = bench.rows.table(table).len();
             assert!(rows >= least, "{rows} rows in {table}");
         }

@@ -1,8 +1,9 @@
 //! The commands that look after a store, over every engine; `tests/store_commands.rs` has what is said of wrong arguments.
 
 use crate::support::{Engine, Fields, Open, SOUND, measured, new, open_to_read, sound, stored, text};
+use ooni_core::error::{Code, Error};
 use ooni_store::rollup::ROLLUPS;
-use ooni_store::{Incoming, ListedUrl, OnExisting};
+use ooni_store::{BatchInput, Incoming, ListedUrl, OnExisting, Rejection, Removal, ScoredRow};
 use std::fs;
 use std::process::Command;
 
@@ -21,7 +22,9 @@ pub(crate) fn done(arguments: &[&str]) -> String {
 
 pub(crate) fn commands_do_what_they_say(engine: &dyn Engine) {
     let url = &*engine.url();
-    assert_eq!(done(&["migrate", "--db-uri", url]), "");
+    // A database of a server has been migrated by the test; a file has not.
+    let said = done(&["migrate", "--db-uri", url]);
+    assert!(said.contains(": already at version ") || said.contains(": created the tables, version "), "{said}");
     let rows: Vec<_> = (0..200).map(|uid| measured(uid, u16::from(uid).wrapping_mul(331))).collect();
     engine.open().write(&rows, OnExisting::Keep).unwrap();
 
@@ -30,16 +33,22 @@ pub(crate) fn commands_do_what_they_say(engine: &dyn Engine) {
     fs::write(folder.path().join("it.csv"), "url,category_code\nhttps://site0.org/,NEWS\nhttps://site1.org/,HUMR\n")
         .unwrap();
     let said = done(&["store", "load-test-lists", lists, "--db-uri", url]);
-    assert!(said.starts_with("2 entries of test lists; 1 files read"), "{said}");
+    assert_eq!(said, "it.csv: 2 entries\n2 entries of 1 test lists loaded; 0 rows skipped, 0 files refused\n");
     assert_eq!(engine.lists().len(), 2);
 
     assert_eq!(done(&["store", "remove", "u7", "--reason", "asked for", "--db-uri", url]), "removed\n");
     let stats = done(&["store", "stats", "--db-uri", url]);
-    let tables = [["fastpath", "199"], ["jsonl", "199"], ["removed", "1"], ["citizenlab", "2"]];
+    let tables = [["fastpath", "199"], ["jsonl", "199"], ["rejected", "0"], ["removed", "1"], ["citizenlab", "2"]];
     for table in tables {
         assert!(stats.lines().any(|line| line.split_whitespace().eq(table)), "{table:?}: {stats}");
     }
     assert_eq!(stats.matches("  all measurements\n").count(), ROLLUPS.len() - 1, "{stats}");
+    let removed = done(&["store", "removed", "--db-uri", url, "--format", "csv"]);
+    assert!(removed.contains("\nu7,20") && removed.ends_with(",asked for\n"), "{removed}");
+    let (code, said) = fastpath(&["store", "remove", "u7000", "--reason", "asked for", "--db-uri", url]);
+    assert!(code == Some(1) && said.starts_with("the store has no such measurement"), "{said}");
+    let (code, said) = fastpath(&["store", "copy", url, &other_spelling(url)]);
+    assert_eq!((code, &*said), (Some(2), "fastpath: FROM and TO are the same store\n"));
     let checked = done(&["rollup", "check", "--db-uri", url]);
     assert_eq!(done(&["rollup", "rebuild", "--db-uri", url]).lines().count(), ROLLUPS.len());
     assert_eq!(done(&["rollup", "check", "--db-uri", url]), checked);
@@ -51,11 +60,24 @@ pub(crate) fn commands_do_what_they_say(engine: &dyn Engine) {
     assert!(said.starts_with("199 rows in "), "{said}");
 
     let months = ["2023-12", "2024-01", "2024-02", "2024-03", "2024-04"];
+    let counted = |month: &str| done(&["store", "drop-month", month, "--dry-run", "--db-uri", url]);
+    let counted: Vec<String> = months.map(|month| counted(month).split(' ').next().unwrap().to_owned()).into();
     let dropped = |month: &str| done(&["store", "drop-month", month, "--db-uri", url]);
-    let all: u64 = months.iter().map(|month| dropped(month).split(' ').next().unwrap().parse::<u64>().unwrap()).sum();
+    let dropped: Vec<String> = months.map(|month| dropped(month).split(' ').next().unwrap().to_owned()).into();
+    assert_eq!(counted, dropped);
+    let all: u64 = dropped.iter().map(|rows| rows.parse::<u64>().unwrap()).sum();
     let left = open_to_read(url).unwrap().count().unwrap();
     assert!(all > 0 && all + left == 199, "{all} dropped, {left} left");
     done(&["rollup", "check", "--db-uri", url]);
+}
+
+/// The same store by another URL.
+fn other_spelling(url: &str) -> String {
+    match url.strip_prefix("sqlite:") {
+        Some(path) => format!("sqlite:{}", path.replacen('/', "/./", 1)),
+        // Another name of the host, and a letter of the name of the database as a percent sign and its number.
+        None => url.replace("127.0.0.1", "localhost").replace("/test_", "/t%65st_"),
+    }
 }
 
 /// All that is copied, as text: not a number equals itself there.
@@ -69,7 +91,10 @@ pub(crate) fn content(store: &Open) -> Vec<String> {
     }
     assert_eq!(all.len(), stored(store).len());
     all.extend(waiting.refusals().map(|refusal| format!("{:?}", refusal.unwrap())));
-    all.extend(waiting.removals().map(|removal| format!("{:?}", removal.unwrap())));
+    all.extend(waiting.rejections(None, None).map(|rejection| format!("{:?}", rejection.unwrap())));
+    let removal =
+        |removal: Result<Removal, _>| removal.map(|Removal { uid, reason, .. }| format!("{uid:?} {reason:?}"));
+    all.extend(waiting.removals().map(|row| removal(row).unwrap()));
     all.extend(waiting.wait(waiting.store.test_lists(&[])).unwrap().iter().map(|entry| format!("{entry:?}")));
     all
 }
@@ -90,7 +115,7 @@ pub(crate) fn copies(from: &dyn Engine, to: &dyn Engine) {
         new("removed", &SOUND),
     ]);
     store.write(&rows, OnExisting::Keep).unwrap();
-    store.0.wait(store.0.store.remove("removed", "asked for")).unwrap();
+    store.0.wait(store.0.store.remove("removed", "asked for", false)).unwrap();
     let entry = ListedUrl {
         url: "http://x.org/vpn".to_owned(),
         domain: "x.org".to_owned(),
@@ -98,16 +123,21 @@ pub(crate) fn copies(from: &dyn Engine, to: &dyn Engine) {
         category_code: "NEWS".to_owned(),
     };
     store.0.wait(store.0.store.replace_test_lists(vec![entry])).unwrap();
+    let error = Error::new(Code::Type, "/test_keys", "a\0b");
+    let rejections =
+        vec![Rejection::new("raw/a.tar.gz", -1, None, &error), Rejection::new("raw/a.tar.gz", 7, Some("x"), &error)];
+    let rejections = BatchInput::<ScoredRow>::of_rejections(rejections);
+    store.0.wait(store.0.store.write(std::sync::Arc::new(rejections), OnExisting::Keep)).unwrap();
     let expected = content(&store);
-    assert_eq!(expected.len(), 1503 + 2 + 1 + 1);
+    assert_eq!(expected.len(), 1503 + 2 + 2 + 1 + 1);
     assert!(expected.iter().any(|row| row.contains("a\\0b") && row.contains("4294967295")), "{:?}", expected.last());
 
     done(&["migrate", "--db-uri", &to.url()]);
     let said = done(&["store", "copy", &from.url(), &to.url()]);
     let copied = "1503 measurements: 1503 copied, 0 already there, 0 refused\n";
-    assert_eq!(said, format!("{copied}2 refused before, 1 removed, 1 entries of test lists\n"));
+    assert_eq!(said, format!("{copied}2 refused before, 2 rejected, 1 removed, 1 entries of test lists\n"));
     assert_eq!(content(&to.open()), expected);
-    for table in ["fastpath", "jsonl", "obs_openvpn", "refused", "removed"] {
+    for table in ["fastpath", "jsonl", "obs_openvpn", "refused", "rejected", "removed"] {
         assert_eq!(to.table(table).len(), from.table(table).len(), "{table}");
     }
     done(&["rollup", "check", "--db-uri", &to.url()]);

@@ -12,6 +12,7 @@ use crate::support::Engine;
 use ooni_store::failpoint::Failpoint;
 use ooni_store::rollup::ROLLUPS;
 use std::os::unix::process::ExitStatusExt as _;
+use std::sync::LazyLock;
 
 const SIGKILL: Option<i32> = Some(9);
 
@@ -32,16 +33,27 @@ enum Beginning {
     Rows,
     /// The same, and rollups that are wrong.
     Wrong,
+    /// The same as `Rows`, but for the measurement of openvpn, which was removed.
+    Removed,
 }
 
 impl Beginning {
     fn store(self, new: fn() -> Box<dyn Engine>) -> Box<dyn Engine> {
         let store = filled(new, if self == Beginning::Empty { &BENCH.empty } else { &BENCH.rows });
-        if self == Beginning::Wrong {
-            ROLLUPS.iter().for_each(|rollup| store.spoil(rollup));
+        match self {
+            Beginning::Wrong => ROLLUPS.iter().for_each(|rollup| store.spoil(rollup)),
+            Beginning::Removed => BENCH.done(&*store, &["store", "remove", openvpn(), "--reason", "asked for"]),
+            Beginning::Empty | Beginning::Rows => {}
         }
         store
     }
+}
+
+/// The uid of a measurement of openvpn.
+fn openvpn() -> &'static str {
+    static UID: LazyLock<String> =
+        LazyLock::new(|| BENCH.rows.query("SELECT measurement_uid FROM obs_openvpn").concat().swap_remove(0));
+    &UID
 }
 
 const MANY: u32 = ROLLUPS.len() as u32;
@@ -117,21 +129,21 @@ fn kills(steps: &[(Failpoint, u32)], has_transactions: bool) -> Vec<(Failpoint, 
 
 /// Kills every command that writes.
 pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
-    use Beginning::{Empty, Rows, Wrong};
+    use Beginning::{Empty, Removed, Rows, Wrong};
     let of_many = |more: &[(Failpoint, u32)]| [&ENDS_OF_MANY[..], more].concat();
     let of_one = |more: &[(Failpoint, u32)]| [&ENDS[..], more].concat();
     let without_rows = |times: u32, step| {
         [(Failpoint::RowsWritten, times), (Failpoint::Committing, times), (Failpoint::Committed, times), step]
     };
-    let uid = &BENCH.rows.query("SELECT measurement_uid FROM obs_openvpn").concat()[0];
+    let uid = openvpn();
     let month =
         "SELECT strftime('%Y-%m', measurement_start_time, 'unixepoch') FROM fastpath GROUP BY 1 ORDER BY count(*) DESC";
     let month = &BENCH.rows.query(month).concat()[0];
     let others = BENCH.path("others");
     let lists = [&without_rows(1, (Failpoint::ListsReplaced, 1))[..], &[(Failpoint::RollupEmptied, 1)]].concat();
     let copied = BENCH.rows.url();
-    // Those that were refused before, then the others.
-    let copies = ENDS.map(|(step, times)| (step, if step == Failpoint::RollupFollowed { times } else { 2 * times }));
+    // Those that were refused before, then the others, then those that were rejected.
+    let copies = ENDS.map(|(step, times)| (step, if step == Failpoint::RollupFollowed { times } else { 3 * times }));
     let writings = [
         Writing { store: Empty, arguments: &["rerun"], steps: of_many(&[]) },
         Writing { store: Rows, arguments: &["rerun", "--update"], steps: of_many(&[(Failpoint::RowDeleted, 4)]) },
@@ -139,6 +151,11 @@ pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
             store: Rows,
             arguments: &["store", "remove", uid, "--reason", "asked for"],
             steps: of_one(&[(Failpoint::RowDeleted, 1)]),
+        },
+        Writing {
+            store: Removed,
+            arguments: &["store", "restore", uid],
+            steps: vec![(Failpoint::RowsWritten, 1), (Failpoint::Committing, 1), (Failpoint::Committed, 1)],
         },
         Writing { store: Rows, arguments: &["store", "drop-month", month], steps: of_one(&[]) },
         Writing { store: Rows, arguments: &["store", "load-test-lists", others.to_str().unwrap()], steps: lists },

@@ -76,6 +76,6 @@ pub(crate) fn runtimes_of_tests(engine: &dyn Engine) {
     // At nine tenths is what lies six tenths of the way from the fourth to the fifth.
     assert_eq!(found[0], runtimes("IT", 5, 2.0, 61.6));
     assert_eq!((found.len(), ask(2)), (2, vec![]));
-    store.0.wait(store.0.store.remove("u4", "asked for")).unwrap();
+    store.0.wait(store.0.store.remove("u4", "asked for", false)).unwrap();
     assert_eq!(ask(1)[0], runtimes("IT", 4, 3.0, 71.2));
 }

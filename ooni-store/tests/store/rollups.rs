@@ -38,7 +38,7 @@ fn happens(store: &Open, event: &Event) {
             let rows: Vec<ScoredRow> = rows.iter().map(|&(uid, content)| measured(uid, content)).collect();
             store.write(&rows, *on_existing).unwrap();
         }
-        Event::Remove(uid) => drop(waiting.wait(waiting.store.remove(&format!("u{uid}"), "a reason")).unwrap()),
+        Event::Remove(uid) => drop(waiting.wait(waiting.store.remove(&format!("u{uid}"), "a reason", true)).unwrap()),
         Event::DropMonth(month) => {
             let month = DateTime::new(2024, month + 1, 1, 0, 0, 0).unwrap();
             waiting.wait(waiting.store.drop_month(month)).unwrap();

@@ -6,12 +6,14 @@
 use crate::rollups::{entries, rollup_is_as_rows, rollups_are_right};
 use crate::server::OnClickhouse;
 use crate::support::{Engine, Fields, Open, SOUND, measured, new, open, uids};
+use ooni_core::error::{Code, Error};
 use ooni_core::time::DateTime;
 use ooni_store::failpoint::Failpoint;
 use ooni_store::rollup::{ROLLUPS, Rollup};
-use ooni_store::{OnExisting, ScoredRow};
+use ooni_store::{BatchInput, OnExisting, Rejection, ScoredRow};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 
 const SIGKILL: Option<i32> = Some(9);
 
@@ -19,10 +21,12 @@ const SIGKILL: Option<i32> = Some(9);
 const SETTLE: u32 = 1 + 3 * ROLLUPS.len() as u32 + 2;
 
 /// Changes, how many statements each sends, and which of them it is killed before.
-const CHANGES: [(&str, u32, &[u32]); 6] = [
+const CHANGES: [(&str, u32, &[u32]); 8] = [
     ("write", 6, &[1, 2, 3, 4, 5, 6]),
+    ("reject", 3, &[1, 2, 3]),
     ("replace", 9, &[1, 2, 3, 4, 5, 6, 7, 8, 9]),
     ("remove", 6, &[1, 2, 3, 4, 5, 6]),
+    ("restore", 2, &[1, 2]),
     ("drop", 5, &[1, 2, 3, 4, 5]),
     ("lists", 7, &[1, 2, 3, 4, 5, 6, 7]),
     ("settle", SETTLE, &[1, 2, 3, 4, 5, SETTLE / 2, SETTLE - 2, SETTLE - 1, SETTLE]),
@@ -47,7 +51,19 @@ fn change(store: &Open, change: &str, number: u8) {
     match change {
         "write" => drop(store.write(&rows(number, false), OnExisting::Keep).unwrap()),
         "replace" => drop(store.write(&rows(number, true), OnExisting::Replace).unwrap()),
-        "remove" => drop(waiting.wait(waiting.store.remove(&format!("{number}-vpn"), "asked for")).unwrap()),
+        "reject" => {
+            let mut input = BatchInput::<ScoredRow>::default();
+            input.begin_can("can");
+            // The first is of the time before as well, the last of this one alone.
+            for position in [0, i64::from(number)] {
+                let error = Error::new(Code::Type, "/a", format!("of time {number}"));
+                input.reject(Rejection::new("can", position, Some(&format!("{number}-{position}")), &error));
+            }
+            waiting.wait(waiting.store.write(Arc::new(input), OnExisting::Keep)).unwrap();
+        }
+        "remove" => drop(waiting.wait(waiting.store.remove(&format!("{number}-vpn"), "asked for", false)).unwrap()),
+        // One that was removed six changes before.
+        "restore" => drop(waiting.wait(waiting.store.restore(&format!("{}-vpn", number - 6))).unwrap()),
         "drop" => {
             let january = DateTime::new(2024, 1, 1, 0, 0, 0).unwrap();
             waiting.wait(waiting.store.drop_month(january)).unwrap();
@@ -77,7 +93,7 @@ fn child(engine: &OnClickhouse, change: &str, number: u8, kill: u32) -> ExitStat
         .status
 }
 
-const TABLES: [&str; 5] = ["fastpath", "jsonl", "obs_openvpn", "refused", "removed"];
+const TABLES: [&str; 6] = ["fastpath", "jsonl", "obs_openvpn", "refused", "rejected", "removed"];
 
 /// All rows of all tables but for the times at which they were written.
 fn dump(engine: &OnClickhouse) -> Vec<Vec<String>> {

@@ -343,8 +343,8 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn a_query_says_how_long_it_may_take() {
+    #[test]
+    fn a_query_says_how_long_it_may_take() {
         let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let http = Http::new(&format!("clickhouse://{}", server.local_addr().unwrap())).unwrap();
         // It takes the request and never answers.
@@ -354,7 +354,8 @@ mod tests {
             let read = std::io::Read::read(&mut connection, &mut head).unwrap();
             (String::from_utf8_lossy(&head[..read]).into_owned(), connection)
         });
-        let answer = http.select("SELECT 1", &[], &[], Duration::from_millis(1500)).await;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answer = runtime.block_on(http.select("SELECT 1", &[], &[], Duration::from_millis(1500)));
         assert!(matches!(answer, Err(Trouble::Timeout)));
         let (head, _connection) = taken.join().unwrap();
         assert!(head.starts_with("POST /?") && head.contains("&max_execution_time=2&"), "{head}");
