@@ -10,8 +10,8 @@ use ooni_core::process::{Outcome, process};
 use ooni_core::rules::Rules;
 use ooni_store::value::Value;
 use ooni_store::{
-    BatchInput, BlockingStore, BodyLocation, Incoming, ListedUrl, OnExisting, Rejection, Removal,
-    ScoredRow, StoredMeasurement, StoredRefusal,
+    BatchInput, BlockingStore, BodyLocation, Incoming, ListedUrl, OnExisting, Rejection, Removal, ScoredRow,
+    StoredMeasurement, StoredRefusal,
 };
 use std::sync::Arc;
 use support::{Files, GOOD, ROOT, Ran, fastpath};

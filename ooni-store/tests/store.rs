@@ -48,7 +48,7 @@ use support::{Engine, InFile};
 
 /// What every engine has to do, in so many cases of each property.
 fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
-    let tests: [fn(&dyn Engine); 12] = [
+    let tests: [fn(&dyn Engine); 15] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,

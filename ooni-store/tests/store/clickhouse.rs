@@ -14,7 +14,7 @@ use ooni_store::{BlockingStore, Deadline, Error, ErrorKind, OnExisting};
 use std::time::Duration;
 
 fn migrated(url: &str) -> Result<(), Error> {
-    BlockingStore::migrate(url)
+    BlockingStore::migrate(url).map(drop)
 }
 
 fn message<T>(result: Result<T, Error>) -> String {

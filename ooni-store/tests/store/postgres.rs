@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn migrated(url: &str) -> Result<(), Error> {
-    BlockingStore::migrate(url)
+    BlockingStore::migrate(url).map(drop)
 }
 
 fn message<T>(result: Result<T, Error>) -> String {
