@@ -18,7 +18,7 @@ use std::thread;
 #[ignore = "a process for other tests"]
 fn migrate() {
     match BlockingStore::migrate(&std::env::var("STORE").unwrap()) {
-        Ok(()) => println!("\nresult: connects"),
+        Ok(_) => println!("\nresult: connects"),
         Err(error) => println!("\nresult: {error}"),
     }
 }
