@@ -219,7 +219,9 @@ fn write_application(to: &BlockingStore, rows: &mut Vec<AppRow>, loaded: &mut Lo
 
 fn parsed(line: Option<&[u8]>) -> Result<Line, String> {
     let line = line.ok_or_else(|| format!("longer than {LONGEST_LINE} bytes"))?;
-    serde_json::from_slice(line).map_err(|error| format!("not a row of a dump: {error}"))
+    // The error's own line number is always 1.
+    let column = |error: serde_json::Error| error.to_string().replace("line 1 column", "column");
+    serde_json::from_slice(line.trim_ascii_end()).map_err(|error| format!("not a row of a dump: {}", column(error)))
 }
 
 /// The row of a line.

@@ -145,9 +145,9 @@ fn bad_lines_of_a_dump_are_reported() {
     let path: PathBuf = folder.path().join("dump.jsonl");
     let good = std::fs::read_to_string(DUMP).unwrap();
     let mut lines: Vec<String> = good.lines().map(str::to_owned).collect();
-    let late = lines[1]
-        .replace("measurement_start_time\": \"20", "measurement_start_time\": \"9")
-        .replace("_uid\": \"", "_uid\": \"x");
+    let late = lines[1].replace("measurement_start_time\":\"20", "measurement_start_time\":\"9");
+    let late = late.replace("measurement_uid\":\"", "measurement_uid\":\"x");
+    assert_ne!(late, lines[1]);
     let bad = [
         "{\"table\"".to_owned(),
         r#"{"table": "accounts", "row": {}}"#.to_owned(),
@@ -163,6 +163,7 @@ fn bad_lines_of_a_dump_are_reported() {
     let numbers: Vec<u64> = reported.iter().map(|(line, _)| *line).collect();
     assert_eq!(numbers, [2, 3, 4, 6, 7, 5], "{reported:#?}");
     assert_eq!((loaded.inserted, loaded.bad), (23, 6));
+    assert_eq!(reported[0].1, "not a row of a dump: EOF while parsing an object at column 8");
     assert_eq!(reported[1].1, "unknown table `accounts`");
     assert_eq!(reported[5].1, "jsonl: its measurement is not in this file");
     assert!(reported[4].1.starts_with("fastpath: measurement_start_time: "), "{reported:#?}");
