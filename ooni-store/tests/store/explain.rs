@@ -259,7 +259,33 @@ fn plans_are_as_intended(store: &Open, engine: &dyn Explains) {
 
 #[test]
 fn sqlite_uses_its_indexes() {
-    plans_are_as_intended(&fill(&InFile::new()), &OfSqlite);
+    let engine = InFile::new();
+    let store = fill(&engine);
+    plans_are_as_intended(&store, &OfSqlite);
+
+    // Rows of several countries are merged in the order of the index, not sorted.
+    let filter = Filter { probe_ccs: ["CX", "AX", "BX"].map(str::to_owned).to_vec(), ..filter("world", 30) };
+    let list = List { filter, descending: true, limit: 10, ..List::default() };
+    let plan = store.0.wait(store.0.store.explain_list(&list)).unwrap();
+    assert_eq!(OfSqlite.indexes(&plan), ["by_country"; 3], "{plan:#?}");
+    assert!(plan.iter().any(|line| line.contains("MERGE")), "{plan:#?}");
+    // Only uids of the same second are sorted.
+    let sorts = |line: &&String| line.contains("TEMP B-TREE");
+    assert!(plan.iter().filter(sorts).all(|line| line.contains("LAST TERM")), "{plan:#?}");
+}
+
+#[test]
+fn sqlite_reads_edges_of_a_window_from_rows() {
+    let engine = InFile::new();
+    let store = fill(&engine);
+    let window = Window::new(at(2000), at(20 * 86_400 + 5000));
+    let query = Aggregation { filter: Filter { window, ..Filter::default() }, axes: vec![Axis::ProbeCc] };
+    let plan = store.0.wait(store.0.store.explain_aggregate(&query)).unwrap();
+    // Two rollups, each by its time, and the rows of less than an hour at each end.
+    assert_eq!(OfSqlite.indexes(&plan), ["by_time"; 2], "{plan:#?}");
+    for time in ["day", "hour"] {
+        assert!(OfSqlite.looks_for(&plan, time), "{time}: {plan:#?}");
+    }
 }
 
 #[test]
