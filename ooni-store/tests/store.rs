@@ -28,6 +28,8 @@ mod lists;
 mod postgres;
 #[path = "store/rejections.rs"]
 mod rejections;
+#[path = "store/postgres_limits.rs"]
+mod postgres_limits;
 #[path = "store/rollups.rs"]
 mod rollups;
 #[path = "store/rows.rs"]

@@ -24,7 +24,7 @@ fn message<T>(result: Result<T, Error>) -> String {
 #[test]
 fn tables_are_made_once_and_by_nobody_else() {
     let engine = OnPostgres::empty();
-    assert_eq!(message(open(&engine.url())), "has no tables yet; `fastpath migrate` makes them");
+    assert_eq!(message(open(&engine.url())), "has no tables yet; `fastpath migrate` creates them");
     migrated(&engine.url()).unwrap();
     engine.open().write(&sound([1]), OnExisting::Keep).unwrap();
     migrated(&engine.url()).unwrap();
@@ -49,7 +49,9 @@ fn two_that_migrate_at_once() {
             scope.spawn(|| migrated(&engine.url()).unwrap());
         }
     });
-    assert_eq!(engine.query("SELECT version FROM schema_version"), [["1"]]);
+    // As one that migrates alone.
+    let alone = OnPostgres::new().query("SELECT version FROM schema_version");
+    assert_eq!(engine.query("SELECT version FROM schema_version"), alone);
 }
 
 #[test]
@@ -98,7 +100,7 @@ fn connections_that_are_lost() {
             let mut killed = 0;
             while !done.0.load(Ordering::Relaxed) {
                 killed += engine.query(kill)[0][0].parse::<u32>().unwrap();
-                engine.query("SELECT pg_sleep(random() / 5)");
+                engine.query("SELECT pg_sleep(random() / 2)");
             }
             killed
         });

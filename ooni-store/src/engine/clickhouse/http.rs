@@ -86,7 +86,11 @@ impl Http {
                 ("secure", "0" | "1") => secure = value == "1",
                 ("cluster", _) => cluster = Some(value.into_owned()),
                 ("sslrootcert", _) => roots = Some(value.into_owned()),
-                _ => return Err(refuse(&format!("{name}={value} says nothing"))),
+                ("secure", _) => {
+                    return Err(refuse(&format!("invalid value `{value}` for `secure`: expected 0 or 1")));
+                }
+                // Its value may be a password.
+                _ => return Err(refuse(&format!("unknown parameter `{name}`"))),
             }
         }
         let (scheme, port) = if secure { ("https", 8443) } else { ("http", 8123) };
@@ -319,7 +323,7 @@ mod tests {
         assert_eq!((&*http.user, &*http.password, http.cluster), ("default", "", None));
         assert!(http.url.starts_with("http://host:1/?") && http.url.ends_with("&database=default"), "{}", http.url);
         for (url, why) in [
-            ("clickhouse://host/db?secure=maybe", "secure=maybe says nothing"),
+            ("clickhouse://host/db?secure=maybe", "invalid value `maybe` for `secure`: expected 0 or 1"),
             ("clickhouse://host:x/db", "invalid port number"),
         ] {
             let Err(Trouble::Schema(said)) = Http::new(url) else { panic!("{url}") };

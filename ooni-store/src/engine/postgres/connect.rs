@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// not apply: the deadline of a call does. A server notices within seconds that a program is gone, within two minutes that
 /// its machine is, and in five that it stopped in a transaction.
 const OPTIONS: &str = "-c jit=off -c TimeZone=UTC -c client_connection_check_interval=2s \
-    -c plan_cache_mode=force_custom_plan -c statement_timeout=0 -c lock_timeout=0 \
+    -c plan_cache_mode=force_custom_plan -c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0 \
     -c idle_in_transaction_session_timeout=5min -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=15 \
     -c tcp_keepalives_count=4";
 

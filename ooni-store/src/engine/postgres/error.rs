@@ -1,7 +1,7 @@
 //! [`PgError`]: what goes wrong, what a caller can do about it, and how it reads.
 
-use crate::tls::with_causes;
 use crate::error::{Error, ErrorKind};
+use crate::tls::with_causes;
 use std::io;
 use tokio_postgres::error::SqlState;
 
@@ -31,13 +31,14 @@ impl From<tokio_postgres::Error> for PgError {
 }
 
 /// Errors of a server that starts, stops, or asks to try again.
-const TRANSIENT: [SqlState; 7] = [
+const TRANSIENT: [SqlState; 8] = [
     SqlState::ADMIN_SHUTDOWN,
     SqlState::CRASH_SHUTDOWN,
     SqlState::CANNOT_CONNECT_NOW,
     SqlState::T_R_DEADLOCK_DETECTED,
     SqlState::T_R_SERIALIZATION_FAILURE,
     SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+    SqlState::IDLE_SESSION_TIMEOUT,
     SqlState::TOO_MANY_CONNECTIONS,
 ];
 
@@ -87,7 +88,8 @@ impl PgError {
 
     /// Whether a read may work on another connection. A server with too many connections gets no more of them.
     pub(super) fn is_lost(&self) -> bool {
-        self.is_transient() && !matches!(self, PgError::Database(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS))
+        self.is_transient()
+            && !matches!(self, PgError::Database(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS))
     }
 
     /// The error of the store with this URL, which is fit to be shown.

@@ -108,7 +108,8 @@ impl PostgresReference {
 
     async fn texts(&self, sql: &str, parameters: &[&(dyn postgres_types::ToSql + Sync)]) -> Result<Vec<Texts>, Error> {
         let read = async {
-            let rows = self.reads.get().await.map_err(|error| self.connect.pooled(error))?.query(sql, parameters).await?;
+            let rows =
+                self.reads.get().await.map_err(|error| self.connect.pooled(error))?.query(sql, parameters).await?;
             let texts = |row: &Row| (0..row.len()).map(|column| row.try_get(column)).collect::<Result<Texts, _>>();
             Ok(rows.iter().map(texts).collect::<Result<Vec<_>, _>>()?)
         };

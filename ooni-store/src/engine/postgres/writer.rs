@@ -23,10 +23,13 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(60);
 /// How long a transaction may be in progress after its connection was lost; then it is ended.
 const ORPHAN_LIMIT: Duration = Duration::from_secs(2);
 
-/// Limits of time that a role, a database or a variable may set, lifted for the connection that writes. Not every server
-/// knows all of them.
-const UNLIMITED: &str = "SELECT set_config(name, '0', false) FROM pg_settings
-    WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout')";
+/// Limits of time that a role, a database or a variable may set, lifted for the connection that writes. Servers before
+/// PostgreSQL 17 do not know the last one.
+const UNLIMITED: &str = "
+    SET statement_timeout = 0;
+    SET lock_timeout = 0;
+    SET idle_session_timeout = 0;
+    SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('transaction_timeout', true) IS NOT NULL";
 
 /// What identifies a transaction: its number, and the process of the server that has it.
 const IDENTITY: &str = "SELECT pg_current_xact_id()::text, pg_backend_pid()";
