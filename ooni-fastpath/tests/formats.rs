@@ -73,7 +73,7 @@ fn of_two_files_of_a_stem_one_is_read() {
     assert_eq!(score(&[&lines_path, &postcan_path]).outcomes(), ["stored"; 2]);
     assert_eq!(score(&[&lines_path]).outcomes(), ["stored"; 2]);
     let compared = fastpath(["compare", "--rules", "compat,fixed", files.path("a").to_str().unwrap()]);
-    assert!(compared.text().contains('3'), "{}{}", compared.text(), compared.err);
+    assert!(compared.text().starts_with("3 measurements by compat and fixed"), "{}", compared.text());
 }
 
 #[test]
@@ -161,6 +161,33 @@ fn links_to_folders_are_followed() {
     let ran = rerun(&archive, &out);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert_eq!(std::fs::read_to_string(&out).unwrap().lines().count(), 3);
+    // An hour, and a can, on a disk that is not there: an error that costs nothing else.
+    symlink(files.path("nowhere"), files.path("archive/raw/20210614/01")).unwrap();
+    let ran = rerun(&archive, &files.path("p.jsonl"));
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("raw/20210614/01: cannot be listed: "), "{}", ran.err);
+    assert!(ran.err.contains("stored"), "{}", ran.err);
+    std::fs::remove_file(files.path("archive/raw/20210614/01")).unwrap();
+    symlink(files.path("nowhere"), hour.join("JO/signal/2021061400_JO_signal.n1.1.tar.gz")).unwrap();
+    let ran = rerun(&archive, &files.path("q.jsonl"));
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("2021061400_JO_signal.n1.1.tar.gz: E-CAN: cannot be opened: "), "{}", ran.err);
+}
+
+#[test]
+fn what_is_there_instead_of_the_selection() {
+    let files = Files::new();
+    let can = std::fs::read(fixture("gzip-tar.tar.gz")).unwrap();
+    files.add(&format!("archive/raw/20210614/00/JO/signal/{STEM}.tar.gz"), can);
+    let archive = files.path("archive");
+    let source = ["--source", archive.to_str().unwrap(), "--no-write-to-db"];
+    for (selection, instead) in
+        [(["--ccs", "IT"], "; countries there: JO\n"), (["--testnames", "ndt"], "; tests there: signal\n")]
+    {
+        let ran = fastpath([&["rerun"][..], &DAY, &source, &selection].concat());
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.err.ends_with(instead), "{}", ran.err);
+    }
 }
 
 #[test]

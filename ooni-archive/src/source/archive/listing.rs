@@ -71,6 +71,12 @@ pub(in crate::source) struct Listed {
     pub(in crate::source) errors: Vec<Error>,
 }
 
+impl Listed {
+    fn failed(why: String) -> Listed {
+        Listed { cans: Vec::new(), errors: vec![trouble(why)] }
+    }
+}
+
 impl Core {
     /// Lists a day at all places.
     pub(in crate::source) async fn day(self: Arc<Core>, day: Day) -> Listed {
@@ -86,44 +92,51 @@ impl Core {
         let mut errors = Vec::new();
         let mut cans = BTreeMap::new();
         for (_, part) in parts {
-            match part {
-                Ok(part) => part.into_iter().for_each(|can: ArchiveCan| {
-                    // Of several places with the same can, the first one has it.
-                    if let Entry::Vacant(entry) = cans.entry(can.key.clone()) {
-                        entry.insert(can);
-                    }
-                }),
-                Err(why) => errors.push(trouble(why)),
+            for can in part.cans {
+                // Of several places with the same can, the first one has it.
+                if let Entry::Vacant(entry) = cans.entry(can.key.clone()) {
+                    entry.insert(can);
+                }
             }
+            errors.extend(part.errors);
         }
         Counters::add(&self.counters.days_listed, 1);
         Listed { cans: without_twins(cans), errors }
     }
 
-    /// Lists a day of one layout at one place.
-    async fn layout(self: Arc<Core>, at: usize, layout: Layout, day: Day) -> Result<Vec<ArchiveCan>, String> {
+    /// Lists a day of one layout at one place. A part that cannot be listed does not cost the others.
+    async fn layout(self: Arc<Core>, at: usize, layout: Layout, day: Day) -> Listed {
         let prefix = layout.prefix(day);
         let s3 = match &self.places[at].blobs {
             Blobs::S3(s3) => s3,
             Blobs::Directory(_) => {
-                return spawn_blocking(move || self.folder(at, &prefix)).await.map_err(|e| e.to_string())?;
+                let listed = spawn_blocking(move || self.folder(at, &prefix)).await;
+                return listed.unwrap_or_else(|error| Listed::failed(error.to_string()));
             }
         };
         let prefixes = match layout {
             // The name begins with what no filter tells: the time or the test's name with its underscores.
             Layout::Canned => vec![prefix],
-            Layout::Raw => self.prefixes(s3, prefix).await?,
+            Layout::Raw => match self.prefixes(s3, prefix).await {
+                Ok(prefixes) => prefixes,
+                Err(why) => return Listed::failed(why),
+            },
         };
         let mut tasks = JoinSet::new();
         for prefix in prefixes {
             let core = Arc::clone(&self);
             tasks.spawn(async move { core.bucket(at, &prefix).await });
         }
-        let mut cans = Vec::new();
+        let mut listed = Listed::default();
         for part in tasks.join_all().await {
-            cans.extend(part?);
+            match part {
+                Ok(cans) => listed.cans.extend(cans),
+                // That of the other parts is most likely the same.
+                Err(why) if listed.errors.is_empty() => listed.errors.push(trouble(why)),
+                Err(_) => {}
+            }
         }
-        Ok(cans)
+        listed
     }
 
     /// What to list of a day below `raw/`. Hours come before countries in keys, and countries before tests: prefixes for
@@ -154,8 +167,8 @@ impl Core {
         Ok(cans)
     }
 
-    pub(super) fn folder(&self, at: usize, prefix: &str) -> Result<Vec<ArchiveCan>, String> {
-        let Blobs::Directory(directory) = &self.places[at].blobs else { return Ok(Vec::new()) };
+    pub(super) fn folder(&self, at: usize, prefix: &str) -> Listed {
+        let Blobs::Directory(directory) = &self.places[at].blobs else { return Listed::default() };
         let mut cans = Vec::new();
         let mut found = |blob| cans.extend(self.can(at, blob));
         let enter = |folder: &str| {
@@ -164,8 +177,8 @@ impl Core {
             }
             layout::may_hold(folder, |cc, test| self.wanted.takes(cc, test))
         };
-        directory.list(Listing { prefix, enter: &enter, found: &mut found })?;
-        Ok(cans)
+        let result = directory.list(Listing { prefix, enter: &enter, found: &mut found });
+        Listed { cans, errors: result.err().map(trouble).into_iter().collect() }
     }
 
     /// What listings have found so far.
