@@ -123,10 +123,11 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
     if let Some(spool) = &spool {
         log.tell(&spool.summary());
     }
-    let mut is_good = rerun.report(&ruleset);
     if was_complete {
         log.tell("this run was complete already; without --resume it begins again");
-    } else if rerun.ledger.mark.counts.all().accepted == 0 && rerun.diagnostics.is_empty() {
+    }
+    let mut is_good = rerun.report(&ruleset);
+    if !was_complete && rerun.ledger.mark.counts.all().accepted == 0 && rerun.diagnostics.is_empty() {
         let what = match rerun.ledger.mark.cans {
             0 => None,
             1 => Some("no measurements in the can that was read".to_owned()),
