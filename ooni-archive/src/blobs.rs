@@ -1,17 +1,22 @@
-//! Position bytes are kept under keys: a folder, or a bucket of an S3 server. What the keys mean is not known here.
+//! Bytes kept under keys: in a folder, or in a bucket of an S3 server. The meaning of keys is not known here.
 //!
-//! What waits for a server is a future of the tokio runtime that [`source::archive`](crate::source::archive) keeps to
-//! itself; nothing else of the crate is asynchronous.
+//! Requests are futures for the tokio runtime of the caller. Nothing here starts a runtime.
 
+mod checksum;
 mod directory;
 mod download;
+mod failure;
+mod http;
 mod retry;
 mod s3;
 
-pub(crate) use self::directory::Directory;
-pub(crate) use self::download::{copy, is_copy, part_path};
+pub(crate) use self::directory::{Directory, copy};
+pub(crate) use self::download::{is_copy, part_path};
+pub(crate) use self::failure::{Failure, FailureKind};
+pub(crate) use self::http::HttpClient;
+pub(crate) use self::retry::Retries;
 pub use self::retry::RetryPolicy;
-pub(crate) use self::s3::{Bucket, Credentials, S3};
+pub(crate) use self::s3::{Bucket, Credentials, Received, S3};
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,21 +28,21 @@ pub(crate) struct Blob {
     pub(crate) key: String,
     /// Bytes.
     pub(crate) size: u64,
-    /// What a server calls this version of it, quotes included.
+    /// The version of it that the server has, quotes included.
     pub(crate) etag: Option<String>,
 }
 
 /// Which keys are listed.
 pub(crate) struct Listing<'l> {
-    /// What they begin with.
+    /// How they begin.
     pub(crate) prefix: &'l str,
-    /// Whether it is worth looking into a folder, named by its key and a `/`.
+    /// Whether to look into a folder, named by its key and a `/`.
     pub(crate) enter: &'l (dyn Fn(&str) -> bool + Sync),
-    /// What is done with each.
+    /// Receives each.
     pub(crate) found: &'l mut (dyn FnMut(Blob) + Send),
 }
 
-/// A place where things are kept.
+/// A place where blobs are kept.
 #[derive(Debug)]
 pub(crate) enum Blobs {
     /// A folder.
@@ -46,18 +51,18 @@ pub(crate) enum Blobs {
     S3(S3),
 }
 
-/// What has been done so far, for whoever shows it.
+/// Progress so far, for display.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Days of which it is known what there is.
+    /// Days that were listed.
     pub days_listed: AtomicU64,
-    /// Cans that were found on them, finished ones left out.
+    /// Cans that were found on them, without finished ones.
     pub cans_listed: AtomicU64,
     /// Bytes of these cans.
     pub bytes_listed: AtomicU64,
-    /// Bytes that came over the network, those of broken downloads included.
+    /// Bytes received over the network, those of failed downloads included.
     pub bytes_downloaded: AtomicU64,
-    /// Requests that had to be made once more.
+    /// Requests that were retried.
     pub retries: AtomicU64,
 }
 
@@ -67,12 +72,12 @@ impl Counters {
     }
 }
 
-/// Makes what was written to a file last and gives the file its name.
+/// Makes what was written to a file durable and gives the file its name.
 fn finish(file: std::fs::File, part: &Path, target: &Path) -> std::io::Result<()> {
     file.sync_all()?;
     drop(file);
     std::fs::rename(part, target)?;
-    // The name lasts when the folder does. Not every system can open a folder.
+    // The name is durable when the folder is. Not every system can open a folder.
     if let Some(folder) = target.parent().and_then(|folder| std::fs::File::open(folder).ok()) {
         folder.sync_all()?;
     }

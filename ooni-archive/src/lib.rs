@@ -1,7 +1,8 @@
 //! OONI's archive: where its bytes are, and how they are read.
 //!
 //! [`day`], [`selection`] and [`layout`] describe what the archive has and where; [`can`] turns the bytes of files into
-//! [`chunk`]s of entries; [`blobs`] reads directories and object storage; [`source`] finds the files to read.
+//! [`chunk`]s of entries; [`blobs`] reads directories and object storage; [`source`] finds the files to read; [`body`] reads
+//! one measurement by its location. Futures run on the caller's runtime; [`blocking`] has one of its own.
 //!
 //! Scoring rules, SQL and the command line are not here. A module imports only from those before it in this file.
 #![forbid(unsafe_code)]
@@ -23,6 +24,11 @@ pub mod can;
 pub mod blobs;
 
 pub mod source;
+
+pub mod body;
+
+// For callers without a runtime.
+pub mod blocking;
 
 pub use self::day::{Day, DayRange};
 pub use self::selection::Selection;

@@ -2,8 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)] // helpers of tests count as no tests
 
-use ooni_archive::source::archive::{Archive, ArchiveCan, Brought, Location, Options, RetryPolicy};
-use ooni_archive::source::prefetch::{CanFile, Prefetch, Prefetched};
+#[path = "archive/body.rs"]
+mod body;
+#[path = "archive/s3.rs"]
+mod s3;
+
+use ooni_archive::blocking::{BlockingArchive, BlockingPrefetch};
+use ooni_archive::source::archive::{ArchiveCan, Brought, Location, Options, RetryPolicy};
+use ooni_archive::source::prefetch::{CanFile, Prefetched};
 use ooni_archive::{Day, DayRange, Selection};
 use ooni_testkit::s3_server::{Fault, Plan, Server, start};
 use std::fs;
@@ -88,8 +94,8 @@ fn quick() -> Options {
         attempts: 12,
         first_wait: Duration::from_millis(1),
         longest_wait: Duration::from_millis(4),
-        silence: Duration::from_millis(400),
-        request: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(2),
+        request_timeout: Duration::from_secs(10),
     };
     Options { retry, ..Options::default() }
 }
@@ -105,12 +111,12 @@ fn location(server: &Server, prefix: &str) -> Location {
     }
 }
 
-fn remote(server: &Server, wanted: Selection, options: Options) -> Archive {
-    Archive::open(vec![location(server, "")], wanted, options).unwrap()
+fn remote(server: &Server, wanted: Selection, options: Options) -> BlockingArchive {
+    BlockingArchive::open(vec![location(server, "")], wanted, options).unwrap()
 }
 
-fn local(bucket: &Bucket, wanted: Selection) -> Archive {
-    Archive::open(vec![Location::Directory(bucket.path())], wanted, Options::default()).unwrap()
+fn local(bucket: &Bucket, wanted: Selection) -> BlockingArchive {
+    BlockingArchive::open(vec![Location::Directory(bucket.path())], wanted, Options::default()).unwrap()
 }
 
 fn keys(cans: &[ArchiveCan]) -> Vec<&str> {
@@ -118,8 +124,8 @@ fn keys(cans: &[ArchiveCan]) -> Vec<&str> {
 }
 
 /// All that is supplied, with the contents of the files.
-fn all(archive: &Archive) -> Vec<(String, Result<Vec<u8>, String>)> {
-    let supply = Prefetch::new(archive, |_| false).unwrap();
+fn all(archive: &BlockingArchive) -> Vec<(String, Result<Vec<u8>, String>)> {
+    let supply = BlockingPrefetch::new(archive, |_| false).unwrap();
     supply
         .map(|supplied| match supplied {
             Prefetched::Can { can, file } => {
@@ -167,14 +173,15 @@ fn a_day_in_both_layouts() {
 #[test]
 fn folders_of_one_layout_and_several_places() {
     let (bucket, other) = (mixed(), Bucket::new(&[(&format!("{JO}.tar.gz"), 99), (&format!("{JO}x.tar.gz"), 9)]));
-    let open = |locations| Archive::open(locations, wanted(&[], &[]), Options::default()).unwrap();
+    let open = |locations| BlockingArchive::open(locations, wanted(&[], &[]), Options::default()).unwrap();
     let inside = open(vec![Location::Directory(bucket.path().join("canned"))]);
     assert_eq!(inside.day(day("2021-06-14")).unwrap().len(), 3);
     let both = open(vec![Location::Directory(bucket.path()), Location::Directory(other.path())]);
     let cans = both.day(day("2021-06-14")).unwrap();
     assert_eq!(cans.len(), 8);
     assert_eq!(cans.iter().find(|can| can.key.contains("JO")).unwrap().size, 30, "the first place has it");
-    let none = Archive::open(vec![Location::Directory("/nonexistent".into())], wanted(&[], &[]), Options::default());
+    let none =
+        BlockingArchive::open(vec![Location::Directory("/nonexistent".into())], wanted(&[], &[]), Options::default());
     assert!(none.unwrap_err().contains("/nonexistent"));
 }
 
@@ -186,7 +193,7 @@ fn all_pages_below_a_prefix() {
     }
     bucket.add("raw/20210614/00/IT/ndt/outside.tar.gz", 1);
     let server = bucket.serve(Plan { listings: vec![None, Some(Fault::Status(503))], ..Plan::default() });
-    let archive = Archive::open(vec![location(&server, "some/where")], wanted(&[], &[]), quick()).unwrap();
+    let archive = BlockingArchive::open(vec![location(&server, "some/where")], wanted(&[], &[]), quick()).unwrap();
     let cans = archive.day(day("2021-06-14")).unwrap();
     assert_eq!(cans.len(), 2300);
     assert!(
@@ -301,15 +308,14 @@ fn other_bytes_than_the_server_has() {
 
 #[test]
 fn what_cannot_work_is_not_tried_again() {
-    for (status, says) in [(403, "access denied"), (404, "it is not there"), (301, "another region"), (400, "refuses")]
-    {
+    for (status, says) in [(403, "access denied"), (404, "no such object"), (301, "another region"), (400, "refuses")] {
         let (server, brought, retries) = bring(10, objects(&[Some(Fault::Status(status))]));
         let why = brought.unwrap_err();
         assert!(why.contains(says) && why.contains(&format!("s3://archive/{JO}")), "{why}");
         assert_eq!((retries, server.objects().len()), (0, 1));
     }
     let (server, brought, _) = bring(10, objects(&[Some(Fault::Status(503)); 20]));
-    assert!(brought.unwrap_err().contains("12 times"));
+    assert!(brought.unwrap_err().contains("(12 attempts)"));
     assert_eq!(server.objects().len(), 12);
 }
 
@@ -335,7 +341,7 @@ fn a_place_that_cannot_be_listed() {
         *bucket = "nowhere".to_owned();
     }
     let locations = vec![missing, location(&server, "")];
-    let archive = Archive::open(locations, wanted(&[], &[]), quick()).unwrap();
+    let archive = BlockingArchive::open(locations, wanted(&[], &[]), quick()).unwrap();
     let why = archive.day(day("2021-06-14")).unwrap_err().message;
     assert!(why.contains("s3://nowhere/") && why.contains("no such bucket"), "{why}");
     let supplied = all(&archive);
@@ -362,7 +368,7 @@ fn a_cache_has_a_bound() {
     let archive = remote(&server, wanted(&[], &[]), options(350_000));
     let mut keys = Vec::new();
     let mut last: Option<CanFile> = None;
-    for supplied in Prefetch::new(&archive, |_| false).unwrap() {
+    for supplied in BlockingPrefetch::new(&archive, |_| false).unwrap() {
         let Prefetched::Can { can, file } = supplied else { panic!() };
         drop(last.take());
         assert!(held() <= 350_000, "{}", held());
@@ -375,15 +381,15 @@ fn a_cache_has_a_bound() {
     assert!(held() > 0, "some are kept");
     // Whoever takes all gets all, whatever the bound.
     let archive = remote(&server, wanted(&[], &[]), options(150_000));
-    let all: Vec<_> = Prefetch::new(&archive, |_| false).unwrap().collect();
+    let all: Vec<_> = BlockingPrefetch::new(&archive, |_| false).unwrap().collect();
     assert_eq!(all.len(), 20);
-    assert!(Prefetch::new(&archive, |_| false).unwrap_err().contains("in use by another run"));
+    assert!(BlockingPrefetch::new(&archive, |_| false).unwrap_err().contains("in use by another process"));
     drop(all);
     // In a large one all stay, and are not asked for again.
     let archive = remote(&server, wanted(&[], &[]), options(1 << 30));
-    assert_eq!(Prefetch::new(&archive, |_| false).unwrap().count(), 20);
+    assert_eq!(BlockingPrefetch::new(&archive, |_| false).unwrap().count(), 20);
     let before = server.objects().len();
-    assert_eq!(Prefetch::new(&archive, |_| false).unwrap().count(), 20);
+    assert_eq!(BlockingPrefetch::new(&archive, |_| false).unwrap().count(), 20);
     assert_eq!(server.objects().len(), before);
     assert!(folder.path().join("mine").exists());
 }
@@ -393,7 +399,7 @@ fn finished_cans_are_not_downloaded() {
     let bucket = mixed();
     let server = bucket.serve(Plan::default());
     let archive = remote(&server, wanted(&[], &[]), quick());
-    let supply = Prefetch::new(&archive, |can| can.key.starts_with("canned/")).unwrap();
+    let supply = BlockingPrefetch::new(&archive, |can| can.key.starts_with("canned/")).unwrap();
     assert_eq!(supply.count(), 4);
     assert_eq!(server.objects().len(), 4);
     let counters = archive.counters();
@@ -407,7 +413,7 @@ fn a_supply_that_nobody_takes() {
     let server = bucket.serve(Plan { faults: vec![(Fault::Stall(0), 1000)], ..Plan::default() });
     let archive = remote(&server, wanted(&[], &[]), Options { retry: RetryPolicy::default(), ..quick() });
     // Ends at once, not after the retry of half a minute.
-    drop(Prefetch::new(&archive, |_| false).unwrap());
+    drop(BlockingPrefetch::new(&archive, |_| false).unwrap());
 }
 
 /// A server that says the same to everybody.
@@ -436,10 +442,10 @@ fn servers_without_end() {
     let token = "<NextContinuationToken>again</NextContinuationToken>";
     let key = format!("{JO}.tar.gz");
     for (answer, says) in [
-        (page(&key, ""), "not where"),
+        (page(&key, ""), "the same page"),
         (page(&key, token), "the same page"),
         (page("other/key", token), "not asked for"),
-        ("<html>".to_owned(), "makes no sense"),
+        ("<html>".to_owned(), "not a listing"),
     ] {
         let location = Location::S3 {
             bucket: "archive".to_owned(),
@@ -449,7 +455,7 @@ fn servers_without_end() {
             unsigned: true,
             only: Some(ooni_archive::layout::Layout::Raw),
         };
-        let archive = Archive::open(vec![location], wanted(&[], &[]), quick()).unwrap();
+        let archive = BlockingArchive::open(vec![location], wanted(&[], &[]), quick()).unwrap();
         let why = archive.day(day("2021-06-14")).unwrap_err().message;
         assert!(why.contains(says), "{why}");
     }
@@ -460,7 +466,7 @@ fn temporary_downloads_are_removed() {
     let bucket = mixed();
     let server = bucket.serve(Plan::default());
     let archive = remote(&server, wanted(&[], &[]), quick());
-    let mut supply = Prefetch::new(&archive, |_| false).unwrap();
+    let mut supply = BlockingPrefetch::new(&archive, |_| false).unwrap();
     let Some(Prefetched::Can { file: Ok(file), .. }) = supply.next() else { panic!() };
     let path = Path::new(&*file).to_owned();
     assert!(path.is_file());

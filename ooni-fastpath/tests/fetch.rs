@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)] // helpers of tests count as no tests
 
+#[path = "fetch/network.rs"]
+mod network;
+
 use ooni_testkit::s3_server::{Fault, Plan, Server, start};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,8 +34,19 @@ fn buckets() -> TempDir {
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fastpath"));
     command.args(["fetch", "--start-day", "2020-10-20", "--end-day", "2020-10-22"]).args(arguments);
-    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"] {
+    for name in [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_CA_BUNDLE",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+    ] {
         command.env_remove(name);
+    }
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
+        command.env_remove(name).env_remove(name.to_ascii_lowercase());
     }
     command.stdin(Stdio::null());
     command
@@ -125,7 +139,7 @@ fn through_faults() {
     let ran = fetch(&server, &out, &[]);
     assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
     same(&root, &out, &[KEYS[0].0, KEYS[1].0, KEYS[3].0, KEYS[4].0]);
-    assert!(text(&ran.stderr).contains("requests made again"), "{}", text(&ran.stderr));
+    assert!(text(&ran.stderr).contains("requests were retried"), "{}", text(&ran.stderr));
 }
 
 #[test]
@@ -157,6 +171,62 @@ fn killed_and_taken_up() {
 }
 
 #[test]
+fn a_folder_is_compared_by_content() {
+    let root = buckets();
+    let (_folder, out) = out();
+    let source = root.path().join("archive");
+    let fetch = || command(&["--source", source.to_str().unwrap(), "--out", out.to_str().unwrap()]).output().unwrap();
+    let cans = [KEYS[0].0, KEYS[1].0, KEYS[3].0, KEYS[4].0];
+    let ran = fetch();
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    same(&root, &out, &cans);
+    // The right size, but other bytes.
+    let mut bytes = fs::read(out.join(KEYS[4].0)).unwrap();
+    bytes[4_999_999] ^= 1;
+    fs::write(out.join(KEYS[4].0), bytes).unwrap();
+    fs::write(out.join(KEYS[1].0), vec![0; 2000]).unwrap();
+    let ran = fetch();
+    assert_eq!(ran.status.code(), Some(0));
+    assert!(text(&ran.stderr).contains("4 of 4 cans, 2 of them already there"), "{}", text(&ran.stderr));
+    assert!(text(&ran.stderr).lines().all(|line| line.len() <= 80), "{}", text(&ran.stderr));
+    same(&root, &out, &cans);
+    // A folder stands where a file should be.
+    fs::remove_file(out.join(KEYS[0].0)).unwrap();
+    fs::create_dir(out.join(KEYS[0].0)).unwrap();
+    let ran = fetch();
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(text(&ran.stderr).contains(KEYS[0].0), "{}", text(&ran.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn linked_folders_are_followed() {
+    let root = buckets();
+    let hour = root.path().join("archive/raw/20201021/11");
+    fs::rename(&hour, root.path().join("disk2")).unwrap();
+    std::os::unix::fs::symlink(root.path().join("disk2"), &hour).unwrap();
+    // A link in a circle ends where no can may be.
+    std::os::unix::fs::symlink(root.path().join("archive/raw"), root.path().join("disk2/raw")).unwrap();
+    let (_folder, out) = out();
+    let source = root.path().join("archive");
+    let ran = command(&["--source", source.to_str().unwrap(), "--out", out.to_str().unwrap()]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    same(&root, &out, &[KEYS[0].0, KEYS[1].0, KEYS[3].0, KEYS[4].0]);
+}
+
+#[test]
+fn nothing_found_is_a_failure() {
+    let root = buckets();
+    let source = root.path().join("archive");
+    let ran = command(&["--source", source.to_str().unwrap(), "--dry-run", "--ccs", "FR", "--testnames", "dash"])
+        .output()
+        .unwrap();
+    let said = text(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(said.contains("/archive: no cans below") && said.contains("countries FR, tests dash"), "{said}");
+}
+
+#[test]
 fn signed() {
     let root = buckets();
     let signed = Some(("KEYOFTHISTEST".to_owned(), "SECRETOFTHISTEST".to_owned()));
@@ -175,7 +245,7 @@ fn signed() {
         let wrong = with(key, secret);
         let said = text(&wrong.stderr);
         assert_eq!(wrong.status.code(), Some(1));
-        assert!(said.contains("does not accept the credentials") && said.contains("s3://archive/"), "{said}");
+        assert!(said.contains("rejects the credentials") && said.contains("s3://archive/"), "{said}");
         assert!(!said.contains(key) && !said.contains(secret), "{said}");
     }
     assert_eq!(with("KEYOFTHISTEST", "SECRETOFTHISTEST").status.code(), Some(0));
@@ -191,7 +261,7 @@ fn what_is_missing_is_named() {
     let ran = fetch(&server, &out, &["--jobs", "1"]);
     let said = text(&ran.stderr);
     assert_eq!(ran.status.code(), Some(1));
-    assert!(said.contains(&format!("s3://archive/{}: it is not there", KEYS[0].0)), "{said}");
+    assert!(said.contains(&format!("s3://archive/{}: no such object", KEYS[0].0)), "{said}");
     same(&root, &out, &[KEYS[1].0, KEYS[3].0, KEYS[4].0]);
     let nowhere = command(&["--source", "s3://nowhere", "--s3-endpoint", &server.url, "--dry-run"]).output().unwrap();
     assert_eq!(nowhere.status.code(), Some(1));

@@ -1,8 +1,8 @@
-//! An S3 server over a folder, whose folders are buckets, with faults by a plan. Needs nothing of the rest of the tests.
+//! An S3 server over a folder, whose folders are buckets, with planned faults. Independent of other tests.
 
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
-use hyper::header::{AUTHORIZATION, RANGE};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderValue, RANGE};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -34,8 +34,14 @@ pub enum Fault {
     Stall(u64),
     /// The answer comes late, in milliseconds.
     Delay(u64),
-    /// The range that is asked for is not heeded.
+    /// The requested range is ignored.
     NoRange,
+    /// A range of the same length from the beginning of the object, as `Content-Range` says.
+    OtherRange,
+    /// A `Content-Range` with a total of ten times the bytes of the object.
+    Longer,
+    /// An ETag of another version.
+    OtherVersion,
     /// A byte of the body is another one.
     Corrupt,
 }
@@ -162,6 +168,17 @@ impl Shared {
                 return Ok(answer);
             }
             Some(Fault::NoRange) => drop(request.headers_mut().remove(RANGE)),
+            Some(Fault::OtherRange) => {
+                let moved = request.headers().get(RANGE).and_then(|range| {
+                    let (first, last) = range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
+                    let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+                    HeaderValue::from_str(&format!("bytes=0-{}", last - first)).ok()
+                });
+                if let Some(moved) = moved {
+                    request.headers_mut().insert(RANGE, moved);
+                }
+            }
+            Some(Fault::Longer | Fault::OtherVersion) => {}
             Some(Fault::Delay(milliseconds)) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
             Some(Fault::Reset(bytes) | Fault::Short(bytes)) => cut.left = bytes,
             Some(Fault::Stall(bytes)) => (cut.left, cut.stalls) = (bytes, true),
@@ -175,8 +192,16 @@ impl Shared {
         if is_object && head.status.is_success() {
             cut.sent = Some(Arc::clone(&self));
         }
-        if let Some(Fault::Short(bytes)) = fault {
-            head.headers.insert(hyper::header::CONTENT_LENGTH, bytes.into());
+        match fault {
+            Some(Fault::Short(bytes)) => drop(head.headers.insert(CONTENT_LENGTH, bytes.into())),
+            Some(Fault::OtherVersion) => drop(head.headers.insert(ETAG, HeaderValue::from_static("\"other\""))),
+            Some(Fault::Longer) => {
+                let range = head.headers.get(CONTENT_RANGE).map(|range| format!("{}0", range.to_str().unwrap()));
+                if let Some(range) = range {
+                    head.headers.insert(CONTENT_RANGE, HeaderValue::from_str(&range).unwrap());
+                }
+            }
+            _ => {}
         }
         cut.body = body;
         Ok(Response::from_parts(head, cut))

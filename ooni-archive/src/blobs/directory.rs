@@ -1,9 +1,12 @@
 //! A folder: keys are the paths below it.
 
-use super::{Blob, Listing};
-use std::fs;
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use super::{Blob, Listing, finish};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::path::{Component, Path, PathBuf};
+
+/// Bytes that are read at once when files are compared.
+const BUFFER: usize = 256 << 10;
 
 /// A folder of the local disk.
 #[derive(Debug)]
@@ -12,14 +15,20 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// What is below this folder.
+    /// Files below this folder.
     pub(crate) fn new(root: PathBuf) -> Directory {
         Directory { root }
     }
 
-    /// The file of a key.
+    /// The file of a key that was listed.
     pub(crate) fn path(&self, key: &str) -> PathBuf {
         self.root.join(key)
+    }
+
+    /// The file of a key that comes from elsewhere; `None` for one that is not below the folder.
+    pub(crate) fn checked_path(&self, key: &str) -> Option<PathBuf> {
+        let is_below = Path::new(key).components().all(|part| matches!(part, Component::Normal(_)));
+        (is_below && !key.is_empty() && !key.contains('\0')).then(|| self.path(key))
     }
 
     /// Lists files. Links are followed; that a link leads in a circle ends where `enter` wants no deeper folder.
@@ -33,7 +42,7 @@ impl Directory {
         let mut first_error = None;
         while let Some(folder) = open.pop() {
             let path = self.root.join(&folder);
-            let failed = |error: std::io::Error| format!("{}: cannot be listed: {error}", path.display());
+            let failed = |error: io::Error| format!("{}: cannot be listed: {error}", path.display());
             let entries = match fs::read_dir(&path) {
                 Ok(entries) => entries,
                 Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => continue,
@@ -63,5 +72,48 @@ impl Directory {
             }
         }
         first_error.map_or(Ok(()), Err)
+    }
+}
+
+/// Copies a file, unless the target has the same content; tells whether it did.
+///
+/// # Errors
+/// A sentence that names one of the files.
+pub(crate) fn copy(from: &Path, target: &Path) -> Result<bool, String> {
+    let in_target = |error: io::Error| format!("{}: {error}", target.display());
+    let in_source = |error: io::Error| format!("{}: cannot be copied: {error}", from.display());
+    let source = File::open(from).map_err(in_source)?;
+    match File::open(target).and_then(|file| same(source, file)) {
+        Ok(true) => return Ok(false),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(in_target(error)),
+        _ => {}
+    }
+    let name = target.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let part = target.with_file_name(format!(".{name}.part"));
+    let mut source = File::open(from).map_err(in_source)?;
+    let mut file = File::create(&part).map_err(|error| format!("{}: {error}", part.display()))?;
+    io::copy(&mut source, &mut file).map_err(in_source)?;
+    file.flush().and_then(|()| finish(file, &part, target)).map_err(in_target)?;
+    Ok(true)
+}
+
+/// Whether two files have the same content.
+fn same(one: File, other: File) -> io::Result<bool> {
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let mut one = BufReader::with_capacity(BUFFER, one);
+    let mut other = BufReader::with_capacity(BUFFER, other);
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let common = left.len().min(right.len());
+        if common == 0 {
+            return Ok(left.len() == right.len());
+        }
+        if left[..common] != right[..common] {
+            return Ok(false);
+        }
+        one.consume(common);
+        other.consume(common);
     }
 }

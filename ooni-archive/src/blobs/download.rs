@@ -1,128 +1,111 @@
-//! Downloads: into a part beside the target, resumed by range after each break, checked, and then given their name.
+//! Downloads: into a part beside the target, resumed by range after each failure, checked, and then renamed.
 //!
-//! A part is named after the version of the object, so another run can go on with what this one has left.
+//! A part is named after the version of the object, so that another run can resume what this one has left.
 
-use super::s3::{Failure, S3, failure};
+use super::checksum::{Checksum, Sum, bare};
+use super::failure::Failure;
+use super::retry::Retries;
+use super::s3::S3;
 use super::{Blob, Counters, finish};
-use md5::{Digest, Md5};
 use ooni_core::hex::hex;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use std::fs::{self, File, TryLockError};
-use std::future::poll_fn;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout};
 
 /// Bytes that are collected before they are written.
 const BUFFER: usize = 256 << 10;
-/// With so many new bytes, an attempt was no failure: a slow server may break a long download many times.
+/// An attempt that received so many bytes was no failure: a slow server may break a long download many times.
 const PROGRESS: u64 = 1 << 20;
 
 impl S3 {
-    /// Brings an object to a file. Its folder has to be there.
+    /// Downloads an object to a file. Its folder has to exist.
     ///
     /// # Errors
-    /// A sentence that names the object. What came of it stays for another time.
+    /// A sentence that names the object, and the part that failed. What was received stays for another attempt.
     pub(crate) async fn download(&self, blob: &Blob, target: &Path, counters: &Counters) -> Result<(), String> {
         let failed = |why: String| format!("{}/{}: {why}", self.name(), blob.key);
-        let mut part = Part::open(blob, target).await.map_err(failed)?;
-        let mut failures = 0;
-        let mut before = None;
+        let mut part = Part::open(blob, target, self.checksums).await.map_err(failed)?;
+        let mut retries = Retries::new(&self.retry, counters);
         loop {
             let had = part.have;
             let mut result = self.receive(blob, &mut part, counters).await;
             if result.is_ok() {
-                result = match part.verify(self.checksums) {
+                result = match part.verify() {
                     Ok(()) => break,
-                    // A sum that is wrong in the same way twice is not the fault of the network.
-                    Err(why) if before.as_ref() == Some(&why) => Err(Failure::Final(why)),
-                    Err(why) => {
-                        before = Some(why.clone());
-                        part.restart().and(Err(Failure::again(why)))
-                    }
+                    Err(why) => part.restart().and(Err(Failure::wrong(why))),
                 };
             } else if part.have >= had + PROGRESS {
-                failures = 0;
+                retries.reset();
             }
-            failures += 1;
             let Err(failure) = result else { break };
-            if let Err(why) = self.wait(failure, failures, counters).await {
+            let have = part.have;
+            if let Err(failure) = retries.wait(failure).await {
                 part.leave();
-                return Err(failed(why));
+                return Err(failed(match have {
+                    0 => failure.why,
+                    have => format!("from byte {have} of {} on: {}", blob.size, failure.why),
+                }));
             }
         }
         part.finish(target).await.map_err(failed)
     }
 
-    /// Receives what is missing of an object, in one request.
+    /// Receives what is missing of an object, as a rule in one request.
     async fn receive(&self, blob: &Blob, part: &mut Part, counters: &Counters) -> Result<(), Failure> {
-        if part.have == blob.size {
-            return Ok(());
-        }
-        let deadline = Instant::now() + self.retry.request;
-        let silent = |_| Failure::again(format!("the server sent nothing for {:?}", self.retry.silence));
-        let mut request = self.client.objects().get(&self.bucket, format!("{}{}", self.prefix, blob.key));
-        if part.have > 0 {
-            request = request.range_bytes(part.have, blob.size - 1);
-        }
-        if let Some(etag) = &part.etag {
-            request = request.if_match(etag);
-        }
-        let answer = timeout(self.retry.silence, request.send()).await.map_err(silent)?;
-        let mut answer = answer.map_err(|error| failure(&error))?;
-        let changed = || Failure::Final("it has changed since it was listed".to_owned());
-        match (&part.etag, answer.etag.take()) {
-            // A server may have it weak in one place and strong in the other.
-            (Some(known), Some(etag)) if bare(known) != bare(&etag) => return Err(changed()),
-            (None, etag) => part.etag = etag,
-            _ => {}
-        }
-        match answer.content_length {
-            Some(length) if length == blob.size - part.have => {}
-            // The server knows no ranges.
-            Some(length) if length == blob.size => part.restart()?,
-            // Whatever it is that cuts answers, or a change that no ETag tells.
-            Some(length) => {
-                let wanted = blob.size - part.have;
-                return Err(Failure::again(format!("the answer has {length} bytes instead of {wanted}")));
+        while part.have < blob.size {
+            let last = (part.have > 0).then(|| blob.size - 1);
+            let mut answer = self.get(&blob.key, part.have, last, part.etag.as_deref()).await?;
+            match (&part.etag, answer.etag.take()) {
+                (Some(known), Some(etag)) if bare(known) != bare(&etag) => return Err(Failure::changed()),
+                (None, etag) => part.etag = etag,
+                _ => {}
             }
-            // Nothing tells where this begins.
-            None if part.have > 0 => {
-                part.restart()?;
-                return Err(Failure::again("the server does not say how long its answer is".to_owned()));
-            }
-            None => {}
-        }
-        let mut buffer = Vec::with_capacity(BUFFER);
-        let result = loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let chunk =
-                timeout(self.retry.silence.min(left), poll_fn(|context| answer.body.as_mut().poll_next(context)));
-            match chunk.await {
-                Err(_) if left < self.retry.silence => break Err(self.too_slow()),
-                Err(elapsed) => break Err(silent(elapsed)),
-                Ok(Some(Err(error))) => break Err(failure(&error)),
-                Ok(Some(Ok(chunk))) => {
-                    Counters::add(&counters.bytes_downloaded, chunk.len() as u64);
-                    buffer.extend_from_slice(&chunk);
+            let wanted = blob.size - answer.first;
+            match (answer.total, answer.length) {
+                // A proxy or a disk that cuts answers, or a change that no ETag tells.
+                (Some(total), _) if total != blob.size => {
+                    return Err(Failure::transient(format!("the object has {total} bytes instead of {}", blob.size)));
                 }
-                Ok(None) => break Ok(()),
+                (_, Some(length)) if length > wanted => {
+                    return Err(Failure::transient(format!("the answer has {length} bytes instead of {wanted}")));
+                }
+                _ => {}
             }
-            if part.have + buffer.len() as u64 > blob.size {
-                return Err(changed());
+            if answer.first != part.have {
+                // The server ignores ranges.
+                part.restart()?;
             }
-            if buffer.len() >= BUFFER {
-                part.write(&buffer)?;
-                buffer.clear();
+            part.expect(answer.checksum.take())?;
+            let end = answer.length.map_or(blob.size, |length| answer.first + length);
+            let mut buffer = Vec::with_capacity(BUFFER);
+            let result = loop {
+                match answer.body.next().await {
+                    Err(failure) => break Err(failure),
+                    Ok(None) => break Ok(()),
+                    Ok(Some(bytes)) => {
+                        Counters::add(&counters.bytes_downloaded, bytes.len() as u64);
+                        buffer.extend_from_slice(&bytes);
+                    }
+                }
+                if part.have + buffer.len() as u64 > end {
+                    return Err(Failure::wrong(format!(
+                        "the answer has more bytes than the {end} that it should have"
+                    )));
+                }
+                if buffer.len() >= BUFFER {
+                    part.write(&buffer)?;
+                    buffer.clear();
+                }
+            };
+            part.write(&buffer)?;
+            result?;
+            if part.have != end {
+                return Err(Failure::transient(format!("the answer ended after {} of {end} bytes", part.have)));
             }
-        };
-        part.write(&buffer)?;
-        result?;
-        match part.have == blob.size {
-            true => Ok(()),
-            false => Err(Failure::again(format!("the answer ended after {} of {} bytes", part.have, blob.size))),
         }
+        Ok(())
     }
 }
 
@@ -130,18 +113,22 @@ impl S3 {
 ///
 /// # Errors
 /// As reading the file.
-pub(crate) fn is_copy(blob: &Blob, path: &Path, checksums: bool) -> std::io::Result<bool> {
+pub(crate) fn is_copy(blob: &Blob, path: &Path, checksums: bool) -> io::Result<bool> {
     let mut file = File::open(path)?;
     if file.metadata()?.len() != blob.size {
         return Ok(false);
     }
-    match blob.etag.as_deref().and_then(as_md5).filter(|_| checksums) {
-        Some(wanted) => Ok(hex(hash(&mut file, blob.size)?.finalize()) == wanted),
+    match blob.etag.as_deref().and_then(Checksum::of_etag).filter(|_| checksums) {
+        Some(wanted) => {
+            let mut sum = wanted.sum();
+            add(&mut file, blob.size, &mut sum)?;
+            Ok(wanted.compare(sum).is_ok())
+        }
         None => Ok(true),
     }
 }
 
-/// Position a version of an object is while it comes.
+/// The file that a version of an object is downloaded to.
 pub(crate) fn part_path(blob: &Blob, target: &Path) -> PathBuf {
     let version = hex(Sha256::digest(blob.etag.as_deref().unwrap_or_default()).into_iter().take(4));
     let name = target.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
@@ -152,41 +139,57 @@ pub(crate) fn part_path(blob: &Blob, target: &Path) -> PathBuf {
 struct Part {
     file: File,
     path: PathBuf,
-    /// How much of it is there.
+    /// Bytes of it that are there.
     have: u64,
-    /// The sum of that.
-    sum: Md5,
+    /// Checksums that it should have, and those of what is there.
+    sums: Vec<(Checksum, Sum)>,
     /// The version that is downloaded, as soon as it is known.
     etag: Option<String>,
 }
 
 impl Part {
-    /// Opens what is there of a version, or begins.
-    async fn open(blob: &Blob, target: &Path) -> Result<Part, String> {
+    /// Opens what is there of a version, or creates it.
+    async fn open(blob: &Blob, target: &Path, checksums: bool) -> Result<Part, String> {
         let path = part_path(blob, target);
         // Of an unknown version nothing can be kept.
         let most = if blob.etag.is_some() { blob.size } else { 0 };
         let etag = blob.etag.clone();
         let opened = spawn_blocking(move || {
-            let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+            let failed = |error: io::Error| format!("{}: {error}", path.display());
             let options = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-            let mut file = options.map_err(failed)?;
+            let file = options.map_err(failed)?;
             match file.try_lock() {
-                Err(TryLockError::WouldBlock) => return Err(format!("{}: in use by another run", path.display())),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(format!("{}: being downloaded by another process", path.display()));
+                }
                 Err(TryLockError::Error(_)) | Ok(()) => {} // not every file system has locks
             }
             let have = file.metadata().map_err(failed)?.len();
             let have = if have > most { 0 } else { have };
-            let sum = hash(&mut file, have).map_err(failed)?;
             file.set_len(have).map_err(failed)?;
-            Ok(Part { file, path, have, sum, etag })
+            let expected = etag.as_deref().and_then(Checksum::of_etag).filter(|_| checksums);
+            let mut part = Part { file, path, have, sums: Vec::new(), etag };
+            part.file.seek(SeekFrom::Start(have)).map_err(|error| format!("{}: {error}", part.path.display()))?;
+            part.expect(expected).map_err(|failure| failure.why)?;
+            Ok(part)
         });
         opened.await.map_err(|error| error.to_string())?
     }
 
+    /// Notes a checksum that the object should have.
+    fn expect(&mut self, checksum: Option<Checksum>) -> Result<(), Failure> {
+        let Some(checksum) = checksum.filter(|new| self.sums.iter().all(|(known, _)| known != new)) else {
+            return Ok(());
+        };
+        let mut sum = checksum.sum();
+        add(&mut self.file, self.have, &mut sum).map_err(|error| self.broken(&error))?;
+        self.sums.push((checksum, sum));
+        Ok(())
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.file.write_all(bytes).map_err(|error| self.broken(&error))?;
-        self.sum.update(bytes);
+        self.sums.iter_mut().for_each(|(_, sum)| sum.update(bytes));
         self.have += bytes.len() as u64;
         Ok(())
     }
@@ -194,25 +197,24 @@ impl Part {
     /// Forgets what is there.
     fn restart(&mut self) -> Result<(), Failure> {
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(|error| self.broken(&error))?;
-        self.sum = Md5::new();
+        self.sums.iter_mut().for_each(|(checksum, sum)| *sum = checksum.sum());
         self.have = 0;
         Ok(())
     }
 
-    fn broken(&self, error: &std::io::Error) -> Failure {
-        Failure::Final(format!("{}: {error}", self.path.display()))
+    fn broken(&self, error: &io::Error) -> Failure {
+        Failure::permanent(format!("{}: {error}", self.path.display()))
     }
 
-    /// Compares with the MD5 that the server has of it, if it has one.
-    fn verify(&self, checksums: bool) -> Result<(), String> {
-        let sum = hex(self.sum.clone().finalize());
-        match self.etag.as_deref().and_then(as_md5).filter(|_| checksums) {
-            Some(wanted) if wanted != sum => Err(format!("its MD5 is {sum} and should be {wanted}")),
-            _ => Ok(()),
+    /// Compares the checksums.
+    fn verify(&mut self) -> Result<(), String> {
+        for (checksum, sum) in &mut self.sums {
+            checksum.compare(std::mem::replace(sum, checksum.sum()))?;
         }
+        Ok(())
     }
 
-    /// Leaves what is there to another time, if there is something.
+    /// Leaves what is there to another attempt, if there is something.
     fn leave(self) {
         if self.have == 0 {
             let _ = fs::remove_file(&self.path); // an empty one does no harm
@@ -229,24 +231,10 @@ impl Part {
     }
 }
 
-/// Copies a file.
-///
-/// # Errors
-/// A sentence that names one of the files.
-pub(crate) fn copy(from: &Path, target: &Path) -> Result<(), String> {
-    let name = target.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let part = target.with_file_name(format!(".{name}.part"));
-    let copied = fs::copy(from, &part).map_err(|error| format!("{}: cannot be copied: {error}", from.display()));
-    copied?;
-    let file = File::options().write(true).open(&part);
-    let finished = file.and_then(|file| finish(file, &part, target));
-    finished.map_err(|error| format!("{}: {error}", target.display()))
-}
-
-/// The sum of the first bytes of a file, and the place after them.
-fn hash(file: &mut File, bytes: u64) -> std::io::Result<Md5> {
-    file.seek(SeekFrom::Start(0))?;
-    let (mut sum, mut left) = (Md5::new(), bytes);
+/// Adds the first bytes of a file to a sum; the file is left at the place after them.
+fn add(file: &mut File, bytes: u64, sum: &mut Sum) -> io::Result<()> {
+    file.rewind()?;
+    let mut left = bytes;
     let mut buffer = vec![0; BUFFER];
     while left > 0 {
         let most = usize::try_from(left).unwrap_or(BUFFER).min(BUFFER);
@@ -254,15 +242,5 @@ fn hash(file: &mut File, bytes: u64) -> std::io::Result<Md5> {
         sum.update(&buffer[..most]);
         left -= most as u64;
     }
-    Ok(sum)
-}
-
-/// The MD5 that an ETag is; `None` for those of objects that were uploaded in parts.
-fn as_md5(etag: &str) -> Option<String> {
-    let sum = bare(etag);
-    (sum.len() == 32 && sum.bytes().all(|digit| digit.is_ascii_hexdigit())).then(|| sum.to_ascii_lowercase())
-}
-
-fn bare(etag: &str) -> &str {
-    etag.trim_start_matches("W/").trim_matches('"')
+    Ok(())
 }

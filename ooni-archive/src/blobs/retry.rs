@@ -1,21 +1,24 @@
-//! [`RetryPolicy`]: how long a server is waited for, and how often it is asked again.
+//! [`RetryPolicy`]: timeouts, and how often a request is retried. [`Retries`]: the one retry loop of this crate.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use super::Counters;
+use super::failure::{Failure, FailureKind};
+use std::future::Future;
 use std::time::Duration;
+use tokio::time::sleep;
 
-/// How long to wait and how often to try.
+/// Timeouts and retries of requests to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Times that something is tried, until nothing new has come of any of them.
+    /// Attempts in a row that may fail without progress before the request is given up.
     pub attempts: u32,
-    /// The longest wait before the second attempt; it doubles with each one more.
+    /// Upper bound of the wait before the second attempt; it doubles with each further attempt.
     pub first_wait: Duration,
-    /// The longest wait before any attempt.
+    /// Upper bound of the wait before any attempt.
     pub longest_wait: Duration,
-    /// How long a server may send nothing.
-    pub silence: Duration,
-    /// How long a request may take in all. What came of a download until then is not lost.
-    pub request: Duration,
+    /// How long a server may take to connect, to answer or to send the next bytes.
+    pub idle_timeout: Duration,
+    /// How long a request may take in all. A download keeps what it has received until then.
+    pub request_timeout: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -24,19 +27,71 @@ impl Default for RetryPolicy {
             attempts: 8,
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(20),
-            silence: Duration::from_secs(30),
-            request: Duration::from_secs(300),
+            idle_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(300),
         }
     }
 }
 
 impl RetryPolicy {
-    /// How long to wait after so many failures, at random so that not all come back at once.
-    pub(crate) fn wait(&self, failures: u32) -> Duration {
+    /// The wait after this many failures in a row: random, so that clients do not return all at once.
+    fn wait(&self, failures: u32) -> Duration {
         let longest = self.first_wait.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(self.longest_wait);
-        // Hashers are seeded at random: all the randomness that is needed here.
-        let share = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
-        longest.mul_f64(0.5 + share / 2.0)
+        longest.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+}
+
+/// The failures of one request so far.
+#[derive(Debug)]
+pub(crate) struct Retries<'r> {
+    policy: &'r RetryPolicy,
+    counters: &'r Counters,
+    failures: u32,
+    /// The last answer that was wrong.
+    wrong: Option<String>,
+}
+
+impl<'r> Retries<'r> {
+    pub(crate) fn new(policy: &'r RetryPolicy, counters: &'r Counters) -> Retries<'r> {
+        Retries { policy, counters, failures: 0, wrong: None }
+    }
+
+    /// Notes progress: earlier failures no longer count.
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Waits until the next attempt.
+    ///
+    /// # Errors
+    /// The failure, when it is permanent, when it is the same wrong answer twice, or after too many attempts.
+    pub(crate) async fn wait(&mut self, failure: Failure) -> Result<(), Failure> {
+        self.failures += 1;
+        let repeated = match failure.kind {
+            FailureKind::NotFound | FailureKind::Permanent => return Err(failure),
+            FailureKind::Wrong => self.wrong.replace(failure.why.clone()).is_some_and(|before| before == failure.why),
+            FailureKind::Transient => false,
+        };
+        if repeated || self.failures >= self.policy.attempts {
+            return Err(Failure { why: format!("{} ({} attempts)", failure.why, self.failures), ..failure });
+        }
+        let demanded = failure.retry_after.unwrap_or_default().min(self.policy.longest_wait);
+        sleep(self.policy.wait(self.failures).max(demanded)).await;
+        Counters::add(&self.counters.retries, 1);
+        Ok(())
+    }
+
+    /// Repeats a request until it succeeds or [`Retries::wait`] gives it up.
+    pub(crate) async fn run<T, F>(mut self, attempt: impl Fn() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        loop {
+            match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(failure) => self.wait(failure).await?,
+            }
+        }
     }
 }
 

@@ -1,49 +1,93 @@
-//! A bucket of an S3 server: listing all pages, and what its errors mean.
+//! A bucket of an S3 server: how requests are addressed, signed and redirected.
 
-use super::{Blob, Counters, Listing, RetryPolicy};
-use s3::{AddressingStyle, Auth, Client, Error};
+mod listing;
+mod object;
+mod sign;
+
+pub(crate) use self::object::Received;
+pub(crate) use self::sign::Credentials;
+
+use super::RetryPolicy;
+use super::failure::Failure;
+use super::http::{Answer, HttpClient};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use hyper::http::uri::{Authority, Parts, Scheme};
+use hyper::{Method, Request, Uri};
+use ooni_core::time::DateTime;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 use std::fmt;
-use std::future::Future;
-use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use url::Url;
 
-pub(crate) use s3::Credentials;
+/// Redirects, those to another region included, of one request.
+const MOST_REDIRECTS: u32 = 5;
+/// Bytes of the body of an error that are read.
+const ERROR_SIZE: usize = 64 << 10;
 
-/// Pages of one listing; a server that goes on after so many will go on for ever.
-const MOST_PAGES: u32 = 20_000;
+/// What a signature leaves as it is in a name or value.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The same for keys, whose parts stay apart.
+const ENCODED_KEY: &AsciiSet = &ENCODED.remove(b'/');
 
 /// A bucket, or what is below a prefix of it.
 pub(crate) struct S3 {
-    pub(super) client: Client,
-    pub(super) bucket: String,
+    http: HttpClient,
+    bucket: String,
     /// What comes before keys: empty, or with a `/` at its end.
-    pub(super) prefix: String,
+    prefix: String,
     name: String,
-    pub(super) retry: RetryPolicy,
-    /// Whether an ETag that looks like an MD5 is held against what was downloaded.
+    /// `SCHEME://HOST[:PORT][/PATH]`; `None` for Amazon.
+    endpoint: Option<String>,
+    /// The region of the bucket, as far as is known.
+    region: Mutex<Arc<str>>,
+    credentials: Option<Credentials>,
+    pub(crate) retry: RetryPolicy,
+    /// Whether an ETag that looks like an MD5 is compared with what was downloaded.
     pub(super) checksums: bool,
 }
 
-/// Position a bucket is and how it is spoken to.
+/// Where a bucket is, and how to talk to it.
 #[derive(Debug)]
 pub(crate) struct Bucket<'b> {
     pub(crate) bucket: &'b str,
     pub(crate) prefix: &'b str,
     pub(crate) region: &'b str,
-    /// A server of another address than Amazon's.
+    /// The URL of a server other than Amazon's.
     pub(crate) endpoint: Option<&'b str>,
-    /// Nothing for requests that are not signed.
+    /// `None` for requests that are not signed.
     pub(crate) credentials: Option<Credentials>,
     pub(crate) retry: RetryPolicy,
     pub(crate) checksums: bool,
 }
 
+/// A request for the bucket or an object in it.
+#[derive(Debug)]
+struct S3Request {
+    method: Method,
+    /// The whole key; empty for the bucket itself.
+    key: String,
+    query: Vec<(&'static str, String)>,
+    headers: Vec<(HeaderName, String)>,
+}
+
+/// The body of an error, as far as it matters.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct ErrorBody {
+    code: String,
+    region: String,
+}
+
 impl S3 {
-    /// Asks nothing of the server yet.
+    /// Sends nothing yet.
     ///
     /// # Errors
-    /// A sentence, when the address or the credentials cannot be right.
-    pub(crate) fn new(place: Bucket<'_>) -> Result<S3, String> {
+    /// A sentence, when the endpoint is not a URL.
+    pub(crate) fn new(http: HttpClient, place: Bucket<'_>) -> Result<S3, String> {
         let Bucket { bucket, region, endpoint, credentials, retry, checksums, .. } = place;
         let mut name = format!("s3://{bucket}");
         let prefix = match place.prefix.trim_matches('/') {
@@ -53,221 +97,213 @@ impl S3 {
                 format!("{prefix}/")
             }
         };
-        let (url, style) = match endpoint {
-            Some(url) => (url.to_owned(), AddressingStyle::Path),
-            None => (format!("https://s3.{region}.amazonaws.com"), AddressingStyle::Auto),
-        };
-        let client = Client::builder(url).map(|builder| {
-            builder
-                .region(region)
-                .auth(credentials.map_or(Auth::Anonymous, Auth::Static))
-                .addressing_style(style)
-                .timeout(retry.silence)
-                .max_attempts(1) // those of `RetryPolicy` count what was tried, and resume
-                .user_agent(concat!("ooni-fastpath/", env!("CARGO_PKG_VERSION")))
-        });
-        let failed = |error: Error| format!("{name}: {error}");
-        let client = client.map_err(failed)?.build().map_err(failed)?;
-        Ok(S3 { client, bucket: bucket.to_owned(), prefix, name, retry, checksums })
+        let endpoint = endpoint.map(base).transpose().map_err(|why| format!("{name}: {why}"))?;
+        let region = Mutex::new(Arc::from(region));
+        Ok(S3 { http, bucket: bucket.to_owned(), prefix, name, endpoint, region, credentials, retry, checksums })
     }
 
-    /// How it is called.
+    /// What it is called in messages.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Lists all pages.
-    ///
-    /// # Errors
-    /// A sentence that names the place.
-    pub(crate) async fn list(&self, listing: Listing<'_>, counters: &Counters) -> Result<(), String> {
-        let Listing { prefix, found, .. } = listing;
-        let page = |page: Page| {
-            page.blobs.into_iter().for_each(&mut *found);
-        };
-        self.pages(prefix, None, counters, page).await
+    fn region(&self) -> Arc<str> {
+        Arc::clone(&self.region.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The folders directly below a prefix, named as the keys in them begin, with a `/` at the end.
-    ///
-    /// # Errors
-    /// A sentence that names the place.
-    pub(crate) async fn folders(&self, prefix: &str, counters: &Counters) -> Result<Vec<String>, String> {
-        let mut folders = Vec::new();
-        self.pages(prefix, Some("/"), counters, |page| folders.extend(page.folders)).await?;
-        Ok(folders)
-    }
-
-    async fn pages(
-        &self,
-        prefix: &str,
-        delimiter: Option<&str>,
-        counters: &Counters,
-        mut each: impl FnMut(Page) + Send,
-    ) -> Result<(), String> {
-        let failed = |why: &str| format!("{}/{prefix}: cannot be listed: {why}", self.name);
-        let mut token = None;
-        for _ in 0..MOST_PAGES {
-            let page = self.again(counters, || self.page(prefix, delimiter, token.as_deref())).await;
-            let mut page = page.map_err(|why| failed(&why))?;
-            let next = page.next.take();
-            let Some(next) = next else {
-                each(page);
-                return Ok(());
-            };
-            if token.as_ref() == Some(&next) {
-                return Err(failed("the server gives the same page for ever"));
+    /// Sends a request, to another region or address if the server says so. An answer with an error status is a failure.
+    async fn send(&self, request: &S3Request) -> Result<Answer, Failure> {
+        let mut region = self.region();
+        let mut uri = self.uri(request, &region)?;
+        for _ in 0..=MOST_REDIRECTS {
+            let mut answer = self.http.send(self.request(request, &uri, &region)?).await?;
+            let status = answer.status();
+            if status.is_success() {
+                return Ok(answer);
             }
-            token = Some(next);
-            each(page);
-        }
-        Err(failed("the server gives pages without end"))
-    }
-
-    /// One page of a listing.
-    async fn page(&self, prefix: &str, delimiter: Option<&str>, token: Option<&str>) -> Result<Page, Failure> {
-        let prefix = format!("{}{prefix}", self.prefix);
-        let mut request = self.client.objects().list_v2(&self.bucket).prefix(&prefix);
-        if let Some(delimiter) = delimiter {
-            request = request.delimiter(delimiter);
-        }
-        if let Some(token) = token {
-            request = request.continuation_token(token);
-        }
-        let answer = timeout(self.retry.request, request.send());
-        let answer = answer.await.map_err(|_| self.too_slow())?.map_err(|error| failure(&error))?;
-        let own = |key: String| match key.starts_with(&prefix) {
-            true => Ok(key[self.prefix.len()..].to_owned()),
-            false => Err(Failure::Final("the server lists keys that were not asked for".to_owned())),
-        };
-        let next = answer.next_continuation_token.filter(|token| answer.is_truncated && !token.is_empty());
-        if answer.is_truncated && next.is_none() {
-            return Err(Failure::Final("the server says that there is more, but not where".to_owned()));
-        }
-        let blobs = answer
-            .contents
-            .into_iter()
-            .map(|object| Ok(Blob { key: own(object.key)?, size: object.size, etag: object.etag }))
-            .collect::<Result<_, _>>()?;
-        let folders = answer.common_prefixes.into_iter().map(own).collect::<Result<_, _>>()?;
-        Ok(Page { blobs, folders, next })
-    }
-
-    /// Tries something until it works, cannot work, or has failed too often.
-    async fn again<T, F>(&self, counters: &Counters, attempt: impl Fn() -> F) -> Result<T, String>
-    where
-        F: Future<Output = Result<T, Failure>>,
-    {
-        let mut failures = 0;
-        loop {
-            let failure = match attempt().await {
-                Ok(done) => return Ok(done),
-                Err(failure) => failure,
+            let header =
+                |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let [named, location, after] = ["x-amz-bucket-region", LOCATION.as_str(), RETRY_AFTER.as_str()].map(header);
+            // An answer whose body cannot be read still has its status.
+            let body = answer.body_mut().bytes(ERROR_SIZE).await.unwrap_or_default();
+            let body: ErrorBody =
+                std::str::from_utf8(&body).ok().and_then(|body| quick_xml::de::from_str(body).ok()).unwrap_or_default();
+            let may_move = status.is_redirection() || body.code == "AuthorizationHeaderMalformed";
+            let named = named.unwrap_or(body.region);
+            let failure = || {
+                let after = after.as_deref().and_then(|after| after.trim().parse().ok()).map(Duration::from_secs);
+                let mut failure = Failure::of_status(status, &body.code, after);
+                if may_move && is_region(&named) {
+                    failure.why = format!("{}: {named}", failure.why);
+                }
+                failure
             };
-            failures += 1;
-            self.wait(failure, failures, counters).await?;
-        }
-    }
-
-    /// Waits before something is tried again.
-    ///
-    /// # Errors
-    /// A sentence, when it is not.
-    pub(super) async fn wait(&self, failure: Failure, failures: u32, counters: &Counters) -> Result<(), String> {
-        match failure {
-            Failure::Final(why) => Err(why),
-            Failure::Again { why, .. } if failures >= self.retry.attempts => Err(format!("{why}, {failures} times")),
-            Failure::Again { after, .. } => {
-                let wait = self.retry.wait(failures);
-                sleep(wait.max(after.unwrap_or_default().min(self.retry.longest_wait))).await;
-                Counters::add(&counters.retries, 1);
-                Ok(())
+            if may_move && is_region(&named) && *named != *region {
+                region = Arc::from(named);
+                *self.region.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&region);
+                uri = self.uri(request, &region)?;
+            } else if let (true, Some(location)) = (status.is_redirection(), location) {
+                uri = redirected(&uri, &location).ok_or_else(failure)?;
+            } else {
+                return Err(failure());
             }
         }
+        Err(Failure::permanent("too many redirects"))
     }
 
-    pub(super) fn too_slow(&self) -> Failure {
-        Failure::again(format!("the request took more than {:?}", self.retry.request))
+    /// The address of an object or of the bucket.
+    fn uri(&self, request: &S3Request, region: &str) -> Result<Uri, Failure> {
+        let S3Request { key, query, .. } = request;
+        let bucket = &self.bucket;
+        let mut uri = match &self.endpoint {
+            Some(endpoint) => format!("{endpoint}/{bucket}"),
+            None => {
+                let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+                let usual = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+                match bucket.chars().all(usual) {
+                    true => format!("https://{bucket}.s3.{region}.{domain}"),
+                    // As part of the host, it would not fit Amazon's certificate.
+                    false => format!("https://s3.{region}.{domain}/{bucket}"),
+                }
+            }
+        };
+        uri.push('/');
+        uri.extend(utf8_percent_encode(key, ENCODED_KEY));
+        for (number, (name, value)) in query.iter().enumerate() {
+            uri.push(if number == 0 { '?' } else { '&' });
+            uri.push_str(name);
+            uri.push('=');
+            uri.extend(utf8_percent_encode(value, ENCODED));
+        }
+        uri.parse().map_err(|error| Failure::permanent(format!("the request has no valid address: {error}")))
+    }
+
+    /// The request as it is sent.
+    fn request(&self, request: &S3Request, uri: &Uri, region: &str) -> Result<Request<Full<Bytes>>, Failure> {
+        let invalid = |what: &str| Failure::permanent(format!("{what} has characters that no request may have"));
+        let mut built = Request::new(Full::default());
+        *built.method_mut() = request.method.clone();
+        *built.uri_mut() = uri.clone();
+        let headers = built.headers_mut();
+        headers.insert(HOST, host(uri).ok_or_else(|| invalid("the host"))?);
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("ooni-fastpath/", env!("CARGO_PKG_VERSION"))));
+        for (name, value) in &request.headers {
+            headers.insert(name, HeaderValue::from_str(value).map_err(|_| invalid(name.as_str()))?);
+        }
+        if let Some(credentials) = &self.credentials {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+            let now = i64::try_from(now).ok().and_then(DateTime::from_timestamp).unwrap_or(DateTime::MAX);
+            sign::sign(&mut built, b"", credentials, region, now).map_err(|_| invalid("a credential"))?;
+        }
+        Ok(built)
     }
 }
 
 impl fmt::Debug for S3 {
-    /// Without the client, which has the credentials.
+    /// Without credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("S3").field(&self.name).finish()
     }
 }
 
-/// One page of a listing.
-struct Page {
-    blobs: Vec<Blob>,
-    folders: Vec<String>,
-    /// What to ask for the next one with.
-    next: Option<String>,
-}
-
-/// Why something did not work, and whether it may do so another time.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// It may.
-    Again { why: String, after: Option<Duration> },
-    /// It will not.
-    Final(String),
-}
-
-impl Failure {
-    pub(super) fn again(why: String) -> Failure {
-        Failure::Again { why, after: None }
-    }
-}
-
-/// What an error means. Texts of servers are not passed on but for their codes: they may hold what was signed.
-pub(super) fn failure(error: &Error) -> Failure {
-    let again = |why: String| {
-        let after = match error {
-            Error::RateLimited { retry_after, .. } => *retry_after,
-            _ => None,
-        };
-        Failure::Again { why, after }
+/// The URL of an endpoint without what is no part of requests to it.
+fn base(endpoint: &str) -> Result<String, String> {
+    let invalid = |why: &str| format!("invalid endpoint: {why}; a URL such as http://127.0.0.1:9000 is expected");
+    let url = Url::parse(endpoint).map_err(|error| invalid(&error.to_string()))?;
+    let Some(host) = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")) else {
+        return Err(invalid("neither http nor https"));
     };
-    let Some(status) = error.status() else {
-        return match error {
-            Error::Transport { message, source } => again(format!(
-                "the connection failed: {}",
-                source.as_ref().map_or(message.clone(), |source| root(&**source))
-            )),
-            Error::Decode { .. } => again("the answer makes no sense".to_owned()),
-            error => Failure::Final(error.to_string()),
-        };
-    };
-    let code: String = error.code().unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).take(60).collect();
-    let said = match code.as_str() {
-        "" => format!("HTTP {}", status.as_u16()),
-        code => format!("HTTP {}, {code}", status.as_u16()),
-    };
-    match (status.as_u16(), code.as_str()) {
-        (408 | 425 | 429 | 500.., _) | (_, "RequestTimeout" | "SlowDown" | "Throttling") => {
-            again(format!("the server could not answer ({said})"))
-        }
-        (404, "NoSuchBucket") => Failure::Final(format!("there is no such bucket ({said})")),
-        (404, _) => Failure::Final(format!("it is not there ({said})")),
-        (_, "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "ExpiredToken" | "InvalidToken" | "NotSignedUp") => {
-            Failure::Final(format!("the server does not accept the credentials ({said})"))
-        }
-        (401 | 403, _) => Failure::Final(format!("access denied ({said})")),
-        (412 | 416, _) => Failure::Final(format!("it has changed since it was listed ({said})")),
-        (300..=399, _) | (_, "AuthorizationHeaderMalformed") => {
-            Failure::Final(format!("the bucket is in another region or at another server ({said})"))
-        }
-        _ => Failure::Final(format!("the server refuses ({said})")),
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid(
+            "it has a user or password, which belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ));
     }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(invalid("it has a query or fragment"));
+    }
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    Ok(format!("{}://{host}{port}{}", url.scheme(), url.path().trim_end_matches('/')))
 }
 
-/// What is behind an error.
-fn root(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
+/// The header `Host` of an address.
+fn host(uri: &Uri) -> Option<HeaderValue> {
+    let usual = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    match uri.port_u16() {
+        Some(port) if port != usual => HeaderValue::from_str(&format!("{}:{port}", uri.host()?)),
+        _ => HeaderValue::from_str(uri.host()?),
     }
-    error.to_string()
+    .ok()
+}
+
+/// Where a redirect leads; never from TLS to plain text.
+fn redirected(from: &Uri, location: &str) -> Option<Uri> {
+    let location: Uri = location.parse().ok()?;
+    let Parts { scheme, authority, path_and_query, .. } = location.into_parts();
+    let (scheme, authority): (Scheme, Authority) = match (scheme, authority) {
+        (Some(scheme), Some(authority)) => (scheme, authority),
+        (None, None) => (from.scheme()?.clone(), from.authority()?.clone()),
+        _ => return None,
+    };
+    if scheme != Scheme::HTTPS && (scheme != Scheme::HTTP || from.scheme() == Some(&Scheme::HTTPS)) {
+        return None;
+    }
+    let host = authority.as_str().rsplit('@').next()?.parse::<Authority>().ok()?;
+    Uri::builder().scheme(scheme).authority(host).path_and_query(path_and_query?).build().ok()
+}
+
+/// Whether this can be the name of a region, which becomes a part of a host.
+fn is_region(name: &str) -> bool {
+    let usual = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    (1..=32).contains(&name.len()) && name.bytes().all(usual)
+}
+
+/// A header as text.
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket(endpoint: Option<&str>, bucket: &str) -> Result<S3, String> {
+        let retry = RetryPolicy::default();
+        let (prefix, region) = ("", "eu-central-1");
+        let place = Bucket { bucket, prefix, region, endpoint, credentials: None, retry, checksums: true };
+        S3::new(HttpClient::new(&retry).unwrap(), place)
+    }
+
+    #[test]
+    fn addresses() {
+        let get =
+            |key: &str| S3Request { method: Method::GET, key: key.to_owned(), query: Vec::new(), headers: Vec::new() };
+        let plain = "raw/20210614/x.tar.gz";
+        for (endpoint, name, key, expected) in [
+            (None, "mine", plain, "https://mine.s3.eu-central-1.amazonaws.com/raw/20210614/x.tar.gz"),
+            (None, "my.bucket", plain, "https://s3.eu-central-1.amazonaws.com/my.bucket/raw/20210614/x.tar.gz"),
+            (Some("http://127.0.0.1:9000"), "b", "a", "http://127.0.0.1:9000/b/a"),
+            (Some("https://p.supabase.co/storage/v1/s3/"), "b", "a", "https://p.supabase.co/storage/v1/s3/b/a"),
+            (Some("http://[::1]:9000/"), "b", "a", "http://[::1]:9000/b/a"),
+            (Some("http://h"), "b", "../a/./b//c d%+ü", "http://h/b/../a/./b//c%20d%25%2B%C3%BC"),
+        ] {
+            let s3 = bucket(endpoint, name).unwrap();
+            assert_eq!(s3.uri(&get(key), "eu-central-1").unwrap().to_string(), expected);
+        }
+        for endpoint in ["not a url", "127.0.0.1:9000", "ftp://h", "http://u:p@h", "http://h/?x=1"] {
+            let why = bucket(Some(endpoint), "b").unwrap_err();
+            assert!(why.starts_with("s3://b: invalid endpoint: ") && !why.contains("u:p"), "{why}");
+        }
+    }
+
+    #[test]
+    fn redirects_never_leave_tls() {
+        let to =
+            |from: &'static str, location| redirected(&Uri::from_static(from), location).map(|uri| uri.to_string());
+        assert_eq!(to("http://a/b", "https://c:1/d?e").as_deref(), Some("https://c:1/d?e"));
+        assert_eq!(to("https://a/b", "/d").as_deref(), Some("https://a/d"));
+        assert_eq!(to("http://a/b", "http://user:pass@c/d").as_deref(), Some("http://c/d"));
+        for location in ["http://c/d", "ftp://c/d", "", "d"] {
+            assert_eq!(to("https://a/b", location), None, "{location}");
+        }
+    }
 }

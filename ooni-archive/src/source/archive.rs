@@ -1,6 +1,6 @@
 //! [`Archive`]: the cans of a day, out of folders and buckets.
 //!
-//! Whatever waits for a server runs on a small runtime in here; outside, everything is an ordinary call.
+//! Asynchronous, on the tokio runtime of the caller; [`blocking`](crate::blocking) has the same for callers without one.
 
 mod listing;
 mod location;
@@ -12,7 +12,7 @@ pub use self::location::Location;
 pub use self::survey::Survey;
 pub use crate::blobs::{Counters, RetryPolicy};
 
-use crate::blobs::{Blobs, copy, is_copy};
+use crate::blobs::{Blobs, HttpClient, copy, is_copy};
 use crate::day::Day;
 use crate::layout::Layout;
 use crate::selection::Selection;
@@ -21,11 +21,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
-/// Threads that wait for servers and write what comes of them.
-const THREADS: usize = 2;
 /// Pages that are asked for at once.
 const LISTINGS: usize = 8;
 
@@ -53,17 +51,16 @@ impl Default for Options {
 /// A part of OONI's archive. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Archive {
-    pub(super) core: Arc<Core>,
-    pub(super) runtime: Arc<Runtime>,
+    pub(crate) core: Arc<Core>,
 }
 
-/// What tasks of the runtime need; they must not own it.
+/// What clones share.
 #[derive(Debug)]
-pub(super) struct Core {
-    pub(super) places: Vec<Place>,
+pub(crate) struct Core {
+    pub(crate) places: Vec<Place>,
     pub(super) wanted: Selection,
     pub(super) options: Options,
-    pub(super) counters: Arc<Counters>,
+    pub(crate) counters: Arc<Counters>,
     listings: Semaphore,
     /// What all listings have found.
     survey: Mutex<Survey>,
@@ -71,10 +68,10 @@ pub(super) struct Core {
 
 /// One of the places.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) blobs: Blobs,
+pub(crate) struct Place {
+    pub(crate) blobs: Blobs,
     /// The only layout that is kept there, if that is known.
-    only: Option<Layout>,
+    pub(crate) only: Option<Layout>,
 }
 
 /// What became of a can that was to be brought somewhere.
@@ -87,17 +84,19 @@ pub enum Brought {
 }
 
 impl Archive {
-    /// Asks nothing of servers yet.
+    /// Sends nothing to servers yet.
     ///
     /// # Errors
-    /// A sentence, for folders that are not there, addresses and credentials that cannot be right.
+    /// A sentence, for folders that do not exist, and for addresses, credentials and variables of the environment that
+    /// are invalid.
     pub fn open(locations: Vec<Location>, wanted: Selection, options: Options) -> Result<Archive, String> {
-        let places = locations.into_iter().map(|location| location.open(&options)).collect::<Result<_, _>>()?;
-        let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("archive").enable_all().build();
-        let runtime = runtime.map_err(|error| format!("no threads for the archive: {error}"))?;
+        let is_remote = locations.iter().any(|location| matches!(location, Location::S3 { .. }));
+        let http = if is_remote { Some(HttpClient::new(&options.retry)?) } else { None };
+        let places = locations.into_iter().map(|location| location.open(&options, http.as_ref()));
+        let places = places.collect::<Result<_, _>>()?;
         let listings = Semaphore::new(LISTINGS);
         let core = Core { places, wanted, options, counters: Arc::default(), listings, survey: Mutex::default() };
-        Ok(Archive { core: Arc::new(core), runtime: Arc::new(runtime) })
+        Ok(Archive { core: Arc::new(core) })
     }
 
     /// What is asked for.
@@ -114,38 +113,44 @@ impl Archive {
     ///
     /// # Errors
     /// The first place that could not be listed, after all attempts.
-    pub fn day(&self, day: Day) -> Result<Vec<ArchiveCan>, Error> {
-        let (cans, errors) = self.day_in_part(day);
+    pub async fn day(&self, day: Day) -> Result<Vec<ArchiveCan>, Error> {
+        let (cans, errors) = self.day_in_part(day).await;
         errors.into_iter().next().map_or(Ok(cans), Err)
     }
 
     /// The cans of a day that could be listed, by key, and the places that could not.
-    pub fn day_in_part(&self, day: Day) -> (Vec<ArchiveCan>, Vec<Error>) {
-        let Listed { cans, errors } = self.runtime.block_on(Arc::clone(&self.core).day(day));
+    pub async fn day_in_part(&self, day: Day) -> (Vec<ArchiveCan>, Vec<Error>) {
+        let Listed { cans, errors } = Arc::clone(&self.core).day(day).await;
         (cans, errors)
     }
 
-    /// Brings a can below a folder, under its key, unless it is there.
+    /// Copies a can below a folder, under its key, unless it is there with the same content.
     ///
     /// # Errors
     /// What failed, after all attempts.
-    pub fn bring(&self, can: &ArchiveCan, folder: &Path) -> Result<Brought, Error> {
-        let blob = can.blob();
+    pub async fn bring(&self, can: &ArchiveCan, folder: &Path) -> Result<Brought, Error> {
         let target = folder.join(&can.key);
         let failed = |error: std::io::Error| trouble(format!("{}: {error}", target.display()));
-        match is_copy(&blob, &target, self.core.options.checksums) {
-            Ok(true) => return Ok(Brought::Already),
-            Ok(false) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
-        }
         target.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
+        let blob = can.blob();
         match &self.core.places[can.at].blobs {
-            Blobs::Directory(directory) => copy(&directory.path(&can.key), &target),
-            Blobs::S3(s3) => self.runtime.block_on(s3.download(&blob, &target, &self.core.counters)),
+            Blobs::Directory(directory) => {
+                let (from, target) = (directory.path(&can.key), target.clone());
+                let copied = spawn_blocking(move || copy(&from, &target)).await.map_err(|e| trouble(e.to_string()))?;
+                Ok(if copied.map_err(trouble)? { Brought::Now } else { Brought::Already })
+            }
+            Blobs::S3(s3) => {
+                let (listed, copy, checksums) = (blob.clone(), target.clone(), self.core.options.checksums);
+                let there = spawn_blocking(move || is_copy(&listed, &copy, checksums));
+                match there.await.map_err(|error| trouble(error.to_string()))? {
+                    Ok(true) => return Ok(Brought::Already),
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+                    _ => {}
+                }
+                s3.download(&blob, &target, &self.core.counters).await.map_err(trouble)?;
+                Ok(Brought::Now)
+            }
         }
-        .map_err(trouble)?;
-        Ok(Brought::Now)
     }
 }
 

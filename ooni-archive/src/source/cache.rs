@@ -1,8 +1,9 @@
-//! [`Cache`]: a folder for downloads that never holds more than it may.
+//! [`Cache`]: a folder for downloads with a bound on its size.
 //!
-//! `held + kept ≤ size`, where held is what is being downloaded or in somebody's hands, and kept is what could be thrown
-//! away. Only two things pass the bound: a single can that is larger, and one that somebody waits for who holds all others.
+//! `held + kept ≤ size`, where held are files that are being downloaded or read, and kept are those that may be removed.
+//! Only two files exceed the bound: a single can that is larger, and the next one for a reader that holds all others.
 
+use ooni_core::hex::hex;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, DirBuilder, File};
@@ -17,14 +18,14 @@ const LOCK: &str = ".lock";
 /// How names of temporary folders begin.
 const TEMPORARY: &str = "fastpath-cache-";
 
-/// A folder with files that can be had again.
+/// A folder with files that can be downloaded again.
 #[derive(Debug)]
 pub(super) struct Cache {
     folder: PathBuf,
     temporary: bool,
     size: u64,
     state: Mutex<State>,
-    /// There may be room now.
+    /// Notified when there may be room.
     freed: Notify,
     /// Locked as long as the folder is in use.
     _lock: File,
@@ -32,36 +33,40 @@ pub(super) struct Cache {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Bytes of what is being downloaded or in somebody's hands.
+    /// Bytes of files that are being downloaded or read.
     held: u64,
-    /// Files that nobody holds and their bytes, the least recently used first.
+    /// Files that are not held and their bytes, the least recently used first.
     kept: BTreeMap<u64, (String, u64)>,
     kept_bytes: u64,
-    /// Position in `kept` a file is.
+    /// The key of a file in `kept`.
     places: HashMap<String, u64>,
-    /// The place of the next one.
+    /// The key of the next file in `kept`.
     next: u64,
-    /// Files that are held and not yet in anybody's hands.
+    /// Files that are held and not yet delivered.
     ahead: u64,
-    /// Whether somebody waits.
+    /// Whether the reader waits for the next file.
     awaited: bool,
 }
 
 impl Cache {
-    /// A folder of the user's, or a temporary one.
+    /// A folder given by the user, or a temporary one.
     ///
     /// # Errors
     /// A sentence that names the folder.
     pub(super) fn open(folder: Option<&Path>, size: u64) -> Result<Cache, String> {
         let (folder, lock) = match folder {
             Some(folder) => {
-                let failed = |error: io::Error| format!("{}: no folder for a cache: {error}", folder.display());
+                let failed =
+                    |error: io::Error| format!("{}: the folder cannot be used as a cache: {error}", folder.display());
                 fs::create_dir_all(folder).map_err(failed)?;
                 let lock = lock(folder).map_err(failed)?;
-                (folder.to_owned(), lock.ok_or_else(|| format!("{}: in use by another run", folder.display()))?)
+                (
+                    folder.to_owned(),
+                    lock.ok_or_else(|| format!("{}: the cache is in use by another process", folder.display()))?,
+                )
             }
             None => temporary()
-                .map_err(|error| format!("{}: no folder for a cache: {error}", std::env::temp_dir().display()))?,
+                .map_err(|error| format!("{}: no temporary folder: {error}", std::env::temp_dir().display()))?,
         };
         let cache = Cache {
             temporary: folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY)),
@@ -75,17 +80,17 @@ impl Cache {
         Ok(cache)
     }
 
-    /// The name of a version of a can. What comes from other places, or has changed, has another.
+    /// The file name of a version of a can, different for other places and other versions.
     pub(super) fn name(place: &str, key: &str, size: u64, etag: Option<&str>) -> String {
         let identity = format!("{place}\n{key}\n{size}\n{}", etag.unwrap_or_default());
-        let sum: String = Sha256::digest(identity).into_iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let sum = hex(Sha256::digest(identity).into_iter().take(8));
         let name = key.rsplit('/').next().unwrap_or_default();
-        // File systems take names of 255 bytes, and the part's is longer than this one.
+        // File systems allow names of 255 bytes, and the name of the part is longer than this one.
         let start = name.char_indices().map(|(at, _)| at).find(|at| name.len() - at <= 200).unwrap_or(0);
         format!("{sum}-{}", &name[start..])
     }
 
-    /// Takes room for a file, when there is some.
+    /// Reserves room for a file, as soon as there is some.
     pub(super) async fn hold(self: &Arc<Cache>, name: String, size: u64) -> Hold {
         loop {
             let freed = self.freed.notified();
@@ -96,14 +101,14 @@ impl Cache {
         }
     }
 
-    /// Somebody has the next file in hands.
+    /// Notes that the reader has the next file.
     pub(super) fn delivered(&self) {
         let mut state = self.state();
         state.ahead = state.ahead.saturating_sub(1);
     }
 
-    /// Somebody waits for the next file, or no longer.
-    pub(super) fn awaited(&self, awaited: bool) {
+    /// Notes whether the reader waits for the next file.
+    fn awaited(&self, awaited: bool) {
         self.state().awaited = awaited;
         if awaited {
             self.freed.notify_one();
@@ -111,11 +116,11 @@ impl Cache {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // What is guarded are numbers, which are right at any time.
+        // The guarded numbers are consistent even after a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Finds what other runs have left.
+    /// Finds the files of earlier runs.
     fn look_around(&self) {
         let mut left = Vec::new();
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
@@ -123,7 +128,7 @@ impl Cache {
             let Ok(metadata) = entry.metadata() else { continue };
             let part = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part"));
             if part.is_some_and(is_ours) {
-                let _ = fs::remove_file(entry.path()); // in the worst case it stays
+                let _ = fs::remove_file(entry.path()); // it does no harm
             } else if metadata.is_file() && is_ours(&name) {
                 left.push((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), name, metadata.len()));
             }
@@ -140,13 +145,30 @@ impl Cache {
 impl Drop for Cache {
     fn drop(&mut self) {
         if self.temporary {
-            let _ = fs::remove_dir_all(&self.folder); // nobody left to tell
+            let _ = fs::remove_dir_all(&self.folder); // there is no way to report it
         }
     }
 }
 
+/// Notes that the reader waits, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Awaiting<'c>(&'c Cache);
+
+impl<'c> Awaiting<'c> {
+    pub(super) fn new(cache: &'c Cache) -> Awaiting<'c> {
+        cache.awaited(true);
+        Awaiting(cache)
+    }
+}
+
+impl Drop for Awaiting<'_> {
+    fn drop(&mut self) {
+        self.0.awaited(false);
+    }
+}
+
 impl State {
-    /// Makes room for a file, if it may; tells whether the file is there.
+    /// Admits a file, if there is room or the reader needs it; tells whether the file exists.
     fn admit(&mut self, cache: &Cache, name: &str, size: u64) -> Option<bool> {
         let there = self.places.contains_key(name);
         let room = self.held == 0 || self.held.saturating_add(size) <= cache.size;
@@ -156,7 +178,7 @@ impl State {
         }
         if let Some((_, bytes)) = self.places.remove(name).and_then(|place| self.kept.remove(&place)) {
             self.kept_bytes -= bytes;
-            // The least recently used goes first, in the next run too.
+            // So that the next run knows too which file was used least recently.
             let _ = File::open(cache.folder.join(name)).and_then(|file| file.set_modified(SystemTime::now()));
         }
         self.held = self.held.saturating_add(size);
@@ -172,29 +194,29 @@ impl State {
         self.next += 1;
     }
 
-    /// Throws away what was not used for the longest time.
+    /// Removes the least recently used files.
     fn make_room(&mut self, cache: &Cache) {
         while self.held.saturating_add(self.kept_bytes) > cache.size {
             let Some((_, (name, size))) = self.kept.pop_first() else { break };
             self.places.remove(&name);
             self.kept_bytes -= size;
-            let _ = fs::remove_file(cache.folder.join(name)); // somebody else may have done so
+            let _ = fs::remove_file(cache.folder.join(name)); // it may be gone
         }
     }
 }
 
-/// Room for a file, and the file as soon as it is there.
+/// Reserved room for a file, and the file as soon as it is downloaded.
 #[derive(Debug)]
 pub(super) struct Hold {
     cache: Arc<Cache>,
     name: String,
     size: u64,
-    /// Whether the file is there.
+    /// Whether the file exists.
     pub(super) there: bool,
 }
 
 impl Hold {
-    /// Position the file is, or will be.
+    /// The path of the file.
     pub(super) fn path(&self) -> PathBuf {
         self.cache.folder.join(&self.name)
     }
@@ -208,20 +230,20 @@ impl Drop for Hold {
             state.keep(std::mem::take(&mut self.name), self.size);
             state.make_room(&self.cache);
         } else {
-            let _ = fs::remove_file(self.cache.folder.join(&self.name)); // it may never have come
+            let _ = fs::remove_file(self.cache.folder.join(&self.name)); // it may not exist
         }
         drop(state);
         self.cache.freed.notify_one();
     }
 }
 
-/// Whether a name is one that [`Cache::name`] gives: others are not touched.
+/// Whether a name is one of [`Cache::name`]: other files are not touched.
 fn is_ours(name: &str) -> bool {
     let digits = |sum: &str| sum.len() == 16 && sum.bytes().all(|digit| digit.is_ascii_hexdigit());
     name.split_once('-').is_some_and(|(sum, _)| digits(sum))
 }
 
-/// Locks a folder, if nobody else has.
+/// Locks a folder, unless another process has.
 fn lock(folder: &Path) -> io::Result<Option<File>> {
     let file = File::options().write(true).create(true).truncate(false).open(folder.join(LOCK))?;
     match file.try_lock() {
@@ -231,7 +253,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// A new folder that nobody else can read, and those of runs that were killed removed.
+/// Creates a folder that other users cannot read, and removes those of killed runs.
 fn temporary() -> io::Result<(PathBuf, File)> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let root = std::env::temp_dir();
@@ -240,7 +262,7 @@ fn temporary() -> io::Result<(PathBuf, File)> {
         let path = entry.path();
         let is_one = is_one && entry.file_type().is_ok_and(|kind| kind.is_dir()) && path.join(LOCK).is_file();
         if is_one && let Ok(Some(_lock)) = lock(&path) {
-            let _ = fs::remove_dir_all(path); // somebody else may be doing so
+            let _ = fs::remove_dir_all(path); // another process may be doing so
         }
     }
     loop {
@@ -253,7 +275,7 @@ fn temporary() -> io::Result<(PathBuf, File)> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             created => created?,
         }
-        // Another run may have taken it for a left one in between.
+        // Another process may have taken it for the folder of a killed run.
         if let Ok(Some(lock)) = lock(&folder) {
             return Ok((folder, lock));
         }

@@ -1,7 +1,7 @@
-//! [`Prefetch`]: one can after another, each with its file at hand, while the next ones are on their way.
+//! [`Prefetch`]: one can after another, each with its file ready, while the next ones are being downloaded.
 
 use super::archive::{Archive, ArchiveCan, Core, trouble};
-use super::cache::{Cache, Hold};
+use super::cache::{Awaiting, Cache, Hold};
 use crate::blobs::{Blobs, Counters, part_path};
 use crate::day::Day;
 use ooni_core::error::Error;
@@ -9,21 +9,19 @@ use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, spawn};
 
-/// Cans that may be on their way, or here and not asked for. Their bytes are bounded by the cache.
+/// Cans that may be under way, or ready and not yet taken. Their bytes are bounded by the cache.
 const AHEAD: usize = 256;
 
-/// What there is of the archive, in order: day after day, the cans of a day by key.
-///
-/// Not to be iterated inside of an asynchronous runtime.
+/// The cans of the archive in order: day after day, the cans of a day by key.
 #[derive(Debug)]
 pub struct Prefetch {
     queue: mpsc::Receiver<Coming>,
     cache: Option<Arc<Cache>>,
     driver: Task<()>,
-    archive: Archive,
 }
 
 /// A can, or why there is none.
@@ -31,9 +29,9 @@ pub struct Prefetch {
 pub enum Prefetched {
     /// A can, and its file or what failed after all attempts.
     Can {
-        /// What it is.
+        /// What listings say of it.
         can: ArchiveCan,
-        /// Position it is.
+        /// Its file.
         file: Result<CanFile, Error>,
     },
     /// A place could not be listed for a day. What other places have of the day follows.
@@ -45,7 +43,7 @@ pub enum Prefetched {
     },
 }
 
-/// The file of a can. When it is dropped, its place in the cache is free.
+/// The file of a can. Dropping it frees its room in the cache.
 #[derive(Debug)]
 pub struct CanFile(Inner);
 
@@ -74,11 +72,13 @@ enum Coming {
 }
 
 impl Prefetch {
-    /// All cans that are wanted but for those to be skipped, which are not even downloaded.
+    /// All cans that are wanted, without those to be skipped, which are not downloaded either. Downloads begin at once,
+    /// on the runtime of the caller.
     ///
     /// # Errors
-    /// A sentence, when there can be no cache.
+    /// A sentence, when there can be no cache, or when this is called outside of a tokio runtime.
     pub fn new(archive: &Archive, skip: impl Fn(&ArchiveCan) -> bool + Send + 'static) -> Result<Prefetch, String> {
+        Handle::try_current().map_err(|error| error.to_string())?;
         let core = &archive.core;
         let remote = core.places.iter().any(|place| matches!(place.blobs, Blobs::S3(_)));
         let cache = match remote {
@@ -88,49 +88,43 @@ impl Prefetch {
         let (sender, queue) = mpsc::channel(AHEAD);
         let turns = Arc::new(Semaphore::new(core.options.parallel.max(1)));
         let driver = Driver { core: Arc::clone(core), cache: cache.clone(), turns, sender };
-        let _guard = archive.runtime.enter();
         let driver = Task(spawn(driver.drive(skip)));
-        Ok(Prefetch { queue, cache, driver, archive: archive.clone() })
+        Ok(Prefetch { queue, cache, driver })
     }
-}
 
-impl Iterator for Prefetch {
-    type Item = Prefetched;
-
-    fn next(&mut self) -> Option<Prefetched> {
-        let coming = self.queue.try_recv().ok().or_else(|| {
-            let cache = self.cache.as_ref();
-            cache.inspect(|cache| cache.awaited(true));
-            let coming = self.queue.blocking_recv();
-            cache.inspect(|cache| cache.awaited(false));
-            coming
-        })?;
+    /// The next can, as soon as its file is ready; `None` at the end.
+    pub async fn next(&mut self) -> Option<Prefetched> {
+        let coming = match self.queue.try_recv() {
+            Ok(coming) => coming,
+            Err(_) => {
+                let _awaiting = self.cache.as_deref().map(Awaiting::new);
+                self.queue.recv().await?
+            }
+        };
         Some(match coming {
             Coming::InPlace(can, path) => Prefetched::Can { can, file: Ok(CanFile(Inner::InPlace(path))) },
             Coming::Unlisted(day, error) => Prefetched::Unlisted { day, error },
             Coming::Download(can, mut task) => {
-                let file = self.archive.runtime.block_on(&mut task.0);
+                let file = (&mut task.0).await;
                 self.cache.as_ref().inspect(|cache| cache.delivered());
                 let file = file.unwrap_or_else(|error| Err(trouble(format!("{}: {error}", can.key))));
                 Prefetched::Can { can, file }
             }
         })
     }
-}
 
-impl Drop for Prefetch {
-    /// Ends what is on its way, so that a temporary cache is gone when this is.
-    fn drop(&mut self) {
-        self.driver.end(&self.archive);
+    /// Stops all downloads and waits until they have stopped, so that a temporary cache is removed with this.
+    pub async fn close(mut self) {
+        self.driver.stop().await;
         while let Ok(coming) = self.queue.try_recv() {
             if let Coming::Download(_, mut task) = coming {
-                task.end(&self.archive);
+                task.stop().await;
             }
         }
     }
 }
 
-/// Lists days and begins downloads.
+/// Lists days and starts downloads.
 struct Driver {
     core: Arc<Core>,
     cache: Option<Arc<Cache>>,
@@ -161,7 +155,7 @@ impl Driver {
                 cans.iter().map(|can| can.size).fold(0, u64::saturating_add),
             );
             for can in cans {
-                let Some(coming) = self.begin(can).await else { return };
+                let Some(coming) = self.start(can).await else { return };
                 if self.sender.send(coming).await.is_err() {
                     return;
                 }
@@ -169,8 +163,8 @@ impl Driver {
         }
     }
 
-    /// Begins to bring a can, when there is room for it and a download has ended.
-    async fn begin(&self, can: ArchiveCan) -> Option<Coming> {
+    /// Starts the download of a can, when the cache has room for it and an earlier download has ended.
+    async fn start(&self, can: ArchiveCan) -> Option<Coming> {
         let (place, cache) = match (&self.core.places[can.at].blobs, &self.cache) {
             (Blobs::Directory(directory), _) => {
                 let path = directory.path(&can.key);
@@ -200,14 +194,14 @@ impl Driver {
     }
 }
 
-/// A task that ends when nobody waits for it.
+/// A task that is aborted when its handle is dropped.
 #[derive(Debug)]
 struct Task<T>(JoinHandle<T>);
 
 impl<T> Task<T> {
-    fn end(&mut self, archive: &Archive) {
+    async fn stop(&mut self) {
         self.0.abort();
-        let _ = archive.runtime.block_on(&mut self.0); // aborted, or what nobody wants
+        let _ = (&mut self.0).await; // aborted, or a result that is not wanted
     }
 }
 

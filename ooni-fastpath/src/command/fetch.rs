@@ -1,5 +1,6 @@
-//! `fastpath fetch`: what there is, then a copy of it.
+//! `fastpath fetch`: a table of the cans, then a copy of them.
 
+use super::rerun::nothing_found;
 use super::{USAGE, tell};
 use crate::cli::Fetch;
 use crate::diagnostics::Diagnostics;
@@ -7,8 +8,9 @@ use crate::progress;
 use comfy_table::{CellAlignment, Table, presets};
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use indicatif::{HumanBytes, ProgressBar};
+use ooni_archive::blocking::BlockingArchive;
 use ooni_archive::day::Day;
-use ooni_archive::source::archive::{Archive, ArchiveCan, Brought, Counters};
+use ooni_archive::source::archive::{ArchiveCan, Brought, Counters};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -18,22 +20,22 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Cans whose listings are kept for the copying; days beyond are listed once more.
+/// Cans whose listings are kept for copying; later days are listed again.
 const KEPT: usize = 200_000;
-/// How often a log has a line.
+/// Interval between progress lines in a log.
 const LINE: Duration = Duration::from_secs(10);
-/// How often a bar moves.
+/// Interval between updates of the progress bar.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Copies what was asked for.
+/// Copies the selected cans.
 pub fn run(arguments: &Fetch) -> ExitCode {
     let today = Day::today();
     let wanted = arguments.selection.wanted(today);
     if wanted.days.end < arguments.selection.end_day {
-        tell(&format!("days from {today} on are left out: not all of them is there yet"));
+        tell(&format!("days from {today} on are left out: they are not complete yet"));
     }
     let opened = arguments.sources.locations();
-    let opened = opened.and_then(|locations| Archive::open(locations, wanted, arguments.sources.options()));
+    let opened = opened.and_then(|locations| BlockingArchive::open(locations, wanted, arguments.sources.options()));
     let archive = match opened {
         Ok(archive) => archive,
         Err(why) => {
@@ -42,19 +44,22 @@ pub fn run(arguments: &Fetch) -> ExitCode {
         }
     };
     let mut fetch = Fetching { archive, with_jsonl: arguments.with_jsonl, diagnostics: Diagnostics::default() };
-    let found = Listed::all(&fetch.archive, fetch.with_jsonl, &mut fetch.diagnostics);
-    match io::stdout().write_all(found.table().as_bytes()) {
-        // Whoever reads the table may have read enough of it; the copy is what was asked for.
+    let listed = Listed::all(&fetch.archive, fetch.with_jsonl, &mut fetch.diagnostics);
+    match io::stdout().write_all(listed.table().as_bytes()) {
+        // A reader that closes the pipe may have read enough of the table; the copy is still wanted.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => tell(&format!("cannot write the table: {error}")),
         _ => {}
     }
-    if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
-        fetch.copy(found, out, usize::from(arguments.jobs));
+    if listed.is_empty() && fetch.diagnostics.is_empty() {
+        let sentence = nothing_found(&arguments.sources.sources, &fetch.archive, None);
+        complain(&mut fetch.diagnostics, sentence);
+    } else if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
+        fetch.copy(listed, out, usize::from(arguments.jobs));
     }
     fetch.exit()
 }
 
-/// What is there to be copied.
+/// The cans to be copied.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     /// Days, and their cans if they are kept.
@@ -66,8 +71,8 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// Lists all days; what could not be listed is told.
-    pub(super) fn all(archive: &Archive, with_jsonl: bool, diagnostics: &mut Diagnostics) -> Listed {
+    /// Lists all days; reports what could not be listed.
+    pub(super) fn all(archive: &BlockingArchive, with_jsonl: bool, diagnostics: &mut Diagnostics) -> Listed {
         let mut listed = Listed::default();
         let mut kept = 0;
         let mut told = Instant::now();
@@ -120,18 +125,18 @@ impl Listed {
 
 /// A copy under way.
 struct Fetching {
-    archive: Archive,
+    archive: BlockingArchive,
     with_jsonl: bool,
     diagnostics: Diagnostics,
 }
 
-/// What became of a can, or why a can or a day is missing.
+/// Whether a can was copied, and its bytes; or why a can or a day is missing.
 type Told = Result<(Brought, u64), String>;
 
 impl Fetching {
-    /// Copies all, so many at once.
-    fn copy(&mut self, found: Listed, out: &Path, jobs: usize) {
-        let mut display = Display::new(&found, self.archive.counters());
+    /// Copies all cans, `jobs` of them at once.
+    fn copy(&mut self, listed: Listed, out: &Path, jobs: usize) {
+        let mut display = Display::new(&listed, self.archive.counters());
         let (giver, taker) = bounded::<ArchiveCan>(jobs);
         let (teller, told) = bounded::<Told>(jobs);
         let (archive, with_jsonl) = (self.archive.clone(), self.with_jsonl);
@@ -147,7 +152,7 @@ impl Fetching {
             }
             drop(taker);
             scope.spawn(move || {
-                for (day, cans) in found.days {
+                for (day, cans) in listed.days {
                     let cans = cans.unwrap_or_else(|| {
                         let (cans, errors) = day_of(&archive, day, with_jsonl);
                         errors.into_iter().for_each(|why| drop(teller.send(Err(why))));
@@ -184,15 +189,15 @@ fn complain(diagnostics: &mut Diagnostics, why: String) {
     diagnostics.show(&mut one);
 }
 
-/// What is to be copied of a day, and what could not be listed.
-fn day_of(archive: &Archive, day: Day, with_jsonl: bool) -> (Vec<ArchiveCan>, Vec<String>) {
+/// The cans of a day that are to be copied, and what could not be listed.
+fn day_of(archive: &BlockingArchive, day: Day, with_jsonl: bool) -> (Vec<ArchiveCan>, Vec<String>) {
     let (cans, errors) = archive.day_in_part(day);
     let lines = |can: &ArchiveCan| can.lines().filter(|_| with_jsonl).cloned();
     let cans = cans.into_iter().flat_map(|can| [lines(&can), Some(can)]).flatten().collect();
     (cans, errors.into_iter().map(|error| error.message).collect())
 }
 
-/// How far the copying is: a bar on a terminal, else a line now and then.
+/// Progress of the copying: a bar on a terminal, else a line now and then.
 struct Display {
     counters: Arc<Counters>,
     bar: Option<ProgressBar>,
@@ -207,8 +212,8 @@ struct Display {
 }
 
 impl Display {
-    fn new(found: &Listed, counters: Arc<Counters>) -> Display {
-        let (cans, bytes, now) = (found.cans, found.bytes, Instant::now());
+    fn new(listed: &Listed, counters: Arc<Counters>) -> Display {
+        let (cans, bytes, now) = (listed.cans, listed.bytes, Instant::now());
         let bar = io::stderr().is_terminal().then(|| progress::bar(bytes));
         let (done, done_bytes, already, already_bytes) = (0, 0, 0, 0);
         Display { counters, bar, told: now, begun: now, cans, bytes, done, done_bytes, already, already_bytes }
@@ -225,7 +230,7 @@ impl Display {
 
     fn show(&mut self) {
         let downloaded = self.counters.bytes_downloaded.load(Ordering::Relaxed);
-        // What came in vain is counted too, and what was copied from a folder is not.
+        // Failed downloads are counted too, and copies from a folder are not.
         let bytes =
             self.already_bytes.saturating_add(downloaded).clamp(self.done_bytes, self.bytes.max(self.done_bytes));
         let cans = format!("{} of {} cans", self.done, self.cans);
@@ -250,18 +255,13 @@ impl Display {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        let downloaded = self.counters.bytes_downloaded.load(Ordering::Relaxed);
-        let retries = match self.counters.retries.load(Ordering::Relaxed) {
-            0 => String::new(),
-            retries => format!(", {retries} requests made again"),
-        };
-        tell(&format!(
-            "{} of {} cans are there, {} were before; {} downloaded in {:.1} s{retries}",
-            self.done,
-            self.cans,
-            self.already,
-            HumanBytes(downloaded),
-            self.begun.elapsed().as_secs_f64()
-        ));
+        let downloaded = HumanBytes(self.counters.bytes_downloaded.load(Ordering::Relaxed));
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let Display { done, cans, already, .. } = self;
+        tell(&format!("{done} of {cans} cans, {already} of them already there; {downloaded} in {seconds:.1} s"));
+        match self.counters.retries.load(Ordering::Relaxed) {
+            0 => {}
+            retries => tell(&format!("{retries} requests were retried")),
+        }
     }
 }

@@ -23,10 +23,11 @@ use crate::sink::{Csv, Jsonl, Silent, Sink};
 use crate::spool::Spool;
 use crate::text::{line, plain};
 use crate::worker::Scoring;
+use ooni_archive::blocking::{BlockingArchive, BlockingPrefetch};
 use ooni_archive::can::{Expected, Format};
 use ooni_archive::layout::Layout;
-use ooni_archive::source::archive::{Archive, ArchiveCan};
-use ooni_archive::source::prefetch::{Prefetch, Prefetched};
+use ooni_archive::source::archive::ArchiveCan;
+use ooni_archive::source::prefetch::Prefetched;
 use ooni_archive::source::{InputFile, Origin, Twin};
 use ooni_archive::{Day, Selection};
 use ooni_core::rules::Ruleset;
@@ -88,7 +89,7 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
     };
     open::check_files(arguments)?;
     let options = arguments.caching.options(arguments.sources.options());
-    let archive = Archive::open(arguments.sources.locations()?, wanted.clone(), options)?;
+    let archive = BlockingArchive::open(arguments.sources.locations()?, wanted.clone(), options)?;
     if arguments.dry_run {
         return Ok(dry_run(arguments, &archive, log));
     }
@@ -133,7 +134,7 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
             1 => Some("no measurements in the can that was read".to_owned()),
             cans => Some(format!("no measurements in the {cans} cans that were read")),
         };
-        log.tell(&nothing_found(arguments, &archive, what));
+        log.tell(&nothing_found(&arguments.sources.sources, &archive, what));
         is_good = false;
     }
     if closed.is_closed() {
@@ -144,7 +145,7 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
 }
 
 /// Lists what there is.
-fn dry_run(arguments: &Rerun, archive: &Archive, log: Log) -> ExitCode {
+fn dry_run(arguments: &Rerun, archive: &BlockingArchive, log: Log) -> ExitCode {
     let mut diagnostics = Diagnostics::default();
     let listed = Listed::all(archive, false, &mut diagnostics);
     match io::stdout().write_all(listed.table().as_bytes()) {
@@ -155,14 +156,14 @@ fn dry_run(arguments: &Rerun, archive: &Archive, log: Log) -> ExitCode {
         _ => {}
     }
     if listed.is_empty() && diagnostics.is_empty() {
-        log.tell(&nothing_found(arguments, archive, None));
+        log.tell(&nothing_found(&arguments.sources.sources, archive, None));
         return ExitCode::FAILURE;
     }
     if diagnostics.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A sentence on what was looked for and where, when nothing was found. `what` is missing, by default any can.
-fn nothing_found(arguments: &Rerun, archive: &Archive, what: Option<String>) -> String {
+pub(super) fn nothing_found(sources: &[String], archive: &BlockingArchive, what: Option<String>) -> String {
     let Selection { days, ccs, testnames } = archive.wanted();
     let mut looked_for = format!("days {} to {} (excluded)", days.start, days.end);
     for (name, values) in [("countries", ccs), ("tests", testnames)] {
@@ -171,7 +172,7 @@ fn nothing_found(arguments: &Rerun, archive: &Archive, what: Option<String>) -> 
             looked_for += &format!(", {name} {}", values.join(" "));
         }
     }
-    let sources = match &arguments.sources.sources[..] {
+    let sources = match sources {
         [] => "OONI's buckets".to_owned(),
         sources => sources.iter().map(|source| plain(&without_password(source))).collect::<Vec<_>>().join(" "),
     };
@@ -209,7 +210,7 @@ impl Run<'_> {
     /// Scores everything; complete or not, what was done is durable at the end.
     fn all(
         &mut self,
-        archive: &Archive,
+        archive: &BlockingArchive,
         scoring: &Scoring<'_>,
         sink: &(dyn Fn() -> Box<dyn Sink> + Sync),
         past: Past,
@@ -217,7 +218,8 @@ impl Run<'_> {
         let stop = stop_on_signals()?;
         let read = Arc::default();
         let failures = Arc::new(Failures { wanting: Arc::clone(&self.ledger.wanting), told: Mutex::default() });
-        let supply = Prefetch::new(archive, move |can| past.has(can.day, &can.key)).map_err(io::Error::other)?;
+        let supply =
+            BlockingPrefetch::new(archive, move |can| past.has(can.day, &can.key)).map_err(io::Error::other)?;
         let format = self.arguments.scoring.input_format.format();
         let supply = found(supply, archive.clone(), format, Arc::clone(&failures));
         let jobs = pipeline::jobs(self.arguments.scoring.jobs);
@@ -322,8 +324,8 @@ impl Failures {
 /// The files of cans, for the pipeline. What could not be read is reported and skipped, so that it does not count as
 /// finished.
 fn found(
-    supply: Prefetch,
-    archive: Archive,
+    supply: BlockingPrefetch,
+    archive: BlockingArchive,
     format: Option<Format>,
     failures: Arc<Failures>,
 ) -> impl Iterator<Item = InputFile> + Send {
@@ -346,7 +348,7 @@ fn found(
 }
 
 /// The lines of a postcan, brought when that gives no entry.
-fn twin(archive: &Archive, can: &ArchiveCan) -> Option<Twin> {
+fn twin(archive: &BlockingArchive, can: &ArchiveCan) -> Option<Twin> {
     let (archive, lines) = (archive.clone(), can.lines()?.clone());
     Some(Box::new(move || {
         let folder = tempfile::tempdir().ok()?;

@@ -1,7 +1,7 @@
 //! [`Location`]: where the archive is, as people say it.
 
 use super::{Options, Place};
-use crate::blobs::{Blobs, Bucket, Credentials, Directory, S3};
+use crate::blobs::{Blobs, Bucket, Credentials, Directory, HttpClient, S3};
 use crate::layout::Layout;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -81,13 +81,15 @@ impl Location {
         OONI.into_iter().map(bucket).collect()
     }
 
-    pub(super) fn open(self, options: &Options) -> Result<Place, String> {
+    /// Opens it; buckets need a client.
+    pub(super) fn open(self, options: &Options, http: Option<&HttpClient>) -> Result<Place, String> {
         match self {
             Location::Directory(root) => open_directory(&root),
             Location::S3 { bucket, prefix, endpoint, region, unsigned, only } => {
                 let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
                 let region = region.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
-                let s3 = S3::new(Bucket {
+                let http = http.cloned().map_or_else(|| HttpClient::new(&options.retry), Ok)?;
+                let place = Bucket {
                     bucket: &bucket,
                     prefix: &prefix,
                     region: region.as_deref().unwrap_or(USUAL_REGION),
@@ -95,8 +97,8 @@ impl Location {
                     credentials: if unsigned { None } else { credentials(variable)? },
                     retry: options.retry,
                     checksums: options.checksums,
-                })?;
-                Ok(Place { blobs: Blobs::S3(s3), only })
+                };
+                Ok(Place { blobs: Blobs::S3(S3::new(http, place)?), only })
             }
         }
     }
@@ -120,17 +122,12 @@ fn open_directory(root: &Path) -> Result<Place, String> {
 
 /// The credentials in the environment; they are never shown.
 fn credentials(variable: impl Fn(&'static str) -> Option<String>) -> Result<Option<Credentials>, String> {
-    let half = || Err("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one of them is not set".to_owned());
-    let (id, secret) = match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
-        (None, None) => return Ok(None),
-        (Some(id), Some(secret)) => (id, secret),
-        _ => return half(),
-    };
-    let failed = |error: s3::Error| format!("the credentials in the environment: {error}");
-    let credentials = Credentials::new(id, secret).map_err(failed)?;
-    match variable("AWS_SESSION_TOKEN") {
-        Some(token) => credentials.with_session_token(token).map(Some).map_err(failed),
-        None => Ok(Some(credentials)),
+    match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
+        (None, None) => Ok(None),
+        (Some(key_id), Some(secret)) => {
+            Ok(Some(Credentials { key_id, secret, session_token: variable("AWS_SESSION_TOKEN") }))
+        }
+        _ => Err("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one of them is not set".to_owned()),
     }
 }
 

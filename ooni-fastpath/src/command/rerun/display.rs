@@ -5,7 +5,8 @@ use super::ledger::Ledger;
 use crate::journal::Mark;
 use crate::progress;
 use indicatif::{HumanBytes, HumanDuration, ProgressBar};
-use ooni_archive::source::archive::{Archive, Counters};
+use ooni_archive::blocking::BlockingArchive;
+use ooni_archive::source::archive::Counters;
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub(super) struct Display {
 }
 
 impl Display {
-    pub(super) fn new(log: Log, archive: &Archive, read: Arc<AtomicU64>, mark: &Mark) -> Display {
+    pub(super) fn new(log: Log, archive: &BlockingArchive, read: Arc<AtomicU64>, mark: &Mark) -> Display {
         let now = Instant::now();
         let bar = (!log.to_stdout && io::stderr().is_terminal()).then(progress::narrow_bar);
         let before = (mark.cans, mark.counts.all().accepted);

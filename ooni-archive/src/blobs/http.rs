@@ -1,0 +1,125 @@
+//! [`HttpClient`]: requests by HTTP/1.1 with the proxies and certificate authorities of the environment.
+//!
+//! What S3 is, is not known here. Nothing here retries.
+
+mod proxy;
+mod tls;
+
+use self::proxy::{Proxies, ProxyConnector};
+use super::RetryPolicy;
+use super::failure::Failure;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::PROXY_AUTHORIZATION;
+use hyper::{Request, Response};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// Idle connections are closed after this time.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// An HTTP client; clones share its connections.
+#[derive(Clone)]
+pub(crate) struct HttpClient {
+    client: Client<HttpsConnector<ProxyConnector>, Full<Bytes>>,
+    proxies: Arc<Proxies>,
+    idle_timeout: Duration,
+    request_timeout: Duration,
+}
+
+impl HttpClient {
+    /// Reads `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, also in lower case, and `AWS_CA_BUNDLE`,
+    /// `SSL_CERT_FILE`, `SSL_CERT_DIR`.
+    ///
+    /// # Errors
+    /// A sentence that names a variable of the environment whose value cannot be used.
+    pub(crate) fn new(policy: &RetryPolicy) -> Result<HttpClient, String> {
+        let tls = Arc::new(tls::config()?);
+        let proxies = Arc::new(Proxies::of_environment()?);
+        let connector = ProxyConnector::new(Arc::clone(&proxies), &tls, policy.idle_timeout);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(KEEP_ALIVE)
+            .build(HttpsConnector::from((connector, tls)));
+        let RetryPolicy { idle_timeout, request_timeout, .. } = *policy;
+        Ok(HttpClient { client, proxies, idle_timeout, request_timeout })
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub(crate) async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
+        if let Some(credentials) = self.proxies.credentials(request.uri()) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, credentials);
+        }
+        let deadline = Instant::now() + self.request_timeout;
+        let response = timeout(self.idle_timeout, self.client.request(request)).await;
+        let response = response
+            .map_err(|_| Failure::transient(format!("the server sent nothing for {:?}", self.idle_timeout)))?
+            .map_err(|error| Failure::of_connection(&error))?;
+        let (head, body) = response.into_parts();
+        let timeouts = Timeouts { idle: self.idle_timeout, request: self.request_timeout, deadline };
+        Ok(Response::from_parts(head, AnswerBody { body, timeouts }))
+    }
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").field("proxies", &self.proxies).finish_non_exhaustive()
+    }
+}
+
+/// The head of an answer, and its body to be received.
+pub(crate) type Answer = Response<AnswerBody>;
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(crate) struct AnswerBody {
+    body: Incoming,
+    timeouts: Timeouts,
+}
+
+#[derive(Debug)]
+struct Timeouts {
+    idle: Duration,
+    request: Duration,
+    deadline: Instant,
+}
+
+impl AnswerBody {
+    /// The next bytes; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        let Timeouts { idle, request, deadline } = self.timeouts;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let frame = timeout(idle.min(left), self.body.frame()).await.map_err(|_| match left < idle {
+                true => Failure::transient(format!("the request took more than {request:?}")),
+                false => Failure::transient(format!("the server sent nothing for {idle:?}")),
+            })?;
+            match frame.transpose().map_err(|error| Failure::of_connection(&error))? {
+                None => return Ok(None),
+                Some(frame) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        return Ok(Some(bytes));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The whole body, if it has at most so many bytes.
+    pub(crate) async fn bytes(&mut self, most: usize) -> Result<Vec<u8>, Failure> {
+        let mut all = Vec::new();
+        while let Some(bytes) = self.next().await? {
+            if all.len() + bytes.len() > most {
+                return Err(Failure::permanent(format!("the answer has more than {most} bytes")));
+            }
+            all.extend_from_slice(&bytes);
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,183 @@
+//! [`Proxies`] of the environment, and [`ProxyConnector`], which connects through them.
+
+use crate::blobs::failure::ProxyError;
+use hyper::Uri;
+use hyper::header::HeaderValue;
+use hyper::http::uri::{Authority, Scheme};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use std::env;
+use std::error::Error;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+/// Variables with the URL of a proxy; each is also read in lower case.
+const VARIABLES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
+
+/// Which proxy leads to which host.
+#[derive(Debug)]
+pub(super) struct Proxies(Matcher);
+
+impl Proxies {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// A sentence that names a variable which is not the URL of a proxy, but does not show it: it may have a password.
+    pub(super) fn of_environment() -> Result<Proxies, String> {
+        let target = Uri::from_static("http://host/");
+        for name in VARIABLES.into_iter().flat_map(|name| [name.to_owned(), name.to_ascii_lowercase()]) {
+            let value = env::var(&name).unwrap_or_default();
+            let usable = || Matcher::builder().all(value.trim()).build().intercept(&target).is_some();
+            if !value.is_empty() && !usable() {
+                return Err(format!("{name}: not the URL of a proxy, such as http://USER:PASSWORD@HOST:PORT"));
+            }
+        }
+        Ok(Proxies(Matcher::from_env()))
+    }
+
+    /// What the proxy of a request has to be sent with the request. A tunnel has sent it before.
+    pub(super) fn credentials(&self, target: &Uri) -> Option<HeaderValue> {
+        match target.scheme() == Some(&Scheme::HTTP) {
+            true => self.0.intercept(target)?.basic_auth().cloned(),
+            false => None,
+        }
+    }
+}
+
+/// Opens connections, directly or through a proxy. TLS to the target itself is not its task.
+#[derive(Clone, Debug)]
+pub(super) struct ProxyConnector {
+    proxies: Arc<Proxies>,
+    /// Connects to a proxy, which may speak TLS itself, or without TLS to the target.
+    direct: HttpsConnector<HttpConnector>,
+}
+
+impl ProxyConnector {
+    pub(super) fn new(proxies: Arc<Proxies>, tls: &Arc<ClientConfig>, timeout: Duration) -> ProxyConnector {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(timeout));
+        ProxyConnector { proxies, direct: HttpsConnector::from((tcp, Arc::clone(tls))) }
+    }
+}
+
+impl Service<Uri> for ProxyConnector {
+    type Response = ProxyStream;
+    type Error = BoxError;
+    type Future = Connecting<ProxyStream>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.direct.poll_ready(context)
+    }
+
+    fn call(&mut self, target: Uri) -> Connecting<ProxyStream> {
+        let (proxy, mut direct) = (self.proxies.0.intercept(&target), self.direct.clone());
+        Box::pin(async move {
+            let is_https = target.scheme() == Some(&Scheme::HTTPS);
+            let Some(proxy) = proxy else {
+                let stream = direct.call(without_tls(&target, if is_https { 443 } else { 80 })?).await?;
+                return Ok(ProxyStream { stream, forwards: false });
+            };
+            let stream = match proxy.uri().scheme_str() {
+                Some("http" | "https") if is_https => tunnel(&proxy, direct, target).await?,
+                Some("http" | "https") => direct.call(proxy.uri().clone()).await?,
+                Some(scheme @ ("socks5" | "socks5h")) => {
+                    let mut socks = SocksV5::new(without_tls(proxy.uri(), 1080)?, direct).local_dns(scheme == "socks5");
+                    if let Some((user, password)) = proxy.raw_auth() {
+                        socks = socks.with_auth(user.to_owned(), password.to_owned());
+                    }
+                    socks.call(target).await?
+                }
+                scheme => {
+                    let scheme = scheme.unwrap_or_default();
+                    return Err(ProxyError(format!("proxies of the kind {scheme} are not supported")).into());
+                }
+            };
+            let forwards = !is_https && matches!(proxy.uri().scheme_str(), Some("http" | "https"));
+            Ok(ProxyStream { stream, forwards })
+        })
+    }
+}
+
+async fn tunnel(
+    proxy: &Intercept,
+    direct: HttpsConnector<HttpConnector>,
+    target: Uri,
+) -> Result<MaybeHttpsStream<TokioIo<TcpStream>>, BoxError> {
+    let mut tunnel = Tunnel::new(proxy.uri().clone(), direct);
+    if let Some(credentials) = proxy.basic_auth() {
+        tunnel = tunnel.with_auth(credentials.clone());
+    }
+    Ok(tunnel.call(target).await?)
+}
+
+/// The same host and port, to be connected to without TLS.
+fn without_tls(uri: &Uri, port: u16) -> Result<Uri, BoxError> {
+    let authority = match (uri.host(), uri.port()) {
+        (Some(host), None) => Authority::try_from(format!("{host}:{port}"))?,
+        (Some(host), Some(port)) => Authority::try_from(format!("{host}:{port}"))?,
+        (None, _) => return Err(ProxyError("an address without a host".to_owned()).into()),
+    };
+    Ok(Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query("/").build()?)
+}
+
+/// A connection to a target or to a proxy.
+#[derive(Debug)]
+pub(super) struct ProxyStream {
+    stream: MaybeHttpsStream<TokioIo<TcpStream>>,
+    /// Whether a proxy at the other end forwards requests, so that it has to see whole URLs.
+    forwards: bool,
+}
+
+impl Connection for ProxyStream {
+    fn connected(&self) -> Connected {
+        self.stream.connected().proxy(self.forwards)
+    }
+}
+
+impl Read for ProxyStream {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl Write for ProxyStream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, from)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        from: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, from)
+    }
+}

@@ -1,0 +1,116 @@
+//! Reading an object or a part of it, and whether the answer is that part.
+
+use super::{S3, S3Request, text};
+use crate::blobs::checksum::Checksum;
+use crate::blobs::failure::Failure;
+use crate::blobs::http::AnswerBody;
+use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_MATCH, RANGE};
+use hyper::{Method, StatusCode};
+
+/// Asks the server for the checksum that it has of an object.
+const CHECKSUM_MODE: HeaderName = HeaderName::from_static("x-amz-checksum-mode");
+
+/// A part of an object that is being received.
+#[derive(Debug)]
+pub(crate) struct Received {
+    /// Offset of its first byte: that of the request, or 0 from servers that know no ranges.
+    pub(crate) first: u64,
+    /// Its bytes, if the server says so.
+    pub(crate) length: Option<u64>,
+    /// Bytes of the whole object, if the server says so.
+    pub(crate) total: Option<u64>,
+    /// The version of the object.
+    pub(crate) etag: Option<String>,
+    /// The checksum of the whole object.
+    pub(crate) checksum: Option<Checksum>,
+    pub(crate) body: AnswerBody,
+}
+
+impl S3 {
+    /// Requests the bytes of an object from `first` to `last`, both included; without `last` to its end.
+    ///
+    /// # Errors
+    /// Answers that are not the part that was requested are failures.
+    pub(crate) async fn get(
+        &self,
+        key: &str,
+        first: u64,
+        last: Option<u64>,
+        etag: Option<&str>,
+    ) -> Result<Received, Failure> {
+        let mut headers = Vec::new();
+        if first > 0 || last.is_some() {
+            headers.push((RANGE, format!("bytes={first}-{}", last.map(|last| last.to_string()).unwrap_or_default())));
+        } else {
+            headers.push((CHECKSUM_MODE, "ENABLED".to_owned()));
+        }
+        headers.extend(etag.map(|etag| (IF_MATCH, etag.to_owned())));
+        let key = format!("{}{key}", self.prefix);
+        let answer = self.send(&S3Request { method: Method::GET, key, query: Vec::new(), headers }).await?;
+        let (head, body) = answer.into_parts();
+        let length = text(&head.headers, CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
+        let range = match head.status {
+            StatusCode::OK => None,
+            StatusCode::PARTIAL_CONTENT => Some(content_range(&head.headers)?),
+            status => return Err(Failure::wrong(format!("the answer has the status {}", status.as_u16()))),
+        };
+        let (first, total) = match range {
+            // The whole object, whatever was requested.
+            None => (0, length),
+            Some(ContentRange { first: start, last: end, total }) => {
+                if start != first || last.is_some_and(|last| end > last) {
+                    return Err(Failure::wrong(format!("the answer has bytes {start}-{end}")));
+                }
+                if length.is_some_and(|length| length != end - start + 1) {
+                    return Err(Failure::transient(format!(
+                        "the answer is shorter or longer than bytes {start}-{end}"
+                    )));
+                }
+                (start, total)
+            }
+        };
+        let length = range.map(|range| range.last - range.first + 1).or(length);
+        let etag = text(&head.headers, ETAG.as_str()).filter(|etag| !etag.is_empty()).map(str::to_owned);
+        let checksum = if range.is_none() { Checksum::of_headers(&head.headers) } else { None };
+        Ok(Received { first, length, total, etag, checksum, body })
+    }
+}
+
+/// The header `Content-Range`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ContentRange {
+    first: u64,
+    last: u64,
+    total: Option<u64>,
+}
+
+fn content_range(headers: &HeaderMap) -> Result<ContentRange, Failure> {
+    let value = text(headers, CONTENT_RANGE.as_str()).unwrap_or_default();
+    parse(value).ok_or_else(|| Failure::wrong("the answer is a part of the object without a valid Content-Range"))
+}
+
+fn parse(value: &str) -> Option<ContentRange> {
+    let (range, total) = value.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.trim().split_once('-')?;
+    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+    let total = match total.trim() {
+        "*" => None,
+        total => Some(total.parse().ok()?),
+    };
+    (first <= last && total.is_none_or(|total| last < total)).then_some(ContentRange { first, last, total })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges() {
+        let range = |first, last, total| Some(ContentRange { first, last, total });
+        assert_eq!(parse("bytes 0-9/10"), range(0, 9, Some(10)));
+        assert_eq!(parse("bytes 5-9/*"), range(5, 9, None));
+        for value in ["", "bytes 0-9", "bytes 9-0/10", "bytes 0-10/10", "bytes */10", "lines 0-9/10", "bytes a-b/c"] {
+            assert_eq!(parse(value), None, "{value}");
+        }
+    }
+}

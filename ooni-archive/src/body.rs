@@ -1,0 +1,258 @@
+//! One body by its location: the key of a file and the number of the measurement in it, as rows of the table `jsonl`
+//! say (formats spec §9).
+//!
+//! A file of gzip members with a [`MemberIndex`] beside it is read by one request for the member; any other file is read
+//! from its beginning to the measurement, in bounded memory.
+
+mod find;
+mod index;
+mod stream;
+
+pub use self::index::{IndexError, MemberIndex};
+
+use self::find::find;
+use self::stream::{Pieces, feed};
+use crate::blobs::{Blobs, Failure, FailureKind, Retries};
+use crate::can::{CanName, Expected, Format};
+use crate::chunk::Kind;
+use crate::layout::Layout;
+use crate::source::archive::{Archive, Core};
+use std::fs::File;
+use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::task::{JoinSet, spawn_blocking};
+
+/// Bytes of an index that are read, about a million members.
+const INDEX_SIZE: usize = 16 << 20;
+/// Compressed bytes of members that are read into memory; files with larger ones are read from their beginning.
+const MEMBER_SIZE: u64 = 64 << 20;
+
+/// A body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// What it is: a line is the measurement itself, a post has an envelope around it.
+    pub kind: Kind,
+    /// Its text, without the line feed of a line.
+    pub text: Vec<u8>,
+}
+
+/// Why there is no body. Messages name the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// There is no such file, or it has fewer measurements.
+    #[error("{0}")]
+    NotFound(String),
+    /// The file is damaged before the measurement, or the measurement exceeds a limit.
+    #[error("{0}")]
+    Invalid(String),
+    /// The server cannot be reached or is overloaded; retry later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The file cannot be read; a retry gives the same.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl BodyError {
+    fn of_failure(name: &str, failure: Failure) -> BodyError {
+        let why = format!("{name}: {}", failure.why);
+        match failure.kind {
+            FailureKind::NotFound => BodyError::NotFound(why),
+            FailureKind::Permanent => BodyError::Failed(why),
+            FailureKind::Wrong | FailureKind::Transient => BodyError::Unavailable(why),
+        }
+    }
+
+    fn of_file(name: &str, error: &io::Error) -> BodyError {
+        let why = format!("{name}: {error}");
+        if error.kind() == ErrorKind::NotFound { BodyError::NotFound(why) } else { BodyError::Failed(why) }
+    }
+}
+
+/// Which body.
+#[derive(Clone, Debug)]
+struct Wanted {
+    key: String,
+    expected: Expected,
+    number: u64,
+}
+
+impl Archive {
+    /// Reads measurement `number`, from 0, of the file with this key: `s3path` and `linenum` of the table `jsonl`.
+    ///
+    /// # Errors
+    /// See [`BodyError`].
+    pub async fn body(&self, key: &str, number: u64) -> Result<Body, BodyError> {
+        let expected = Expected::of_name(key.rsplit('/').next().unwrap_or_default());
+        if matches!(expected.format(), None | Some(Format::Index)) {
+            return Err(BodyError::NotFound(format!("{key}: not a file of measurements")));
+        }
+        let wanted = Wanted { key: key.to_owned(), expected, number };
+        let layout = match key.split('/').next() {
+            Some("canned") => Some(Layout::Canned),
+            Some("raw" | "jsonl") => Some(Layout::Raw),
+            _ => None,
+        };
+        let mut result = Err(BodyError::NotFound(format!("{key}: no such file")));
+        for (at, place) in self.core.places.iter().enumerate() {
+            if place.only.is_some_and(|only| layout.is_some_and(|layout| layout != only)) {
+                continue;
+            }
+            result = self.body_at(at, &wanted).await;
+            if !matches!(result, Err(BodyError::NotFound(_))) {
+                break;
+            }
+        }
+        result
+    }
+
+    async fn body_at(&self, at: usize, wanted: &Wanted) -> Result<Body, BodyError> {
+        let Wanted { key, number, expected } = wanted;
+        if expected.format() == Some(Format::Lines)
+            && let Some(index) = self.core.index(at, key).await?
+            && let Some((range, first)) =
+                index.member(*number).filter(|(range, _)| range.end - range.start <= MEMBER_SIZE)
+            && let Some(bytes) = self.core.member(at, key, range, index.size()).await?
+        {
+            let wanted = Wanted { number: number - first, ..wanted.clone() };
+            return decode(wanted, move || Ok(Box::new(Cursor::new(bytes)))).await;
+        }
+        self.streamed(at, wanted).await
+    }
+
+    /// Reads a file from its beginning.
+    async fn streamed(&self, at: usize, wanted: &Wanted) -> Result<Body, BodyError> {
+        let s3 = match &self.core.places[at].blobs {
+            Blobs::S3(s3) => s3,
+            Blobs::Directory(_) => {
+                let path = self.core.path(at, &wanted.key)?;
+                return decode(wanted.clone(), move || Ok(Box::new(File::open(path)?))).await;
+            }
+        };
+        let name = format!("{}/{}", s3.name(), wanted.key);
+        let (sender, pieces) = Pieces::new();
+        // Aborted when it is dropped.
+        let mut feeding = JoinSet::new();
+        feeding.spawn(feed(Arc::clone(&self.core), at, wanted.key.clone(), sender));
+        let found = decode(wanted.clone(), move || Ok(Box::new(pieces))).await;
+        match (found, feeding.join_next().await) {
+            // What was read before it failed is enough.
+            (Ok(body), _) => Ok(body),
+            (Err(_), Some(Ok(Err(failure)))) => Err(BodyError::of_failure(&name, failure)),
+            (Err(error), _) => Err(error),
+        }
+    }
+}
+
+impl Core {
+    /// The path of a key in a folder.
+    fn path(&self, at: usize, key: &str) -> Result<PathBuf, BodyError> {
+        let path = match &self.places[at].blobs {
+            Blobs::Directory(directory) => directory.checked_path(key),
+            Blobs::S3(_) => None,
+        };
+        path.ok_or_else(|| BodyError::NotFound(format!("{key}: no such file")))
+    }
+
+    /// The index of a file, if it has one.
+    async fn index(&self, at: usize, key: &str) -> Result<Option<MemberIndex>, BodyError> {
+        let index_key = MemberIndex::key_of(key);
+        let text = match &self.places[at].blobs {
+            Blobs::S3(s3) => {
+                let name = format!("{}/{index_key}", s3.name());
+                let read = Retries::new(&s3.retry, &self.counters);
+                let read = read.run(|| async { s3.get(&index_key, 0, None, None).await?.body.bytes(INDEX_SIZE).await });
+                match read.await {
+                    Ok(text) => text,
+                    // Servers that do not allow listing answer 403 for what does not exist.
+                    Err(failure) if failure.kind != FailureKind::Transient => return Ok(None),
+                    Err(failure) => return Err(BodyError::of_failure(&name, failure)),
+                }
+            }
+            Blobs::Directory(_) => {
+                let path = self.path(at, &index_key)?;
+                match blocking(&index_key, move || read_at_most(&path, INDEX_SIZE)).await {
+                    Ok(text) => text,
+                    Err(_) => return Ok(None),
+                }
+            }
+        };
+        // An index that is damaged is as good as none.
+        Ok(MemberIndex::parse(&text).ok())
+    }
+
+    /// A part of a file of so many bytes; `None` when the file has another size, so that its index is of another version.
+    async fn member(&self, at: usize, key: &str, range: Range<u64>, size: u64) -> Result<Option<Vec<u8>>, BodyError> {
+        let length = range.end - range.start;
+        match &self.places[at].blobs {
+            Blobs::S3(s3) => {
+                let most = usize::try_from(length).unwrap_or(usize::MAX);
+                let read = Retries::new(&s3.retry, &self.counters).run(|| async {
+                    let mut part = s3.get(key, range.start, Some(range.end - 1), None).await?;
+                    if part.first != range.start || part.length != Some(length) || part.total != Some(size) {
+                        return Ok(None);
+                    }
+                    let bytes = part.body.bytes(most).await?;
+                    if bytes.len() == most {
+                        Ok(Some(bytes))
+                    } else {
+                        Err(Failure::transient("the answer is too short"))
+                    }
+                });
+                match read.await {
+                    Ok(bytes) => Ok(bytes),
+                    // Reading the file from its beginning tells what is wrong.
+                    Err(failure) if failure.kind != FailureKind::Transient => Ok(None),
+                    Err(failure) => Err(BodyError::of_failure(&format!("{}/{key}", s3.name()), failure)),
+                }
+            }
+            Blobs::Directory(_) => {
+                let path = self.path(at, key)?;
+                let read = move || {
+                    let mut file = File::open(path)?;
+                    if file.metadata()?.len() != size {
+                        return Ok(None);
+                    }
+                    file.seek(SeekFrom::Start(range.start))?;
+                    let mut bytes = Vec::new();
+                    file.take(length).read_to_end(&mut bytes)?;
+                    Ok((bytes.len() as u64 == length).then_some(bytes))
+                };
+                blocking(key, read).await
+            }
+        }
+    }
+}
+
+/// Decodes a file up to the measurement, on a thread for that.
+async fn decode<R>(wanted: Wanted, open: R) -> Result<Body, BodyError>
+where
+    R: FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + 'static,
+{
+    let found = spawn_blocking(move || {
+        let Wanted { key, expected, number } = &wanted;
+        let bytes = open().map_err(|error| BodyError::of_file(key, &error))?;
+        let missing = || BodyError::NotFound(format!("{key}: it has no measurement {number}"));
+        let found = find(*expected, bytes, &CanName::of_path(Path::new(key)), *number);
+        found.map_err(|why| BodyError::Invalid(format!("{key}: {why}")))?.ok_or_else(missing)
+    });
+    found.await.unwrap_or_else(|error| Err(BodyError::Failed(error.to_string())))
+}
+
+async fn blocking<T: Send + 'static>(
+    key: &str,
+    read: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, BodyError> {
+    match spawn_blocking(read).await {
+        Ok(read) => read.map_err(|error| BodyError::of_file(key, &error)),
+        Err(error) => Err(BodyError::Failed(format!("{key}: {error}"))),
+    }
+}
+
+fn read_at_most(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
