@@ -104,7 +104,6 @@ impl Error {
 
     /// The commit was sent and its outcome could not be determined.
     #[must_use]
-
     pub(crate) fn outcome_unknown(mut self) -> Error {
         self.is_outcome_unknown = true;
         self.message = format!("outcome unknown: the change may or may not have been committed: {}", self.message);

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 /// What each URL has as its password, which is wrong or not asked for.
 const SECRET: &str = "hush";
 
-fn shows<T: Debug>(url: &str, result: &Result<T, impl Debug + std::error::Error>, also: &mut Vec<String>) {
+fn shows<T: Debug>(url: &str, result: &Result<T, impl std::error::Error>, also: &mut Vec<String>) {
     also.push(format!("{result:?}"));
     if let Err(error) = result {
         let mut cause: Option<&dyn std::error::Error> = Some(error);
