@@ -375,8 +375,8 @@ fn arguments_that_are_wrong() {
         (&["store", "drop-month", "2021-13"], "not a month; expected YYYY-MM, such as 2021-06"),
         (&["store", "drop-month", "2021-1"], "not a month"),
         (&["store", "drop-month", "2021-01-01"], "not a month"),
-        (&["rollup", "check", "nonsense"], "no rollup of this name; there are day_test, day_country, "),
-        (&["rollup", "rebuild", "rollup_day_test"], "no rollup of this name"),
+        (&["rollup", "check", "nonsense"], "unknown rollup; there are day_test, day_country, "),
+        (&["rollup", "rebuild", "rollup_day_test"], "unknown rollup"),
         (&["migrate", "x"], "unexpected argument 'x'"),
     ] {
         let said = refused(arguments);

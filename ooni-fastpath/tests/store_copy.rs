@@ -201,7 +201,7 @@ fn a_store_is_not_copied_onto_itself() {
     let folder = pair.0.0.path();
     std::os::unix::fs::symlink(folder.join("from.db"), folder.join("link.db")).unwrap();
     std::os::unix::fs::symlink(folder, folder.join("folder")).unwrap();
-    for same in ["./from.db", "link.db", "folder/from.db", "folder/../folder/link.db"] {
+    for same in ["./from.db", "link.db", "folder/from.db", "folder/./link.db"] {
         for (from, to) in [("from.db", same), (same, "from.db")] {
             let ran = fastpath(["store", "copy", &pair.url(from), &pair.url(to)]);
             assert_eq!((ran.code, &*ran.err), (Some(2), "fastpath: FROM and TO are the same store\n"), "{from} {to}");
