@@ -37,14 +37,13 @@ pub(crate) fn measurements(dialect: Dialect, after: Option<&str>, limit: usize) 
     sql.push("SELECT ").push(&columns.join(", ")).push(" FROM fastpath AS f");
     if dialect == Dialect::Clickhouse {
         // It would read all of them into memory.
-        sql.push(" LEFT JOIN (SELECT * FROM jsonl WHERE (measurement_start_time, measurement_uid) IN (");
-        sql.noted(after, limit);
-        sql.push(
-            ")) AS j ON j.measurement_uid = f.measurement_uid AND j.measurement_start_time = f.measurement_start_time",
+        sql.push(" LEFT JOIN (SELECT * FROM jsonl WHERE (measurement_start_time, measurement_uid) IN ");
+        sql.nested(|sql| sql.noted(after, limit)).push(
+            ") AS j ON j.measurement_uid = f.measurement_uid AND j.measurement_start_time = f.measurement_start_time",
         );
-        sql.push(" LEFT JOIN (SELECT * FROM obs_openvpn WHERE measurement_uid IN (SELECT n.measurement_uid FROM (");
-        sql.noted(after, limit);
-        sql.push(") AS n)) AS o ON o.measurement_uid = f.measurement_uid");
+        sql.push(" LEFT JOIN (SELECT * FROM obs_openvpn WHERE measurement_uid IN (SELECT n.measurement_uid FROM ");
+        sql.nested(|sql| sql.noted(after, limit));
+        sql.push(" AS n)) AS o ON o.measurement_uid = f.measurement_uid");
     } else {
         sql.push(" LEFT JOIN jsonl AS j ON j.measurement_uid = f.measurement_uid");
         sql.push(" LEFT JOIN obs_openvpn AS o ON o.measurement_uid = f.measurement_uid");

@@ -58,9 +58,9 @@ pub(super) async fn check(client: &Client) -> Result<(), PgError> {
     match version(client).await? {
         version if version == MIGRATIONS.len() => Ok(()),
         0 => Err(PgError::Refused("has no tables yet; `fastpath migrate` creates them".to_owned())),
-        _ => {
-            Err(PgError::Refused("was created by an older fastpath; `fastpath migrate` brings it up to date".to_owned()))
-        }
+        _ => Err(PgError::Refused(
+            "was created by an older fastpath; `fastpath migrate` brings it up to date".to_owned(),
+        )),
     }
 }
 
