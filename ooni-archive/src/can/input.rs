@@ -367,7 +367,8 @@ mod tests {
                 (0, (cut as u64, "E-CAN: the file ends inside its LZ4 data".into()))
             );
         }
-        for at in [4, 6, 7, 200] {
+        // In the size of the block; legacy frames have no checksums, so that other bytes cannot be told as spoiled.
+        for at in [4, 6, 7] {
             let mut spoiled = whole.clone();
             spoiled[at] ^= 0x40;
             let (_, broken) = read(&spoiled);
