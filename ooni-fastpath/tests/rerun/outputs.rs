@@ -135,7 +135,7 @@ fn a_second_run_changes_nothing_but_with_update() {
     bench.rerun(&[]);
     assert_eq!(bench.texts("SELECT software_name FROM fastpath WHERE software_name <> ''"), [""; 0]);
     let ran = bench.rerun(&["--update"]);
-    assert_eq!(at_the_end(&ran), "1 cans; 3 rows, 0 of them already there");
+    assert_eq!(at_the_end(&ran), "1 cans; 3 rows, 3 of them replaced");
     assert_eq!(bench.texts("SELECT measurement_uid FROM fastpath WHERE software_name = 'new'"), [uid(0)]);
     assert_eq!(bench.query("SELECT 1 FROM fastpath").len(), 3);
 }
