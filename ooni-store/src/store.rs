@@ -4,7 +4,7 @@
 mod app;
 mod counts;
 mod rows;
-mod state;
+pub(crate) mod state;
 
 use crate::deadline::Deadline;
 use crate::engine::clickhouse::Clickhouse;
@@ -27,7 +27,6 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
 
 pub(crate) use self::app::NO_APPLICATION;
-pub use self::state::{Difference, Migration, RollupState, Stats};
 
 /// A database of measurements. Cheap to clone; all clones share its connections.
 ///

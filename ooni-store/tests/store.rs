@@ -10,6 +10,8 @@ mod charts;
 mod clickhouse;
 #[path = "store/cut.rs"]
 mod cut;
+#[path = "store/deadlines.rs"]
+mod deadlines;
 #[path = "store/environment.rs"]
 mod environment;
 #[path = "store/explain.rs"]
@@ -26,6 +28,10 @@ mod limits;
 mod lists;
 #[path = "store/postgres.rs"]
 mod postgres;
+#[path = "store/read_only.rs"]
+mod read_only;
+#[path = "store/results.rs"]
+mod results;
 #[path = "store/rejections.rs"]
 mod rejections;
 #[path = "store/postgres_limits.rs"]

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// Test lists without end, none of whose URLs was measured: to look for a category takes forever.
-const ENDLESS: &str = "
+pub(crate) const ENDLESS: &str = "
     DROP TABLE citizenlab;
     CREATE VIEW citizenlab AS
         WITH RECURSIVE number(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM number)
@@ -27,7 +27,7 @@ fn endless() -> (InFile, Open) {
     (engine, store)
 }
 
-fn list(category: Option<Category>) -> List {
+pub(crate) fn list(category: Option<Category>) -> List {
     List { filter: Filter { category, ..Filter::default() }, descending: true, limit: 10, ..List::default() }
 }
 
