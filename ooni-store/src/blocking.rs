@@ -1,13 +1,15 @@
 //! [`BlockingStore`]: a store for callers without a runtime, the commands. The only module of this crate that starts one.
 
 use crate::error::{Error, ErrorKind};
-use crate::import::{Place, Reference, ReferenceRow};
+use crate::import::columns::Place;
+use crate::import::{Reference, ReferenceRow};
+use crate::migration::Migration;
 use crate::options::StoreOptions;
 use crate::query::filter::Filter;
-use crate::store::{Migration, Store};
+use crate::store::Store;
 use crate::stream::{PAGE, RowStream};
 use crate::url::without_password;
-use crate::write::input::Rejection;
+use crate::write::rejection::Rejection;
 use crate::write::removal::Removal;
 use crate::write::row::{ListedUrl, StoredMeasurement, StoredRefusal, StoredRow};
 use std::future::Future;

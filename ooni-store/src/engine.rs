@@ -1,22 +1,19 @@
-//! [`Engine`]: what a database engine has to bring, and [`AnyEngine`], one of them.
+//! [`Engine`]: what a database engine has to bring.
 //!
-//! Private: callers see [`Store`](crate::Store). To add an engine: a folder here, an arm in [`AnyEngine`] and in
-//! `store.rs`, and it has to pass `tests/store`.
+//! Private: callers see [`Store`](crate::Store). To add an engine: a folder here, an arm in `any`, and it has to pass
+//! `tests/store`.
 
+pub(crate) mod any;
 pub(crate) mod clickhouse;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
-use self::clickhouse::Clickhouse;
-use self::postgres::Postgres;
-use self::sqlite::Sqlite;
-use crate::app::row::AppRow;
+use crate::app::row::{AppRow, NO_APPLICATION};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
 use crate::query::filter::Window;
 use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
-use crate::store::NO_APPLICATION;
 use crate::value::Value;
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch, StoredMeasurement, StoredRow};
@@ -143,112 +140,5 @@ pub(crate) trait Engine: Send + Sync {
             let rows = self.query(statement, Workload::Aggregation, deadline).await?;
             rows.into_iter().map(|row| sql::measurement(row).ok_or_else(Error::foreign)).collect()
         }
-    }
-}
-
-/// One of the engines.
-pub(crate) enum AnyEngine {
-    /// A file.
-    Sqlite(Sqlite),
-    /// A database on a PostgreSQL server.
-    Postgres(Postgres),
-    /// A database on a ClickHouse server.
-    Clickhouse(Clickhouse),
-}
-
-/// Evaluates the same expression with whichever engine it is.
-macro_rules! with_engine {
-    ($any:expr, $engine:ident => $expression:expr) => {
-        match $any {
-            AnyEngine::Sqlite($engine) => $expression,
-            AnyEngine::Postgres($engine) => $expression,
-            AnyEngine::Clickhouse($engine) => $expression,
-        }
-    };
-}
-
-impl Engine for AnyEngine {
-    fn dialect(&self) -> Dialect {
-        with_engine!(self, engine => engine.dialect())
-    }
-
-    fn name(&self) -> &str {
-        with_engine!(self, engine => engine.name())
-    }
-
-    async fn query(
-        &self,
-        statement: Statement,
-        workload: Workload,
-        deadline: Deadline,
-    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
-        with_engine!(self, engine => engine.query(statement, workload, deadline).await)
-    }
-
-    async fn write(
-        &self,
-        rows: Arc<dyn RowBatch>,
-        on_existing: OnExisting,
-        deadline: Deadline,
-    ) -> Result<BatchResult, Error> {
-        with_engine!(self, engine => engine.write(rows, on_existing, deadline).await)
-    }
-
-    async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {
-        with_engine!(self, engine => engine.remove(uid, reason, ban, deadline).await)
-    }
-
-    async fn restore(&self, uid: &str, deadline: Deadline) -> Result<bool, Error> {
-        with_engine!(self, engine => engine.restore(uid, deadline).await)
-    }
-
-    async fn identity(&self, deadline: Deadline) -> Result<String, Error> {
-        with_engine!(self, engine => engine.identity(deadline).await)
-    }
-
-    async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {
-        with_engine!(self, engine => engine.drop_month(month, deadline).await)
-    }
-
-    async fn replace_test_lists(&self, lists: Vec<ListedUrl>, deadline: Deadline) -> Result<(), Error> {
-        with_engine!(self, engine => engine.replace_test_lists(lists, deadline).await)
-    }
-
-    async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {
-        with_engine!(self, engine => engine.rebuild(rollup, deadline).await)
-    }
-
-    async fn write_application(&self, rows: Vec<AppRow>, deadline: Deadline) -> Result<(), Error> {
-        with_engine!(self, engine => engine.write_application(rows, deadline).await)
-    }
-
-    async fn refresh_rollups(&self, deadline: Deadline) -> Result<(), Error> {
-        with_engine!(self, engine => engine.refresh_rollups(deadline).await)
-    }
-
-    async fn is_rollup_current(
-        &self,
-        rollup: &'static Rollup,
-        window: Window,
-        deadline: Deadline,
-    ) -> Result<bool, Error> {
-        with_engine!(self, engine => engine.is_rollup_current(rollup, window, deadline).await)
-    }
-
-    async fn bytes(&self, deadline: Deadline) -> Result<u64, Error> {
-        with_engine!(self, engine => engine.bytes(deadline).await)
-    }
-
-    async fn page(&self, after: Option<&str>, limit: usize, deadline: Deadline) -> Result<Vec<StoredRow>, Error> {
-        with_engine!(self, engine => engine.page(after, limit, deadline).await)
-    }
-
-    async fn measurements(
-        &self,
-        after: Option<&str>,
-        limit: usize,
-        deadline: Deadline,
-    ) -> Result<Vec<StoredMeasurement>, Error> {
-        with_engine!(self, engine => engine.measurements(after, limit, deadline).await)
     }
 }

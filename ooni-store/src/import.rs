@@ -3,10 +3,12 @@
 //! Which columns its tables have depends on their age, and on the engine how a flag or a time is kept. So each column is
 //! asked for by name and comes as text; one that is not there, or null, is what a measurement has that says nothing.
 
+pub(crate) mod columns;
 pub(crate) mod dump;
 
-use crate::engine::clickhouse::ClickhouseReference;
-use crate::engine::postgres::PostgresReference;
+use self::columns::{BODY, LISTS, Place, Texts};
+use crate::engine::clickhouse::reference::ClickhouseReference;
+use crate::engine::postgres::reference::PostgresReference;
 use crate::error::{Error, ErrorKind};
 use crate::sql::UID;
 use crate::url::{is_clickhouse, is_postgres, without_password};
@@ -26,36 +28,8 @@ pub enum Reference {
     Clickhouse(Box<ClickhouseReference>),
 }
 
-/// A place in the order that a database has: after a measurement.
-#[derive(Clone, Debug)]
-pub struct Place {
-    pub(crate) uid: String,
-    /// Its start, where rows have the order of these; looked up if it is not known.
-    pub(crate) start: Option<String>,
-}
-
-impl From<String> for Place {
-    fn from(uid: String) -> Place {
-        Place { uid, start: None }
-    }
-}
-
 /// Rules that rows of the reference were scored by, which it keeps no version of.
 const RULESET: &str = "reference";
-
-/// Columns of `jsonl` that are read.
-pub(crate) const BODY: [&str; 4] = ["s3path", "linenum", "date", "source"];
-
-/// Columns of `citizenlab` that are read.
-pub(crate) const LISTS: [&str; 4] = ["url", "domain", "cc", "category_code"];
-
-/// Names and types of columns.
-pub(super) fn typed(columns: &[ColumnSchema]) -> Vec<(&'static str, Type)> {
-    columns.iter().map(|column| (column.name, column.kind)).collect()
-}
-
-/// The texts of a row: the columns of `fastpath`, [`BODY`], `obs_openvpn`.
-pub(crate) type Texts = Vec<Option<String>>;
 
 impl Reference {
     /// Opens the database of a URL.

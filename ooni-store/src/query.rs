@@ -2,5 +2,6 @@
 
 pub mod aggregate;
 pub mod filter;
+pub mod grain;
 pub mod list;
 pub mod planner;

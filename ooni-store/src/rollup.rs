@@ -3,7 +3,8 @@
 //! Each is a table `rollup_NAME` whose key are its dimensions, in their order, and whose other columns are the six
 //! counts of [`COUNTS`]. They are declared here and nowhere else: what is written, rebuilt, checked and read follows.
 
-use crate::query::aggregate::{Axis, Grain};
+use crate::query::aggregate::Axis;
+use crate::query::grain::Grain;
 
 /// What a rollup tells rows apart by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,15 +7,13 @@ mod rows;
 pub(crate) mod state;
 
 use crate::deadline::Deadline;
-use crate::engine::clickhouse::Clickhouse;
-use crate::engine::postgres::Postgres;
-use crate::engine::sqlite::Sqlite;
-use crate::engine::{AnyEngine, Engine, Workload};
+use crate::engine::any::AnyEngine;
+use crate::engine::{Engine, Workload};
 use crate::error::Error;
+use crate::migration::Migration;
 use crate::options::StoreOptions;
 use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
-use crate::url::{is_clickhouse, is_postgres, sqlite_path};
 use crate::value::Value;
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch};
@@ -25,8 +23,6 @@ use std::future::Future;
 use std::sync::Arc;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
-
-pub(crate) use self::app::NO_APPLICATION;
 
 /// A database of measurements. Cheap to clone; all clones share its connections.
 ///
@@ -56,12 +52,7 @@ impl Store {
     /// # Errors
     /// The URL is not one of a store, or the store cannot be opened.
     pub async fn open(url: &str, options: StoreOptions) -> Result<Store, Error> {
-        let engine = match url {
-            _ if is_postgres(url) => AnyEngine::Postgres(Postgres::open(url, &options).await?),
-            _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open(url).await?),
-            _ => AnyEngine::Sqlite(Sqlite::open(sqlite_path(url)?, &options)?),
-        };
-        Ok(Store::new(engine, options))
+        Ok(Store::new(AnyEngine::open(url, &options).await?, options))
     }
 
     /// Opens the store of a URL for reading; it has to exist.
@@ -69,12 +60,7 @@ impl Store {
     /// # Errors
     /// The URL is not one of a store, or the store cannot be opened.
     pub async fn open_to_read(url: &str, options: StoreOptions) -> Result<Store, Error> {
-        let engine = match url {
-            _ if is_postgres(url) => AnyEngine::Postgres(Postgres::open_to_read(url, &options).await?),
-            _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open_to_read(url).await?),
-            _ => AnyEngine::Sqlite(Sqlite::open_to_read(sqlite_path(url)?, &options)?),
-        };
-        Ok(Store::new(engine, options))
+        Ok(Store::new(AnyEngine::open_to_read(url, &options).await?, options))
     }
 
     /// Creates the tables of a store, or brings them up to date.
@@ -82,11 +68,7 @@ impl Store {
     /// # Errors
     /// The URL is not one of a store, or the database belongs to another program or a newer version.
     pub async fn migrate(url: &str, options: &StoreOptions) -> Result<Migration, Error> {
-        match url {
-            _ if is_postgres(url) => Postgres::migrate(url, options).await,
-            _ if is_clickhouse(url) => Clickhouse::migrate(url).await,
-            _ => Sqlite::migrate(sqlite_path(url)?, options),
-        }
+        AnyEngine::migrate(url, options).await
     }
 
     fn new(engine: AnyEngine, options: StoreOptions) -> Store {

@@ -5,7 +5,7 @@
 //! more fields than their header. A row without a valid URL (operations spec §3.3) or category is skipped and reported with
 //! its line. A file with too many such rows is refused as a whole; the others are read.
 
-use crate::ListedUrl;
+use crate::write::row::ListedUrl;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod input;
+pub(crate) mod rejection;
 pub(crate) mod removal;
 pub(crate) mod row;
 pub(crate) mod tally;

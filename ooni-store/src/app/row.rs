@@ -3,6 +3,10 @@
 use ooni_core::time::DateTime;
 use serde::{Deserialize, Serialize};
 
+/// Why a store on ClickHouse cannot do something.
+pub(crate) const NO_APPLICATION: &str =
+    "a store on ClickHouse has measurements only; application tables need SQLite or PostgreSQL";
+
 /// A row of an application table, to be written. A row of the same key is replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppRow {

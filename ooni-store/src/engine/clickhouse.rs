@@ -10,25 +10,27 @@
 
 mod batch;
 mod change;
+mod error;
 mod http;
 mod lease;
-mod reference;
+pub(crate) mod reference;
 mod rollups;
 mod schema;
 mod value;
+mod writer;
 
-pub(crate) use self::reference::ClickhouseReference;
-
+use self::error::ClickhouseError;
 use self::http::{Http, random};
 use self::lease::Lease;
+use self::writer::Writer;
 use super::{Engine, Workload};
 use crate::deadline::Deadline;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::failpoint::{Failpoint, reach};
+use crate::migration::Migration;
 use crate::query::filter::Window;
 use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
-use crate::store::Migration;
 use crate::url::without_password;
 use crate::value::{Type, Value};
 use crate::write::removal::RemoveOutcome;
@@ -72,35 +74,6 @@ impl std::fmt::Debug for Clickhouse {
     }
 }
 
-/// What goes wrong.
-#[derive(Debug)]
-enum Trouble {
-    /// The server says so.
-    Database { code: u32, message: String },
-    /// There is no way to it, or it is no ClickHouse.
-    Lost(String),
-    /// What is in there is not for us.
-    Schema(String),
-    /// It was opened for reading only.
-    ReadOnly,
-    /// A value is not what it has to be.
-    Foreign,
-    /// It took too long.
-    Timeout,
-    /// Others are served.
-    Busy(&'static str),
-}
-
-/// A change that is being made.
-struct Writer<'s> {
-    http: &'s Http,
-    /// Microseconds since 1970, later than those of all changes of this process before it. Of rows with one key the one with
-    /// the latest moment counts.
-    moment: i64,
-    /// What its notes have in common.
-    change: u64,
-}
-
 impl Clickhouse {
     /// Opens a database to write to; `fastpath migrate` has made its tables.
     ///
@@ -117,7 +90,7 @@ impl Clickhouse {
     /// # Errors
     /// As [`Clickhouse::open`].
     pub(crate) async fn open_to_read(url: &str) -> Result<Clickhouse, Error> {
-        let named = |trouble: Trouble| trouble.of(url);
+        let named = |trouble: ClickhouseError| trouble.of(url);
         let http = Http::new(url).map_err(named)?;
         schema::check(&http).await.map_err(named)?;
         Ok(Clickhouse { url: url.to_owned(), name: without_password(url), http, writes: None })
@@ -129,14 +102,14 @@ impl Clickhouse {
     /// It cannot be reached, is another program's or a newer one's, or its tables cannot be made.
     pub(crate) async fn migrate(url: &str) -> Result<Migration, Error> {
         let migrate = async { schema::migrate(&Http::new(url)?).await };
-        migrate.await.map_err(|trouble: Trouble| trouble.of(url))
+        migrate.await.map_err(|trouble: ClickhouseError| trouble.of(url))
     }
 
     /// The right to change something, which one future at a time has.
-    async fn begin(&self) -> Result<MutexGuard<'_, Past>, Trouble> {
+    async fn begin(&self) -> Result<MutexGuard<'_, Past>, ClickhouseError> {
         match &self.writes {
             Some(writes) => Ok(writes.lock().await),
-            None => Err(Trouble::ReadOnly),
+            None => Err(ClickhouseError::ReadOnly),
         }
     }
 
@@ -144,8 +117,8 @@ impl Clickhouse {
     async fn change<T>(
         &self,
         past: &mut Past,
-        change: impl AsyncFnOnce(&Writer<'_>) -> Result<T, Trouble> + Send,
-    ) -> Result<T, Trouble> {
+        change: impl AsyncFnOnce(&Writer<'_>) -> Result<T, ClickhouseError> + Send,
+    ) -> Result<T, ClickhouseError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         past.moment = i64::try_from(now.as_micros()).unwrap_or_default().max(past.moment + 1);
         let writer = Writer { http: &self.http, moment: past.moment, change: random() };
@@ -156,13 +129,13 @@ impl Clickhouse {
             reach(Failpoint::Committed);
             Ok(outcome)
         };
-        timeout(CHANGE_LIMIT, made).await.map_err(|_| Trouble::Timeout)?
+        timeout(CHANGE_LIMIT, made).await.map_err(|_| ClickhouseError::Timeout)?
     }
 
     /// Makes a change of rows.
     async fn change_rows<T>(
         &self,
-        change: impl AsyncFnOnce(&Writer<'_>) -> Result<T, Trouble> + Send,
+        change: impl AsyncFnOnce(&Writer<'_>) -> Result<T, ClickhouseError> + Send,
     ) -> Result<T, Error> {
         let made = async {
             let mut past = self.begin().await?;
@@ -174,7 +147,7 @@ impl Clickhouse {
             }
             Ok(outcome)
         };
-        made.await.map_err(|trouble: Trouble| trouble.of(&self.url))
+        made.await.map_err(|trouble: ClickhouseError| trouble.of(&self.url))
     }
 
     /// The first rows of a statement that has those of so many uids that are noted, not each of which has a row.
@@ -206,26 +179,11 @@ impl Clickhouse {
         }
     }
 
-    async fn make_rollups(&self, patience: Duration) -> Result<(), Trouble> {
+    async fn make_rollups(&self, patience: Duration) -> Result<(), ClickhouseError> {
         let mut lease = Lease::take(&self.http, patience).await?;
         let made = rollups::refresh_rollups(&self.http, &mut lease).await;
         let ended = lease.end().await;
         made.and(ended)
-    }
-}
-
-impl Trouble {
-    fn of(self, url: &str) -> Error {
-        let (kind, message) = match self {
-            Trouble::Database { code, message } => (ErrorKind::Other, format!("{message} (ClickHouse error {code})")),
-            Trouble::Lost(message) => (ErrorKind::Unavailable, message),
-            Trouble::Schema(message) => (ErrorKind::Other, message),
-            Trouble::ReadOnly => return Error::read_only().of(&without_password(url)),
-            Trouble::Foreign => return Error::foreign().of(&without_password(url)),
-            Trouble::Timeout => return Error::timeout().of(&without_password(url)),
-            Trouble::Busy(why) => (ErrorKind::Busy, why.to_owned()),
-        };
-        Error::new(kind, message).of(&without_password(url))
     }
 }
 
@@ -275,7 +233,7 @@ impl Engine for Clickhouse {
         let statement = Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::Text] };
         match self.query(statement, Workload::Lookup, deadline).await?.into_iter().flatten().next() {
             Some(Value::Text(identity)) => Ok(identity.into_owned()),
-            _ => Err(Trouble::Foreign.of(&self.url)),
+            _ => Err(ClickhouseError::Foreign.of(&self.url)),
         }
     }
 
@@ -292,7 +250,7 @@ impl Engine for Clickhouse {
             let ended = lease.end().await;
             made.and(ended)
         };
-        deadline.run(made).await?.map_err(|trouble: Trouble| trouble.of(&self.url))
+        deadline.run(made).await?.map_err(|trouble: ClickhouseError| trouble.of(&self.url))
     }
 
     async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {
@@ -301,7 +259,7 @@ impl Engine for Clickhouse {
             self.change(&mut past, async |writer| change::mark_all(writer, rollup).await).await?;
             self.make_rollups(SETTLE_PATIENCE[1]).await
         };
-        deadline.run(made).await?.map_err(|trouble: Trouble| trouble.of(&self.url))
+        deadline.run(made).await?.map_err(|trouble: ClickhouseError| trouble.of(&self.url))
     }
 
     async fn refresh_rollups(&self, deadline: Deadline) -> Result<(), Error> {
@@ -309,11 +267,11 @@ impl Engine for Clickhouse {
             let mut past = self.begin().await?;
             past.settled = Instant::now();
             match self.make_rollups(SETTLE_PATIENCE[0]).await {
-                Err(Trouble::Busy(_)) => Ok(()),
+                Err(ClickhouseError::Busy(_)) => Ok(()),
                 made => made,
             }
         };
-        deadline.run(made).await?.map_err(|trouble: Trouble| trouble.of(&self.url))
+        deadline.run(made).await?.map_err(|trouble: ClickhouseError| trouble.of(&self.url))
     }
 
     async fn page(&self, after: Option<&str>, limit: usize, deadline: Deadline) -> Result<Vec<StoredRow>, Error> {
@@ -347,7 +305,7 @@ impl Engine for Clickhouse {
         let statement = Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::OptionalUInt64] };
         match self.query(statement, Workload::Lookup, deadline).await?.into_iter().flatten().next() {
             Some(Value::Int(bytes)) => Ok(bytes),
-            _ => Err(Trouble::Foreign.of(&self.url)),
+            _ => Err(ClickhouseError::Foreign.of(&self.url)),
         }
     }
 }

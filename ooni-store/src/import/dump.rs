@@ -4,7 +4,8 @@
 //! The file is read twice, as the bodies of measurements are in lines of their own. A line that cannot be used is reported
 //! and the rest is loaded. Rows are written in batches; entries of test lists replace those of the store at the end.
 
-use super::{BODY, ReferenceRow, Texts};
+use super::ReferenceRow;
+use super::columns::{BODY, Texts};
 use crate::app::row::{AppRow, AsnName, FaultyMeasurement, Feedback, InputCount, UrlPriority};
 use crate::blocking::BlockingStore;
 use crate::error::{Error, ErrorKind};

@@ -1,6 +1,6 @@
 //! [`Filter`]: which rows a query selects (API spec §4.1, §4.5).
 
-use crate::query::aggregate::{Grain, month_after};
+use crate::query::grain::{Grain, month_after};
 use ooni_core::time::DateTime;
 
 /// Conditions on rows, all of which have to hold. An empty list or `None` is no condition.

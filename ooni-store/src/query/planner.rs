@@ -135,8 +135,8 @@ fn asked(filter: &Filter, window: Window, dimension: Dimension) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::aggregate::Grain;
     use crate::query::filter::Category;
+    use crate::query::grain::Grain;
     use ooni_core::time::DateTime;
 
     fn days(days: i64) -> Window {

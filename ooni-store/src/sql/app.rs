@@ -1,6 +1,8 @@
 //! Statements about the application tables, which SQLite and PostgreSQL have, and about domains of test lists.
 
-use super::{Builder, Dialect, Parameter, Statement};
+use super::builder::Builder;
+use super::dialect::Dialect;
+use super::statement::{Parameter, Statement};
 use crate::app::row::{AppRow, AsnName, FaultyMeasurement, Feedback, InputCount, UrlPriority};
 use crate::value::{Type, Value};
 use ooni_core::time::DateTime;

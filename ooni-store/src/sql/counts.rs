@@ -2,9 +2,12 @@
 //!
 //! What a rollup holds is defined once, by [`grouped`]: the same SQL rebuilds, checks and updates it.
 
-use super::{Builder, Dialect, Statement};
-use crate::query::aggregate::{Aggregation, Axis, Grain};
+use super::builder::Builder;
+use super::dialect::Dialect;
+use super::statement::Statement;
+use crate::query::aggregate::{Aggregation, Axis};
 use crate::query::filter::Filter;
+use crate::query::grain::Grain;
 use crate::query::planner::{self, Part, Source};
 use crate::rollup::{COUNTS, Dimension, Rollup};
 use crate::value::Type;

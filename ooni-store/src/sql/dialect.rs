@@ -1,7 +1,7 @@
 //! [`Dialect`]: where the SQL of the engines differs.
 
-use super::{Parameter, Statement};
-use crate::query::aggregate::Grain;
+use super::statement::{Parameter, Statement};
+use crate::query::grain::Grain;
 use crate::rollup::{Dimension, Rollup};
 use crate::value::Type;
 use ooni_core::hex::hex;

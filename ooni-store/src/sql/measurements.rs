@@ -1,9 +1,12 @@
 //! Statements that read a store for another one: measurements whole, with what stands beside a row and what other tables
 //! have of it; those that were refused, rejected or removed.
 
-use super::{Builder, Dialect, Parameter, Statement, rows};
+use super::builder::Builder;
+use super::dialect::Dialect;
+use super::rows;
+use super::statement::{Parameter, Statement};
 use crate::value::{Type, Value};
-use crate::write::input::Rejection;
+use crate::write::rejection::Rejection;
 use crate::write::removal::Removal;
 use crate::write::row::{Provenance, StoredMeasurement, StoredRefusal};
 use ooni_core::row::Refused;

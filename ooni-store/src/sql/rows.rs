@@ -1,7 +1,9 @@
 //! Statements that find rows, their bodies and entries of test lists.
 
+use super::builder::Builder;
 use super::counts::index;
-use super::{Builder, Dialect, Parameter, Statement};
+use super::dialect::Dialect;
+use super::statement::{Parameter, Statement};
 use crate::query::filter::Filter;
 use crate::query::list::{Cursor, List, MeasurementSummary, Order};
 use crate::value::{Type, Value};

@@ -1,9 +1,12 @@
 //! The statement that finds how long tests ran: the measurements about a percentile, by their places in the order of times.
 
+use super::builder::Builder;
 use super::counts::index;
-use super::{Builder, Dialect, Statement};
-use crate::query::aggregate::{Grain, Runtimes};
+use super::dialect::Dialect;
+use super::statement::Statement;
+use crate::query::aggregate::Runtimes;
 use crate::query::filter::Filter;
+use crate::query::grain::Grain;
 use crate::value::{Type, Value};
 
 /// By day, country and test: how many, and the seconds of those below and above the median and the ninth tenth.

@@ -1,17 +1,13 @@
 //! The application tables, which stores on SQLite and PostgreSQL have; and what is known of the domains of test lists.
 
 use super::Store;
-use crate::app::row::{AppRow, FaultyMeasurement, UrlPriority};
+use crate::app::row::{AppRow, FaultyMeasurement, NO_APPLICATION, UrlPriority};
 use crate::engine::{Engine, Workload};
 use crate::error::{Error, ErrorKind};
 use crate::sql::{self, Dialect};
 use crate::value::Value;
 use crate::write::row::ListedUrl;
 use std::collections::BTreeMap;
-
-/// Why a store on ClickHouse cannot do something.
-pub(crate) const NO_APPLICATION: &str =
-    "a store on ClickHouse has measurements only; application tables need SQLite or PostgreSQL";
 
 impl Store {
     /// Writes rows of the application tables, in one transaction.

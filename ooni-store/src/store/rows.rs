@@ -8,7 +8,7 @@ use crate::query::list::{List, MeasurementSummary};
 use crate::sql::{self, Statement};
 use crate::stream::{PAGE, RowStream};
 use crate::value::Value;
-use crate::write::input::Rejection;
+use crate::write::rejection::Rejection;
 use crate::write::removal::{Removal, UidStatus};
 use crate::write::row::{BodyLocation, Incoming, ListedUrl, StoredMeasurement, StoredRefusal, StoredRow};
 use ooni_core::row::schema::fastpath;

@@ -3,7 +3,7 @@
 //! The outcome is that of writing its rows one after another.
 
 use crate::value::{FastpathValues, OpenvpnValues, Value};
-use crate::write::input::Rejection;
+use crate::write::rejection::Rejection;
 use crate::write::row::{BatchResult, Incoming, Refusal, RowBatch};
 use ooni_core::row::Refused;
 use ooni_core::row::schema::fastpath;

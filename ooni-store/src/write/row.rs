@@ -1,7 +1,7 @@
 //! What goes into a store and what comes out: [`ScoredRow`], [`BatchResult`], [`StoredRow`].
 
 use crate::value::{self, FastpathValues, OpenvpnValues, Value};
-use crate::write::input::Rejection;
+use crate::write::rejection::Rejection;
 use ooni_core::hex::hex;
 use ooni_core::row::schema::fastpath;
 use ooni_core::row::{FastpathRow, OpenvpnRow, Refused};

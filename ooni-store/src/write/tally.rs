@@ -1,7 +1,7 @@
 //! [`Tally`]: what a change does to the cells of rollups, counted before it is written: for engines that keep them with the
 //! rows, in one transaction. What a cell holds is what `sql::counts` says of rows; `rollup check` compares the two.
 
-use crate::query::aggregate::Grain;
+use crate::query::grain::Grain;
 use crate::rollup::{COUNTS, Dimension, Rollup};
 use crate::value::{FastpathValues, Type, Value};
 use crate::write::row::ListedUrl;

@@ -3,8 +3,9 @@
 use crate::support::{Engine, Fields, SOUND, measured, new, of_day, text};
 use ooni_core::json::Json;
 use ooni_core::time::DateTime;
-use ooni_store::query::aggregate::{Aggregation, Axis, Grain, Runtimes};
+use ooni_store::query::aggregate::{Aggregation, Axis, Runtimes};
 use ooni_store::query::filter::{Filter, Window};
+use ooni_store::query::grain::Grain;
 use ooni_store::{OnExisting, Source, plan};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,8 +2,9 @@
 
 use crate::support::{Engine, Open, counted, measured, of_day};
 use ooni_core::time::DateTime;
-use ooni_store::query::aggregate::{Aggregation, Axis, Grain};
+use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::{Category, Filter, Window};
+use ooni_store::query::grain::Grain;
 use ooni_store::rollup::{ROLLUPS, Rollup};
 use ooni_store::{ListedUrl, OnExisting, ScoredRow};
 use proptest::prelude::*;

@@ -8,8 +8,9 @@ use ooni_core::number::Int;
 use ooni_core::process::{Outcome, process};
 use ooni_core::rules::Rules;
 use ooni_core::time::DateTime;
-use ooni_store::query::aggregate::{Aggregation, Axis, Counts, Grain, Group};
+use ooni_store::query::aggregate::{Aggregation, Axis, Counts, Group};
 use ooni_store::query::filter::Filter;
+use ooni_store::query::grain::Grain;
 use ooni_store::rollup::Rollup;
 use ooni_store::value::Value;
 use ooni_store::{

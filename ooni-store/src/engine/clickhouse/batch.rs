@@ -3,12 +3,14 @@
 //! the place of goes last, so that of a row that was taken there is one at any time: cut off in between, a measurement whose
 //! start has become another is there twice until it is written again.
 
+use super::error::ClickhouseError;
+use super::rollups;
 use super::value::{self, Rows};
-use super::{Trouble, Writer, rollups};
+use super::writer::Writer;
 use crate::failpoint::{Failpoint, reach};
 use crate::value::{FastpathValues, OpenvpnValues, Type, Value};
 use crate::write::batch::{self, Decided, Taken};
-use crate::write::input::Rejection;
+use crate::write::rejection::Rejection;
 use crate::write::row::{BatchResult, Provenance, Refusal, RowBatch};
 use ooni_core::row::Refused;
 use ooni_core::row::schema::{fastpath, openvpn};
@@ -52,7 +54,7 @@ pub(super) async fn write(
     writer: &Writer<'_>,
     rows: &(dyn RowBatch + 'static),
     replace: bool,
-) -> Result<BatchResult, Trouble> {
+) -> Result<BatchResult, ClickhouseError> {
     let removed = removed(writer, rows).await?;
     let mut decided = batch::decide(rows, replace, &removed, fits);
     let noted = noted(writer, decided.taken.iter().map(|taken| rows[taken.index].uid())).await?;
@@ -92,12 +94,12 @@ pub(super) struct Noted {
 pub(super) async fn noted<'u>(
     writer: &Writer<'_>,
     uids: impl IntoIterator<Item = &'u str>,
-) -> Result<HashMap<String, Noted>, Trouble> {
+) -> Result<HashMap<String, Noted>, ClickhouseError> {
     let mut all: HashMap<String, Noted> = HashMap::new();
     for row in look_up(writer, NOTED, uids, &[Type::Text, Type::Time, Type::UInt32]).await? {
         let Ok([Value::Text(uid), Value::Time(time), Value::Int(has_row)]) = <[Value<'static>; 3]>::try_from(row)
         else {
-            return Err(Trouble::Foreign);
+            return Err(ClickhouseError::Foreign);
         };
         let noted = all.entry(uid.into_owned()).or_default();
         noted.times.push(time);
@@ -121,7 +123,10 @@ fn surplus<'r>(
 }
 
 /// Which rows were removed for good, and why.
-async fn removed(writer: &Writer<'_>, rows: &(dyn RowBatch + 'static)) -> Result<HashMap<String, String>, Trouble> {
+async fn removed(
+    writer: &Writer<'_>,
+    rows: &(dyn RowBatch + 'static),
+) -> Result<HashMap<String, String>, ClickhouseError> {
     let any = "SELECT 1 FROM removed LIMIT 1";
     if writer.http.select(any, &[], &[Type::UInt32], Duration::MAX).await?.is_empty() {
         return Ok(HashMap::new());
@@ -129,7 +134,7 @@ async fn removed(writer: &Writer<'_>, rows: &(dyn RowBatch + 'static)) -> Result
     let rows = look_up(writer, REMOVED, batch::uids(rows), &[Type::Text; 2]).await?;
     let pair = |row: Vec<Value<'static>>| match <[Value<'static>; 2]>::try_from(row) {
         Ok([Value::Text(uid), Value::Text(reason)]) => Ok((uid.into_owned(), reason.into_owned())),
-        _ => Err(Trouble::Foreign),
+        _ => Err(ClickhouseError::Foreign),
     };
     rows.into_iter().map(pair).collect()
 }
@@ -139,10 +144,10 @@ pub(super) async fn known<'u>(
     writer: &Writer<'_>,
     table: &str,
     uids: impl IntoIterator<Item = &'u str>,
-) -> Result<HashSet<String>, Trouble> {
+) -> Result<HashSet<String>, ClickhouseError> {
     let sql = format!("SELECT measurement_uid FROM {table} WHERE measurement_uid IN {{uids:Array(String)}}");
     let rows = look_up(writer, &sql, uids, &[Type::Text]).await?;
-    let text = |cell| if let Value::Text(uid) = cell { Ok(uid.into_owned()) } else { Err(Trouble::Foreign) };
+    let text = |cell| if let Value::Text(uid) = cell { Ok(uid.into_owned()) } else { Err(ClickhouseError::Foreign) };
     rows.into_iter().flatten().map(text).collect()
 }
 
@@ -151,7 +156,7 @@ pub(super) async fn delete<'u>(
     writer: &Writer<'_>,
     table: &str,
     uids: impl IntoIterator<Item = &'u str>,
-) -> Result<(), Trouble> {
+) -> Result<(), ClickhouseError> {
     let sql = format!("DELETE FROM {table} WHERE measurement_uid IN {{uids:Array(String)}}");
     for uids in portions(uids) {
         writer.http.execute(&sql, &[("uids".to_owned(), value::texts(uids))]).await?;
@@ -160,7 +165,7 @@ pub(super) async fn delete<'u>(
 }
 
 /// Deletes rows of `fastpath`, then what is noted of them.
-pub(super) async fn delete_rows(writer: &Writer<'_>, rows: &[(&str, DateTime)]) -> Result<(), Trouble> {
+pub(super) async fn delete_rows(writer: &Writer<'_>, rows: &[(&str, DateTime)]) -> Result<(), ClickhouseError> {
     for table in ["fastpath", "jsonl"] {
         for rows in rows.chunks(ROWS_AT_ONCE) {
             let (uids, times): (Vec<_>, Vec<_>) = rows.iter().map(|&(uid, time)| (uid, value::seconds(time))).unzip();
@@ -181,7 +186,7 @@ async fn look_up<'u>(
     sql: &str,
     uids: impl IntoIterator<Item = &'u str>,
     columns: &[Type],
-) -> Result<Vec<Vec<Value<'static>>>, Trouble> {
+) -> Result<Vec<Vec<Value<'static>>>, ClickhouseError> {
     let mut all = Vec::new();
     for uids in portions(uids) {
         let parameters = [("uids".to_owned(), value::texts(uids))];
@@ -214,7 +219,11 @@ fn start(taken: &Taken<'_>) -> Option<DateTime> {
 }
 
 /// Inserts what is taken.
-async fn insert(writer: &Writer<'_>, decided: &Decided<'_>, rows: &(dyn RowBatch + 'static)) -> Result<(), Trouble> {
+async fn insert(
+    writer: &Writer<'_>,
+    decided: &Decided<'_>,
+    rows: &(dyn RowBatch + 'static),
+) -> Result<(), ClickhouseError> {
     let (mut fastpath, mut jsonl, mut openvpn) = (Rows::default(), Rows::default(), Rows::default());
     for Taken { index, cells, openvpn: row } in &decided.taken {
         for (cell, column) in cells.iter().zip(fastpath::COLUMNS) {
@@ -254,7 +263,7 @@ async fn set_aside(
     decided: &Decided<'_>,
     rows: &(dyn RowBatch + 'static),
     replace: bool,
-) -> Result<(), Trouble> {
+) -> Result<(), ClickhouseError> {
     let uid = |refusal: &Refusal| rows[refusal.index].uid();
     let aside: HashSet<&str> = decided.set_aside.iter().map(uid).collect();
     let before = match replace {
@@ -290,7 +299,7 @@ const FORGET_CANS: &str = "
     DELETE FROM rejected WHERE can IN {cans:Array(String)} AND toUnixTimestamp64Micro(update_time) < {moment:Int64}";
 
 /// Writes what was rejected; deletes what is not rejected any more.
-async fn reject(writer: &Writer<'_>, decided: &Decided<'_>) -> Result<(), Trouble> {
+async fn reject(writer: &Writer<'_>, decided: &Decided<'_>) -> Result<(), ClickhouseError> {
     let any = "SELECT 1 FROM rejected LIMIT 1";
     let any = !writer.http.select(any, &[], &[Type::UInt32], Duration::MAX).await?.is_empty();
     if !any && decided.rejected.is_empty() {
@@ -327,14 +336,14 @@ async fn reject(writer: &Writer<'_>, decided: &Decided<'_>) -> Result<(), Troubl
 async fn positions<'c>(
     writer: &Writer<'_>,
     cans: impl IntoIterator<Item = &'c str>,
-) -> Result<HashSet<(String, i64)>, Trouble> {
+) -> Result<HashSet<(String, i64)>, ClickhouseError> {
     let cans: BTreeSet<&str> = cans.into_iter().collect();
     let rows = look_up(writer, POSITIONS, cans, &[Type::Text; 2]).await?;
     let pair = |row: Vec<Value<'static>>| match <[Value<'static>; 2]>::try_from(row) {
         Ok([Value::Text(can), Value::Text(position)]) => {
-            Ok((can.into_owned(), position.parse().map_err(|_| Trouble::Foreign)?))
+            Ok((can.into_owned(), position.parse().map_err(|_| ClickhouseError::Foreign)?))
         }
-        _ => Err(Trouble::Foreign),
+        _ => Err(ClickhouseError::Foreign),
     };
     rows.into_iter().map(pair).collect()
 }

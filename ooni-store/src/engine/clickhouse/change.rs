@@ -1,10 +1,12 @@
 //! What can be done to a store but writing a batch.
 
+use super::error::ClickhouseError;
 use super::lease::Lease;
 use super::value::{self, Rows};
-use super::{Trouble, Writer, batch, rollups};
+use super::writer::Writer;
+use super::{batch, rollups};
 use crate::failpoint::{Failpoint, reach};
-use crate::query::aggregate::month_after;
+use crate::query::grain::month_after;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::value::{Type, Value};
 use crate::write::removal::RemoveOutcome;
@@ -14,7 +16,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Takes a measurement out for good.
-pub(super) async fn remove(writer: &Writer<'_>, uid: &str, reason: &str, ban: bool) -> Result<RemoveOutcome, Trouble> {
+pub(super) async fn remove(
+    writer: &Writer<'_>,
+    uid: &str,
+    reason: &str,
+    ban: bool,
+) -> Result<RemoveOutcome, ClickhouseError> {
     let noted = batch::noted(writer, [uid]).await?.remove(uid).unwrap_or_default();
     let [was_removed, was_refused, was_rejected] = [
         batch::known(writer, "removed", [uid]).await?,
@@ -49,7 +56,7 @@ pub(super) async fn remove(writer: &Writer<'_>, uid: &str, reason: &str, ban: bo
 }
 
 /// Lifts the ban of a measurement. False when it was not removed.
-pub(super) async fn restore(writer: &Writer<'_>, uid: &str) -> Result<bool, Trouble> {
+pub(super) async fn restore(writer: &Writer<'_>, uid: &str) -> Result<bool, ClickhouseError> {
     let was_removed = !batch::known(writer, "removed", [uid]).await?.is_empty();
     if was_removed {
         batch::delete(writer, "removed", [uid]).await?;
@@ -58,7 +65,7 @@ pub(super) async fn restore(writer: &Writer<'_>, uid: &str) -> Result<bool, Trou
 }
 
 /// Takes out a month.
-pub(super) async fn drop_month(writer: &Writer<'_>, month: DateTime) -> Result<u64, Trouble> {
+pub(super) async fn drop_month(writer: &Writer<'_>, month: DateTime) -> Result<u64, ClickhouseError> {
     const WITHIN: &str =
         "measurement_start_time >= {from:DateTime64(0, 'UTC')} AND measurement_start_time < {to:DateTime64(0, 'UTC')}";
     let bound = |name: &str, time: DateTime| (name.to_owned(), value::moment(time));
@@ -66,8 +73,8 @@ pub(super) async fn drop_month(writer: &Writer<'_>, month: DateTime) -> Result<u
     let sql = format!("SELECT toDate(measurement_start_time), count() FROM fastpath WHERE {WITHIN} GROUP BY 1");
     let (mut days, mut rows) = (BTreeSet::new(), 0);
     for row in writer.http.select(&sql, &window, &[Type::UInt32; 2], Duration::MAX).await? {
-        let [Value::Int(day), Value::Int(count)] = row[..] else { return Err(Trouble::Foreign) };
-        days.insert(u16::try_from(day).map_err(|_| Trouble::Foreign)?);
+        let [Value::Int(day), Value::Int(count)] = row[..] else { return Err(ClickhouseError::Foreign) };
+        days.insert(u16::try_from(day).map_err(|_| ClickhouseError::Foreign)?);
         rows += count;
     }
     rollups::mark(writer, "", &days).await?;
@@ -86,7 +93,7 @@ pub(super) async fn replace_lists(
     writer: &Writer<'_>,
     lists: &[ListedUrl],
     lease: &mut Lease<'_>,
-) -> Result<(), Trouble> {
+) -> Result<(), ClickhouseError> {
     let mut rows = Rows::default();
     for ListedUrl { url, domain, cc, category_code } in lists {
         rows.text(url).text(domain).text(cc).text(category_code);
@@ -111,6 +118,6 @@ pub(super) async fn replace_lists(
 }
 
 /// Notes all days of a rollup.
-pub(super) async fn mark_all(writer: &Writer<'_>, rollup: &Rollup) -> Result<(), Trouble> {
+pub(super) async fn mark_all(writer: &Writer<'_>, rollup: &Rollup) -> Result<(), ClickhouseError> {
     rollups::mark(writer, rollup.name, &rollups::days(writer.http, rollup).await?).await
 }

@@ -1,7 +1,8 @@
 //! [`Http`]: a server, spoken to by HTTP. What goes into a statement goes beside it: in fields of a form, or as rows.
 
+use super::error::ClickhouseError;
+use super::value;
 use super::value::Rows;
-use super::{Trouble, value};
 use crate::deadline::Deadline;
 use crate::failpoint::{Failpoint, reach};
 use crate::retry::RetryPolicy;
@@ -76,8 +77,8 @@ pub(super) struct Http {
 impl Http {
     /// What a URL says: `clickhouse://USER:PASSWORD@HOST:PORT/DATABASE?secure=1&cluster=NAME`, of which the host alone is
     /// needed. The certificate of a server is checked against the roots of the system, or `sslrootcert=FILE`.
-    pub(super) fn new(url: &str) -> Result<Http, Trouble> {
-        let refuse = |why: &str| Trouble::Schema(format!("is no URL of a ClickHouse database: {why}"));
+    pub(super) fn new(url: &str) -> Result<Http, ClickhouseError> {
+        let refuse = |why: &str| ClickhouseError::Schema(format!("is no URL of a ClickHouse database: {why}"));
         let url = Url::parse(url).map_err(|error| refuse(&error.to_string()))?;
         let host = url.host_str().ok_or_else(|| refuse("no host"))?;
         let (mut secure, mut cluster, mut roots) = (false, None, None);
@@ -104,7 +105,7 @@ impl Http {
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(PATIENCE));
-        let tls = tls(roots.as_deref(), Verify::Host).map_err(Trouble::Schema)?;
+        let tls = tls(roots.as_deref(), Verify::Host).map_err(ClickhouseError::Schema)?;
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(connector);
         Ok(Http {
@@ -117,13 +118,13 @@ impl Http {
     }
 
     /// Executes a statement that returns nothing, and that may be executed twice.
-    pub(super) async fn execute(&self, sql: &str, parameters: &[Parameter]) -> Result<(), Trouble> {
+    pub(super) async fn execute(&self, sql: &str, parameters: &[Parameter]) -> Result<(), ClickhouseError> {
         let message = Message { sql, parameters, ..Message::default() };
         self.change(&[message]).await
     }
 
     /// Inserts rows into columns of a table, `TABLE (COLUMN, …)`, in which the same rows twice are as good as once.
-    pub(super) async fn insert(&self, into: &str, rows: Rows) -> Result<(), Trouble> {
+    pub(super) async fn insert(&self, into: &str, rows: Rows) -> Result<(), ClickhouseError> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -138,7 +139,7 @@ impl Http {
         sql: &str,
         parameters: &[Parameter],
         rows: Option<Rows>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ClickhouseError> {
         let empty = format!("TRUNCATE TABLE {table}");
         let empty = Message { sql: &empty, ..Message::default() };
         // One that goes on after it was lost is ended by the one that takes its place.
@@ -148,13 +149,13 @@ impl Http {
     }
 
     /// Sends statements that change something, again from the first of them when the way to the server is lost.
-    async fn change(&self, messages: &[Message<'_>]) -> Result<(), Trouble> {
+    async fn change(&self, messages: &[Message<'_>]) -> Result<(), ClickhouseError> {
         let mut attempts = RetryPolicy::PATIENT.start(Deadline::NEVER);
         'again: loop {
             for message in messages {
                 reach(Failpoint::StatementComing);
                 match self.send(message).await {
-                    Err(Trouble::Lost(_)) if attempts.again().await => continue 'again,
+                    Err(ClickhouseError::Lost(_)) if attempts.again().await => continue 'again,
                     answer => drop(answer?),
                 }
             }
@@ -167,7 +168,7 @@ impl Http {
         &self,
         statement: &Statement,
         limit: Duration,
-    ) -> Result<Vec<Vec<Value<'static>>>, Trouble> {
+    ) -> Result<Vec<Vec<Value<'static>>>, ClickhouseError> {
         let parameters: Vec<_> = statement
             .parameters
             .iter()
@@ -184,10 +185,10 @@ impl Http {
         parameters: &[Parameter],
         columns: &[Type],
         limit: Duration,
-    ) -> Result<Vec<Vec<Value<'static>>>, Trouble> {
+    ) -> Result<Vec<Vec<Value<'static>>>, ClickhouseError> {
         if let Some((_, long)) = parameters.iter().find(|(_, value)| value.len() > LONGEST_VALUE) {
             let message = format!("a value of {} bytes, where {LONGEST_VALUE} can be asked for", long.len());
-            return Err(Trouble::Schema(message));
+            return Err(ClickhouseError::Schema(message));
         }
         let is_patient = limit == Duration::MAX;
         // The server counts in seconds; zero is for ever.
@@ -205,27 +206,29 @@ impl Http {
         let answer = async {
             loop {
                 match self.send(&message).await {
-                    Err(Trouble::Lost(_)) if attempts.again().await => {}
+                    Err(ClickhouseError::Lost(_)) if attempts.again().await => {}
                     answer => return answer,
                 }
             }
         };
-        value::read(&timeout(limit, answer).await.map_err(|_| Trouble::Timeout)??, columns).ok_or(Trouble::Foreign)
+        value::read(&timeout(limit, answer).await.map_err(|_| ClickhouseError::Timeout)??, columns)
+            .ok_or(ClickhouseError::Foreign)
     }
 
     /// Sends a statement and waits for the answer.
-    async fn send(&self, message: &Message<'_>) -> Result<Bytes, Trouble> {
+    async fn send(&self, message: &Message<'_>) -> Result<Bytes, ClickhouseError> {
         let request = self.request(message)?;
-        let response = self.client.request(request).await.map_err(|error| Trouble::Lost(with_causes(&error)))?;
+        let response =
+            self.client.request(request).await.map_err(|error| ClickhouseError::Lost(with_causes(&error)))?;
         let status = response.status();
-        let body = response.into_body().collect().await.map_err(|error| Trouble::Lost(with_causes(&error)))?;
+        let body = response.into_body().collect().await.map_err(|error| ClickhouseError::Lost(with_causes(&error)))?;
         match status {
             StatusCode::OK => Ok(body.to_bytes()),
             status => Err(said(status, &String::from_utf8_lossy(&body.to_bytes()))),
         }
     }
 
-    fn request(&self, message: &Message<'_>) -> Result<Request<Full<Bytes>>, Trouble> {
+    fn request(&self, message: &Message<'_>) -> Result<Request<Full<Bytes>>, ClickhouseError> {
         let mut more = Serializer::new(String::new());
         more.extend_pairs(&message.settings);
         let (kind, body) = match &message.rows {
@@ -241,7 +244,7 @@ impl Http {
             .header(CONTENT_TYPE, kind)
             .header("X-ClickHouse-User", &self.user)
             .header("X-ClickHouse-Key", &self.password);
-        request.body(Full::new(body)).map_err(|error| Trouble::Lost(error.to_string()))
+        request.body(Full::new(body)).map_err(|error| ClickhouseError::Lost(error.to_string()))
     }
 }
 
@@ -278,20 +281,22 @@ fn form(sql: &str, parameters: &[Parameter]) -> (String, Bytes) {
 }
 
 /// What an exception of the server is to us: `Code: 60. DB::Exception: Table x does not exist. (UNKNOWN_TABLE) …`
-fn said(status: StatusCode, text: &str) -> Trouble {
+fn said(status: StatusCode, text: &str) -> ClickhouseError {
     let code = text.strip_prefix("Code: ").and_then(|rest| rest.split_once('.'));
     let Some((Ok(code), rest)) = code.map(|(code, rest)| (code.parse::<u32>(), rest)) else {
-        return Trouble::Lost(format!("answers with HTTP status {status}"));
+        return ClickhouseError::Lost(format!("answers with HTTP status {status}"));
     };
     match code {
-        code if TOOK_TOO_LONG.contains(&code) => Trouble::Timeout,
-        TOO_MANY => Trouble::Busy("the server has too many queries"),
-        code if PASSING.contains(&code) => Trouble::Lost(rest.trim_start_matches(" DB::Exception: ").trim().to_owned()),
+        code if TOOK_TOO_LONG.contains(&code) => ClickhouseError::Timeout,
+        TOO_MANY => ClickhouseError::Busy("the server has too many queries"),
+        code if PASSING.contains(&code) => {
+            ClickhouseError::Lost(rest.trim_start_matches(" DB::Exception: ").trim().to_owned())
+        }
         // Behind these words it repeats the statement.
         code => {
             let words = rest.trim_start_matches(" DB::Exception: ");
             let end = [": While ", ": In scope ", " In scope ", "\n"].iter().filter_map(|mark| words.find(mark)).min();
-            Trouble::Database { code, message: words[..end.unwrap_or(words.len())].trim().to_owned() }
+            ClickhouseError::Database { code, message: words[..end.unwrap_or(words.len())].trim().to_owned() }
         }
     }
 }
@@ -326,7 +331,7 @@ mod tests {
             ("clickhouse://host/db?secure=maybe", "invalid value `maybe` for `secure`: expected 0 or 1"),
             ("clickhouse://host:x/db", "invalid port number"),
         ] {
-            let Err(Trouble::Schema(said)) = Http::new(url) else { panic!("{url}") };
+            let Err(ClickhouseError::Schema(said)) = Http::new(url) else { panic!("{url}") };
             assert_eq!(said, format!("is no URL of a ClickHouse database: {why}"));
         }
     }
@@ -334,16 +339,16 @@ mod tests {
     #[test]
     fn exceptions() {
         let of = |text: &str| said(StatusCode::INTERNAL_SERVER_ERROR, text);
-        assert!(matches!(of("Code: 159. DB::Exception: Timeout exceeded: elapsed 1.1 s"), Trouble::Timeout));
+        assert!(matches!(of("Code: 159. DB::Exception: Timeout exceeded: elapsed 1.1 s"), ClickhouseError::Timeout));
         assert!(
-            matches!(of("Code: 999. DB::Exception: Session expired"), Trouble::Lost(said) if said == "Session expired")
+            matches!(of("Code: 999. DB::Exception: Session expired"), ClickhouseError::Lost(said) if said == "Session expired")
         );
-        assert!(matches!(of("Code: 202. DB::Exception: Too many simultaneous queries"), Trouble::Busy(_)));
+        assert!(matches!(of("Code: 202. DB::Exception: Too many simultaneous queries"), ClickhouseError::Busy(_)));
         let text = "Code: 47. DB::Exception: Unknown identifier `x`: In scope SELECT x. (UNKNOWN_IDENTIFIER)";
-        let Trouble::Database { code: 47, message } = of(text) else { panic!() };
+        let ClickhouseError::Database { code: 47, message } = of(text) else { panic!() };
         assert_eq!(message, "Unknown identifier `x`");
         assert!(
-            matches!(of("<html>"), Trouble::Lost(said) if said == "answers with HTTP status 500 Internal Server Error")
+            matches!(of("<html>"), ClickhouseError::Lost(said) if said == "answers with HTTP status 500 Internal Server Error")
         );
     }
 
@@ -360,7 +365,7 @@ mod tests {
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = runtime.block_on(http.select("SELECT 1", &[], &[], Duration::from_millis(1500)));
-        assert!(matches!(answer, Err(Trouble::Timeout)));
+        assert!(matches!(answer, Err(ClickhouseError::Timeout)));
         let (head, _connection) = taken.join().unwrap();
         assert!(head.starts_with("POST /?") && head.contains("&max_execution_time=2&"), "{head}");
         assert!(head.contains("&cancel_http_readonly_queries_on_client_close=1&"), "{head}");

@@ -3,7 +3,7 @@
 //! Whoever wants it notes that in a table and then looks who else did: of two at once at least one sees the other, and gives
 //! way. What a process noted that was killed counts until it is as old as the lease; one that holds it longer notes it again.
 
-use super::Trouble;
+use super::error::ClickhouseError;
 use super::http::{Http, random};
 use crate::failpoint::interval;
 use crate::value::{Type, Value};
@@ -29,7 +29,7 @@ pub(super) fn seconds() -> u64 {
 
 impl<'s> Lease<'s> {
     /// Waits so long for it.
-    pub(super) async fn take(http: &'s Http, patience: Duration) -> Result<Lease<'s>, Trouble> {
+    pub(super) async fn take(http: &'s Http, patience: Duration) -> Result<Lease<'s>, ClickhouseError> {
         let begun = Instant::now();
         loop {
             let mut lease = Lease { http, holder: random(), taken: Instant::now(), gone: Vec::new() };
@@ -39,18 +39,18 @@ impl<'s> Lease<'s> {
             }
             lease.end().await?;
             if begun.elapsed() >= patience {
-                return Err(Trouble::Busy("another process makes rollups, or was killed at it a moment ago"));
+                return Err(ClickhouseError::Busy("another process makes rollups, or was killed at it a moment ago"));
             }
             // Those that gave way to each other do not meet again.
             sleep(Duration::from_millis(50 + random() % 200)).await;
         }
     }
 
-    async fn note(&self) -> Result<(), Trouble> {
+    async fn note(&self) -> Result<(), ClickhouseError> {
         self.http.execute(&format!("INSERT INTO lease (holder) SELECT {}", self.holder), &[]).await
     }
 
-    async fn is_alone(&mut self) -> Result<bool, Trouble> {
+    async fn is_alone(&mut self) -> Result<bool, ClickhouseError> {
         let others = format!(
             "SELECT holder, max(taken) > now64(6) - INTERVAL {} SECOND FROM lease WHERE holder <> {} GROUP BY holder",
             seconds(),
@@ -61,17 +61,17 @@ impl<'s> Lease<'s> {
             match row[..] {
                 [Value::Int(holder), Value::Int(0)] => self.gone.push(holder),
                 [_, Value::Int(_)] => is_alone = false,
-                _ => return Err(Trouble::Foreign),
+                _ => return Err(ClickhouseError::Foreign),
             }
         }
         Ok(is_alone)
     }
 
     /// Makes sure that it is still ours for a while.
-    pub(super) async fn renew(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn renew(&mut self) -> Result<(), ClickhouseError> {
         let held = self.taken.elapsed();
         if held >= LENGTH / 2 {
-            return Err(Trouble::Busy("another process may make rollups, this one was too slow"));
+            return Err(ClickhouseError::Busy("another process may make rollups, this one was too slow"));
         }
         if held >= LENGTH / 8 {
             self.note().await?;
@@ -81,7 +81,7 @@ impl<'s> Lease<'s> {
     }
 
     /// Gives it back.
-    pub(super) async fn end(self) -> Result<(), Trouble> {
+    pub(super) async fn end(self) -> Result<(), ClickhouseError> {
         let holders = self.gone.iter().chain([&self.holder]).map(|holder| format!("DROP PARTITION {holder}"));
         self.http.execute(&format!("ALTER TABLE lease {}", holders.collect::<Vec<_>>().join(", ")), &[]).await
     }

@@ -4,11 +4,11 @@
 //! is read by one thread in small blocks, so that it reads little besides itself however many rows there are. To go on
 //! after a uid of which nothing else is known reads all uids, once.
 
-use super::Trouble;
+use super::error::ClickhouseError;
 use super::http::{Http, Parameter};
 use super::value;
 use crate::error::Error;
-use crate::import::{BODY, LISTS, Place, Texts, typed};
+use crate::import::columns::{BODY, LISTS, Place, Texts, typed};
 use crate::value::{Type, Value};
 use ooni_core::row::schema::{fastpath, openvpn};
 use std::collections::HashMap;
@@ -60,15 +60,15 @@ impl ClickhouseReference {
             let columns: HashMap<_, _> = rows.into_iter().filter_map(pair).collect();
             if columns.contains_key("schema_version.version") {
                 let message = "is a store of fastpath's own; `fastpath store copy` copies it";
-                return Err(Trouble::Schema(message.to_owned()));
+                return Err(ClickhouseError::Schema(message.to_owned()));
             }
             let needed = ["fastpath.measurement_uid", "fastpath.measurement_start_time", "fastpath.report_id"];
             if !needed.iter().all(|column| columns.contains_key(*column)) {
-                return Err(Trouble::Schema("has no table fastpath of the reference".to_owned()));
+                return Err(ClickhouseError::Schema("has no table fastpath of the reference".to_owned()));
             }
             Ok(ClickhouseReference { url: url.to_owned(), http, columns })
         };
-        open.await.map_err(|trouble: Trouble| trouble.of(url))
+        open.await.map_err(|trouble: ClickhouseError| trouble.of(url))
     }
 
     /// Rows after a place, each with its start and what lies beside it.
@@ -88,9 +88,9 @@ impl ClickhouseReference {
             let (sql, width) = self.page_sql(after.is_some(), limit);
             let rows = texts(&self.http, &sql, &parameters, width).await?;
             let row = |mut row: Texts| Some((row.pop()??, row));
-            rows.into_iter().map(|texts| row(texts).ok_or(Trouble::Foreign)).collect::<Result<Vec<_>, _>>()
+            rows.into_iter().map(|texts| row(texts).ok_or(ClickhouseError::Foreign)).collect::<Result<Vec<_>, _>>()
         };
-        read.await.map_err(|trouble: Trouble| trouble.of(&self.url))
+        read.await.map_err(|trouble: ClickhouseError| trouble.of(&self.url))
     }
 
     /// The query for a page, and how many columns come back.
@@ -137,13 +137,13 @@ impl ClickhouseReference {
     }
 
     /// The first start of a measurement.
-    async fn start_of(&self, uid: &str) -> Result<String, Trouble> {
+    async fn start_of(&self, uid: &str) -> Result<String, ClickhouseError> {
         let sql = format!(
             "SELECT formatDateTime(min({}), '%F %T', 'UTC') FROM fastpath WHERE measurement_uid = {{uid:String}}",
             self.start()
         );
         let rows = texts(&self.http, &sql, &[text("uid", uid)], 1).await?;
-        let none = || Trouble::Schema(format!("has no measurement {uid} to go on after"));
+        let none = || ClickhouseError::Schema(format!("has no measurement {uid} to go on after"));
         rows.into_iter().flatten().next().flatten().ok_or_else(none)
     }
 
@@ -204,7 +204,7 @@ fn text(name: &str, value: &str) -> Parameter {
 }
 
 /// The rows of a query whose columns are texts.
-async fn texts(http: &Http, sql: &str, parameters: &[Parameter], width: usize) -> Result<Vec<Texts>, Trouble> {
+async fn texts(http: &Http, sql: &str, parameters: &[Parameter], width: usize) -> Result<Vec<Texts>, ClickhouseError> {
     let rows = http.select(sql, parameters, &vec![Type::Text; width], Duration::MAX).await?;
     let text = |cell| match cell {
         Value::Text(text) => Some(text.into_owned()),

@@ -5,10 +5,11 @@
 //! Notes are forgotten of changes alone that were done before the counting began, or are as old as a lease: a change ends
 //! before that.
 
+use super::error::ClickhouseError;
 use super::http::{Http, Parameter};
 use super::lease::{Lease, seconds};
 use super::value::{self, Rows};
-use super::{Trouble, Writer};
+use super::writer::Writer;
 use crate::failpoint::{Failpoint, reach};
 use crate::query::filter::Window;
 use crate::rollup::{ROLLUPS, Rollup};
@@ -34,7 +35,7 @@ const ANY_DIRTY: &str = "
 const DAY: i64 = 86_400;
 
 /// Notes that the rows of some days may be other than a rollup says; no name stands for all rollups.
-pub(super) async fn mark(writer: &Writer<'_>, rollup: &str, days: &BTreeSet<u16>) -> Result<(), Trouble> {
+pub(super) async fn mark(writer: &Writer<'_>, rollup: &str, days: &BTreeSet<u16>) -> Result<(), ClickhouseError> {
     let mut rows = Rows::default();
     for &day in days {
         rows.uint64(writer.change).text(rollup).day(day);
@@ -43,7 +44,7 @@ pub(super) async fn mark(writer: &Writer<'_>, rollup: &str, days: &BTreeSet<u16>
 }
 
 /// Notes that a change is done.
-pub(super) async fn done(writer: &Writer<'_>) -> Result<(), Trouble> {
+pub(super) async fn done(writer: &Writer<'_>) -> Result<(), ClickhouseError> {
     writer.http.execute(&format!("{DONE}{}", writer.change), &[]).await
 }
 
@@ -53,7 +54,7 @@ pub(super) async fn is_rollup_current(
     rollup: &Rollup,
     window: Window,
     limit: Duration,
-) -> Result<bool, Trouble> {
+) -> Result<bool, ClickhouseError> {
     let from = window.from.map_or(0, |from| from.timestamp().div_euclid(DAY));
     let to = window.to.map_or(i64::MAX, |to| (to.timestamp() - 1).div_euclid(DAY) + 1);
     let parameters = [("rollup", rollup.name.to_owned()), ("from", from.to_string()), ("to", to.to_string())];
@@ -69,7 +70,7 @@ struct Noted {
     days: BTreeMap<String, BTreeSet<u16>>,
 }
 
-async fn noted(http: &Http) -> Result<Noted, Trouble> {
+async fn noted(http: &Http) -> Result<Noted, ClickhouseError> {
     let sql = format!(
         "SELECT change, rollup_name, day FROM dirty GROUP BY change, rollup_name, day
          HAVING max(is_done) = 1 OR min(marked) <= now64(6) - INTERVAL {} SECOND",
@@ -78,8 +79,10 @@ async fn noted(http: &Http) -> Result<Noted, Trouble> {
     let mut noted = Noted::default();
     let columns = [Type::OptionalUInt64, Type::Text, Type::UInt32];
     for row in http.select(&sql, &[], &columns, Duration::MAX).await? {
-        let [Value::Int(change), Value::Text(rollup), Value::Int(day)] = &row[..] else { return Err(Trouble::Foreign) };
-        let day = u16::try_from(*day).map_err(|_| Trouble::Foreign)?;
+        let [Value::Int(change), Value::Text(rollup), Value::Int(day)] = &row[..] else {
+            return Err(ClickhouseError::Foreign);
+        };
+        let day = u16::try_from(*day).map_err(|_| ClickhouseError::Foreign)?;
         noted.changes.insert(*change);
         noted.days.entry(rollup.clone().into_owned()).or_default().insert(day);
     }
@@ -87,7 +90,7 @@ async fn noted(http: &Http) -> Result<Noted, Trouble> {
 }
 
 /// Makes anew what is noted, whichever change noted it.
-pub(super) async fn refresh_rollups(http: &Http, lease: &mut Lease<'_>) -> Result<(), Trouble> {
+pub(super) async fn refresh_rollups(http: &Http, lease: &mut Lease<'_>) -> Result<(), ClickhouseError> {
     let Noted { changes, days } = noted(http).await?;
     if changes.is_empty() {
         return Ok(());
@@ -105,22 +108,27 @@ pub(super) async fn refresh_rollups(http: &Http, lease: &mut Lease<'_>) -> Resul
 }
 
 /// All days that have rows, or cells of a rollup.
-pub(super) async fn days(http: &Http, rollup: &Rollup) -> Result<BTreeSet<u16>, Trouble> {
+pub(super) async fn days(http: &Http, rollup: &Rollup) -> Result<BTreeSet<u16>, ClickhouseError> {
     let sql = format!(
         "SELECT DISTINCT toDate(measurement_start_time) FROM fastpath UNION ALL SELECT DISTINCT of_day FROM {}",
         rollup.table()
     );
-    numbers(http, &sql).await?.into_iter().map(|day| u16::try_from(day).map_err(|_| Trouble::Foreign)).collect()
+    numbers(http, &sql).await?.into_iter().map(|day| u16::try_from(day).map_err(|_| ClickhouseError::Foreign)).collect()
 }
 
-async fn numbers(http: &Http, sql: &str) -> Result<BTreeSet<u64>, Trouble> {
+async fn numbers(http: &Http, sql: &str) -> Result<BTreeSet<u64>, ClickhouseError> {
     let rows = http.select(sql, &[], &[Type::UInt32], Duration::MAX).await?;
-    let number = |cell| if let Value::Int(number) = cell { Ok(number) } else { Err(Trouble::Foreign) };
+    let number = |cell| if let Value::Int(number) = cell { Ok(number) } else { Err(ClickhouseError::Foreign) };
     rows.into_iter().flatten().map(number).collect()
 }
 
 /// Counts the rows of some days anew.
-async fn remake(http: &Http, lease: &mut Lease<'_>, rollup: &Rollup, days: &BTreeSet<u16>) -> Result<(), Trouble> {
+async fn remake(
+    http: &Http,
+    lease: &mut Lease<'_>,
+    rollup: &Rollup,
+    days: &BTreeSet<u16>,
+) -> Result<(), ClickhouseError> {
     let mut months: BTreeMap<u64, Vec<DateTime>> = BTreeMap::new();
     for day in days.iter().filter_map(|&day| DateTime::from_timestamp(i64::from(day) * DAY)) {
         let (year, month, _) = day.date();
@@ -140,7 +148,7 @@ async fn remake_months(
     lease: &mut Lease<'_>,
     rollup: &Rollup,
     months: &[(u64, Vec<DateTime>)],
-) -> Result<(), Trouble> {
+) -> Result<(), ClickhouseError> {
     let table = rollup.table();
     let next = format!("{table}_next");
     let fill = sql::cells_by_day(

@@ -1,9 +1,9 @@
 //! The tables and their history: `migrations/clickhouse`. `schema_version` has the numbers of those that a database has
 //! seen to their end; one that was cut off is begun again.
 
-use super::Trouble;
+use super::error::ClickhouseError;
 use super::http::Http;
-use crate::store::Migration;
+use crate::migration::Migration;
 use crate::value::{Type, Value};
 use std::time::Duration;
 
@@ -28,43 +28,43 @@ const STATE: &str = "
 ///
 /// # Errors
 /// It is another program's, or from the future, or the server is too old.
-async fn version(http: &Http) -> Result<usize, Trouble> {
+async fn version(http: &Http) -> Result<usize, ClickhouseError> {
     let state = http.select(STATE, &[], &[Type::UInt32; 3], LIMIT).await?;
     let Some([Value::Int(server), Value::Int(is_ours), Value::Int(is_used)]) = state.first().map(Vec::as_slice) else {
-        return Err(Trouble::Foreign);
+        return Err(ClickhouseError::Foreign);
     };
     if *server < OLDEST {
-        return Err(Trouble::Schema(format!("ClickHouse {OLDEST} or later is needed, this is {server}")));
+        return Err(ClickhouseError::Schema(format!("ClickHouse {OLDEST} or later is needed, this is {server}")));
     }
     if *is_ours == 0 {
         let others = "has a table fastpath of another program; a database of its own is needed";
-        return if *is_used > 0 { Err(Trouble::Schema(others.to_owned())) } else { Ok(0) };
+        return if *is_used > 0 { Err(ClickhouseError::Schema(others.to_owned())) } else { Ok(0) };
     }
     let sql = "SELECT coalesce(max(version), 0) FROM schema_version";
     let version = http.select(sql, &[], &[Type::UInt32], LIMIT).await?;
-    let Some(Value::Int(version)) = version.into_iter().flatten().next() else { return Err(Trouble::Foreign) };
+    let Some(Value::Int(version)) = version.into_iter().flatten().next() else { return Err(ClickhouseError::Foreign) };
     let known = MIGRATIONS.len();
     match usize::try_from(version) {
         Ok(version) if version <= known => Ok(version),
-        _ => Err(Trouble::Schema(format!(
+        _ => Err(ClickhouseError::Schema(format!(
             "was made by a newer fastpath: its tables are of version {version}, this program knows versions up to {known}"
         ))),
     }
 }
 
 /// Whether the tables are those that this program knows.
-pub(super) async fn check(http: &Http) -> Result<(), Trouble> {
+pub(super) async fn check(http: &Http) -> Result<(), ClickhouseError> {
     match version(http).await? {
         version if version == MIGRATIONS.len() => Ok(()),
-        0 => Err(Trouble::Schema("has no tables yet; `fastpath migrate` creates them".to_owned())),
-        _ => {
-            Err(Trouble::Schema("was created by an older fastpath; `fastpath migrate` brings it up to date".to_owned()))
-        }
+        0 => Err(ClickhouseError::Schema("has no tables yet; `fastpath migrate` creates them".to_owned())),
+        _ => Err(ClickhouseError::Schema(
+            "was created by an older fastpath; `fastpath migrate` brings it up to date".to_owned(),
+        )),
     }
 }
 
 /// Brings the tables up to date.
-pub(super) async fn migrate(http: &Http) -> Result<Migration, Trouble> {
+pub(super) async fn migrate(http: &Http) -> Result<Migration, ClickhouseError> {
     let seen = version(http).await?;
     for (number, migration) in MIGRATIONS.iter().enumerate().skip(seen) {
         for statement in statements(migration) {

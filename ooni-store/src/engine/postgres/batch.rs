@@ -8,7 +8,7 @@ use crate::failpoint::{Failpoint, reach};
 use crate::sql::Parameter;
 use crate::value::{FastpathValues, OpenvpnValues, Value};
 use crate::write::batch::{self, Decided, Taken};
-use crate::write::input::Rejection;
+use crate::write::rejection::Rejection;
 use crate::write::row::{BatchResult, BodyLocation, Provenance, RowBatch};
 use crate::write::tally::Tally;
 use ooni_core::row::Refused;

@@ -5,7 +5,7 @@ use super::{partition, rollups, value};
 use crate::app::lists::{Difference, difference};
 use crate::app::row::AppRow;
 use crate::failpoint::{Failpoint, reach};
-use crate::query::aggregate::month_after;
+use crate::query::grain::month_after;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect, Parameter, Statement};
 use crate::value::Value;

@@ -1,7 +1,7 @@
 //! Partitions of `fastpath`: a month has one, `fastpath_YYYY_MM`, made before its first row comes. What lies outside of
 //! [`YEARS`] is in two partitions for all else.
 
-use crate::query::aggregate::{Grain, month_after};
+use crate::query::grain::{Grain, month_after};
 use ooni_core::time::DateTime;
 use std::collections::BTreeSet;
 use std::ops::Range;

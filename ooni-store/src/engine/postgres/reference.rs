@@ -3,7 +3,7 @@
 use super::connect::Connect;
 use super::error::PgError;
 use crate::error::Error;
-use crate::import::{BODY, LISTS, Texts, typed};
+use crate::import::columns::{BODY, LISTS, Texts, typed};
 use crate::url::without_password;
 use crate::value::Type;
 use deadpool_postgres::Pool;

@@ -2,7 +2,7 @@
 //! that a database has seen.
 
 use super::error::PgError;
-use crate::Migration;
+use crate::migration::Migration;
 use tokio_postgres::Client;
 
 /// All migrations in order. A file that has been released is never changed.

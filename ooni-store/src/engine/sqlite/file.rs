@@ -3,8 +3,8 @@
 use super::schema::{self, SchemaError};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
+use crate::migration::Migration;
 use crate::options::SqliteOptions;
-use crate::store::Migration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fmt::Write as _;
 use std::fs::{self, Metadata};

@@ -3,7 +3,7 @@
 //! `user_version` says how many of them a database has seen, `application_id` that it is ours.
 
 use crate::error::Error;
-use crate::store::Migration;
+use crate::migration::Migration;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// All migrations in order. A file that has been released is never changed.

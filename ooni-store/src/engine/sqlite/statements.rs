@@ -3,7 +3,7 @@
 use super::value;
 use crate::value::{FastpathValues, OpenvpnValues, Value};
 use crate::write::batch::{self, Decided};
-use crate::write::input::Rejection;
+use crate::write::rejection::Rejection;
 use crate::write::row::{BodyLocation, Incoming, ListedUrl, Provenance, Refusal};
 use crate::write::tally::{COLUMNS, Tally};
 use ooni_core::row::schema::{fastpath, openvpn};

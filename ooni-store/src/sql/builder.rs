@@ -1,0 +1,215 @@
+//! [`Builder`]: builds a statement piece by piece.
+
+use super::dialect::Dialect;
+use super::statement::{Parameter, Statement};
+use crate::query::filter::Filter;
+use crate::value::Type;
+use ooni_core::time::DateTime;
+
+/// Values that SQLite takes one by one. More of them are bound as one array: it knows the sizes of the indexes it chooses
+/// from best when it sees the values, but has only so many placeholders.
+const FEW: usize = 100;
+
+/// Builds a statement piece by piece.
+pub(super) struct Builder {
+    pub(super) dialect: Dialect,
+    sql: String,
+    parameters: Vec<Parameter>,
+    pub(super) has_condition: bool,
+}
+
+impl Builder {
+    pub(super) fn new(dialect: Dialect) -> Builder {
+        Builder { dialect, sql: String::new(), parameters: Vec::new(), has_condition: false }
+    }
+
+    /// Appends text of the program, never of a user.
+    pub(super) fn push(&mut self, sql: &str) -> &mut Builder {
+        self.sql.push_str(sql);
+        self
+    }
+
+    /// Appends a placeholder and binds a value to it.
+    pub(super) fn value(&mut self, value: Parameter) -> &mut Builder {
+        let parts = self.dialect.parts(value);
+        let is_whole = parts.len() == 1;
+        self.push(if is_whole { "" } else { self.dialect.joined(&parts) });
+        for (number, part) in parts.into_iter().enumerate() {
+            self.push(if number == 0 { "" } else { ", " });
+            self.sql.push_str(&self.dialect.place(self.parameters.len() + 1, &part));
+            self.parameters.push(part);
+        }
+        self.push(if is_whole { "" } else { ")" })
+    }
+
+    /// Begins another condition.
+    pub(super) fn and(&mut self) -> &mut Builder {
+        let word = if self.has_condition { " AND " } else { " WHERE " };
+        self.has_condition = true;
+        self.push(word)
+    }
+
+    /// Appends a subquery, whose conditions are its own.
+    pub(super) fn nested(&mut self, build: impl FnOnce(&mut Builder)) -> &mut Builder {
+        let outside = std::mem::take(&mut self.has_condition);
+        self.push("(");
+        build(self);
+        self.has_condition = outside;
+        self.push(")")
+    }
+
+    /// A column that has one of some values; no condition without values.
+    pub(super) fn any<T: Copy>(
+        &mut self,
+        column: &str,
+        values: &[T],
+        one: impl Fn(T) -> Parameter,
+        all: impl Fn(Vec<T>) -> Parameter,
+    ) {
+        if values.is_empty() {
+            return;
+        }
+        self.and().push(column);
+        match values {
+            [value] => drop(self.push(" = ").value(one(*value))),
+            few if self.dialect == Dialect::Sqlite && few.len() <= FEW => {
+                self.push(" IN (");
+                for (number, value) in few.iter().enumerate() {
+                    self.push(if number == 0 { "" } else { ", " }).value(one(*value));
+                }
+                self.push(")");
+            }
+            many => {
+                let all = all(many.to_vec());
+                let [before, after] = self.dialect.any_of(&all);
+                self.push(before).value(all).push(after);
+            }
+        }
+    }
+
+    pub(super) fn any_text(&mut self, column: &str, values: &[String]) {
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let all = |texts: Vec<&str>| Parameter::Texts(texts.into_iter().map(str::to_owned).collect());
+        self.any(column, &values, |text| Parameter::Text(text.to_owned()), all);
+    }
+
+    pub(super) fn text(&mut self, column: &str, value: &str) {
+        self.and().push(column).push(" = ").value(Parameter::Text(value.to_owned()));
+    }
+
+    /// A column of texts of any length that is equal to one.
+    pub(super) fn long_text(&mut self, column: &str, value: Option<&str>) {
+        let Some(value) = value else { return };
+        self.text(column, value);
+        if let Some(indexed) = self.dialect.indexed(column) {
+            let place = self.dialect.place(self.parameters.len(), &Parameter::Text(String::new()));
+            let place = self.dialect.indexed(&place).unwrap_or_default();
+            self.and().push(&indexed).push(" = ").push(&place);
+        }
+    }
+
+    /// A column that has one of some times, which are few.
+    pub(super) fn weeks(&mut self, column: &str, weeks: &[DateTime]) {
+        self.and().push(column).push(" IN (");
+        for (number, &week) in weeks.iter().enumerate() {
+            self.push(if number == 0 { "" } else { ", " }).value(Parameter::Time(week));
+        }
+        self.push(")");
+    }
+
+    /// The conditions of a filter on a table that is called `f`, whose time is in the column `time`.
+    ///
+    /// Not the one on categories, whose columns differ from table to table.
+    pub(super) fn filter(&mut self, filter: &Filter, time: &str) {
+        self.long_text("f.report_id", filter.report_id.as_deref());
+        self.long_text("f.input", filter.input.as_deref());
+        self.any_text("f.domain", &filter.domains);
+        self.any_text("f.probe_cc", &filter.probe_ccs);
+        let asns: Vec<i64> = filter.probe_asns.iter().map(|&asn| i64::from(asn)).collect();
+        self.any("f.probe_asn", &asns, Parameter::Int, Parameter::Ints);
+        self.any_text("f.test_name", &filter.test_names);
+        if filter.is_of_rare_tests() {
+            // Follows from the condition before; the partial index asks for it.
+            self.and().push("f.test_name <> 'web_connectivity'");
+        }
+        self.any_text("f.software_version", &filter.software_versions);
+        self.any_text("f.test_version", &filter.test_versions);
+        self.any_text("f.engine_version", &filter.engine_versions);
+        self.any("f.ooni_run_link_id", &filter.ooni_run_link_ids, Parameter::Link, Parameter::Links);
+        if let Some(from) = filter.window.from {
+            self.and().push(time).push(" >= ").value(Parameter::Time(from));
+        }
+        if let Some(to) = filter.window.to {
+            self.and().push(time).push(" < ").value(Parameter::Time(to));
+        }
+        let flags =
+            [("f.anomaly", filter.anomaly), ("f.confirmed", filter.confirmed), ("f.msm_failure", filter.failure)];
+        for (flag, wanted) in flags {
+            if let Some(wanted) = wanted {
+                let condition = self.dialect.flag(flag, wanted);
+                self.and().push(&condition);
+            }
+        }
+        if filter.only_known_cc {
+            self.and().push("f.probe_cc <> 'ZZ'");
+        }
+        if filter.only_known_asn {
+            self.and().push("f.probe_asn <> 0");
+        }
+    }
+
+    /// The condition on categories, of the two columns that have them.
+    pub(super) fn category(&mut self, filter: &Filter, code: &str, cc: &str) {
+        if let Some(category) = &filter.category {
+            self.text(code, &category.code);
+            self.any_text(cc, &category.lists);
+        }
+    }
+
+    /// The condition that a test list has the input in the category of a filter. It holds once however many lists do.
+    pub(super) fn in_category(&mut self, filter: &Filter) {
+        if filter.category.is_none() {
+            return;
+        }
+        let is_correlated = self.dialect != Dialect::Clickhouse;
+        self.and().push(if is_correlated { "EXISTS " } else { "f.input IN " });
+        self.nested(|sql| {
+            sql.push("SELECT l.url FROM citizenlab AS l");
+            if is_correlated {
+                sql.and().push("l.url = f.input");
+            }
+            sql.category(filter, "l.category_code", "l.cc");
+        });
+    }
+
+    /// The first rows of `fastpath` after a uid, in the order of uids.
+    pub(super) fn page_of_rows(&mut self, after: Option<&str>, limit: usize) {
+        if self.dialect == Dialect::Sqlite {
+            return self.page("f.measurement_uid", after, limit);
+        }
+        self.and().push("(f.measurement_start_time, f.measurement_uid) IN ");
+        self.nested(|sql| sql.noted(after, limit)).push(" ORDER BY f.measurement_uid");
+    }
+
+    /// The first rows after a key, in its order.
+    pub(super) fn page(&mut self, key: &str, after: Option<&str>, limit: usize) {
+        if let Some(after) = after {
+            self.and().push(key).push(" > ").value(Parameter::Text(after.to_owned()));
+        }
+        self.push(" ORDER BY ").push(key).limit(limit);
+    }
+
+    /// The keys of rows that are noted after a uid, in the order of their uids, for an engine whose rows are ordered by time.
+    pub(super) fn noted(&mut self, after: Option<&str>, limit: usize) {
+        self.push("SELECT k.measurement_start_time, k.measurement_uid FROM jsonl AS k");
+        self.page("k.measurement_uid", after, limit);
+    }
+
+    pub(super) fn limit(&mut self, rows: usize) {
+        self.push(" LIMIT ").value(Parameter::Int(i64::try_from(rows).unwrap_or(i64::MAX)));
+    }
+
+    pub(super) fn statement(self, columns: Vec<Type>) -> Statement {
+        Statement { sql: self.sql, parameters: self.parameters, columns }
+    }
+}

@@ -1,0 +1,48 @@
+//! [`Rejection`]: a measurement that has no row because a rule rejects it.
+
+use ooni_core::error::Error;
+use std::sync::Arc;
+
+/// Bytes of the key of a can or of a uid that every engine takes as a key.
+pub(super) const LONGEST_KEY: usize = 600;
+
+/// Bytes of a path or sentence beyond which it is cut.
+const LONGEST_TEXT: usize = 1000;
+
+/// A measurement that was rejected. Its key is `(can, position)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Key of the can that was read.
+    pub can: Arc<str>,
+    /// Which measurement of the can, from 0. Negative for a part of the can that cannot be read as measurements: -1 for the
+    /// first such part.
+    pub position: i64,
+    /// Id of the measurement, where one is known.
+    pub uid: Option<String>,
+    /// Why, such as `E-TYPE`.
+    pub code: String,
+    /// Where in the document, as a JSON pointer.
+    pub path: String,
+    /// A sentence.
+    pub message: String,
+}
+
+impl Rejection {
+    /// What is kept of an error. The key of a can is cut after 600 bytes, path and message after 1,000; a uid of more than
+    /// 600 bytes is not kept.
+    pub fn new(can: &str, position: i64, uid: Option<&str>, error: &Error) -> Rejection {
+        Rejection {
+            can: cut(can, LONGEST_KEY).into(),
+            position,
+            uid: uid.filter(|uid| !uid.is_empty() && uid.len() <= LONGEST_KEY).map(str::to_owned),
+            code: error.code.as_str().to_owned(),
+            path: cut(&error.path, LONGEST_TEXT).to_owned(),
+            message: cut(&error.message, LONGEST_TEXT).to_owned(),
+        }
+    }
+}
+
+/// At most the first `longest` bytes of a text.
+pub(super) fn cut(text: &str, longest: usize) -> &str {
+    &text[..text.floor_char_boundary(longest)]
+}
