@@ -28,6 +28,7 @@ mod limits;
 mod lists;
 #[path = "store/postgres.rs"]
 mod postgres;
+#[cfg(target_os = "linux")]
 #[path = "store/read_only.rs"]
 mod read_only;
 #[path = "store/results.rs"]
