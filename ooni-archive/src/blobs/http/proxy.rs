@@ -46,7 +46,10 @@ impl Proxies {
                 return Err(format!("{name}: not the URL of a proxy, such as http://USER:PASSWORD@HOST:PORT"));
             }
         }
-        Ok(Proxies(Matcher::from_env()))
+        // The matcher takes `*` for all names, but not for addresses.
+        let no_proxy = env::var("NO_PROXY").or_else(|_| env::var("no_proxy")).unwrap_or_default();
+        let is_none = no_proxy.split(',').any(|entry| entry.trim() == "*");
+        Ok(Proxies(if is_none { Matcher::builder().build() } else { Matcher::from_env() }))
     }
 
     /// What the proxy of a request has to be sent with the request. A tunnel has sent it before.
