@@ -48,7 +48,7 @@ pub(crate) enum Blobs {
     /// A folder.
     Directory(Directory),
     /// A bucket.
-    S3(S3),
+    S3(Box<S3>),
 }
 
 /// Progress so far, for display.

@@ -1,5 +1,7 @@
 //! A plain HTTP server whose answers a test writes, and a proxy. Each connection has one request.
 
+#![allow(clippy::unwrap_used)] // a test whose server fails has failed
+
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};

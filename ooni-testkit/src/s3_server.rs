@@ -1,5 +1,7 @@
 //! An S3 server over a folder, whose folders are buckets, with planned faults. Independent of other tests.
 
+#![allow(clippy::unwrap_used)] // a test whose server fails has failed
+
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderValue, RANGE};

@@ -98,7 +98,7 @@ impl Location {
                     retry: options.retry,
                     checksums: options.checksums,
                 };
-                Ok(Place { blobs: Blobs::S3(S3::new(http, place)?), only })
+                Ok(Place { blobs: Blobs::S3(Box::new(S3::new(http, place)?)), only })
             }
         }
     }
