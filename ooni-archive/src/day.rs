@@ -2,13 +2,11 @@
 //!
 //! Dates are those of upload, in UTC.
 
-use ooni_core::time::DateTime;
+use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-const SECONDS: i64 = 86_400;
 
 /// A day of the years 1 to 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,13 +22,13 @@ impl Day {
     /// The current day.
     pub fn today() -> Day {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-        let midnight = i64::try_from(seconds).unwrap_or(i64::MAX) / SECONDS * SECONDS;
+        let midnight = i64::try_from(seconds).unwrap_or(i64::MAX) / SECONDS_PER_DAY * SECONDS_PER_DAY;
         Day(DateTime::from_timestamp(midnight).unwrap_or(DateTime::MAX))
     }
 
     /// The day after, except on the last.
     pub fn next(self) -> Option<Day> {
-        DateTime::from_timestamp(self.0.timestamp() + SECONDS).map(Day)
+        DateTime::from_timestamp(self.0.timestamp() + SECONDS_PER_DAY).map(Day)
     }
 
     /// Its first second.
@@ -109,7 +107,7 @@ impl DayRange {
     /// How many days there are.
     pub fn len(&self) -> u64 {
         let seconds = self.end.0.timestamp() - self.start.0.timestamp();
-        u64::try_from(seconds / SECONDS).unwrap_or(0)
+        u64::try_from(seconds / SECONDS_PER_DAY).unwrap_or(0)
     }
 
     /// Whether a day is one of them.

@@ -1,7 +1,7 @@
 //! [`Filter`]: which rows a query selects (API spec §4.1, §4.5).
 
 use crate::query::grain::{Grain, month_after};
-use ooni_core::time::DateTime;
+use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 
 /// Conditions on rows, all of which have to hold. An empty list or `None` is no condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,9 +69,6 @@ pub struct Window {
     pub to: Option<DateTime>,
 }
 
-/// Seconds of a day.
-const DAY: i64 = 86_400;
-
 impl Window {
     /// From the first moment until before the second.
     pub fn new(from: DateTime, to: DateTime) -> Window {
@@ -81,7 +78,7 @@ impl Window {
     /// Its length in days, if it has both bounds.
     pub(crate) fn days(&self) -> Option<f64> {
         let (from, to) = (self.from?.timestamp(), self.to?.timestamp());
-        Some((to - from).max(0) as f64 / DAY as f64)
+        Some((to - from).max(0) as f64 / SECONDS_PER_DAY as f64)
     }
 
     /// The whole hours, days, … within it, and what is left before and after them; `None` if it has not one of them whole.
@@ -125,10 +122,10 @@ fn next(grain: Grain, start: DateTime) -> Option<DateTime> {
     let later = |seconds: i64| DateTime::from_timestamp(start.timestamp().checked_add(seconds)?);
     match grain {
         Grain::Hour => later(3600),
-        Grain::Day => later(DAY),
-        Grain::Week => later(7 * DAY),
+        Grain::Day => later(SECONDS_PER_DAY),
+        Grain::Week => later(7 * SECONDS_PER_DAY),
         Grain::Month => Some(month_after(start)),
-        Grain::Year => later(366 * DAY).map(|time| Grain::Year.start(time)),
+        Grain::Year => later(366 * SECONDS_PER_DAY).map(|time| Grain::Year.start(time)),
     }
 }
 

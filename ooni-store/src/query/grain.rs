@@ -1,6 +1,6 @@
 //! [`Grain`]: how fine a time axis is, and where an hour, day, week, month or year begins.
 
-use ooni_core::time::DateTime;
+use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 
 /// How fine a time axis is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,14 +20,16 @@ pub enum Grain {
 impl Grain {
     /// The first moment of the hour, day, … that a time is in.
     pub fn start(self, time: DateTime) -> DateTime {
-        const DAY: i64 = 86_400;
         let seconds = time.timestamp();
-        let days_before = |days: u32| (seconds.div_euclid(DAY) - i64::from(days)) * DAY;
+        let days_before = |days: u32| (seconds.div_euclid(SECONDS_PER_DAY) - i64::from(days)) * SECONDS_PER_DAY;
         let start = match self {
             Grain::Hour => seconds.div_euclid(3600) * 3600,
             Grain::Day => days_before(0),
             // 1970-01-04 was a Sunday.
-            Grain::Week => (seconds - 3 * DAY).div_euclid(7 * DAY) * 7 * DAY + 3 * DAY,
+            Grain::Week => {
+                (seconds - 3 * SECONDS_PER_DAY).div_euclid(7 * SECONDS_PER_DAY) * 7 * SECONDS_PER_DAY
+                    + 3 * SECONDS_PER_DAY
+            }
             Grain::Month => days_before(time.date().2 - 1),
             Grain::Year => {
                 let start = Grain::Month.start(time);
@@ -43,9 +45,8 @@ impl Grain {
 
 /// The first of the month after that of `month`.
 pub fn month_after(month: DateTime) -> DateTime {
-    const DAY: i64 = 86_400;
     // Between 28 and 31 days later.
-    let at = |days: i64| DateTime::from_timestamp(month.timestamp() + days * DAY);
+    let at = |days: i64| DateTime::from_timestamp(month.timestamp() + days * SECONDS_PER_DAY);
     (28..=31).filter_map(at).find(|time| time.date().2 == 1).unwrap_or(DateTime::MAX)
 }
 

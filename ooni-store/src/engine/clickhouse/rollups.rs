@@ -15,7 +15,7 @@ use crate::query::filter::Window;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
 use crate::value::{Type, Value};
-use ooni_core::time::DateTime;
+use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -30,9 +30,6 @@ const DONE: &str = "INSERT INTO dirty (change, rollup_name, day, is_done) SELECT
 const ANY_DIRTY: &str = "
     SELECT 1 FROM dirty WHERE rollup_name IN ('', {rollup:String}) AND toUInt16(day) >= {from:Int64} AND toUInt16(day) < {to:Int64}
     LIMIT 1";
-
-/// Seconds of a day.
-const DAY: i64 = 86_400;
 
 /// Notes that the rows of some days may be other than a rollup says; no name stands for all rollups.
 pub(super) async fn mark(writer: &Writer<'_>, rollup: &str, days: &BTreeSet<u16>) -> Result<(), ClickhouseError> {
@@ -55,8 +52,8 @@ pub(super) async fn is_rollup_current(
     window: Window,
     limit: Duration,
 ) -> Result<bool, ClickhouseError> {
-    let from = window.from.map_or(0, |from| from.timestamp().div_euclid(DAY));
-    let to = window.to.map_or(i64::MAX, |to| (to.timestamp() - 1).div_euclid(DAY) + 1);
+    let from = window.from.map_or(0, |from| from.timestamp().div_euclid(SECONDS_PER_DAY));
+    let to = window.to.map_or(i64::MAX, |to| (to.timestamp() - 1).div_euclid(SECONDS_PER_DAY) + 1);
     let parameters = [("rollup", rollup.name.to_owned()), ("from", from.to_string()), ("to", to.to_string())];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value));
     Ok(http.select(ANY_DIRTY, &parameters, &[Type::UInt32], limit).await?.is_empty())
@@ -130,7 +127,7 @@ async fn remake(
     days: &BTreeSet<u16>,
 ) -> Result<(), ClickhouseError> {
     let mut months: BTreeMap<u64, Vec<DateTime>> = BTreeMap::new();
-    for day in days.iter().filter_map(|&day| DateTime::from_timestamp(i64::from(day) * DAY)) {
+    for day in days.iter().filter_map(|&day| DateTime::from_timestamp(i64::from(day) * SECONDS_PER_DAY)) {
         let (year, month, _) = day.date();
         // As toYYYYMM has it.
         months.entry(year as u64 * 100 + u64::from(month)).or_default().push(day);

@@ -3,7 +3,7 @@
 use crate::sql::Parameter;
 use crate::value::{Type, Value};
 use hyper::body::Bytes;
-use ooni_core::time::DateTime;
+use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 use std::borrow::Cow;
 
 /// The times that a DateTime64 holds, in seconds.
@@ -94,7 +94,7 @@ pub(super) fn seconds(time: DateTime) -> u32 {
 
 /// The day of it, since 1970.
 pub(super) fn day(time: DateTime) -> u16 {
-    u16::try_from(time.timestamp() / 86_400).unwrap_or_default()
+    u16::try_from(time.timestamp() / SECONDS_PER_DAY).unwrap_or_default()
 }
 
 /// A value as it is said beside a statement.
