@@ -1,7 +1,7 @@
-//! [`Reference`]: a database of OONI's own backend (API spec §14, §15), whose rows are put into a store.
+//! [`Reference`]: a database of OONI's own backend (API spec §14, §15), whose rows are imported into a store.
 //!
-//! Which columns its tables have depends on their age, and on the engine how a flag or a time is kept. So each column is
-//! asked for by name and comes as text; one that is not there, or null, is what a measurement has that says nothing.
+//! Its tables have different columns depending on their age, and flags and times are stored differently by engine. So
+//! each column is selected by name and read as text. A missing or null column is read as a missing value.
 
 pub(crate) mod columns;
 pub(crate) mod dump;
@@ -19,7 +19,7 @@ use ooni_core::row::schema::{ColumnSchema, fastpath, openvpn};
 use ooni_core::time::DateTime;
 use std::collections::BTreeSet;
 
-/// A database of the reference.
+/// A reference database.
 #[derive(Debug)]
 pub enum Reference {
     /// On a PostgreSQL server.
@@ -32,10 +32,10 @@ pub enum Reference {
 const RULESET: &str = "reference";
 
 impl Reference {
-    /// Opens the database of a URL.
+    /// Opens the database at a URL.
     ///
     /// # Errors
-    /// It cannot be reached, or has not the tables of the reference.
+    /// It cannot be reached, or does not have the tables of the reference.
     pub async fn open(url: &str) -> Result<Reference, Error> {
         if is_postgres(url) {
             return Ok(Reference::Postgres(Box::new(PostgresReference::open(url).await?)));
@@ -47,11 +47,10 @@ impl Reference {
         Err(Error::new(ErrorKind::Invalid, message).of(&without_password(url)))
     }
 
-    /// The first measurements, at most `limit`, after a place: PostgreSQL has them in the order of uids, ClickHouse in that
-    /// of starts, then uids.
+    /// At most `limit` measurements after a position. PostgreSQL orders them by uid, ClickHouse by start, then uid.
     ///
     /// # Errors
-    /// It cannot be read, or has nothing of the uid of a place that it has to look up.
+    /// It cannot be read, or does not contain the uid of a position that must be looked up.
     pub async fn measurements(&self, after: Option<&Place>, limit: usize) -> Result<Vec<ReferenceRow>, Error> {
         match self {
             Reference::Postgres(database) => {
@@ -65,7 +64,7 @@ impl Reference {
         }
     }
 
-    /// The entries of its test lists, each once, with countries as a store has them.
+    /// The entries of its test lists, without duplicates, with countries normalized as in a store.
     ///
     /// # Errors
     /// It cannot be read.
@@ -95,7 +94,7 @@ pub struct ReferenceRow {
     cells: Result<Box<StoredRow>, Refused>,
     openvpn: Result<Option<Box<OpenvpnValues<'static>>>, Refused>,
     body: Option<BodyLocation>,
-    /// What it was made of, if something of it is refused.
+    /// The source columns as JSON, if something is refused.
     json: Vec<u8>,
 }
 
@@ -109,7 +108,7 @@ impl ReferenceRow {
         ReferenceRow { place, cells, openvpn, body: body_location(beside), json }
     }
 
-    /// The place after it.
+    /// The position after it.
     pub fn place(&self) -> &Place {
         &self.place
     }
@@ -160,7 +159,7 @@ fn row(texts: &Texts) -> Result<Box<StoredRow>, Refused> {
     Ok(Box::new(row))
 }
 
-/// What older tables have in `scores` alone.
+/// A column that older tables have only in `scores`.
 fn of_scores(texts: &Texts, name: &str) -> Option<String> {
     let scores: serde_json::Value = serde_json::from_str(texts.get(fastpath::scores)?.as_deref()?).ok()?;
     match name {
@@ -202,7 +201,7 @@ fn flag(name: &str, text: Option<&str>) -> Result<bool, Refused> {
     }
 }
 
-/// The value of a column out of its text.
+/// Parses the value of a column from its text.
 fn cell(name: &str, kind: Type, text: Option<&str>) -> Result<Value<'static>, Refused> {
     let no = |text: &str, what: &str| refused(name, format!("{text} is no {what}"));
     let cell = match (kind, text) {
@@ -226,7 +225,7 @@ fn cell(name: &str, kind: Type, text: Option<&str>) -> Result<Value<'static>, Re
     Ok(cell)
 }
 
-/// What was read of a row, as JSON.
+/// The source columns of a row, as JSON.
 fn json(row: &Texts, vpn: &Texts) -> Vec<u8> {
     let object = |names: &mut dyn Iterator<Item = &'static str>, texts: &Texts| -> serde_json::Value {
         names.zip(texts).map(|(name, text)| (name.to_owned(), serde_json::Value::from(text.clone()))).collect()

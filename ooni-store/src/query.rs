@@ -1,4 +1,4 @@
-//! What can be asked of a store: filters, lists, aggregations, and which rollup answers an aggregation.
+//! Queries of a store: filters, lists, aggregations, and which rollup answers an aggregation.
 
 pub mod aggregate;
 pub mod filter;

@@ -1,21 +1,22 @@
-//! [`Rollup`]: tables of counts that are kept with the rows, so that charts need not read rows.
+//! [`Rollup`]: tables of counts that are kept in step with the rows, so that charts need not read rows.
 //!
-//! Each is a table `rollup_NAME` whose key are its dimensions, in their order, and whose other columns are the six
-//! counts of [`COUNTS`]. They are declared here and nowhere else: what is written, rebuilt, checked and read follows.
+//! Each is a table `rollup_NAME`. Its key is its dimensions, in order; its other columns are the six counts of
+//! [`COUNTS`]. Rollups are declared only here: writing, rebuilding, checking and reading are derived from the
+//! declaration.
 
 use crate::query::aggregate::Axis;
 use crate::query::grain::Grain;
 
-/// What a rollup tells rows apart by.
+/// A column of a rollup's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dimension {
-    /// Hour of the start of the measurement.
+    /// Hour of the measurement's start.
     Hour,
-    /// Its day, UTC.
+    /// Day of the start, UTC.
     Day,
-    /// First day of its week, a Sunday.
+    /// First day of the week of the start, a Sunday.
     Week,
-    /// First day of its month.
+    /// First day of the month of the start.
     Month,
     /// The test.
     TestName,
@@ -27,7 +28,7 @@ pub enum Dimension {
     Domain,
     /// The input.
     Input,
-    /// What kind of blocking.
+    /// Kind of blocking.
     BlockingType,
     /// Category of the input in a test list.
     CategoryCode,
@@ -36,7 +37,7 @@ pub enum Dimension {
 }
 
 impl Dimension {
-    /// Its column.
+    /// The name of its column.
     pub const fn column(self) -> &'static str {
         match self {
             Dimension::Hour => "hour",
@@ -59,7 +60,8 @@ impl Dimension {
         matches!(self, Dimension::Hour | Dimension::Day | Dimension::Week | Dimension::Month)
     }
 
-    /// How many values there are, about (design: 240 countries, 10⁴ networks, 3·10³ domains). Of times, in a year.
+    /// Approximate number of distinct values (design: 240 countries, 10⁴ networks, 3·10³ domains); for times, in a
+    /// year.
     pub(crate) const fn values(self) -> f64 {
         match self {
             Dimension::Hour => 8766.0,
@@ -77,7 +79,7 @@ impl Dimension {
         }
     }
 
-    /// Whether the grain of a time axis can be made of this time.
+    /// Whether the grain of a time axis can be computed from this time.
     const fn makes(self, grain: Grain) -> bool {
         match self {
             Dimension::Hour => true,
@@ -88,7 +90,7 @@ impl Dimension {
         }
     }
 
-    /// The dimension of an axis, which for a time is any that makes it.
+    /// The dimension of an axis; for a time, any dimension that it can be computed from.
     const fn of(axis: Axis) -> Option<Dimension> {
         match axis {
             Axis::BlockingType => Some(Dimension::BlockingType),
@@ -108,17 +110,17 @@ impl Dimension {
 pub struct Rollup {
     /// Its name, without `rollup_`.
     pub name: &'static str,
-    /// Its key, in this order: a query is fast that says the first ones.
+    /// Its key, in this order: queries that fix the first columns are fast.
     pub key: &'static [Dimension],
-    /// The first dimensions of another order, in which cells are found too, by an index that is named after the table and
-    /// the first of them.
+    /// The first two dimensions of another order, in which cells can be found as well. The index is named after the
+    /// table and the first of them.
     pub index: Option<[Dimension; 2]>,
 }
 
-/// Measurements of a year, about, by which costs are estimated.
+/// Approximate measurements per year, to estimate costs.
 pub(crate) const YEAR: f64 = 2e7;
 
-/// The counts of a rollup: columns beside its key, and what each counts of a row's flags.
+/// The counts of a rollup: the columns besides its key. Each counts certain flags of a row.
 pub const COUNTS: [&str; 6] = [
     "measurement_count",
     "failure_count",
@@ -138,7 +140,7 @@ pub const ROLLUPS: [Rollup; 11] = {
         Rollup { name, key, index: Some(index) }
     }
     [
-        // Charts of the world, and its totals.
+        // Charts of the world, and their totals.
         rollup("day_test", &[Day, TestName]),
         rollup("day_country", &[Day, TestName, ProbeCc]),
         rollup("hour_country", &[Hour, TestName, ProbeCc]),
@@ -163,22 +165,22 @@ impl Rollup {
         format!("rollup_{}", self.name)
     }
 
-    /// Names of its key, separated by commas.
+    /// Names of the key columns, separated by commas.
     pub fn key_columns(&self) -> String {
         self.key.iter().map(|dimension| dimension.column()).collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether it is about test lists and so has to be made anew when they change.
+    /// Whether its counts depend on test lists, so that it must be updated when they change.
     pub fn is_of_lists(&self) -> bool {
         self.key.contains(&Dimension::CategoryCode)
     }
 
-    /// Its time.
+    /// Its time dimension.
     pub fn time(&self) -> Option<Dimension> {
         self.key.iter().copied().find(|dimension| dimension.is_time())
     }
 
-    /// How long the time of a cell is; `None` if its cells are of all times.
+    /// The length of a cell's time; `None` if its cells cover all times.
     pub(crate) fn grain(&self) -> Option<Grain> {
         match self.time()? {
             Dimension::Hour => Some(Grain::Hour),
@@ -189,7 +191,7 @@ impl Rollup {
         }
     }
 
-    /// The column that an axis is made of.
+    /// The column that an axis is computed from.
     pub fn dimension_of(&self, axis: Axis) -> Option<Dimension> {
         match (axis, Dimension::of(axis)) {
             (Axis::MeasurementStart(grain), _) => self.time().filter(|time| time.makes(grain)),
@@ -198,34 +200,34 @@ impl Rollup {
         }
     }
 
-    /// The rollup of a name.
+    /// The rollup with this name.
     pub fn named(name: &str) -> Option<&'static Rollup> {
         ROLLUPS.iter().find(|rollup| rollup.name == name)
     }
 
-    /// About how many cells it has for a year, of which no more can be in use than there are rows.
+    /// Approximate number of cells in a year, at most the number of rows.
     pub(crate) fn cells(&self) -> f64 {
         let all: f64 = self.key.iter().map(|dimension| dimension.values()).product();
-        // Most of what is possible never occurs.
+        // Most possible combinations never occur.
         YEAR * (1.0 - (-all / YEAR / 10.0).exp())
     }
 
-    /// About how many cells are read, when so many values of each dimension are asked for, by the key or by the index,
-    /// whichever is less, and whether it is by the index.
+    /// Approximate number of cells read when so many values of each dimension are requested, by the key or by the
+    /// index, whichever is less; and whether that is the index.
     pub(crate) fn cost(&self, asked: impl Fn(Dimension) -> Option<f64>) -> (f64, bool) {
-        // As many as share the values of the first dimensions.
+        // The cells that share the values of the first dimensions.
         let share = |order: &[Dimension]| {
             let mut share = 1.0;
             for &dimension in order {
                 let Some(values) = asked(dimension) else { break };
                 share *= (values / dimension.values()).min(1.0);
                 if dimension.is_time() {
-                    break; // a range: what comes behind it is read and left out
+                    break; // a range: later dimensions are read and filtered out
                 }
             }
             share
         };
-        // What an index finds is scattered.
+        // Cells found by an index are scattered.
         const SCATTERED: f64 = 4.0;
         let by_key = share(self.key);
         let by_index = self.index.map_or(f64::INFINITY, |index| SCATTERED * share(&index));

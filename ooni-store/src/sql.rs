@@ -1,6 +1,6 @@
 //! Statements that all engines share, in the dialect of each.
 //!
-//! What one engine does differently is in its own folder: how it writes, and what its tables are.
+//! What differs by engine is in the folder of that engine: how it writes, and its tables.
 
 pub(crate) mod app;
 mod builder;

@@ -1,6 +1,6 @@
-//! [`Value`]: the value of one column as typed stores and files keep it, once the row has been accepted.
+//! [`Value`]: the value of a column as typed stores and files keep it, after the row has been accepted.
 //!
-//! What is refused is said by `ooni-core` (scoring spec §12). How an engine writes a cell is its own business.
+//! What is refused is defined in `ooni-core` (scoring spec §12). How a value is written depends on the engine.
 
 use ooni_core::json::Json;
 use ooni_core::number::{Int, write_f64};
@@ -15,9 +15,9 @@ use std::borrow::Cow;
 pub enum Value<'r> {
     /// UTF-8, NUL allowed.
     Text(Cow<'r, str>),
-    /// A number of a network, link or transaction.
+    /// The number of a network, link or transaction.
     Int(u64),
-    /// Seconds, with the precision of 32 bits; not a number and the infinities among them.
+    /// Seconds, as a 32-bit float; may be NaN or infinite.
     Float(f32),
     /// UTC, to the second.
     Time(DateTime),
@@ -36,7 +36,7 @@ pub type OpenvpnValues<'r> = [Value<'r>; schema::openvpn::LEN];
 /// The values of a row.
 ///
 /// # Errors
-/// [`Refused`], with the column that does not fit.
+/// [`Refused`], with the column whose value does not fit.
 pub fn fastpath(row: &FastpathRow) -> Result<FastpathValues<'_>, Refused> {
     row.acceptance()?;
     let columns = row.columns();
@@ -46,14 +46,14 @@ pub fn fastpath(row: &FastpathRow) -> Result<FastpathValues<'_>, Refused> {
 /// The values of a row of `obs_openvpn`.
 ///
 /// # Errors
-/// [`Refused`], with the column that does not fit.
+/// [`Refused`], with the column whose value does not fit.
 pub fn openvpn(row: &OpenvpnRow) -> Result<OpenvpnValues<'_>, Refused> {
     row.acceptance()?;
     let columns = row.columns();
     Ok(std::array::from_fn(|at| value(schema::openvpn::COLUMNS[at].kind, columns[at].1)))
 }
 
-/// The value of a column that has been accepted.
+/// The value of an accepted column.
 fn value(kind: Type, column: Column<'_>) -> Value<'_> {
     let float = kind == Type::Float32;
     match column {
@@ -62,18 +62,18 @@ fn value(kind: Type, column: Column<'_>) -> Value<'_> {
         Column::Scores(_) => Value::Text(Cow::Owned(plain(column))),
         Column::Time(time) => Value::Time(time),
         Column::Bool(value) => Value::Bool(value),
-        // There is no -0 seconds; SQLite could not keep it.
+        // -0 is stored as 0, because SQLite cannot keep it.
         Column::Json(Json::Float(value)) => Value::Float(*value as f32 + 0.0),
         Column::Json(Json::Bool(value)) if float => Value::Float(f32::from(u8::from(*value))),
         Column::Json(Json::Bool(value)) => Value::Int(u64::from(*value)),
         Column::Json(Json::Int(value)) if float => Value::Float(value.to_f64().unwrap_or(f64::NAN) as f32),
         Column::Int(value) | Column::Json(Json::Int(value)) => int(value),
-        // Of the last, none is ever accepted.
+        // Arrays, objects and foreign values are never accepted.
         Column::Null | Column::Json(Json::Null | Json::Array(_) | Json::Object(_) | Json::Foreign(_)) => Value::Null,
     }
 }
 
-/// The text of a column of JSON, without lone surrogates.
+/// The text of a JSON column, without lone surrogates.
 fn plain(column: Column<'_>) -> String {
     let mut text = Vec::new();
     column.write_plain(&mut text);
@@ -97,8 +97,8 @@ impl Value<'_> {
         }
     }
 
-    /// Appends the value as a person or a table has it; nothing for null. The same text as [`Column::write_plain`] but
-    /// for floats, which are those of 32 bits here.
+    /// Appends the value as plain text; nothing for null. The text equals that of [`Column::write_plain`], except for
+    /// floats, which have 32 bits here.
     pub fn write_plain(&self, out: &mut Vec<u8>) {
         match self {
             Value::Text(text) => out.extend_from_slice(text.as_bytes()),
@@ -110,7 +110,7 @@ impl Value<'_> {
         }
     }
 
-    /// The same value, with text of its own.
+    /// The same value, owned.
     pub fn into_owned(self) -> Value<'static> {
         match self {
             Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
@@ -123,7 +123,7 @@ impl Value<'_> {
     }
 }
 
-/// Texts as strings, numbers as numbers, times as `YYYY-MM-DDThh:mm:ssZ`; floats that are not finite as null.
+/// Texts are strings, numbers are numbers, times are `YYYY-MM-DDThh:mm:ssZ`, non-finite floats are null.
 impl Serialize for Value<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -142,7 +142,7 @@ pub(crate) fn serialize_time<S: Serializer>(time: &DateTime, serializer: S) -> R
     serializer.serialize_str(&iso(*time))
 }
 
-/// Two times, as [`serialize_time`], or null.
+/// Two times, each as [`serialize_time`], or null.
 pub(crate) fn serialize_span<S: Serializer>(
     span: &Option<(DateTime, DateTime)>,
     serializer: S,

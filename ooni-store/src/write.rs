@@ -1,4 +1,4 @@
-//! What is written to a store: rows and batches of them, what was rejected, and what a batch changes in rollups.
+//! Input of writes to a store: rows, batches, rejections, and the changes of a batch to rollups.
 
 pub(crate) mod batch;
 pub(crate) mod input;

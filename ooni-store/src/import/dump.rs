@@ -1,8 +1,9 @@
-//! [`load`]: a dump of a database of OONI's backend, put into a store: JSON, one row a line,
-//! `{"table": …, "row": {column: value}}`.
+//! [`load`]: loads a dump of an OONI backend database into a store. A dump is JSON, one row per line: `{"table": …,
+//! "row": {column: value}}`.
 //!
-//! The file is read twice, as the bodies of measurements are in lines of their own. A line that cannot be used is reported
-//! and the rest is loaded. Rows are written in batches; entries of test lists replace those of the store at the end.
+//! The file is read twice, because the locations of bodies are on lines of their own. A line that cannot be used is
+//! reported and the rest is loaded. Rows are written in batches; test-list entries replace those of the store at the
+//! end.
 
 use super::ReferenceRow;
 use super::columns::{BODY, Texts};
@@ -21,29 +22,29 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Rows that are written at once.
+/// Rows written in one batch.
 const BATCH: usize = 10_000;
 
-/// Bytes of a line.
+/// Maximum bytes of a line.
 const LONGEST_LINE: u64 = 64 << 20;
 
-/// Rows that are kept in memory until the end: of `jsonl` and of `citizenlab`.
+/// Maximum rows of `jsonl`, and of `citizenlab`, that are kept in memory until the end.
 const MOST_KEPT: usize = 1_000_000;
 
-/// What was loaded of a dump.
+/// What was loaded from a dump.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// Measurements that were written.
     pub inserted: u64,
-    /// Measurements that were there already and were left alone.
+    /// Measurements that were stored already and were not changed.
     pub already: u64,
-    /// Bodies whose measurement is in the file.
+    /// Body locations whose measurement is in the file.
     pub bodies: u64,
-    /// Entries of test lists, which replaced those of the store.
+    /// Test-list entries, which replaced those of the store.
     pub listed: usize,
-    /// Rows of application tables that were written, by table.
+    /// Application-table rows that were written, by table.
     pub application: BTreeMap<&'static str, u64>,
-    /// Rows of `test_groups`, which are constants and not kept.
+    /// Rows of `test_groups`, which are constants and are not stored.
     pub constants: u64,
     /// Lines that could not be used.
     pub bad: u64,
@@ -65,7 +66,7 @@ enum Row {
     Constant,
 }
 
-/// Where a body is, and the line that has it.
+/// The location of a body, and the line that has it.
 struct Body {
     line: u64,
     texts: Texts,
@@ -75,11 +76,12 @@ struct Body {
 /// Bodies by their keys.
 type Bodies = HashMap<String, Body>;
 
-/// Loads a dump into a store. `report` is told of every line that cannot be used: its number, from 1, and why.
+/// Loads a dump into a store. `report` is called for every line that cannot be used, with its number, from 1, and the
+/// reason.
 ///
 /// # Errors
-/// The file cannot be read, has too many rows of `jsonl` or of test lists, or the store cannot be written. What was written
-/// before stays; loading it again adds the rest.
+/// The file cannot be read, has too many rows of `jsonl` or of test lists, or the store cannot be written. What was
+/// written before stays; loading the file again adds the rest.
 pub fn load(to: &BlockingStore, path: &Path, mut report: impl FnMut(u64, &str)) -> Result<Loaded, Error> {
     let named = |error: &io::Error| Error::new(ErrorKind::Other, format!("{error}")).of(&path.display().to_string());
     let open = || File::open(path).map(BufReader::new).map_err(|error| named(&error));
@@ -147,7 +149,7 @@ pub fn load(to: &BlockingStore, path: &Path, mut report: impl FnMut(u64, &str)) 
     Ok(loaded)
 }
 
-/// Refuses one row more than can be kept.
+/// Fails if there are more rows than can be kept.
 fn kept(rows: usize) -> io::Result<()> {
     match rows < MOST_KEPT {
         true => Ok(()),
@@ -155,7 +157,7 @@ fn kept(rows: usize) -> io::Result<()> {
     }
 }
 
-/// Hands on the lines of a file and their numbers, from 1; `None` for one that is too long.
+/// Calls `each` with the number, from 1, and the text of each line; `None` for a line that is too long.
 fn each_line(mut input: impl BufRead, mut each: impl FnMut(u64, Option<&[u8]>) -> io::Result<()>) -> io::Result<()> {
     let mut line = Vec::new();
     for number in 1.. {
@@ -246,7 +248,7 @@ fn typed<T: DeserializeOwned>(row: &Map<String, Value>) -> Result<T, String> {
     T::deserialize(Value::Object(row.clone())).map_err(|error| error.to_string())
 }
 
-/// The texts of some columns, as a database would give them.
+/// The texts of some columns, as a database would return them.
 fn texts(row: &Map<String, Value>, names: &[&str]) -> Result<Texts, String> {
     let text = |name: &&str| match row.get(*name) {
         None | Some(Value::Null) => Ok(None),
@@ -272,7 +274,7 @@ fn measurement(row: &Map<String, Value>, bodies: &mut Bodies) -> Result<Referenc
     Ok(ReferenceRow::new(all, None))
 }
 
-/// The key of a body and its texts.
+/// The key and the texts of a body location.
 fn body(row: &Map<String, Value>) -> Result<(String, Texts), String> {
     let texts = texts(row, &BODY)?;
     let [Some(s3path), Some(linenum), ..] = &texts[..] else { return Err("no s3path or no linenum".to_owned()) };
@@ -283,7 +285,7 @@ fn body(row: &Map<String, Value>) -> Result<(String, Texts), String> {
     Ok((key, texts))
 }
 
-/// By what the body of a measurement is found: the uid, or else report and input.
+/// The keys by which a measurement and its body location are matched: the uid, or else report and input.
 fn keys(row: &Map<String, Value>) -> Vec<String> {
     let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
     let by_uid = Some(text("measurement_uid").to_owned()).filter(|uid| !uid.is_empty());
@@ -294,7 +296,7 @@ fn keys(row: &Map<String, Value>) -> Vec<String> {
 
 fn listed(row: &Map<String, Value>) -> Result<ListedUrl, String> {
     let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned).ok_or(format!("no text {name}"));
-    // The country is kept as it is written: who reads decides about upper case.
+    // The country is stored as written; upper-casing is left to readers.
     Ok(ListedUrl { url: text("url")?, domain: text("domain")?, cc: text("cc")?, category_code: text("category_code")? })
 }
 

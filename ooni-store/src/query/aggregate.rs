@@ -11,7 +11,7 @@ use serde::Serialize;
 pub struct Aggregation {
     /// Which measurements.
     pub filter: Filter,
-    /// None, one or two, which differ.
+    /// None, one or two different axes.
     pub axes: Vec<Axis>,
 }
 
@@ -20,13 +20,14 @@ pub struct Aggregation {
 pub enum Axis {
     /// `scores.analysis.blocking_type`; empty for none.
     BlockingType,
-    /// Category of the input in a test list. An input in several lists counts several times, one in none not at all.
+    /// Category of the input in a test list. An input in several lists counts several times; an input in no list is not
+    /// counted.
     CategoryCode,
     /// Host of the input; empty for none.
     Domain,
     /// The input; empty for none.
     Input,
-    /// Start of the measurement, as the first moment of its hour, day, week, month or year.
+    /// Start of the measurement, truncated to its hour, day, week, month or year.
     MeasurementStart(Grain),
     /// Network of the probe.
     ProbeAsn,
@@ -38,20 +39,21 @@ pub enum Axis {
 
 /// Counts of a group.
 ///
-/// A measurement is counted in one of `failure`, `confirmed`, `anomaly` and [`Counts::ok`]: the first that holds.
+/// A measurement is counted in exactly one of `failure`, `confirmed`, `anomaly` and [`Counts::ok`]: the first that
+/// applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// All.
+    /// All measurements.
     pub measurements: u64,
-    /// Of them with the flag `msm_failure`.
+    /// Measurements with the flag `msm_failure`.
     pub failure: u64,
-    /// With the flag `confirmed`, and no failure.
+    /// Measurements with the flag `confirmed` and without `msm_failure`.
     pub confirmed: u64,
-    /// With the flag `anomaly`, not confirmed and no failure.
+    /// Measurements with the flag `anomaly` and without `confirmed` and `msm_failure`.
     pub anomaly: u64,
-    /// With the flag `confirmed`, whatever else.
+    /// Measurements with the flag `confirmed`, whatever the other flags.
     pub confirmed_flag: u64,
-    /// With the flag `anomaly`, whatever else.
+    /// Measurements with the flag `anomaly`, whatever the other flags.
     pub anomaly_flag: u64,
 }
 
@@ -67,11 +69,11 @@ impl Counts {
 pub struct Group {
     /// A value for each axis: [`Value::Time`] for a time, [`Value::Int`] for a network, else [`Value::Text`].
     pub keys: Vec<Value<'static>>,
-    /// What was counted.
+    /// Its counts.
     pub counts: Counts,
 }
 
-/// How long a test ran on a day in a country: of the measurements whose scores have `extra.test_runtime` (API spec §6.2).
+/// How long a test ran, by day and country, for measurements whose scores have `extra.test_runtime` (API spec §6.2).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Runtimes {
     /// Midnight, UTC.
@@ -81,10 +83,10 @@ pub struct Runtimes {
     pub probe_cc: String,
     /// The test.
     pub test_name: String,
-    /// Such measurements.
+    /// The number of such measurements.
     pub measurements: u64,
-    /// Seconds that half of them did not take longer than, between two of them where it lies there.
+    /// The median of their durations in seconds, interpolated.
     pub median: f32,
-    /// The same of nine tenths.
+    /// The 90th percentile of their durations in seconds, interpolated.
     pub ninetieth: f32,
 }

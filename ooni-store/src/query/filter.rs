@@ -3,12 +3,12 @@
 use crate::query::grain::{Grain, month_after};
 use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 
-/// Conditions on rows, all of which have to hold. An empty list or `None` is no condition.
+/// Conditions on rows, all of which must hold. An empty list or `None` is no condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The report.
     pub report_id: Option<String>,
-    /// The exact input. `Some("")` is for measurements that have none.
+    /// The exact input. `Some("")` matches measurements without one.
     pub input: Option<String>,
     /// Any of these domains.
     pub domains: Vec<String>,
@@ -18,15 +18,15 @@ pub struct Filter {
     pub probe_asns: Vec<u32>,
     /// Any of these tests, with underscores.
     pub test_names: Vec<String>,
-    /// Inputs that a test list has in this category. In an aggregation, an input counts once for each list that has it.
+    /// Inputs that a test list has in this category. In an aggregation, an input counts once for each such list.
     pub category: Option<Category>,
     /// Start of the measurement.
     pub window: Window,
-    /// The flag as it is stored.
+    /// The stored flag `anomaly`.
     pub anomaly: Option<bool>,
-    /// Likewise.
+    /// The stored flag `confirmed`.
     pub confirmed: Option<bool>,
-    /// Likewise.
+    /// The stored flag `msm_failure`.
     pub failure: Option<bool>,
     /// Any of these versions.
     pub software_versions: Vec<String>,
@@ -36,14 +36,14 @@ pub struct Filter {
     pub engine_versions: Vec<String>,
     /// Any of these links.
     pub ooni_run_link_ids: Vec<u64>,
-    /// Leaves out measurements of no country (`ZZ`).
+    /// Excludes measurements of an unknown country (`ZZ`).
     pub only_known_cc: bool,
-    /// Leaves out measurements of no network (0).
+    /// Excludes measurements of an unknown network (0).
     pub only_known_asn: bool,
 }
 
 impl Filter {
-    /// Whether it is about some tests, and not about that of which nearly all measurements are.
+    /// Whether it selects only tests other than the one that nearly all measurements are of.
     pub(crate) fn is_of_rare_tests(&self) -> bool {
         !self.test_names.is_empty() && self.test_names.iter().all(|name| name != "web_connectivity")
     }
@@ -54,13 +54,13 @@ impl Filter {
 pub struct Category {
     /// One of the codes of API spec §2.3.
     pub code: String,
-    /// Lists that count, by their `cc`; empty for all of them.
+    /// Lists to search, by `cc`; empty for all of them.
     pub lists: Vec<String>,
 }
 
-/// A time from `from` until before `to`.
+/// A half-open interval of time, from `from` until before `to`.
 ///
-/// Times of rows are whole seconds, so every other kind of bound can be expressed: "after t" begins a second later.
+/// Times of rows are whole seconds, so every other kind of bound can be expressed: "after t" begins one second later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
     /// Inclusive.
@@ -70,7 +70,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// From the first moment until before the second.
+    /// An interval that includes `from` and excludes `to`.
     pub fn new(from: DateTime, to: DateTime) -> Window {
         Window { from: Some(from), to: Some(to) }
     }
@@ -81,7 +81,8 @@ impl Window {
         Some((to - from).max(0) as f64 / SECONDS_PER_DAY as f64)
     }
 
-    /// The whole hours, days, … within it, and what is left before and after them; `None` if it has not one of them whole.
+    /// The whole hours, days, … within it, and the remainders before and after them; `None` if it contains no whole
+    /// one.
     pub(crate) fn split(&self, grain: Grain) -> Option<Split> {
         let from = self.from.map(|from| match grain.start(from) {
             start if start == from => Some(from),
@@ -109,7 +110,7 @@ impl Window {
     }
 }
 
-/// A [`Window`] in parts.
+/// A [`Window`], split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Split {
     pub(crate) before: Option<Window>,
@@ -117,7 +118,7 @@ pub(crate) struct Split {
     pub(crate) after: Option<Window>,
 }
 
-/// The first moment of the hour, day, … after the one that begins at `start`.
+/// The start of the hour, day, … after the one that begins at `start`.
 fn next(grain: Grain, start: DateTime) -> Option<DateTime> {
     let later = |seconds: i64| DateTime::from_timestamp(start.timestamp().checked_add(seconds)?);
     match grain {

@@ -8,21 +8,21 @@ use serde::Serialize;
 /// A page of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct List {
-    /// Which rows. With a category, a row whose input is in several lists is there once.
+    /// Which rows. With a category, a row occurs once even if its input is in several lists.
     pub filter: Filter,
-    /// The order of the rows, and the row that the page begins after.
+    /// The order of the rows, and the row after which the page begins.
     pub order: Order,
-    /// Whether the order is reversed: the greatest first.
+    /// Whether the order is descending.
     pub descending: bool,
     /// Rows to skip. They are read, so a [`Cursor`] is faster.
     pub offset: u64,
-    /// Rows of the page.
+    /// Maximum rows of the page.
     pub limit: u32,
 }
 
-/// The column by which rows are ordered, and the row that a page begins after; `None` for the first page.
+/// The column by which rows are ordered, and the row after which the page begins; `None` for the first page.
 ///
-/// Rows that are equal in the column are ordered by their uids, in the same direction. Texts are ordered by their bytes.
+/// Rows with equal values are ordered by uid, in the same direction. Texts are ordered by bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// By the start of the measurement.
@@ -37,10 +37,10 @@ pub enum Order {
     TestName(Option<Cursor<String>>),
 }
 
-/// The last row of the page before.
+/// The last row of the previous page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor<K> {
-    /// Its value in the column of the order.
+    /// Its value in the order's column.
     pub key: K,
     /// Its `measurement_uid`.
     pub uid: String,
@@ -69,7 +69,7 @@ impl Order {
     }
 }
 
-/// A row of a list or of a look-up.
+/// A row of a list or look-up.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MeasurementSummary {
     /// Id of the measurement.
@@ -100,11 +100,11 @@ pub struct MeasurementSummary {
     pub failure: bool,
     /// `t`, `f`, `u`
     pub is_verified: String,
-    /// Name and version of the rules by which it was scored.
+    /// Name and version of the rules that scored it.
     pub ruleset: String,
     /// Hash of the fingerprint lists.
     pub fingerprints_sha256: String,
-    /// Of the body as it was read.
+    /// Hash of the body as it was read.
     pub body_sha256: String,
     /// Category of the input in one of the test lists; empty if no list has it. Only look-ups fill it.
     pub category_code: Option<String>,

@@ -1,4 +1,4 @@
-//! Which rollups answer an aggregation, and for which time rows have to.
+//! Which rollups answer an aggregation, and for which times rows must be read.
 
 use crate::query::aggregate::{Aggregation, Axis};
 use crate::query::filter::{Filter, Window};
@@ -13,7 +13,7 @@ pub enum Source {
     Rows,
 }
 
-/// A part of an aggregation: the counts of a time.
+/// A part of an aggregation: the counts of a time window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
     /// The time.
@@ -22,18 +22,19 @@ pub struct Part {
     pub source: Source,
 }
 
-/// Parts of an aggregation whose times do not overlap and together are that of its filter.
+/// Parts of an aggregation: their windows do not overlap and together cover the window of its filter.
 ///
-/// Of the rollups that know all that the query asks, the one is taken of which the fewest cells have to be read. If the
-/// window cuts through its first or last cell, those edges are planned the same way: smaller cells, and rows at last.
+/// Among the rollups that have all columns the query needs, the one with the fewest cells to read is used. If the
+/// window cuts through its first or last cell, those edges are planned the same way, with smaller cells and finally
+/// rows.
 pub fn plan(query: &Aggregation) -> Vec<Part> {
     planned(query, query.filter.window).1
 }
 
-/// What another part of a query costs besides its cells.
+/// The cost of another part of a query, in addition to its cells.
 const PART: f64 = 2000.0;
 
-/// The parts of a window and about how many cells and rows they read.
+/// The parts of a window, and approximately how many cells and rows they read.
 fn planned(query: &Aggregation, window: Window) -> (f64, Vec<Part>) {
     let of_rollup = |rollup: &'static Rollup| -> Option<(f64, Vec<Part>)> {
         let cells = |window| rollup.cost(|dimension| asked(&query.filter, window, dimension)).0;
@@ -56,21 +57,21 @@ fn planned(query: &Aggregation, window: Window) -> (f64, Vec<Part>) {
     best.unwrap_or_else(|| (rows(&query.filter, window), vec![Part { window, source: Source::Rows }]))
 }
 
-/// About how many rows are read by an index.
+/// Approximately how many rows an index reads.
 fn rows(filter: &Filter, window: Window) -> f64 {
     let indexed = [Dimension::Input, Dimension::Domain, Dimension::ProbeAsn, Dimension::ProbeCc];
     let share = indexed.into_iter().find_map(|dimension| Some(asked(filter, window, dimension)? / dimension.values()));
     YEAR * window.days().unwrap_or(365.0) / 365.0 * share.unwrap_or(1.0).min(1.0)
 }
 
-/// The index of a rollup, if it is to be read by it and not by its key.
+/// The index of a rollup, if it is faster than its key.
 pub(crate) fn index(rollup: &Rollup, filter: &Filter) -> Option<String> {
     let [first, _] = rollup.index?;
     let (_, is_by_index) = rollup.cost(|dimension| asked(filter, filter.window, dimension));
     is_by_index.then(|| format!("{}_by_{}", rollup.table(), first.column()))
 }
 
-/// Whether all conditions are on what rollups know.
+/// Whether all conditions are on columns that rollups have.
 fn is_of_dimensions(filter: &Filter) -> bool {
     let Filter { report_id, anomaly, confirmed, failure, .. } = filter;
     let Filter { software_versions, test_versions, engine_versions, ooni_run_link_ids, .. } = filter;
@@ -80,11 +81,11 @@ fn is_of_dimensions(filter: &Filter) -> bool {
         && ooni_run_link_ids.is_empty()
 }
 
-/// Whether a rollup knows all that a query asks but for its window.
+/// Whether a rollup has all columns that a query needs, apart from its window.
 fn covers(rollup: &Rollup, query: &Aggregation) -> bool {
     let Aggregation { filter, axes } = query;
     let by_category = filter.category.is_some() || axes.contains(&Axis::CategoryCode);
-    // A rollup of lists counts an input as often as it is listed, which only a query about categories wants.
+    // A list rollup counts an input once for each list that has it, which is right only for a query about categories.
     if !is_of_dimensions(filter) || rollup.is_of_lists() != by_category {
         return false;
     }
@@ -92,7 +93,7 @@ fn covers(rollup: &Rollup, query: &Aggregation) -> bool {
         && conditions(filter).into_iter().all(|dimension| rollup.key.contains(&dimension))
 }
 
-/// Dimensions that the filter has conditions on, without the time.
+/// The dimensions that the filter has conditions on, except time.
 fn conditions(filter: &Filter) -> Vec<Dimension> {
     let Filter { input, domains, probe_ccs, probe_asns, test_names, category, .. } = filter;
     [
@@ -108,7 +109,7 @@ fn conditions(filter: &Filter) -> Vec<Dimension> {
     .collect()
 }
 
-/// How many values of a dimension are asked for, or units of time; `None` for all of them.
+/// How many values of a dimension, or units of time, are requested; `None` for all of them.
 fn asked(filter: &Filter, window: Window, dimension: Dimension) -> Option<f64> {
     let number = |values: usize| (values > 0).then_some(values as f64);
     match dimension {

@@ -1,4 +1,4 @@
-//! Statements about the application tables, which SQLite and PostgreSQL have, and about domains of test lists.
+//! Statements on the application tables, which only SQLite and PostgreSQL have, and on the domains of test lists.
 
 use super::builder::Builder;
 use super::dialect::Dialect;
@@ -7,7 +7,7 @@ use crate::app::row::{AppRow, AsnName, FaultyMeasurement, Feedback, InputCount, 
 use crate::value::{Type, Value};
 use ooni_core::time::DateTime;
 
-/// Application tables, in the order in which statistics list them.
+/// The application tables, in the order in which statistics list them.
 const COLUMNS: [(&str, &[&str], &str); 5] = [
     ("url_priorities", &["category_code", "cc", "domain", "url", "priority"], "category_code, cc, domain, url"),
     ("asnmeta", &["asn", "org_name", "cc", "changed", "aut_name", "source"], "asn, changed"),
@@ -34,7 +34,7 @@ pub(crate) fn write_app(dialect: Dialect, row: &AppRow) -> Statement {
     for (number, value) in values(row).into_iter().enumerate() {
         sql.push(if number == 0 { "" } else { ", " }).value(value);
     }
-    // An index of PostgreSQL has the hash of a text of any length.
+    // The PostgreSQL index is on a hash, because the text can have any length.
     let unique = if dialect == Dialect::Postgres {
         key.replace("input", "md5(input)").replace("url", "md5(url)")
     } else {
@@ -50,7 +50,7 @@ pub(crate) fn write_app(dialect: Dialect, row: &AppRow) -> Statement {
     sql.statement(Vec::new())
 }
 
-/// The values of a row, in the order of its columns.
+/// The values of a row, in column order.
 fn values(row: &AppRow) -> Vec<Parameter> {
     let text = |text: &String| Parameter::Text(text.clone());
     let asn = |asn: u32| Parameter::Int(i64::from(asn));
@@ -73,7 +73,7 @@ fn values(row: &AppRow) -> Vec<Parameter> {
     }
 }
 
-/// The latest name of each of some networks; of all without one.
+/// The latest name of each of these networks, or of all networks if the list is empty.
 pub(crate) fn asn_names(dialect: Dialect, asns: &[u32]) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT a.asn, a.org_name FROM asnmeta AS a");
@@ -92,7 +92,7 @@ pub(crate) fn asn_name(row: Vec<Value<'static>>) -> Option<(u32, String)> {
     }
 }
 
-/// The rules of some countries; all rules without one.
+/// The rules of these countries, or all rules if the list is empty.
 pub(crate) fn url_priorities(dialect: Dialect, ccs: &[String]) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT p.category_code, p.cc, p.domain, p.url, CAST(p.priority AS TEXT) FROM url_priorities AS p");
@@ -107,7 +107,7 @@ pub(crate) fn url_priority(row: Vec<Value<'static>>) -> Option<UrlPriority> {
     Some(UrlPriority { category_code, cc, domain, url, priority: priority.parse().ok()? })
 }
 
-/// How many accounts say what about a measurement.
+/// The number of accounts by the status they reported for a measurement.
 pub(crate) fn feedback(dialect: Dialect, uid: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT m.status, CAST(count(*) AS BIGINT) FROM msmt_feedback AS m");
@@ -116,7 +116,7 @@ pub(crate) fn feedback(dialect: Dialect, uid: &str) -> Statement {
     sql.statement(vec![Type::Text, Type::OptionalUInt64])
 }
 
-/// What an account says about a measurement.
+/// The status that one account reported for a measurement.
 pub(crate) fn feedback_of(dialect: Dialect, uid: &str, account: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT m.status FROM msmt_feedback AS m");
@@ -141,7 +141,7 @@ pub(crate) fn faulty_measurement(row: Vec<Value<'static>>) -> Option<FaultyMeasu
     Some(FaultyMeasurement { ts, kind, uid, probe_cc, probe_asn: probe_asn.parse().ok()?, details })
 }
 
-/// Entries of test lists by their domains: the global list first, then the shortest URLs.
+/// Test-list entries by domain: the global list first, then the shortest URLs first.
 pub(crate) fn listed_domains(dialect: Dialect, domains: &[String]) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT l.url, l.domain, l.cc, l.category_code FROM citizenlab AS l");
@@ -150,7 +150,7 @@ pub(crate) fn listed_domains(dialect: Dialect, domains: &[String]) -> Statement 
     sql.statement(vec![Type::Text; 4])
 }
 
-/// Which of some weeks have imported counts of inputs.
+/// Which of these weeks have imported input counts.
 pub(crate) fn imported_weeks(dialect: Dialect, weeks: &[DateTime]) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT DISTINCT c.week FROM counters_asn_test_list AS c");
@@ -158,7 +158,7 @@ pub(crate) fn imported_weeks(dialect: Dialect, weeks: &[DateTime]) -> Statement 
     sql.statement(vec![Type::Time])
 }
 
-/// The imported counts of inputs of a country, or of one of its networks.
+/// The imported input counts of a country, or of one network in it.
 pub(crate) fn imported_inputs(dialect: Dialect, cc: &str, asn: Option<u32>, weeks: &[DateTime]) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT c.input, CAST(sum(c.msmt_cnt) AS BIGINT) FROM counters_asn_test_list AS c");
@@ -171,7 +171,7 @@ pub(crate) fn imported_inputs(dialect: Dialect, cc: &str, asn: Option<u32>, week
     sql.statement(vec![Type::Text, Type::OptionalUInt64])
 }
 
-/// A row of texts.
+/// A row of text columns.
 fn texts<const N: usize>(row: Vec<Value<'static>>) -> Option<[String; N]> {
     let text = |value| if let Value::Text(text) = value { Some(text.into_owned()) } else { None };
     row.into_iter().map(text).collect::<Option<Vec<_>>>()?.try_into().ok()

@@ -1,6 +1,6 @@
-//! Statements that count: out of rows, out of rollups, and into rollups.
+//! Statements that count: from rows, from rollups, and into rollups.
 //!
-//! What a rollup holds is defined once, by [`grouped`]: the same SQL rebuilds, checks and updates it.
+//! The content of a rollup is defined once, by [`grouped`]: the same SQL rebuilds, checks and updates it.
 
 use super::builder::Builder;
 use super::dialect::Dialect;
@@ -12,7 +12,7 @@ use crate::query::planner::{self, Part, Source};
 use crate::rollup::{COUNTS, Dimension, Rollup};
 use crate::value::Type;
 
-/// The counts of an aggregation, without an order: its axes, then the six counts.
+/// The counts of an aggregation, unordered: its axes, then the six counts.
 pub(crate) fn aggregation(dialect: Dialect, query: &Aggregation, parts: &[Part]) -> Statement {
     let mut sql = Builder::new(dialect);
     let sum = |count: &str| format!("CAST(coalesce({count}, 0) AS BIGINT)");
@@ -30,7 +30,7 @@ pub(crate) fn aggregation(dialect: Dialect, query: &Aggregation, parts: &[Part])
     sql.statement(columns(query, COUNTS.len()))
 }
 
-/// How many values of an axis each group of an aggregation has, without an order: its axes, then their number.
+/// The number of distinct values of an axis in each group of an aggregation, unordered: its axes, then the number.
 pub(crate) fn distinct(dialect: Dialect, query: &Aggregation, of: Axis, parts: &[Part]) -> Statement {
     let mut sql = Builder::new(dialect);
     let number = |value: &str| format!("CAST(count(DISTINCT {value}) AS BIGINT)");
@@ -43,14 +43,15 @@ pub(crate) fn distinct(dialect: Dialect, query: &Aggregation, of: Axis, parts: &
     sql.statement(columns(query, 1))
 }
 
-/// Types of the axes of an aggregation, and of some numbers.
+/// The types of an aggregation's axes, followed by `numbers` integers.
 fn columns(query: &Aggregation, numbers: usize) -> Vec<Type> {
     let axes = query.axes.iter().map(|&axis| kind(axis));
     axes.chain(std::iter::repeat_n(Type::OptionalUInt64, numbers)).collect()
 }
 
 impl Builder {
-    /// The groups of several parts, joined: `of_part` are the numbers of a part, and `of_all` those made of them.
+    /// The groups of several parts, joined: `of_part` are the numbers of one part, `of_all` those computed from all
+    /// parts.
     fn joined_parts(
         &mut self,
         query: &Aggregation,
@@ -72,7 +73,8 @@ impl Builder {
         }
     }
 
-    /// The groups of a part of an aggregation: its axes, and some numbers of each group, unless they are `distinct` values.
+    /// The rows of one part of an aggregation: its axes and some numbers, one row per group; or, with `distinct`, each
+    /// row once.
     fn part(&mut self, query: &Aggregation, part: &Part, numbers: &[String], distinct: &str) {
         let (dialect, source) = (self.dialect, part.source);
         let filter = Filter { window: part.window, ..query.filter.clone() };
@@ -139,7 +141,7 @@ fn kind(axis: Axis) -> Type {
     }
 }
 
-/// The index of `fastpath` that leaves the fewest rows to look at.
+/// The index of `fastpath` that leaves the fewest rows to scan.
 pub(super) fn index(filter: &Filter) -> &'static str {
     let Filter { report_id, input, domains, probe_ccs, probe_asns, ooni_run_link_ids, .. } = filter;
     let choices = [
@@ -154,7 +156,7 @@ pub(super) fn index(filter: &Filter) -> &'static str {
     choices.into_iter().find_map(|(is_given, index)| is_given.then_some(index)).unwrap_or("fastpath_by_time")
 }
 
-/// The expression of a dimension, out of rows called `f` and entries of test lists called `l`.
+/// The expression of a dimension, over rows named `f` and test-list entries named `l`.
 fn dimension(dialect: Dialect, dimension: Dimension) -> String {
     let bucket = |grain| dialect.bucket(grain, "f.measurement_start_time");
     match dimension {
@@ -168,7 +170,7 @@ fn dimension(dialect: Dialect, dimension: Dimension) -> String {
     }
 }
 
-/// The sums of [`COUNTS`] over rows called `f`, each of this weight.
+/// The sums of [`COUNTS`] over rows named `f`, each with this weight.
 fn counts(dialect: Dialect, weight: &str) -> [String; COUNTS.len()] {
     let [failure, no_failure] = [true, false].map(|set| dialect.flag("f.msm_failure", set));
     let [confirmed, not_confirmed] = [true, false].map(|set| dialect.flag("f.confirmed", set));
@@ -184,7 +186,7 @@ fn counts(dialect: Dialect, weight: &str) -> [String; COUNTS.len()] {
     ]
 }
 
-/// The cells of a rollup, as they are in the rows of a table that meet a condition: its key, then the counts.
+/// The cells of a rollup, computed from the rows of a table that match a condition: the key, then the counts.
 fn grouped(dialect: Dialect, rollup: &Rollup, table: &str, weight: &str, condition: &str) -> String {
     let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
     let counts = counts(dialect, weight);
@@ -204,19 +206,19 @@ pub(crate) fn cells(dialect: Dialect, rollup: &Rollup) -> String {
     )
 }
 
-/// Adds to the counts of a cell, which is made if it is not there: the values of its key are given, then what is added.
+/// Adds to the counts of a cell, or inserts it. The parameters are the values of its key, then the numbers to add.
 pub(crate) fn add_cell(rollup: &Rollup) -> String {
     let places = vec!["?"; rollup.key.len() + COUNTS.len()].join(", ");
     add_cells(Dialect::Sqlite, rollup, &format!("VALUES ({places})"))
 }
 
-/// Deletes the cell of a key if it counts nothing.
+/// Deletes the cell with this key if its counts are zero.
 pub(crate) fn delete_empty_cell(rollup: &Rollup) -> String {
     let is_it: Vec<String> = rollup.key.iter().map(|part| format!("{} = ?", part.column())).collect();
     format!("DELETE FROM {} WHERE {} AND measurement_count = 0", rollup.table(), is_it.join(" AND "))
 }
 
-/// Adds cells to those of a rollup: keys and counts as a query tells them.
+/// Adds the keys and counts that a query returns to the cells of a rollup.
 pub(crate) fn add_cells(dialect: Dialect, rollup: &Rollup, query: &str) -> String {
     let table = rollup.table();
     let added: Vec<String> =
@@ -230,8 +232,8 @@ pub(crate) fn add_cells(dialect: Dialect, rollup: &Rollup, query: &str) -> Strin
     )
 }
 
-/// Takes out of a rollup what rows count that started from one time on to before another. The second statement removes
-/// cells that are empty then.
+/// Subtracts from a rollup the counts of the rows that started in a window: the start is inclusive, the end exclusive.
+/// The second statement deletes cells that are empty afterwards.
 pub(crate) fn subtract_window(dialect: Dialect, rollup: &Rollup) -> [String; 2] {
     let [from, to] = [1, 2].map(|number| dialect.number(number));
     let rows =
@@ -240,12 +242,13 @@ pub(crate) fn subtract_window(dialect: Dialect, rollup: &Rollup) -> [String; 2] 
     [subtract, format!("DELETE FROM {} WHERE measurement_count = 0", rollup.table())]
 }
 
-/// Adds to a rollup of test lists what rows count for entries that changed, as often as the weight of each says. `changed`
-/// is a table `l` of their `url`, `category_code`, `cc` and `weight`. The second statement deletes cells that are empty then.
+/// Adds to a test-list rollup the counts of rows whose list entries changed, multiplied by the weight of each entry.
+/// `changed` is a table `l` with the columns `url`, `category_code`, `cc` and `weight`. The second statement deletes
+/// cells that are empty afterwards.
 pub(crate) fn count_changed(dialect: Dialect, rollup: &Rollup, changed: &str) -> [String; 2] {
     let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
     let (key, counts) = (key.join(", "), counts(dialect, "l.weight").join(", "));
-    // The entries are few: the rows of each are found by an index.
+    // There are few entries: the rows of each are found by an index.
     let rows = match (dialect.indexed("f.input"), dialect.indexed("l.url")) {
         (Some(input), Some(url)) => format!("JOIN fastpath AS f ON f.input = l.url AND {input} = {url}"),
         _ => format!("CROSS JOIN fastpath AS f{} ON f.input = l.url", dialect.by_index(Some("fastpath_by_input"))),
@@ -255,11 +258,11 @@ pub(crate) fn count_changed(dialect: Dialect, rollup: &Rollup, changed: &str) ->
     [add_cells(dialect, rollup, &query), clean]
 }
 
-/// Cells that differ between a rollup and the rows, and on which side they are: 1 for the rollup, 2 for the rows.
+/// Cells that differ between a rollup and the rows, and the side they are on: 1 for the rollup, 2 for the rows.
 pub(crate) fn differences(dialect: Dialect, rollup: &Rollup) -> Statement {
     let (kept, counted) = match dialect {
         Dialect::Clickhouse => {
-            // Its cells are in parts, by day, and days that are noted are counted row by row.
+            // ClickHouse keeps the cells in parts by day, and days noted as dirty are counted from the rows.
             let (key, counts) = (rollup.key_columns(), COUNTS.map(|count| format!("sum({count})")).join(", "));
             let settled = format!("NOT IN (SELECT day FROM dirty WHERE rollup_name IN ('', '{}'))", rollup.name);
             let kept = format!("SELECT {key}, {counts} FROM {} WHERE of_day {settled} GROUP BY {key}", rollup.table());
@@ -287,8 +290,8 @@ pub(crate) fn differences(dialect: Dialect, rollup: &Rollup) -> Statement {
     Statement { sql, parameters: Vec::new(), columns }
 }
 
-/// The cells of some days, of which `is_touched` says the condition, from the rows, and with them those that a rollup has
-/// of the other days of some months, of which `is_kept` says it: for an engine that puts whole months in the place of others.
+/// The cells of the days that match `is_touched`, computed from the rows, and the stored cells of the days that match
+/// `is_kept`: for an engine that replaces whole months.
 pub(crate) fn cells_by_day(dialect: Dialect, rollup: &Rollup, is_touched: &str, is_kept: &str) -> String {
     let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
     let key = key.join(", ");
@@ -303,21 +306,21 @@ pub(crate) fn cells_by_day(dialect: Dialect, rollup: &Rollup, is_touched: &str, 
     )
 }
 
-/// When the first and the last measurement started; nulls without any.
+/// The start times of the first and the last measurement; nulls if there are none.
 pub(crate) fn span(_dialect: Dialect) -> Statement {
-    // Apart from each other, so that each is one look into the index.
+    // Two subqueries, so that each is a single index look-up.
     let sql = "SELECT (SELECT min(measurement_start_time) FROM fastpath), \
         (SELECT max(measurement_start_time) FROM fastpath)";
     Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::Time; 2] }
 }
 
-/// Rows of a table of ours.
+/// The number of rows of one of our tables.
 pub(crate) fn count(_dialect: Dialect, table: &str) -> Statement {
     let sql = format!("SELECT count(*) FROM {table}");
     Statement { sql, parameters: Vec::new(), columns: vec![Type::OptionalUInt64] }
 }
 
-/// Cells of a rollup, and measurements that they count.
+/// The number of cells of a rollup, and of the measurements that they count.
 pub(crate) fn state(_dialect: Dialect, rollup: &Rollup) -> Statement {
     let counted = "CAST(coalesce(sum(f.measurement_count), 0) AS BIGINT)";
     let sql = format!("SELECT count(*), {counted} FROM {} AS f", rollup.table());

@@ -1,4 +1,4 @@
-//! [`Dialect`]: where the SQL of the engines differs.
+//! [`Dialect`]: the differences between the SQL of the engines.
 
 use super::statement::{Parameter, Statement};
 use crate::query::grain::Grain;
@@ -6,10 +6,10 @@ use crate::rollup::{Dimension, Rollup};
 use crate::value::Type;
 use ooni_core::hex::hex;
 
-/// Bytes of a value that ClickHouse takes in a field of a form: it allows 128 KiB, and escaping at most doubles a text.
+/// Maximum bytes of a value in a ClickHouse form field. Its limit is 128 KiB, and escaping at most doubles a text.
 const LONGEST: usize = 60_000;
 
-/// A text in parts that are not too long.
+/// Splits a text into parts of at most [`LONGEST`] bytes.
 fn long(text: &str) -> impl Iterator<Item = String> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -20,7 +20,7 @@ fn long(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Values in arrays that are not too long. An array has at least one value.
+/// Splits values into arrays of at most [`LONGEST`] bytes. Each array has at least one value.
 fn chunks<T>(values: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     let (mut chunks, mut length) = (vec![Vec::new()], 0);
     for value in values {
@@ -38,7 +38,7 @@ fn chunks<T>(values: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     chunks
 }
 
-/// Whether an array has a text with NUL in it.
+/// Whether a text of the array contains NUL.
 fn has_nul(array: &Parameter) -> bool {
     matches!(array, Parameter::Texts(texts) if texts.iter().any(|text| text.contains('\0')))
 }
@@ -46,11 +46,11 @@ fn has_nul(array: &Parameter) -> bool {
 /// The SQL of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// Times are seconds since 1970, flags `t` and `f`.
+    /// Times are seconds since 1970; flags are `t` and `f`.
     Sqlite,
-    /// Times are timestamps, flags `t` and `f`.
+    /// Times are timestamps; flags are `t` and `f`.
     Postgres,
-    /// The same; every placeholder states the type of its value.
+    /// As PostgreSQL, but every placeholder states the type of its value.
     Clickhouse,
 }
 
@@ -62,7 +62,7 @@ impl Dialect {
             (Dialect::Clickhouse, Parameter::Text(_)) => "String",
             (Dialect::Clickhouse, Parameter::Int(_)) => "Int64",
             (Dialect::Clickhouse, Parameter::Link(_)) => "UInt64",
-            // Windows have bounds beyond the times of a column.
+            // Window bounds can lie outside the range of a column.
             (Dialect::Clickhouse, Parameter::Time(_)) => "DateTime64(0, 'UTC')",
             (Dialect::Clickhouse, Parameter::Texts(_)) => "Array(String)",
             (Dialect::Clickhouse, Parameter::Ints(_)) => "Array(Int64)",
@@ -80,7 +80,7 @@ impl Dialect {
         }
     }
 
-    /// What stands before and after the placeholder of an array, in the condition that a column has one of its values.
+    /// The text before and after the placeholder of an array, in the condition that a column equals one of its values.
     pub(super) fn any_of(self, array: &Parameter) -> [&'static str; 2] {
         match self {
             Dialect::Sqlite if has_nul(array) => [" IN (SELECT CAST(unhex(value) AS TEXT) FROM json_each(", "))"],
@@ -90,11 +90,11 @@ impl Dialect {
         }
     }
 
-    /// A value as it is bound: in several parts where it is too long for one placeholder.
+    /// A value as it is bound: in several parts if it is too long for one placeholder.
     pub(super) fn parts(self, value: Parameter) -> Vec<Parameter> {
         match (self, value) {
             (Dialect::Sqlite, Parameter::Texts(texts)) if texts.iter().any(|text| text.contains('\0')) => {
-                // SQLite ends a text of JSON at a NUL.
+                // SQLite ends a JSON text at NUL.
                 vec![Parameter::Texts(texts.iter().map(|text| hex(text.bytes())).collect())]
             }
             (Dialect::Clickhouse, Parameter::Text(text)) => long(&text).map(Parameter::Text).collect(),
@@ -111,7 +111,7 @@ impl Dialect {
         }
     }
 
-    /// The function that joins the parts of a value, as far as its opening bracket.
+    /// The function that joins the parts of a value, up to and including its opening parenthesis.
     pub(super) fn joined(self, parts: &[Parameter]) -> &'static str {
         match parts {
             [Parameter::Text(_), ..] => "concat(",
@@ -119,7 +119,7 @@ impl Dialect {
         }
     }
 
-    /// A flag that is set, or is not.
+    /// The condition that a flag is set, or that it is not set.
     pub(super) fn flag(self, column: &str, wanted: bool) -> String {
         match self {
             Dialect::Sqlite | Dialect::Postgres | Dialect::Clickhouse => {
@@ -128,7 +128,7 @@ impl Dialect {
         }
     }
 
-    /// The first moment of the hour, day, … that a time is in.
+    /// The start of the hour, day, … that contains a time.
     pub(super) fn bucket(self, grain: Grain, time: &str) -> String {
         match (self, grain) {
             (Dialect::Sqlite, Grain::Hour) => format!("{time} / 3600 * 3600"),
@@ -139,7 +139,7 @@ impl Dialect {
             (Dialect::Sqlite, Grain::Year) => format!("unixepoch({time}, 'unixepoch', 'start of year')"),
             (Dialect::Postgres, Grain::Hour) => format!("date_trunc('hour', {time})"),
             (Dialect::Postgres, Grain::Day) => format!("date_trunc('day', {time})"),
-            // Its weeks begin on Monday.
+            // Weeks begin on Monday in PostgreSQL.
             (Dialect::Postgres, Grain::Week) => {
                 format!("date_trunc('week', {time} + interval '1 day') - interval '1 day'")
             }
@@ -147,17 +147,17 @@ impl Dialect {
             (Dialect::Postgres, Grain::Year) => format!("date_trunc('year', {time})"),
             (Dialect::Clickhouse, Grain::Hour) => format!("toStartOfHour({time})"),
             (Dialect::Clickhouse, Grain::Day) => format!("toStartOfDay({time})"),
-            // It has days since 1970 alone, and the first week begins before.
+            // `Date` begins in 1970, and the first week begins before that.
             (Dialect::Clickhouse, Grain::Week) => {
                 format!("toDateTime64(intDiv(toInt64({time}) + 345600, 604800) * 604800 - 345600, 0, 'UTC')")
             }
-            // These are days to it.
+            // ClickHouse returns these as a `Date`.
             (Dialect::Clickhouse, Grain::Month) => format!("toDateTime(toStartOfMonth({time}), 'UTC')"),
             (Dialect::Clickhouse, Grain::Year) => format!("toDateTime(toStartOfYear({time}), 'UTC')"),
         }
     }
 
-    /// A time of `update_time` as `YYYY-MM-DD HH:MM:SS`.
+    /// A value of `update_time` as `YYYY-MM-DD HH:MM:SS`.
     pub(super) fn seconds(self, column: &str) -> String {
         match self {
             Dialect::Sqlite => format!("substr({column}, 1, 19)"),
@@ -166,7 +166,7 @@ impl Dialect {
         }
     }
 
-    /// How a query would be answered: rows that end with a line of text.
+    /// The query plan of a statement. Each row ends with a line of text.
     pub(crate) fn explain(self, statement: Statement) -> Statement {
         let (explain, columns) = match self {
             Dialect::Sqlite => (
@@ -179,7 +179,7 @@ impl Dialect {
         Statement { sql: format!("{explain} {}", statement.sql), columns, ..statement }
     }
 
-    /// What follows the name of a table, to read it by way of an index, or by its key. Only SQLite has to be told.
+    /// The index hint after a table's name: read by this index, or by the key. Only SQLite needs one.
     pub(super) fn by_index(self, index: Option<&str>) -> String {
         match (self, index) {
             (Dialect::Sqlite, Some(index)) => format!(" INDEXED BY {index}"),
@@ -188,14 +188,14 @@ impl Dialect {
         }
     }
 
-    /// Seconds that a test ran, out of a column of scores; null if they do not have it.
+    /// Seconds that a test ran, read from a column of scores; null if the scores do not have it.
     pub(super) fn runtime(self, scores: &str) -> String {
         match self {
             Dialect::Sqlite => format!(
                 "CASE WHEN json_type({scores}, '$.extra.test_runtime') IN ('integer', 'real')
                     THEN CAST(json_extract({scores}, '$.extra.test_runtime') AS REAL) END"
             ),
-            // A value too great for 32 bits is no error.
+            // A value that exceeds 32 bits is not an error.
             Dialect::Postgres => format!(
                 "CASE WHEN json_typeof({scores}::json #> '{{extra,test_runtime}}') = 'number'
                     THEN least(greatest(({scores}::json #>> '{{extra,test_runtime}}')::float8, -3e38), 3e38)::real END"
@@ -207,7 +207,7 @@ impl Dialect {
         }
     }
 
-    /// The part of a text of any length that is indexed, if not all of it is.
+    /// The indexed prefix of a text of any length; `None` if the whole text is indexed.
     pub(super) fn indexed(self, text: &str) -> Option<String> {
         match self {
             Dialect::Sqlite | Dialect::Clickhouse => None,
@@ -215,7 +215,8 @@ impl Dialect {
         }
     }
 
-    /// Finds the row of a uid faster, where rows are in partitions: `place` is the placeholder of the uid.
+    /// A condition that speeds up finding the row of a uid in partitioned tables. `place` is the placeholder of the
+    /// uid.
     pub(super) fn by_partition(self, place: &str) -> Option<String> {
         match self {
             Dialect::Sqlite => None,
@@ -228,10 +229,10 @@ impl Dialect {
         }
     }
 
-    /// The columns that are unique in a rollup.
+    /// The unique columns of a rollup.
     pub(super) fn unique_key(self, rollup: &Rollup) -> String {
         match self {
-            // An index has the hash of inputs, which have any length.
+            // The index is on a hash of the input, which can have any length.
             Dialect::Postgres if rollup.key.contains(&Dimension::Input) => {
                 rollup.key_columns().replace("input", "md5(input)")
             }

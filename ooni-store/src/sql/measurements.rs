@@ -1,5 +1,5 @@
-//! Statements that read a store for another one: measurements whole, with what stands beside a row and what other tables
-//! have of it; those that were refused, rejected or removed.
+//! Statements that read a store to copy it: whole measurements, with their provenance and their rows in other tables;
+//! and refused, rejected and removed measurements.
 
 use super::builder::Builder;
 use super::dialect::Dialect;
@@ -16,10 +16,10 @@ use std::borrow::Cow;
 /// The key of most tables.
 pub(crate) const UID: &str = "measurement_uid";
 
-/// Columns of `fastpath` beside those of a row.
+/// Columns of `fastpath` besides those of a row.
 const BESIDE: [&str; 3] = ["ruleset", "fingerprints_sha256", "body_sha256"];
 
-/// Where the body is; `s3path` is empty where that is not known.
+/// The location of the body; `s3path` is empty if it is not known.
 const BODY: [&str; 4] = [
     "coalesce(j.s3path, '')",
     "CASE WHEN j.linenum IS NULL THEN 0 ELSE j.linenum END",
@@ -27,7 +27,7 @@ const BODY: [&str; 4] = [
     "coalesce(j.source, '')",
 ];
 
-/// Measurements after a uid, in the order of their uids.
+/// Measurements after a uid, in uid order.
 pub(crate) fn measurements(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
     let rows = fastpath::COLUMNS.into_iter().map(|column| (format!("f.{}", column.name), column.kind));
@@ -55,7 +55,7 @@ pub(crate) fn measurements(dialect: Dialect, after: Option<&str>, limit: usize) 
     sql.statement(all.iter().map(|(_, kind)| *kind).collect())
 }
 
-/// Measurements that were refused, likewise.
+/// Refused measurements after a uid, in uid order.
 pub(crate) fn refusals(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT r.measurement_uid, r.column_name, r.message, coalesce(CAST(r.row_json AS TEXT), ''), r.s3path,");
@@ -65,7 +65,7 @@ pub(crate) fn refusals(dialect: Dialect, after: Option<&str>, limit: usize) -> S
     sql.statement(vec![Text, Text, Text, Text, Text, UInt32, Text, Text])
 }
 
-/// Measurements that were removed, likewise.
+/// Removed measurements after a uid, in uid order.
 pub(crate) fn removals(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
     let time = dialect.seconds("r.update_time");
@@ -74,7 +74,7 @@ pub(crate) fn removals(dialect: Dialect, after: Option<&str>, limit: usize) -> S
     sql.statement(vec![Type::Text; 3])
 }
 
-/// Measurements that were rejected after a can and position, in the order of these.
+/// Rejected measurements after a can and position, in the order of both.
 pub(crate) fn rejections(
     dialect: Dialect,
     can: Option<&str>,
@@ -97,14 +97,14 @@ pub(crate) fn rejections(
     sql.statement(vec![Type::Text; 6])
 }
 
-/// Whether a uid was refused, rejected, removed: a row of one column each time.
+/// Whether a uid was refused, rejected or removed: one single-column statement for each.
 pub(crate) fn uid_tables(dialect: Dialect, uid: &str) -> [Statement; 3] {
     ["refused", "rejected", "removed"].map(|table| {
         let mut sql = Builder::new(dialect);
         sql.push("SELECT t.measurement_uid FROM ").push(table).push(" AS t");
         sql.text("t.measurement_uid", uid);
         if dialect == Dialect::Postgres && table != "rejected" {
-            // By the index: uids of any length are in these tables.
+            // Uses the index, which is on a hash: uids in these tables can have any length.
             sql.and().push("md5(t.measurement_uid) = md5($1)");
         }
         sql.push(" LIMIT 1");
@@ -112,10 +112,11 @@ pub(crate) fn uid_tables(dialect: Dialect, uid: &str) -> [Statement; 3] {
     })
 }
 
-/// A column of `obs_openvpn`. Where there is no row, the uid is empty and all else some value of the type.
+/// A column of `obs_openvpn`. Without a row, the uid is empty and the other columns have arbitrary values of their
+/// type.
 fn openvpn(ColumnSchema { name, kind, .. }: ColumnSchema) -> (String, Type) {
     let instead = match kind {
-        // As 0 or 1, which all dialects have.
+        // As 0 or 1, which all dialects support.
         Type::Bool => return (format!("CAST(CASE WHEN o.{name} THEN 1 ELSE 0 END AS BIGINT)"), kind),
         Type::Text => "''",
         Type::UInt32 => "f.probe_asn",

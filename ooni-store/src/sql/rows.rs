@@ -1,4 +1,4 @@
-//! Statements that find rows, their bodies and entries of test lists.
+//! Statements that find rows, their bodies and test-list entries.
 
 use super::builder::Builder;
 use super::counts::index;
@@ -11,7 +11,7 @@ use crate::write::row::{BodyLocation, ListedUrl};
 use ooni_core::row::schema::fastpath;
 use ooni_core::time::DateTime;
 
-/// Tables that are no rollups.
+/// Tables other than rollups.
 pub(crate) const TABLES: [&str; 7] =
     ["fastpath", "jsonl", "obs_openvpn", "refused", "rejected", "removed", "citizenlab"];
 
@@ -25,7 +25,7 @@ const LISTED_TYPES: [Type; 16] = {
     [Text, Text, Text, Text, UInt32, Text, Time, Time, Text, Text, Text, Text, Text, Text, Text, Text]
 };
 
-/// Places of `measurement_start_time` and of `measurement_uid` among the selected columns, both of [`LISTED`] and of
+/// Positions of `measurement_start_time` and `measurement_uid` among the selected columns, both in [`LISTED`] and in
 /// `fastpath`.
 const TIME_AND_UID: [u32; 2] = [8, 1];
 
@@ -36,7 +36,7 @@ pub(crate) fn list(dialect: Dialect, list: &List) -> Statement {
     sql.statement(LISTED_TYPES.to_vec())
 }
 
-/// The rows of a filter after a time and uid, in the order of these.
+/// The rows of a filter after a time and uid, in that order.
 pub(crate) fn slice(dialect: Dialect, filter: &Filter, after: Option<(DateTime, &str)>, limit: usize) -> Statement {
     let after = after.map(|(key, uid)| Cursor { key, uid: uid.to_owned() });
     let list = List { filter: filter.clone(), order: Order::MeasurementStartTime(after), ..List::default() };
@@ -48,7 +48,7 @@ pub(crate) fn slice(dialect: Dialect, filter: &Filter, after: Option<(DateTime, 
 impl Builder {
     /// Selects the first rows of a list.
     ///
-    /// SQLite merges the rows of several countries, each in the order of the index: else it would sort all of them.
+    /// SQLite merges the rows of several countries, each in index order: otherwise it would sort all of them.
     fn ordered(&mut self, list: &List, columns: &str, limit: usize) {
         let branches = match (self.dialect, &list.order) {
             (Dialect::Sqlite, Order::MeasurementStartTime(_)) => branches(&list.filter),
@@ -89,7 +89,7 @@ impl Builder {
             _ => return,
         };
         let (column, compare) = (column(order), if is_descending { " < " } else { " > " });
-        // Follows from the next condition; an index is searched by it.
+        // Implied by the next condition; lets the index be used.
         self.and().push(column).push(if is_descending { " <= " } else { " >= " }).value(key.clone());
         self.and().push("(").push(column).push(compare).value(key);
         self.push(" OR f.measurement_uid").push(compare).value(Parameter::Text(uid.clone())).push(")");
@@ -106,10 +106,11 @@ fn column(order: &Order) -> &'static str {
     }
 }
 
-/// Values of an indexed column up to which the rows of each are read in their order and merged.
+/// Maximum values of an indexed column whose rows are read in order and merged.
 const MERGED: usize = 64;
 
-/// A filter of several values in the column of its index as filters of one value each, if they are not too many.
+/// Splits a filter with several values in its indexed column into filters with one value each, unless there are too
+/// many.
 fn branches(filter: &Filter) -> Vec<Filter> {
     fn each<T: Clone + Ord>(values: &[T], with: impl Fn(Vec<T>) -> Filter) -> Option<Vec<Filter>> {
         let mut values = values.to_vec();
@@ -141,7 +142,7 @@ pub(crate) fn uid(dialect: Dialect, uid: &str) -> Statement {
     sql.statement(LISTED_TYPES.to_vec())
 }
 
-/// The first row of a report and input, empty for none.
+/// The first row of a report and input; an empty input means none.
 pub(crate) fn report(dialect: Dialect, report_id: &str, input: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT ").push(LISTED).push(" FROM fastpath AS f").push(&dialect.by_index(Some("fastpath_by_report")));
@@ -151,7 +152,7 @@ pub(crate) fn report(dialect: Dialect, report_id: &str, input: &str) -> Statemen
     sql.statement(LISTED_TYPES.to_vec())
 }
 
-/// Categories of a URL in the test lists, the global list first.
+/// The category of a URL in the test lists, the global list first.
 pub(crate) fn categories(dialect: Dialect, url: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT l.category_code FROM citizenlab AS l");
@@ -160,7 +161,7 @@ pub(crate) fn categories(dialect: Dialect, url: &str) -> Statement {
     sql.statement(vec![Type::Text])
 }
 
-/// Where the body of a uid is.
+/// The location of the body of a uid.
 pub(crate) fn body_location(dialect: Dialect, uid: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT j.s3path, j.linenum, j.date, j.source FROM jsonl AS j");
@@ -169,7 +170,7 @@ pub(crate) fn body_location(dialect: Dialect, uid: &str) -> Statement {
     sql.statement(vec![Type::Text, Type::UInt32, Type::Text, Type::Text])
 }
 
-/// How often each input of a country was measured in some weeks, by their first days.
+/// How often each input of a country was measured in these weeks, given by their first days.
 pub(crate) fn inputs(dialect: Dialect, cc: &str, weeks: &[DateTime]) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT f.input, CAST(sum(f.measurement_count) AS BIGINT) FROM rollup_week_input AS f");
@@ -180,7 +181,7 @@ pub(crate) fn inputs(dialect: Dialect, cc: &str, weeks: &[DateTime]) -> Statemen
     sql.statement(vec![Type::Text, Type::OptionalUInt64])
 }
 
-/// The URLs of some test lists, of all without a `cc`.
+/// The URLs of these test lists, or of all lists if `ccs` is empty.
 pub(crate) fn test_lists(dialect: Dialect, ccs: &[String]) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT l.url, l.domain, l.cc, l.category_code FROM citizenlab AS l");
@@ -189,7 +190,7 @@ pub(crate) fn test_lists(dialect: Dialect, ccs: &[String]) -> Statement {
     sql.statement(vec![Type::Text; 4])
 }
 
-/// Rows after a uid, in the order of their uids.
+/// Rows after a uid, in uid order.
 pub(crate) fn page(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT ").push(&row_columns()).push(" FROM fastpath AS f");
@@ -197,7 +198,7 @@ pub(crate) fn page(dialect: Dialect, after: Option<&str>, limit: usize) -> State
     sql.statement(fastpath::COLUMNS.iter().map(|column| column.kind).collect())
 }
 
-/// How many rows of a page are noted, and the last uid of them; fewer of them may be there.
+/// The number of keys on a page and the last uid of them; the page may have fewer rows than keys.
 pub(crate) fn noted(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT count(*), max(n.measurement_uid) FROM (").noted(after, limit);
@@ -235,7 +236,7 @@ pub(crate) fn listed_url(row: Vec<Value<'static>>) -> Option<ListedUrl> {
     }
 }
 
-/// A row that was selected as [`LISTED`].
+/// A row selected by [`LISTED`].
 pub(crate) fn listed(cells: Vec<Value<'static>>) -> Option<MeasurementSummary> {
     let mut cells = cells.into_iter();
     let mut next = || cells.next();

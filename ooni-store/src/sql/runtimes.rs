@@ -1,4 +1,4 @@
-//! The statement that finds how long tests ran: the measurements about a percentile, by their places in the order of times.
+//! The statement that finds how long tests ran: the measurements around each percentile, by their rank in duration.
 
 use super::builder::Builder;
 use super::counts::index;
@@ -9,7 +9,8 @@ use crate::query::filter::Filter;
 use crate::query::grain::Grain;
 use crate::value::{Type, Value};
 
-/// By day, country and test: how many, and the seconds of those below and above the median and the ninth tenth.
+/// By day, country and test: the number of measurements, and the seconds of those just below and above the median and
+/// the 90th percentile.
 pub(crate) fn runtimes(dialect: Dialect, filter: &Filter) -> Statement {
     let mut sql = Builder::new(dialect);
     let day = dialect.bucket(Grain::Day, "f.measurement_start_time");
@@ -23,7 +24,7 @@ pub(crate) fn runtimes(dialect: Dialect, filter: &Filter) -> Statement {
     sql.push("), places AS (SELECT ").push(KEY).push(", seconds, ").push(&places);
     sql.push(" FROM times WHERE seconds IS NOT NULL) SELECT ").push(KEY).push(", CAST(max(last) + 1 AS BIGINT)");
     for tenths in [5, 9] {
-        // What is sought is at the place last * tenths / 10, from 0.
+        // The percentile is at rank `last * tenths / 10`, counted from 0.
         for at in ["10 * place <= {} AND {} < 10 * place + 10", "10 * place - 10 < {} AND {} <= 10 * place"] {
             let at = at.replace("{}", &format!("{tenths} * last"));
             sql.push(", max(CASE WHEN ").push(&at).push(" THEN seconds END)");

@@ -1,6 +1,6 @@
-//! What becomes of a batch, decided before anything is written: for engines that write a batch as one set.
+//! Decides the outcome of a batch before anything is written, for engines that write a batch as a set.
 //!
-//! The outcome is that of writing its rows one after another.
+//! The outcome equals that of writing the rows one after another.
 
 use crate::value::{FastpathValues, OpenvpnValues, Value};
 use crate::write::rejection::Rejection;
@@ -10,9 +10,9 @@ use ooni_core::row::schema::fastpath;
 use ooni_core::time::DateTime;
 use std::collections::{BTreeMap, HashMap};
 
-/// A row that the tables take.
+/// A row that the tables accept.
 pub(crate) struct Taken<'r> {
-    /// Its place in the batch.
+    /// Its index in the batch.
     pub(crate) index: usize,
     /// Its row.
     pub(crate) cells: FastpathValues<'r>,
@@ -30,31 +30,31 @@ impl Taken<'_> {
 /// A batch, decided.
 #[derive(Default)]
 pub(crate) struct Decided<'r> {
-    /// One row a uid.
+    /// Accepted rows, one per uid.
     pub(crate) taken: Vec<Taken<'r>>,
-    /// Rows of the batch whose uid another one of it has that is taken.
+    /// Rows of the batch whose uid occurs in another row that is accepted.
     pub(crate) doubles: u64,
-    /// Every row that is refused.
+    /// All refused rows.
     pub(crate) refused: Vec<Refusal>,
-    /// Every row that is taken without its row of `obs_openvpn`.
+    /// All rows that are accepted without their row of `obs_openvpn`.
     pub(crate) without_openvpn: Vec<Refusal>,
-    /// What is to be set aside, one a uid.
+    /// Refusals to be stored, one per uid.
     pub(crate) set_aside: Vec<Refusal>,
-    /// Cans whose rejections are to be deleted, before others are written.
+    /// Cans whose rejections are deleted before new ones are written.
     pub(crate) cans: Vec<&'r str>,
-    /// Uids of rows that are taken, or that the store has already: their rejections are to be deleted likewise.
+    /// Uids of rows that are accepted or already stored: their rejections are deleted as well.
     pub(crate) stored: Vec<&'r str>,
-    /// Rejections that are to be written, one a key.
+    /// Rejections to be written, one per key.
     pub(crate) rejected: Vec<&'r Rejection>,
 }
 
-/// The uids of a batch, as often as they occur.
+/// The uids of a batch, with duplicates.
 pub(crate) fn uids<'r>(rows: &'r (dyn RowBatch + 'static)) -> impl Iterator<Item = &'r str> {
     let rejected = rows.rejections().into_iter().filter_map(|(_, rejection)| rejection.uid.as_deref());
     rows.iter().map(|row| row.uid()).chain(rejected)
 }
 
-/// Decides. `removed` says of [`uids`] why they were removed; `fits` refuses what this engine cannot keep.
+/// Decides the outcome. `removed` maps removed [`uids`] to the reason; `fits` refuses what this engine cannot store.
 pub(crate) fn decide<'r>(
     rows: &'r (dyn RowBatch + 'static),
     replace: bool,
@@ -64,7 +64,7 @@ pub(crate) fn decide<'r>(
     let mut decided = Decided::default();
     let mut taken: BTreeMap<&str, Taken<'r>> = BTreeMap::new();
     let mut aside: BTreeMap<&str, Refusal> = BTreeMap::new();
-    // The last row of each uid that is taken.
+    // The last accepted row of each uid.
     let mut last: HashMap<&str, usize> = HashMap::new();
     for (index, row) in rows.iter().enumerate() {
         let uid = row.uid();
@@ -113,7 +113,7 @@ pub(crate) fn decide<'r>(
             taken.insert(uid, Taken { index, cells, openvpn });
         }
     }
-    // In the order of their uids: neighbours in an index.
+    // Ordered by uid: neighbours in an index.
     decided.stored = taken.keys().copied().collect();
     decided.taken = taken.into_values().collect();
     decided.set_aside = aside.into_values().collect();
@@ -122,7 +122,7 @@ pub(crate) fn decide<'r>(
     decided
 }
 
-/// Rejections that are kept: the first of each key, and none of a measurement that was removed or is stored later in the
+/// The rejections to keep: the first of each key, and none of a measurement that was removed or is stored later in the
 /// batch.
 fn rejected<'r>(
     rows: &'r (dyn RowBatch + 'static),
@@ -142,7 +142,7 @@ fn rejected<'r>(
 }
 
 impl<'r> Decided<'r> {
-    /// What is told, when so many of the uids were there.
+    /// The result, given how many of the uids were already stored.
     pub(crate) fn written(self, there: u64, replace: bool) -> BatchResult {
         let again = there + self.doubles;
         BatchResult {
@@ -155,16 +155,16 @@ impl<'r> Decided<'r> {
     }
 }
 
-/// Bytes of a refused row beyond which it is not kept: its body is where the place says.
+/// Bytes above which a refused row is not kept; its body can be found by its location.
 const LONGEST_REFUSED: usize = 1 << 20;
 
-/// A row as JSON, which is ASCII, if there is one and it is not too long to be kept.
+/// A row as ASCII JSON, if there is one and it is short enough to keep.
 pub(crate) fn json(new: &dyn Incoming) -> Option<String> {
     let json = new.json();
     (1..=LONGEST_REFUSED).contains(&json.len()).then(|| String::from_utf8_lossy(&json).into_owned())
 }
 
-/// Refuses a row that is too long together with what is kept beside it.
+/// Refuses a row that is too long, including its provenance.
 pub(crate) fn fits(
     cells: &FastpathValues<'_>,
     openvpn: Option<&OpenvpnValues<'_>>,

@@ -8,9 +8,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct BatchInput<R> {
     rows: Vec<R>,
-    /// Cans whose first part is in the batch: what was rejected of them before is forgotten.
+    /// Cans whose first part is in the batch: their earlier rejections are deleted.
     cans: Vec<Arc<str>>,
-    /// Each with the number of rows that were pushed before it.
+    /// Rejections, each with the number of rows pushed before it.
     rejections: Vec<(usize, Rejection)>,
 }
 
@@ -27,7 +27,7 @@ impl<R> From<Vec<R>> for BatchInput<R> {
 }
 
 impl<R> BatchInput<R> {
-    /// A batch of rejections alone.
+    /// A batch with rejections only.
     pub fn of_rejections(rejections: Vec<Rejection>) -> BatchInput<R> {
         let rejections = rejections.into_iter().map(|rejection| (0, rejection)).collect();
         BatchInput { rejections, ..BatchInput::default() }
@@ -38,18 +38,18 @@ impl<R> BatchInput<R> {
         self.rows.push(row);
     }
 
-    /// Says that a can is read from its beginning: its rejections of an earlier time are deleted when the batch is written.
-    /// Call it before the first row or rejection of the can.
+    /// Marks that a can is read from its beginning: its earlier rejections are deleted when the batch is written. Call
+    /// this before the first row or rejection of the can.
     pub fn begin_can(&mut self, can: &str) {
         self.cans.push(cut(can, LONGEST_KEY).into());
     }
 
-    /// Adds a measurement that was rejected. A row of the same uid that is pushed later, and stored, clears it.
+    /// Adds a rejection. A stored row with the same uid that is pushed later deletes it.
     pub fn reject(&mut self, rejection: Rejection) {
         self.rejections.push((self.rows.len(), rejection));
     }
 
-    /// Moves everything of another batch, which comes after this one, to the end of this one.
+    /// Moves the contents of another batch, which follows this one, to the end of this one.
     pub fn append(&mut self, other: &mut BatchInput<R>) {
         let before = self.rows.len();
         self.rows.append(&mut other.rows);
@@ -62,7 +62,7 @@ impl<R> BatchInput<R> {
         &self.rows
     }
 
-    /// How many rows and rejections there are.
+    /// The number of rows and rejections.
     pub fn size(&self) -> usize {
         self.rows.len() + self.rejections.len()
     }

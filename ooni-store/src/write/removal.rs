@@ -1,4 +1,4 @@
-//! [`Removal`]: a measurement that was taken out for good, and what becomes of one that is to be.
+//! [`Removal`]: a measurement that was removed permanently; [`RemoveOutcome`]: what a removal did.
 
 use serde::Serialize;
 
@@ -7,27 +7,27 @@ use serde::Serialize;
 pub struct Removal {
     /// Its uid.
     pub uid: String,
-    /// Why, in the words of the one who removed it.
+    /// The reason, as the operator gave it.
     pub reason: String,
-    /// When, `YYYY-MM-DD HH:MM:SS` in UTC.
+    /// The time, `YYYY-MM-DD HH:MM:SS` in UTC.
     pub time: String,
 }
 
 /// What `remove` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoveOutcome {
-    /// The measurement was in a table and is in none now.
+    /// The measurement was stored and has been removed.
     Removed,
-    /// It was in no table. It is not stored from now on.
+    /// It was not stored. It will be refused from now on.
     Banned,
     /// It had been removed before. The first reason stays.
     Already,
-    /// It is in no table, and a ban was not asked for. Nothing was changed.
+    /// It is not stored, and no ban was requested. Nothing was changed.
     Unknown,
 }
 
 impl RemoveOutcome {
-    /// The outcome, when it is known whether the measurement was removed before and whether it is in a table.
+    /// The outcome, given whether the measurement was removed before and whether it is in a table.
     pub(crate) fn of(was_removed: bool, is_there: bool, ban: bool) -> RemoveOutcome {
         match (was_removed, is_there) {
             (true, _) => RemoveOutcome::Already,
@@ -38,7 +38,7 @@ impl RemoveOutcome {
     }
 }
 
-/// Where a uid is.
+/// The tables that a uid is in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UidStatus {
     /// Whether it has a row.

@@ -1,4 +1,4 @@
-//! What goes into a store and what comes out: [`ScoredRow`], [`BatchResult`], [`StoredRow`].
+//! Input and output rows of a store: [`ScoredRow`], [`BatchResult`], [`StoredRow`].
 
 use crate::value::{self, FastpathValues, OpenvpnValues, Value};
 use crate::write::rejection::Rejection;
@@ -13,22 +13,22 @@ use std::sync::Arc;
 /// A measurement to be stored.
 #[derive(Clone, Debug)]
 pub struct ScoredRow {
-    /// Its row, which names the ruleset that it was scored by.
+    /// Its row, which names the ruleset that scored it.
     pub row: Box<FastpathRow>,
-    /// Its row of `obs_openvpn`, if it is of that test.
+    /// Its row of `obs_openvpn`, if it is an openvpn measurement.
     pub openvpn: Option<Box<OpenvpnRow>>,
-    /// Where its body is.
+    /// The location of its body.
     pub body: BodyLocation,
-    /// SHA-256 of its body as it was read: a line without its end, a member or a file whole.
+    /// SHA-256 of its body as it was read: a line without its line ending, or a whole member or file.
     pub body_sha256: [u8; 32],
 }
 
-/// Where a body is (formats spec §9).
+/// The location of a body (formats spec §9).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BodyLocation {
-    /// Key of the file of lines.
+    /// Key of the JSON Lines file.
     pub s3path: Arc<str>,
-    /// Its line in there, from 0.
+    /// Line in that file, from 0.
     pub linenum: u32,
     /// Day of the can, `YYYY-MM-DD`.
     pub date: Arc<str>,
@@ -36,7 +36,7 @@ pub struct BodyLocation {
     pub source: Arc<str>,
 }
 
-/// What can be written: a measurement that has been scored, or one out of another store.
+/// A row that can be written: a scored measurement, or one from another store.
 pub trait Incoming: Send + Sync {
     /// Id of the measurement.
     fn uid(&self) -> &str;
@@ -44,28 +44,28 @@ pub trait Incoming: Send + Sync {
     /// Its row.
     ///
     /// # Errors
-    /// The column that no table takes.
+    /// The column whose value no table accepts.
     fn cells(&self) -> Result<FastpathValues<'_>, Refused>;
 
-    /// Its row of `obs_openvpn`, if it is of that test.
+    /// Its row of `obs_openvpn`, if it is an openvpn measurement.
     ///
     /// # Errors
-    /// The column that no table takes.
+    /// The column whose value no table accepts.
     fn openvpn(&self) -> Result<Option<OpenvpnValues<'_>>, Refused>;
 
-    /// What stands beside the row.
+    /// How the row was produced.
     fn provenance(&self) -> Provenance<'_>;
 
-    /// Where its body is, if that is known.
+    /// The location of its body, if it is known.
     fn body(&self) -> Option<&BodyLocation>;
 
-    /// Its row as JSON, to be set aside; of openvpn `{"row": …, "openvpn": …}`. Empty for nothing to be kept.
+    /// The row as JSON, stored if it is refused; for openvpn `{"row": …, "openvpn": …}`. Empty to store nothing.
     fn json(&self) -> Vec<u8>;
 }
 
-/// What is written at once: a `Vec` of any [`Incoming`], or a [`BatchInput`](crate::BatchInput).
+/// Input of one write: a `Vec` of any [`Incoming`], or a [`BatchInput`](crate::BatchInput).
 pub trait RowBatch: Send + Sync {
-    /// How many there are.
+    /// The number of rows.
     fn len(&self) -> usize;
 
     /// Whether there is nothing to write.
@@ -73,15 +73,15 @@ pub trait RowBatch: Send + Sync {
         self.len() == 0
     }
 
-    /// The row at a place below [`RowBatch::len`].
+    /// The row at an index below [`RowBatch::len`].
     fn get(&self, index: usize) -> &(dyn Incoming + 'static);
 
-    /// Cans whose first part is in the batch: their earlier rejections are deleted. In order, each once.
+    /// Cans whose first part is in the batch: their earlier rejections are deleted. Ordered, without duplicates.
     fn cans(&self) -> Vec<&str> {
         Vec::new()
     }
 
-    /// Measurements that were rejected, each with the number of rows before it.
+    /// Rejected measurements, each with the number of rows before it.
     fn rejections(&self) -> Vec<(usize, &Rejection)> {
         Vec::new()
     }
@@ -106,13 +106,13 @@ impl Index<usize> for dyn RowBatch {
 }
 
 impl dyn RowBatch {
-    /// All rows in their order.
+    /// All rows in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &(dyn Incoming + 'static)> {
         (0..self.len()).map(|index| self.get(index))
     }
 }
 
-/// What a row was made of and by, in texts that are empty where it is not known.
+/// How a row was produced. A text is empty if it is not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance<'r> {
     /// Name and version of the rules.
@@ -165,16 +165,16 @@ impl Incoming for ScoredRow {
     }
 }
 
-/// A measurement as a store has it, to be put into another one.
+/// A measurement read from a store, to be written to another one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredMeasurement {
     /// Its row.
     pub row: Box<StoredRow>,
     /// Its row of `obs_openvpn`.
     pub openvpn: Option<Box<OpenvpnValues<'static>>>,
-    /// What stands beside the row.
+    /// How the row was produced.
     pub provenance: Provenance<'static>,
-    /// Where its body is.
+    /// The location of its body.
     pub body: Option<BodyLocation>,
 }
 
@@ -207,22 +207,22 @@ impl Incoming for StoredMeasurement {
         self.body.as_ref()
     }
 
-    /// It was in a table, so no table refuses it but for its length.
+    /// The row was stored, so it can be refused only for its length.
     fn json(&self) -> Vec<u8> {
         Vec::new()
     }
 }
 
-/// A measurement that was set aside, to be set aside in another store.
+/// A refused measurement, to be stored as refused in another store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRefusal {
     /// Id of the measurement.
     pub uid: String,
-    /// The column that did not take its value, and what is wrong with that.
+    /// The column whose value was refused, and the reason.
     pub refused: Refused,
-    /// Its row as JSON; empty where that was not kept.
+    /// The row as JSON; empty if it was not kept.
     pub json: String,
-    /// Where its body is.
+    /// The location of its body.
     pub body: Option<BodyLocation>,
 }
 
@@ -252,54 +252,54 @@ impl Incoming for StoredRefusal {
     }
 }
 
-/// What to do about a measurement that is in the store already.
+/// What to do with a measurement that is already stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnExisting {
-    /// Leave it as it is.
+    /// Keep the stored one.
     Keep,
-    /// Put the new one in its place: row, body place and row of `obs_openvpn`.
+    /// Replace it: the row, the body location and the row of `obs_openvpn`.
     Replace,
 }
 
-/// What became of a batch.
+/// The result of a batch.
 ///
 /// Rows of the batch = `inserted + replaced + already + refused.len()`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BatchResult {
-    /// Rows that were not there before.
+    /// Rows that were not stored before.
     pub inserted: u64,
-    /// Rows that took the place of others.
+    /// Rows that replaced stored ones.
     pub replaced: u64,
-    /// Rows whose uid was there and that were left alone.
+    /// Rows whose uid was already stored and which were not changed.
     pub already: u64,
-    /// Measurements whose row the table does not take.
+    /// Measurements whose row the table refused.
     pub refused: Vec<Refusal>,
-    /// Measurements that are counted above, and whose row of `obs_openvpn` its table does not take.
+    /// Measurements that are counted above, but whose row of `obs_openvpn` was refused.
     pub without_openvpn: Vec<Refusal>,
 }
 
-/// A row that was set aside.
+/// A refused row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// Its place in the batch.
+    /// Its index in the batch.
     pub index: usize,
-    /// The column that does not take its value; of `obs_openvpn`, `obs_openvpn.NAME`.
+    /// The column whose value was refused; for `obs_openvpn`, `obs_openvpn.NAME`.
     pub column: String,
     /// What is wrong with the value.
     pub message: String,
 }
 
-/// A row as a store has it.
+/// A row as it is stored.
 pub type StoredRow = FastpathValues<'static>;
 
 /// A URL of a test list (API spec §14.3).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ListedUrl {
-    /// The exact URL, as measurements have it in `input`.
+    /// The exact URL, as in `input` of measurements.
     pub url: String,
     /// Host name or address, without port.
     pub domain: String,
-    /// Country of the list as its file is named, lower case; `ZZ` for the global list.
+    /// The list's country, named as its file in lower case; `ZZ` for the global list.
     pub cc: String,
     /// One of the codes of API spec §2.3.
     pub category_code: String,

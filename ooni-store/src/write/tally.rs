@@ -1,5 +1,6 @@
-//! [`Tally`]: what a change does to the cells of rollups, counted before it is written: for engines that keep them with the
-//! rows, in one transaction. What a cell holds is what `sql::counts` says of rows; `rollup check` compares the two.
+//! [`Tally`]: counts the effect of a change on the cells of rollups before it is written, for engines that update
+//! rollups in the transaction that changes the rows. The content of a cell is defined by `sql::counts`; `rollup check`
+//! compares the two.
 
 use crate::query::grain::Grain;
 use crate::rollup::{COUNTS, Dimension, Rollup};
@@ -10,7 +11,7 @@ use ooni_core::time::DateTime;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Positions in a row of the columns of `fastpath` that rollups know of.
+/// Positions of the `fastpath` columns that rollups use in a row.
 const POSITIONS: [usize; 10] = [
     fastpath::measurement_start_time,
     fastpath::probe_asn,
@@ -24,7 +25,7 @@ const POSITIONS: [usize; 10] = [
     fastpath::anomaly,
 ];
 
-/// These columns. Engines that take rows out return them in this order.
+/// These columns. Engines return deleted rows with these columns in this order.
 pub(crate) const COLUMNS: [(&str, Type); POSITIONS.len()] = {
     let mut columns = [("", Type::Text); POSITIONS.len()];
     let mut at = 0;
@@ -36,17 +37,17 @@ pub(crate) const COLUMNS: [(&str, Type); POSITIONS.len()] = {
     columns
 };
 
-/// Dimensions that a key has at most.
+/// Maximum dimensions of a key.
 const WIDEST: usize = 5;
 
-/// Rows that come and go.
+/// Rows that are added and removed.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     rows: Vec<Row>,
     texts: Texts,
 }
 
-/// What is known of a row. Texts are numbers of [`Texts`].
+/// The columns of a row that rollups use. Texts are numbers in [`Texts`].
 #[derive(Debug)]
 struct Row {
     time: DateTime,
@@ -59,7 +60,7 @@ struct Row {
     counts: [i64; COUNTS.len()],
 }
 
-/// Each text once.
+/// Interned texts.
 #[derive(Debug, Default)]
 struct Texts(HashMap<Box<str>, u32>);
 
@@ -75,18 +76,18 @@ impl Texts {
 }
 
 impl Tally {
-    /// A row comes.
+    /// Adds a row.
     pub(crate) fn come(&mut self, row: &FastpathValues<'_>) {
         self.note(&POSITIONS.map(|place| row[place].borrowed()), 1);
     }
 
-    /// A row went: its [`COLUMNS`].
+    /// Subtracts a deleted row, given its [`COLUMNS`].
     pub(crate) fn go(&mut self, row: &[Value<'_>; 10]) {
         self.note(row, -1);
     }
 
     fn note(&mut self, row: &[Value<'_>; 10], sign: i64) {
-        // The tables have no others.
+        // The tables contain no other values.
         let [Value::Time(time), Value::Int(probe_asn), texts @ ..] = row else { return };
         let mut text = |place: usize| {
             let text: &str = if let Value::Text(text) = &texts[place] { text } else { "" };
@@ -105,7 +106,7 @@ impl Tally {
         self.rows.is_empty()
     }
 
-    /// The inputs of the rows, each once.
+    /// The distinct inputs of the rows.
     pub(crate) fn inputs(&self) -> Vec<String> {
         let mut inputs: Vec<u32> = self.rows.iter().map(|row| row.input).collect();
         inputs.sort_unstable();
@@ -114,7 +115,7 @@ impl Tally {
         inputs.iter().filter_map(|input| texts.get(input)).map(|&text| text.to_owned()).collect()
     }
 
-    /// Counts them, when it is known where test lists have their inputs.
+    /// Counts the rows, given the test-list entries of their inputs.
     pub(crate) fn count(mut self, lists: &[ListedUrl]) -> Tallied {
         let mut listed: HashMap<u32, Vec<(u32, u32)>> = HashMap::new();
         for ListedUrl { url, cc, category_code, .. } in lists {
@@ -136,19 +137,19 @@ impl Tally {
 #[derive(Debug)]
 pub(crate) struct Tallied {
     rows: Vec<Row>,
-    /// Where an input is listed: category and list.
+    /// The category and list of each listed input.
     listed: HashMap<u32, Vec<(u32, u32)>>,
-    /// In the order of their bytes.
+    /// Sorted by bytes.
     texts: Vec<Box<str>>,
-    /// Places in `texts`, by number.
+    /// Positions in `texts`, by number.
     ranks: Vec<i64>,
 }
 
-/// A cell that changes: the values of its key, and what is added to its counts.
+/// A changed cell: the values of its key, and the numbers to add to its counts.
 pub(crate) type Change<'t> = (Vec<Value<'t>>, [i64; COUNTS.len()]);
 
 impl Tallied {
-    /// Cells of a rollup that change, in the order of their keys, in which tables have them.
+    /// The changed cells of a rollup, in key order, as tables store them.
     pub(crate) fn changes<'t>(&'t self, rollup: &Rollup) -> impl Iterator<Item = Change<'t>> {
         let mut cells: Vec<([i64; WIDEST], [i64; COUNTS.len()])> = Vec::with_capacity(self.rows.len());
         for row in &self.rows {
@@ -175,7 +176,7 @@ impl Tallied {
         })
     }
 
-    /// Values of a key, in the order of [`Tallied::value`].
+    /// The values of a key, as integers that sort like the values; see [`Tallied::value`].
     fn key(&self, rollup: &Rollup, row: &Row, (category, list): (u32, u32)) -> [i64; WIDEST] {
         let rank = |number: u32| self.ranks[number as usize];
         let start = |grain: Grain| grain.start(row.time).timestamp();
