@@ -35,7 +35,7 @@ pub enum ErrorKind {
     TooLarge,
     /// The request or the URL is wrong; the same request fails again.
     Invalid,
-    /// Anything else: the database is damaged, from another version, or refuses.
+    /// Anything else: the database is damaged, from another version, or refused the statement.
     Other,
 }
 

@@ -1,23 +1,23 @@
-//! Places at which a test has the process killed, to see what is left. Only in builds with debug assertions.
+//! Points at which a test kills the process, to check what remains. Only in builds with debug assertions.
 //!
-//! `FASTPATH_FAILPOINT=3` kills it at the third of [`Failpoint::ALL`], `3:5` when it gets there for the fifth time. With
-//! `FASTPATH_CHECKPOINTS` set, everything is made durable after every can and not only now and then: a test has few cans
-//! and little time. The test of killed runs goes through all of them.
+//! `FASTPATH_FAILPOINT=3` kills the process at the third point of [`Failpoint::ALL`], `3:5` the fifth time it reaches
+//! that point. With `FASTPATH_CHECKPOINTS` set, everything is made durable after every can instead of at intervals,
+//! because a test has few cans and little time. The test of killed runs covers all points.
 
 use std::time::Duration;
 
-/// A step between two things that become durable.
+/// A step between two durable changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failpoint {
-    /// The old journal is gone, the old output still there.
+    /// The old journal is removed; the old output still exists.
     Begun = 1,
     /// The output is empty, and there is no journal.
     OutputBegun,
-    /// The journal says what the run is.
+    /// The journal describes the run.
     JournalBegun,
-    /// A piece of a can is in the output, its rows not yet.
+    /// A piece of a can is in the output; its rows are not yet.
     PieceWritten,
-    /// A can is at its end, which nothing says yet.
+    /// A can has ended, which is not recorded yet.
     CanEnded,
     /// Rows are about to be stored.
     RowsComing,
@@ -25,27 +25,27 @@ pub enum Failpoint {
     RowsStored,
     /// The output is about to be made durable.
     OutputComing,
-    /// The output is durable, the journal does not say so.
+    /// The output is durable, which the journal does not record yet.
     OutputDurable,
-    /// The journal says what is durable.
+    /// The journal records what is durable.
     CheckpointDone,
-    /// All cans are done, the output is not finished.
+    /// All cans are done; the output is not finished.
     Finishing,
-    /// The output is finished, the journal does not say so.
+    /// The output is finished, which the journal does not record yet.
     Finished,
-    /// All is done but for the report.
+    /// Everything is done except the report.
     Complete,
-    /// Of a store: its rows are written, rollups not.
+    /// In a store: the rows are written, the rollups are not.
     RowsWritten,
-    /// A row went, what takes its place did not come.
+    /// A row is deleted; its replacement is not written yet.
     RowDeleted,
-    /// A rollup has followed the rows, others not.
+    /// One rollup is updated, others are not.
     RollupFollowed,
-    /// All is written and not committed.
+    /// Everything is written but not committed.
     Committing,
-    /// It is committed, and nobody knows.
+    /// The change is committed; the caller does not know yet.
     Committed,
-    /// Test lists are new, the rollup of them is not.
+    /// Test lists are replaced; their rollup is not updated yet.
     ListsReplaced,
     /// A rollup is empty.
     RollupEmptied,
@@ -54,7 +54,7 @@ pub enum Failpoint {
 }
 
 impl Failpoint {
-    /// All of a run, by number from 1.
+    /// The points of a run, numbered from 1.
     pub const ALL: [Failpoint; 13] = [
         Failpoint::Begun,
         Failpoint::OutputBegun,
@@ -71,7 +71,7 @@ impl Failpoint {
         Failpoint::Complete,
     ];
 
-    /// All of a store.
+    /// The points of a store.
     pub const STORE: [Failpoint; 7] = [
         Failpoint::RowsWritten,
         Failpoint::RowDeleted,
@@ -83,23 +83,23 @@ impl Failpoint {
     ];
 }
 
-/// How often something is made durable where that is usually done so often.
+/// The interval at which something is made durable, given the usual one.
 #[cfg(not(debug_assertions))]
 pub fn interval(usual: Duration) -> Duration {
     usual
 }
 
-/// How often something is made durable where that is usually done so often.
+/// The interval at which something is made durable, given the usual one.
 #[cfg(debug_assertions)]
 pub fn interval(usual: Duration) -> Duration {
     if std::env::var_os("FASTPATH_CHECKPOINTS").is_some() { Duration::ZERO } else { usual }
 }
 
-/// The process gets here.
+/// Marks that the process has reached a point.
 #[cfg(not(debug_assertions))]
 pub fn reach(_point: Failpoint) {}
 
-/// The process gets here, and no further if that was asked for.
+/// Marks that the process has reached a point; kills it there if that was requested.
 #[cfg(debug_assertions)]
 pub fn reach(point: Failpoint) {
     use std::sync::OnceLock;

@@ -1,18 +1,18 @@
-//! What several writers of files need.
+//! Helpers for writers of files.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The file of that name with something more.
+/// The path with a suffix appended to its file name.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// Makes durable that a file is in its folder, under its name, or no more.
+/// Makes it durable that a file was created, renamed or removed in its folder.
 ///
 /// # Errors
 /// The folder cannot be opened or written.

@@ -2,25 +2,26 @@
 
 use std::time::Duration;
 
-/// How a store is opened and what its calls may cost. `Default` is for a server, [`StoreOptions::for_commands`] for a
-/// program that does one thing at a time.
+/// How a store is opened and what its calls may cost. `Default` is for servers, [`StoreOptions::for_commands`] for
+/// programs that make one call at a time.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
     /// Connections for look-ups and lists, which are short.
     pub lookup_readers: usize,
     /// Connections for aggregations and exports, which can take seconds. They never delay a look-up.
     pub aggregation_readers: usize,
-    /// Calls that wait for one of either kind of connection; further ones fail with [`ErrorKind::Busy`](crate::ErrorKind).
+    /// Calls that may wait for a connection of each kind; further calls fail with
+    /// [`ErrorKind::Busy`](crate::ErrorKind).
     pub queue: usize,
-    /// The name under which a database server lists the connections.
+    /// The name of the connections on a database server.
     pub application_name: String,
-    /// How long a read may take where the caller sets no [`Deadline`](crate::Deadline) (API spec §1.8).
+    /// The time limit of a read, if the caller sets no [`Deadline`](crate::Deadline) (API spec §1.8).
     pub read_limit: Option<Duration>,
-    /// The same of a write. It applies until COMMIT is sent.
+    /// The time limit of a write, if the caller sets no deadline. It applies until COMMIT is sent.
     pub write_limit: Option<Duration>,
-    /// Groups of an aggregation beyond which it fails with [`ErrorKind::TooLarge`](crate::ErrorKind).
+    /// Maximum groups of an aggregation; beyond, it fails with [`ErrorKind::TooLarge`](crate::ErrorKind).
     pub max_groups: usize,
-    /// What concerns SQLite alone.
+    /// Options for SQLite only.
     pub sqlite: SqliteOptions,
 }
 
@@ -40,7 +41,7 @@ impl Default for StoreOptions {
 }
 
 impl StoreOptions {
-    /// For commands: no limits of time, and an aggregation may have any number of groups.
+    /// For commands: no time limits, and any number of groups in an aggregation.
     pub fn for_commands() -> StoreOptions {
         StoreOptions {
             application_name: "fastpath".to_owned(),
@@ -51,16 +52,17 @@ impl StoreOptions {
     }
 }
 
-/// What concerns SQLite alone.
+/// Options for SQLite only.
 #[derive(Clone, Copy, Debug)]
 pub struct SqliteOptions {
-    /// How long to wait for another process that writes.
+    /// How long to wait for another process that is writing.
     pub lock_wait: Duration,
-    /// Bytes beyond which the file does not grow.
+    /// Maximum size of the file.
     pub max_bytes: Option<u64>,
-    /// Bytes of a row beyond which it is refused. SQLite takes less than 10⁹.
+    /// Maximum size of a row; a larger one is refused. SQLite accepts less than 10⁹ bytes.
     pub max_row_bytes: usize,
-    /// Bytes of the log beyond which it is emptied after a change. SQLite does not do so while there are always readers.
+    /// Size of the write-ahead log above which it is truncated after a change. SQLite does not do so while there are
+    /// always readers.
     pub max_log_bytes: u64,
 }
 

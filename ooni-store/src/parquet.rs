@@ -1,14 +1,14 @@
-//! [`Parquet`]: rows in a column file that DuckDB, Polars and pandas read. Only rows: what was discarded, rejected or
-//! refused is not in it.
+//! [`Parquet`]: rows in a columnar file that DuckDB, Polars and pandas can read. It contains accepted rows only:
+//! nothing that was discarded, rejected or refused.
 //!
-//! Columns are those of `fastpath` in order, by the names of scoring spec §10. Text is `STRING`, `probe_asn` a `UINT_32`,
-//! the two times `TIMESTAMP` in microseconds of UTC, `test_runtime` a `FLOAT` in seconds, `ooni_run_link_id` a `UINT_64`
-//! or null; all else is never null. The flags are `t` and `f`, as in the table. The same rows in the same order give the
-//! same bytes.
+//! The columns are those of `fastpath` in order, with the names of scoring spec §10. Text is `STRING`, `probe_asn` is a
+//! `UINT_32`, the two times are `TIMESTAMP` in microseconds UTC, `test_runtime` is a `FLOAT` in seconds, and
+//! `ooni_run_link_id` is a `UINT_64` or null. All other columns are never null. The flags are `t` and `f`, as in the
+//! table. The same rows in the same order produce the same bytes.
 //!
-//! A Parquet file ends with what makes it readable, so it cannot grow. Until the end rows are kept in `FILE.spool`, which
-//! can be cut back to a checkpoint; [`Parquet::finish`] makes the file of it under another name, renames it and removes
-//! the spool. It is never half there.
+//! The footer of a Parquet file comes last, so the file cannot grow. Until the end, rows are kept in `FILE.spool`,
+//! which can be truncated to a checkpoint. [`Parquet::finish`] converts it to a file under a temporary name, renames
+//! that file and removes the spool. The file is never incomplete.
 
 use crate::files::{beside, sync_folder};
 use crate::value::{self, Type, Value};
@@ -29,31 +29,31 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Rows of a row group at most.
+/// Maximum rows of a row group.
 const GROUP_ROWS: usize = 128 << 10;
 
-/// Bytes of a row group at most, uncompressed, but for a single row that has more.
+/// Maximum uncompressed bytes of a row group, unless a single row is larger.
 const GROUP_BYTES: usize = 32 << 20;
 
-/// The key under which a file says how long its spool was.
+/// The metadata key for the length of the spool that the file was made from.
 const SPOOL_LENGTH: &str = "ooni_fastpath_spool_length";
 
-/// Rows on their way to a Parquet file.
+/// Rows being written to a Parquet file.
 #[derive(Debug)]
 pub struct Parquet {
     path: PathBuf,
-    /// Nothing, when a run that is resumed had come to its end.
+    /// `None` if the resumed run had already finished.
     spool: Option<BufWriter<File>>,
     length: u64,
     record: Vec<u8>,
 }
 
 impl Parquet {
-    /// Begins a file; one that is there already is removed. Or goes on after a checkpoint of a run that was killed:
-    /// `resume_at` is what [`Parquet::checkpoint`] said then.
+    /// Starts a file and removes an existing one, or resumes at a checkpoint of a run that was killed: `resume_at` is
+    /// what [`Parquet::checkpoint`] returned then.
     ///
     /// # Errors
-    /// The spool cannot be made, or is not there although it was.
+    /// The spool cannot be created, or it is missing on resume.
     pub fn create(path: &Path, resume_at: Option<u64>) -> io::Result<Parquet> {
         let spool = beside(path, ".spool");
         let opened = match resume_at {
@@ -88,12 +88,12 @@ impl Parquet {
         Ok(refused)
     }
 
-    /// Where to resume once all rows so far are durable.
+    /// The length to resume at, once all rows so far are durable.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Makes all rows so far durable; returns where to resume.
+    /// Makes all rows so far durable; returns the length to resume at.
     ///
     /// # Errors
     /// The spool cannot be written.
@@ -105,7 +105,7 @@ impl Parquet {
         Ok(self.length)
     }
 
-    /// Makes the file of the rows so far and keeps the spool, to which more can be appended; returns the number of rows.
+    /// Writes a file of the rows so far and keeps the spool, so that more can be appended; returns the number of rows.
     ///
     /// # Errors
     /// The file cannot be written, or the spool cannot be read back.
@@ -122,8 +122,8 @@ impl Parquet {
         Ok(rows)
     }
 
-    /// Makes the file of all rows and removes the spool; returns the number of rows. A run that is killed on the way can
-    /// be resumed at the last checkpoint, even when the file is there.
+    /// Writes a file of all rows and removes the spool; returns the number of rows. A run that is killed in between can
+    /// be resumed at the last checkpoint, even if the file exists.
     ///
     /// # Errors
     /// The file cannot be written, or the spool cannot be read back or removed.
@@ -164,7 +164,7 @@ fn resume(path: &Path, spool: &Path, length: u64) -> io::Result<Option<File>> {
     Ok(Some(file))
 }
 
-/// How long the spool was of which a file was made.
+/// The length of the spool that a file was made from.
 fn spool_length(path: &Path) -> Option<u64> {
     let reader = SerializedFileReader::new(File::open(path).ok()?).ok()?;
     let pairs = reader.metadata().file_metadata().key_value_metadata()?;
@@ -174,7 +174,7 @@ fn spool_length(path: &Path) -> Option<u64> {
 fn write_cell(cell: &Value<'_>, out: &mut Vec<u8>) {
     match cell {
         Value::Text(text) => {
-            // A record of 4 GiB is refused as a whole.
+            // A record of 4 GiB or more is refused as a whole.
             out.extend_from_slice(&(text.len() as u32).to_le_bytes());
             out.extend_from_slice(text.as_bytes());
         }
@@ -189,11 +189,11 @@ fn write_cell(cell: &Value<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes a file of rows at once; returns how many there are. It is never half there: until the end it is
-/// `FILE.partial`.
+/// Writes a file of rows; returns their number. The file is never incomplete: it is `FILE.partial` until it is
+/// finished.
 ///
 /// # Errors
-/// That of a row, or the file cannot be written.
+/// A row is an error, or the file cannot be written.
 pub fn write_parquet(path: &Path, mut rows: impl Iterator<Item = io::Result<StoredRow>>) -> io::Result<u64> {
     let partial = beside(path, ".partial");
     let next = |record: &mut Vec<u8>| {
@@ -207,13 +207,13 @@ pub fn write_parquet(path: &Path, mut rows: impl Iterator<Item = io::Result<Stor
     Ok(written)
 }
 
-/// Makes the file of the first `length` bytes of a spool.
+/// Converts the first `length` bytes of a spool to a file.
 fn convert(spool: &Path, to: &Path, length: u64) -> io::Result<u64> {
     let mut spool = BufReader::with_capacity(1 << 20, File::open(spool)?.take(length));
     write_file(to, properties(Some(length))?, |record| read_record(&mut spool, record))
 }
 
-/// Writes a file of the records that `next` puts into a buffer until it returns false.
+/// Writes a file of the records that `next` puts into a buffer, until it returns false.
 fn write_file(
     to: &Path,
     properties: WriterProperties,
@@ -248,7 +248,7 @@ fn schema() -> Result<TypePtr, ParquetError> {
     SchemaType::group_type_builder("fastpath").with_fields(columns).build().map(Arc::new)
 }
 
-/// Nothing in here depends on clock or machine.
+/// Nothing here depends on the clock or the machine.
 fn properties(spool_length: Option<u64>) -> Result<WriterProperties, ParquetError> {
     let length = spool_length.map(|length| KeyValue::new(SPOOL_LENGTH.to_owned(), length.to_string()));
     Ok(WriterProperties::builder()
@@ -262,14 +262,14 @@ fn properties(spool_length: Option<u64>) -> Result<WriterProperties, ParquetErro
 #[derive(Default)]
 struct Group {
     bytes: Vec<u8>,
-    /// Of each record how far it has been read.
+    /// How far each record has been read.
     rows: Vec<usize>,
-    /// A record that was read and had no room any more.
+    /// A record that was read but did not fit.
     next: Vec<u8>,
 }
 
 impl Group {
-    /// Takes the next records; false when there are none.
+    /// Reads the next records; false if there are none.
     fn fill(&mut self, next: &mut impl FnMut(&mut Vec<u8>) -> io::Result<bool>) -> io::Result<bool> {
         self.bytes.clear();
         self.rows.clear();
@@ -287,7 +287,7 @@ impl Group {
         Ok(!self.rows.is_empty())
     }
 
-    /// Writes them column by column.
+    /// Writes the records column by column.
     fn write<W: Write + Send>(&mut self, writer: &mut SerializedFileWriter<W>) -> io::Result<()> {
         let mut group = writer.next_row_group()?;
         for ColumnSchema { kind, .. } in fastpath::COLUMNS {

@@ -7,23 +7,23 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// A long result, read page by page. It ends after the first error. What is written meanwhile may or may not be included.
+/// A long result, read page by page. It ends after the first error. Concurrent writes may or may not be included.
 pub struct RowStream<T> {
     read: Box<dyn Fn(Option<T>) -> PageFuture<T> + Send>,
     page: std::vec::IntoIter<T>,
-    /// The last row of the page: where the next one begins.
+    /// The last row of the page, after which the next page begins.
     last: Option<T>,
     reading: Option<PageFuture<T>>,
     is_done: bool,
 }
 
-/// A page that is being read.
+/// A page being read.
 pub(crate) type PageFuture<T> = Pin<Box<dyn Future<Output = Result<Vec<T>, Error>> + Send>>;
 
-/// Rows of a page.
+/// Rows per page.
 pub(crate) const PAGE: usize = 1000;
 
-// Nothing in it is pinned but the future, which has its own box.
+// Only the future needs pinning, and it is boxed.
 impl<T> Unpin for RowStream<T> {}
 
 impl<T> fmt::Debug for RowStream<T> {
@@ -33,12 +33,12 @@ impl<T> fmt::Debug for RowStream<T> {
 }
 
 impl<T: Clone> RowStream<T> {
-    /// `read` reads [`PAGE`] rows after a row, fewer only at the end.
+    /// Creates a stream. `read` returns the [`PAGE`] rows after a row; fewer only at the end.
     pub(crate) fn new(read: impl Fn(Option<T>) -> PageFuture<T> + Send + 'static) -> RowStream<T> {
         RowStream { read: Box::new(read), page: Vec::new().into_iter(), last: None, reading: None, is_done: false }
     }
 
-    /// The next row, if it has been read already.
+    /// The next row, if it is already in memory.
     pub(crate) fn buffered(&mut self) -> Option<T> {
         self.page.next()
     }
@@ -46,7 +46,7 @@ impl<T: Clone> RowStream<T> {
     /// The next row.
     ///
     /// # Errors
-    /// The page that it is on cannot be read; the stream ends there.
+    /// The page with the row cannot be read; the stream ends there.
     pub async fn next(&mut self) -> Option<Result<T, Error>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }

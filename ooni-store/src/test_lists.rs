@@ -1,32 +1,32 @@
-//! Test lists: URLs by country and their categories, as <https://github.com/citizenlab/test-lists> has them in `lists/`.
+//! Test lists: URLs by country with their categories, as in `lists/` of <https://github.com/citizenlab/test-lists>.
 //!
-//! `global.csv` is the list `ZZ`, `it.csv` the list `it`; files of other names are not lists. The columns `url` and
-//! `category_code` are found by the header, whatever else a row has: of the published lists many have rows with fewer or
-//! more fields than their header. A row without a valid URL (operations spec §3.3) or category is skipped and reported with
-//! its line. A file with too many such rows is refused as a whole; the others are read.
+//! `global.csv` is the list `ZZ`, `it.csv` the list `it`; files with other names are not lists. The header gives the
+//! positions of the columns `url` and `category_code`. Rows may have fewer or more fields than the header, as many
+//! published lists do. A row without a valid URL (operations spec §3.3) or category is skipped and reported with its
+//! line number. A file with too many such rows is refused as a whole; the others are read.
 
 use crate::write::row::ListedUrl;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Rows of a file that may be skipped; a file with more of them is refused.
+/// Maximum skipped rows of a file; a file with more is refused.
 pub const MOST_SKIPPED: usize = 100;
 
-/// Bytes of a file beyond which it is refused. The longest list has less than half a megabyte.
+/// Maximum bytes of a file. The longest published list has less than half a megabyte.
 const LONGEST_FILE: u64 = 64 << 20;
 
-/// Bytes of a category's code beyond which it is none.
+/// Maximum bytes of a category code.
 const LONGEST_CATEGORY: usize = 16;
 
-/// A file of a folder.
+/// A list file in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListFile {
     /// Its name, such as `it.csv`.
     pub name: String,
     /// The `cc` of its list.
     pub cc: String,
-    /// What is in it; or, if it is refused, why.
+    /// Its content, or the reason why it is refused.
     pub content: Result<ListContent, String>,
 }
 
@@ -35,14 +35,14 @@ pub struct ListFile {
 pub struct ListContent {
     /// Entries in the order of their URLs, each once.
     pub urls: Vec<ListedUrl>,
-    /// Rows that were skipped, by their lines from 1, and why.
+    /// Skipped rows: the line number, from 1, and the reason.
     pub skipped: Vec<(u64, &'static str)>,
 }
 
-/// Reads the lists of a folder, in the order of their names.
+/// Reads the lists in a folder, ordered by file name.
 ///
 /// # Errors
-/// A sentence: the folder cannot be read, or has no list.
+/// An error message: the folder cannot be read or contains no list.
 pub fn read(folder: &Path) -> Result<Vec<ListFile>, String> {
     let at = |error: std::io::Error| format!("{}: {error}", folder.display());
     let mut files = Vec::new();
@@ -59,7 +59,7 @@ pub fn read(folder: &Path) -> Result<Vec<ListFile>, String> {
     Ok(files)
 }
 
-/// The name of a file that is a list, and the `cc` of the list.
+/// The file name and the `cc` of a list, if the file is one.
 fn list_of(path: &Path) -> Option<(String, String)> {
     let name = path.file_name()?.to_str()?;
     let stem = name.strip_suffix(".csv")?;
@@ -107,13 +107,14 @@ fn parse(text: &[u8], cc: &str) -> Result<ListContent, String> {
     }
 }
 
-/// Whether the last record, which begins at a byte, ends within quotes. All rows after these would be lost.
+/// Whether the last record, which begins at byte `begin`, ends inside quotes. All rows after the opening quote would be
+/// lost.
 fn is_unclosed(text: &[u8], begin: u64) -> bool {
     let record = usize::try_from(begin).ok().and_then(|begin| text.get(begin..)).unwrap_or_default();
     record.contains(&b'\n') && record.iter().filter(|byte| **byte == b'"').count() % 2 == 1
 }
 
-/// The entry of a row, or what is wrong with it.
+/// The entry of a row, or the reason why it is invalid.
 fn entry(url: Option<&str>, category: Option<&str>, cc: &str) -> Result<ListedUrl, &'static str> {
     let url = url.filter(|url| !url.is_empty()).ok_or("no url")?;
     let domain = host(url).ok_or("a url that names no host")?;
@@ -132,7 +133,7 @@ fn entry(url: Option<&str>, category: Option<&str>, cc: &str) -> Result<ListedUr
     })
 }
 
-/// Host name or IPv4 address of a URL that can be measured.
+/// The host name or IPv4 address of a URL that can be measured.
 fn host(url: &str) -> Option<&str> {
     if url.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
         return None;
@@ -190,7 +191,7 @@ mod tests {
         }
     }
 
-    /// URLs and categories, then lines that are skipped.
+    /// The URLs and categories, and the lines that were skipped.
     fn parsed(text: impl AsRef<[u8]>) -> (Vec<(String, String)>, Vec<u64>) {
         let ListContent { urls, skipped } = parse(text.as_ref(), "it").unwrap();
         let urls = urls.into_iter().map(|entry| (entry.url, entry.category_code)).collect();
@@ -225,7 +226,7 @@ mod tests {
         ] {
             assert_eq!(parsed(text), (expected.clone(), Vec::new()), "{text:?}");
         }
-        // Bytes that are no text matter in the two columns alone.
+        // Invalid UTF-8 matters only in the two columns.
         let (urls, skipped) = parsed(b"url,category_code,notes\nhttp://a.org/,NEWS,\xff\nhttp://\xff.org/,NEWS,\n");
         assert_eq!((urls.len(), skipped), (1, vec![3]));
     }

@@ -1,4 +1,4 @@
-//! TLS of engines on servers, and how their errors read in one line.
+//! TLS for the engines on servers, and the formatting of their errors on one line.
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -11,9 +11,9 @@ use std::sync::Arc;
 /// What is verified of a server's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verify {
-    /// Nothing: who listens cannot read along, who stands between can.
+    /// Nothing: protects from eavesdroppers, but not from a man in the middle.
     Nothing,
-    /// That a trusted authority issued it, for whatever host.
+    /// That a trusted authority issued it, for any host.
     Authority,
     /// That a trusted authority issued it for this host.
     Host,
@@ -22,7 +22,7 @@ pub(crate) enum Verify {
 /// A client that trusts the authorities in the file `roots`, or those of the system.
 ///
 /// # Errors
-/// A sentence: the file cannot be read, or has no certificates.
+/// An error message: the file cannot be read or contains no certificates.
 pub(crate) fn tls(roots: Option<&str>, verify: Verify) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
@@ -48,7 +48,7 @@ fn trusted(roots: Option<&str>) -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
     match roots {
         None | Some("system") => {
-            // A certificate of the system that cannot be read is left out.
+            // System certificates that cannot be parsed are ignored.
             store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
         Some(file) => {
@@ -64,8 +64,8 @@ fn trusted(roots: Option<&str>) -> Result<RootCertStore, String> {
     Ok(store)
 }
 
-/// Accepts a certificate whatever its host, and without `inner` whoever issued it. The handshake is verified: the server
-/// has the key of the certificate.
+/// Accepts a certificate for any host and, without `inner`, from any issuer. The handshake signature is still verified,
+/// so the server has the certificate's private key.
 #[derive(Debug)]
 struct Lenient {
     inner: Option<Arc<WebPkiServerVerifier>>,
@@ -83,7 +83,7 @@ impl ServerCertVerifier for Lenient {
     ) -> Result<ServerCertVerified, Error> {
         let Some(inner) = &self.inner else { return Ok(ServerCertVerified::assertion()) };
         match inner.verify_server_cert(certificate, intermediates, name, ocsp_response, now) {
-            // The name is looked at last.
+            // The name is checked last.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -114,7 +114,7 @@ impl ServerCertVerifier for Lenient {
     }
 }
 
-/// An error and its sources, in one line.
+/// An error and its sources, on one line.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -5,7 +5,7 @@ use ooni_core::hex::hex;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-/// Whether this has the form of a store's URL, known or not.
+/// Whether the text has the form of a store URL, of a known kind or not.
 pub fn is_url(text: &str) -> bool {
     let scheme = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
     text.strip_prefix("sqlite:").is_some() || text.split_once("://").is_some_and(|(name, _)| scheme(name))
@@ -21,26 +21,26 @@ pub(crate) fn is_clickhouse(url: &str) -> bool {
     url.starts_with("clickhouse://")
 }
 
-/// The file that the URL of an SQLite store names; what belongs to the store lies beside it.
+/// The file named by the URL of a SQLite store; other files of the store are beside it.
 ///
 /// # Errors
-/// The URL is none of an SQLite store.
+/// It is not the URL of a SQLite store.
 pub fn sqlite_path(url: &str) -> Result<&Path, Error> {
     let refuse = |message: &str| Err(Error::new(ErrorKind::Invalid, message).of(&without_password(url)));
     match url.strip_prefix("sqlite:") {
         Some("") => refuse("no file is named: sqlite:PATH"),
-        // A second slash would be an empty host, and SQLite would keep the first in memory: neither is meant.
+        // A second slash would be an empty host, and SQLite would keep `:memory:` in memory: neither is intended.
         Some(path) if path.starts_with("//") || path == ":memory:" => refuse("not a path of a file: sqlite:PATH"),
         Some(path) => Ok(Path::new(path)),
         None => refuse("no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…"),
     }
 }
 
-/// Where files that belong to a store have their place, as the start of their names: beside the file of an SQLite store;
-/// for servers in the folder of the default store, named after the server.
+/// The path prefix for files that belong to a store: for SQLite, the database file; for a server, a path in the folder
+/// of the default store, named after the server.
 ///
 /// # Errors
-/// The URL is none of a store.
+/// It is not the URL of a store.
 pub fn local_path(url: &str) -> Result<PathBuf, Error> {
     if !is_postgres(url) && !is_clickhouse(url) {
         return sqlite_path(url).map(Path::to_owned);
@@ -49,7 +49,7 @@ pub fn local_path(url: &str) -> Result<PathBuf, Error> {
     Ok(Path::new("ooni-data").join(format!("server-{hash}")))
 }
 
-/// Parameters of URLs whose values may be shown. Others may be a password, or a part of one.
+/// URL parameters whose values may be shown. The values of others may be passwords or contain one.
 const SHOWN: [&str; 15] = [
     "application_name",
     "channel_binding",
@@ -68,8 +68,8 @@ const SHOWN: [&str; 15] = [
     "user",
 ];
 
-/// A URL fit to be shown: without user and password, and without the values of parameters that are not known to be
-/// harmless. Of a text that is no URL, what follows the word `password` is left out.
+/// A URL that is safe to show: without user and password, and without the values of parameters that are not known to be
+/// harmless. In a text that is not a URL, what follows the word `password` is omitted.
 pub fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return without_secret(url) };
     let (base, query) = match rest.split_once('?') {
@@ -78,9 +78,9 @@ pub fn without_password(url: &str) -> String {
     };
     let mut shown = format!("{scheme}://");
     match base.rfind('@') {
-        // A password may have a `/` in it that should have been escaped.
+        // A password may contain a `/` that should have been escaped.
         Some(at) => shown += &format!("…{}", &base[at..]),
-        // The same with a `?`: the host would be the start of the password.
+        // Likewise for a `?`: the host would be the start of the password.
         None if query.is_some_and(|query| query.contains('@')) && !ends_with_port(base) => return shown + "…",
         None => shown += base,
     }
@@ -91,7 +91,7 @@ pub fn without_password(url: &str) -> String {
     shown
 }
 
-/// Whether what stands before the first `/` is empty, a host, or a host and a number.
+/// Whether the text before the first `/` is empty, a host, or a host with a port.
 fn ends_with_port(base: &str) -> bool {
     let authority = base.split('/').next().unwrap_or_default();
     let port = authority.rsplit_once(':').map_or("", |(_, port)| port);

@@ -1,9 +1,9 @@
-//! [`Postgres`]: the store of a backend, a database on a PostgreSQL server.
+//! [`Postgres`]: the store of a backend, in a database on a PostgreSQL server.
 //!
-//! One connection writes, two pools of them read. Every change is one transaction, rollups included, and one process at a
-//! time makes it: all take the lock of the database. Writing is in `writer`, what a change does in `batch` and `change`,
-//! reading in `reader`, connections in `connect`, `settings` and the two kinds of files that libpq has, partitions in
-//! `partition`, values in `value`, the tables in `schema`.
+//! One connection writes and two pools of connections read. Every change is one transaction, including its rollups. One
+//! process at a time writes: all take an advisory lock of the database. `writer` makes changes, which are in `batch`
+//! and `change`; `reader` reads; `connect`, `settings` and the two file formats of libpq describe connections;
+//! `partition` creates partitions, `value` converts values, and `schema` migrates tables.
 
 mod batch;
 mod change;
@@ -48,7 +48,7 @@ use tokio_postgres::Row;
 pub(crate) struct Postgres {
     connect: Connect,
     readers: Readers,
-    /// Nothing if the store was opened to read from.
+    /// `None` if the store was opened for reading.
     writer: Option<Writer>,
 }
 
@@ -59,17 +59,17 @@ impl std::fmt::Debug for Postgres {
 }
 
 impl Postgres {
-    /// Opens a database to write to; `fastpath migrate` has made its tables.
+    /// Opens a database for writing; its tables must have been created by `fastpath migrate`.
     ///
     /// # Errors
-    /// It cannot be reached, has no tables, or those of another version.
+    /// It cannot be reached, has no tables, or has those of another version.
     pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Postgres, Error> {
         let mut store = Postgres::open_to_read(url, options).await?;
         store.writer = Some(Writer::new(&store.connect));
         Ok(store)
     }
 
-    /// Opens a database to read from.
+    /// Opens a database for reading.
     ///
     /// # Errors
     /// As [`Postgres::open`].
@@ -82,10 +82,10 @@ impl Postgres {
         open.await.map_err(|error: PgError| error.of(&without_password(url)))
     }
 
-    /// Makes the tables of a database, or brings them up to date.
+    /// Creates the tables of a database, or brings them up to date.
     ///
     /// # Errors
-    /// It cannot be reached, is another program's or a newer one's, or its tables cannot be made.
+    /// It cannot be reached, belongs to another program or a newer version, or its tables cannot be created.
     pub(crate) async fn migrate(url: &str, options: &StoreOptions) -> Result<Migration, Error> {
         let migrate = async {
             let mut client = Connect::new(url, &options.application_name)?.connect().await?;
@@ -155,7 +155,7 @@ impl Engine for Postgres {
         self.change(&Restoration(uid), deadline).await
     }
 
-    /// The number of the cluster, the database in it, and the schema of its tables.
+    /// The system identifier of the cluster, the database, and the schema of its tables.
     async fn identity(&self, deadline: Deadline) -> Result<String, Error> {
         let sql = "SELECT concat_ws(' ', 'postgres', (SELECT system_identifier FROM pg_control_system()), \
             (SELECT oid FROM pg_database WHERE datname = current_database()), current_schema())";

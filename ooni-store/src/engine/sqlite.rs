@@ -1,9 +1,9 @@
-//! [`Sqlite`]: the store of one machine, a file.
+//! [`Sqlite`]: the store of a single machine, in a file.
 //!
-//! One transaction a batch, write-ahead log, every commit synced: what `write` has acknowledged survives a crash of the
-//! process and of the machine. How a file is opened is in `file`, statements that write are in `statements`, a batch in
-//! `batch`, the tables in `schema`, values in `value`, rollups in `rollups`, the threads that own the connections in
-//! `threads`.
+//! A batch is one transaction, in a write-ahead log, and every commit is synced: a write that was acknowledged survives
+//! a crash of the process and of the machine. `file` opens files, `statements` has the statements that write, `batch`
+//! writes batches, `schema` migrates tables, `value` converts values, `rollups` updates rollups, and `threads` owns the
+//! connections.
 
 mod batch;
 mod file;
@@ -36,10 +36,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// An SQLite database of measurements.
+/// A SQLite database of measurements.
 #[derive(Debug)]
 pub(crate) struct Sqlite {
-    // In this order: the last connection to be closed copies the log to the database.
+    // The order of the fields matters: the last connection that is closed checkpoints the log.
     lookups: Readers,
     aggregations: Readers,
     /// `None` if it was opened for reading.
@@ -48,8 +48,8 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens a database for reading and writing. If it does not exist it is created, with its folder; its tables are brought
-    /// up to date.
+    /// Opens a database for reading and writing. The database and its folder are created if they do not exist; its
+    /// tables are brought up to date.
     ///
     /// # Errors
     /// It is not ours, from a newer version, or cannot be opened or written.
@@ -80,7 +80,7 @@ impl Sqlite {
         Ok(Sqlite { lookups, aggregations, writer, file: Arc::new(file) })
     }
 
-    /// Writes something in one transaction, in which the rollups follow.
+    /// Runs a write in one transaction, which also updates the rollups.
     async fn transact<T: Send + 'static>(
         &self,
         deadline: Deadline,
@@ -99,14 +99,14 @@ impl Sqlite {
                 reach(Failpoint::RowsWritten);
                 rollups::follow(&transaction, tally)?;
                 reach(Failpoint::Committing);
-                // From here on the outcome is waited for, whatever the deadline.
+                // From here on the outcome is awaited, whatever the deadline.
                 interrupt.end();
                 transaction.commit()?;
                 reach(Failpoint::Committed);
                 Ok(result)
             };
             let outcome = transact(connection).map_err(|error| file.error(error, deadline))?;
-            // A handler of a deadline that is over would interrupt it.
+            // A handler with an expired deadline would interrupt it.
             if Interrupt::at(connection, Deadline::NEVER).is_ok() {
                 file.shorten_log(connection);
             }
@@ -187,7 +187,7 @@ impl Engine for Sqlite {
     async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {
         let (from, to) = (month.timestamp(), month_after(month).timestamp());
         let drop = move |transaction: &Transaction<'_>, _: &mut Tally| {
-            // A month can be too large to be tallied.
+            // A month can be too large to tally.
             rollups::subtract_window(transaction, from, to)?;
             let rows = statements::drop_window(transaction, from, to)?;
             Ok(rows as u64)

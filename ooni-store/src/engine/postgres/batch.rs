@@ -1,5 +1,5 @@
-//! [`Batch`]: which of its rows are there is asked first, as nobody else writes meanwhile; the others come by binary COPY,
-//! straight into their tables.
+//! [`Batch`]: first asks which of its rows are already stored, as no other process writes meanwhile, then sends the
+//! others by binary COPY, straight into their tables.
 
 use super::change::{Change, returning, went};
 use super::error::PgError;
@@ -27,25 +27,25 @@ pub(super) struct Batch {
     pub(super) replace: bool,
 }
 
-/// Bytes of a row beyond which it is refused.
+/// Maximum bytes of a row.
 const LONGEST_ROW: usize = 256 << 20;
 
-/// Bytes of a text in the key of a table beyond which it is refused: an entry of an index has at most 2.7 kB.
+/// Maximum bytes of a key text: an index entry has at most 2.7 kB.
 const LONGEST_KEY: usize = 600;
 
-/// Columns in keys.
+/// Key columns.
 const KEYS: [&str; 5] = ["measurement_uid", "probe_cc", "test_name", "blocking_type", "domain"];
 
-/// Columns beside those of a row.
+/// Columns besides those of a row.
 const BESIDE: &str = "ruleset, fingerprints_sha256, body_sha256";
 
 /// Columns of `jsonl`.
 const BODY: &str = "report_id, input, s3path, linenum, measurement_uid, date, source, measurement_start_time";
 
-/// Those of some uids that are there.
+/// Which of some uids are already stored.
 const THERE: &str = "SELECT measurement_uid FROM jsonl WHERE measurement_uid = ANY ($1)";
 
-/// Takes out what is going to be replaced, when the rows themselves are gone.
+/// Deletes the rest of the measurements to be replaced, after their rows.
 const REPLACED: [&str; 2] =
     ["DELETE FROM obs_openvpn WHERE measurement_uid = ANY ($1)", "DELETE FROM jsonl WHERE measurement_uid = ANY ($1)"];
 
@@ -61,10 +61,10 @@ const REFUSE: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, localtimestamp)
     ON CONFLICT (md5(measurement_uid)) DO NOTHING";
 
-/// Rejections of cans that are read again.
+/// Deletes the rejections of cans that are read again.
 const FORGET_CANS: &str = "DELETE FROM rejected WHERE can = ANY ($1)";
 
-/// Rejections of measurements that are stored.
+/// Deletes the rejections of measurements that are stored.
 const FORGET_UIDS: &str = "DELETE FROM rejected WHERE measurement_uid = ANY ($1)";
 
 const REJECT: &str = "
@@ -100,7 +100,7 @@ impl Batch {
         batch::uids(&*self.rows).map(value::encoded).collect()
     }
 
-    /// Which rows were removed for good, and why.
+    /// The rows that were removed permanently, and the reasons.
     async fn removed(&self, transaction: &Transaction<'_>) -> Result<HashMap<String, String>, Error> {
         let any = transaction.query_one("SELECT EXISTS (SELECT FROM removed)", &[]).await?;
         if !any.try_get::<_, bool>(0)? {
@@ -111,7 +111,7 @@ impl Batch {
         rows.into_iter().map(pair).collect()
     }
 
-    /// Sends rows, and makes their partitions.
+    /// Sends rows, and creates their partitions.
     async fn copy(&self, transaction: &Transaction<'_>, coming: &[&Taken<'_>]) -> Result<(), Error> {
         if coming.is_empty() {
             return Ok(());
@@ -153,7 +153,7 @@ impl Batch {
         copy.finish().await.map(drop)
     }
 
-    /// Sends where the body of a row is.
+    /// Sends the location of a row's body.
     async fn send_body(&self, copy: Pin<&mut BinaryCopyInWriter>, taken: &Taken<'_>) -> Result<(), Error> {
         let text = |text| Value::Text(Cow::Borrowed(text));
         let [uid, report_id, input, _, _, _, _, time, ..] = &taken.cells;
@@ -172,7 +172,7 @@ impl Batch {
         copy.write_raw(taken.cells.iter().chain(&beside).collect::<Vec<_>>()).await
     }
 
-    /// Sets aside what is refused; what was refused before and is not any more is forgotten.
+    /// Records refusals; deletes those of measurements that are no longer refused.
     async fn set_aside(&self, transaction: &Transaction<'_>, decided: &Decided<'_>) -> Result<(), Error> {
         if self.replace {
             let taken = decided.taken.iter().map(|taken| taken.index);
@@ -200,7 +200,7 @@ impl Batch {
     }
 }
 
-/// Writes what was rejected; deletes what is not rejected any more.
+/// Writes rejections; deletes those that no longer apply.
 async fn reject(transaction: &Transaction<'_>, decided: &Decided<'_>) -> Result<(), Error> {
     let any = transaction.query_one("SELECT EXISTS (SELECT FROM rejected)", &[]).await?;
     if any.try_get(0)? {
@@ -222,7 +222,7 @@ async fn reject(transaction: &Transaction<'_>, decided: &Decided<'_>) -> Result<
     Ok(())
 }
 
-/// Takes out the rows whose place others are going to take; how many there were.
+/// Deletes the rows that are about to be replaced; returns their number.
 async fn replace(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>, tally: &mut Tally) -> Result<u64, PgError> {
     let delete = format!(
         "DELETE FROM fastpath AS f USING jsonl AS j
@@ -240,13 +240,13 @@ async fn replace(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>, tally: 
     Ok(there)
 }
 
-/// Those of some uids that are there already.
+/// Which of some uids are already stored.
 async fn there(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>) -> Result<HashSet<String>, Error> {
     let rows = transaction.query(THERE, &[&uids]).await?;
     rows.into_iter().map(|row| Ok(value::decoded(row.try_get(0)?))).collect()
 }
 
-/// Begins to send rows to a table.
+/// Starts to send rows to a table.
 async fn copy(
     transaction: &Transaction<'_>,
     table: &str,
@@ -257,7 +257,7 @@ async fn copy(
     Ok(BinaryCopyInWriter::new(sink, types))
 }
 
-/// Refuses what the tables cannot keep.
+/// Refuses what the tables cannot store.
 fn fits(cells: &FastpathValues<'_>, openvpn: Option<&OpenvpnValues<'_>>) -> Result<(), Refused> {
     batch::fits(cells, openvpn, LONGEST_ROW)?;
     for (cell, name) in cells.iter().zip(fastpath::NAMES).filter(|(_, name)| KEYS.contains(name)) {

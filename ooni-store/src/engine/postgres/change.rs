@@ -1,4 +1,4 @@
-//! [`Change`]: what can be done to a store but writing a batch.
+//! [`Change`]: the changes to a store other than writing a batch.
 
 use super::error::PgError;
 use super::{partition, rollups, value};
@@ -18,12 +18,12 @@ use std::future::Future;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::{Row, Transaction};
 
-/// Something that is done in one transaction. It may be done again when that was not committed.
+/// A change made in one transaction. It may be made again if the transaction was not committed.
 pub(super) trait Change: Sync {
-    /// What it tells.
+    /// What it returns.
     type Outcome: Send;
 
-    /// Does it, and tallies what came and went.
+    /// Makes the change, and tallies the rows added and deleted.
     fn make(
         &self,
         transaction: &Transaction<'_>,
@@ -31,7 +31,7 @@ pub(super) trait Change: Sync {
     ) -> impl Future<Output = Result<Self::Outcome, PgError>> + Send;
 }
 
-/// Reads rows that a statement took out, whose columns are those of the tally.
+/// Tallies the rows that a statement deleted; their columns are those of the tally.
 pub(super) fn went(rows: &[Row], tally: &mut Tally) -> Result<(), PgError> {
     for row in rows {
         let mut cells = [const { Value::Null }; COLUMNS.len()];
@@ -43,16 +43,16 @@ pub(super) fn went(rows: &[Row], tally: &mut Tally) -> Result<(), PgError> {
     Ok(())
 }
 
-/// What a statement that takes rows out, called `f`, returns.
+/// The RETURNING columns of a statement that deletes rows of `f`.
 pub(super) fn returning() -> String {
     COLUMNS.map(|(name, _)| format!("f.{name}")).join(", ")
 }
 
-/// Takes a measurement out for good.
+/// Removes a measurement permanently.
 pub(super) struct Removal<'a> {
     pub(super) uid: &'a str,
     pub(super) reason: &'a str,
-    /// Whether it is banned if it is in no table.
+    /// Whether to ban it if it is in no table.
     pub(super) ban: bool,
 }
 
@@ -102,7 +102,7 @@ impl Change for Restoration<'_> {
     }
 }
 
-/// Takes out a month.
+/// Deletes a month.
 pub(super) struct DropMonth(pub(super) DateTime);
 
 impl Change for DropMonth {
@@ -112,7 +112,7 @@ impl Change for DropMonth {
         let window = [Parameter::Time(self.0), Parameter::Time(month_after(self.0))];
         let window = [&window[0] as &(dyn postgres_types::ToSql + Sync), &window[1]];
         let within = "measurement_start_time >= $1 AND measurement_start_time < $2";
-        // A month can be too much to be tallied.
+        // A month can be too large to tally.
         rollups::subtract_window(transaction, &window).await?;
         let openvpn = format!(
             "DELETE FROM obs_openvpn WHERE measurement_uid IN (SELECT measurement_uid FROM jsonl WHERE {within})"
@@ -162,7 +162,7 @@ impl Change for Lists<'_> {
     }
 }
 
-/// Writes rows of the application tables.
+/// Writes application-table rows.
 pub(super) struct Application<'a>(pub(super) &'a [AppRow]);
 
 impl Change for Application<'_> {
@@ -178,13 +178,13 @@ impl Change for Application<'_> {
     }
 }
 
-/// An entry of a test list: its `url`, `domain`, `cc` and `category_code`.
+/// A test-list entry: its `url`, `domain`, `cc` and `category_code`.
 fn listed(row: &Row) -> Result<ListedUrl, tokio_postgres::Error> {
     let text = |column: usize| row.try_get(column).map(value::decoded);
     Ok(ListedUrl { url: text(0)?, domain: text(1)?, cc: text(2)?, category_code: text(3)? })
 }
 
-/// Makes a rollup anew.
+/// Rebuilds a rollup.
 pub(super) struct Rebuild(pub(super) &'static Rollup);
 
 impl Change for Rebuild {

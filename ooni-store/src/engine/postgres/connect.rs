@@ -1,4 +1,4 @@
-//! [`Connect`]: connections to the places of [`Settings`], TLS, and pools for readers.
+//! [`Connect`]: connections to the places of [`Settings`], with TLS, and pools for readers.
 
 use super::error::PgError;
 use super::password_file::{self, Wanted};
@@ -18,18 +18,18 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Error, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// How long to wait for a server to take a connection, where nothing else is said.
+/// The default connection timeout.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Set on every connection. The planner's compiler costs more than our queries. Limits of time of a role or a database do
-/// not apply: the deadline of a call does. A server notices within seconds that a program is gone, within two minutes that
-/// its machine is, and in five that it stopped in a transaction.
+/// Set on every connection. JIT compilation would cost more than these queries. Timeouts set for a role or database do
+/// not apply: the deadline of a call does. A server detects within seconds that a client process is gone, within two
+/// minutes that its machine is, and within five that it stopped in a transaction.
 const OPTIONS: &str = "-c jit=off -c TimeZone=UTC -c client_connection_check_interval=2s \
     -c plan_cache_mode=force_custom_plan -c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0 \
     -c idle_in_transaction_session_timeout=5min -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=15 \
     -c tcp_keepalives_count=4";
 
-/// Parameters that a connection takes as they are, and its own names for them.
+/// Parameters that are passed to the driver unchanged, and the driver's names for them.
 const PASSED_ON: [(&str, &str); 11] = [
     ("application_name", "application_name"),
     ("channel_binding", "channel_binding"),
@@ -44,7 +44,7 @@ const PASSED_ON: [(&str, &str); 11] = [
     ("tcp_user_timeout", "tcp_user_timeout"),
 ];
 
-/// What `sslmode` asks for, as libpq defines it.
+/// The values of `sslmode`, as libpq defines them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SslMode {
     Disable,
@@ -66,14 +66,14 @@ const SSL_MODES: [(&str, SslMode); 6] = [
 /// How to connect.
 #[derive(Clone)]
 pub(super) struct Connect {
-    /// One place each, in the order in which they are tried.
+    /// One configuration per place, in the order in which they are tried.
     places: Arc<[Config]>,
     pub(super) tls: Tls,
-    /// How long to wait for a server to take a connection.
+    /// The connection timeout.
     pub(super) patience: Duration,
     /// Why a password may be missing.
     note: Option<Arc<str>>,
-    /// Fit to be shown.
+    /// Safe to show.
     pub(super) url: Arc<str>,
 }
 
@@ -84,7 +84,7 @@ impl fmt::Debug for Connect {
 }
 
 impl Connect {
-    /// What a URL and the environment of this process say.
+    /// Reads the URL and the environment of this process.
     ///
     /// # Errors
     /// The URL or a variable is invalid, or a file that one of them names cannot be read.
@@ -120,7 +120,7 @@ impl Connect {
             let mut config = base.clone();
             config.port(*port);
             config.ssl_mode(match (mode, place) {
-                // No TLS over sockets, as libpq.
+                // No TLS over sockets, as in libpq.
                 (SslMode::Disable, _) | (_, Place::Socket(_)) => Encryption::Disable,
                 (SslMode::Prefer, _) => Encryption::Prefer,
                 _ => Encryption::Require,
@@ -149,12 +149,12 @@ impl Connect {
         })
     }
 
-    /// Connects to the first place that takes a connection.
+    /// Connects to the first place that accepts a connection.
     ///
     /// # Errors
     /// The error of the last place.
     pub(super) async fn connect(&self) -> Result<Client, PgError> {
-        // A server that takes the connection and does not answer is not waited for longer either.
+        // This also covers a server that accepts the connection and does not answer.
         let connected = tokio::time::timeout(self.patience, self.start()).await;
         match connected {
             Ok(Ok((client, _))) => Ok(client),
@@ -163,7 +163,7 @@ impl Connect {
         }
     }
 
-    /// The error of a connection, with what the user can do about it.
+    /// Converts the error of a connection, and adds what the user can do about it.
     pub(super) fn named(&self, error: Error) -> PgError {
         let said = with_causes(&error);
         if !said.contains("password missing") {
@@ -176,7 +176,7 @@ impl Connect {
         })
     }
 
-    /// The error of a pool of connections.
+    /// Converts the error of a connection pool.
     pub(super) fn pooled(&self, error: PoolError) -> PgError {
         match error {
             PoolError::Backend(error) => self.named(error),
@@ -197,7 +197,7 @@ impl Connect {
         }
     }
 
-    /// So many connections that are used in turn.
+    /// Creates a pool of connections.
     pub(super) fn pool(&self, connections: usize) -> Result<Pool, PgError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(Config::new(), self.clone(), recycling);
@@ -206,7 +206,7 @@ impl Connect {
     }
 }
 
-/// Lets a connection work until its client is dropped; the query that it fails has its error.
+/// Runs a connection until its client is dropped; a query that it fails returns the error.
 fn start<S, T>((client, connection): (Client, tokio_postgres::Connection<S, T>)) -> (Client, JoinHandle<()>)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -224,7 +224,7 @@ impl deadpool_postgres::Connect for Connect {
     }
 }
 
-/// What all places have in common.
+/// The configuration that all places share.
 fn base(settings: &Settings, application_name: &str) -> Result<Config, String> {
     let mut all = String::new();
     for (name, own_name) in PASSED_ON {
@@ -250,7 +250,7 @@ fn base(settings: &Settings, application_name: &str) -> Result<Config, String> {
     Ok(config)
 }
 
-/// TLS for hosts. A socket has no name and never gets as far as TLS, but the name is asked for.
+/// TLS for hosts. A socket has no host name and never uses TLS, but the driver requires a name.
 #[derive(Clone)]
 pub(super) struct Tls(MakeRustlsConnect);
 

@@ -1,26 +1,26 @@
-//! [`PgError`]: what goes wrong, what a caller can do about it, and how it reads.
+//! [`PgError`]: the errors of a PostgreSQL server, whether a retry can help, and their messages.
 
 use crate::error::{Error, ErrorKind};
 use crate::tls::with_causes;
 use std::io;
 use tokio_postgres::error::SqlState;
 
-/// What goes wrong with a PostgreSQL server.
+/// An error of a PostgreSQL server.
 #[derive(Debug)]
 pub(super) enum PgError {
-    /// The server or the way to it says so.
+    /// Reported by the server or the connection.
     Database(tokio_postgres::Error),
-    /// What is asked for cannot be done, for this reason.
+    /// The request cannot be fulfilled, for this reason.
     Refused(String),
-    /// The time limit of the call has passed.
+    /// The deadline of the call has passed.
     Timeout,
     /// All connections are in use, or too many callers wait for one.
     Busy,
-    /// The server takes no connection, or does not answer in time.
+    /// The server accepts no connection, or does not answer in time.
     Unreachable,
-    /// The connection was lost at COMMIT, which was not done.
+    /// The connection was lost at COMMIT, and the transaction was not committed.
     NotCommitted,
-    /// The connection was lost at COMMIT, and it could not be found out whether that was done.
+    /// The connection was lost at COMMIT, and the outcome could not be determined.
     OutcomeUnknown,
 }
 
@@ -30,7 +30,7 @@ impl From<tokio_postgres::Error> for PgError {
     }
 }
 
-/// Errors of a server that starts, stops, or asks to try again.
+/// Errors of a server that is starting, stopping, or asks for a retry.
 const TRANSIENT: [SqlState; 8] = [
     SqlState::ADMIN_SHUTDOWN,
     SqlState::CRASH_SHUTDOWN,
@@ -42,7 +42,7 @@ const TRANSIENT: [SqlState; 8] = [
     SqlState::TOO_MANY_CONNECTIONS,
 ];
 
-/// Errors of a connection that may be gone the next time. Others, such as an unknown host or certificate, stay.
+/// Connection errors that a retry may resolve. Others, such as an unknown host or certificate, persist.
 const LOST: [io::ErrorKind; 13] = [
     io::ErrorKind::BrokenPipe,
     io::ErrorKind::ConnectionAborted,
@@ -53,7 +53,7 @@ const LOST: [io::ErrorKind; 13] = [
     io::ErrorKind::NetworkDown,
     io::ErrorKind::NetworkUnreachable,
     io::ErrorKind::NotConnected,
-    // A socket, while its server starts again.
+    // A socket whose server is restarting.
     io::ErrorKind::NotFound,
     io::ErrorKind::TimedOut,
     io::ErrorKind::UnexpectedEof,
@@ -65,7 +65,7 @@ impl PgError {
         PgError::Refused(Error::foreign().message().to_owned())
     }
 
-    /// Whether it may work on another connection.
+    /// Whether a retry on another connection may succeed.
     pub(super) fn is_transient(&self) -> bool {
         match self {
             PgError::Unreachable | PgError::NotCommitted => true,
@@ -77,7 +77,7 @@ impl PgError {
         }
     }
 
-    /// Whether it may have happened after the server did what it was asked for.
+    /// Whether it may have occurred after the server did what was requested.
     pub(super) fn is_ambiguous(&self) -> bool {
         match self {
             PgError::Database(error) => error.code().is_none_or(|code| TRANSIENT[..3].contains(code)),
@@ -86,13 +86,13 @@ impl PgError {
         }
     }
 
-    /// Whether a read may work on another connection. A server with too many connections gets no more of them.
+    /// Whether a read may succeed on another connection. A server with too many connections gets no more of them.
     pub(super) fn is_lost(&self) -> bool {
         self.is_transient()
             && !matches!(self, PgError::Database(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS))
     }
 
-    /// The error of the store with this URL, which is fit to be shown.
+    /// The error of the store with this URL, which must be safe to show.
     pub(super) fn of(self, url: &str) -> Error {
         let message = match &self {
             PgError::Refused(message) => message.clone(),
@@ -135,7 +135,7 @@ fn io_kind(error: &tokio_postgres::Error) -> Option<io::ErrorKind> {
     std::error::Error::source(error)?.downcast_ref::<io::Error>().map(io::Error::kind)
 }
 
-/// What is wrong, in the words of the server or of the system, and what can be done about it.
+/// The message of the server or the system, with what the user can do about it.
 fn sentence(error: &tokio_postgres::Error) -> String {
     if let Some(said) = error.as_db_error() {
         return format!("{} (PostgreSQL error {})", said.message(), said.code().code());

@@ -1,5 +1,5 @@
-//! Partitions of `fastpath`: a month has one, `fastpath_YYYY_MM`, made before its first row comes. What lies outside of
-//! [`YEARS`] is in two partitions for all else.
+//! Partitions of `fastpath`: each month has one, `fastpath_YYYY_MM`, created before its first row is written. Two
+//! further partitions hold the rows outside of [`YEARS`].
 
 use crate::query::grain::{Grain, month_after};
 use ooni_core::time::DateTime;
@@ -7,18 +7,18 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use tokio_postgres::{Error, Transaction};
 
-/// Years whose months have partitions, as the migrations say.
+/// Years whose months have partitions, as in the migrations.
 const YEARS: Range<u32> = 2012..2040;
 
 /// Year and month.
 type Month = (u32, u32);
 
-/// The partition of a month, if it has one of its own.
+/// The name of a month's partition, if it has one.
 pub(super) fn name((year, month): Month) -> Option<String> {
     YEARS.contains(&year).then(|| format!("fastpath_{year:04}_{month:02}"))
 }
 
-/// Makes the partitions that are missing for measurements of these times, and those of the months after.
+/// Creates the missing partitions for measurements of these times, and those of the following months.
 pub(super) async fn make(transaction: &Transaction<'_>, times: &[DateTime]) -> Result<(), Error> {
     let mut months: BTreeSet<DateTime> = times.iter().map(|&time| Grain::Month.start(time)).collect();
     let next: Vec<DateTime> = months.iter().map(|&month| month_after(month)).collect();
@@ -30,7 +30,7 @@ pub(super) async fn make(transaction: &Transaction<'_>, times: &[DateTime]) -> R
         if exists.try_get(0)? {
             continue;
         }
-        // Made apart and then attached, so that those that read need not wait.
+        // Created separately and then attached, so that readers need not wait.
         let (end_year, end_month, _) = month_after(begin).date();
         let make = format!(
             "CREATE TABLE {name} (LIKE fastpath INCLUDING ALL);

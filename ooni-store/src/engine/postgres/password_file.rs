@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// What a password is looked for by. A host may have several names.
+/// What a password is looked up by. A host may have several names.
 pub(super) struct Wanted<'w> {
     pub(super) hosts: &'w [String],
     pub(super) port: u16,
@@ -13,10 +13,10 @@ pub(super) struct Wanted<'w> {
     pub(super) user: &'w str,
 }
 
-/// The text of a password file, if there is one.
+/// The text of a password file, if it exists.
 ///
 /// # Errors
-/// Why it is ignored: others may read it, or it is no file.
+/// Why the file is ignored: others have access to it, or it is not a plain file.
 pub(super) fn read(file: &Path) -> Result<Option<String>, String> {
     let ignored = |why: &str| format!("the password file {} is ignored: {why}", file.display());
     let Ok(metadata) = fs::metadata(file) else { return Ok(None) };
@@ -29,7 +29,7 @@ pub(super) fn read(file: &Path) -> Result<Option<String>, String> {
     fs::read_to_string(file).map(Some).map_err(|error| ignored(&error.to_string()))
 }
 
-/// The password of the first line that fits.
+/// The password of the first matching line.
 pub(super) fn find(text: &str, wanted: &Wanted<'_>) -> Option<String> {
     let port = wanted.port.to_string();
     text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
@@ -43,14 +43,14 @@ pub(super) fn find(text: &str, wanted: &Wanted<'_>) -> Option<String> {
     })
 }
 
-/// A part of a line.
+/// A field of a line.
 struct Field {
     text: String,
-    /// Whether it is a `*` that was not escaped.
+    /// Whether it is an unescaped `*`.
     is_any: bool,
 }
 
-/// The parts of a line. A backslash makes a colon or a backslash a part of the text; the last part goes to the end.
+/// The fields of a line. A backslash escapes a colon or a backslash; the last field extends to the end.
 fn fields(line: &str) -> Option<[Field; 5]> {
     let mut fields = vec![String::new()];
     let mut raw = vec![String::new()];

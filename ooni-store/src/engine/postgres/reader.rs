@@ -1,4 +1,4 @@
-//! [`Readers`]: two pools of connections that read, so that a look-up never waits for an aggregation.
+//! [`Readers`]: two pools of connections for reading, so that a look-up never waits for an aggregation.
 
 use super::connect::Connect;
 use super::error::PgError;
@@ -11,12 +11,12 @@ use deadpool_postgres::{Object, Pool, Timeouts};
 use postgres_types::{ToSql, Type};
 use tokio_postgres::Row;
 
-/// Connections that read.
+/// Connections for reading.
 pub(super) struct Readers {
     connect: Connect,
     lookups: Pool,
     aggregations: Pool,
-    /// Callers that may wait for a connection of a pool.
+    /// How many callers may wait for a connection of a pool.
     queue: usize,
 }
 
@@ -30,7 +30,7 @@ impl Readers {
         })
     }
 
-    /// Runs a statement once. A future that is dropped cancels it.
+    /// Runs a statement once. Dropping the future cancels it.
     pub(super) async fn read(
         &self,
         statement: &Statement,
@@ -65,8 +65,8 @@ impl Readers {
     }
 }
 
-/// A query on a connection of a pool. When it is dropped before it has its answer, it is cancelled, and its connection does
-/// not go back to the pool: the next query would wait there, or be cancelled instead.
+/// A query on a pooled connection. If it is dropped before it has its answer, it is cancelled and its connection is not
+/// returned to the pool: the next query would wait there, or be cancelled instead.
 struct Running {
     object: Option<Object>,
     connect: Connect,
@@ -78,7 +78,7 @@ impl Drop for Running {
         let client = Object::take(object);
         let (token, tls) = (client.cancel_token(), self.connect.tls.clone());
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // If the server cannot be asked, it notices that the connection is closed.
+            // If the cancel request fails, the server detects that the connection is closed.
             runtime.spawn(async move { drop(token.cancel_query(tls).await) });
         }
     }

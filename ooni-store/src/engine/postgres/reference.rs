@@ -1,4 +1,4 @@
-//! [`PostgresReference`]: tables of the reference on a PostgreSQL server.
+//! [`PostgresReference`]: the tables of the reference on a PostgreSQL server.
 
 use super::connect::Connect;
 use super::error::PgError;
@@ -12,11 +12,11 @@ use std::collections::HashSet;
 use std::fmt;
 use tokio_postgres::Row;
 
-/// A database of the reference.
+/// A reference database.
 pub struct PostgresReference {
     connect: Connect,
     reads: Pool,
-    /// What it has, as `TABLE.COLUMN`.
+    /// The columns that exist, as `TABLE.COLUMN`.
     columns: HashSet<String>,
 }
 
@@ -32,7 +32,7 @@ const COLUMNS: &str = "
         to_regclass('schema_version')) AND a.attnum > 0 AND NOT a.attisdropped";
 
 impl PostgresReference {
-    /// Opens it.
+    /// Opens the database.
     ///
     /// # Errors
     /// It cannot be reached, or has other tables.
@@ -53,10 +53,10 @@ impl PostgresReference {
         open.await.map_err(|error: PgError| error.of(&without_password(url)))
     }
 
-    /// Rows after a uid, and what lies beside them.
+    /// The rows after a uid, joined with their rows in other tables.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// The rows cannot be read.
     pub(crate) async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Texts>, Error> {
         let body = BODY.map(|name| (name, Type::Text));
         let [fastpath, openvpn] = [&fastpath::COLUMNS[..], &openvpn::COLUMNS].map(typed);
@@ -71,10 +71,10 @@ impl PostgresReference {
         self.texts(&sql, &[&after, &i64::try_from(limit).unwrap_or(i64::MAX)]).await
     }
 
-    /// Entries of test lists; none without such a table.
+    /// The test-list entries; none if there is no such table.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// The entries cannot be read.
     pub(crate) async fn lists(&self) -> Result<Vec<Texts>, Error> {
         if !self.columns.contains("citizenlab.url") {
             return Ok(Vec::new());
@@ -83,7 +83,7 @@ impl PostgresReference {
         self.texts(&format!("SELECT {} FROM citizenlab", selected.join(", ")), &[]).await
     }
 
-    /// Columns of a table as texts; nulls for those that it has not.
+    /// The columns of a table as texts; null for missing columns.
     fn selected(&self, table: &str, columns: &[(&str, Type)]) -> Vec<String> {
         let text = |&(name, kind): &(&str, Type)| match (self.columns.contains(&format!("{table}.{name}")), kind) {
             (false, _) => "NULL::text".to_owned(),
@@ -93,7 +93,7 @@ impl PostgresReference {
         columns.iter().map(text).collect()
     }
 
-    /// The first row of another table with the uid, if there is such a table.
+    /// The first row with the uid in another table, if that table exists.
     fn joined(&self, table: &str) -> String {
         let has = |name: &str| self.columns.contains(&format!("{table}.{name}"));
         if !has("measurement_uid") {

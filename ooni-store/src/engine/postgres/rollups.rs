@@ -1,4 +1,4 @@
-//! How rollups follow the rows, in the transaction that changes them.
+//! Updates rollups in the transaction that changes the rows.
 
 use super::value;
 use crate::app::lists::ChangedEntry;
@@ -13,7 +13,7 @@ use tokio_postgres::{Error, Transaction};
 
 const LISTED: &str = "SELECT url, category_code, cc FROM citizenlab WHERE url = ANY ($1)";
 
-/// Brings all rollups up to date with what came and went.
+/// Updates all rollups with the rows that were added and deleted.
 pub(super) async fn follow(transaction: &Transaction<'_>, tally: Tally) -> Result<(), Error> {
     if tally.is_empty() {
         return Ok(());
@@ -27,7 +27,7 @@ pub(super) async fn follow(transaction: &Transaction<'_>, tally: Tally) -> Resul
     Ok(())
 }
 
-/// Where test lists have some inputs.
+/// The test-list entries of some inputs.
 async fn listed(transaction: &Transaction<'_>, inputs: &[String]) -> Result<Vec<ListedUrl>, Error> {
     let inputs: Vec<_> = inputs.iter().map(|input| value::encoded(input)).collect();
     let rows = transaction.query_typed(LISTED, &[(&inputs, Type::TEXT_ARRAY)]).await?;
@@ -65,7 +65,7 @@ async fn change(transaction: &Transaction<'_>, rollup: &Rollup, tallied: &Tallie
     transaction.execute_typed(&clean, &parameters).await.map(drop)
 }
 
-/// Values of keys, by column.
+/// Key values, by column.
 struct Columns<'c>(Vec<(Vec<Value<'c>>, Type)>);
 
 impl<'c> Columns<'c> {
@@ -86,13 +86,13 @@ impl<'c> Columns<'c> {
     }
 }
 
-/// Rows made of so many arrays.
+/// A FROM item with the rows of this many arrays.
 fn unnest(arrays: usize) -> String {
     let places: Vec<String> = (1..=arrays).map(|number| format!("${number}")).collect();
     format!("unnest({})", places.join(", "))
 }
 
-/// Takes out of all rollups what the rows of a window count, which are still there.
+/// Subtracts from all rollups the counts of the rows in a window, before those rows are deleted.
 pub(super) async fn subtract_window(
     transaction: &Transaction<'_>,
     window: &[&(dyn ToSql + Sync)],
@@ -106,15 +106,15 @@ pub(super) async fn subtract_window(
     Ok(())
 }
 
-/// Makes a rollup anew.
+/// Rebuilds a rollup.
 pub(super) async fn rebuild(transaction: &Transaction<'_>, rollup: &Rollup) -> Result<(), Error> {
-    // Not emptied by TRUNCATE, for which those that read would have to wait.
+    // Not TRUNCATE, for which readers would have to wait.
     transaction.batch_execute(&format!("DELETE FROM {}", rollup.table())).await?;
     reach(Failpoint::RollupEmptied);
     transaction.batch_execute(&sql::cells(Dialect::Postgres, rollup)).await
 }
 
-/// Counts again the rows of entries of test lists that changed.
+/// Updates a rollup for test-list entries that changed.
 pub(super) async fn count_changed(
     transaction: &Transaction<'_>,
     rollup: &Rollup,

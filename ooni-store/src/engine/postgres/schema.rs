@@ -1,11 +1,11 @@
-//! The tables and their history: `migrations/postgres`, one transaction a file. `schema_version` has the number of those
-//! that a database has seen.
+//! The tables and their migrations: `migrations/postgres`, one transaction per file. `schema_version` has the number of
+//! migrations applied to a database.
 
 use super::error::PgError;
 use crate::migration::Migration;
 use tokio_postgres::Client;
 
-/// All migrations in order. A file that has been released is never changed.
+/// All migrations, in order. A released file is never changed.
 const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/postgres/0001_measurements.sql"),
     include_str!("../../../migrations/postgres/0002_links.sql"),
@@ -13,22 +13,22 @@ const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/postgres/0004_rejected.sql"),
 ];
 
-/// The oldest server that will do, as it numbers itself.
+/// The oldest supported server, as PostgreSQL numbers its versions.
 const OLDEST: i32 = 150_000;
 
-/// Held by whoever changes tables or rows, until the transaction ends. The letters OONI.
+/// Held by every process that changes tables or rows, until its transaction ends. The key is `OONI` in ASCII.
 pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(1330597449)";
 
-/// Tables are looked up in the catalog: `to_regclass` remembers that there was none before the lock was waited for.
+/// Tables are looked up in the catalog: `to_regclass` caches that a table did not exist before the lock was acquired.
 const STATE: &str = "SELECT current_setting('server_version_num')::int,
     EXISTS (SELECT FROM pg_class WHERE relname = 'schema_version' AND pg_table_is_visible(oid)),
     EXISTS (SELECT FROM pg_class WHERE relname = 'fastpath' AND pg_table_is_visible(oid)),
     current_setting('server_encoding')";
 
-/// Migrations that a database has seen, which can be none.
+/// The number of migrations applied to a database, which may be zero.
 ///
 /// # Errors
-/// It is another program's, or from the future, or the server is too old.
+/// It belongs to another program or a newer version, or the server is too old.
 async fn version(client: &Client) -> Result<usize, PgError> {
     let state = client.query_one(STATE, &[]).await?;
     let (server, is_ours, is_used): (i32, bool, bool) = (state.try_get(0)?, state.try_get(1)?, state.try_get(2)?);
@@ -53,7 +53,7 @@ async fn version(client: &Client) -> Result<usize, PgError> {
     }
 }
 
-/// Whether the tables are those that this program knows.
+/// Checks that the tables are those of this version.
 pub(super) async fn check(client: &Client) -> Result<(), PgError> {
     match version(client).await? {
         version if version == MIGRATIONS.len() => Ok(()),
@@ -70,7 +70,7 @@ pub(super) async fn migrate(client: &mut Client) -> Result<Migration, PgError> {
     while version(client).await? < MIGRATIONS.len() {
         let transaction = client.transaction().await?;
         transaction.execute(LOCK, &[]).await?;
-        // Another process may have been first.
+        // Another process may have applied it already.
         let seen = version(transaction.client()).await?;
         if let Some(migration) = MIGRATIONS.get(seen) {
             transaction.batch_execute(migration).await?;

@@ -1,13 +1,13 @@
-//! Service files of libpq: parameters of connections by the name of a service.
+//! Service files of libpq: connection parameters by service name.
 //! Source: <https://www.postgresql.org/docs/current/libpq-pgservice.html>.
 
 use std::fs;
 use std::path::PathBuf;
 
-/// The parameters of a service.
+/// Reads the parameters of a service.
 ///
 /// # Errors
-/// No service file has it, or its section cannot be read.
+/// No service file defines it, or its section is invalid.
 pub(super) fn read(service: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Vec<(String, String)>, String> {
     let own = variable("PGSERVICEFILE").map(PathBuf::from);
     let own = own.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".pg_service.conf")));
@@ -22,7 +22,7 @@ pub(super) fn read(service: &str, variable: &dyn Fn(&str) -> Option<String>) -> 
     Err(format!("no service file defines the service `{service}`"))
 }
 
-/// The lines of a section, if there is one; none inside where one of them cannot be read.
+/// The lines of a section, if it exists; the inner `None` if one of them is invalid.
 fn section(text: &str, service: &str) -> Option<Option<Vec<(String, String)>>> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.find(|line| line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) == Some(service))?;

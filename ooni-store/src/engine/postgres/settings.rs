@@ -1,6 +1,7 @@
-//! [`Settings`]: how to reach a server, as libpq reads it: from a URL, then a service file, then the environment.
+//! [`Settings`]: how to reach a server. As in libpq, they come from the URL, then a service file, then the environment.
 //!
-//! Nothing here connects or reads the clock. The environment is passed in, so that tests need not change their own.
+//! Nothing here connects or reads the clock. The environment is passed in, so that tests need not change that of the
+//! process.
 
 use super::service_file;
 use percent_encoding::percent_decode_str;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Looks up a variable of the environment.
 pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
-/// The parameters that are known, and the variables of the environment that stand in for them.
+/// The supported parameters, and the environment variables that provide their defaults.
 /// Source: <https://www.postgresql.org/docs/current/libpq-envars.html>.
 const PARAMETERS: [(&str, &str); 22] = [
     ("application_name", "PGAPPNAME"),
@@ -38,26 +39,26 @@ const PARAMETERS: [(&str, &str); 22] = [
     ("user", "PGUSER"),
 ];
 
-/// Folders in which servers put their sockets, as Debian and PostgreSQL itself build them.
+/// Folders in which servers create their sockets, as built by Debian and by PostgreSQL.
 const SOCKET_FOLDERS: [&str; 3] = ["/run/postgresql", "/var/run/postgresql", "/tmp"];
 
-/// The port where nothing else is said.
+/// The default port.
 const PORT: u16 = 5432;
 
-/// Parameters by name; none of them is empty.
+/// Parameters by name; none is empty.
 pub(super) struct Settings(BTreeMap<String, String>);
 
-/// A place where a server may listen.
+/// An address that a server may listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// The folder of a Unix socket.
     Socket(PathBuf),
-    /// A name or address, and the address to connect to where the name is not to be looked up.
+    /// A name or address, and the address to connect to if the name should not be looked up.
     Host(String, Option<IpAddr>),
 }
 
 impl Place {
-    /// Whether data for it leave this machine.
+    /// Whether data sent to it leave this machine.
     pub(super) fn is_remote(&self) -> bool {
         match self {
             Place::Socket(_) => false,
@@ -69,7 +70,7 @@ impl Place {
         }
     }
 
-    /// The names by which a password file may call it.
+    /// The names that a password file may use for it.
     pub(super) fn names(&self) -> Vec<String> {
         match self {
             Place::Host(name, _) => vec![name.clone()],
@@ -83,10 +84,10 @@ impl Place {
 }
 
 impl Settings {
-    /// Reads a URL: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?PARAMETER=VALUE&…`, of which every part can be left out.
+    /// Reads a URL: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?PARAMETER=VALUE&…`, in which every part is optional.
     ///
     /// # Errors
-    /// What is wrong with it, without any part that may be a password.
+    /// An error message, without any part that may be a password.
     pub(super) fn new(url: &str, environment: Environment<'_>) -> Result<Settings, String> {
         let mut settings = Settings(BTreeMap::new());
         settings.read(url)?;
@@ -118,12 +119,12 @@ impl Settings {
         Ok(settings)
     }
 
-    /// A parameter.
+    /// The value of a parameter.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| &**value)
     }
 
-    /// A parameter with one of some values.
+    /// The value of a parameter, which must be one of `choices`.
     ///
     /// # Errors
     /// It has another value.
@@ -139,7 +140,7 @@ impl Settings {
     /// The places to try, in this order, each with its port.
     ///
     /// # Errors
-    /// Ports or addresses are none, or their number differs from the number of hosts.
+    /// A port or an address is invalid, or their number differs from the number of hosts.
     pub(super) fn places(&self) -> Result<Vec<(Place, u16)>, String> {
         let list = |name: &str| self.get(name).map_or_else(Vec::new, |value| value.split(',').collect::<Vec<_>>());
         let (hosts, addresses, ports) = (list("host"), list("hostaddr"), list("port"));
@@ -151,7 +152,7 @@ impl Settings {
         let place = |index: usize| {
             let text = ports.get(index).or(ports.first()).copied().unwrap_or_default();
             let port = if text.is_empty() { Some(PORT) } else { text.parse().ok().filter(|&port| port > 0) };
-            // Not shown: where a password holds a `/`, this is the start of it.
+            // The value is not shown: if a password contains a `/`, this is the start of it.
             let port = port.ok_or("invalid port: expected a number from 1 to 65535")?;
             let of = |list: &[&'_ str]| list.get(index).copied().unwrap_or_default().to_owned();
             let address: Option<IpAddr> = match of(&addresses) {
@@ -196,7 +197,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Reads `HOST:PORT,HOST:PORT,…`; `[HOST]` where the host has colons.
+    /// Reads `HOST:PORT,HOST:PORT,…`; `[HOST]` if the host contains colons.
     fn read_hosts(&mut self, text: &str) -> Result<(), String> {
         let (mut hosts, mut ports) = (Vec::new(), Vec::new());
         for part in text.split(',') {
@@ -224,7 +225,7 @@ impl Settings {
     }
 }
 
-/// Where a server listens when no host is given: a socket in one of the usual folders, or this machine.
+/// The default place when no host is given: a socket in one of the usual folders, or localhost.
 fn usual_place(port: u16) -> Place {
     let has_socket = |folder: &&str| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists();
     match SOCKET_FOLDERS.into_iter().find(has_socket) {
@@ -233,7 +234,7 @@ fn usual_place(port: u16) -> Place {
     }
 }
 
-/// A parameter's name, if there is such a parameter.
+/// Checks the name of a parameter.
 fn known(name: &str) -> Result<&str, String> {
     match PARAMETERS.iter().any(|(known, _)| *known == name) {
         true => Ok(name),

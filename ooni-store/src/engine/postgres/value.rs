@@ -1,4 +1,4 @@
-//! Cells as PostgreSQL has them.
+//! Values as PostgreSQL stores them.
 
 use crate::sql::Parameter;
 use crate::value::{Type as Kind, Value};
@@ -11,10 +11,10 @@ use tokio_postgres::Row;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Sync + Send>>;
 
-/// Seconds from 1970 to 2000, where its times begin.
+/// Seconds from 1970 to 2000, the epoch of PostgreSQL's times.
 const EPOCH: i64 = 946_684_800;
 
-/// Digits of its decimals.
+/// The base of PostgreSQL's decimal digits.
 const BASE: u64 = 10_000;
 
 impl ToSql for Value<'_> {
@@ -32,7 +32,7 @@ impl ToSql for Value<'_> {
     }
 
     fn accepts(_: &Type) -> bool {
-        true // the tables are ours
+        true // only our own tables are written
     }
 
     to_sql_checked!();
@@ -57,13 +57,13 @@ impl ToSql for Parameter {
     }
 
     fn accepts(_: &Type) -> bool {
-        true // each is sent with the type that `kind` says
+        true // each is sent with the type given by `kind`
     }
 
     to_sql_checked!();
 }
 
-/// The type that a parameter is sent as.
+/// The type as which a parameter is sent.
 pub(super) fn kind(parameter: &Parameter) -> Type {
     match parameter {
         Parameter::Text(_) => Type::TEXT,
@@ -76,7 +76,7 @@ pub(super) fn kind(parameter: &Parameter) -> Type {
     }
 }
 
-/// The type of a column that holds cells of a type.
+/// The column type that stores values of this type.
 pub(super) fn column(kind: Kind) -> Type {
     match kind {
         Kind::Text => Type::TEXT,
@@ -88,7 +88,7 @@ pub(super) fn column(kind: Kind) -> Type {
     }
 }
 
-/// The value of a column, which has to be of a type.
+/// The value of a column, which must have this type.
 pub(super) fn read(row: &Row, column: usize, kind: Kind) -> Result<Value<'static>> {
     let has = row.columns().get(column).ok_or("too few columns")?.type_();
     let int = |value: Option<u64>| value.map_or(Value::Null, Value::Int);
@@ -109,7 +109,7 @@ pub(super) fn read(row: &Row, column: usize, kind: Kind) -> Result<Value<'static
     })
 }
 
-/// As PostgreSQL keeps a text, which it cannot with NUL in it. The order of texts stays.
+/// Encodes a text without NUL, which PostgreSQL cannot store. The order of texts is preserved.
 pub(super) fn encoded(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| byte <= 1) {
         return Cow::Borrowed(text);
@@ -117,7 +117,7 @@ pub(super) fn encoded(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.replace('\u{1}', "\u{1}\u{2}").replace('\0', "\u{1}\u{1}"))
 }
 
-/// The opposite of [`encoded`].
+/// The inverse of [`encoded`].
 pub(super) fn decoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.split('\u{1}');
@@ -128,7 +128,7 @@ pub(super) fn decoded(text: &str) -> String {
                 out.push('\u{1}');
                 out.push_str(part);
             }
-            // Between the two of a NUL there is nothing.
+            // Nothing is between the two bytes of an encoded NUL.
             None => {
                 out.push('\0');
                 out.push_str(rest.next().unwrap_or_default());
@@ -151,7 +151,7 @@ fn put_decimal(out: &mut BytesMut, mut value: u64) {
     let count = digits.len() as i16;
     out.put_i16(count);
     out.put_i16(count - 1); // the weight of the first digit, as a power of the base
-    out.put_u32(0); // positive, nothing behind the point
+    out.put_u32(0); // positive, no fraction
     digits.into_iter().rev().for_each(|digit| out.put_i16(digit));
 }
 
@@ -170,7 +170,7 @@ impl<'r> FromSql<'r> for Time {
     }
 }
 
-/// A decimal without a sign and a fraction.
+/// A decimal without sign and fraction.
 struct Decimal(u64);
 
 impl<'r> FromSql<'r> for Decimal {
@@ -180,7 +180,7 @@ impl<'r> FromSql<'r> for Decimal {
         let weight = i16::from_be_bytes([head[2], head[3]]);
         let mut digits = digits.chunks_exact(2).map(|digit| u64::from(u16::from_be_bytes([digit[0], digit[1]])));
         let mut value = 0_u64;
-        // Zeros at the end are left out.
+        // Trailing zeros are omitted.
         for _ in 0..=weight {
             let digit = digits.next().unwrap_or(0);
             value = value.checked_mul(BASE).and_then(|value| value.checked_add(digit)).ok_or(foreign)?;

@@ -1,4 +1,4 @@
-//! [`Writer`]: the connection that writes. A change is attempted again when its connection is lost, unless it was committed.
+//! [`Writer`]: the connection for writing. If it is lost, a change is retried unless it was committed.
 
 use super::change::Change;
 use super::connect::Connect;
@@ -14,16 +14,16 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
-/// How long to wait for another process that writes, where the caller sets no deadline.
+/// How long to wait for another process that writes, if the caller sets no deadline.
 const LOCK_LIMIT: Duration = Duration::from_secs(600);
 
-/// How long to wait for the answer to COMMIT, and then for the server to say what became of it.
+/// How long to wait for the answer to COMMIT, and then for the server to report the outcome.
 const COMMIT_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a transaction may be in progress after its connection was lost; then it is ended.
+/// How long a transaction may continue after its connection was lost; then it is terminated.
 const ORPHAN_LIMIT: Duration = Duration::from_secs(2);
 
-/// Limits of time that a role, a database or a variable may set, lifted for the connection that writes. Servers before
+/// Timeouts that a role, a database or a variable may set, disabled for the writing connection. Servers before
 /// PostgreSQL 17 do not know the last one.
 const UNLIMITED: &str = "
     SET statement_timeout = 0;
@@ -31,20 +31,20 @@ const UNLIMITED: &str = "
     SET idle_session_timeout = 0;
     SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('transaction_timeout', true) IS NOT NULL";
 
-/// What identifies a transaction: its number, and the process of the server that has it.
+/// What identifies a transaction: its id, and the server process that runs it.
 const IDENTITY: &str = "SELECT pg_current_xact_id()::text, pg_backend_pid()";
 
-/// Ends a transaction whose client is gone.
+/// Terminates a transaction whose client is gone.
 const END: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE pid = $1 AND backend_xid = $2::text::xid8::xid AND datname = current_database()";
 
-/// The connection that writes, once there is one.
+/// The connection for writing, once it is open.
 pub(super) struct Writer {
     connect: Connect,
     client: Mutex<Option<Client>>,
 }
 
-/// A transaction that was sent to be committed.
+/// A transaction whose COMMIT was sent.
 struct Identity {
     id: String,
     process: i32,
@@ -66,7 +66,7 @@ impl Writer {
             match self.attempt(&mut client, change, deadline).await {
                 Err(error) if error.is_transient() && attempts.again().await => *client = None,
                 Err(error) => {
-                    // A transaction may still run there.
+                    // A transaction may still be running there.
                     *client = None;
                     return Err(error);
                 }
@@ -89,7 +89,7 @@ impl Writer {
         let committed = timeout(COMMIT_LIMIT, transaction.commit()).await;
         match committed.map_err(|_| PgError::Timeout).and_then(|committed| Ok(committed?)) {
             Ok(()) => {}
-            // The outcome that was computed is the right one only if this very transaction was committed.
+            // The computed outcome is right only if this very transaction was committed.
             Err(error) if error.is_ambiguous() => match self.is_committed(&identity).await {
                 Some(true) => {}
                 Some(false) => return Err(PgError::NotCommitted),
@@ -107,7 +107,7 @@ impl Writer {
         Ok(client)
     }
 
-    /// What became of a transaction at whose COMMIT the connection was lost; nothing if it cannot be found out.
+    /// Whether a transaction was committed whose connection was lost at COMMIT; `None` if that cannot be determined.
     async fn is_committed(&self, identity: &Identity) -> Option<bool> {
         let ask = async {
             let started = Deadline::after(ORPHAN_LIMIT);
@@ -115,7 +115,7 @@ impl Writer {
             loop {
                 match self.status(identity, started.is_over()).await {
                     Ok(Some(is_committed)) => return is_committed,
-                    // It is in progress, or the server is not back yet. No other error says anything about it either.
+                    // It is in progress, or the server is not back yet. Other errors are inconclusive as well.
                     Ok(None) | Err(_) => sleep(pause).await,
                 }
                 pause = (pause * 2).min(Duration::from_secs(1));
@@ -124,14 +124,14 @@ impl Writer {
         timeout(COMMIT_LIMIT, ask).await.ok().flatten()
     }
 
-    /// What the server says of a transaction: nothing while it is in progress, then whether it was committed, which it may
-    /// have forgotten.
+    /// The server's answer about a transaction: `None` while it is in progress, then whether it was committed, which
+    /// the server may have forgotten.
     async fn status(&self, identity: &Identity, is_late: bool) -> Result<Option<Option<bool>>, PgError> {
         let client = self.connect.connect().await?;
         let Identity { id, process } = identity;
         let status = client.query_one("SELECT pg_xact_status($1::text::xid8)", &[id]).await;
         let status = match status {
-            // The number is not in use yet: the server lost the transaction.
+            // The id is not in use yet: the server lost the transaction.
             Err(error) if error.code() == Some(&SqlState::INVALID_PARAMETER_VALUE) => return Ok(Some(Some(false))),
             status => status?,
         };
@@ -148,7 +148,7 @@ impl Writer {
     }
 }
 
-/// Does all that comes before COMMIT.
+/// Does everything before COMMIT.
 async fn prepare<'c, C: Change>(
     client: &'c mut Client,
     change: &C,
@@ -168,7 +168,7 @@ async fn prepare<'c, C: Change>(
     Ok((transaction, identity, outcome))
 }
 
-/// Does something until the deadline.
+/// Runs a future until the deadline.
 async fn within<T>(deadline: Deadline, what: impl Future<Output = Result<T, PgError>>) -> Result<T, PgError> {
     deadline.run(what).await.unwrap_or(Err(PgError::Timeout))
 }

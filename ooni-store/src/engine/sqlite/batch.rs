@@ -1,4 +1,4 @@
-//! Writes a batch, whose outcome `write::batch` decides.
+//! Writes a batch as decided by `write::batch`.
 
 use super::statements::{self, Statements};
 use super::value;
@@ -53,7 +53,7 @@ pub(super) fn write(
     Ok(decided.written(there, replace))
 }
 
-/// Which rows of the batch were removed for good, and why.
+/// The rows of the batch that were removed permanently, and the reasons.
 fn removed(transaction: &Transaction<'_>, rows: &(dyn RowBatch + 'static)) -> Result<HashMap<String, String>> {
     let mut removed = HashMap::new();
     if statements::any_removed(transaction)? {

@@ -1,4 +1,4 @@
-//! [`DatabaseFile`]: a database file, how it is opened, and what its errors mean.
+//! [`DatabaseFile`]: a database file, how it is opened, and how its errors are mapped.
 
 use super::schema::{self, SchemaError};
 use crate::deadline::Deadline;
@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Memory for pages of the database, KiB.
+/// Page cache, KiB.
 const CACHE_KIB: i64 = 384 << 10;
 
-/// Statements that a connection keeps prepared: some for each rollup.
+/// Prepared statements cached per connection: a few per rollup.
 const STATEMENTS: usize = 64;
 
-/// Pages in the log at which they are copied to the database: a batch of ten thousand rows has some twenty thousand.
+/// Pages in the log at which a checkpoint runs. A batch of ten thousand rows writes about twenty thousand pages.
 const CHECKPOINT_PAGES: i64 = 64 << 10;
 
 /// A database file.
@@ -28,11 +28,11 @@ pub(super) struct DatabaseFile {
     /// The path, for messages.
     pub(super) name: String,
     pub(super) options: SqliteOptions,
-    /// How the file was when it was opened as one that does not change, as its folder cannot be written.
+    /// The version of the file when it was opened as immutable, because its folder is not writable.
     immutable: Option<Version>,
 }
 
-/// By what a change of a file is noticed.
+/// Detects changes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Version {
     length: u64,
@@ -50,8 +50,8 @@ impl DatabaseFile {
         DatabaseFile { path: path.to_owned(), name: path.display().to_string(), options, immutable: None }
     }
 
-    /// Opens a file to write to, and returns the connection that writes and what became of the tables. The file and its folder are created if they do not
-    /// exist, and the tables brought up to date.
+    /// Opens a file for writing; returns the writing connection and the result of the migration. The file and its
+    /// folder are created if they do not exist, and the tables are brought up to date.
     pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<(DatabaseFile, Connection, Migration), Error> {
         let file = DatabaseFile::new(path, options);
         if let Some(folder) = path.parent() {
@@ -67,14 +67,14 @@ impl DatabaseFile {
         Ok((file, connection, migration))
     }
 
-    /// Opens a file to read from.
+    /// Opens a file for reading.
     pub(super) fn open_to_read(path: &Path, options: SqliteOptions) -> Result<DatabaseFile, Error> {
         let mut file = DatabaseFile::new(path, options);
         let error = match file.check_current() {
             Ok(()) => return Ok(file),
             Err(error) => error,
         };
-        // SQLite creates the files of the log even to read. Where it cannot, and there is no log, nobody is writing.
+        // SQLite creates the log files even to read. If it cannot, and there is no log, no process is writing.
         let Ok(version) = fs::metadata(path).map(|file| Version::of(&file)) else {
             return Err(file.schema_error(error));
         };
@@ -96,7 +96,7 @@ impl DatabaseFile {
         schema::check_current(&connection)
     }
 
-    /// A connection that reads.
+    /// Opens a connection for reading.
     pub(super) fn reader(&self) -> Result<Connection, Error> {
         self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
@@ -118,7 +118,7 @@ impl DatabaseFile {
         connect().map_err(|error| self.error(error, Deadline::NEVER))
     }
 
-    /// Sets what a connection that writes needs.
+    /// Sets the pragmas of the writing connection.
     fn prepare(&self, connection: &Connection) -> rusqlite::Result<()> {
         let set = |name: &str, value: &dyn rusqlite::ToSql| {
             connection.pragma_update_and_check(None, name, value, |_| Ok(())).or_else(|error| match error {
@@ -126,7 +126,7 @@ impl DatabaseFile {
                 error => Err(error),
             })
         };
-        // For this SQLite does not wait for others by itself, not even for one that does the same.
+        // SQLite does not wait for locks here by itself, not even for a process that does the same.
         let begun = Instant::now();
         while let Err(error) = set("journal_mode", &"wal") {
             if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) || begun.elapsed() > self.options.lock_wait {
@@ -144,9 +144,9 @@ impl DatabaseFile {
         Ok(())
     }
 
-    /// Empties the log if it is too long. An error here loses nothing: it is tried again after the next change.
+    /// Truncates the log if it is too long. An error loses nothing: the next change retries.
     pub(super) fn shorten_log(&self, connection: &Connection) {
-        /// How long to wait for those that still read from it.
+        /// How long to wait for readers of the log.
         const PATIENCE: Duration = Duration::from_secs(1);
         if self.log_bytes() <= self.options.max_log_bytes || connection.busy_timeout(PATIENCE).is_err() {
             return;
@@ -154,7 +154,7 @@ impl DatabaseFile {
         let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
     }
 
-    /// Whether a file that was opened as one that does not change has not been changed.
+    /// Fails if a file that was opened as immutable has changed.
     pub(super) fn check_unchanged(&self) -> Result<(), Error> {
         let Some(version) = self.immutable else { return Ok(()) };
         let now = fs::metadata(&self.path).map(|file| Version::of(&file));
@@ -168,14 +168,14 @@ impl DatabaseFile {
         }
     }
 
-    /// A text that distinguishes the file from every other, whatever its path.
+    /// A text that identifies the file, independent of its path.
     pub(super) fn identity(&self) -> Result<String, Error> {
         let identity = || {
             let path = fs::canonicalize(&self.path)?;
             #[cfg(unix)]
             {
                 use std::os::unix::fs::MetadataExt;
-                // The same of all hard links, which have different paths.
+                // The same for all hard links, whose paths differ.
                 let file = fs::metadata(&path)?;
                 Ok(format!("sqlite {} {}", file.dev(), file.ino()))
             }
@@ -185,7 +185,7 @@ impl DatabaseFile {
         identity().map_err(|error: std::io::Error| Error::new(ErrorKind::Other, error.to_string()).with_source(error))
     }
 
-    /// Bytes of the database and its log.
+    /// Size of the database and its log.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes_of("") + self.log_bytes()
     }
@@ -194,14 +194,14 @@ impl DatabaseFile {
         self.bytes_of("-wal")
     }
 
-    /// The length of one of its files.
+    /// Size of one of its files.
     fn bytes_of(&self, suffix: &str) -> u64 {
         let mut path = self.path.clone().into_os_string();
         path.push(suffix);
         fs::metadata(path).map_or(0, |file| file.len())
     }
 
-    /// The one place where errors of SQLite are mapped.
+    /// Maps errors of SQLite; this is done only here.
     pub(super) fn error(&self, error: rusqlite::Error, deadline: Deadline) -> Error {
         let mapped = match error.sqlite_error_code() {
             Some(ErrorCode::OperationInterrupted) => Error::timeout(),
@@ -221,7 +221,7 @@ impl DatabaseFile {
         .of(&self.name)
     }
 
-    /// What a code means, without SQL.
+    /// The message for an error code, without SQL.
     fn sentence(&self, code: ErrorCode, error: &rusqlite::Error) -> String {
         let sentence = match code {
             ErrorCode::DiskFull if self.options.max_bytes.is_some() => "the disk is full, or the size limit is reached",
@@ -250,13 +250,13 @@ impl DatabaseFile {
     }
 }
 
-/// Whether SQLite could not create the files of the log.
+/// Whether SQLite could not create the log files.
 fn is_unwritable(error: &SchemaError) -> bool {
     let SchemaError::Database(error) = error else { return false };
     matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
-/// A path as a URI of a database that does not change.
+/// A path as the URI of an immutable database.
 fn immutable_uri(path: &Path) -> String {
     let mut uri = "file:".to_owned();
     for &byte in path.as_os_str().as_encoded_bytes() {

@@ -1,4 +1,4 @@
-//! How rollups follow the rows, in the transaction that changes them.
+//! Updates rollups in the transaction that changes the rows.
 
 use crate::app::lists::ChangedEntry;
 use crate::failpoint::{Failpoint, reach};
@@ -10,7 +10,7 @@ use rusqlite::{Connection, Result, params_from_iter};
 
 const LISTED: &str = "SELECT category_code, cc FROM citizenlab WHERE url = ?";
 
-/// Brings all rollups up to date with what came and went.
+/// Updates all rollups with the rows that were added and deleted.
 pub(super) fn follow(connection: &Connection, tally: Tally) -> Result<()> {
     if tally.is_empty() {
         return Ok(());
@@ -24,7 +24,7 @@ pub(super) fn follow(connection: &Connection, tally: Tally) -> Result<()> {
     Ok(())
 }
 
-/// Where test lists have some inputs.
+/// The test-list entries of some inputs.
 fn listed(connection: &Connection, inputs: Vec<String>) -> Result<Vec<ListedUrl>> {
     let mut statement = connection.prepare_cached(LISTED)?;
     let mut lists = Vec::new();
@@ -56,7 +56,8 @@ fn change(connection: &Connection, rollup: &Rollup, tallied: &Tallied) -> Result
     Ok(())
 }
 
-/// Takes out of all rollups what the rows count that started from one second on to before another, which are still there.
+/// Subtracts from all rollups the counts of the rows in a window, before those rows are deleted. `from` is inclusive,
+/// `to` exclusive.
 pub(super) fn subtract_window(connection: &Connection, from: i64, to: i64) -> Result<()> {
     for rollup in &ROLLUPS {
         let [subtract, clean] = sql::subtract_window(Dialect::Sqlite, rollup);
@@ -67,14 +68,14 @@ pub(super) fn subtract_window(connection: &Connection, from: i64, to: i64) -> Re
     Ok(())
 }
 
-/// Makes a rollup anew.
+/// Rebuilds a rollup.
 pub(super) fn rebuild(connection: &Connection, rollup: &Rollup) -> Result<()> {
     connection.execute(&format!("DELETE FROM {}", rollup.table()), [])?;
     reach(Failpoint::RollupEmptied);
     connection.execute(&sql::cells(Dialect::Sqlite, rollup), []).map(drop)
 }
 
-/// Counts again the rows of entries of test lists that changed.
+/// Updates a rollup for test-list entries that changed.
 pub(super) fn count_changed(connection: &Connection, rollup: &Rollup, changed: &[ChangedEntry<'_>]) -> Result<()> {
     const CHANGED: &str = "(SELECT ? AS url, ? AS category_code, ? AS cc, ? AS weight) AS l";
     let [count, clean] = sql::count_changed(Dialect::Sqlite, rollup, CHANGED);

@@ -1,12 +1,12 @@
-//! The tables and their history: `migrations/sqlite`, one transaction a file.
+//! The tables and their migrations: `migrations/sqlite`, one transaction per file.
 //!
-//! `user_version` says how many of them a database has seen, `application_id` that it is ours.
+//! `user_version` is the number of migrations applied to a database; `application_id` marks it as ours.
 
 use crate::error::Error;
 use crate::migration::Migration;
 use rusqlite::{Connection, TransactionBehavior};
 
-/// All migrations in order. A file that has been released is never changed.
+/// All migrations, in order. A released file is never changed.
 const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/sqlite/0001_measurements.sql"),
     include_str!("../../../migrations/sqlite/0002_links.sql"),
@@ -14,10 +14,10 @@ const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/sqlite/0004_rejected.sql"),
 ];
 
-/// The letters OONI.
+/// `OONI` in ASCII.
 const APPLICATION_ID: i64 = 0x4f4f_4e49;
 
-/// All in one statement: another process may be making the tables.
+/// A single statement, because another process may be creating the tables.
 const STATE: &str = "
     SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
     FROM pragma_application_id, pragma_user_version";
@@ -28,7 +28,7 @@ pub(super) enum SchemaError {
     Open(Error),
     /// An error of SQLite.
     Database(rusqlite::Error),
-    /// Its tables are those of another program or version.
+    /// Its tables belong to another program or version.
     Foreign(String),
 }
 
@@ -38,7 +38,7 @@ impl From<rusqlite::Error> for SchemaError {
     }
 }
 
-/// Whether a database may be written to: it is new or ours, and not from the future. Nothing is changed.
+/// Checks that a database may be written to: it is new or ours, and not from a newer version. Changes nothing.
 pub(super) fn check(connection: &Connection) -> Result<(), SchemaError> {
     let state = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let (id, version, tables): (i64, i64, i64) = connection.query_row(STATE, [], state)?;
@@ -54,7 +54,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), SchemaError> {
     }
 }
 
-/// Whether a database can be read as it is.
+/// Checks that a database can be read without a migration.
 pub(super) fn check_current(connection: &Connection) -> Result<(), SchemaError> {
     check(connection)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -77,7 +77,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<Migration, SchemaEr
             continue;
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Another process may have been first.
+        // Another process may have applied it already.
         if version(&transaction)? < number {
             check(&transaction)?;
             transaction.execute_batch(migration)?;

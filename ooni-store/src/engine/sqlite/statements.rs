@@ -1,4 +1,4 @@
-//! Statements by which the SQLite store is written.
+//! Statements that write to the SQLite store.
 
 use super::value;
 use crate::value::{FastpathValues, OpenvpnValues, Value};
@@ -9,13 +9,13 @@ use crate::write::tally::{COLUMNS, Tally};
 use ooni_core::row::schema::{fastpath, openvpn};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, params};
 
-/// What writes a batch.
+/// The prepared statements of a batch.
 pub(super) struct Statements<'c> {
     connection: &'c Connection,
     insert: CachedStatement<'c>,
     insert_body: CachedStatement<'c>,
     insert_openvpn: CachedStatement<'c>,
-    /// The clock when the batch began.
+    /// The time when the batch began.
     now: String,
 }
 
@@ -34,7 +34,8 @@ const REFUSE: &str = "
 
 const ACCEPT: &str = "DELETE FROM refused WHERE measurement_uid = ?";
 
-/// Measurements of a month, by the seconds at which it begins and ends. Rows last: the others are found by them.
+/// Deletes a month, given the seconds of its start and end. Rows are deleted last, because the others are found through
+/// them.
 const DROP: [&str; 3] = [
     "DELETE FROM jsonl WHERE measurement_uid IN
         (SELECT measurement_uid FROM fastpath WHERE measurement_start_time >= ? AND measurement_start_time < ?)",
@@ -53,10 +54,10 @@ const ANY_REMOVED: &str = "SELECT EXISTS (SELECT 1 FROM removed)";
 
 const ANY_REJECTED: &str = "SELECT EXISTS (SELECT 1 FROM rejected)";
 
-/// Rejections of a can that is read again.
+/// Deletes the rejections of a can that is read again.
 const FORGET_CAN: &str = "DELETE FROM rejected WHERE can = ?";
 
-/// Rejections of a measurement that is stored or removed.
+/// Deletes the rejections of a measurement that is stored or removed.
 const FORGET_UID: &str = "DELETE FROM rejected WHERE measurement_uid = ?";
 
 const REJECT: &str = "
@@ -66,7 +67,7 @@ const REJECT: &str = "
 
 const LIST: &str = "INSERT INTO citizenlab (url, domain, cc, category_code) VALUES (?, ?, ?, ?)";
 
-/// Inserts a row of columns, unless its uid is there already.
+/// Inserts a row with some columns, unless its uid is already stored.
 fn insert(table: &str, columns: &[&str]) -> String {
     let places = vec!["?"; columns.len()].join(", ");
     let columns = columns.join(", ");
@@ -87,14 +88,14 @@ impl<'c> Statements<'c> {
         })
     }
 
-    /// Inserts a row; false when its uid is there already.
+    /// Inserts a row; false if its uid is already stored.
     pub(super) fn insert(&mut self, cells: &FastpathValues<'_>, new: &dyn Incoming) -> Result<bool> {
         let Provenance { ruleset, fingerprints_sha256, body_sha256 } = new.provenance();
         let beside = [&*ruleset, &*fingerprints_sha256, &*body_sha256];
         Ok(run(&mut self.insert, cells, &beside, &self.now)? == 1)
     }
 
-    /// Inserts where the body of a row is.
+    /// Inserts the location of a row's body.
     pub(super) fn insert_body(&mut self, cells: &FastpathValues<'_>, body: &BodyLocation) -> Result<()> {
         let [uid, report_id, input, ..] = cells;
         self.insert_body.execute(params![
@@ -116,12 +117,12 @@ impl<'c> Statements<'c> {
         Ok(())
     }
 
-    /// Deletes a measurement from all tables but `refused`. False when it had no row.
+    /// Deletes a measurement from all tables except `refused`. False if it had no row.
     pub(super) fn delete(&mut self, uid: &str, tally: &mut Tally) -> Result<bool> {
         delete(self.connection, uid, tally)
     }
 
-    /// Notes a refusal; an earlier one of the same uid stays, unless it is to be replaced.
+    /// Records a refusal. An earlier one of the same uid is kept unless `replace` is set.
     pub(super) fn set_aside(&mut self, new: &dyn Incoming, refusal: &Refusal, replace: bool) -> Result<()> {
         let uid = new.uid();
         if replace {
@@ -142,12 +143,12 @@ impl<'c> Statements<'c> {
         Ok(())
     }
 
-    /// Forgets that a measurement was refused.
+    /// Deletes the refusal of a measurement.
     pub(super) fn accept(&mut self, uid: &str) -> Result<()> {
         accept(self.connection, uid).map(drop)
     }
 
-    /// Writes what was rejected; deletes what is not rejected any more.
+    /// Writes the rejections of a batch; deletes outdated ones.
     pub(super) fn reject(&mut self, decided: &Decided<'_>) -> Result<()> {
         let any = self.connection.prepare_cached(ANY_REJECTED)?.query_row([], |row| row.get(0))?;
         if any {
@@ -164,15 +165,15 @@ impl<'c> Statements<'c> {
     }
 }
 
-/// Deletes a measurement from all tables but `refused`. False when it had no row.
+/// Deletes a measurement from all tables except `refused`. False if it had no row.
 pub(super) fn delete(connection: &Connection, uid: &str, tally: &mut Tally) -> Result<bool> {
-    // The columns that rollups know of, in the order of the tally.
+    // The columns that rollups use, in the order of the tally.
     let returning = COLUMNS.map(|(name, _)| name).join(", ");
     let delete_row = format!("DELETE FROM fastpath WHERE measurement_uid = ? RETURNING {returning}");
     let mut delete_row = connection.prepare_cached(&delete_row)?;
     let mut rows = delete_row.query([uid])?;
     let mut had_row = false;
-    // To the end, or it is not done.
+    // The statement takes effect only when all its rows are read.
     while let Some(row) = rows.next()? {
         let mut cells = [const { Value::Null }; COLUMNS.len()];
         for (place, (cell, (_, kind))) in cells.iter_mut().zip(COLUMNS).enumerate() {
@@ -187,12 +188,12 @@ pub(super) fn delete(connection: &Connection, uid: &str, tally: &mut Tally) -> R
     Ok(had_row)
 }
 
-/// Forgets that a measurement was refused. False when it was not.
+/// Deletes the refusal of a measurement. False if there was none.
 pub(super) fn accept(connection: &Connection, uid: &str) -> Result<bool> {
     Ok(connection.prepare_cached(ACCEPT)?.execute([uid])? > 0)
 }
 
-/// Executes with cells, some more texts, and the time.
+/// Executes a statement with values, further texts, and the time.
 fn run(statement: &mut CachedStatement<'_>, cells: &[Value<'_>], beside: &[&str], now: &str) -> Result<usize> {
     for (parameter, cell) in (1..).zip(cells) {
         statement.raw_bind_parameter(parameter, cell)?;
@@ -203,22 +204,22 @@ fn run(statement: &mut CachedStatement<'_>, cells: &[Value<'_>], beside: &[&str]
     statement.raw_execute()
 }
 
-/// Takes out the measurements from one second on to before another; how many there were.
+/// Deletes the measurements in a window: `from` is inclusive, `to` exclusive. Returns their number.
 pub(super) fn drop_window(connection: &Connection, from: i64, to: i64) -> Result<usize> {
     DROP.iter().try_fold(0, |_, statement| connection.prepare_cached(statement)?.execute([from, to]))
 }
 
-/// Notes why a measurement was removed.
+/// Records why a measurement was removed.
 pub(super) fn note_removal(connection: &Connection, uid: &str, reason: &str, now: &str) -> Result<()> {
     connection.prepare_cached(REMOVE)?.execute([uid, reason, now]).map(drop)
 }
 
-/// Lifts the ban of a measurement. False when it was not removed.
+/// Lifts the ban of a measurement. False if it was not removed.
 pub(super) fn restore(connection: &Connection, uid: &str) -> Result<bool> {
     Ok(connection.prepare_cached(RESTORE)?.execute([uid])? > 0)
 }
 
-/// Deletes the rejections of a measurement. False when there are none.
+/// Deletes the rejections of a measurement. False if there were none.
 pub(super) fn delete_rejections(connection: &Connection, uid: &str) -> Result<bool> {
     Ok(connection.prepare_cached(FORGET_UID)?.execute([uid])? > 0)
 }
@@ -228,7 +229,7 @@ pub(super) fn any_removed(connection: &Connection) -> Result<bool> {
     connection.prepare_cached(ANY_REMOVED)?.query_row([], |row| row.get(0))
 }
 
-/// Why a measurement was removed, if it was.
+/// Why a measurement was removed; `None` if it was not.
 pub(super) fn removed(connection: &Connection, uid: &str) -> Result<Option<String>> {
     connection.prepare_cached(REMOVED)?.query_row([uid], |row| row.get(0)).optional()
 }

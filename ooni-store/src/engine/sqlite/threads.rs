@@ -1,8 +1,8 @@
 //! [`Readers`] and [`Writer`]: threads that own the connections, as SQLite has no asynchronous interface.
 //!
-//! One thread writes. Two pools read, so that a look-up never queues behind an aggregation. A query whose caller is gone, or
-//! whose deadline has passed, is interrupted. A write is interrupted by its deadline until COMMIT; one that is running when
-//! its caller is dropped is finished.
+//! One thread writes. Two pools read, so that a look-up never queues behind an aggregation. A query is interrupted when
+//! its caller is dropped or its deadline passes. A write is interrupted by its deadline until COMMIT; a running write
+//! whose caller is dropped is completed.
 
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
@@ -18,16 +18,16 @@ const STEPS: i32 = 10_000;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// Threads that read.
+/// Threads for reading.
 #[derive(Debug)]
 pub(super) struct Readers {
-    /// `None` when the threads are to end.
+    /// `None` once the threads should end.
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Readers {
-    /// Starts them, with a queue of that length.
+    /// Starts the threads, with a queue of length `queue`.
     ///
     /// # Errors
     /// A connection cannot be opened.
@@ -46,10 +46,10 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Reads something by a deadline, which covers the wait for a thread.
+    /// Runs a read with a deadline, which includes the wait for a thread.
     ///
     /// # Errors
-    /// Those of the reading; [`ErrorKind::Timeout`], or [`ErrorKind::Busy`] if the queue is full.
+    /// Errors of the read; [`ErrorKind::Timeout`], or [`ErrorKind::Busy`] if the queue is full.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         deadline: Deadline,
@@ -80,14 +80,14 @@ impl Readers {
 }
 
 impl Drop for Readers {
-    /// Waits for the connections to be closed.
+    /// Waits until the connections are closed.
     fn drop(&mut self) {
         self.jobs = None;
         self.threads.drain(..).for_each(|thread| drop(thread.join()));
     }
 }
 
-/// Tells the thread, when it is dropped, that the caller is gone.
+/// Notifies the thread, when dropped, that the caller is gone.
 struct Caller(Arc<AtomicBool>);
 
 impl Drop for Caller {
@@ -96,16 +96,16 @@ impl Drop for Caller {
     }
 }
 
-/// The thread that writes.
+/// The writing thread.
 #[derive(Debug)]
 pub(super) struct Writer {
-    /// `None` when the thread is to end.
+    /// `None` once the thread should end.
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts it.
+    /// Starts the thread.
     pub(super) fn start(mut connection: Connection) -> Writer {
         let (jobs, mut waiting) = mpsc::channel::<Job>(1);
         let thread = thread::spawn(move || {
@@ -116,11 +116,12 @@ impl Writer {
         Writer { jobs: Some(jobs), thread: Some(thread) }
     }
 
-    /// Writes something. The deadline ends the wait for the thread; `write` has to [apply](Interrupt) it to its statements
-    /// itself, as only `write` knows when COMMIT is sent. What has begun is finished even if the caller is dropped.
+    /// Runs a write. The deadline limits the wait for the thread; `write` must [apply](Interrupt) it to its statements
+    /// itself, because only `write` knows when COMMIT is sent. A write that has begun is completed even if the caller
+    /// is dropped.
     ///
     /// # Errors
-    /// Those of the writing; [`ErrorKind::Timeout`].
+    /// Errors of the write; [`ErrorKind::Timeout`].
     pub(super) async fn run<T: Send + 'static>(
         &self,
         deadline: Deadline,
@@ -139,7 +140,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Waits for the connection to be closed, which copies its log to the database.
+    /// Waits until the connection is closed, which checkpoints the log.
     fn drop(&mut self) {
         self.jobs = None;
         self.thread.take().map(JoinHandle::join);
@@ -150,7 +151,7 @@ impl Drop for Writer {
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Begins to watch a connection.
+    /// Starts watching a connection.
     pub(super) fn at(connection: &mut Connection, deadline: Deadline) -> rusqlite::Result<Interrupt> {
         let interrupt = Interrupt(Arc::default());
         let is_committing = Arc::clone(&interrupt.0);
@@ -159,7 +160,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// From now on nothing is interrupted.
+    /// Stops watching: nothing is interrupted from now on.
     pub(super) fn end(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

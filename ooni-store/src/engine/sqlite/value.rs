@@ -1,4 +1,4 @@
-//! Values as SQLite has them.
+//! Values as SQLite stores them.
 
 use crate::sql::Parameter;
 use crate::value::{Type, Value};
@@ -13,7 +13,7 @@ impl ToSql for Value<'_> {
         Ok(match self {
             Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Value::Int(value) => ToSqlOutput::Owned(integer(*value)),
-            // SQLite makes NULL of what is not a number.
+            // SQLite stores NaN as NULL.
             Value::Float(value) => ToSqlOutput::Owned(SqlValue::Real(f64::from(*value))),
             Value::Time(time) => ToSqlOutput::Owned(SqlValue::Integer(time.timestamp())),
             Value::Bool(value) => ToSqlOutput::Owned(SqlValue::Integer(i64::from(*value))),
@@ -22,12 +22,12 @@ impl ToSql for Value<'_> {
     }
 }
 
-/// An integer; beyond those of SQLite, its digits.
+/// An integer, or its digits as text if it exceeds SQLite's integers.
 fn integer(value: u64) -> SqlValue {
     i64::try_from(value).map_or_else(|_| SqlValue::Text(value.to_string()), SqlValue::Integer)
 }
 
-/// A value that was written by [`ToSql`].
+/// Reads a value that was written by [`ToSql`].
 pub(super) fn read(value: ValueRef<'_>, kind: Type) -> std::result::Result<Value<'static>, FromSqlError> {
     let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
     match (kind, value) {
@@ -64,17 +64,17 @@ impl ToSql for Parameter {
     }
 }
 
-/// An array, which `json_each` takes apart.
+/// An array as JSON, to be read with `json_each`.
 fn json<T: Into<serde_json::Value> + Clone>(values: &[T]) -> ToSqlOutput<'static> {
     ToSqlOutput::Owned(SqlValue::Text(serde_json::Value::from(values.to_vec()).to_string()))
 }
 
-/// The id of an OONI Run link as [`integer`] has it.
+/// The id of an OONI Run link, encoded as by [`integer`].
 fn link(id: u64) -> serde_json::Value {
     i64::try_from(id).map_or_else(|_| id.to_string().into(), Into::into)
 }
 
-/// A time of the clock, `YYYY-MM-DD HH:MM:SS.mmm`.
+/// A system time as `YYYY-MM-DD HH:MM:SS.mmm`.
 pub(super) fn timestamp(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).ok().and_then(DateTime::from_timestamp).unwrap_or(DateTime::MAX);
