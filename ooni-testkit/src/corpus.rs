@@ -1,14 +1,13 @@
 //! A deterministic corpus of measurements, shaped like the traffic of OONI's collectors.
 //!
-//! The conformance fixtures serve as templates. Country, network, report id, uid, times, input,
-//! host, first address and HTTP bodies vary; everything else is as in the template, keys in its
-//! order. By default 85 % are web_connectivity, 3 % of those carry a real blocking fingerprint,
-//! and a few in a thousand are broken or odd on purpose ([`Kind`]). The text is as the collector
-//! spells it: compact, ASCII only, `\uXXXX`, `\/`.
+//! The conformance fixtures serve as templates. Country, network, report id, uid, times, input, host, first address and
+//! HTTP bodies vary; everything else, including the order of keys, is as in the template. By default 85 % are
+//! web_connectivity, 3 % of those contain a real blocking fingerprint, and a few in a thousand are intentionally broken
+//! or odd ([`Kind`]). The text is spelled as by the collector: compact, ASCII only, `\uXXXX`, `\/`.
 //!
-//! Same [`Options`] and same fixtures give the same measurements on any machine: the generator has
-//! its own random numbers and uses no function of the system's mathematics library. Packed files
-//! also depend on the version of the compression library.
+//! The same [`Options`] and fixtures produce the same measurements on any machine: the generator has its own random
+//! numbers and does not use the system's mathematics library. Packed files also depend on the version of the
+//! compression library.
 //!
 //! ```
 //! use ooni_testkit::corpus::{Options, generate};
@@ -19,16 +18,16 @@
 //! # Ok::<(), ooni_testkit::corpus::Error>(())
 //! ```
 
-// Where measurements come from: templates, and what fills their gaps.
+// Sources of measurements: templates, and values for their placeholders.
 mod bodies;
 mod templates;
 mod urls;
-// Putting one together, and spoiling some.
+// Generating measurements, and breaking some of them.
 mod fingerprints;
 mod generate;
 mod hostile;
 mod yaml;
-// Small things the above need, kept here so that they are the same on every machine.
+// Helpers, implemented here so that they behave the same on every machine.
 mod calendar;
 mod hashes;
 mod json;
@@ -45,27 +44,27 @@ use std::path::{Path, PathBuf};
 
 pub use generate::Corpus;
 
-/// What to make. [`Options::default`] is the traffic that the benchmarks are quoted on.
+/// What to generate. [`Options::default`] is the traffic of the published benchmarks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// How many measurements.
     pub n: u64,
-    /// Another seed, another corpus of the same kind.
+    /// Seed; another seed generates another corpus of the same kind.
     pub seed: u64,
     /// Share of web_connectivity, 0 to 1.
     pub wc_share: f64,
-    /// Share that is broken on purpose: half of it cut short, half with a value of a wrong type.
+    /// Share that is intentionally broken: half of it truncated, half with a value of a wrong type.
     pub malformed: f64,
     /// Share with odd text: surrogates, NUL, bad escapes, NaN, huge numbers, deep nesting,
     /// repeated keys, bad UTF-8.
     pub odd: f64,
-    /// Share of web_connectivity that carries a fingerprint of the lists.
+    /// Share of web_connectivity that contains a fingerprint of the lists.
     pub blocked: f64,
     /// Measurements received in an hour.
     pub per_hour: u64,
-    /// Microseconds from 1970 to the first hour, UTC; by default that of 2024-03-01 00:00.
+    /// Microseconds from 1970 to the first hour, UTC; the default is 2024-03-01 00:00.
     pub first_hour: u64,
-    /// Hours from one in which measurements are received to the next.
+    /// Distance between two hours in which measurements are received, in hours.
     pub hours_apart: u64,
     /// Folder of the template measurements.
     pub templates: PathBuf,
@@ -97,10 +96,10 @@ impl Default for Options {
 pub struct Made {
     /// `YYYYmmddHHMMSS.ffffff_CC_testname_hash`, increasing; the hash is the beginning of the SHA-512 of `post`.
     pub uid: String,
-    /// The measurement as a probe may have sent it, odd and broken text included. One line.
+    /// The measurement as a probe may have sent it, including odd and broken text. One line.
     pub content: Vec<u8>,
-    /// The POST body as the collector stores it: the envelope around `content`, odd text re-spelled
-    /// and `is_verified` added, or what was sent where that cannot be parsed.
+    /// The POST body as the collector stores it: the envelope around `content`, with odd text normalized and
+    /// `is_verified` added; or as it was sent, if it cannot be parsed.
     pub post: Vec<u8>,
     /// Hour in which it was received, `YYYYmmddHH`.
     pub hour: String,
@@ -108,11 +107,11 @@ pub struct Made {
     pub cc: &'static str,
     /// Name of the test as in `test_name`, with underscores.
     pub test_name: String,
-    /// What was done to it.
+    /// How it was modified.
     pub kind: Kind,
     /// Whether `post` can be parsed.
     pub readable: bool,
-    /// Whether it carries an HTTP body.
+    /// Whether it contains an HTTP body.
     pub has_body: bool,
 }
 
@@ -123,30 +122,30 @@ impl Made {
         self.test_name.replace('_', "")
     }
 
-    /// The measurement as the collector stores it, `None` where it cannot parse it.
+    /// The measurement as the collector stores it; `None` if it cannot be parsed.
     #[must_use]
     pub fn stored(&self) -> Option<&[u8]> {
         self.readable.then(|| generate::inside(&self.post))
     }
 }
 
-/// What was done to a measurement beyond filling the template.
+/// How a measurement was modified, besides filling the template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Nothing.
     Plain,
-    /// A fingerprint of the lists was put into it.
+    /// A fingerprint of the lists was inserted.
     Fingerprint,
-    /// Odd text was put at its beginning; it may or may not be JSON.
+    /// Odd text was inserted at its start; it may or may not be JSON.
     Odd,
-    /// Cut short; not JSON.
+    /// Truncated; not JSON.
     Truncated,
-    /// JSON, but a value is of a wrong type or missing. May not be an object.
+    /// JSON, but a value has the wrong type or is missing. It may not be an object.
     WrongType,
 }
 
 impl Kind {
-    /// A word for summaries.
+    /// Its name in summaries.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -159,7 +158,7 @@ impl Kind {
     }
 }
 
-/// Why there is no corpus.
+/// Why a corpus cannot be generated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -171,7 +170,7 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// A fingerprint list is not the CSV it should be.
+    /// A fingerprint list is not valid CSV.
     #[error("cannot read the fingerprints of {}", path.display())]
     Csv {
         /// Which.
@@ -179,8 +178,7 @@ pub enum Error {
         /// Why.
         source: csv::Error,
     },
-    /// The folder has too few templates: both kinds of web_connectivity, with and without bodies,
-    /// and another test are needed.
+    /// The folder has too few templates: web_connectivity with and without bodies and another test are required.
     #[error("too few template measurements in {}", path.display())]
     Templates {
         /// Which folder.
@@ -197,7 +195,7 @@ impl Error {
 /// Reads templates and fingerprint lists, and returns the measurements as an iterator.
 ///
 /// # Errors
-/// When the templates or lists cannot be read. Making the measurements cannot fail.
+/// The templates or lists cannot be read. Generating the measurements cannot fail.
 pub fn generate(options: &Options) -> Result<Corpus, Error> {
     Corpus::new(options)
 }

@@ -1,4 +1,4 @@
-//! Database servers for tests and benches, in temporary directories. They end with the process that started them.
+//! Database servers for tests and benchmarks, in temporary directories. They stop with the process that started them.
 
 use crate::python::Package;
 use anyhow::{Context, Result, bail};
@@ -10,10 +10,11 @@ use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 use std::thread;
 
-/// Starts PostgreSQL. `$0` is its port, `$1` the folder of its programs, the rest are settings.
+/// Starts PostgreSQL. `$0` is its port, `$1` the folder of its programs, the other arguments are settings.
 ///
-/// Run as root, it gives up its rights first, as the server refuses to run with them. The programs of PyPI may then be out
-/// of reach, as in a home directory, so they are copied, with the libraries that they look for beside them.
+/// Run as root, it drops its privileges first, because the server refuses to run as root. The programs from PyPI may
+/// then be inaccessible, for example in a home directory, so they are copied together with the libraries that they
+/// load.
 const POSTGRES: &str = r#"
     bin=$1; shift
     folder=$(mktemp -d)
@@ -32,10 +33,10 @@ const POSTGRES: &str = r#"
     wait $! || wait $! || true
     rm -rf "$folder""#;
 
-/// What it writes once it accepts connections.
+/// The log line that says it accepts connections.
 const POSTGRES_IS_READY: &str = "database system is ready to accept connections";
 
-/// Starts ClickHouse's engine. `$0` is the port, the others are a Python that has it, and the program.
+/// Starts ClickHouse's engine. `$0` is the port, the other arguments are a Python with the engine, and the program.
 const CLICKHOUSE: &str = r#"
     folder=$(mktemp -d)
     cd "$folder"
@@ -44,10 +45,10 @@ const CLICKHOUSE: &str = r#"
     wait $! || true
     rm -rf "$folder""#;
 
-/// What it writes once it accepts connections.
+/// The log line that says it accepts connections.
 const CLICKHOUSE_IS_READY: &str = "ready for connections";
 
-/// The program, which speaks its protocol.
+/// The program that serves the protocol.
 const CLICKHOUSE_SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clickhouse_server.py");
 
 /// A server.
@@ -58,13 +59,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts PostgreSQL: the system's, or where there is none the one of PyPI. If it `is_durable`, it syncs what it
-    /// commits, which is its default.
+    /// Starts PostgreSQL: the system's, or the one from PyPI if there is none. With `is_durable` it syncs commits, as
+    /// by default.
     ///
-    /// `OONI_TEST_POSTGRES=pypi` takes the one of PyPI even if the system has one.
+    /// `OONI_TEST_POSTGRES=pypi` selects the one from PyPI even if the system has one.
     ///
     /// # Errors
-    /// There is none and none can be installed, or it does not start.
+    /// It is not installed and cannot be installed, or it does not start.
     pub fn postgres(is_durable: bool) -> Result<Server> {
         let settings: &[&str] = match is_durable {
             true => &["-c", "shared_buffers=2GB", "-c", "max_wal_size=8GB"],
@@ -76,30 +77,30 @@ impl Server {
             .context("PostgreSQL does not start")
     }
 
-    /// The PostgreSQL server that all tests of a process share, started when one first asks for it.
+    /// The PostgreSQL server shared by all tests of a process, started on first use.
     ///
     /// # Errors
-    /// As [`Server::postgres`], in one line.
+    /// As [`Server::postgres`], on one line.
     pub fn shared_postgres() -> Result<&'static Server, &'static str> {
         static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
         shared(SERVER.get_or_init(|| Server::postgres(false).map_err(|error| format!("{error:#}"))))
     }
 
-    /// The engine of ClickHouse that all tests of a process share.
+    /// The ClickHouse engine shared by all tests of a process, started on first use.
     ///
     /// # Errors
-    /// As [`Server::clickhouse`], in one line.
+    /// As [`Server::clickhouse`], on one line.
     pub fn shared_clickhouse() -> Result<&'static Server, &'static str> {
         static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
         shared(SERVER.get_or_init(|| Server::clickhouse().map_err(|error| format!("{error:#}"))))
     }
 
-    /// The URL of a database on PostgreSQL.
+    /// The URL of a PostgreSQL database.
     pub fn postgres_url(&self, database: &str) -> String {
         format!("postgres://test@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Starts the engine of ClickHouse, behind its protocol.
+    /// Starts ClickHouse's engine behind a server of its protocol.
     ///
     /// # Errors
     /// It cannot be installed, or does not start.
@@ -110,25 +111,25 @@ impl Server {
             .context("the engine of ClickHouse does not start")
     }
 
-    /// The URL of a database on ClickHouse.
+    /// The URL of a ClickHouse database.
     pub fn clickhouse_url(&self, database: &str) -> String {
         format!("clickhouse://test@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Runs a script, which gets a port and arguments, until it writes that it `is_ready`.
+    /// Runs a script with a port and arguments, until it logs `is_ready`.
     fn start(script: &str, arguments: &[&str], is_ready: &'static str) -> Result<Server> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM", "sh", "-euc", script]).arg(port.to_string()).args(arguments);
         command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let (sender, lines) = channel();
-        // The signal comes when the thread ends that started the server, so this one lasts as long as the process.
+        // The signal is sent when the thread that started the server ends, so this thread lives as long as the process.
         thread::spawn(move || {
             let mut child = match command.spawn() {
                 Ok(child) => child,
                 Err(error) => return drop(sender.send(format!("setpriv cannot be run: {error}"))),
             };
-            // Its log is read to the end: with a full pipe the server would wait.
+            // The log is read to its end: the server would block on a full pipe.
             for line in child.stderr.take().into_iter().flat_map(|log| BufReader::new(log).lines()) {
                 let _ = sender.send(line.unwrap_or_default());
             }
@@ -149,8 +150,8 @@ fn shared(server: &'static Result<Server, String>) -> Result<&'static Server, &'
     server.as_ref().map_err(String::as_str)
 }
 
-/// Returns from a test that needs what is not there. One test of its own fails for it, so that a missing server is one
-/// failure and not one for each test that needs it.
+/// Returns from a test whose requirement is missing. A separate test fails in that case, so that a missing server is
+/// one failure instead of one per test.
 #[macro_export]
 macro_rules! skip_without {
     ($needed:expr) => {
@@ -161,7 +162,7 @@ macro_rules! skip_without {
     };
 }
 
-/// The folder of `initdb` and `postgres`: the newest of Debian's packages, those on the path, or those of PyPI.
+/// The folder of `initdb` and `postgres`: the newest Debian package, those on the path, or those from PyPI.
 fn postgres_programs() -> Result<PathBuf> {
     if std::env::var_os("OONI_TEST_POSTGRES").is_none_or(|choice| choice != "pypi") {
         let version = |bin: &PathBuf| bin.parent()?.file_name()?.to_str()?.parse::<u32>().ok();

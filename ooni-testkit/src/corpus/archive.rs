@@ -1,13 +1,12 @@
-//! A tree of cans as the archive has them, in all its formats, with a file that says what must become of each
-//! measurement.
+//! A tree of cans in all formats of the archive, with a file of the expected outcome of each measurement.
 //!
 //! | Key | Share | |
 //! |---|---|---|
 //! | `canned/YYYY-mm-dd/*.{json,yaml,tar}.lz4` | a quarter | days up to 2020-10-20, [`Archive::per_day`] each |
 //! | `raw/YYYYmmdd/HH/CC/testname/*.{tar.gz,jsonl.gz}` | the rest | hours from 2020-10-20 on, two a day |
 //!
-//! Seven stems in ten have both a postcan and a jsonl.gz; two have a jsonl.gz alone, whose lines carry their uid, and
-//! one a postcan alone. `truth.jsonl` has a line for each measurement, sorted by can and place in it:
+//! Seven stems in ten have both a postcan and a jsonl.gz; two have only a jsonl.gz, whose lines contain their uid, and
+//! one only a postcan. `truth.jsonl` has a line for each measurement, sorted by can and position:
 //!
 //! | Field | |
 //! |---|---|
@@ -33,12 +32,12 @@ use super::truth::{Entry, Fate, NO_JSON, Place, Truth};
 use super::yaml::Reports;
 use super::{Error, Made, Options};
 
-/// What is particular to a tree.
+/// Options of a tree.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Archive {
     /// Measurements of a day of legacy cans.
     pub per_day: u64,
-    /// Share of legacy reports that are in a can by themselves and once more in an archive of reports.
+    /// Share of legacy reports that are stored twice: as a can and in an archive of reports.
     pub duplicates: f64,
 }
 
@@ -48,14 +47,14 @@ impl Default for Archive {
     }
 }
 
-/// Most measurements of an hour: those of an hour are kept until it ends.
+/// Maximum measurements per hour, which are kept in memory until the hour ends.
 pub const MOST_PER_HOUR: u64 = 10_000;
 
-/// Writes a tree and `truth.jsonl` to `folder`, which is made if it is not there. Of `options` the first hour is not
-/// regarded, of `packing` the format and the number of bytes.
+/// Writes a tree and `truth.jsonl` to `folder`, which is created if it does not exist. Ignores the first hour of
+/// `options`, and the format and the number of bytes of `packing`.
 ///
 /// # Errors
-/// When templates cannot be read or a file not be written; what was written before stays.
+/// Templates cannot be read or a file cannot be written; what was written before stays.
 pub fn write(options: &Options, archive: &Archive, packing: &Packing, folder: &Path) -> Result<Summary, Error> {
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
     let path = folder.join("truth.jsonl");
@@ -89,7 +88,7 @@ pub fn write(options: &Options, archive: &Archive, packing: &Packing, folder: &P
     Ok(summary)
 }
 
-/// The legacy cans, the last day of which is the first of the others.
+/// Writes the legacy cans, whose last day is the first day of the newer ones.
 fn canned(
     options: &Options,
     archive: &Archive,
@@ -102,7 +101,7 @@ fn canned(
     let corpus = Corpus::new(&Options { seed, ..options.clone() })?;
     let reports = Reports::new(seed, options.malformed.max(options.odd) * 2.0);
     let mut legacy = Legacy::new(corpus, reports, Rng::new(seed ^ SALT), archive.duplicates, folder);
-    // Not before 2012, when the first reports were made.
+    // Not before 2012, the year of the first reports.
     let per_day = archive.per_day.max(n.div_ceil(MOST_DAYS)).max(1);
     let days = n.div_ceil(per_day);
     for day in 0..days {
@@ -114,10 +113,10 @@ fn canned(
 
 const MOST_DAYS: u64 = 3000;
 
-/// Makes other random numbers of a seed.
+/// Derives another random sequence from a seed.
 const SALT: u64 = 0x6f6f_6e69;
 
-/// A POST body that waits for its hour to end.
+/// A POST body, kept until its hour ends.
 struct Post {
     uid: String,
     body: Vec<u8>,
@@ -144,7 +143,7 @@ struct Raw<'a> {
 }
 
 impl Raw<'_> {
-    /// All that came from a country and test.
+    /// Writes the cans of a country and test.
     fn stems(&mut self, hour: &str, cc: &str, test: &str, posts: &[Post]) -> Result<(), Error> {
         let (date, of_day) = hour.split_at(8);
         let key = format!("raw/{date}/{of_day}/{cc}/{test}");
@@ -168,7 +167,7 @@ impl Raw<'_> {
                 _ => Place { can: &postcan, body_key: &lines },
             };
             for post in posts {
-                // A line that cannot be read tells no uid.
+                // An unreadable line has no known uid.
                 let known = place.can == postcan || matches!(post.fate, Fate::Read(_));
                 let entry = Entry { uid: known.then(|| post.uid.clone()), fate: post.fate.clone() };
                 self.truth.add(&place, &entry);
@@ -177,7 +176,7 @@ impl Raw<'_> {
         Ok(())
     }
 
-    /// One in a hundred members or lines ends a gzip member.
+    /// Whether to end a gzip member, after one member or line in a hundred.
     fn cuts(&mut self) -> bool {
         self.rng.chance(0.01)
     }
@@ -199,8 +198,8 @@ impl Raw<'_> {
         self.summary.add(path)
     }
 
-    /// Lines with their uid stand by themselves and have what was sent. Beside a postcan `{}` stands for what is no
-    /// object, as the uploader writes it.
+    /// Without a postcan, lines contain their uid and are as sent. Beside a postcan, `{}` replaces what is not an
+    /// object, as the uploader does.
     fn lines(&mut self, key: &str, with_uid: bool, posts: &[Post]) -> Result<(), Error> {
         let path = self.folder.join(key);
         let mut written = || -> io::Result<()> {

@@ -1,6 +1,6 @@
-//! HTML bodies out of prepared blocks, in four scripts.
+//! HTML bodies composed of prepared blocks, in four scripts.
 //!
-//! Blocks are kept as the collector escapes them, so that a body is some copies of text.
+//! Blocks are stored as the collector escapes them, so that writing a body only copies text.
 
 use super::json::escape;
 use super::rng::{Rng, Weighted};
@@ -8,7 +8,7 @@ use super::rng::{Rng, Weighted};
 const BLOCKS: usize = 700;
 const TITLE: &str = "@TITLE@";
 
-/// The alphabets that bodies are written in.
+/// The scripts of bodies.
 #[derive(Clone, Copy)]
 pub(super) enum Script {
     Latin,
@@ -20,7 +20,7 @@ pub(super) enum Script {
 impl Script {
     const ALL: [Self; 4] = [Self::Latin, Self::Cyrillic, Self::Arabic, Self::Han];
 
-    /// What pages read in a country are mostly written in.
+    /// The main script of pages read in a country.
     pub(super) fn of_country(cc: &str) -> Self {
         match cc {
             "RU" | "BY" | "KZ" | "UA" => Self::Cyrillic,
@@ -74,8 +74,8 @@ impl Bodies {
         out.push_str(&self.foot);
     }
 
-    /// Where a block page's text goes: before a paragraph after the first third of a page, or
-    /// before its foot.
+    /// Where to insert the text of a block page: before a paragraph after the first third of a page, or before its
+    /// footer.
     pub(super) fn place(&self, body: &str) -> usize {
         let third = body.len() / 3;
         body[third..].find("<p ").map_or(body.len().saturating_sub(self.foot.len()), |at| third + at)
@@ -126,7 +126,7 @@ impl Words {
     }
 }
 
-/// A piece of a page: paragraphs, a menu, cards, a script or a table.
+/// A block of a page: paragraphs, a menu, cards, a script or a table.
 fn block(rng: &mut Rng, w: &Words) -> String {
     match rng.below(13) {
         0..4 => {

@@ -8,7 +8,7 @@ pub(super) const SECOND: u64 = 1_000_000;
 pub(super) const HOUR: u64 = 3600 * SECOND;
 pub(super) const DAY: u64 = 24 * HOUR;
 
-/// A moment taken apart.
+/// The components of a time.
 pub(super) struct Moment {
     date: (u64, u64, u64),
     time: (u64, u64, u64),
@@ -58,7 +58,7 @@ impl Moment {
     }
 }
 
-/// `20240301` of `2024-03-01 00:00:00`; `None` of what is spelled otherwise or is no moment.
+/// `20240301` for `2024-03-01 00:00:00`; `None` for another format or an invalid time.
 pub(super) fn day_of(spaced: &str) -> Option<String> {
     let (date, time) = spaced.split_once(' ')?;
     let [y, m, d] = numbers(date, '-', [4, 2, 2])?;
@@ -84,7 +84,7 @@ fn numbers(text: &str, between: char, digits: [usize; 3]) -> Option<[u64; 3]> {
     parts.next().is_none().then_some(out)
 }
 
-/// Year, month and day of a count of days from 1970 (Howard Hinnant, `civil_from_days`).
+/// Year, month and day from days since 1970 (Howard Hinnant, `civil_from_days`).
 fn civil(days: u64) -> (u64, u64, u64) {
     let z = days + 719_468;
     let (era, of_era) = (z / 146_097, z % 146_097);

@@ -9,10 +9,10 @@
 //! | `tar.lz4` | `corpus-NNNNN.tar.lz4` | a hundred lines a member |
 //! | `yaml.lz4` | `corpus-NNNNN.yaml.lz4` | a YAML report of other measurements |
 //!
-//! An archive differs ([`super::archive`]): there `{}` stands for a line that could not be parsed, and a can holds one
-//! hour, country and test. A content that is no object ends a can for its reader, so a postcan whose
-//! measurements are to be counted is better made with [`malformed`](Options::malformed) 0. Files are written as
-//! measurements are made, so they may be larger than the memory.
+//! An archive differs ([`super::archive`]): there, `{}` replaces a line that could not be parsed, and a can contains
+//! one hour, country and test. Content that is not an object ends a can for its reader, so use
+//! [`malformed`](Options::malformed) 0 for a postcan whose measurements are counted. Files are written while
+//! measurements are generated, so they may be larger than memory.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,7 +28,7 @@ use super::packed::{Method, Packed, add_member};
 use super::yaml::{Report, Reports};
 use super::{Error, Kind, Made, Options};
 
-/// How measurements are packed.
+/// The file format of a corpus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Lines.
@@ -46,7 +46,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// All, by the names that [`FromStr`] knows.
+    /// All formats, by the names that [`FromStr`] accepts.
     pub const ALL: [(&str, Self); 6] = [
         ("jsonl", Self::Jsonl),
         ("jsonl.gz", Self::JsonlGz),
@@ -56,7 +56,7 @@ impl Format {
         ("yaml.lz4", Self::YamlLz4),
     ];
 
-    /// The ending of a file's name, without its dot.
+    /// The extension of a file name, without the dot.
     #[must_use]
     pub const fn extension(self) -> &'static str {
         match self {
@@ -77,7 +77,7 @@ impl Format {
         }
     }
 
-    /// A key that the archive might have. The can holds all countries and tests nevertheless.
+    /// A key that the archive could have. The can contains all countries and tests nevertheless.
     fn key(self, number: usize) -> String {
         let extension = self.extension();
         match self {
@@ -110,15 +110,15 @@ impl FromStr for Format {
 pub struct Packing {
     /// Kind of file.
     pub format: Format,
-    /// Measurements a file; the last one has what is left.
+    /// Measurements per file; the last file has the rest.
     pub per_file: u64,
-    /// Ends with the measurement with which files have so many bytes before compression.
+    /// Stops after the measurement with which the files reach this many bytes before compression.
     pub bytes: u64,
-    /// Compression, 0 to 9. LZ4 has no levels here.
+    /// Compression level, 0 to 9. Ignored for LZ4.
     pub level: u32,
-    /// Adds `measurement_uid` to the end of each line that is a whole object. A postcan has no lines.
+    /// Appends `measurement_uid` to each line that is a valid object. A postcan has no lines.
     pub uid_in_line: bool,
-    /// Puts files under keys as the archive has them, in place of `corpus-NNNNN.*`.
+    /// Names files by keys as in the archive, instead of `corpus-NNNNN.*`.
     pub layout: bool,
 }
 
@@ -133,22 +133,22 @@ impl Default for Packing {
 pub struct Summary {
     /// Measurements.
     pub measurements: u64,
-    /// Bytes of [`Made::content`], without envelopes, line ends and compression; of YAML those of its entries.
+    /// Bytes of [`Made::content`], without envelopes, line endings and compression; for YAML the bytes of its entries.
     pub content_bytes: u64,
-    /// Measurements with HTTP bodies. Those of YAML are not counted.
+    /// Measurements with HTTP bodies. YAML measurements are not counted.
     pub with_bodies: u64,
     /// The files, in order.
     pub files: Vec<PathBuf>,
     /// Their bytes.
     pub file_bytes: u64,
-    /// Measurements by what was done to them.
+    /// Measurements by [`Kind`](super::Kind).
     pub kinds: BTreeMap<&'static str, u64>,
     /// Measurements by test.
     pub tests: BTreeMap<String, u64>,
 }
 
 impl Summary {
-    /// A measurement more.
+    /// Counts a measurement.
     pub(super) fn count(&mut self, kind: &'static str, test: &str, bytes: usize) {
         self.measurements += 1;
         self.content_bytes += bytes as u64;
@@ -159,7 +159,7 @@ impl Summary {
         }
     }
 
-    /// A file that is finished.
+    /// Adds a finished file.
     pub(super) fn add(&mut self, path: PathBuf) -> Result<(), Error> {
         self.file_bytes += fs::metadata(&path).map_err(Error::io(&path))?.len();
         self.files.push(path);
@@ -167,11 +167,11 @@ impl Summary {
     }
 }
 
-/// Writes measurements to files in `folder`, which is made if it is not there. Files of the same
-/// names are replaced.
+/// Writes measurements to files in `folder`, which is created if it does not exist. Existing files with the same names
+/// are replaced.
 ///
 /// # Errors
-/// When the templates cannot be read or a file cannot be written; what was written before stays.
+/// The templates cannot be read or a file cannot be written; what was written before stays.
 pub fn write(options: &Options, folder: &Path, packing: &Packing) -> Result<Summary, Error> {
     let mut corpus = Corpus::new(options)?;
     let mut reports = Reports::new(options.seed, options.malformed);
@@ -210,7 +210,7 @@ enum Can {
     Yaml(Packed, Box<Report>),
 }
 
-/// Lines of a member of a `tar.lz4`.
+/// Lines per member of a `tar.lz4`.
 const LINES: u64 = 100;
 
 impl Can {
@@ -228,7 +228,7 @@ impl Can {
         })
     }
 
-    /// Bytes before compression, but for those of a member that is not whole.
+    /// Bytes before compression, without those of an incomplete member.
     fn written(&self) -> u64 {
         match self {
             Self::Lines(out) | Self::Yaml(out, _) => out.written,
@@ -279,7 +279,7 @@ impl Can {
     }
 }
 
-/// Where a collector had the file, without the leading slash.
+/// The path of the file on a collector, without the leading slash.
 fn member_path(made: &Made) -> String {
     let (hour, cc, test, uid) = (&made.hour, made.cc, made.path_name(), &made.uid);
     format!("var/lib/ooniapi/measurements/incoming/{hour}_{cc}_{test}/{uid}.post")

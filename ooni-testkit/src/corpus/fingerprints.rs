@@ -1,4 +1,4 @@
-//! Real blocking fingerprints, and measurements that carry them.
+//! Real blocking fingerprints, and measurements that contain them.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::json::Value;
 use super::rng::Rng;
 use super::templates::Template;
 
-/// A line of a list, as far as it matters here.
+/// The relevant columns of a list entry.
 #[derive(Deserialize)]
 pub(super) struct Fingerprint {
     location_found: String,
@@ -22,7 +22,7 @@ impl Fingerprint {
         self.location_found == "body"
     }
 
-    /// Places among `countries` of those it is expected in.
+    /// Indexes in `countries` of its expected countries.
     pub(super) fn countries(&self, countries: &[&str]) -> Vec<usize> {
         let expected = self.expected_countries.to_uppercase();
         let place = |cc: &str| countries.iter().position(|&known| known == cc.trim());
@@ -47,7 +47,7 @@ impl Fingerprints {
         Ok(Self { dns: read("fingerprints_dns.csv")?, http: read("fingerprints_http.csv")? })
     }
 
-    /// One for a template: of DNS where it has no bodies, else of HTTP in two cases of three.
+    /// A fingerprint for a template: DNS if it has no bodies, else HTTP in two of three cases.
     pub(super) fn pick(&self, rng: &mut Rng, template: &Template) -> Option<&Fingerprint> {
         let dns = rng.chance(0.35) || template.bodies == 0;
         let (first, second) = if dns { (&self.dns, &self.http) } else { (&self.http, &self.dns) };
@@ -56,8 +56,8 @@ impl Fingerprints {
     }
 }
 
-/// The measurement of a template with a fingerprint in its DNS answers or headers. One that is
-/// found in the body is put there when there is a body.
+/// The measurement of a template, with a fingerprint in its DNS answers or headers. Body fingerprints are inserted when
+/// the body is generated.
 pub(super) fn with_fingerprint(template: &Template, fingerprint: &Fingerprint, rng: &mut Rng) -> Value {
     let mut msm = template.value.clone();
     if msm.get("test_keys").is_none_or(|test_keys| test_keys.as_object().is_none()) {
@@ -106,7 +106,7 @@ fn into_answers(test_keys: &mut Value, fingerprint: &Fingerprint) {
     }
 }
 
-/// Into the first response that there is.
+/// Inserts a header into the first response.
 fn into_headers(test_keys: &mut Value, name: &str, pattern: &str) {
     let requests = test_keys.get_mut("requests").map(Value::items_mut).unwrap_or_default();
     let mut responses = requests.iter_mut().filter_map(|request| request.get_mut("response"));

@@ -1,4 +1,4 @@
-//! One measurement after another.
+//! Generates measurements one after another.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use super::templates::{self, Group, Mark, Part, Template, WEB_CONNECTIVITY};
 use super::urls::Urls;
 use super::{Error, Kind, Made, Options};
 
-/// The measurements of a corpus, in the order of their receive times.
+/// The measurements of a corpus, in the order of receive times.
 pub struct Corpus {
     options: Options,
     next: u64,
@@ -22,11 +22,11 @@ pub struct Corpus {
     templates: Templates,
     bodies: Bodies,
     countries: Weighted,
-    /// Networks of each country.
+    /// The networks of each country.
     networks: Vec<Vec<u64>>,
     urls: Urls,
     fingerprints: Fingerprints,
-    /// The bodies of the measurement at hand; kept for their memory.
+    /// The body of the current measurement; the buffer is reused.
     body: String,
     other_body: String,
 }
@@ -53,7 +53,7 @@ impl Corpus {
         })
     }
 
-    /// A report of the old kind, begun on a day.
+    /// A legacy report, started on this day.
     pub(super) fn report(&mut self, day: u64) -> Report {
         let rng = &mut self.rng;
         let test = self.templates.pick(rng, self.options.wc_share).test.clone();
@@ -187,13 +187,13 @@ impl Iterator for Corpus {
     }
 }
 
-/// A report of the years before 2020: measurements of one probe in one run.
+/// A report from the years before 2020: measurements of one probe in one run.
 pub(super) struct Report {
     /// Name of the test, with underscores.
     pub(super) test: String,
     country: usize,
     pub(super) network: u64,
-    /// Microseconds from 1970, of a whole second.
+    /// Microseconds from 1970, in whole seconds.
     pub(super) start: u64,
     pub(super) id: String,
 }
@@ -204,7 +204,7 @@ impl Report {
     }
 }
 
-/// The templates, grouped as they are drawn.
+/// The templates, grouped for drawing.
 struct Templates {
     /// web_connectivity with HTTP bodies, and without.
     with_bodies: Group,
@@ -238,7 +238,7 @@ impl Templates {
         if rng.chance(wc_share) { self.web_connectivity(rng) } else { self.rest[self.tests.draw(rng)].pick(rng) }
     }
 
-    /// One of a test that there is.
+    /// A template of a test that exists.
     fn of(&self, rng: &mut Rng, test: &str) -> &Template {
         let of_test = |group: &&Group| group.templates().iter().any(|template| template.test == test);
         match self.rest.iter().find(of_test) {
@@ -251,14 +251,14 @@ impl Templates {
         if rng.chance(0.55) { self.with_bodies.pick(rng) } else { self.without.pick(rng) }
     }
 
-    /// The inputs that web_connectivity had, escaped.
+    /// The inputs of web_connectivity, escaped.
     fn inputs(&self) -> impl Iterator<Item = String> + '_ {
         let all = self.with_bodies.templates().iter().chain(self.without.templates());
         all.filter_map(|template| template.input.clone())
     }
 }
 
-/// What the smaller gaps of a measurement are filled with.
+/// Values for the smaller placeholders of a measurement.
 struct Gaps {
     report_id: String,
     network: String,
@@ -307,13 +307,13 @@ pub(super) fn address(rng: &mut Rng) -> String {
     address
 }
 
-/// What the collector does with what was sent.
+/// How the collector stores what was sent.
 enum Stored {
-    /// Stores it, spelled as it is.
+    /// Unchanged.
     Same,
-    /// Stores it, spelled so.
+    /// With this spelling.
     As(String),
-    /// Cannot parse it, and keeps the POST body untouched.
+    /// As the unmodified POST body, because it cannot be parsed.
     AsSent,
 }
 
@@ -337,13 +337,13 @@ fn envelope(content: &[u8], stored: &Stored) -> Vec<u8> {
     [ENVELOPE, content, end].concat()
 }
 
-/// What is in the envelope of a POST body that can be parsed.
+/// The content of a parsable POST body.
 pub(super) fn inside(post: &[u8]) -> &[u8] {
     let inside = post.strip_prefix(ENVELOPE).unwrap_or(post);
     inside.strip_suffix(VERIFIED).unwrap_or(inside)
 }
 
-/// What is in the envelope of a POST body that cannot be parsed.
+/// The content of a POST body that cannot be parsed.
 pub(super) fn inside_broken(post: &[u8]) -> &[u8] {
     let inside = post.strip_prefix(ENVELOPE).unwrap_or(post);
     inside.strip_suffix(b"}").unwrap_or(inside)
@@ -352,7 +352,7 @@ pub(super) fn inside_broken(post: &[u8]) -> &[u8] {
 const ENVELOPE: &[u8] = b"{\"format\":\"json\",\"content\":";
 const VERIFIED: &[u8] = b",\"is_verified\":\"u\"}";
 
-/// Share of a test among those that are not web_connectivity.
+/// Share of a test among all tests except web_connectivity.
 fn share(test: &str) -> f64 {
     OTHER_TESTS.iter().find(|(name, _)| *name == test).map_or(0.3, |(_, share)| *share)
 }
@@ -389,7 +389,7 @@ const OTHER_TESTS: [(&str, f64); 22] = [
     ("dns_consistency", 0.5),
 ];
 
-/// Base64, `+` and `/` replaced as in report ids.
+/// The base64 alphabet, with `+` and `/` replaced as in report ids.
 const REPORT_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789oo";
 
 #[cfg(test)]

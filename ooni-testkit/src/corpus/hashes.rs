@@ -1,6 +1,6 @@
-//! Ids made of hashes: of POST bodies, of entries in cans, and of reports that had none.
+//! Ids derived from hashes: of POST bodies, of entries of cans, and of reports without an id.
 //!
-//! Made apart from those of the library, so that a corpus is a witness for it.
+//! Implemented independently of the library, so that a corpus can verify it.
 
 use std::fmt::Write as _;
 
@@ -10,12 +10,12 @@ use sha3::digest::{ExtendableOutput, Update, XofReader};
 
 use super::calendar::{Moment, SECOND};
 
-/// The end of a current uid: the beginning of the SHA-512 of a POST body.
+/// The last part of a current uid: the start of the SHA-512 of a POST body.
 pub(super) fn of_post(post: &[u8]) -> String {
     hex(&Sha512::digest(post)[..8])
 }
 
-/// The uid of an entry of a can. `day` is that of `measurement_start_time`, if it has one.
+/// The uid of a can's entry. `day` is the day of `measurement_start_time`, if it has one.
 pub(super) fn of_entry(raw: &[u8], day: Option<&str>) -> String {
     let mut hasher = Shake128::default();
     hasher.update(raw);

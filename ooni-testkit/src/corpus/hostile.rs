@@ -1,14 +1,14 @@
-//! Measurements that are odd or broken on purpose.
+//! Measurements that are intentionally odd or broken.
 
 use super::json::Value;
 use super::rng::Rng;
 use super::templates::Template;
 
-/// A member put at the beginning of a measurement.
+/// A member inserted at the start of a measurement.
 pub(super) struct Odd {
-    /// The text that is sent.
+    /// The text as sent.
     pub(super) sent: Vec<u8>,
-    /// What the collector reads it as, `None` where it reads nothing.
+    /// How the collector reads it; `None` if it cannot.
     pub(super) read_as: Option<String>,
 }
 
@@ -63,14 +63,14 @@ const ODD: [(&[u8], Read); 24] = [
     (br#""x_odd":01,"#, Read::As(r#""x_odd":1,"#)),
     (br#""x_odd":-,"#, Read::As(r#""x_odd":0,"#)),
     (br#""x_odd":1.,"#, Read::As(r#""x_odd":1.0,"#)),
-    // Keys that come again, and structure.
+    // Repeated keys, and structure.
     (br#""probe_cc":"XX","#, Read::Same),
     (br#""test_keys":null,"#, Read::Same),
     (br#""x_odd":[1,],"#, Read::Not),
     (br#""x_odd":'a',"#, Read::Not),
 ];
 
-/// The measurement of a template with a value that is missing or of a wrong type.
+/// The measurement of a template with a missing value or a value of the wrong type.
 pub(super) fn with_wrong_type(template: &Template, rng: &mut Rng) -> Value {
     let mut msm = template.value.clone();
     let value = any(rng);

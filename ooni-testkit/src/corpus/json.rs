@@ -1,13 +1,11 @@
-//! JSON that keeps the order of keys, read from text that can be trusted and written as the
-//! collector spells it.
+//! JSON that preserves the order of keys, parsed from trusted text and written as the collector spells it.
 //!
-//! Not `serde_json` with `preserve_order`: cargo would turn that feature on for the whole
-//! workspace. Strings and numbers are kept spelled for the output, so that lone surrogates and
-//! numbers of any size pass.
+//! Not `serde_json` with `preserve_order`: Cargo would enable that feature for the whole workspace. Strings and numbers
+//! are stored as spelled in the output, so that lone surrogates and numbers of any size are preserved.
 
 use std::fmt::Write as _;
 
-/// A value whose parts are already spelled as the collector spells them.
+/// A value whose strings and numbers are already spelled as the collector spells them.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     /// A number or literal.
@@ -15,13 +13,13 @@ pub(super) enum Value {
     /// A string, escaped, without quotes.
     Text(String),
     List(Vec<Value>),
-    /// Keys escaped, in the order of the text.
+    /// Keys are escaped, in textual order.
     Object(Vec<(String, Value)>),
 }
 
 impl Value {
-    /// The value of a whole text, `None` if it is no JSON. Of repeated keys the first gives the
-    /// place and the last the value. NaN and Infinity are read, as the collector does.
+    /// Parses a whole text; `None` if it is not JSON. Of repeated keys, the first determines the position and the last
+    /// the value. NaN and Infinity are accepted, as by the collector.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut reader = Reader { text, at: 0 };
         let value = reader.value()?;
@@ -37,7 +35,7 @@ impl Value {
         Self::Bare(if value { "true" } else { "false" }.into())
     }
 
-    /// A string that needs no escapes, or has them.
+    /// A string that is already escaped or needs no escapes.
     pub(super) fn spelled(text: &str) -> Self {
         Self::Text(text.into())
     }
@@ -47,7 +45,7 @@ impl Value {
         Self::Text(escape(text))
     }
 
-    /// An object of keys that need no escapes.
+    /// An object whose keys need no escapes.
     pub(super) fn object<const N: usize>(items: [(&str, Self); N]) -> Self {
         Self::Object(items.into_iter().map(|(k, v)| (k.into(), v)).collect())
     }
@@ -63,7 +61,7 @@ impl Value {
         }
     }
 
-    /// Replaces in place, or adds at the end; nothing if this is no object.
+    /// Replaces the value of a key, or appends it; does nothing if this is not an object.
     pub(super) fn set(&mut self, key: &str, value: Self) {
         let Self::Object(items) = self else { return };
         match items.iter_mut().find(|(k, _)| k == key) {
@@ -93,7 +91,7 @@ impl Value {
         }
     }
 
-    /// The items of a list; none if this is no list.
+    /// The items of a list; empty if this is not a list.
     pub(super) fn items(&self) -> &[Self] {
         match self {
             Self::List(items) => items,
@@ -108,7 +106,7 @@ impl Value {
         }
     }
 
-    /// The collector's text.
+    /// The text as the collector writes it.
     pub(super) fn dump(&self) -> String {
         let mut out = String::new();
         self.write(&mut out);
@@ -151,7 +149,7 @@ fn quote(out: &mut String, spelled: &str) {
     out.push('"');
 }
 
-/// A text as it stands between quotes.
+/// A text escaped for use between quotes.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
     for unit in text.encode_utf16() {
@@ -160,7 +158,7 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
-/// A UTF-16 unit: the collector escapes all that is not ASCII, and `/`.
+/// Appends a UTF-16 unit: the collector escapes everything but ASCII, and `/`.
 fn escape_unit(out: &mut String, unit: u16) {
     match u8::try_from(unit) {
         Ok(b'"') => out.push_str("\\\""),

@@ -1,4 +1,4 @@
-//! Days of the cans from before 2020-10-21: reports in LZ4, by themselves and in tar archives.
+//! Days of cans from before 2020-10-21: reports in LZ4, single or in tar archives.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -14,41 +14,41 @@ use super::rng::Rng;
 use super::truth::{Entry, Fate, Place, Truth};
 use super::yaml::Reports;
 
-/// Members of a tar archive.
+/// Maximum members of a tar archive.
 const MOST_MEMBERS: u64 = 100;
 
-/// Writes the cans of days.
+/// Writes the cans of a day.
 pub(super) struct Legacy {
     corpus: Corpus,
     reports: Reports,
     rng: Rng,
-    /// Share of reports that are in two cans.
+    /// Share of reports that are stored in two cans.
     duplicates: f64,
     folder: PathBuf,
     uids: HashSet<String>,
     tars: BTreeMap<String, Tar>,
 }
 
-/// A tar archive of reports of a test.
+/// A tar archive with reports of one test.
 struct Tar {
     key: String,
     builder: tar::Builder<Packed>,
     members: u64,
 }
 
-/// A report as it is in a file.
+/// A report as a file.
 struct File {
     test: String,
     name: String,
     /// Seconds from 1970.
     time: u64,
-    /// Its header, lines or frames, in places where it may be cut.
+    /// Its header, lines or frames, between which it may be split.
     pieces: Vec<Vec<u8>>,
     entries: Vec<Entry>,
 }
 
 impl Legacy {
-    /// Makes reports of both kinds.
+    /// Creates a writer of both kinds of reports.
     pub(super) fn new(corpus: Corpus, reports: Reports, rng: Rng, duplicates: f64, folder: &Path) -> Self {
         let (uids, tars) = (HashSet::new(), BTreeMap::new());
         Self { corpus, reports, rng, duplicates, folder: folder.to_owned(), uids, tars }
@@ -89,7 +89,7 @@ impl Legacy {
         truth.flush().map_err(Error::io(&self.folder))
     }
 
-    /// A report of JSON lines, at most `most`.
+    /// A JSON report with at most `most` lines.
     fn json(&mut self, day: u64, most: u64, summary: &mut Summary) -> File {
         let report = self.corpus.report(day);
         let lines = if report.test == "web_connectivity" { self.rng.range(1, 14).min(most) } else { 1 };
@@ -103,7 +103,7 @@ impl Legacy {
             }
             let fate = Fate::of(made.stored());
             let uid = fate.uid(&line);
-            // Some of those with wrong types are nothing but `{}`, and two measurements are not the same.
+            // Some measurements with wrong types are just `{}`, and no two measurements may be equal.
             if uid.as_ref().is_some_and(|uid| !self.uids.insert(uid.clone())) {
                 continue;
             }
@@ -117,7 +117,7 @@ impl Legacy {
         File { test: report.test, name, time: report.start / SECOND, pieces, entries }
     }
 
-    /// A report of YAML frames, at most `most` besides the header.
+    /// A YAML report with at most `most` frames after the header.
     fn yaml(&mut self, day: u64, most: u64, summary: &mut Summary) -> File {
         let mut report = self.reports.begin(day);
         let (mut pieces, mut entries) = (vec![report.header.clone().into_bytes()], Vec::new());
@@ -130,7 +130,7 @@ impl Legacy {
         File { test: report.test().into(), name: report.file_name(), time: report.start / SECOND, pieces, entries }
     }
 
-    /// A report by itself; one in ten in two LZ4 frames.
+    /// Writes a single report; one in ten has two LZ4 frames.
     fn write(&mut self, path: &Path, file: &File) -> io::Result<()> {
         let mut out = Packed::create(path, Method::Lz4)?;
         let cut = self.rng.chance(0.1).then(|| self.rng.index(file.pieces.len()));
@@ -187,7 +187,7 @@ fn add_all(truth: &mut Truth, key: &str, file: &File) {
     file.entries.iter().for_each(|entry| truth.add(&Place::own(key), entry));
 }
 
-/// What the archive has beside its cans; nothing in it is a measurement.
+/// The index file that the archive has beside its cans; it contains no measurements.
 fn write_index(path: &Path, date: &str, n: u64) -> io::Result<()> {
     let mut out = Packed::create(path, Method::Gzip(6))?;
     writeln!(out, "{{\"type\":\"/\",\"bucket\":\"{date}\",\"measurements\":{n}}}")?;

@@ -1,4 +1,4 @@
-//! Compressed files, in one piece or in several that follow one another.
+//! Compressed files, as one member or frame or as several in sequence.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use lz4_flex::frame::{FrameEncoder, FrameInfo};
 
-/// How a file is compressed.
+/// The compression of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
     Not,
@@ -17,10 +17,10 @@ pub(super) enum Method {
     Lz4,
 }
 
-/// A file that is written from its beginning to its end.
+/// A file that is written sequentially.
 pub(super) struct Packed {
     method: Method,
-    /// `None` once it has ended or writing has failed.
+    /// `None` after it has ended or a write has failed.
     out: Option<Out>,
     /// Bytes before compression.
     pub(super) written: u64,
@@ -38,7 +38,7 @@ impl Packed {
         Ok(Self { method, out: Some(Out::begin(file, method)), written: 0 })
     }
 
-    /// Ends the gzip member or LZ4 frame; what follows is in the next.
+    /// Ends the gzip member or LZ4 frame; the next data start a new one.
     pub(super) fn cut(&mut self) -> io::Result<()> {
         let file = self.out.take().ok_or_else(ended)?.end()?;
         self.out = Some(Out::begin(file, self.method));
@@ -82,7 +82,7 @@ impl Write for Packed {
         Ok(written)
     }
 
-    /// Nothing: a block would end early, and the bytes of a file depend on how it was written.
+    /// Does nothing: flushing would end a block early, and the bytes of a file would depend on how it was written.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -92,7 +92,7 @@ fn ended() -> io::Error {
     io::Error::other("the file has ended")
 }
 
-/// A member of a tar archive, in the form that Python's PAX takes where no name is long.
+/// A member of a tar archive, in the format that Python's PAX writes for short names.
 pub(super) fn add_member(tar: &mut tar::Builder<Packed>, name: &str, seconds: u64, content: &[u8]) -> io::Result<()> {
     let mut header = tar::Header::new_ustar();
     header.set_size(content.len() as u64);

@@ -1,11 +1,11 @@
-//! Random numbers (xoshiro256++) and the little mathematics that draws need, made of operations
-//! that IEEE 754 defines to the bit: a corpus is the same on every machine.
+//! Random numbers (xoshiro256++) and the mathematics that distributions need. All operations are defined exactly by
+//! IEEE 754, so a corpus is the same on every machine.
 
 /// The generator.
 pub struct Rng([u64; 4]);
 
 impl Rng {
-    /// State from a seed by splitmix64, as the authors of xoshiro advise.
+    /// Seeds the state with splitmix64, as the authors of xoshiro recommend.
     pub fn new(seed: u64) -> Self {
         let mut x = seed;
         Self(std::array::from_fn(|_| {
@@ -40,7 +40,7 @@ impl Rng {
         self.unit() < p
     }
 
-    /// In `0..n`; 0 if `n` is.
+    /// In `0..n`; 0 if `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
     }
@@ -60,8 +60,8 @@ impl Rng {
         &items[self.index(items.len())]
     }
 
-    /// Normal distribution, as the sum of 48 uniform ones: good to four deviations, and no
-    /// logarithm or cosine in it.
+    /// A normal distribution, as the sum of 48 uniform ones: accurate to four deviations, without logarithms or
+    /// cosines.
     pub fn gauss(&mut self, mean: f64, deviation: f64) -> f64 {
         let sum: u64 = (0..12)
             .map(|_| {
@@ -92,7 +92,7 @@ impl Weighted {
         )
     }
 
-    /// `n` weights that fall like `rank^-s`.
+    /// `n` weights proportional to `rank^-s`.
     pub fn zipf(n: usize, s: f64) -> Self {
         Self::new((0..n).map(|k| 1.0 / power((k + 2) as f64, s)))
     }
@@ -138,7 +138,7 @@ pub fn exp(x: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// To the bit, so that a machine that computes otherwise is noticed.
+    /// Exact to the bit, to detect machines that compute differently.
     #[test]
     fn same_everywhere() {
         let mut rng = Rng::new(1);
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(power(0.37, 1.7).to_bits(), PINNED[3]);
     }
 
-    /// Computed apart from this code, with Python's floats.
+    /// Computed independently, with Python's floats.
     const PINNED: [u64; 4] =
         [0x4021_09c3_2666_6666, 0x40ca_17dd_08c1_0224, 0x4041_4276_43af_15f6, 0x3fc7_9cf4_09c6_a835];
 

@@ -1,4 +1,4 @@
-//! Fixtures with gaps where measurements differ.
+//! Fixtures with placeholders where measurements differ.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use super::json::Value;
 use super::rng::{Weighted, power};
 use super::urls::host_of;
 
-/// What a gap is filled with; the discriminant is its place in [`Mark::NAMES`].
+/// The value of a placeholder; the discriminant is its index in [`Mark::NAMES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     ReportId,
@@ -29,7 +29,7 @@ pub(super) enum Mark {
 }
 
 impl Mark {
-    /// In the text of a template a mark is its name between `@@`.
+    /// In a template's text, a placeholder is its name between `@@`.
     const NAMES: [(&str, Self); 12] = [
         ("RID", Self::ReportId),
         ("CC", Self::Country),
@@ -57,11 +57,11 @@ pub(super) enum Part {
 pub(super) struct Template {
     /// Name of the test, with underscores.
     pub(super) test: String,
-    /// The input it had, escaped, where that is text.
+    /// The input of the fixture, escaped, if it is text.
     pub(super) input: Option<String>,
-    /// How many HTTP bodies it has; only those of web_connectivity are counted and replaced.
+    /// The number of HTTP bodies; only those of web_connectivity are counted and replaced.
     pub(super) bodies: usize,
-    /// The measurement, marks in it.
+    /// The measurement, with placeholders.
     pub(super) value: Value,
     pub(super) parts: Vec<Part>,
     weight: f64,
@@ -70,7 +70,7 @@ pub(super) struct Template {
 pub(super) const WEB_CONNECTIVITY: &str = "web_connectivity";
 
 impl Template {
-    /// `None` if the text is no measurement.
+    /// `None` if the text is not a measurement.
     fn new(text: &str) -> Option<Self> {
         let mut msm = Value::parse(text)?;
         let test = match msm.get("test_name")?.as_text()? {
@@ -114,17 +114,17 @@ impl Template {
         if address.len() >= 7 {
             text = text.replace(&format!("\"{address}"), "\"@@IP@@");
         }
-        // Small ones are more common.
+        // Small measurements are more common.
         let weight = power(5000.0 / text.len() as f64, 1.7).min(1.0);
         let value = Value::parse(&text)?;
         Some(Self { test, input, bodies, weight, parts: split(&value), value })
     }
 }
 
-/// Stands for the mark of the runtime until the text is cut, as that would be no JSON.
+/// Replaces the runtime placeholder until the text is split, because the placeholder would not be valid JSON.
 const RUNTIME: &str = "0.987654321";
 
-/// The text of a value, cut at its marks.
+/// The text of a value, split at its placeholders.
 pub(super) fn split(value: &Value) -> Vec<Part> {
     let text = value.dump().replace(RUNTIME, "@@RT@@");
     let (mut parts, mut rest) = (Vec::new(), text.as_str());
@@ -147,7 +147,7 @@ pub(super) fn split(value: &Value) -> Vec<Part> {
     parts
 }
 
-/// Puts marks in place of HTTP bodies that are there, and counts them.
+/// Replaces existing HTTP bodies by placeholders, and counts them.
 fn mark_bodies(test_keys: &mut Value) -> usize {
     let mut bodies = 0;
     let requests = test_keys.get_mut("requests").map(Value::items_mut).unwrap_or_default();
@@ -170,7 +170,7 @@ fn first_address(test_keys: &Value) -> Option<String> {
     answers.find_map(|answer| answer.get("ipv4")?.as_text().filter(|ip| !ip.is_empty()).map(str::to_owned))
 }
 
-/// Templates of one kind, and how often each is taken.
+/// Templates of one kind, with their weights.
 pub(super) struct Group {
     templates: Vec<Template>,
     weights: Weighted,
@@ -191,7 +191,7 @@ impl Group {
     }
 }
 
-/// The fixtures of a folder in the order of their names, without those that give no row.
+/// The fixtures of a folder, sorted by name, without those that produce no row.
 pub(super) fn load(folder: &Path) -> Result<Vec<Template>, Error> {
     let unusable = without_row(&folder.join("expected.jsonl"))?;
     let mut names = Vec::new();
@@ -213,7 +213,7 @@ pub(super) fn load(folder: &Path) -> Result<Vec<Template>, Error> {
     Ok(templates)
 }
 
-/// Files that the expectations beside the fixtures have no row for. No such list, no such file.
+/// Fixtures without a row in the expectations beside them; none if there are no expectations.
 fn without_row(path: &Path) -> Result<BTreeSet<String>, Error> {
     if !path.exists() {
         return Ok(BTreeSet::new());

@@ -1,4 +1,4 @@
-//! What must become of every measurement of an archive, one JSON line each.
+//! The expected outcome of every measurement of an archive, one JSON line each.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,7 +9,7 @@ use super::calendar;
 use super::hashes;
 use super::json::Value;
 
-/// The fields that tell one measurement from another, as JSON text.
+/// The fields that identify a measurement, as JSON text.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Identity {
     /// In the order of [`NAMES`].
@@ -19,23 +19,23 @@ pub(super) struct Identity {
 const NAMES: [&str; 6] = ["test_name", "probe_cc", "probe_asn", "measurement_start_time", "report_id", "input"];
 
 impl Identity {
-    /// Of a measurement; what is missing is `null`.
+    /// The identity of a measurement; missing fields are `null`.
     pub(super) fn of(msm: &Value) -> Self {
         Self { fields: NAMES.map(|name| msm.get(name).map_or_else(|| "null".into(), Value::dump)) }
     }
 
-    /// Day of the start, if it is a moment.
+    /// The day of the start, if it is a valid time.
     pub(super) fn day(&self) -> Option<String> {
         calendar::day_of(self.fields[3].trim_matches('"'))
     }
 }
 
-/// What must become of an entry of a can.
+/// The expected outcome of a can's entry.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Fate {
     /// It is read, and scored.
     Read(Identity),
-    /// It cannot be read; why, in a few words.
+    /// It cannot be read, with a short reason.
     Rejected(&'static str),
 }
 
@@ -43,7 +43,7 @@ pub(super) const NO_JSON: Fate = Fate::Rejected("not JSON");
 pub(super) const NO_OBJECT: Fate = Fate::Rejected("not an object");
 
 impl Fate {
-    /// Of what is stored, `None` for what cannot be parsed.
+    /// The outcome of a stored text; `None` if it cannot be parsed.
     pub(super) fn of(stored: Option<&[u8]>) -> Self {
         let Some(text) = stored.and_then(|stored| std::str::from_utf8(stored).ok()) else { return NO_JSON };
         match Value::parse(text) {
@@ -52,7 +52,7 @@ impl Fate {
         }
     }
 
-    /// The uid of an entry that has none but that of its bytes.
+    /// The uid of an entry whose only uid is derived from its bytes.
     pub(super) fn uid(&self, raw: &[u8]) -> Option<String> {
         match self {
             Self::Read(identity) => Some(hashes::of_entry(raw, identity.day().as_deref())),
@@ -69,7 +69,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// A word for summaries.
+    /// Its name in summaries.
     pub(super) fn kind(&self) -> &'static str {
         match self.fate {
             Fate::Read(_) => "yaml",
@@ -78,7 +78,7 @@ impl Entry {
     }
 }
 
-/// A can, and where the table `jsonl` says that its bodies are.
+/// A can, and where the table `jsonl` locates its bodies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place<'a> {
     pub(super) can: &'a str,
@@ -86,13 +86,13 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// A can whose bodies are in itself.
+    /// A can that contains its bodies.
     pub(super) fn own(can: &'a str) -> Self {
         Self { can, body_key: can }
     }
 }
 
-/// The file. Lines are kept until the cans that are being written are finished, and come sorted by their keys.
+/// The truth file. Lines are kept in memory until the cans being written are finished, and are then sorted by key.
 pub(super) struct Truth {
     out: BufWriter<File>,
     cans: BTreeMap<String, Lines>,
@@ -109,7 +109,7 @@ impl Truth {
         Ok(Self { out: BufWriter::new(File::create(path)?), cans: BTreeMap::new() })
     }
 
-    /// The next entry of a can.
+    /// Adds the next entry of a can.
     pub(super) fn add(&mut self, place: &Place<'_>, entry: &Entry) {
         if !self.cans.contains_key(place.can) {
             self.cans.insert(place.can.to_owned(), Lines::default());
@@ -135,12 +135,12 @@ impl Truth {
         text.push_str("}\n");
     }
 
-    /// Whether the can has lines that were not written yet.
+    /// Whether the can has unwritten lines.
     pub(super) fn has(&self, can: &str) -> bool {
         self.cans.contains_key(can)
     }
 
-    /// Writes the lines that are kept. Keys of cans that come later must be greater.
+    /// Writes the kept lines. Cans that are added later must have greater keys.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         for lines in std::mem::take(&mut self.cans).into_values() {
             self.out.write_all(lines.text.as_bytes())?;

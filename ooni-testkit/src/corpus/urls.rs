@@ -1,5 +1,5 @@
-//! URLs to measure: those of the fixtures, and plausible ones of made-up hosts in the proportions
-//! of the public test lists (81 % https, half with `www.`, 9 % with a path).
+//! URLs to measure: those of the fixtures, and plausible URLs of fictional hosts in the proportions of the public test
+//! lists (81 % https, half with `www.`, 9 % with a path).
 
 use super::bodies::LATIN;
 use super::json::escape;
@@ -11,7 +11,7 @@ pub(super) struct Url {
     pub(super) host: String,
 }
 
-/// A list for everywhere, and one for each country in the order of the countries.
+/// A global list, and one list for each country, in the order of the countries.
 pub(super) struct Urls {
     global: Vec<Url>,
     local: Vec<Vec<Url>>,
@@ -50,7 +50,7 @@ impl Urls {
         Self { global, local }
     }
 
-    /// A URL for a country, given by its place: two in five of its own list.
+    /// A URL for the country with this index: two in five are from its own list.
     pub(super) fn pick(&self, rng: &mut Rng, country: usize) -> &Url {
         match self.local.get(country) {
             Some(local) if rng.chance(0.4) => rng.pick(local),

@@ -1,7 +1,7 @@
-//! YAML reports of the years before JSON: a header and measurements, each between `---` and `...` (formats spec §11).
+//! YAML reports from the years before JSON: a header and measurements, each between `---` and `...` (formats spec §11).
 //!
-//! What the bytes of an entry are is decided here, and with it what a reader has to make of them; what test keys look
-//! like is in `keys`, and what cannot be read in `broken`.
+//! This module writes the entries and decides what a reader must make of them; `keys` has the test keys, and `broken`
+//! the entries that cannot be read.
 
 mod broken;
 mod keys;
@@ -18,14 +18,14 @@ use super::urls::Urls;
 use tests_of_the_time::{Fit, TESTS, Test};
 use text::single;
 
-/// Makes reports.
+/// Generates reports.
 pub(super) struct Reports {
     pub(super) rng: Rng,
     urls: Urls,
     networks: Vec<u64>,
     /// Share of entries that cannot be read.
     malformed: f64,
-    /// Numbers the entries, so that no two are the same.
+    /// Numbers the entries, so that no two are equal.
     serial: u64,
 }
 
@@ -37,7 +37,7 @@ impl Reports {
         Self { rng, urls, networks, malformed, serial: 0 }
     }
 
-    /// Begins a report of a day. Its header is the first frame.
+    /// Starts a report on a day. Its header is the first frame.
     pub(super) fn begin(&mut self, day: u64) -> Report {
         let rng = &mut self.rng;
         let test = rng.pick(TESTS);
@@ -45,7 +45,7 @@ impl Reports {
         let start = day + rng.below(DAY - 2 * HOUR) / SECOND * SECOND;
         let (cc, network) = (*rng.pick(&CCS), format!("AS{}", rng.pick(&self.networks)));
         let version = *rng.pick(&["1.0.0-rc3", "1.2.3", "1.3.1", "1.4.2", "0.0.12"]);
-        // What is written, and what the id of a report without one is made of.
+        // The text that is written, and the text that the id of a report without one is derived from.
         let (city_line, city) = *rng.pick(&[
             ("", "None"),
             ("probe_city: null\n", ""),
@@ -95,7 +95,7 @@ impl Reports {
         Report { test, header, start, cc, network, id, named, option_url, timed, entries: 0 }
     }
 
-    /// The next entry of a report, with what may stand before it, and what becomes of it.
+    /// The next entry of a report, with any text before it, and its expected outcome.
     pub(super) fn entry(&mut self, report: &mut Report) -> (Vec<u8>, Entry) {
         let rng = &mut self.rng;
         self.serial += 1;
@@ -105,7 +105,7 @@ impl Reports {
         report.entries += 1;
 
         let (input_line, mut input) = match report.test.fit {
-            // These have no input, or that of their options.
+            // These have no input, or that of the options.
             Fit::InvalidRequestLine | Fit::Tcp => (String::from("input: null\n"), None),
             Fit::Http if report.option_url.is_some() && rng.chance(0.8) => (String::from("input: null\n"), None),
             Fit::Http | Fit::WebsiteProbe => (format!("input: {}\n", single(&url)), Some(url.clone())),
@@ -117,7 +117,7 @@ impl Reports {
 
         let (times, moment) = match rng.below(10) {
             0 if !report.timed => (String::new(), report.start),
-            // The header has the time of the test, the entry its own.
+            // The header has the time of the test, the entry has its own.
             0..4 if report.timed => {
                 (format!("measurement_start_time: {}\n", single(&Moment::new(started).spaced())), started)
             }
@@ -147,7 +147,7 @@ impl Reports {
         bytes.extend_from_slice(text.as_bytes());
         let spoiled = rng.chance(self.malformed).then(|| broken::spoil(&mut bytes, before, rng, report.test.fit));
         bytes.extend_from_slice(b"...\n");
-        // The header loses its time for good to the first entry that can be parsed and has its own.
+        // The header loses its time permanently to the first parsable entry that has its own.
         let parsed = spoiled.as_ref().is_none_or(|spoiled| spoiled.parsed);
         report.timed &= !(parsed && bytes.windows(OWN_TIME.len()).any(|window| window == OWN_TIME));
 
@@ -165,24 +165,24 @@ const OWN_TIME: &[u8] = b"\ntest_start_time: ";
 
 const ALPHANUMERIC: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/// Text that was escaped for JSON, none of it but slashes.
+/// A JSON-escaped text whose only escapes are slashes.
 fn plain(escaped: &str) -> String {
     escaped.replace("\\/", "/")
 }
 
-/// A report that is being written.
+/// A report being written.
 pub(super) struct Report {
     test: &'static Test,
     /// The first frame.
     pub(super) header: String,
-    /// Microseconds from 1970, of a whole second.
+    /// Microseconds from 1970, in whole seconds.
     pub(super) start: u64,
     cc: &'static str,
     network: String,
     id: String,
-    /// Whether the header has the id.
+    /// Whether the header contains the id.
     named: bool,
-    /// The URL among the options.
+    /// The URL in the options.
     option_url: Option<String>,
     /// Whether the header still has the time of the test.
     timed: bool,
@@ -190,7 +190,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Name of the test as it is in the names of cans.
+    /// The test name as in the names of cans.
     pub(super) fn test(&self) -> &'static str {
         self.test.name
     }

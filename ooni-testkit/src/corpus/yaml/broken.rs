@@ -3,14 +3,14 @@
 use super::super::rng::Rng;
 use super::tests_of_the_time::Fit;
 
-/// What was done to an entry.
+/// How an entry was broken.
 pub(super) struct Spoiled {
     pub(super) why: &'static str,
-    /// Whether it is still a YAML document with all its keys; then it is normalization that fails.
+    /// Whether it is still a complete YAML document; then normalization fails.
     pub(super) parsed: bool,
 }
 
-/// Spoils the entry that begins at a place of `bytes` and has no end marker yet.
+/// Breaks the entry that begins at `start` in `bytes` and has no end marker yet.
 pub(super) fn spoil(bytes: &mut Vec<u8>, start: usize, rng: &mut Rng, fit: Fit) -> Spoiled {
     if rng.chance(0.1) {
         bytes.truncate(start);
@@ -18,7 +18,7 @@ pub(super) fn spoil(bytes: &mut Vec<u8>, start: usize, rng: &mut Rng, fit: Fit) 
         return Spoiled { why: "not a mapping", parsed: false };
     }
     if rng.chance(0.15) {
-        // The last of repeated keys counts.
+        // The last of repeated keys wins.
         let line: &[u8] = match fit {
             Fit::Dns => b"queries: null\n",
             Fit::Http => b"requests: null\n",
@@ -33,7 +33,7 @@ pub(super) fn spoil(bytes: &mut Vec<u8>, start: usize, rng: &mut Rng, fit: Fit) 
     Spoiled { why, parsed: false }
 }
 
-/// Lines that no entry with them can be parsed, one for each thing that can go wrong.
+/// Lines that make an entry unparsable, one for each kind of error.
 const LINES: [(&[u8], &str); 10] = [
     (b"odd: !unknown tag\n", "unknown tag"),
     (b"odd: !!python/object/apply:os.getcwd []\n", "unknown tag"),

@@ -1,5 +1,5 @@
-//! Keys of entries as probes of the time wrote them, so that each rule of normalization is met (formats spec §11.6 to
-//! §11.8).
+//! Keys of entries as probes of that time wrote them, so that every rule of normalization is exercised (formats spec
+//! §11.6 to §11.8).
 
 use std::fmt::Write as _;
 
@@ -104,7 +104,7 @@ fn http(out: &mut String, rng: &mut Rng, url: &str, host: &str) {
 
 /// A request, indented by two.
 fn request(out: &mut String, rng: &mut Rng, url: &str, host: &str) {
-    // A probe that went through Tor wrote so.
+    // Probes that used Tor wrote this scheme.
     let shttp = url.starts_with("http:") && rng.chance(0.2);
     let url = if shttp { format!("s{url}") } else { url.to_owned() };
     let tor = *rng.pick(&[

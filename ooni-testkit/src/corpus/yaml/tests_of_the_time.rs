@@ -1,18 +1,18 @@
-//! The tests of YAML reports, in all the ways that probes spelled them.
+//! The tests of YAML reports, with all spellings that probes used.
 
 /// A test.
 pub(super) struct Test {
-    /// As it is in the names of cans; most are called so after normalization too.
+    /// The name in the names of cans, which for most is also the normalized name.
     pub(super) name: &'static str,
-    /// As probes wrote it.
+    /// The spellings that probes used.
     pub(super) spelled: &'static [&'static str],
-    /// What its keys are like.
+    /// The kind of its keys.
     pub(super) fit: Fit,
-    /// Whether normalization yields measurements of it.
+    /// Whether normalization accepts its measurements.
     pub(super) supported: bool,
 }
 
-/// What the keys of a test are like.
+/// The kind of a test's keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fit {
     /// Queries and their answers.
@@ -21,16 +21,16 @@ pub(super) enum Fit {
     Http,
     /// Lines sent and received.
     InvalidRequestLine,
-    /// Both of an older probe, in a category without rules.
+    /// Lines of an older probe, for a test without rules.
     Tcp,
     /// Differences of headers, and no requests.
     WebsiteProbe,
-    /// Keys that no rule looks at.
+    /// Keys that no rule reads.
     Free,
 }
 
 impl Fit {
-    /// Whether a URL among the options of the report stands for a missing input.
+    /// Whether a URL in the report's options is used for a missing input.
     pub(super) fn takes_options(self) -> bool {
         matches!(self, Self::Http)
     }
@@ -51,7 +51,7 @@ const fn unsupported(name: &'static str, spelled: &'static [&'static str], fit: 
     Test { name, spelled, fit, supported: false }
 }
 
-/// One of them is drawn for a report; frequent ones are in it several times.
+/// One is drawn for each report; frequent tests are listed several times.
 pub(super) const TESTS: &[Test] = &[
     DNS_CONSISTENCY,
     DNS_CONSISTENCY,

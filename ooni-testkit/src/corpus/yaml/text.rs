@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-/// In single quotes, where nothing is a date, a number or a truth value.
+/// Single-quoted, so that nothing is parsed as a date, number or boolean.
 pub(super) fn single(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// In double quotes, with escapes.
+/// Double-quoted, with escapes.
 pub(super) fn double(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
@@ -32,7 +32,7 @@ pub(super) fn double(text: &str) -> String {
     out
 }
 
-/// Bytes as `!!binary`, its lines indented by so many blanks.
+/// Bytes as `!!binary`, with lines indented by `indent` spaces.
 pub(super) fn binary(bytes: &[u8], indent: usize) -> String {
     let mut out = String::from("!!binary |\n");
     for line in bytes.chunks(57) {
