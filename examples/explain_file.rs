@@ -1,4 +1,4 @@
-//! Explains the measurements of a file: one JSON document, or one a line.
+//! Explains the measurements of a file: one JSON document, or one per line.
 //!
 //! `cargo run --bin explain_file -- [FILE]`
 
@@ -20,7 +20,7 @@ fn main() -> Result<()> {
     let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
     let fingerprints = load(Path::new(LISTS))?;
 
-    // One scorer and one reader for all measurements: they keep their buffers.
+    // One scorer and one reader for all measurements, because they reuse their buffers.
     let scorer = Scorer::new(&fingerprints, Rules::Fixed);
     let mut reader = Reader::new();
     let documents: Vec<&[u8]> = match reader.read(&bytes) {
@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     };
     let mut out = std::io::stdout().lock();
     for (number, document) in (1..).zip(documents) {
-        // Any text that is not empty will do as an id: one without a time only leaves the probe's clock unchecked.
+        // Any non-empty text is a valid id. Without a time in the id, only the probe's clock is not checked.
         let uid = format!("{}:{number}", path.display());
         let explanation = match reader.read(document) {
             Ok(document) => scorer.explain(document.root(), &uid),
@@ -42,6 +42,6 @@ fn main() -> Result<()> {
 
 fn load(folder: &Path) -> Result<Fingerprints> {
     let list = |name: &str| std::fs::read(folder.join(name)).with_context(|| folder.join(name).display().to_string());
-    // The text names the lists in results: a program that keeps rows gives the SHA-256 of their bytes.
+    // The text identifies the lists in results: a program that stores rows should use the SHA-256 of the lists.
     Ok(Fingerprints::from_csv(&list("fingerprints_dns.csv")?, &list("fingerprints_http.csv")?, "")?)
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 const LISTS: &str = "ooni-fastpath/data/fingerprints";
 
-/// What providers of Iran answer with instead of the page.
+/// The block page that providers in Iran answer with.
 const PAGE: &str = r#"<html><head><meta http-equiv="Content-Type" content="text/html; charset=windows-1256"><title>M5-7
 </title></head><body><iframe src="http://10.10.34.35:80" style="width: 100%; height: 100%" scrolling="no"
 marginwidth="0" marginheight="0" frameborder="0" vspace="0" hspace="0"></iframe></body></html>"#;
@@ -27,9 +27,9 @@ fn main() -> Result<()> {
     };
     let fingerprints = Fingerprints::from_csv(&list("fingerprints_dns.csv")?, &list("fingerprints_http.csv")?, "")?;
 
-    // As `Rules::Fixed` has it; all off is as the published rows were made.
+    // As in `Rules::Fixed`; the published rows were made with both off.
     let rules = BodyRules { regexp: true, full: true };
-    let mut scratch = Scratch::default(); // kept from body to body
+    let mut scratch = Scratch::default(); // reused for every body
     let found = fingerprints.find_in_body(Body::Bytes(&page), rules, &mut scratch);
 
     let mut out = std::io::stdout().lock();

@@ -10,7 +10,8 @@ use ooni_core::process::{Outcome, process};
 use ooni_core::rules::Rules;
 use std::io::Write;
 
-/// What a probe uploads, cut to what the rule for Telegram looks at: no access point could be reached.
+/// A measurement as a probe uploads it, reduced to the keys that the Telegram rule reads: no access point was
+/// reachable.
 const MEASUREMENT: &str = r#"{
     "report_id": "20241124T120000Z_telegram_IT_30722_n1_abcdefgh",
     "probe_cc": "IT",
@@ -21,7 +22,7 @@ const MEASUREMENT: &str = r#"{
     "test_keys": {"telegram_tcp_blocking": true, "telegram_http_blocking": true, "telegram_web_status": "ok"}
 }"#;
 
-/// The collector gives each measurement an id; when it begins with a time, that is when it was received.
+/// The collector assigns each measurement an id. If it begins with a time, that is the time of receipt.
 const UID: &str = "20241124120005.123456_IT_telegram_0123456789abcdef";
 
 fn main() -> Result<()> {
@@ -30,7 +31,7 @@ fn main() -> Result<()> {
         None => MEASUREMENT.into(),
     };
     let mut row = Vec::new();
-    // Without lists nothing is confirmed, but all else comes out as it should; see `match_body` for how they are loaded.
+    // Without lists nothing is confirmed; everything else is scored as usual. See `match_body` for how to load them.
     match process(&bytes, UID, &Fingerprints::empty(), Rules::Fixed) {
         Outcome::Stored { row: fastpath, .. } => fastpath.write_json(&mut row),
         Outcome::Discarded { reason } => write!(row, "left out: {reason}")?,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the seeds in fuzz/corpus from the fixtures. Inputs named `found-*` are what fuzzing broke a law with: they stay.
+# Creates the seeds in fuzz/corpus from the fixtures. Inputs named `found-*` were found by fuzzing: they are kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fixtures=ooni-core/tests/fixtures/measurements
@@ -9,7 +9,7 @@ mkdir -p "$corpus"/{measurement,fingerprints,json,yaml,cans}
 find "$corpus" -type f ! -name 'found-*' -delete
 
 # --- measurement: rules, id, bytes ---
-# Every fixture up to 9 kB, and of each test the smallest; fixed and compat rules, dated and undated ids in turn.
+# Every fixture up to 9 kB, and the smallest of each test; fixed and compat rules, dated and undated ids in turn.
 declare -A seen=()
 turn=0
 heads=(fd cu fu cd)
@@ -82,7 +82,7 @@ yaml dns 'test_name: dnstamper' 'tampering: {8.8.8.8: false}\nqueries: [{query: 
 printf '#c\n---\na: 1\n...\n...\n%%YAML 1.1\n' > "$corpus/yaml/frames"
 printf '%%%%TAG !e! tag:e,1:\n--- !e!x &a [*a, {? b}\n... # c\n--- >\n' > "$corpus/yaml/document"
 
-# --- cans: what the name says, content; or as a capital letter the file as it is ---
+# --- cans: a letter for the format, then the content; a capital letter is followed by the unchanged file ---
 cans=ooni-fastpath/tests/fixtures/cans
 while read -r letter path; do
     { printf '%s' "${letter^}"; cat "$path"; } > "$corpus/cans/file-$(basename "$path")"
@@ -111,7 +111,7 @@ for form in ustar gnu pax; do
 done
 head -c 3000 "$corpus/cans/tar-ustar-p" > "$corpus/cans/tar-cut-p"
 head -c 3000 "$corpus/cans/tar-ustar-t" > "$corpus/cans/tar-cut-t"
-# Names that say something else than the bytes; frames of the legacy LZ4 format; padding; sparse members.
+# File names that contradict the bytes; frames of the legacy LZ4 format; padding; sparse members.
 formats=ooni-fastpath/tests/fixtures/formats
 for name in plain-tar.tar.gz:P plain-tar.tar.gz:X plain-lines.jsonl.gz:G gzip-lines.jsonl:D legacy-frame.json.lz4:J \
     legacy-frames.json.lz4:J legacy-frames.json.lz4:X gzip-tar.tar.gz:T; do

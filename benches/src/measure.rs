@@ -1,9 +1,9 @@
-//! What is timed: bytes and files to rows in this process, and `fastpath` on files, each beside something well known.
+//! What is timed: bytes and files to rows in this process, and `fastpath` on files, each beside a well-known baseline.
 //!
-//! Times are of the processor. What is compared runs by turns in one run of one program, and every single repetition is
-//! kept, so that a report can be doubted and made again.
+//! Times are processor times. What is compared runs in turns within one run of one program. Every repetition is kept,
+//! so that a report can be checked and recomputed.
 
-// On what, and which of it.
+// The input, and the selection of what to measure.
 pub mod choice;
 pub mod material;
 // What is timed.
@@ -15,7 +15,7 @@ pub mod stages;
 pub mod clock;
 pub mod memory;
 pub mod run;
-// And what is kept and said of it.
+// What is kept and reported.
 pub mod machine;
 pub mod report;
 pub mod sample;
@@ -40,9 +40,9 @@ use sample::Sample;
 /// What to measure.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Of what kind the measurements are, and how many.
+    /// The kind and number of measurements.
     pub corpus: Options,
-    /// How often everything is done.
+    /// How often everything is measured.
     pub repetitions: u32,
     /// The `fastpath` binary, if commands are to be run.
     pub fastpath: Option<PathBuf>,
@@ -52,10 +52,10 @@ pub struct Plan {
     pub choice: Choice,
 }
 
-/// All of a run but its samples.
+/// A run without its samples.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {
-    /// Position and when.
+    /// The machine and the time.
     pub machine: Machine,
     /// Measurements.
     pub n: u64,
@@ -67,16 +67,16 @@ pub struct Run {
     pub files: Vec<Files>,
     /// Folders of one large file.
     pub big: Vec<Files>,
-    /// Commands that this machine has not.
+    /// Commands that are missing on this machine.
     pub missing: BTreeSet<String>,
     /// Whether commands were left out.
     pub without_commands: bool,
 }
 
-/// Measures. What is going on is said on standard error.
+/// Runs the measurements. Progress is reported on standard error.
 ///
 /// # Errors
-/// When the corpus cannot be made or a command fails.
+/// The corpus cannot be generated, or a command fails.
 pub fn measure(plan: &Plan) -> anyhow::Result<(Run, Vec<Sample>)> {
     let mut run = Run {
         machine: Machine::here(),
@@ -152,10 +152,10 @@ pub const SAMPLES: &str = "samples.jsonl";
 /// Name of the report.
 pub const REPORT: &str = "report.md";
 
-/// Keeps a run in a folder: the run and then each sample as a line of JSON, and the report.
+/// Saves a run in a folder: the run and then each sample as a line of JSON, and the report.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// A file cannot be written.
 pub fn keep(run: &Run, samples: &[Sample], report: &str, folder: &Path) -> anyhow::Result<()> {
     let mut text = serde_json::to_string(run)?;
     for sample in samples {
@@ -171,7 +171,7 @@ pub fn keep(run: &Run, samples: &[Sample], report: &str, folder: &Path) -> anyho
     Ok(())
 }
 
-/// A folder of this name that is not there yet, in `inside`: earlier runs of a day are kept.
+/// A folder in `inside` with this name, or with a number appended if it exists: earlier runs of a day are kept.
 #[must_use]
 pub fn new_folder(inside: &Path, name: &str) -> PathBuf {
     let first = inside.join(name);

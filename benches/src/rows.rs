@@ -1,5 +1,5 @@
-//! Rows of a store with the cardinalities that OONI has: 240 countries, 10,000 networks, 3,000 domains with 5,000 inputs,
-//! twenty tests of which one makes nine tenths of all, each drawn as rank^-s. No bodies lie behind them.
+//! Rows for a store with OONI's cardinalities: 240 countries, 10,000 networks, 3,000 domains with 5,000 inputs, and
+//! twenty tests of which one has nine tenths of the rows. Each is drawn as rank^-s. The rows have no bodies.
 
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::Json;
@@ -20,10 +20,10 @@ const TESTS: usize = 20;
 /// 2023-01-01
 const BEGIN: i64 = 1_672_531_200;
 
-/// Rows of a day: five million are 180 days. OONI has fifty times as many, which share cells of rollups more often.
+/// Rows per day: five million are 180 days. OONI has fifty times as many, which share rollup cells more often.
 pub const PER_DAY: u64 = 27_778;
 
-/// Makes rows, one after another in the order of time, as an archive has them.
+/// Generates rows in the order of time, as in an archive.
 pub struct Rows {
     rng: Rng,
     template: FastpathRow,
@@ -34,10 +34,10 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Rows of a seed.
+    /// Creates a generator with a seed.
     ///
     /// # Errors
-    /// The measurement they are made after is not stored.
+    /// The template measurement is not stored.
     pub fn new(seed: u64) -> anyhow::Result<Rows> {
         let text = br#"{"report_id":"20240102T030400Z_webconnectivity_IT_30722_n1_Wx3jQh1Zl5uhXyHq","probe_cc":"IT",
             "probe_asn":"AS30722","test_name":"web_connectivity","test_version":"0.4.3","input":"https://example.org/",
@@ -58,7 +58,7 @@ impl Rows {
         })
     }
 
-    /// The next rows.
+    /// Generates the next rows.
     pub fn batch(&mut self, rows: usize) -> Vec<ScoredRow> {
         (0..rows).map(|_| self.row()).collect()
     }
@@ -104,7 +104,7 @@ impl Rows {
     }
 }
 
-/// Code of a country, of those that are most often seen the first.
+/// A country code; low numbers are the most frequent.
 pub fn cc(number: usize) -> String {
     let letter = |number: usize| char::from(b'A' + (number % 26) as u8);
     format!("{}{}", letter(number / 10), letter(number * 7 + 3))
@@ -121,7 +121,7 @@ pub fn site(number: usize) -> (String, String) {
     (format!("https://{domain}/{}", if number < DOMAINS { "" } else { "page" }), domain)
 }
 
-/// Test lists: every input is in one, each third also in that of a country.
+/// The test lists: every input is in one, every third also in that of a country.
 pub fn lists() -> Vec<ListedUrl> {
     let entry = |number: usize, cc: &str| {
         let (url, domain) = site(number);

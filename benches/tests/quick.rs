@@ -1,4 +1,4 @@
-//! The benchmark program runs to its end. Nothing is said here about speed.
+//! The benchmark program runs to its end. Speed is not checked.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -13,7 +13,7 @@ fn bench(args: &[&str], out: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_bench")).args(args).arg("--out").arg(out).output().unwrap()
 }
 
-/// Runs it; the report, the run and its samples.
+/// Runs the program; returns the report, the run and its samples.
 fn kept(args: &[&str]) -> (String, Value, Vec<Value>) {
     let out = tempfile::tempdir().unwrap();
     let bench = bench(args, out.path());
@@ -64,7 +64,7 @@ fn only_what_is_named() {
     assert!(!unknown.status.success() && complaint.contains("stages/tar.lz4"), "{complaint}");
 }
 
-/// Only where all of the workspace is tested is `fastpath` built beside `bench`.
+/// `fastpath` is built beside `bench` only when the whole workspace is tested.
 #[test]
 fn quick_run_of_commands() {
     if !Path::new(env!("CARGO_BIN_EXE_bench")).with_file_name("fastpath").is_file() {

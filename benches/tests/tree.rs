@@ -1,4 +1,4 @@
-//! A tree of cans is what it says it is: read with other people's libraries, its entries are those of the truth file.
+//! A generated tree of cans is correct: read with independent libraries, its entries match the truth file.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "the files are our own")]
@@ -100,7 +100,7 @@ fn of_report(name: &str, bytes: &[u8]) -> Vec<Vec<u8>> {
     if name.ends_with(".yaml") { frames(bytes) } else { lines(bytes) }
 }
 
-/// The entries of a can, with the uid that their names have.
+/// The entries of a can, with the uid in their names.
 fn entries(key: &str, packed: &[u8]) -> Vec<(Option<String>, Vec<u8>)> {
     let bytes = unpacked(key, packed);
     let anonymous = |entries: Vec<Vec<u8>>| entries.into_iter().map(|entry| (None, entry)).collect();
@@ -164,7 +164,7 @@ fn truth_is_complete() {
     assert!(outcomes["read"] > 1700 && outcomes["rejected"] > 50, "{outcomes:?}");
 }
 
-/// What another reader finds in an entry that it can read.
+/// Checks what an independent reader finds in a readable entry.
 fn check_identity(key: &str, entry: &[u8], truth: &Value) {
     let Ok(mut read) = serde_json::from_slice::<Value>(entry) else { return };
     if key.ends_with(".tar.gz") {
@@ -200,7 +200,7 @@ fn keys_are_those_of_the_archive() {
     assert_eq!(kinds, ["gz.json", "gz.jsonl", "gz.tar", "lz4.json", "lz4.tar", "lz4.yaml"]);
     assert_eq!(summary.files.len() as u64 + endings["gz.json"], files.len() as u64 - 1);
 
-    // Stems have either can or both, and the lines of both are the same measurements.
+    // A stem has one of both cans or both, and both have the same measurements.
     let (mut both, mut postcan_alone) = (0, 0);
     for (key, packed) in files.iter().filter(|(key, _)| key.ends_with(".tar.gz")) {
         let Some(jsonl) = files.get(&key.replace(".tar.gz", ".jsonl.gz")) else {

@@ -1,6 +1,6 @@
-//! Cans from untrusted bytes: what is read of one depends neither on the size of reads nor on the number of threads.
+//! Cans from untrusted bytes: the result depends neither on the size of reads nor on the number of threads.
 //!
-//! Not a part of the library beside it, which the tests of `ooni-core` include: this one knows `ooni-fastpath`.
+//! Not part of the library beside it, which the tests of `ooni-core` include, because it depends on `ooni-fastpath`.
 
 use flate2::Compression as Level;
 use flate2::write::GzEncoder;
@@ -19,9 +19,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// The input: what the name says, `p` for a postcan, `t` for an archive of reports, `j` and `g` for lines with LZ4 and
-/// gzip, `y` for a YAML report, `d` for one document, `x` for nothing; then what is in the file, which is compressed as the
-/// name says. As a capital letter: what follows is the file as it is.
+/// The input: a letter for the format, then the content of the file, which is compressed accordingly. `p` is a postcan,
+/// `t` an archive of reports, `j` and `g` are lines with LZ4 and gzip, `y` is a YAML report, `d` a single document, `x`
+/// unknown. With a capital letter, the file follows unchanged.
 pub fn run(data: &[u8]) {
     let Some((letter, content)) = data.split_first() else { return };
     let (format, compression) = match letter.to_ascii_lowercase() {
@@ -46,7 +46,7 @@ pub fn run(data: &[u8]) {
     };
     let limits = Limits { measurement_size: 1 << 16, ..Limits::default() };
     let whole = seen(expected, Box::new(Cursor::new(file.clone())), &limits, 1 << 16);
-    // One byte at a time, and so that nothing ends where something else does.
+    // From one byte up; the sizes are odd, so that reads and entries end at different positions.
     for chop in [1, 7, 509] {
         let chopped = Chopped { bytes: Cursor::new(file.clone()), chop };
         assert_eq!(seen(expected, Box::new(chopped), &limits, 1 << 16), whole, "{chop} bytes at a time");
@@ -62,7 +62,7 @@ pub fn run(data: &[u8]) {
     for strict in [false, true] {
         let [one, three] = [1, 3].map(|jobs| outcomes(expected, &path, limits, jobs, strict));
         assert!(one == three, "other outcomes with three threads:\n{one}\nand\n{three}");
-        // Entries that YAML normalizes to nothing, and lines that turn out to be no cases, leave none.
+        // YAML entries that normalize to nothing, and lines without a measurement, have no outcome.
         if !strict && whole.iter().all(|seen| seen.kind != "Yaml") {
             assert_eq!(one.lines().count(), whole.len(), "a line for each entry");
         }
@@ -73,7 +73,7 @@ fn packed<W: Write, E>(mut encoder: W, content: &[u8], finish: impl FnOnce(W) ->
     encoder.write_all(content).ok().and_then(|()| finish(encoder).ok()).unwrap_or_default()
 }
 
-/// An entry, or what is in its place.
+/// An entry, or the error in its place.
 #[derive(Debug, PartialEq)]
 struct Seen {
     kind: String,
@@ -117,7 +117,7 @@ fn seen(expected: Expected, bytes: Box<dyn Read + Send>, limits: &Limits, target
     }
 }
 
-/// Entries come in the order of their indexes, each once; an error of the file comes at its end.
+/// Entries are in the order of their indexes, each once; a file error comes last.
 fn check_order(all: &[Seen]) {
     for (index, seen) in (0..).zip(all.iter().filter(|seen| seen.kind != "Whole")) {
         assert_eq!(seen.index, index, "{seen:?}");
@@ -125,7 +125,7 @@ fn check_order(all: &[Seen]) {
     }
 }
 
-/// What is written of a file, and its counts.
+/// The outcomes of a file, and their counts.
 fn outcomes(expected: Expected, path: &Path, limits: Limits, jobs: usize, strict: bool) -> String {
     let lists = Fingerprints::empty();
     let scoring = Scoring { limits, strict, ..Scoring::new(&lists, Rules::Fixed) };
@@ -149,7 +149,7 @@ fn outcomes(expected: Expected, path: &Path, limits: Limits, jobs: usize, strict
     out
 }
 
-/// Gives so many bytes at a time.
+/// Returns at most this many bytes at a time.
 struct Chopped {
     bytes: Cursor<Vec<u8>>,
     chop: usize,

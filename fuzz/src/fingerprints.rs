@@ -1,10 +1,10 @@
-//! Lists from untrusted bytes, and the search with them against looking at every place.
+//! Lists from untrusted bytes, and their search compared with a check of every position.
 
 use ooni_core::fingerprint::{Body, BodyRules, Fingerprint, Fingerprints, PatternType, Scratch};
 use ooni_core::json::{Spelling, unescape, write_text};
 use serde_json::json;
 
-/// Rows and bytes up to which every place is looked at.
+/// Maximum rows and bytes for checking every position.
 const SMALL: (usize, usize) = (64, 4096);
 
 /// The input: a byte, odd (such as `c`) for CSV and even (such as `j`) for JSON, then the DNS list, a line `%%`, the HTTP
@@ -34,7 +34,7 @@ pub fn run(data: &[u8]) {
     let mut scratch = Scratch::default();
     for rules in [BodyRules::default(), BodyRules { regexp: true, full: true }] {
         check(&list, Body::Bytes(text), text, rules, &mut scratch);
-        // The text as the inside of a string, if it is one, and as the reference would write it.
+        // The text as the inside of a JSON string, if it is one, and as the reference would write it.
         if let Some(spelling) = Spelling::of(text) {
             let mut decoded = Vec::new();
             unescape(text, &mut decoded);
@@ -52,7 +52,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// What comes before the next line `%%`, and what after it.
+/// The data before and after the next line `%%`.
 fn section(data: &[u8]) -> (&[u8], &[u8]) {
     const LINE: &[u8] = b"\n%%\n";
     match data.windows(LINE.len()).position(|window| window == LINE) {
@@ -61,7 +61,7 @@ fn section(data: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The list written as JSON loads as the same list.
+/// The list loads from JSON as the same list.
 fn loads_from_json_too(list: &Fingerprints) {
     let text = |rows: &[Fingerprint]| {
         let row = |row: &Fingerprint| {
@@ -94,7 +94,7 @@ fn dns_is_equality(list: &Fingerprints, text: &[u8]) {
 fn headers_are_compared(list: &Fingerprints, value: &[u8]) {
     for name in list.http().iter().filter_map(Fingerprint::header) {
         let Some(header) = list.header(name.as_bytes()) else {
-            // Looked up in lower case, so only such a header can be found.
+            // Headers are looked up in lower case, so only lower-case names can be found.
             assert_ne!(name, name.to_lowercase());
             continue;
         };
@@ -117,7 +117,7 @@ fn headers_are_compared(list: &Fingerprints, value: &[u8]) {
     }
 }
 
-/// Compares the search in a body with looking at every place of its decoded text.
+/// Compares the search in a body with a check of every position of its decoded text.
 fn check(list: &Fingerprints, body: Body<'_>, text: &[u8], rules: BodyRules, scratch: &mut Scratch) {
     let found = list.find_in_body(body, rules, scratch).to_vec();
     let all = list.find_all_in_body(body, rules, scratch);
@@ -139,12 +139,12 @@ fn check(list: &Fingerprints, body: Body<'_>, text: &[u8], rules: BodyRules, scr
     }
 }
 
-/// The first place of a pattern.
+/// The first position of a pattern.
 fn first(text: &[u8], pattern: &[u8]) -> Option<usize> {
     (0..=text.len()).find(|&at| text[at..].starts_with(pattern))
 }
 
-/// What a regular expression engine finds, where it reads expressions as Python does and the text as we do.
+/// The result of a regular expression engine, where its syntax and its reading of the text match Python's.
 fn by_engine(pattern: &str, text: &[u8]) -> Option<Option<usize>> {
     if pattern.contains(['{', '\\']) || pattern.contains("(?") {
         return None;

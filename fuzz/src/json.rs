@@ -1,4 +1,5 @@
-//! The lenient reader against serde_json, which is strict: what that accepts has to be read as the same value.
+//! The lenient reader compared with serde_json, which is strict: what serde_json accepts must be read as the same
+//! value.
 
 use ooni_core::json::{Json, Limits, ReadError, Reader, write_json};
 use ooni_core::number::Int;
@@ -23,20 +24,20 @@ pub fn run(text: &[u8]) {
         assert_eq!(count, items.len());
     }
 
-    // Written in the reference's form and read again it is the same.
+    // Written in the reference's form and read again, it is the same.
     let mut written = Vec::new();
     write_json(&value, &mut written);
     assert!(written.is_ascii());
     let again = reader.read(&written).map(|document| document.root().to_json());
     assert_eq!(again.as_ref(), Ok(&value));
 
-    // serde loses nothing either, but has a limit of its own.
+    // serde loses nothing either, but limits the depth.
     if value.depth() < 40 {
         let through = serde_json::to_vec(&value).and_then(|text| serde_json::from_slice::<Json>(&text));
         assert_eq!(through.ok(), Some(value.clone()));
     }
 
-    // With limits it is read as without, or not at all.
+    // With limits, the result is the same or an error.
     let limits = Limits { bytes: 64, depth: 3, values: 8 };
     match Reader::with_limits(limits).read(text).map(|document| document.root().to_json()) {
         Ok(limited) => assert_eq!(limited, value),
@@ -44,7 +45,7 @@ pub fn run(text: &[u8]) {
     }
 }
 
-/// Whether both are the same value. serde_json has no integers beyond 64 bits, and reads `-0` as a float.
+/// Whether the values are equal. serde_json has no integers beyond 64 bits, and reads `-0` as a float.
 fn same(ours: &Json, strict: &Strict) -> bool {
     match (ours, strict) {
         (Json::Null, Strict::Null) => true,

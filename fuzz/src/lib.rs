@@ -1,7 +1,7 @@
-//! What holds for every input: the functions that the fuzz targets call.
+//! Properties that hold for every input: the functions that the fuzz targets call.
 //!
-//! They know nothing of libFuzzer, so that `ooni-core/tests/fuzz_replay.rs` can include this file and run the corpora
-//! in `cargo test`. Each panics when a law is broken. How an input is laid out stands above its function.
+//! They do not depend on libFuzzer, so that `ooni-core/tests/fuzz_replay.rs` can include this file and run the corpora
+//! in `cargo test`. Each panics when a property is violated. The input format is documented at each function.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! One measurement through everything that is done with one.
+//! One measurement through all processing steps.
 
 use ooni_core::error::{Code, Error};
 use ooni_core::explain::{Explanation, explain};
@@ -16,7 +16,7 @@ static LISTS: LazyLock<Fingerprints> = LazyLock::new(|| {
     Fingerprints::from_csv(dns, http, "full").unwrap_or_default()
 });
 
-/// What the buffers of a scorer are left with before the measurement is scored again: a match, then an error.
+/// Measurements that are scored first, to fill the scorer's buffers: a match, then an error.
 const BEFORE: &[u8] = br#"{"report_id":"R","probe_cc":"IR","probe_asn":"AS1","test_name":"web_connectivity","test_keys":{"requests":[
     {"response":{"body":"<iframe src=\"http:\/\/10.10.34.35:80\" \u00e9","headers":{"Location":"http://www.bluecoat.com/notify-NotifyUser1"}}},
     {"response":{"body":{"format":"base64","data":"PGlmcmFtZSBzcmM9Imh0dHA6Ly8xMC4xMC4zNC4zNTo4MCI="}}},
@@ -55,7 +55,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// A scorer that has scored before, and one that has scored this very measurement, come to the same.
+/// A used scorer, and one that has scored this very measurement, produce the same outcome.
 fn same_with_used_buffers(text: &[u8], uid: &str, rules: Rules, outcome: &Outcome) {
     let scorer = Scorer::new(&LISTS, rules);
     let (mut reader, mut other) = (Reader::new(), Reader::new());
@@ -103,7 +103,7 @@ fn written(row: &FastpathRow) -> Json {
     rewritten(|out| row.write_json(out))
 }
 
-/// What was written, read and written again: the same text.
+/// Writes, reads and writes again: the text stays the same.
 fn rewritten(write: impl Fn(&mut Vec<u8>)) -> Json {
     let mut text = Vec::new();
     write(&mut text);
@@ -123,7 +123,7 @@ fn rejected(error: &Error, text: &[u8]) {
     let mut reader = Reader::new();
     match reader.read(text) {
         Ok(document) => {
-            // The place is there; of a missing key, the object that should have it.
+            // The path exists; for a missing key, that of the object that should contain it.
             let path = match error.code {
                 Code::Key => error.path.rsplit_once('/').map_or("", |(object, _)| object),
                 _ => &error.path,
@@ -135,7 +135,7 @@ fn rejected(error: &Error, text: &[u8]) {
     }
 }
 
-/// Test keys that are missing are read as an empty object: what is missing in them has a place in nothing.
+/// Missing test keys are read as an empty object: what is missing in them has no path.
 fn document_lacks_test_keys(root: Value<'_>) -> bool {
     let lacks = |value: Value<'_>| value.field("test_keys").is_null();
     lacks(root) && lacks(root.field("content").value())
@@ -161,7 +161,7 @@ fn explained(explanation: &Explanation, text: &[u8], outcome: &Outcome) {
     }
 }
 
-/// Whether some value at the JSON pointer is as wanted; keys may be repeated, and are compared as the pointer has them.
+/// Whether a value at the JSON pointer is as expected; keys may repeat, and are compared in the pointer's encoding.
 fn at(value: Value<'_>, path: &str, wanted: &dyn Fn(Value<'_>) -> bool) -> bool {
     let Some(rest) = path.strip_prefix('/') else { return path.is_empty() && wanted(value) };
     let end = rest.find('/').unwrap_or(rest.len());

@@ -1,4 +1,4 @@
-//! A stream of framed YAML through cutting, reading and normalizing.
+//! A stream of framed YAML, split, parsed and normalized.
 
 use ooni_core::error::Code;
 use ooni_core::fingerprint::Fingerprints;
@@ -9,7 +9,7 @@ use ooni_core::rules::Rules;
 
 const LIMITS: Limits = Limits { bytes: 1 << 20, depth: 100, values: 1 << 14 };
 
-/// The input is the stream; what is no stream is read as one document all the same.
+/// The input is the stream; if it is not a valid stream, it is read as one document.
 pub fn run(stream: &[u8]) {
     if let Ok(value) = yaml::load(stream, LIMITS) {
         assert_eq!(yaml::load(stream, LIMITS).map(|again| format!("{again:?}")), Ok(format!("{value:?}")));
@@ -27,7 +27,7 @@ pub fn run(stream: &[u8]) {
         Ok(()) => {}
         Err(error) => {
             assert!(matches!(error.code, Code::Can | Code::Limit), "{error}");
-            // So that the entries of a report with a broken header are looked at too.
+            // Continues with a new report, so that the entries after a broken header are checked too.
             report = new();
             assert!(report.header(b"---\n{}\n...\n").is_ok());
         }
@@ -56,7 +56,7 @@ pub fn run(stream: &[u8]) {
     }
 }
 
-/// The reader takes it, and the reader of JSON does where there is nothing else in it.
+/// The reader accepts it; the JSON reader does too, unless it contains values that JSON lacks.
 fn normalized(text: &[u8], uid: &str, scorer: &Scorer<'_>) {
     let (mut reader, mut strict) = (Reader::new(), Reader::new());
     let document = reader.read_normalized(text);
@@ -71,7 +71,7 @@ fn normalized(text: &[u8], uid: &str, scorer: &Scorer<'_>) {
     scorer.process(root, uid);
 }
 
-/// The entries of a stream that arrives in pieces, and whether the rest of it is lost.
+/// The entries of a stream that arrives in pieces, and whether the rest is lost.
 fn entries(stream: &[u8], piece: usize) -> (Vec<Vec<u8>>, bool) {
     let (mut entries, mut held, mut from) = (Vec::new(), Vec::new(), 0);
     for bytes in stream.chunks(piece) {

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from chdb.session import Session
 
-# The user that may do anything, and has no password.
+# The user with all rights and no password.
 USER = "test"
-# What of a URL is no setting.
+# URL parameters that are not settings.
 NO_SETTINGS = {
     "query", "database", "default_format", "wait_end_of_query", "cancel_http_readonly_queries_on_client_close",
     "query_id", "replace_running_query"}
-# Statuses of exceptions, by their codes; 500 for all others.
+# HTTP statuses of exceptions, by code; 500 for all others.
 STATUSES = {60: 404, 62: 400, 81: 404, 159: 408, 193: 401, 194: 401, 516: 403}
 
 
@@ -88,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
     """A connection."""
 
     protocol_version = "HTTP/1.1"
-    # A head would otherwise wait for the acknowledgement of the answer before it.
+    # Buffered, because a head would otherwise wait for the acknowledgement of the previous response.
     wbufsize = -1
     disable_nagle_algorithm = True
 

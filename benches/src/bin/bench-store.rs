@@ -1,8 +1,8 @@
-//! Measures stores side by side: inserts by the size of batches, then charts, lists and look-ups while one writes and
-//! eight read. Prints tables and keeps every time that was taken.
+//! Measures stores side by side: inserts by batch size, then charts, lists and look-ups with one writer and eight
+//! readers. Prints tables and keeps every measured time.
 //!
-//! ClickHouse is its engine behind the protocol of a server, which does one thing at a time: there one asks and none writes,
-//! so its times are not to be held against those of the others.
+//! ClickHouse is its engine behind a server of its protocol, which processes one request at a time. It is measured with
+//! one reader and no writer, so its times cannot be compared with those of the others.
 #![forbid(unsafe_code)]
 
 use anyhow::{Result, bail};
@@ -45,31 +45,31 @@ struct Arguments {
     out: Option<PathBuf>,
 }
 
-/// What is measured on an engine.
+/// The results of an engine.
 #[derive(Serialize)]
 struct Measured {
     engine: String,
     rows: u64,
     machine: Machine,
-    /// Rows a second over the whole, and over each tenth.
+    /// Rows per second in total, and in each tenth.
     bulk: (f64, Vec<f64>),
-    /// By rows of a batch: rows a second of each.
+    /// Rows per second of each batch, by batch size.
     batches: BTreeMap<u64, Vec<f64>>,
-    /// Seconds until rollups followed what was loaded.
+    /// Seconds until the rollups were up to date after loading.
     settled: f64,
-    /// Of the loaded store.
+    /// Size of the loaded store.
     bytes: u64,
-    /// Rows of each rollup, and the seconds in which it is made anew.
+    /// The rows of each rollup, and the seconds that its rebuild takes.
     rollups: BTreeMap<String, (u64, f64)>,
-    /// How many asked at once.
+    /// Number of concurrent readers.
     readers: usize,
-    /// By name of the query: milliseconds of each.
+    /// Milliseconds of each query, by name.
     queries: BTreeMap<String, Vec<f64>>,
-    /// Rows a second that were written meanwhile, 100 a batch.
+    /// Rows per second written meanwhile, in batches of 100.
     beside: f64,
 }
 
-/// The engine that does one thing at a time.
+/// The engine that processes one request at a time.
 const CLICKHOUSE: &str = "clickhouse";
 
 const BULK: u64 = 10_000;
@@ -159,7 +159,7 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
     })
 }
 
-/// Asks all queries while rows are written, if there are any to write.
+/// Runs all queries while rows are written, if there are any to write.
 async fn under_load(
     store: &Store,
     days: i64,
@@ -207,12 +207,12 @@ async fn under_load(
     Ok((queries, written.load(Ordering::Relaxed) as f64 / time.as_secs_f64()))
 }
 
-/// A day of the rows, counted from their first.
+/// A day of the rows, counted from the first.
 fn day(number: i64) -> DateTime {
     DateTime::from_timestamp(1_672_531_200 + number * 86_400).unwrap_or(DateTime::MAX)
 }
 
-/// Asks one of the queries about so many days, each number another with other values.
+/// Runs one of the queries over this many days; each number has other values.
 async fn ask(store: &Store, days: i64, number: usize) -> Result<(&'static str, Duration), Error> {
     let turn = number / 13;
     let from = (turn as i64 * 37) % (days - 31).max(1);
@@ -258,7 +258,7 @@ async fn ask(store: &Store, days: i64, number: usize) -> Result<(&'static str, D
             };
             let name =
                 ["list of all", "list of a country", "list of an input, anomalies", "list of a domain"][kind - 9];
-            // A page from the middle.
+            // A page in the middle.
             let cursor = Cursor { key: day(from), uid: "1".to_owned() };
             let order = Order::MeasurementStartTime(Some(cursor));
             let list = List { filter, order, descending: true, limit: 100, ..List::default() };
@@ -273,14 +273,14 @@ async fn ask(store: &Store, days: i64, number: usize) -> Result<(&'static str, D
     Ok((name, begun.elapsed()))
 }
 
-/// The value that so many of a hundred are not above.
+/// The percentile of the values.
 fn percentile(values: &[f64], of_hundred: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get((sorted.len() * of_hundred / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
 }
 
-/// What is shown of it.
+/// The printed report.
 fn report(measured: &Measured) -> Result<String> {
     let mut out = String::new();
     let Measured { engine, rows, machine, bulk, batches, settled, bytes, rollups, readers, queries, beside } = measured;

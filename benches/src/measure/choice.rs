@@ -1,4 +1,4 @@
-//! What is to be measured: everything, or what was named.
+//! What to measure: everything, or the chosen names.
 
 use anyhow::bail;
 
@@ -12,20 +12,20 @@ pub const LINES: &str = "lines";
 pub const CELLS: &str = "cells";
 /// Fingerprints by themselves.
 pub const FINGERPRINTS: &str = "fingerprints";
-/// The way from files to rows in this process.
+/// From files to rows in this process.
 pub const STAGES: &str = "stages";
 /// Other programs.
 pub const PEERS: &str = "peers";
 
-/// The names of what is to be measured: `lines`, `stages/tar.lz4`, `cans/postcans/fastpath score --jobs 1`.
+/// The names of what to measure: `lines`, `stages/tar.lz4`, `cans/postcans/fastpath score --jobs 1`.
 #[derive(Clone, Debug)]
 pub struct Choice(Vec<String>);
 
 impl Choice {
-    /// Everything that there is, or those whose names have one of these texts in them.
+    /// Everything, or whatever has one of these texts in its name.
     ///
     /// # Errors
-    /// When one of them is in no name.
+    /// A text occurs in no name.
     pub fn new(only: &[String], with_commands: bool) -> anyhow::Result<Self> {
         let mut names = all(with_commands);
         if let Some(unknown) = only.iter().find(|text| !names.iter().any(|name| name.contains(text.as_str()))) {
@@ -35,7 +35,7 @@ impl Choice {
         Ok(Self(names))
     }
 
-    /// Whether something whose name begins like that is to be measured.
+    /// Whether anything whose name begins with this text is to be measured.
     #[must_use]
     pub fn has(&self, beginning: &str) -> bool {
         self.0.iter().any(|name| name.starts_with(beginning))

@@ -1,6 +1,6 @@
-//! Processor time: of this thread, and of commands that have ended.
+//! Processor time: of this thread, and of commands that have exited.
 //!
-//! Wall time says as much about the machine's other work as about ours, so it is recorded and not judged.
+//! Elapsed time depends as much on the machine's other work as on ours, so it is recorded but not judged.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,17 @@ use nix::sys::time::TimeVal;
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-/// What something took.
+/// The time that something took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spent {
-    /// Seconds of processor time; of commands, user and system.
+    /// Seconds of processor time; for commands, user and system time.
     pub cpu: f64,
-    /// Seconds that passed.
+    /// Elapsed seconds.
     pub wall: f64,
 }
 
 impl Spent {
-    /// The same for one of `passes`.
+    /// The time of one of `passes` passes.
     #[must_use]
     pub fn per_pass(self, passes: u32) -> Self {
         let passes = f64::from(passes.max(1));
@@ -38,7 +38,7 @@ impl std::ops::AddAssign for Spent {
 /// Times work of the calling thread.
 ///
 /// # Errors
-/// When the system has no such clock.
+/// The system has no such clock.
 pub fn of_thread(work: impl FnOnce()) -> anyhow::Result<Spent> {
     let (start, wall) = (thread_cpu()?, Instant::now());
     work();
@@ -50,10 +50,10 @@ fn thread_cpu() -> anyhow::Result<Duration> {
     Ok(time.into())
 }
 
-/// Times a command: everything that ends as a child of this process while `work` runs.
+/// Times commands: everything that exits as a child of this process while `work` runs.
 ///
 /// # Errors
-/// Those of `work`; when the system does not say what children used.
+/// Errors of `work`; or the system does not report the times of children.
 pub fn of_children<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, Spent)> {
     let (start, wall) = (children_cpu()?, Instant::now());
     let result = work()?;

@@ -1,4 +1,4 @@
-//! Commands on files: this project's beside those that only decompress. Running one is [`super::run`]'s.
+//! Commands on files: this project's, and those that only decompress. [`super::run`] runs them.
 
 use std::path::{Path, PathBuf};
 
@@ -9,9 +9,9 @@ use super::material::{Files, Kind};
 use super::run::{Command, run};
 use super::sample::{Group, Sample};
 
-/// Decompresses, output thrown away by the system: what the others are compared with.
+/// Decompresses to `/dev/null`: the baseline.
 pub const IGZIP: &str = "igzip -dc > /dev/null";
-/// The same for LZ4.
+/// The baseline for LZ4.
 pub const LZ4: &str = "lz4 -dc > /dev/null";
 /// The usual way to decompress gzip.
 pub const GZIP: &str = "gzip -dc > /dev/null";
@@ -19,7 +19,7 @@ pub const GZIP: &str = "gzip -dc > /dev/null";
 pub const SCORE: &str = "fastpath score --jobs 1";
 /// With two threads.
 pub const SCORE_2: &str = "fastpath score --jobs 2";
-/// Rows of a source of the archive, as lines of JSON into a pipe.
+/// Rows of an archive source, as lines of JSON into a pipe.
 pub const RERUN: &str = "fastpath rerun --out - --jobs 1";
 /// With two threads.
 pub const RERUN_2: &str = "fastpath rerun --out - --jobs 2";
@@ -27,7 +27,7 @@ pub const RERUN_2: &str = "fastpath rerun --out - --jobs 2";
 /// How to build the binary.
 pub const BUILD: &str = "cargo build --release --bin fastpath";
 
-/// Of what files commands are measured.
+/// The kinds of files that commands are measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Many cans.
@@ -37,7 +37,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// What it is called in names of what is measured.
+    /// Its name in the names of measurements.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -56,16 +56,16 @@ impl Place {
     }
 }
 
-/// What only decompresses a kind of files, at the least cost.
+/// The fastest command that only decompresses this kind of files.
 #[must_use]
 pub const fn bare(kind: Kind) -> &'static str {
     if kind.is_lz4() { LZ4 } else { IGZIP }
 }
 
-/// The binary that is measured: the given one, or that beside this process's own.
+/// The binary to measure: the given one, or the one beside this program.
 ///
 /// # Errors
-/// When it is not there.
+/// It does not exist.
 pub fn find_fastpath(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let path = match given {
         Some(path) => path,
@@ -80,7 +80,7 @@ pub fn find_fastpath(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     )
 }
 
-/// What a command works on.
+/// The input of a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Given {
     /// Its last arguments are the files.
@@ -91,14 +91,14 @@ enum Given {
     Source,
 }
 
-/// A command that is measured.
+/// A measured command.
 struct Measured {
     name: &'static str,
-    /// None is the binary that is measured.
+    /// `None` is the measured binary.
     program: Option<&'static str>,
     args: &'static [&'static str],
     given: Given,
-    /// Whether its output goes through a pipe, else it is thrown away by the system.
+    /// Whether its output goes through a pipe; otherwise it goes to `/dev/null`.
     is_piped: bool,
 }
 
@@ -121,7 +121,7 @@ const OF_GZIP: [Measured; 3] = [
 ];
 const OF_LZ4: [Measured; 2] =
     [unpack(LZ4, "lz4", &["-dcmqq"], false), unpack("lz4 -dc, piped", "lz4", &["-dcmqq"], true)];
-/// Relative paths are in a folder that is made for each run.
+/// Relative paths are in a folder that is created for each run.
 const OF_FASTPATH: [Measured; 9] = [
     score(SCORE, &["score", "--format=jsonl", "--jobs=1"]),
     score(SCORE_2, &["score", "--format=jsonl", "--jobs=2"]),
@@ -141,7 +141,7 @@ const OF_FASTPATH: [Measured; 9] = [
         false,
     ),
 ];
-/// So many of them are measured on one large file too.
+/// How many of them are also measured on one large file.
 const OF_BIG: usize = 4;
 
 fn measured(place: Place, kind: Kind) -> impl Iterator<Item = &'static Measured> {
@@ -150,16 +150,16 @@ fn measured(place: Place, kind: Kind) -> impl Iterator<Item = &'static Measured>
     ours[..if place == Place::Big { OF_BIG } else { ours.len() }].iter().chain(unpack)
 }
 
-/// The names of the commands that are measured on such files.
+/// The names of the commands that are measured on these files.
 pub fn names(place: Place, kind: Kind) -> impl Iterator<Item = &'static str> {
     measured(place, kind).map(|command| command.name)
 }
 
-/// One more repetition of the chosen commands on a folder, and of what they are compared with. Returns the names of
-/// those that are not on this machine.
+/// Runs one repetition of the chosen commands and their baselines on a folder. Returns the names of commands that are
+/// missing on this machine.
 ///
 /// # Errors
-/// When a command fails.
+/// A command fails.
 pub fn repetition(
     fastpath: &Path,
     (place, files): (Place, &Files),

@@ -1,8 +1,8 @@
 //! From bytes to rows in this process, on one thread, stage by stage.
 //!
-//! A stage does what those before it do and one thing more, so that differences are what each thing costs; only the two
-//! sets of rules stand beside each other. Stages run over the same megabyte one after another before the next comes: what
-//! disturbs the machine disturbs them all. From files on it is [`super::stages`] that goes.
+//! Each stage does what the previous ones do plus one step, so the differences are the cost of each step; only the two
+//! rulesets are alternatives. All stages process the same megabyte before the next, so that a disturbance of the
+//! machine affects them all. [`super::stages`] measures from files on.
 
 use std::array;
 use std::collections::BTreeMap;
@@ -22,31 +22,31 @@ use super::clock::{Spent, of_thread};
 use super::material::{Line, Lines, SIZES};
 use super::sample::{Group, Sample};
 
-/// What is done to a line.
+/// What is done with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// `serde_json` skips it: what the others are compared with.
+    /// `serde_json` skips it: the baseline.
     Skip,
-    /// It is read into a tree.
+    /// Parsed to a tree.
     Read,
-    /// And becomes a row, without fingerprints.
+    /// Converted to a row, without fingerprints.
     NoFingerprints,
-    /// A row by the rules of the reference.
+    /// A row by the reference's rules.
     Compat,
-    /// A row by the repaired rules.
+    /// A row by the fixed rules.
     Fixed,
-    /// And the row is written as JSON.
+    /// The row written as JSON.
     BatchResult,
 }
 
 impl Stage {
-    /// All, in order.
+    /// All stages, in order.
     pub const ALL: [Self; 6] =
         [Self::Skip, Self::Read, Self::NoFingerprints, Self::Compat, Self::Fixed, Self::BatchResult];
-    /// Those that cells are measured by.
+    /// The stages measured for cells.
     const OF_CELLS: [Self; 3] = [Self::Skip, Self::Compat, Self::Fixed];
 
-    /// What reports call it.
+    /// Its name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -60,7 +60,7 @@ impl Stage {
     }
 }
 
-/// Both lists.
+/// Both fingerprint lists.
 #[derive(Clone, Debug)]
 pub struct Lists {
     dns: Vec<u8>,
@@ -71,7 +71,7 @@ impl Lists {
     /// Reads the lists of a folder.
     ///
     /// # Errors
-    /// When one cannot be read.
+    /// A list cannot be read.
     pub fn load(folder: &Path) -> anyhow::Result<Self> {
         let read = |name: &str| {
             let path = folder.join(name);
@@ -80,10 +80,10 @@ impl Lists {
         Ok(Self { dns: read("fingerprints_dns.csv")?, http: read("fingerprints_http.csv")? })
     }
 
-    /// Prepares them for searching.
+    /// Prepares the lists for searching.
     ///
     /// # Errors
-    /// When they are not as they should be.
+    /// The lists are invalid.
     pub fn prepare(&self) -> anyhow::Result<Fingerprints> {
         Ok(Fingerprints::from_csv(&self.dns, &self.http, "0".repeat(64))?)
     }
@@ -93,15 +93,15 @@ impl Lists {
     }
 }
 
-/// Bytes that all stages pass over before the next bytes come: what `fastpath` reads before it scores, so that they are
-/// as near to the processor as they are there.
+/// Bytes that all stages process before the next block: as much as `fastpath` reads before it scores, so that the data
+/// are equally close in the cache.
 const BLOCK: usize = 1 << 20;
-/// A cell of fewer bytes is passed over several times, for the clock's sake.
+/// A cell with fewer bytes is processed several times, for the precision of the clock.
 const LEAST: usize = 256 << 10;
-/// Output is thrown away when there is more.
+/// Output beyond this size is discarded.
 const OUTPUT: usize = 1 << 20;
 
-/// Does the stages.
+/// Runs the stages.
 struct Stages<'f> {
     reader: Reader,
     none: Scorer<'f>,
@@ -151,7 +151,7 @@ impl<'f> Stages<'f> {
         }
     }
 
-    /// Each stage over all lines, block by block. Which comes first changes from block to block.
+    /// Runs each stage over all lines, block by block. The first stage changes from block to block.
     fn pass<const N: usize>(
         &mut self,
         order: [Stage; N],
@@ -161,7 +161,7 @@ impl<'f> Stages<'f> {
     ) -> anyhow::Result<[Spent; N]> {
         let mut spent = [Spent::default(); N];
         for (at, block) in blocks(lines, these).into_iter().enumerate() {
-            // The stage that is first has the bytes no further away than the others.
+            // Loads the block into the cache, so that the first stage has no disadvantage.
             block.iter().for_each(|line| touch(lines.bytes(line)));
             for next in 0..N {
                 let stage = (next + at + turn) % N;
@@ -180,7 +180,7 @@ fn touch(bytes: &[u8]) {
     black_box(bytes.iter().step_by(64).fold(0u8, |sum, byte| sum ^ byte));
 }
 
-/// Cuts lines into blocks of about [`BLOCK`] bytes.
+/// Splits lines into blocks of about [`BLOCK`] bytes.
 fn blocks<'b, 'l>(lines: &Lines, these: &'b [&'l Line]) -> Vec<&'b [&'l Line]> {
     let mut blocks = Vec::new();
     let (mut start, mut bytes) = (0, 0);
@@ -194,10 +194,10 @@ fn blocks<'b, 'l>(lines: &Lines, these: &'b [&'l Line]) -> Vec<&'b [&'l Line]> {
     blocks
 }
 
-/// One more repetition of what was chosen.
+/// Runs one repetition of the chosen measurements.
 ///
 /// # Errors
-/// When the lists are wrong or there is no clock.
+/// The lists are invalid or there is no clock.
 pub fn repetition(
     lines: &Lines,
     bodies: &Bodies,
@@ -262,17 +262,17 @@ pub fn repetition(
     Ok(())
 }
 
-/// Response bodies, as they stand in the measurements.
+/// Response bodies, as they occur in the measurements.
 #[derive(Clone, Debug)]
 pub struct Bodies {
     bodies: Vec<(Vec<u8>, Spelling)>,
 }
 
 impl Bodies {
-    /// Those of all requests.
+    /// The bodies of all requests.
     ///
     /// # Errors
-    /// When there are none: something is wrong with the corpus.
+    /// There are none, so the corpus is wrong.
     pub fn of(lines: &Lines) -> anyhow::Result<Self> {
         let (mut reader, mut bodies) = (Reader::new(), Vec::new());
         for line in lines.all() {

@@ -1,4 +1,4 @@
-//! What a run was made on and with.
+//! The machine and versions of a run.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde::Serialize;
 
-/// What has to be known to read the numbers of a run.
+/// What is needed to interpret the numbers of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Machine {
     /// When the run began, UTC, `2024-03-01T00:00:00Z`.
@@ -19,16 +19,16 @@ pub struct Machine {
     pub kernel: String,
     /// `rustc --version`.
     pub rustc: String,
-    /// The commit, with `-dirty` when files differ from it.
+    /// The commit, with `-dirty` if files differ from it.
     pub commit: String,
-    /// `/proc/loadavg` when the run began: more than 0 means that the machine had other work.
+    /// `/proc/loadavg` when the run began: more than 0 means that the machine was doing other work.
     pub load: String,
 }
 
 const UNKNOWN: &str = "unknown";
 
 impl Machine {
-    /// This machine, now. What cannot be found out is `unknown`.
+    /// Describes this machine. What cannot be determined is `unknown`.
     #[must_use]
     pub fn here() -> Self {
         let line = |path: &str| fs::read_to_string(path).map_or(UNKNOWN.into(), |text| text.trim().to_owned());
@@ -44,7 +44,7 @@ impl Machine {
         }
     }
 
-    /// Name of a folder for the results of this machine on this day: `2024-03-01-amd-epyc`.
+    /// The name of a folder for results of this machine on this day: `2024-03-01-amd-epyc`.
     #[must_use]
     pub fn folder_name(&self) -> String {
         let day = self.started.split('T').next().unwrap_or(UNKNOWN);
@@ -62,7 +62,7 @@ fn processor(cpuinfo: &str) -> Option<&str> {
     Some(line.split_once(':')?.1.trim())
 }
 
-/// What a command prints, run where this was built.
+/// The output of a command, run in the source folder.
 fn says(program: &str, args: &[&str]) -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(program);

@@ -1,4 +1,4 @@
-//! What is measured on: lines in memory and folders of files, all out of the same generator.
+//! The input: lines in memory and folders of files, all from the same generator.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,11 +13,11 @@ use serde::Serialize;
 use ooni_testkit::corpus::containers::{Format, Packing, write};
 use ooni_testkit::corpus::{Options, generate};
 
-/// Classes of sizes of a measurement, by their names and largest sizes.
+/// Size classes of measurements: name and maximum size.
 pub const SIZES: [(&str, usize); 5] =
     [("≤ 2 kB", 2_000), ("2–8 kB", 8_000), ("8–32 kB", 32_000), ("32–128 kB", 128_000), ("> 128 kB", usize::MAX)];
 
-/// Place in [`SIZES`] of a measurement of so many bytes.
+/// Index in [`SIZES`] of a measurement with this many bytes.
 #[must_use]
 pub fn size_class(bytes: usize) -> usize {
     SIZES.iter().position(|&(_, largest)| bytes <= largest).unwrap_or(SIZES.len() - 1)
@@ -41,10 +41,10 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Makes the measurements.
+    /// Generates the measurements.
     ///
     /// # Errors
-    /// When templates or fingerprints cannot be read.
+    /// Templates or fingerprints cannot be read.
     pub fn generate(options: &Options) -> anyhow::Result<Self> {
         let mut all = Self::default();
         for made in generate(options)? {
@@ -79,13 +79,13 @@ impl Lines {
     }
 }
 
-/// Lines that carry their uid.
+/// Lines that contain their uid.
 pub const WITH_UID: &str = "jsonl.gz with uids";
 /// Lines that do not.
 pub const WITHOUT_UID: &str = "jsonl.gz without uids";
 /// Postcans.
 pub const POSTCANS: &str = "postcans";
-/// Lines of the years up to 2020, which never carry uids.
+/// Lines from the years up to 2020, which never contain uids.
 pub const JSON_LZ4: &str = "json.lz4";
 /// Archives of such lines.
 pub const TAR_LZ4: &str = "tar.lz4";
@@ -95,7 +95,7 @@ pub const YAML_LZ4: &str = "yaml.lz4";
 /// A kind of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Kind {
-    /// What reports call it.
+    /// Its name in reports.
     pub name: &'static str,
     #[serde(skip)]
     format: Format,
@@ -103,7 +103,7 @@ pub struct Kind {
     uid_in_line: bool,
 }
 
-/// All formats of the archive, and lines in both ways.
+/// All formats of the archive, and lines both with and without uids.
 pub const KINDS: [Kind; 6] = [
     Kind { name: WITH_UID, format: Format::JsonlGz, uid_in_line: true },
     Kind { name: WITHOUT_UID, format: Format::JsonlGz, uid_in_line: false },
@@ -114,33 +114,33 @@ pub const KINDS: [Kind; 6] = [
 ];
 
 impl Kind {
-    /// Whether its files are LZ4, else gzip.
+    /// Whether its files are LZ4; otherwise they are gzip.
     #[must_use]
     pub const fn is_lz4(self) -> bool {
         matches!(self.format, Format::JsonLz4 | Format::TarLz4 | Format::YamlLz4)
     }
 
-    /// Reads such a file decompressed.
+    /// Reads the decompressed content of a file.
     #[must_use]
     pub fn input(self, file: File) -> Input {
         let (bytes, ratio) = (Box::new(file), Limits::default().ratio);
         if self.is_lz4() { Input::lz4(bytes, ratio) } else { Input::gzip(bytes, ratio) }
     }
 
-    /// The day under which the generator puts such files, and the day after it.
+    /// The day that the generator stores such files under, and the next day.
     #[must_use]
     pub const fn days(self) -> [&'static str; 2] {
         if self.is_lz4() { ["2020-10-20", "2020-10-21"] } else { ["2024-03-01", "2024-03-02"] }
     }
 }
 
-/// A folder of files, under keys as the archive has them.
+/// A folder of files, named by keys as in the archive.
 #[derive(Clone, Debug, Serialize)]
 pub struct Files {
     /// What they are.
     #[serde(flatten)]
     pub kind: Kind,
-    /// Position they are.
+    /// Its path.
     #[serde(skip)]
     pub folder: PathBuf,
     /// The files.
@@ -158,26 +158,28 @@ pub struct Files {
     pub kinds: BTreeMap<&'static str, u64>,
 }
 
-/// Cans of a folder of many.
+/// Cans in a folder of many.
 const CANS: u64 = 40;
-/// How hard the files are compressed.
+/// The compression level of the files.
 const LEVEL: u32 = 6;
 
-/// Makes a folder of many cans.
+/// Generates a folder of many cans.
 ///
 /// # Errors
-/// When templates cannot be read or files not be written.
+/// Templates cannot be read or a file cannot be written.
 pub fn many(kind: Kind, options: &Options, folder: &Path) -> anyhow::Result<Files> {
-    // What is no object ends a can for the reference, and what is no entry a report, so these have none.
+    // The reference stops reading a can at content that is not an object, and a report at an invalid entry, so these
+    // files have none.
     let whole = matches!(kind.format, Format::Postcan | Format::YamlLz4);
     let malformed = if whole { 0.0 } else { options.malformed };
     written(kind, &Options { malformed, ..options.clone() }, folder, options.n.div_ceil(CANS))
 }
 
-/// Makes a folder of one can, one gzip member or LZ4 frame, with nothing broken or odd in it: some peers read no further.
+/// Generates a folder with one can of one gzip member or LZ4 frame, without broken or odd entries, at which some peers
+/// stop.
 ///
 /// # Errors
-/// When templates cannot be read or the file not be written.
+/// Templates cannot be read or the file cannot be written.
 pub fn big(kind: Kind, options: &Options, folder: &Path) -> anyhow::Result<Files> {
     written(kind, &Options { malformed: 0.0, odd: 0.0, ..options.clone() }, folder, u64::MAX)
 }
@@ -202,7 +204,7 @@ fn written(kind: Kind, options: &Options, folder: &Path, per_file: u64) -> anyho
     })
 }
 
-/// Size after decompression. Reading the file also puts it in the system's cache.
+/// The size after decompression. Reading the file also loads it into the page cache.
 fn unpacked(kind: Kind, path: &Path) -> anyhow::Result<u64> {
     let mut input = kind.input(File::open(path)?);
     let (mut buffer, mut bytes) = (vec![0; 1 << 18], 0);

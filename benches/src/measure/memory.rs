@@ -1,26 +1,26 @@
-//! The most memory that a command had, looked up while it runs.
+//! The peak memory of a command, sampled while it runs.
 //!
-//! The system counts it for one process at a time only until that ends, and for all ended children only together. So it
-//! is asked every few milliseconds; what a command takes in its very last moment is missed.
+//! The system reports the peak of a single process only while it runs, and for exited children only collectively. So
+//! it is sampled every few milliseconds; the last moments of a command are missed.
 
 use std::fs;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Between one look and the next.
+/// The sampling interval.
 const PAUSE: Duration = Duration::from_millis(4);
 
-/// Looks at a process.
+/// Samples a process.
 #[derive(Debug)]
 pub struct Watch {
-    /// Its end ends the watch.
+    /// Dropping it ends the sampling.
     stop: Sender<()>,
     thread: JoinHandle<Option<u64>>,
 }
 
 impl Watch {
-    /// Begins to look at a process.
+    /// Starts sampling a process.
     #[must_use]
     pub fn begin(process: u32) -> Self {
         let (stop, stopped) = channel();
@@ -36,7 +36,7 @@ impl Watch {
         Self { stop, thread }
     }
 
-    /// The most bytes that it had; none where the system does not say, or the process was gone at once.
+    /// The peak in bytes; `None` if the system does not report it, or the process exited at once.
     #[must_use]
     pub fn end(self) -> Option<u64> {
         drop(self.stop);

@@ -1,4 +1,4 @@
-//! What else one would take three fields out of a jsonl.gz with: `jq`, and libraries of Python by `peers/peer.py`.
+//! Alternatives for extracting three fields from a jsonl.gz: `jq`, and Python libraries by `peers/peer.py`.
 
 use std::path::Path;
 
@@ -8,27 +8,27 @@ use super::material::Files;
 use super::run::{Command, Ran, run};
 use super::sample::{Group, Sample};
 
-/// After `igzip -dc`, as it reads no gzip itself.
+/// After `igzip -dc`, as jq cannot read gzip.
 pub const JQ: &str = "jq";
-/// With two programs in a row each says by this code that it is not there.
+/// The exit code with which the pipeline reports that one of its programs is missing.
 const JQ_SCRIPT: &str = "for program in igzip jq; do command -v $program > /dev/null || exit 127; done
 igzip -dc \"$0\" | jq -c '[.probe_cc, .test_name, (.test_keys | objects | .blocking)]'";
 
-/// Libraries of Python.
+/// Python libraries.
 const LIBRARIES: [&str; 4] = ["orjson", "duckdb", "polars", "chdb"];
-/// Ends with this when it has no such library.
+/// The exit code for a missing library.
 const NO_LIBRARY: i32 = 3;
 
-/// The names of all.
+/// The names of all peers.
 pub fn names() -> impl Iterator<Item = &'static str> {
     [JQ].into_iter().chain(LIBRARIES)
 }
 
-/// One more repetition of the chosen ones on a file of lines, and of `igzip`. Returns those that are not on this machine,
-/// or why they did not get to the end.
+/// Runs one repetition of the chosen peers, and of `igzip`, on a file of lines. Returns the peers that are missing on
+/// this machine or failed, with the reason.
 ///
 /// # Errors
-/// When `igzip` fails.
+/// `igzip` fails.
 pub fn repetition(
     python: &Path,
     files: &Files,
@@ -58,7 +58,7 @@ pub fn repetition(
         match run(&command) {
             Ok(Some(ran)) => samples.push(sample(&ran, files, name, repetition)),
             Ok(None) => missing.push(name.to_owned()),
-            // What others cannot do does not end our run.
+            // The failure of a peer does not end the run.
             Err(error) => missing.push(format!("{name} (it failed: {})", last_line(&error.to_string()))),
         }
     }
@@ -68,14 +68,14 @@ pub fn repetition(
 fn sample(ran: &Ran, files: &Files, name: &str, repetition: u32) -> Sample {
     let sample = ran.sample(Group::Peers, files, name, repetition);
     if name == JQ {
-        // The memory is that of the shell.
+        // The memory would be that of the shell.
         return Sample { peak: None, ..sample };
     }
     let (rows, query) = said(&ran.last);
     Sample { lines_out: rows, query, ..sample }
 }
 
-/// What the script says: how many rows, and the time without imports.
+/// The script's output: the number of rows, and the time without imports.
 fn said(text: &[u8]) -> (Option<u64>, Option<f64>) {
     let text = String::from_utf8_lossy(text);
     let mut words = text.split_whitespace();

@@ -1,4 +1,4 @@
-//! The report of a run, Markdown, made of its samples alone.
+//! The report of a run, in Markdown, computed only from its samples.
 
 mod aims;
 mod series;
@@ -21,7 +21,7 @@ Times are seconds of processor time, MB are 10⁶ bytes before compression. × i
 as the first line of the table it takes: the median of the ratios within each repetition, and the ratio
 of the fastest repetitions.";
 
-/// The report. What was not measured has no part in it, but for the aims.
+/// The report. What was not measured is omitted, except in the aims.
 #[must_use]
 pub fn write(run: &Run, samples: &[Sample]) -> String {
     let mut out = String::new();
@@ -100,7 +100,8 @@ fn fingerprints(out: &mut String, samples: &[Sample]) -> fmt::Result {
     table(out, samples, bodies, &["search, compat", "search, fixed"], "search, compat")
 }
 
-/// One line a stage, one column a format: the ratios to the decompression of `fastpath` and to that of another program.
+/// One line per stage, one table per format, with the ratios to the decompression of `fastpath` and to that of another
+/// program.
 fn stages(out: &mut String, all: &[Files], samples: &[Sample]) -> fmt::Result {
     writeln!(out, "\n## Files to rows by stage, one thread\n")?;
     writeln!(
@@ -187,7 +188,7 @@ fn of_peers(out: &mut String, run: &Run, samples: &[Sample]) -> fmt::Result {
     let base = Series::of(samples, which, IGZIP);
     for name in [IGZIP].into_iter().chain(peers::names()) {
         let Some(series) = Series::of(samples, which, name) else {
-            // Which were left out by choice is not said; what is not there is.
+            // Peers that were not chosen are omitted; missing ones are listed.
             if let Some(missing) = run.missing.iter().find(|missing| missing.starts_with(name)) {
                 writeln!(out, "| {missing} | absent | | | | | | |")?;
             }

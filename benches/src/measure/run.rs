@@ -1,4 +1,4 @@
-//! Runs a command to its end and says what it took.
+//! Runs a command to its end and measures it.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -17,33 +17,33 @@ use super::sample::{Group, Sample};
 /// A command.
 #[derive(Clone, Debug)]
 pub struct Command {
-    /// The program, absolute or one to be looked for.
+    /// The program: an absolute path, or a name to search for.
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
-    /// Whether its output goes through a pipe, else it is thrown away by the system.
+    /// Whether its output goes through a pipe; otherwise it goes to `/dev/null`.
     pub is_piped: bool,
-    /// The exit codes that are no failure.
+    /// The exit codes that count as success.
     pub may_end_with: &'static [i32],
-    /// The exit code that says that something it needs is not on this machine.
+    /// The exit code for a missing requirement.
     pub lacks: Option<i32>,
 }
 
-/// What came of it.
+/// The result of a command.
 #[derive(Clone, Debug)]
 pub struct Ran {
     /// Time.
     pub spent: Spent,
-    /// The most memory that the process had, in bytes; not that of its children.
+    /// Peak memory of the process in bytes, without its children.
     pub peak: Option<u64>,
-    /// Lines that came out, if its output was read.
+    /// Lines of output, if it was read.
     pub lines: Option<u64>,
-    /// The end of that output.
+    /// The end of the output.
     pub last: Vec<u8>,
 }
 
 impl Command {
-    /// A program with some arguments, that ends with 0.
+    /// A program with arguments that should exit with 0.
     #[must_use]
     pub fn new(program: &Path, args: &[&str]) -> Self {
         let args = args.iter().map(Into::into).collect();
@@ -64,10 +64,10 @@ impl Ran {
     }
 }
 
-/// Runs a command in a folder that is then removed. None when it is not on this machine.
+/// Runs a command in a temporary folder. `None` if it is missing on this machine.
 ///
 /// # Errors
-/// When it fails.
+/// The command fails.
 pub fn run(what: &Command) -> anyhow::Result<Option<Ran>> {
     let folder = tempfile::tempdir().context("a temporary folder")?;
     let mut complaints = tempfile::tempfile().context("a temporary file")?;
@@ -100,10 +100,10 @@ pub fn run(what: &Command) -> anyhow::Result<Option<Ran>> {
     Ok(Some(Ran { spent, peak, lines, last }))
 }
 
-/// Bytes that are kept of the end of an output.
+/// Bytes kept from the end of an output.
 const LAST: usize = 100;
 
-/// Lines, and the end of the text.
+/// Counts the lines, and keeps the end of the text.
 fn drained(mut out: impl Read) -> io::Result<(u64, Vec<u8>)> {
     let mut buffer = vec![0; 1 << 16];
     let (mut lines, mut last) = (0, Vec::new());

@@ -1,10 +1,10 @@
-//! One repetition of one thing: what is kept of a run, and all that a report is made of.
+//! One repetition of one measurement: the data that a run keeps and a report is computed from.
 
 use serde::Serialize;
 
 use super::clock::Spent;
 
-/// What is compared with what: samples of one group, input and repetition ran side by side.
+/// Samples of one group, input and repetition ran side by side and are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Group {
@@ -27,14 +27,14 @@ pub enum Group {
 /// One repetition.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sample {
-    /// What it is compared within.
+    /// Its group.
     pub group: Group,
-    /// On what: a kind of files, bodies, lists.
+    /// The input: a kind of files, bodies, lists.
     pub input: String,
-    /// The test, of a cell.
+    /// The test, for a cell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<String>,
-    /// The class of sizes, of a cell.
+    /// The size class, for a cell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<&'static str>,
     /// What was done.
@@ -44,26 +44,26 @@ pub struct Sample {
     /// Time of one pass.
     #[serde(flatten)]
     pub spent: Spent,
-    /// Bytes of the input, not compressed.
+    /// Uncompressed bytes of the input.
     pub bytes: u64,
     /// Measurements in the input.
     pub measurements: u64,
-    /// Bytes of the input as it lies there, of files.
+    /// Bytes of the input as stored, for files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compressed: Option<u64>,
-    /// The most memory in bytes, of commands.
+    /// Peak memory in bytes, for commands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak: Option<u64>,
-    /// Lines that came out, of commands whose output was read.
+    /// Lines of output, for commands whose output was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines_out: Option<u64>,
-    /// Processor time without that of getting ready, of programs that say it.
+    /// Processor time without the start, for programs that report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<f64>,
 }
 
 impl Sample {
-    /// One of all measurements of an input, with nothing that only some have.
+    /// A sample of all measurements of an input, without optional values.
     #[must_use]
     pub fn new(
         group: Group,

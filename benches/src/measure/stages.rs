@@ -1,6 +1,6 @@
 //! From files to rows in this process, on one thread, stage by stage: what each part of `fastpath` costs.
 //!
-//! A stage does what those before it do and one thing more. All stages run over a file before the next file comes.
+//! Each stage does what the previous ones do plus one step. All stages process a file before the next.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -25,31 +25,31 @@ use super::clock::{Spent, of_thread};
 use super::material::{Files, Kind};
 use super::sample::{Group, Sample};
 
-/// What is done to a file.
+/// What is done with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Its bytes are read.
     Read,
     /// They are decompressed.
     Decompress,
-    /// And cut into measurements; YAML also becomes JSON here.
+    /// Split into measurements; YAML is also converted to JSON here.
     Split,
-    /// And these read into trees.
+    /// Parsed to trees.
     Parse,
-    /// And become rows, without fingerprints.
+    /// Scored to rows, without fingerprints.
     Score,
-    /// With fingerprints.
+    /// Scored with fingerprints.
     Match,
-    /// And the rows are written as lines of JSON, to memory.
+    /// The rows written as lines of JSON, to memory.
     Write,
 }
 
 impl Step {
-    /// All, in order.
+    /// All stages, in order.
     pub const ALL: [Self; 7] =
         [Self::Read, Self::Decompress, Self::Split, Self::Parse, Self::Score, Self::Match, Self::Write];
 
-    /// What reports call it.
+    /// Its name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -64,10 +64,10 @@ impl Step {
     }
 }
 
-/// Decompressed at once; a chunk of `fastpath` has as much text.
+/// Bytes decompressed at a time; a chunk of `fastpath` has as much text.
 const TEXT: usize = TARGET / 4;
 
-/// Does the steps.
+/// Runs the steps.
 struct Steps<'f> {
     buffer: Vec<u8>,
     chunk: Chunk,
@@ -93,7 +93,7 @@ impl<'f> Steps<'f> {
         }
     }
 
-    /// Adds to `measurements` where they are counted anyway.
+    /// Adds to `measurements` in the steps that count them anyway.
     fn work(&mut self, step: Step, kind: Kind, path: &PathBuf) -> anyhow::Result<()> {
         match step {
             Step::Read => self.read(path),
@@ -170,10 +170,10 @@ impl<'f> Steps<'f> {
     }
 }
 
-/// One more repetition of all steps over all files of a folder.
+/// Runs one repetition of all steps over all files of a folder.
 ///
 /// # Errors
-/// When a file cannot be read, or other measurements come out of it than went in.
+/// A file cannot be read, or the number of measurements is wrong.
 pub fn repetition(
     lists: &Fingerprints,
     files: &Files,

@@ -1,8 +1,8 @@
 //! Medians, minima and ratios of repetitions.
 //!
-//! Noise only ever adds time: the minimum is nearest to what the code costs, the median to what one gets.
+//! Noise only ever adds time: the minimum is closest to the cost of the code, the median to what users get.
 
-/// The middle value; of an even number, the mean of the two in the middle. None of nothing.
+/// The middle value; for an even number of values, the mean of the two in the middle. `None` without values.
 #[must_use]
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
@@ -12,22 +12,22 @@ pub fn median(values: &[f64]) -> Option<f64> {
     if sorted.len() % 2 == 1 { Some(upper) } else { Some(f64::midpoint(*sorted.get(middle - 1)?, upper)) }
 }
 
-/// The least value. None of nothing.
+/// The smallest value. `None` without values.
 #[must_use]
 pub fn min(values: &[f64]) -> Option<f64> {
     values.iter().copied().min_by(f64::total_cmp)
 }
 
-/// How many times as long one thing takes as another.
+/// How many times as long one measurement takes as another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ratio {
-    /// Median of the ratios within each repetition: what ran side by side is compared.
+    /// Median of the ratios within each repetition: this compares what ran side by side.
     pub median: f64,
-    /// The one's fastest repetition to the other's.
+    /// The ratio of the fastest repetitions.
     pub of_minima: f64,
 }
 
-/// Compares repetitions, the first of one with the first of the other. None unless there are as many of both.
+/// Compares repetitions pairwise. `None` if their numbers differ.
 #[must_use]
 pub fn ratio(times: &[f64], base: &[f64]) -> Option<Ratio> {
     if times.len() != base.len() {

@@ -9,7 +9,7 @@ use crate::measure::material::{JSON_LZ4, KINDS, POSTCANS, TAR_LZ4, WITH_UID, WIT
 use crate::measure::sample::{Group, Sample};
 use crate::measure::statistics::{Ratio, ratio};
 
-/// What is aimed at.
+/// The limit of an aim.
 #[derive(Clone, Copy)]
 enum Limit {
     AtMost(f64),
@@ -37,11 +37,11 @@ impl Limit {
     }
 }
 
-/// Processor time of one thread, to that of bare decompression.
+/// Processor time of one thread, relative to plain decompression.
 const ONE: Limit = Limit::AtMost(1.7);
-/// How many times as fast two threads are as one.
+/// Speed-up of two threads over one.
 const TWO: Limit = Limit::AtLeast(1.8);
-/// Time that two threads take for one large file, to that of bare decompression.
+/// Elapsed time of two threads on one large file, relative to plain decompression.
 const LARGE: Limit = Limit::AtMost(1.15);
 
 /// The table of aims.
@@ -91,7 +91,7 @@ pub(super) fn write(out: &mut String, samples: &[Sample]) -> fmt::Result {
     Ok(())
 }
 
-/// The name of a command without where its output goes.
+/// The name of a command without its redirection.
 fn program(command: &str) -> &str {
     command.split(" >").next().unwrap_or(command)
 }

@@ -1,4 +1,4 @@
-//! Samples of one thing put together, and numbers as reports write them.
+//! The samples of one measurement, combined, and the formatting of numbers.
 
 use crate::measure::sample::{Group, Sample};
 use crate::measure::statistics::{Ratio, median, min, ratio};
@@ -33,16 +33,16 @@ impl<'a> Which<'a> {
     }
 }
 
-/// One thing on one input, repetition by repetition; cells of a part are added up.
+/// One measurement on one input, by repetition; the cells of a part are summed.
 #[derive(Default)]
 pub(super) struct Series {
     pub(super) cpu: Vec<f64>,
     pub(super) wall: Vec<f64>,
     pub(super) bytes: f64,
-    /// Bytes as they lie in the files; 0 for what is no file.
+    /// Bytes of the files as stored; 0 if the input is not a file.
     pub(super) compressed: f64,
     pub(super) measurements: f64,
-    /// The most memory of all repetitions.
+    /// The maximum memory of all repetitions.
     pub(super) peak: Option<u64>,
     pub(super) query: Vec<f64>,
     pub(super) lines_out: Option<u64>,
@@ -87,18 +87,18 @@ impl Series {
         number(self.measurements / self.median())
     }
 
-    /// Processor time to that of another.
+    /// The ratio of processor times.
     pub(super) fn to(&self, base: &Self) -> Option<Ratio> {
         ratio(&self.cpu, &base.cpu)
     }
 
-    /// Time that passed to that of another.
+    /// The ratio of elapsed times.
     pub(super) fn passed_to(&self, base: &Self) -> Option<Ratio> {
         ratio(&self.wall, &base.wall)
     }
 }
 
-/// Three digits, thousands set apart: `1.23`, `12.3`, `123`, `12 300`.
+/// Three significant digits, with thousands separators: `1.23`, `12.3`, `123`, `12 300`.
 pub(super) fn number(value: f64) -> String {
     if !value.is_finite() {
         return "–".into();
@@ -125,7 +125,7 @@ pub(super) fn number(value: f64) -> String {
     apart
 }
 
-/// Both ratios as cells of a table.
+/// Both ratios, as table cells.
 pub(super) fn times(ratio: Option<Ratio>) -> String {
     ratio.map_or("– | –".into(), |ratio| format!("{:.2} | {:.2}", ratio.median, ratio.of_minima))
 }
