@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-/// Tests that are counted separately. Names come from measurements, so there is no end to them.
+/// Maximum number of tests that are counted separately. Names come from measurements, so their number is unlimited.
 const MOST_TESTS: usize = 1000;
 
 /// Bytes of a name by which a test is counted; of longer ones only the beginning counts.

@@ -245,7 +245,7 @@ struct At<'b> {
 }
 
 impl Desk<'_, '_> {
-    /// Scores an entry. True where the reference gives up the can.
+    /// Scores an entry. Returns true if the reference stops reading the can here.
     fn entry(&mut self, reader: &mut Reader, lines: &mut Reader, chunk: &Chunk, entry: &Entry) -> bool {
         let body = match entry.kind {
             Kind::Line | Kind::LegacyLine => line(chunk.body(entry)),
@@ -479,10 +479,10 @@ fn trivial(text: &[u8], root: Value<'_>) -> String {
     uid::trivial(text, measurement.field("measurement_start_time").value().text().as_deref())
 }
 
-/// Why there is no measurement in a POST body.
+/// Why a POST body contains no measurement.
 struct NoContent {
     error: Error,
-    /// Whether the reference gives up the can here; else it passes by the member.
+    /// Whether the reference stops reading the can here; otherwise it skips the member.
     gives_up: bool,
 }
 

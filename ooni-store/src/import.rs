@@ -28,7 +28,7 @@ pub enum Reference {
     Clickhouse(Box<ClickhouseReference>),
 }
 
-/// Rules that rows of the reference were scored by, which it keeps no version of.
+/// The ruleset of reference rows, for which no version is stored.
 const RULESET: &str = "reference";
 
 impl Reference {

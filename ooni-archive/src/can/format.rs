@@ -1,8 +1,8 @@
-//! [`Format`]: what is in a file, told by its first bytes.
+//! [`Format`]: the format of a file, detected from its first bytes.
 //!
 //! A name is only a hint ([`Expected`]) for what the bytes leave open: postcans of 2020 to 2022 are plain tar archives
-//! named `.tar.gz`, HTTP clients undo gzip while they download, and cans get packed again. Whoever names a format on
-//! purpose ([`Expected::Exactly`]) gets that format; compression is told by the bytes even then.
+//! named `.tar.gz`, HTTP clients decompress gzip while they download, and cans get compressed again. An explicitly
+//! named format ([`Expected::Exactly`]) is used as it is; even then, the compression is detected from the bytes.
 
 use super::tar;
 
@@ -195,7 +195,7 @@ fn lines(named: Option<Format>, found: Compression) -> Format {
     }
 }
 
-/// Lines or one document. A document of several lines is told by its second one.
+/// Lines or one document. The second line decides whether a text is a document of several lines.
 fn json(text: &[u8], is_all: bool, expected: Expected, found: Compression) -> Option<Format> {
     let named = expected.format();
     let lines = lines(named, found);

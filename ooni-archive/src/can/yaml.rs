@@ -145,7 +145,7 @@ impl Stream {
             (lost, _) => format!("the report ends inside an entry, {lost} bytes are lost{}", self.read_before()),
         };
         let _ = self.end(chunk, member, Error::new(Code::Can, "", error));
-        // Without a header the reference gives up the can; an entry that is cut it drops.
+        // Without a header the reference stops reading the can; it drops a truncated entry.
         if !self.has_header {
             chunk.mark_abort();
         }

@@ -75,7 +75,7 @@ pub struct InputFile {
     pub origin: Origin,
     /// What is known of its format.
     pub expected: Expected,
-    /// What the reports in it are told of its name.
+    /// The file name that its reports are interpreted with.
     pub can_name: CanName,
     /// Why it cannot be read, if that is known already.
     pub error: Option<Error>,

@@ -113,7 +113,7 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
         journal.discard_if_empty();
     }
     if let Err(error) = result {
-        // The reader of standard output has read enough, and there is no store.
+        // The reader of standard output closed it, and there is no store.
         if error.kind() == io::ErrorKind::BrokenPipe && arguments.out.as_deref() == Some(Path::new("-")) {
             return Ok(ExitCode::SUCCESS);
         }
@@ -144,7 +144,7 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Lists what there is.
+/// Lists the cans without reading them.
 fn dry_run(arguments: &Rerun, archive: &BlockingArchive, log: Log) -> ExitCode {
     let mut diagnostics = Diagnostics::default();
     let listed = Listed::all(archive, false, &mut diagnostics);

@@ -5,7 +5,7 @@ use ooni_core::row::schema::fastpath;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Tests that are counted separately in a report. Names come from measurements, so there is no end to them.
+/// Maximum number of tests that a report counts separately. Names come from measurements, so their number is unlimited.
 const MOST_TESTS: usize = 1000;
 
 /// Bytes of a value that an example shows.

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Things that are told apart in each part of a report.
+/// Maximum number of distinct items in each part of a report.
 const MOST: usize = 10_000;
 
 /// What changes from one set of rules to another.

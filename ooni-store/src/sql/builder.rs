@@ -6,8 +6,8 @@ use crate::query::filter::Filter;
 use crate::value::Type;
 use ooni_core::time::DateTime;
 
-/// Values that SQLite takes one by one. More of them are bound as one array: it knows the sizes of the indexes it chooses
-/// from best when it sees the values, but has only so many placeholders.
+/// Maximum values that SQLite binds one by one; more are bound as one array. SQLite chooses the best index when it sees
+/// the values, but the number of placeholders is limited.
 const FEW: usize = 100;
 
 /// Builds a statement piece by piece.
@@ -23,7 +23,7 @@ impl Builder {
         Builder { dialect, sql: String::new(), parameters: Vec::new(), has_condition: false }
     }
 
-    /// Appends text of the program, never of a user.
+    /// Appends SQL of this program, never user input.
     pub(super) fn push(&mut self, sql: &str) -> &mut Builder {
         self.sql.push_str(sql);
         self
@@ -42,14 +42,14 @@ impl Builder {
         self.push(if is_whole { "" } else { ")" })
     }
 
-    /// Begins another condition.
+    /// Begins a condition.
     pub(super) fn and(&mut self) -> &mut Builder {
         let word = if self.has_condition { " AND " } else { " WHERE " };
         self.has_condition = true;
         self.push(word)
     }
 
-    /// Appends a subquery, whose conditions are its own.
+    /// Appends a subquery, which has its own conditions.
     pub(super) fn nested(&mut self, build: impl FnOnce(&mut Builder)) -> &mut Builder {
         let outside = std::mem::take(&mut self.has_condition);
         self.push("(");
@@ -58,7 +58,7 @@ impl Builder {
         self.push(")")
     }
 
-    /// A column that has one of some values; no condition without values.
+    /// The condition that a column equals one of some values; no condition if there are none.
     pub(super) fn any<T: Copy>(
         &mut self,
         column: &str,
@@ -97,7 +97,7 @@ impl Builder {
         self.and().push(column).push(" = ").value(Parameter::Text(value.to_owned()));
     }
 
-    /// A column of texts of any length that is equal to one.
+    /// The condition that a column with texts of any length equals a text.
     pub(super) fn long_text(&mut self, column: &str, value: Option<&str>) {
         let Some(value) = value else { return };
         self.text(column, value);
@@ -108,7 +108,7 @@ impl Builder {
         }
     }
 
-    /// A column that has one of some times, which are few.
+    /// The condition that a column equals one of a few times.
     pub(super) fn weeks(&mut self, column: &str, weeks: &[DateTime]) {
         self.and().push(column).push(" IN (");
         for (number, &week) in weeks.iter().enumerate() {
@@ -117,9 +117,9 @@ impl Builder {
         self.push(")");
     }
 
-    /// The conditions of a filter on a table that is called `f`, whose time is in the column `time`.
+    /// The conditions of a filter on a table named `f` whose time is in the column `time`.
     ///
-    /// Not the one on categories, whose columns differ from table to table.
+    /// The condition on categories is not included: its columns differ by table.
     pub(super) fn filter(&mut self, filter: &Filter, time: &str) {
         self.long_text("f.report_id", filter.report_id.as_deref());
         self.long_text("f.input", filter.input.as_deref());
@@ -129,7 +129,7 @@ impl Builder {
         self.any("f.probe_asn", &asns, Parameter::Int, Parameter::Ints);
         self.any_text("f.test_name", &filter.test_names);
         if filter.is_of_rare_tests() {
-            // Follows from the condition before; the partial index asks for it.
+            // Implied by the condition before; lets the partial index be used.
             self.and().push("f.test_name <> 'web_connectivity'");
         }
         self.any_text("f.software_version", &filter.software_versions);
@@ -158,7 +158,7 @@ impl Builder {
         }
     }
 
-    /// The condition on categories, of the two columns that have them.
+    /// The condition on categories, for the two columns that hold them.
     pub(super) fn category(&mut self, filter: &Filter, code: &str, cc: &str) {
         if let Some(category) = &filter.category {
             self.text(code, &category.code);
@@ -166,7 +166,8 @@ impl Builder {
         }
     }
 
-    /// The condition that a test list has the input in the category of a filter. It holds once however many lists do.
+    /// The condition that a test list has the input in the category of a filter. A row matches once, however many lists
+    /// match.
     pub(super) fn in_category(&mut self, filter: &Filter) {
         if filter.category.is_none() {
             return;
@@ -182,7 +183,7 @@ impl Builder {
         });
     }
 
-    /// The first rows of `fastpath` after a uid, in the order of uids.
+    /// The first rows of `fastpath` after a uid, in uid order.
     pub(super) fn page_of_rows(&mut self, after: Option<&str>, limit: usize) {
         if self.dialect == Dialect::Sqlite {
             return self.page("f.measurement_uid", after, limit);
@@ -191,7 +192,7 @@ impl Builder {
         self.nested(|sql| sql.noted(after, limit)).push(" ORDER BY f.measurement_uid");
     }
 
-    /// The first rows after a key, in its order.
+    /// The first rows after a key, in key order.
     pub(super) fn page(&mut self, key: &str, after: Option<&str>, limit: usize) {
         if let Some(after) = after {
             self.and().push(key).push(" > ").value(Parameter::Text(after.to_owned()));
@@ -199,7 +200,7 @@ impl Builder {
         self.push(" ORDER BY ").push(key).limit(limit);
     }
 
-    /// The keys of rows that are noted after a uid, in the order of their uids, for an engine whose rows are ordered by time.
+    /// The keys in `jsonl` after a uid, in uid order, for an engine whose rows are ordered by time.
     pub(super) fn noted(&mut self, after: Option<&str>, limit: usize) {
         self.push("SELECT k.measurement_start_time, k.measurement_uid FROM jsonl AS k");
         self.page("k.measurement_uid", after, limit);

@@ -39,7 +39,7 @@ pub(crate) fn measurements(dialect: Dialect, after: Option<&str>, limit: usize) 
     let columns: Vec<&str> = all.iter().map(|(column, _)| &**column).collect();
     sql.push("SELECT ").push(&columns.join(", ")).push(" FROM fastpath AS f");
     if dialect == Dialect::Clickhouse {
-        // It would read all of them into memory.
+        // ClickHouse would otherwise read the whole table into memory.
         sql.push(" LEFT JOIN (SELECT * FROM jsonl WHERE (measurement_start_time, measurement_uid) IN ");
         sql.nested(|sql| sql.noted(after, limit)).push(
             ") AS j ON j.measurement_uid = f.measurement_uid AND j.measurement_start_time = f.measurement_start_time",

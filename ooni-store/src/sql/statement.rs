@@ -3,14 +3,14 @@
 use crate::value::Type;
 use ooni_core::time::DateTime;
 
-/// A value that is bound to a placeholder of a statement.
+/// A value bound to a placeholder of a statement.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Parameter {
     /// Text.
     Text(String),
     /// An integer.
     Int(i64),
-    /// The id of an OONI Run link, which may be greater than any integer of an engine.
+    /// The id of an OONI Run link, which may exceed the integers of an engine.
     Link(u64),
     /// A time.
     Time(DateTime),
@@ -22,19 +22,19 @@ pub(crate) enum Parameter {
     Links(Vec<u64>),
 }
 
-/// A query and what it returns.
+/// A query and the types of its columns.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Statement {
-    /// In the dialect of one engine.
+    /// The SQL, in the dialect of one engine.
     pub(crate) sql: String,
-    /// Values in the order of their placeholders.
+    /// Values, in placeholder order.
     pub(crate) parameters: Vec<Parameter>,
-    /// Types of the columns that come back.
+    /// Types of the returned columns.
     pub(crate) columns: Vec<Type>,
 }
 
 impl Statement {
-    /// The same, ended after so many rows. Only for a statement without a limit of its own.
+    /// The same statement with a limit on its rows. Only for a statement that has no limit.
     pub(crate) fn at_most(mut self, rows: usize) -> Statement {
         self.sql = format!("{} LIMIT {rows}", self.sql);
         self

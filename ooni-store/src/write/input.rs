@@ -4,7 +4,7 @@ use crate::write::rejection::{LONGEST_KEY, Rejection, cut};
 use crate::write::row::{Incoming, RowBatch};
 use std::sync::Arc;
 
-/// What is written in one transaction: rows, and measurements that were rejected between them.
+/// What is written in one transaction: rows, and the measurements rejected between them.
 #[derive(Clone, Debug)]
 pub struct BatchInput<R> {
     rows: Vec<R>,

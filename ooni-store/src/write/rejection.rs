@@ -1,12 +1,12 @@
-//! [`Rejection`]: a measurement that has no row because a rule rejects it.
+//! [`Rejection`]: a measurement that has no row because a rule rejected it.
 
 use ooni_core::error::Error;
 use std::sync::Arc;
 
-/// Bytes of the key of a can or of a uid that every engine takes as a key.
+/// Bytes of a can's key or of a uid that every engine accepts in a key.
 pub(super) const LONGEST_KEY: usize = 600;
 
-/// Bytes of a path or sentence beyond which it is cut.
+/// Bytes after which a path or message is truncated.
 const LONGEST_TEXT: usize = 1000;
 
 /// A measurement that was rejected. Its key is `(can, position)`.
@@ -14,8 +14,8 @@ const LONGEST_TEXT: usize = 1000;
 pub struct Rejection {
     /// Key of the can that was read.
     pub can: Arc<str>,
-    /// Which measurement of the can, from 0. Negative for a part of the can that cannot be read as measurements: -1 for the
-    /// first such part.
+    /// Position of the measurement in the can, from 0. Negative for a part of the can that cannot be read as
+    /// measurements: -1 for the first such part.
     pub position: i64,
     /// Id of the measurement, where one is known.
     pub uid: Option<String>,
@@ -28,8 +28,8 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// What is kept of an error. The key of a can is cut after 600 bytes, path and message after 1,000; a uid of more than
-    /// 600 bytes is not kept.
+    /// Creates a rejection from an error. The key of a can is truncated to 600 bytes, path and message to 1,000; a uid
+    /// of more than 600 bytes is dropped.
     pub fn new(can: &str, position: i64, uid: Option<&str>, error: &Error) -> Rejection {
         Rejection {
             can: cut(can, LONGEST_KEY).into(),
@@ -42,7 +42,7 @@ impl Rejection {
     }
 }
 
-/// At most the first `longest` bytes of a text.
+/// At most the first `longest` bytes of a text, cut at a character boundary.
 pub(super) fn cut(text: &str, longest: usize) -> &str {
     &text[..text.floor_char_boundary(longest)]
 }

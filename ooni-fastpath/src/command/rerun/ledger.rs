@@ -33,11 +33,11 @@ pub(super) struct Ledger {
     pub(super) on_existing: OnExisting,
     /// The file.
     pub(super) output: Output,
-    /// What is told of progress, if there is a place for it.
+    /// Records progress; `None` if there is no file for it.
     pub(super) journal: Option<Journal>,
     /// Up to the end of the last can.
     pub(super) mark: Mark,
-    /// Days of which a can or a listing could not be had.
+    /// Days of which a can or a listing is missing.
     pub(super) wanting: Arc<Mutex<Vec<Day>>>,
     /// Counts of the can that has not ended, and what the store had of it already.
     current: (Counts, Existing),

@@ -193,8 +193,8 @@ fn check_store(store: Option<&BlockingStore>, arguments: &Rerun, mark: &Mark) ->
     }
 }
 
-/// Beside the file, or beside the store where there is no file. A run that ends early into a store alone has none: it
-/// cannot be resumed, and it overwrites nothing.
+/// The journal is beside the output file, or beside the store if there is no file. A run into a store alone that ends
+/// early has no journal: it cannot be resumed, and it overwrites nothing.
 fn journal_path(arguments: &Rerun) -> Result<Option<PathBuf>, String> {
     match &arguments.out {
         Some(out) if out.as_os_str() == "-" => Ok(None),

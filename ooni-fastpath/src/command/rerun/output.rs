@@ -43,7 +43,7 @@ pub(super) struct Closed {
 }
 
 impl Closed {
-    /// `goes_on`: whether a closed standard output is no reason to stop.
+    /// `goes_on`: whether the run continues after standard output is closed.
     pub(super) fn new(goes_on: bool) -> Closed {
         Closed { goes_on, is_closed: Arc::default() }
     }
@@ -180,7 +180,7 @@ impl Output {
         }
     }
 
-    /// Publishes what there is of a run that may be resumed.
+    /// Publishes the current output of a run that may be resumed.
     ///
     /// # Errors
     /// It cannot be written.

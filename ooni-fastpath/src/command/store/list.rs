@@ -137,7 +137,7 @@ impl Entry for Rejection {
     }
 }
 
-/// A line that is no wider than [`WIDTH`].
+/// A line of at most [`WIDTH`] characters.
 fn cut(line: &str) -> String {
     let width = |c: char| c.width().unwrap_or(0);
     if line.chars().map(width).sum::<usize>() <= WIDTH {
