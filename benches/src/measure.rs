@@ -144,7 +144,7 @@ fn on_files(plan: &Plan, lists: &Lists, run: &mut Run, samples: &mut Vec<Sample>
 }
 
 fn say(what: &str) {
-    let _ = writeln!(io::stderr(), "{what}"); // nobody listens: no reason to stop
+    let _ = writeln!(io::stderr(), "{what}"); // a closed standard error does not stop the run
 }
 
 /// Name of the file of samples.

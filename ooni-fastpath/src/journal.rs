@@ -188,7 +188,7 @@ impl Journal {
         &self.path
     }
 
-    /// The run that it is of; `None` where there is none, or it was killed when it began.
+    /// The run that the journal describes; `None` if there is no journal, or the run was killed when it began.
     ///
     /// # Errors
     /// A sentence: the file cannot be read, or is not a journal.

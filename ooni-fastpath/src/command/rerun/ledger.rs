@@ -152,7 +152,7 @@ impl Ledger {
     }
 
     fn store_all(&mut self) -> io::Result<()> {
-        // Apart, since what is counted of a can that has not ended may have to be forgotten.
+        // Separate, because the counts of an unfinished can may have to be discarded.
         let (ended, pending) = (mem::take(&mut self.ended), mem::take(&mut self.pending));
         self.store(ended, true)?;
         self.store(pending, false)?;
