@@ -5,6 +5,7 @@ use clap::Args;
 use ooni_archive::limits::parse_disk_size;
 use ooni_archive::source::archive::{Location, Options};
 use ooni_archive::{Day, DayRange, Selection};
+use ooni_store::{is_url, without_password};
 use std::path::PathBuf;
 
 /// Which part of the archive.
@@ -76,9 +77,11 @@ impl Sources {
         if self.sources.is_empty() {
             return Ok(Location::ooni(endpoint));
         }
-        let location = |source: &String| match Location::parse(source, endpoint)? {
-            Location::Directory(folder) if !folder.exists() => Err(format!("{}: does not exist", folder.display())),
-            location => Ok(location),
+        let location = |source: &String| match Location::parse(source, endpoint) {
+            Ok(Location::Directory(folder)) if !folder.exists() => Err(format!("{}: does not exist", folder.display())),
+            // The message begins with the source, which may be a URL with a password.
+            Err(why) if is_url(source) => Err(why.replace(&**source, &without_password(source))),
+            location => location,
         };
         self.sources.iter().map(location).collect()
     }
