@@ -45,7 +45,7 @@ impl AnyEngine {
     pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<AnyEngine, Error> {
         Ok(match url {
             _ if is_postgres(url) => AnyEngine::Postgres(Postgres::open(url, options).await?),
-            _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open(url).await?),
+            _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open(url, options).await?),
             _ => AnyEngine::Sqlite(Sqlite::open(sqlite_path(url)?, options)?),
         })
     }
@@ -54,7 +54,7 @@ impl AnyEngine {
     pub(crate) async fn open_to_read(url: &str, options: &StoreOptions) -> Result<AnyEngine, Error> {
         Ok(match url {
             _ if is_postgres(url) => AnyEngine::Postgres(Postgres::open_to_read(url, options).await?),
-            _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open_to_read(url).await?),
+            _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open_to_read(url, options).await?),
             _ => AnyEngine::Sqlite(Sqlite::open_to_read(sqlite_path(url)?, options)?),
         })
     }

@@ -1,12 +1,15 @@
-//! [`Clickhouse`]: the store beyond one machine, a database on a ClickHouse server or on several that have the same tables.
+//! [`Clickhouse`]: the store beyond one machine, a database on a ClickHouse server or on a cluster whose servers have the same
+//! tables.
 //!
-//! There are no transactions. Every statement that changes something can be sent again, and is, when the way to the server is
-//! lost; a change that was cut off is made whole by making it again. What may be other than the rollups say is noted first,
-//! day by day, and counted row by row until they have been made anew: once a minute while rows are written, and when
-//! [`Engine::refresh_rollups`] asks for it. Processes may write at once: rows of one uid that two of them write at the same
-//! moment are one afterwards, unless they differ in the start of the measurement; rollups are made by one at a time, which
-//! holds a lease. What a batch does is in `batch`, what else can be done in `change`, the way to a server in `http`, the lease
-//! in `lease`, tables of the reference in `reference`, rollups in `rollups`, the tables in `schema`, values in `value`.
+//! There are no transactions. Every statement that changes something is idempotent and is repeated when the connection is
+//! lost; a change that was interrupted is completed by repeating it. Days that a change touches are recorded first, and their
+//! rows are counted one by one until the rollups have been rebuilt: once a minute while rows are written, and by
+//! [`Engine::refresh_rollups`]. Several processes can write: rows of one uid that two of them write at the same moment become
+//! one, unless they differ in the start of the measurement. One process at a time, which holds a lease, rebuilds rollups.
+//!
+//! Batches are in `batch`, other changes in `change`, errors in `error`, the HTTP client in `http`, the lease in `lease`,
+//! the reference's tables in `reference`, rollups in `rollups`, our tables in `schema`, limits of concurrent queries in
+//! `slots`, values in `value`.
 
 mod batch;
 mod change;
@@ -16,18 +19,21 @@ mod lease;
 pub(crate) mod reference;
 mod rollups;
 mod schema;
+mod slots;
 mod value;
 mod writer;
 
 use self::error::ClickhouseError;
 use self::http::{Http, random};
 use self::lease::Lease;
+use self::slots::Slots;
 use self::writer::Writer;
 use super::{Engine, Workload};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::failpoint::{Failpoint, reach};
 use crate::migration::Migration;
+use crate::options::StoreOptions;
 use crate::query::filter::Window;
 use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
@@ -36,10 +42,10 @@ use crate::value::{Type, Value};
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch, StoredMeasurement, StoredRow};
 use ooni_core::time::DateTime;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Mutex, MutexGuard};
-use tokio::time::timeout;
 
 /// A database of measurements on a ClickHouse server.
 pub(crate) struct Clickhouse {
@@ -47,25 +53,30 @@ pub(crate) struct Clickhouse {
     /// The URL without its password.
     name: String,
     http: Http,
-    /// Nothing if the store was opened to read from.
+    lookups: Slots,
+    aggregations: Slots,
+    /// `None` if the store was opened for reading only.
     writes: Option<Mutex<Past>>,
 }
 
-/// What this process did before.
+/// Earlier changes of this process.
 struct Past {
     /// The moment of its last change.
     moment: i64,
-    /// When it last made rollups, or did not come to it.
-    settled: Instant,
+    /// When it last refreshed rollups, or left that to another process.
+    refreshed: Instant,
 }
 
-/// How often rollups are made while rows are written.
-const SETTLE_AFTER: Duration = Duration::from_secs(60);
+/// How often rollups are refreshed while rows are written.
+const REFRESH_AFTER: Duration = Duration::from_secs(60);
 
-/// How long to wait for others that make rollups: where the rows can do without, and where they cannot.
-const SETTLE_PATIENCE: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(900)];
+/// How long to wait for the lease where it is optional: rows are counted one by one until a later refresh.
+const SHORT_WAIT: Duration = Duration::from_secs(10);
 
-/// How long a change may take: what it noted counts longer.
+/// How long to wait for the lease where it is required.
+const LONG_WAIT: Duration = Duration::from_secs(900);
+
+/// How long a change may take. Its notes count for twice as long.
 const CHANGE_LIMIT: Duration = Duration::from_secs(300);
 
 impl std::fmt::Debug for Clickhouse {
@@ -75,37 +86,45 @@ impl std::fmt::Debug for Clickhouse {
 }
 
 impl Clickhouse {
-    /// Opens a database to write to; `fastpath migrate` has made its tables.
+    /// Opens a database for reading and writing; `fastpath migrate` has created its tables.
     ///
     /// # Errors
     /// It cannot be reached, has no tables, or those of another version.
-    pub(crate) async fn open(url: &str) -> Result<Clickhouse, Error> {
-        let mut store = Clickhouse::open_to_read(url).await?;
-        store.writes = Some(Mutex::new(Past { moment: 0, settled: Instant::now() }));
+    pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Clickhouse, Error> {
+        let mut store = Clickhouse::open_to_read(url, options).await?;
+        store.writes = Some(Mutex::new(Past { moment: 0, refreshed: Instant::now() }));
         Ok(store)
     }
 
-    /// Opens a database to read from.
+    /// Opens a database for reading.
     ///
     /// # Errors
     /// As [`Clickhouse::open`].
-    pub(crate) async fn open_to_read(url: &str) -> Result<Clickhouse, Error> {
-        let named = |trouble: ClickhouseError| trouble.of(url);
-        let http = Http::new(url).map_err(named)?;
+    pub(crate) async fn open_to_read(url: &str, options: &StoreOptions) -> Result<Clickhouse, Error> {
+        let named = |error: ClickhouseError| error.of(url);
+        let mut http = Http::new(url).map_err(named)?;
+        http.user_agent.clone_from(&options.application_name);
         schema::check(&http).await.map_err(named)?;
-        Ok(Clickhouse { url: url.to_owned(), name: without_password(url), http, writes: None })
+        Ok(Clickhouse {
+            url: url.to_owned(),
+            name: without_password(url),
+            http,
+            lookups: Slots::new(options.lookup_readers, options.queue),
+            aggregations: Slots::new(options.aggregation_readers, options.queue),
+            writes: None,
+        })
     }
 
-    /// Makes the tables of a database, or brings them up to date. The database itself has to be there.
+    /// Creates the tables of a database, or brings them up to date. The database itself has to exist.
     ///
     /// # Errors
-    /// It cannot be reached, is another program's or a newer one's, or its tables cannot be made.
+    /// It cannot be reached, belongs to another program or a newer version, or its tables cannot be created.
     pub(crate) async fn migrate(url: &str) -> Result<Migration, Error> {
         let migrate = async { schema::migrate(&Http::new(url)?).await };
-        migrate.await.map_err(|trouble: ClickhouseError| trouble.of(url))
+        migrate.await.map_err(|error: ClickhouseError| error.of(url))
     }
 
-    /// The right to change something, which one future at a time has.
+    /// The right to change something, which one call at a time has.
     async fn begin(&self) -> Result<MutexGuard<'_, Past>, ClickhouseError> {
         match &self.writes {
             Some(writes) => Ok(writes.lock().await),
@@ -113,44 +132,65 @@ impl Clickhouse {
         }
     }
 
-    /// Makes a change, which the rollups follow some time.
+    /// Executes a call by the deadline of `http`. If it fails after rows may have been changed, the error says so.
+    async fn call<T>(&self, http: &Http, work: impl Future<Output = Result<T, ClickhouseError>>) -> Result<T, Error> {
+        http.limited(work).await.map_err(|error| {
+            let error = error.of(&self.url);
+            if http.is_changed() { error.outcome_unknown() } else { error }
+        })
+    }
+
+    /// Executes a change, which the rollups follow later.
     async fn change<T>(
         &self,
+        http: &Http,
         past: &mut Past,
         change: impl AsyncFnOnce(&Writer<'_>) -> Result<T, ClickhouseError> + Send,
     ) -> Result<T, ClickhouseError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         past.moment = i64::try_from(now.as_micros()).unwrap_or_default().max(past.moment + 1);
-        let writer = Writer { http: &self.http, moment: past.moment, change: random() };
-        let made = async {
+        let http = http.at_most(CHANGE_LIMIT);
+        let writer = Writer { http: &http, moment: past.moment, change: random() };
+        http.limited(async {
             let outcome = change(&writer).await?;
             reach(Failpoint::RowsWritten);
             rollups::done(&writer).await?;
             reach(Failpoint::Committed);
             Ok(outcome)
-        };
-        timeout(CHANGE_LIMIT, made).await.map_err(|_| ClickhouseError::Timeout)?
+        })
+        .await
     }
 
-    /// Makes a change of rows.
+    /// Executes a change of rows by its deadline.
     async fn change_rows<T>(
         &self,
+        deadline: Deadline,
         change: impl AsyncFnOnce(&Writer<'_>) -> Result<T, ClickhouseError> + Send,
     ) -> Result<T, Error> {
-        let made = async {
-            let mut past = self.begin().await?;
-            let outcome = self.change(&mut past, change).await?;
-            if past.settled.elapsed() >= SETTLE_AFTER {
-                // The rows are written. What goes wrong here is told when it is asked for.
-                let _ = self.make_rollups(Duration::ZERO).await;
-                past.settled = Instant::now();
-            }
-            Ok(outcome)
-        };
-        made.await.map_err(|trouble: ClickhouseError| trouble.of(&self.url))
+        let http = self.http.within(deadline);
+        let (mut past, outcome) = self
+            .call(&http, async {
+                let mut past = self.begin().await?;
+                let outcome = self.change(&http, &mut past, change).await?;
+                Ok((past, outcome))
+            })
+            .await?;
+        if past.refreshed.elapsed() >= REFRESH_AFTER {
+            // The rows are written: no error and no deadline here undoes that. A later refresh reports an error.
+            let _ = http.limited(self.rebuild_dirty(&http, Duration::ZERO)).await;
+            past.refreshed = Instant::now();
+        }
+        Ok(outcome)
     }
 
-    /// The first rows of a statement that has those of so many uids that are noted, not each of which has a row.
+    fn slots(&self, workload: Workload) -> &Slots {
+        match workload {
+            Workload::Lookup => &self.lookups,
+            Workload::Aggregation => &self.aggregations,
+        }
+    }
+
+    /// The first rows of a statement that selects those of so many uids in `jsonl`, not each of which has a row.
     async fn paged(
         &self,
         after: Option<&str>,
@@ -179,11 +219,11 @@ impl Clickhouse {
         }
     }
 
-    async fn make_rollups(&self, patience: Duration) -> Result<(), ClickhouseError> {
-        let mut lease = Lease::take(&self.http, patience).await?;
-        let made = rollups::refresh_rollups(&self.http, &mut lease).await;
+    async fn rebuild_dirty(&self, http: &Http, patience: Duration) -> Result<(), ClickhouseError> {
+        let mut lease = Lease::take(http, patience).await?;
+        let rebuilt = rollups::refresh_rollups(&http.apart(), &mut lease).await;
         let ended = lease.end().await;
-        made.and(ended)
+        rebuilt.and(ended)
     }
 }
 
@@ -199,10 +239,15 @@ impl Engine for Clickhouse {
     async fn query(
         &self,
         statement: Statement,
-        _workload: Workload,
+        workload: Workload,
         deadline: Deadline,
     ) -> Result<Vec<Vec<Value<'static>>>, Error> {
-        self.http.query(&statement, deadline.remaining()).await.map_err(|trouble| trouble.of(&self.url))
+        let http = self.http.within(deadline);
+        let query = async {
+            let _slot = self.slots(workload).take().await?;
+            http.query(&statement).await
+        };
+        self.call(&http, query).await
     }
 
     async fn write(
@@ -215,16 +260,15 @@ impl Engine for Clickhouse {
             return Ok(BatchResult::default());
         }
         let replace = on_existing == OnExisting::Replace;
-        let write = self.change_rows(async |writer| batch::write(writer, &*rows, replace).await);
-        deadline.run(write).await?
+        self.change_rows(deadline, async |writer| batch::write(writer, &*rows, replace).await).await
     }
 
     async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {
-        deadline.run(self.change_rows(async |writer| change::remove(writer, uid, reason, ban).await)).await?
+        self.change_rows(deadline, async |writer| change::remove(writer, uid, reason, ban).await).await
     }
 
     async fn restore(&self, uid: &str, deadline: Deadline) -> Result<bool, Error> {
-        deadline.run(self.change_rows(async |writer| change::restore(writer, uid).await)).await?
+        self.change_rows(deadline, async |writer| change::restore(writer, uid).await).await
     }
 
     /// The number of the server, and the database. Servers of a cluster have different numbers.
@@ -238,40 +282,44 @@ impl Engine for Clickhouse {
     }
 
     async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {
-        deadline.run(self.change_rows(async |writer| change::drop_month(writer, month).await)).await?
+        self.change_rows(deadline, async |writer| change::drop_month(writer, month).await).await
     }
 
     async fn replace_test_lists(&self, lists: Vec<ListedUrl>, deadline: Deadline) -> Result<(), Error> {
-        let made = async {
+        let http = self.http.within(deadline);
+        let replace = async {
             let mut past = self.begin().await?;
-            let mut lease = Lease::take(&self.http, SETTLE_PATIENCE[1]).await?;
+            let mut lease = Lease::take(&http, LONG_WAIT).await?;
             let replaced = async |writer: &Writer<'_>| change::replace_lists(writer, &lists, &mut lease).await;
-            let made = self.change(&mut past, replaced).await;
+            let replaced = self.change(&http, &mut past, replaced).await;
             let ended = lease.end().await;
-            made.and(ended)
+            replaced.and(ended)
         };
-        deadline.run(made).await?.map_err(|trouble: ClickhouseError| trouble.of(&self.url))
+        self.call(&http, replace).await
     }
 
     async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {
-        let made = async {
+        let http = self.http.within(deadline);
+        let rebuild = async {
             let mut past = self.begin().await?;
-            self.change(&mut past, async |writer| change::mark_all(writer, rollup).await).await?;
-            self.make_rollups(SETTLE_PATIENCE[1]).await
+            // It changes no rows, and cells of dirty days are not used: the outcome of a failure is known.
+            self.change(&http.apart(), &mut past, async |writer| change::mark_all(writer, rollup).await).await?;
+            self.rebuild_dirty(&http, LONG_WAIT).await
         };
-        deadline.run(made).await?.map_err(|trouble: ClickhouseError| trouble.of(&self.url))
+        self.call(&http, rebuild).await
     }
 
     async fn refresh_rollups(&self, deadline: Deadline) -> Result<(), Error> {
-        let made = async {
+        let http = self.http.within(deadline);
+        let refresh = async {
             let mut past = self.begin().await?;
-            past.settled = Instant::now();
-            match self.make_rollups(SETTLE_PATIENCE[0]).await {
+            past.refreshed = Instant::now();
+            match self.rebuild_dirty(&http, SHORT_WAIT).await {
                 Err(ClickhouseError::Busy(_)) => Ok(()),
-                made => made,
+                result => result,
             }
         };
-        deadline.run(made).await?.map_err(|trouble: ClickhouseError| trouble.of(&self.url))
+        self.call(&http, refresh).await
     }
 
     async fn page(&self, after: Option<&str>, limit: usize, deadline: Deadline) -> Result<Vec<StoredRow>, Error> {
@@ -295,8 +343,12 @@ impl Engine for Clickhouse {
         window: Window,
         deadline: Deadline,
     ) -> Result<bool, Error> {
-        let settled = rollups::is_rollup_current(&self.http, rollup, window, deadline.remaining()).await;
-        settled.map_err(|trouble| trouble.of(&self.url))
+        let http = self.http.within(deadline);
+        let is_current = async {
+            let _slot = self.lookups.take().await?;
+            rollups::is_rollup_current(&http, rollup, window).await
+        };
+        self.call(&http, is_current).await
     }
 
     async fn bytes(&self, deadline: Deadline) -> Result<u64, Error> {

@@ -1,18 +1,23 @@
-//! What can happen to a database on ClickHouse. Its engine is that of the package chdb, behind the protocol of a server
-//! (`tests/clickhouse/server.py`): it does one thing at a time and cancels nothing.
+//! Faults of a ClickHouse server and of the connection to it. The server is the engine of the package chdb behind ClickHouse's
+//! HTTP protocol: it executes one statement at a time and cancels none.
 
 use crate::cut::Cut;
-use crate::rollups::{rollups_are_as_rows, rollups_are_right};
+use crate::rollups::{entries, rollups_are_as_rows, rollups_are_right};
 use crate::server::OnClickhouse;
-use crate::support::{Engine, Fields, SOUND, counted, measured, new, open, open_to_read, sound, uids};
+use crate::support::{Engine, Fields, SOUND, counted, is_wanted, measured, new, open, open_to_read, sound, uids};
 use ooni_core::json::Json;
 use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::{Filter, Window};
 use ooni_store::query::grain::Grain;
 use ooni_store::query::list::List;
-use ooni_store::{BlockingStore, Deadline, Error, ErrorKind, OnExisting};
-use std::time::Duration;
+use ooni_store::{BatchInput, BlockingStore, Deadline, Error, ErrorKind, OnExisting};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 fn migrated(url: &str) -> Result<(), Error> {
     BlockingStore::migrate(url).map(drop)
@@ -54,7 +59,7 @@ fn servers_that_are_not_there() {
         (format!("clickhouse://me:secret@127.0.0.1:{nobody}/x"), "Connection refused"),
         (format!("{}_none", engine.url()), "(ClickHouse error 81)"),
         (engine.url().replace("test@", "me:secret@"), "(ClickHouse error 516)"),
-        ("clickhouse://me:secret@host:x/db".to_owned(), "is no URL of a ClickHouse database: "),
+        ("clickhouse://me:secret@host:x/db".to_owned(), "invalid URL of a ClickHouse database: "),
         ("clickhouse://me:secret@host/db?sslrootcert=/nowhere".to_owned(), "sslrootcert /nowhere: "),
     ] {
         let error = open(&url).err().unwrap();
@@ -207,4 +212,167 @@ fn two_that_write_at_once() {
     assert_eq!(engine.table("jsonl").len(), 80);
     rollups_are_right(&store);
     assert_eq!(engine.query("SELECT count() FROM lease"), [["0"]]);
+}
+
+#[test]
+fn windows_at_the_ends_of_time() {
+    let engine = OnClickhouse::new();
+    let store = engine.open();
+    let rows: Vec<_> = [0, 9998, 9999, 10_000, 86_400 * 200, i64::from(u32::MAX)]
+        .into_iter()
+        .zip(0..)
+        .map(|(timestamp, uid)| {
+            let mut new = measured(uid, 0);
+            new.row.measurement_start_time = DateTime::from_timestamp(timestamp).unwrap();
+            new
+        })
+        .collect();
+    store.write(&rows, OnExisting::Keep).unwrap();
+    let BlockingStore { store: clickhouse, .. } = &store.0;
+    let table = engine.table("fastpath");
+    let at = |timestamp| Some(DateTime::from_timestamp(timestamp).unwrap());
+    let bounds = [None, at(-1), at(0), at(1), at(9999), at(10_000), at(i64::from(u32::MAX)), Some(DateTime::MAX)];
+    for _ in 0..2 {
+        for (from, to) in bounds.iter().flat_map(|from| bounds.iter().map(move |to| (*from, *to))) {
+            let filter = Filter { window: Window { from, to }, ..Filter::default() };
+            let wanted = table.iter().filter(|row| is_wanted(&filter, row, None)).count();
+            let list = List { filter: filter.clone(), ..everything() };
+            assert_eq!(store.0.wait(clickhouse.list(&list)).unwrap().len(), wanted, "{from:?}, {to:?}");
+            let query = Aggregation { filter, axes: vec![] };
+            let counted = store.0.wait(clickhouse.aggregate(&query)).unwrap();
+            assert_eq!(counted[0].counts.measurements, wanted as u64, "{from:?}, {to:?}");
+        }
+        store.0.wait(clickhouse.refresh_rollups()).unwrap();
+    }
+}
+
+#[test]
+fn filters_of_a_hundred_thousand_values() {
+    let engine = OnClickhouse::new();
+    let store = engine.open();
+    store.write(&(0..4).map(|uid| measured(uid, 0)).collect::<Vec<_>>(), OnExisting::Keep).unwrap();
+    let BlockingStore { store: clickhouse, .. } = &store.0;
+    let domains = (0..100_000).map(|number| format!("domain{number}.example.org")).chain(["site0.org".to_owned()]);
+    let domains: Vec<String> = domains.collect();
+    let probe_asns: Vec<u32> = (0..100_000).collect();
+    for filter in [Filter { domains, ..Filter::default() }, Filter { probe_asns, ..Filter::default() }] {
+        let list = List { filter: filter.clone(), ..everything() };
+        assert_eq!(store.0.wait(clickhouse.list(&list)).unwrap().len(), 4);
+        let counted = store.0.wait(clickhouse.aggregate(&Aggregation { filter, axes: vec![] })).unwrap();
+        assert_eq!(counted[0].counts.measurements, 4);
+    }
+}
+
+/// A server that accepts a connection and answers with this.
+fn answering(answer: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let _ = client.read(&mut [0; 1 << 16]);
+            let _ = client.write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+#[test]
+fn permanent_errors_are_not_retried() {
+    let engine = OnClickhouse::empty();
+    let (other, web) =
+        (answering("220 other protocol\r\n"), answering("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
+    for (url, said) in [
+        (format!("{}_none", engine.url()), "(ClickHouse error 81)"),
+        (engine.url().replace("test@", "me:secret@"), "(ClickHouse error 516)"),
+        ("clickhouse://me:secret@none.invalid/db".to_owned(), "dns error"),
+        (format!("clickhouse://me:secret@127.0.0.1:{other}/db"), "invalid HTTP version"),
+        (format!("clickhouse://me:secret@127.0.0.1:{other}/db?secure=1"), "received corrupt message"),
+        (format!("clickhouse://me:secret@127.0.0.1:{web}/db"), "answers with HTTP status 404 Not Found"),
+    ] {
+        let begun = Instant::now();
+        let error = open(&url).err().unwrap();
+        // Retries would take half a minute.
+        assert!(begun.elapsed() < Duration::from_secs(10), "{error}");
+        assert!(error.message().contains(said), "{error}");
+        assert_eq!((error.kind(), error.public_message()), (ErrorKind::Other, "The store failed."), "{error}");
+    }
+}
+
+/// Forwards to a port until a piece contains `last`; that and what follows is swallowed.
+fn stalling(to: u16, last: &'static str) -> (u16, Arc<AtomicBool>) {
+    let is_reached = Arc::new(AtomicBool::new(false));
+    let reached = Arc::clone(&is_reached);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
+            for (mut from, mut to) in [(&client, &server), (&server, &client)]
+                .map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
+            {
+                let reached = Arc::clone(&reached);
+                thread::spawn(move || {
+                    let mut buffer = [0; 1 << 16];
+                    let mut is_over = false;
+                    while let Ok(read @ 1..) = from.read(&mut buffer) {
+                        is_over = is_over || String::from_utf8_lossy(&buffer[..read]).contains(last);
+                        reached.fetch_or(is_over, Ordering::Relaxed);
+                        if !is_over && to.write_all(&buffer[..read]).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        }
+    });
+    (port, is_reached)
+}
+
+#[test]
+fn a_deadline_covers_all_statements_of_a_write() {
+    let engine = OnClickhouse::new();
+    let url = engine.url();
+    let port = url.rsplit_once(':').unwrap().1.split_once('/').unwrap().0;
+    for (last, is_unknown) in [("removed LIMIT 1", false), ("INSERT+INTO+dirty", false), ("INSERT+INTO+fastpath", true)]
+    {
+        let (way, is_reached) = stalling(port.parse().unwrap(), last);
+        let store = open(&url.replace(port, &way.to_string())).unwrap().0;
+        // The server is shared by all tests: it takes longer to get there when it is busy.
+        let mut limit = Duration::from_secs(1);
+        let error = loop {
+            limit *= 2;
+            let begun = Instant::now();
+            let limited = store.store.with_deadline(Deadline::after(limit));
+            let rows = Arc::new(BatchInput::from(sound([1, 2])));
+            let error = store.wait(limited.write(rows, OnExisting::Keep)).unwrap_err();
+            assert!(begun.elapsed() < limit + Duration::from_secs(5), "{last}: {error}");
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{last}: {error}");
+            assert_eq!(store.wait(limited.count()).unwrap_err().kind(), ErrorKind::Timeout, "{last}");
+            if is_reached.load(Ordering::Relaxed) {
+                break error;
+            }
+        };
+        assert_eq!(error.is_outcome_unknown(), is_unknown, "{last}: {error}");
+    }
+    let store = engine.open();
+    assert_eq!(store.write(&sound([1, 2]), OnExisting::Keep).unwrap().inserted, 2);
+    rollups_are_right(&store);
+}
+
+#[test]
+fn a_lease_of_a_killed_process_expires_within_a_minute() {
+    let engine = OnClickhouse::new();
+    let store = engine.open();
+    let replace = |lists: &[u8], limit: u64| {
+        let limited = store.0.store.with_deadline(Deadline::after(Duration::from_secs(limit)));
+        store.0.wait(limited.replace_test_lists(entries(lists)))
+    };
+    engine.query("INSERT INTO lease SELECT 7, now64(6)");
+    let error = replace(&[1], 2).unwrap_err();
+    assert_eq!((error.kind(), error.is_outcome_unknown()), (ErrorKind::Timeout, false), "{error}");
+    engine.query("TRUNCATE TABLE lease");
+    engine.query("INSERT INTO lease SELECT 7, now64(6) - INTERVAL 57 SECOND");
+    replace(&[1, 2], 30).unwrap();
+    assert_eq!(engine.query("SELECT count() FROM lease"), [["0"]]);
+    rollups_are_right(&store);
 }

@@ -16,7 +16,6 @@ use ooni_core::row::Refused;
 use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::Duration;
 
 /// Bytes of a row beyond which it is refused.
 const LONGEST_ROW: usize = 256 << 20;
@@ -128,7 +127,7 @@ async fn removed(
     rows: &(dyn RowBatch + 'static),
 ) -> Result<HashMap<String, String>, ClickhouseError> {
     let any = "SELECT 1 FROM removed LIMIT 1";
-    if writer.http.select(any, &[], &[Type::UInt32], Duration::MAX).await?.is_empty() {
+    if writer.http.select(any, &[], &[Type::UInt32]).await?.is_empty() {
         return Ok(HashMap::new());
     }
     let rows = look_up(writer, REMOVED, batch::uids(rows), &[Type::Text; 2]).await?;
@@ -190,7 +189,7 @@ async fn look_up<'u>(
     let mut all = Vec::new();
     for uids in portions(uids) {
         let parameters = [("uids".to_owned(), value::texts(uids))];
-        all.extend(writer.http.select(sql, &parameters, columns, Duration::MAX).await?);
+        all.extend(writer.http.select(sql, &parameters, columns).await?);
     }
     Ok(all)
 }
@@ -301,7 +300,7 @@ const FORGET_CANS: &str = "
 /// Writes what was rejected; deletes what is not rejected any more.
 async fn reject(writer: &Writer<'_>, decided: &Decided<'_>) -> Result<(), ClickhouseError> {
     let any = "SELECT 1 FROM rejected LIMIT 1";
-    let any = !writer.http.select(any, &[], &[Type::UInt32], Duration::MAX).await?.is_empty();
+    let any = !writer.http.select(any, &[], &[Type::UInt32]).await?.is_empty();
     if !any && decided.rejected.is_empty() {
         return Ok(());
     }

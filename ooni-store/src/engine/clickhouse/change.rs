@@ -1,4 +1,4 @@
-//! What can be done to a store but writing a batch.
+//! Changes other than writing a batch.
 
 use super::error::ClickhouseError;
 use super::lease::Lease;
@@ -13,9 +13,8 @@ use crate::write::removal::RemoveOutcome;
 use crate::write::row::ListedUrl;
 use ooni_core::time::DateTime;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-/// Takes a measurement out for good.
+/// Removes a measurement for good.
 pub(super) async fn remove(
     writer: &Writer<'_>,
     uid: &str,
@@ -64,7 +63,7 @@ pub(super) async fn restore(writer: &Writer<'_>, uid: &str) -> Result<bool, Clic
     Ok(was_removed)
 }
 
-/// Takes out a month.
+/// Deletes a month.
 pub(super) async fn drop_month(writer: &Writer<'_>, month: DateTime) -> Result<u64, ClickhouseError> {
     const WITHIN: &str =
         "measurement_start_time >= {from:DateTime64(0, 'UTC')} AND measurement_start_time < {to:DateTime64(0, 'UTC')}";
@@ -72,7 +71,7 @@ pub(super) async fn drop_month(writer: &Writer<'_>, month: DateTime) -> Result<u
     let window = [bound("from", month), bound("to", month_after(month))];
     let sql = format!("SELECT toDate(measurement_start_time), count() FROM fastpath WHERE {WITHIN} GROUP BY 1");
     let (mut days, mut rows) = (BTreeSet::new(), 0);
-    for row in writer.http.select(&sql, &window, &[Type::UInt32; 2], Duration::MAX).await? {
+    for row in writer.http.select(&sql, &window, &[Type::UInt32; 2]).await? {
         let [Value::Int(day), Value::Int(count)] = row[..] else { return Err(ClickhouseError::Foreign) };
         days.insert(u16::try_from(day).map_err(|_| ClickhouseError::Foreign)?);
         rows += count;
@@ -88,11 +87,11 @@ pub(super) async fn drop_month(writer: &Writer<'_>, month: DateTime) -> Result<u
     Ok(rows)
 }
 
-/// Puts test lists in the place of others.
+/// Replaces all test lists.
 pub(super) async fn replace_lists(
     writer: &Writer<'_>,
     lists: &[ListedUrl],
-    lease: &mut Lease<'_>,
+    lease: &mut Lease,
 ) -> Result<(), ClickhouseError> {
     let mut rows = Rows::default();
     for ListedUrl { url, domain, cc, category_code } in lists {
@@ -104,20 +103,17 @@ pub(super) async fn replace_lists(
     let put = match lists.is_empty() {
         true => "TRUNCATE TABLE citizenlab",
         false => {
-            writer
-                .http
-                .refill("citizenlab_next", "INSERT INTO citizenlab_next FORMAT RowBinary", &[], Some(rows))
-                .await?;
+            let fill = "INSERT INTO citizenlab_next FORMAT RowBinary";
+            lease.hold(writer.http.apart().refill("citizenlab_next", fill, &[], Some(rows))).await?;
             "ALTER TABLE citizenlab REPLACE PARTITION tuple() FROM citizenlab_next"
         }
     };
-    lease.renew().await?;
-    writer.http.execute(put, &[]).await?;
+    lease.hold(writer.http.execute(put, &[])).await?;
     reach(Failpoint::ListsReplaced);
     Ok(())
 }
 
-/// Notes all days of a rollup.
+/// Records all days of a rollup as dirty.
 pub(super) async fn mark_all(writer: &Writer<'_>, rollup: &Rollup) -> Result<(), ClickhouseError> {
     rollups::mark(writer, rollup.name, &rollups::days(writer.http, rollup).await?).await
 }

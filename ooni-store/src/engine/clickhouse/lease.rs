@@ -1,65 +1,69 @@
-//! [`Lease`]: only who holds it touches the tables in which rollups and test lists are made anew.
+//! [`Lease`]: only the process that holds it writes to the tables in which rollups and test lists are rebuilt.
 //!
-//! Whoever wants it notes that in a table and then looks who else did: of two at once at least one sees the other, and gives
-//! way. What a process noted that was killed counts until it is as old as the lease; one that holds it longer notes it again.
+//! To take it, a process inserts a row into a table and then looks for rows of others: of two at once at least one sees the
+//! other, and withdraws. A row expires after [`LENGTH`]; the holder renews it every few seconds while it works, so that the
+//! row of a killed process blocks others for a minute at most.
 
 use super::error::ClickhouseError;
 use super::http::{Http, random};
 use crate::failpoint::interval;
 use crate::value::{Type, Value};
+use std::future::Future;
+use std::pin::pin;
 use std::time::{Duration, Instant};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-/// How long what is noted counts.
-const LENGTH: Duration = Duration::from_secs(600);
+/// How long a row counts.
+const LENGTH: Duration = Duration::from_secs(60);
 
-/// The right to make tables anew.
-pub(super) struct Lease<'s> {
-    http: &'s Http,
+/// How often the holder renews it.
+const RENEWAL: Duration = Duration::from_secs(5);
+
+/// The holder stops when its newest row is older than this: well before others take over.
+const LAPSE: Duration = Duration::from_secs(30);
+
+/// The right to rebuild tables.
+pub(super) struct Lease {
+    http: Http,
     holder: u64,
     taken: Instant,
-    /// Those that noted it long ago and never gave it back.
-    gone: Vec<u64>,
+    /// Holders whose rows have expired and were never deleted.
+    expired: Vec<u64>,
 }
 
-/// How old in seconds something that is noted has to be, so that nobody is at it any more.
-pub(super) fn seconds() -> u64 {
-    interval(LENGTH).as_secs()
-}
-
-impl<'s> Lease<'s> {
-    /// Waits so long for it.
-    pub(super) async fn take(http: &'s Http, patience: Duration) -> Result<Lease<'s>, ClickhouseError> {
+impl Lease {
+    /// Waits for it, at most so long.
+    pub(super) async fn take(http: &Http, patience: Duration) -> Result<Lease, ClickhouseError> {
         let begun = Instant::now();
         loop {
-            let mut lease = Lease { http, holder: random(), taken: Instant::now(), gone: Vec::new() };
-            lease.note().await?;
+            let mut lease = Lease { http: http.apart(), holder: random(), taken: Instant::now(), expired: Vec::new() };
+            lease.http.execute(&lease.noting(), &[]).await?;
             if lease.is_alone().await? {
                 return Ok(lease);
             }
             lease.end().await?;
             if begun.elapsed() >= patience {
-                return Err(ClickhouseError::Busy("another process makes rollups, or was killed at it a moment ago"));
+                return Err(ClickhouseError::Busy("another process is refreshing rollups, or was killed while it did"));
             }
-            // Those that gave way to each other do not meet again.
+            // Random, so that two that withdrew do not meet again.
             sleep(Duration::from_millis(50 + random() % 200)).await;
         }
     }
 
-    async fn note(&self) -> Result<(), ClickhouseError> {
-        self.http.execute(&format!("INSERT INTO lease (holder) SELECT {}", self.holder), &[]).await
+    fn noting(&self) -> String {
+        format!("INSERT INTO lease (holder) SELECT {}", self.holder)
     }
 
     async fn is_alone(&mut self) -> Result<bool, ClickhouseError> {
         let others = format!(
             "SELECT holder, max(taken) > now64(6) - INTERVAL {} SECOND FROM lease WHERE holder <> {} GROUP BY holder",
-            seconds(),
+            interval(LENGTH).as_secs(),
             self.holder
         );
         let mut is_alone = true;
-        for row in self.http.select(&others, &[], &[Type::OptionalUInt64, Type::UInt32], Duration::MAX).await? {
+        for row in self.http.select(&others, &[], &[Type::OptionalUInt64, Type::UInt32]).await? {
             match row[..] {
-                [Value::Int(holder), Value::Int(0)] => self.gone.push(holder),
+                [Value::Int(holder), Value::Int(0)] => self.expired.push(holder),
                 [_, Value::Int(_)] => is_alone = false,
                 _ => return Err(ClickhouseError::Foreign),
             }
@@ -67,22 +71,41 @@ impl<'s> Lease<'s> {
         Ok(is_alone)
     }
 
-    /// Makes sure that it is still ours for a while.
-    pub(super) async fn renew(&mut self) -> Result<(), ClickhouseError> {
-        let held = self.taken.elapsed();
-        if held >= LENGTH / 2 {
-            return Err(ClickhouseError::Busy("another process may make rollups, this one was too slow"));
+    /// Awaits work that needs the lease, and renews it meanwhile. Work that outlives the lease is dropped.
+    ///
+    /// # Errors
+    /// Those of the work; it could not be renewed in time.
+    pub(super) async fn hold<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, ClickhouseError>>,
+    ) -> Result<T, ClickhouseError> {
+        let mut work = pin!(work);
+        loop {
+            if self.taken.elapsed() >= interval(RENEWAL) {
+                self.renew().await?;
+            }
+            if let Ok(result) = timeout(interval(RENEWAL), &mut work).await {
+                return result;
+            }
         }
-        if held >= LENGTH / 8 {
-            self.note().await?;
-            self.taken = Instant::now();
+    }
+
+    async fn renew(&mut self) -> Result<(), ClickhouseError> {
+        let lapsed = || ClickhouseError::Busy("the lease could not be renewed in time; another process may hold it");
+        let sent = Instant::now();
+        timeout(LAPSE.saturating_sub(self.taken.elapsed()), self.http.execute_meanwhile(&self.noting()))
+            .await
+            .map_err(|_| lapsed())??;
+        if self.taken.elapsed() >= LAPSE {
+            return Err(lapsed());
         }
+        self.taken = sent;
         Ok(())
     }
 
     /// Gives it back.
     pub(super) async fn end(self) -> Result<(), ClickhouseError> {
-        let holders = self.gone.iter().chain([&self.holder]).map(|holder| format!("DROP PARTITION {holder}"));
+        let holders = self.expired.iter().chain([&self.holder]).map(|holder| format!("DROP PARTITION {holder}"));
         self.http.execute(&format!("ALTER TABLE lease {}", holders.collect::<Vec<_>>().join(", ")), &[]).await
     }
 }

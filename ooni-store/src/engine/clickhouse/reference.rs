@@ -13,7 +13,6 @@ use crate::value::{Type, Value};
 use ooni_core::row::schema::{fastpath, openvpn};
 use std::collections::HashMap;
 use std::fmt;
-use std::time::Duration;
 
 /// A database of the reference.
 pub struct ClickhouseReference {
@@ -60,15 +59,15 @@ impl ClickhouseReference {
             let columns: HashMap<_, _> = rows.into_iter().filter_map(pair).collect();
             if columns.contains_key("schema_version.version") {
                 let message = "is a store of fastpath's own; `fastpath store copy` copies it";
-                return Err(ClickhouseError::Schema(message.to_owned()));
+                return Err(ClickhouseError::Refused(message.to_owned()));
             }
             let needed = ["fastpath.measurement_uid", "fastpath.measurement_start_time", "fastpath.report_id"];
             if !needed.iter().all(|column| columns.contains_key(*column)) {
-                return Err(ClickhouseError::Schema("has no table fastpath of the reference".to_owned()));
+                return Err(ClickhouseError::Refused("has no table fastpath of the reference".to_owned()));
             }
             Ok(ClickhouseReference { url: url.to_owned(), http, columns })
         };
-        open.await.map_err(|trouble: ClickhouseError| trouble.of(url))
+        open.await.map_err(|error: ClickhouseError| error.of(url))
     }
 
     /// Rows after a place, each with its start and what lies beside it.
@@ -90,7 +89,7 @@ impl ClickhouseReference {
             let row = |mut row: Texts| Some((row.pop()??, row));
             rows.into_iter().map(|texts| row(texts).ok_or(ClickhouseError::Foreign)).collect::<Result<Vec<_>, _>>()
         };
-        read.await.map_err(|trouble: ClickhouseError| trouble.of(&self.url))
+        read.await.map_err(|error: ClickhouseError| error.of(&self.url))
     }
 
     /// The query for a page, and how many columns come back.
@@ -133,7 +132,7 @@ impl ClickhouseReference {
         }
         let selected = self.selected("citizenlab", "citizenlab", &LISTS.map(|name| (name, Type::Text)));
         let sql = format!("SELECT {} FROM citizenlab", selected.join(", "));
-        texts(&self.http, &sql, &[], LISTS.len()).await.map_err(|trouble| trouble.of(&self.url))
+        texts(&self.http, &sql, &[], LISTS.len()).await.map_err(|error| error.of(&self.url))
     }
 
     /// The first start of a measurement.
@@ -143,7 +142,7 @@ impl ClickhouseReference {
             self.start()
         );
         let rows = texts(&self.http, &sql, &[text("uid", uid)], 1).await?;
-        let none = || ClickhouseError::Schema(format!("has no measurement {uid} to go on after"));
+        let none = || ClickhouseError::Refused(format!("has no measurement {uid} to go on after"));
         rows.into_iter().flatten().next().flatten().ok_or_else(none)
     }
 
@@ -205,7 +204,7 @@ fn text(name: &str, value: &str) -> Parameter {
 
 /// The rows of a query whose columns are texts.
 async fn texts(http: &Http, sql: &str, parameters: &[Parameter], width: usize) -> Result<Vec<Texts>, ClickhouseError> {
-    let rows = http.select(sql, parameters, &vec![Type::Text; width], Duration::MAX).await?;
+    let rows = http.select(sql, parameters, &vec![Type::Text; width]).await?;
     let text = |cell| match cell {
         Value::Text(text) => Some(text.into_owned()),
         _ => None,

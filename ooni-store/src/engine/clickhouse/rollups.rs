@@ -1,16 +1,15 @@
-//! How rollups follow the rows. A change notes in the table `dirty` the days that it is going to touch, and notes when it is
-//! done; they are counted row by row until somebody has counted their cells anew, beside the others of their months, put the
-//! months as a whole in the place of those that were, and forgotten the notes.
+//! How rollups follow the rows. A change records in the table `dirty` the days that it is going to change, and records when it
+//! is done. Rows of these days are counted one by one until a process has rebuilt their months in a second table, swapped
+//! the months in as partitions, and deleted the records.
 //!
-//! Notes are forgotten of changes alone that were done before the counting began, or are as old as a lease: a change ends
-//! before that.
+//! Only records of changes that were done before the rebuild began are deleted, and those older than [`NOTE_LENGTH`].
 
 use super::error::ClickhouseError;
 use super::http::{Http, Parameter};
-use super::lease::{Lease, seconds};
+use super::lease::Lease;
 use super::value::{self, Rows};
 use super::writer::Writer;
-use crate::failpoint::{Failpoint, reach};
+use crate::failpoint::{Failpoint, interval, reach};
 use crate::query::filter::Window;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
@@ -19,10 +18,10 @@ use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Months that are made anew at once.
+/// Months that are rebuilt with one statement.
 const MONTHS: usize = 24;
 
-/// Changes whose notes are forgotten with one statement.
+/// Changes whose records are deleted with one statement.
 const CHANGES: usize = 4000;
 
 const DONE: &str = "INSERT INTO dirty (change, rollup_name, day, is_done) SELECT change, rollup_name, day, 1 FROM dirty WHERE change = ";
@@ -31,35 +30,33 @@ const ANY_DIRTY: &str = "
     SELECT 1 FROM dirty WHERE rollup_name IN ('', {rollup:String}) AND toUInt16(day) >= {from:Int64} AND toUInt16(day) < {to:Int64}
     LIMIT 1";
 
-/// Notes that the rows of some days may be other than a rollup says; no name stands for all rollups.
+/// The age at which a note counts as that of a change that was cut off: a change ends in half of that.
+const NOTE_LENGTH: Duration = Duration::from_secs(600);
+
+/// Records that a rollup may differ from the rows of some days; an empty name stands for all rollups.
 pub(super) async fn mark(writer: &Writer<'_>, rollup: &str, days: &BTreeSet<u16>) -> Result<(), ClickhouseError> {
     let mut rows = Rows::default();
     for &day in days {
         rows.uint64(writer.change).text(rollup).day(day);
     }
-    writer.http.insert("dirty (change, rollup_name, day)", rows).await
+    writer.http.apart().insert("dirty (change, rollup_name, day)", rows).await
 }
 
-/// Notes that a change is done.
+/// Records that a change is done.
 pub(super) async fn done(writer: &Writer<'_>) -> Result<(), ClickhouseError> {
     writer.http.execute(&format!("{DONE}{}", writer.change), &[]).await
 }
 
-/// Whether nothing is noted of a rollup in a time.
-pub(super) async fn is_rollup_current(
-    http: &Http,
-    rollup: &Rollup,
-    window: Window,
-    limit: Duration,
-) -> Result<bool, ClickhouseError> {
+/// Whether a rollup has no dirty day in a window.
+pub(super) async fn is_rollup_current(http: &Http, rollup: &Rollup, window: Window) -> Result<bool, ClickhouseError> {
     let from = window.from.map_or(0, |from| from.timestamp().div_euclid(SECONDS_PER_DAY));
     let to = window.to.map_or(i64::MAX, |to| (to.timestamp() - 1).div_euclid(SECONDS_PER_DAY) + 1);
     let parameters = [("rollup", rollup.name.to_owned()), ("from", from.to_string()), ("to", to.to_string())];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value));
-    Ok(http.select(ANY_DIRTY, &parameters, &[Type::UInt32], limit).await?.is_empty())
+    Ok(http.select(ANY_DIRTY, &parameters, &[Type::UInt32]).await?.is_empty())
 }
 
-/// What is noted of changes that are done.
+/// Records of changes that are done.
 #[derive(Default)]
 struct Noted {
     changes: BTreeSet<u64>,
@@ -71,11 +68,11 @@ async fn noted(http: &Http) -> Result<Noted, ClickhouseError> {
     let sql = format!(
         "SELECT change, rollup_name, day FROM dirty GROUP BY change, rollup_name, day
          HAVING max(is_done) = 1 OR min(marked) <= now64(6) - INTERVAL {} SECOND",
-        seconds()
+        interval(NOTE_LENGTH).as_secs()
     );
     let mut noted = Noted::default();
     let columns = [Type::OptionalUInt64, Type::Text, Type::UInt32];
-    for row in http.select(&sql, &[], &columns, Duration::MAX).await? {
+    for row in http.select(&sql, &[], &columns).await? {
         let [Value::Int(change), Value::Text(rollup), Value::Int(day)] = &row[..] else {
             return Err(ClickhouseError::Foreign);
         };
@@ -86,15 +83,15 @@ async fn noted(http: &Http) -> Result<Noted, ClickhouseError> {
     Ok(noted)
 }
 
-/// Makes anew what is noted, whichever change noted it.
-pub(super) async fn refresh_rollups(http: &Http, lease: &mut Lease<'_>) -> Result<(), ClickhouseError> {
+/// Rebuilds all dirty days, whichever change recorded them.
+pub(super) async fn refresh_rollups(http: &Http, lease: &mut Lease) -> Result<(), ClickhouseError> {
     let Noted { changes, days } = noted(http).await?;
     if changes.is_empty() {
         return Ok(());
     }
     for rollup in &ROLLUPS {
         let days = ["", rollup.name].iter().filter_map(|name| days.get(*name)).flatten().copied().collect();
-        remake(http, lease, rollup, &days).await?;
+        rebuild(http, lease, rollup, &days).await?;
         reach(Failpoint::RollupFollowed);
     }
     for changes in changes.into_iter().collect::<Vec<_>>().chunks(CHANGES) {
@@ -114,18 +111,13 @@ pub(super) async fn days(http: &Http, rollup: &Rollup) -> Result<BTreeSet<u16>, 
 }
 
 async fn numbers(http: &Http, sql: &str) -> Result<BTreeSet<u64>, ClickhouseError> {
-    let rows = http.select(sql, &[], &[Type::UInt32], Duration::MAX).await?;
+    let rows = http.select(sql, &[], &[Type::UInt32]).await?;
     let number = |cell| if let Value::Int(number) = cell { Ok(number) } else { Err(ClickhouseError::Foreign) };
     rows.into_iter().flatten().map(number).collect()
 }
 
-/// Counts the rows of some days anew.
-async fn remake(
-    http: &Http,
-    lease: &mut Lease<'_>,
-    rollup: &Rollup,
-    days: &BTreeSet<u16>,
-) -> Result<(), ClickhouseError> {
+/// Rebuilds some days.
+async fn rebuild(http: &Http, lease: &mut Lease, rollup: &Rollup, days: &BTreeSet<u16>) -> Result<(), ClickhouseError> {
     let mut months: BTreeMap<u64, Vec<DateTime>> = BTreeMap::new();
     for day in days.iter().filter_map(|&day| DateTime::from_timestamp(i64::from(day) * SECONDS_PER_DAY)) {
         let (year, month, _) = day.date();
@@ -134,15 +126,15 @@ async fn remake(
     }
     let months: Vec<_> = months.into_iter().collect();
     for months in months.chunks(MONTHS) {
-        remake_months(http, lease, rollup, months).await?;
+        rebuild_months(http, lease, rollup, months).await?;
     }
     Ok(())
 }
 
-/// Counts the rows of some days anew, by their months.
-async fn remake_months(
+/// Rebuilds some days, by their months.
+async fn rebuild_months(
     http: &Http,
-    lease: &mut Lease<'_>,
+    lease: &mut Lease,
     rollup: &Rollup,
     months: &[(u64, Vec<DateTime>)],
 ) -> Result<(), ClickhouseError> {
@@ -159,8 +151,7 @@ async fn remake_months(
         ("days".to_owned(), value::texts(dates.iter().map(String::as_str))),
         ("months".to_owned(), value::numbers(months.iter().map(|(month, _)| month))),
     ];
-    lease.renew().await?;
-    http.refill(&next, &fill, &parameters, None).await?;
+    lease.hold(http.refill(&next, &fill, &parameters, None)).await?;
     let filled = numbers(http, &format!("SELECT DISTINCT toYYYYMM(of_day) FROM {next}")).await?;
     let swaps: Vec<String> = months
         .iter()
@@ -169,8 +160,7 @@ async fn remake_months(
             false => format!("DROP PARTITION {month}"),
         })
         .collect();
-    lease.renew().await?;
-    http.execute(&format!("ALTER TABLE {table} {}", swaps.join(", ")), &[]).await
+    lease.hold(http.execute(&format!("ALTER TABLE {table} {}", swaps.join(", ")), &[])).await
 }
 
 /// `YYYY-MM-DD`

@@ -3,11 +3,12 @@
 
 use super::error::ClickhouseError;
 use super::http::Http;
+use crate::deadline::Deadline;
 use crate::migration::Migration;
 use crate::value::{Type, Value};
 use std::time::Duration;
 
-/// How long to wait for what the database says of itself.
+/// How long to wait for the version of a database.
 const LIMIT: Duration = Duration::from_secs(28);
 
 /// All migrations in order. A file that has been released is never changed.
@@ -29,24 +30,25 @@ const STATE: &str = "
 /// # Errors
 /// It is another program's, or from the future, or the server is too old.
 async fn version(http: &Http) -> Result<usize, ClickhouseError> {
-    let state = http.select(STATE, &[], &[Type::UInt32; 3], LIMIT).await?;
+    let http = &http.within(Deadline::after(LIMIT));
+    let state = http.select(STATE, &[], &[Type::UInt32; 3]).await?;
     let Some([Value::Int(server), Value::Int(is_ours), Value::Int(is_used)]) = state.first().map(Vec::as_slice) else {
         return Err(ClickhouseError::Foreign);
     };
     if *server < OLDEST {
-        return Err(ClickhouseError::Schema(format!("ClickHouse {OLDEST} or later is needed, this is {server}")));
+        return Err(ClickhouseError::Refused(format!("ClickHouse {OLDEST} or later is needed, this is {server}")));
     }
     if *is_ours == 0 {
         let others = "has a table fastpath of another program; a database of its own is needed";
-        return if *is_used > 0 { Err(ClickhouseError::Schema(others.to_owned())) } else { Ok(0) };
+        return if *is_used > 0 { Err(ClickhouseError::Refused(others.to_owned())) } else { Ok(0) };
     }
     let sql = "SELECT coalesce(max(version), 0) FROM schema_version";
-    let version = http.select(sql, &[], &[Type::UInt32], LIMIT).await?;
+    let version = http.select(sql, &[], &[Type::UInt32]).await?;
     let Some(Value::Int(version)) = version.into_iter().flatten().next() else { return Err(ClickhouseError::Foreign) };
     let known = MIGRATIONS.len();
     match usize::try_from(version) {
         Ok(version) if version <= known => Ok(version),
-        _ => Err(ClickhouseError::Schema(format!(
+        _ => Err(ClickhouseError::Refused(format!(
             "was made by a newer fastpath: its tables are of version {version}, this program knows versions up to {known}"
         ))),
     }
@@ -56,8 +58,8 @@ async fn version(http: &Http) -> Result<usize, ClickhouseError> {
 pub(super) async fn check(http: &Http) -> Result<(), ClickhouseError> {
     match version(http).await? {
         version if version == MIGRATIONS.len() => Ok(()),
-        0 => Err(ClickhouseError::Schema("has no tables yet; `fastpath migrate` creates them".to_owned())),
-        _ => Err(ClickhouseError::Schema(
+        0 => Err(ClickhouseError::Refused("has no tables yet; `fastpath migrate` creates them".to_owned())),
+        _ => Err(ClickhouseError::Refused(
             "was created by an older fastpath; `fastpath migrate` brings it up to date".to_owned(),
         )),
     }

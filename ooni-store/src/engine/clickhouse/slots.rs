@@ -1,0 +1,54 @@
+//! [`Slots`]: how many queries of one workload this process sends to a server at once, and how many wait.
+
+use super::error::ClickhouseError;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Limits the queries of one workload.
+pub(super) struct Slots {
+    running: Semaphore,
+    /// Those that run and those that wait.
+    admitted: Semaphore,
+}
+
+/// A query that is admitted. Dropping it makes room for the next.
+pub(super) struct Slot<'s> {
+    _admitted: SemaphorePermit<'s>,
+    _running: SemaphorePermit<'s>,
+}
+
+impl Slots {
+    /// So many queries run at once, and so many wait for them.
+    pub(super) fn new(queries: usize, queue: usize) -> Slots {
+        let queries = queries.max(1);
+        let admitted = queries.saturating_add(queue).min(Semaphore::MAX_PERMITS);
+        Slots { running: Semaphore::new(queries), admitted: Semaphore::new(admitted) }
+    }
+
+    /// Waits for a slot; an error if too many queries wait already.
+    pub(super) async fn take(&self) -> Result<Slot<'_>, ClickhouseError> {
+        let full = |_| ClickhouseError::Busy("too many queries are waiting");
+        let admitted = self.admitted.try_acquire().map_err(full)?;
+        let running = self.running.acquire().await.map_err(|_| ClickhouseError::Timeout)?;
+        Ok(Slot { _admitted: admitted, _running: running })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_query_waits_and_one_too_many_is_busy() {
+        let slots = Slots::new(1, 1);
+        let running = slots.take().await.unwrap();
+        let waiting = slots.take();
+        let (waiting, busy) = tokio::join!(waiting, async {
+            let busy = slots.take().await;
+            drop(running);
+            busy
+        });
+        assert!(matches!(busy, Err(ClickhouseError::Busy("too many queries are waiting"))));
+        drop(waiting.unwrap());
+        assert!(slots.take().await.is_ok());
+    }
+}
