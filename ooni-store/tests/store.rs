@@ -28,15 +28,15 @@ mod limits;
 mod lists;
 #[path = "store/postgres.rs"]
 mod postgres;
+#[path = "store/postgres_limits.rs"]
+mod postgres_limits;
 #[cfg(target_os = "linux")]
 #[path = "store/read_only.rs"]
 mod read_only;
-#[path = "store/results.rs"]
-mod results;
 #[path = "store/rejections.rs"]
 mod rejections;
-#[path = "store/postgres_limits.rs"]
-mod postgres_limits;
+#[path = "store/results.rs"]
+mod results;
 #[path = "store/rollups.rs"]
 mod rollups;
 #[path = "store/rows.rs"]
