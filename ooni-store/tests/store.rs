@@ -52,6 +52,8 @@ mod support;
 #[path = "store/tls.rs"]
 mod tls;
 
+use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
 use server::{OnClickhouse, OnPostgres};
 use support::{Engine, InFile};
 
@@ -82,6 +84,18 @@ fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
     rollups::any_history_leaves_rollups_right(new, cases);
 }
 
+/// The one test that fails where PostgreSQL cannot be installed; the others that need it are skipped.
+#[test]
+fn postgres_starts() {
+    Server::shared_postgres().unwrap();
+}
+
+/// The one test that fails where the engine of ClickHouse cannot be installed; the others that need it are skipped.
+#[test]
+fn clickhouse_starts() {
+    Server::shared_clickhouse().unwrap();
+}
+
 #[test]
 fn sqlite_behaves() {
     behaves(|| Box::new(InFile::new()), 12);
@@ -89,10 +103,12 @@ fn sqlite_behaves() {
 
 #[test]
 fn postgres_behaves() {
+    skip_without!(Server::shared_postgres());
     behaves(|| Box::new(OnPostgres::new()), 12);
 }
 
 #[test]
 fn clickhouse_behaves() {
+    skip_without!(Server::shared_clickhouse());
     behaves(|| Box::new(OnClickhouse::new()), 2);
 }

@@ -4,6 +4,8 @@ use crate::commands::{content, done, fastpath};
 use crate::server::{OnClickhouse, OnPostgres};
 use crate::support::{Engine, open};
 use ooni_store::Incoming;
+use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
 
 /// Tables of the years of PostgreSQL, without columns that came later: nulls, real booleans, JSON, an enum.
 const OLD: &str = r#"
@@ -281,6 +283,7 @@ fn a_dump_in_a_file() {
 
 #[test]
 fn what_clickhouse_may_have_besides() {
+    skip_without!(Server::shared_clickhouse());
     let from = on_clickhouse(NEW_COLUMNS);
     let to = crate::support::InFile::new();
     // Bytes that are no text, and rows that all start at once.

@@ -8,6 +8,8 @@ use ooni_store::app::row::{AppRow, FaultyMeasurement, Feedback};
 use ooni_store::query::filter::Filter;
 use ooni_store::query::list::List;
 use ooni_store::{ErrorKind, Loaded, OnExisting, load_dump};
+use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
 use std::path::{Path, PathBuf};
 
 const DUMP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/dump.jsonl");
@@ -112,6 +114,7 @@ fn sqlite_has_application_tables() {
 
 #[test]
 fn postgres_has_application_tables() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     a_dump_is_loaded(&engine);
     let store = crate::support::open(&format!("{}?options=-c%20enable_seqscan%3Doff", engine.url())).unwrap();
@@ -122,6 +125,7 @@ fn postgres_has_application_tables() {
 
 #[test]
 fn clickhouse_has_none() {
+    skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
     let error = store.0.wait(store.0.store.asn_names(&[5])).unwrap_err();

@@ -12,6 +12,8 @@ use ooni_store::query::filter::{Filter, Window};
 use ooni_store::query::grain::Grain;
 use ooni_store::query::list::List;
 use ooni_store::{BatchInput, BlockingStore, Deadline, Error, ErrorKind, OnExisting};
+use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -30,6 +32,7 @@ fn message<T>(result: Result<T, Error>) -> String {
 
 #[test]
 fn tables_are_made_once_and_by_nobody_else() {
+    skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::empty();
     assert_eq!(message(open(&engine.url())), "has no tables yet; `fastpath migrate` creates them");
     std::thread::scope(|scope| {
@@ -53,6 +56,7 @@ fn tables_are_made_once_and_by_nobody_else() {
 
 #[test]
 fn servers_that_are_not_there() {
+    skip_without!(Server::shared_clickhouse());
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let engine = OnClickhouse::empty();
     for (url, said) in [
@@ -72,6 +76,7 @@ fn servers_that_are_not_there() {
 
 #[test]
 fn connections_that_are_lost() {
+    skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let url = engine.url();
     let port = url.rsplit_once(':').unwrap().1.split_once('/').unwrap().0;
@@ -96,6 +101,7 @@ fn everything() -> List {
 
 #[test]
 fn queries_that_take_too_long() {
+    skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
     store.write(&sound([1, 2]), OnExisting::Keep).unwrap();
@@ -118,6 +124,7 @@ fn queries_that_take_too_long() {
 
 #[test]
 fn inputs_longer_than_a_field_of_a_form() {
+    skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
     let long = "é'\\".repeat(60_000);
@@ -139,6 +146,7 @@ fn inputs_longer_than_a_field_of_a_form() {
 
 #[test]
 fn the_first_week_and_the_last() {
+    skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
     let at = |uid: u8, timestamp: i64| {
@@ -163,6 +171,7 @@ fn the_first_week_and_the_last() {
 
 #[test]
 fn what_is_noted_and_not_there() {
+    skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
     store.write(&sound([0, 1500, 4000]), OnExisting::Keep).unwrap();
@@ -182,6 +191,7 @@ fn what_is_noted_and_not_there() {
 
 #[test]
 fn two_that_write_at_once() {
+    skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     std::thread::scope(|scope| {
         for writer in 0..2_u16 {
@@ -216,6 +226,7 @@ fn two_that_write_at_once() {
 
 #[test]
 fn windows_at_the_ends_of_time() {
+    skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
     let rows: Vec<_> = [0, 9998, 9999, 10_000, 86_400 * 200, i64::from(u32::MAX)]
@@ -248,6 +259,7 @@ fn windows_at_the_ends_of_time() {
 
 #[test]
 fn filters_of_a_hundred_thousand_values() {
+    skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
     store.write(&(0..4).map(|uid| measured(uid, 0)).collect::<Vec<_>>(), OnExisting::Keep).unwrap();
@@ -278,6 +290,7 @@ fn answering(answer: &'static str) -> u16 {
 
 #[test]
 fn permanent_errors_are_not_retried() {
+    skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::empty();
     let (other, web) =
         (answering("220 other protocol\r\n"), answering("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
@@ -330,6 +343,7 @@ fn stalling(to: u16, last: &'static str) -> (u16, Arc<AtomicBool>) {
 
 #[test]
 fn a_deadline_covers_all_statements_of_a_write() {
+    skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let url = engine.url();
     let port = url.rsplit_once(':').unwrap().1.split_once('/').unwrap().0;
@@ -361,6 +375,7 @@ fn a_deadline_covers_all_statements_of_a_write() {
 
 #[test]
 fn a_lease_of_a_killed_process_expires_within_a_minute() {
+    skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
     let replace = |lists: &[u8], limit: u64| {

@@ -5,6 +5,7 @@ use crate::server::{OnPostgres, execute, server};
 use crate::support::Engine;
 use ooni_store::BlockingStore;
 use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
 use std::fs;
 use std::io::copy;
 use std::net::{Shutdown, TcpStream};
@@ -63,6 +64,7 @@ fn socket_to(port: u16) -> tempfile::TempDir {
 // as libpq: the server would refuse it.
 #[test]
 fn a_server_behind_a_socket() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::empty();
     let folder = socket_to(server().port);
     let socket = folder.path().to_str().unwrap();
@@ -97,6 +99,7 @@ fn asking() -> Server {
 // Of rust-postgres#729, graph-node#4336, flatterer#32: the password is in PGPASSWORD or a password file, as with psql.
 #[test]
 fn passwords_of_the_environment() {
+    skip_without!(Server::shared_postgres());
     let server = asking();
     let port = server.port.to_string();
     let url = format!("postgres://asked@127.0.0.1:{port}/pw?sslmode=disable");
@@ -140,6 +143,7 @@ fn passwords_of_the_environment() {
 
 #[test]
 fn variables_and_parameters_of_a_connection() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::empty();
     let name =
         [("PGAPPNAME", "a name's \\ own"), ("PGCONNECT_TIMEOUT", "7"), ("PGOPTIONS", "-c search_path=ours,public")];
@@ -170,6 +174,7 @@ fn variables_and_parameters_of_a_connection() {
 // Off loopback nothing goes over a connection whose other side is not known. Linux takes 0.0.0.0 for this machine.
 #[test]
 fn off_loopback_tls_is_the_default() {
+    skip_without!(Server::shared_postgres());
     let url = OnPostgres::empty().url().replace("127.0.0.1", "0.0.0.0");
     let said = migrated(&url, &[]);
     assert!(said.ends_with("server does not support TLS; sslmode=disable connects without it"), "{said}");

@@ -11,6 +11,8 @@ use ooni_store::query::grain::Grain;
 use ooni_store::query::list::{Cursor, List, Order};
 use ooni_store::rollup::ROLLUPS;
 use ooni_store::{ListedUrl, OnExisting, ScoredRow, Source};
+use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
 use std::collections::BTreeMap;
 
 /// Rows of a store, all of one month: of each country, network, domain, … few enough that an index is worth its while.
@@ -291,6 +293,7 @@ fn sqlite_reads_edges_of_a_window_from_rows() {
 
 #[test]
 fn postgres_uses_its_indexes() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     drop(fill(&engine));
     engine.query("ANALYZE");

@@ -9,6 +9,8 @@ use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::Filter;
 use ooni_store::query::list::List;
 use ooni_store::{BlockingStore, Deadline, Error, ErrorKind, OnExisting};
+use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ fn message<T>(result: Result<T, Error>) -> String {
 
 #[test]
 fn tables_are_made_once_and_by_nobody_else() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::empty();
     assert_eq!(message(open(&engine.url())), "has no tables yet; `fastpath migrate` creates them");
     migrated(&engine.url()).unwrap();
@@ -43,6 +46,7 @@ fn tables_are_made_once_and_by_nobody_else() {
 
 #[test]
 fn two_that_migrate_at_once() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::empty();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -56,6 +60,7 @@ fn two_that_migrate_at_once() {
 
 #[test]
 fn servers_that_are_not_there() {
+    skip_without!(Server::shared_postgres());
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for (url, said) in [
         (format!("postgres://me:secret@127.0.0.1:{nobody}/x"), "error connecting to server: Connection refused"),
@@ -73,6 +78,7 @@ fn servers_that_are_not_there() {
 
 #[test]
 fn a_store_to_read_is_not_written() {
+    skip_without!(Server::shared_postgres());
     let store = open_to_read(&OnPostgres::new().url()).unwrap();
     assert_eq!(message(store.write(&sound([2]), OnExisting::Keep)), "the store was opened for reading only");
 }
@@ -88,6 +94,7 @@ impl Drop for Done<'_> {
 
 #[test]
 fn connections_that_are_lost() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     let store = engine.open();
     let done = AtomicBool::new(false);
@@ -138,6 +145,7 @@ fn running(engine: &OnPostgres) -> usize {
 
 #[test]
 fn queries_that_take_too_long_or_nobody_waits_for() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     let store = engine.open();
     store.write(&sound([1, 2]), OnExisting::Keep).unwrap();
@@ -164,6 +172,7 @@ fn queries_that_take_too_long_or_nobody_waits_for() {
 
 #[test]
 fn texts_of_any_length() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     let store = engine.open();
     let long = |length: usize| {
@@ -210,6 +219,7 @@ fn texts_of_any_length() {
 
 #[test]
 fn months_have_partitions() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     let store = engine.open();
     let at = |uid: &str, year, month| {

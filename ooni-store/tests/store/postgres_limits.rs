@@ -3,6 +3,8 @@
 use crate::server::{OnPostgres, server};
 use crate::support::{Engine, open, open_to_read, sound};
 use ooni_store::{Deadline, ErrorKind, OnExisting, RemoveOutcome};
+use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -19,6 +21,7 @@ fn as_role(engine: &OnPostgres, role: &str, words: &str) -> String {
 
 #[test]
 fn limits_of_a_role_do_not_stop_writes() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     engine.query("ALTER TABLE fastpath OWNER TO test");
     let url = as_role(&engine, "hurried", "SUPERUSER");
@@ -31,6 +34,7 @@ fn limits_of_a_role_do_not_stop_writes() {
 
 #[test]
 fn a_role_without_connections_left_is_busy() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     let url = as_role(&engine, "alone", "CONNECTION LIMIT 1");
     let store = open_to_read(&url).unwrap();
@@ -43,6 +47,7 @@ fn a_role_without_connections_left_is_busy() {
 
 #[test]
 fn a_writer_does_not_wait_for_another_beyond_its_deadline() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     let store = engine.open();
     thread::scope(|scope| {
@@ -115,6 +120,7 @@ fn hand_on(mut client: TcpStream, mut server: TcpStream, armed: &AtomicUsize, cl
 
 #[test]
 fn outcomes_of_changes_whose_connection_is_lost_at_commit() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     let way = CutAtCommit::new(server().port);
     let url = engine.url().replace(&format!(":{}/", server().port), &format!(":{}/", way.port));

@@ -3,6 +3,8 @@
 use crate::server::OnPostgres;
 use crate::support::Engine;
 use ooni_store::{BlockingReference, BlockingStore, without_password};
+use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
 use std::fmt::Debug;
 
 /// What each URL has as its password, which is wrong or not asked for.
@@ -25,6 +27,7 @@ fn shows<T: Debug>(url: &str, result: &Result<T, impl std::error::Error>, also: 
 
 #[test]
 fn no_message_and_no_debug_shows_a_password() {
+    skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     let place = engine.url().split_once('@').unwrap().1.to_owned();
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -16,12 +16,12 @@ pub(crate) struct OnPostgres {
     name: String,
 }
 
-/// The server, with a database to make others of.
+/// The server, with a database that is the template of the others.
 pub(crate) fn server() -> &'static Server {
-    static SERVER: OnceLock<Server> = OnceLock::new();
+    static SERVER: OnceLock<&Server> = OnceLock::new();
     SERVER.get_or_init(|| {
-        let server = Server::postgres(false).unwrap();
-        execute(&server, "postgres", "CREATE DATABASE migrated");
+        let server = Server::shared_postgres().unwrap();
+        execute(server, "postgres", "CREATE DATABASE migrated");
         BlockingStore::migrate(&server.postgres_url("migrated")).unwrap();
         server
     })
@@ -102,8 +102,7 @@ pub(crate) struct OnClickhouse {
 }
 
 fn clickhouse() -> &'static Server {
-    static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::clickhouse().unwrap())
+    Server::shared_clickhouse().unwrap()
 }
 
 /// What a statement returns, as text; nothing for null.

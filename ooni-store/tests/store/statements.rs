@@ -11,6 +11,8 @@ use ooni_core::time::DateTime;
 use ooni_store::failpoint::Failpoint;
 use ooni_store::rollup::{ROLLUPS, Rollup};
 use ooni_store::{BatchInput, OnExisting, Rejection, ScoredRow};
+use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
@@ -103,6 +105,7 @@ fn dump(engine: &OnClickhouse) -> Vec<Vec<String>> {
 
 #[test]
 fn killed_before_each_statement() {
+    skip_without!(Server::shared_clickhouse());
     let (killed, whole) = (OnClickhouse::new(), OnClickhouse::new());
     let (killed_store, whole_store) = (killed.open(), whole.open());
     let mut number = 0;

@@ -4,6 +4,7 @@ use crate::server::execute;
 use crate::support::{open_to_read, sound};
 use ooni_store::{BlockingStore, Error, OnExisting};
 use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
 use std::fs;
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ fn message<T>(result: Result<T, Error>) -> String {
 
 #[test]
 fn a_server_is_believed_by_its_certificate() {
+    skip_without!(Server::shared_postgres());
     let bench = Encrypted::new();
     let ours = "sslrootcert=FOLDER/ours.crt";
     BlockingStore::migrate(&bench.url(ours)).unwrap();
