@@ -370,7 +370,7 @@ fn a_deadline_covers_all_statements_of_a_write() {
     }
     let store = engine.open();
     assert_eq!(store.write(&sound([1, 2]), OnExisting::Keep).unwrap().inserted, 2);
-    rollups_are_right(&store);
+    rollups_are_as_rows(&store);
 }
 
 #[test]

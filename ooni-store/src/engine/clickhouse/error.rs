@@ -114,16 +114,17 @@ impl ClickhouseError {
 }
 
 fn is_permanent(error: &(dyn StdError + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        // The source of an io::Error is that of the error in it.
-        let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let is_tls = error.is::<rustls::Error>() || inside.is_some_and(|inside| inside.is::<rustls::Error>());
+    let mut next = Some(error);
+    while let Some(error) = next {
         let is_other_protocol = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
-        if is_tls || is_other_protocol || error.to_string() == "dns error" {
+        if error.is::<rustls::Error>() || is_other_protocol || error.to_string() == "dns error" {
             return true;
         }
-        cause = error.source();
+        // The source of an io::Error is not the error in it but the source of that one.
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inside) => Some(inside),
+            None => error.source(),
+        };
     }
     false
 }
