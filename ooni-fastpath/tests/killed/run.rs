@@ -140,6 +140,5 @@ impl<'s> Run<'s> {
 }
 
 pub(crate) fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
+    ooni_testkit::process::signal(child.id(), name);
 }

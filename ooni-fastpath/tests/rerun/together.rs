@@ -2,6 +2,7 @@
 
 use crate::bench::{Bench, NEXT, postcan};
 use crate::support::{GOOD, Ran, fastpath, post};
+use ooni_testkit::process::signal;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
@@ -50,7 +51,7 @@ fn two_runs_cannot_write_one_output_and_signals_end_a_report() {
         }
         assert!(fs::read(bench.path(&format!("rows.{form}"))).unwrap_or_default() == before);
         // Without a reader it would wait for ever.
-        assert!(Command::new("kill").arg(first.id().to_string()).status().unwrap().success());
+        signal(first.id(), "TERM");
         let status = first.wait().unwrap();
         assert_eq!((status.code(), status.signal()), (Some(128 + 15), None));
         let ran = fastpath([&["rerun", "--source", &archive], &days[..], &out].concat());
