@@ -89,6 +89,9 @@ pub struct Past {
 
 impl Past {
     fn add(&mut self, cans: Vec<Finished>, wanting: Vec<Day>) {
+        // A resumed run lists past days again. If one cannot be listed then, nothing of it is missing, and its cans are not
+        // known any more: as a wanting day it would be counted twice.
+        let wanting: Vec<_> = wanting.into_iter().filter(|&day| !self.is_over(day)).collect();
         self.wanting.extend(wanting);
         for Finished { day, key, .. } in cans {
             if self.day.is_none_or(|last| last < day) {
@@ -100,10 +103,14 @@ impl Past {
         }
     }
 
+    /// Whether all cans of a day are finished.
+    pub fn is_over(&self, day: Day) -> bool {
+        self.day.is_some_and(|last| day < last) && !self.wanting.contains(&day)
+    }
+
     /// Whether a can is finished.
     pub fn has(&self, day: Day, key: &str) -> bool {
-        let over = self.day.is_some_and(|last| day < last) && !self.wanting.contains(&day);
-        over || self.cans.get(&day).is_some_and(|cans| cans.contains(key))
+        self.is_over(day) || self.cans.get(&day).is_some_and(|cans| cans.contains(key))
     }
 }
 
@@ -311,6 +318,18 @@ mod tests {
 
     fn can(day: &str, key: &str) -> Finished {
         Finished { day: day.parse().unwrap(), key: key.to_owned(), instead: None }
+    }
+
+    #[test]
+    fn a_day_that_is_over_is_not_wanting_any_more() {
+        let day = |text: &str| text.parse::<Day>().unwrap();
+        let mut past = Past::default();
+        past.add(vec![can("2020-01-01", "a"), can("2020-01-02", "b")], vec![]);
+        past.add(vec![can("2020-01-02", "c")], vec![day("2020-01-01"), day("2020-01-02")]);
+        assert!(past.is_over(day("2020-01-01")) && past.has(day("2020-01-01"), "a"));
+        assert!(!past.is_over(day("2020-01-02")));
+        past.add(vec![can("2020-01-03", "d")], vec![]);
+        assert!(past.has(day("2020-01-02"), "b") && !past.has(day("2020-01-02"), "e"), "a can of it is wanting");
     }
 
     fn identity(rules: &str) -> Identity {

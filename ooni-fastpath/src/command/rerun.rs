@@ -218,10 +218,12 @@ impl Run<'_> {
         let stop = stop_on_signals()?;
         let read = Arc::default();
         let failures = Arc::new(Failures { wanting: Arc::clone(&self.ledger.wanting), told: Mutex::default() });
+        let past = Arc::new(past);
+        let finished = Arc::clone(&past);
         let supply =
-            BlockingPrefetch::new(archive, move |can| past.has(can.day, &can.key)).map_err(io::Error::other)?;
+            BlockingPrefetch::new(archive, move |can| finished.has(can.day, &can.key)).map_err(io::Error::other)?;
         let format = self.arguments.scoring.input_format.format();
-        let supply = found(supply, archive.clone(), format, Arc::clone(&failures));
+        let supply = found(supply, archive.clone(), format, past, Arc::clone(&failures));
         let jobs = pipeline::jobs(self.arguments.scoring.jobs);
         let plan = Plan { scoring, jobs, sink, stop: &stop, read: &read };
         let mut display = Display::new(self.log, archive, Arc::clone(&read), &self.ledger.mark);
@@ -327,9 +329,11 @@ fn found(
     supply: BlockingPrefetch,
     archive: BlockingArchive,
     format: Option<Format>,
+    past: Arc<Past>,
     failures: Arc<Failures>,
 ) -> impl Iterator<Item = InputFile> + Send {
     supply.filter_map(move |supplied| match supplied {
+        Prefetched::Unlisted { day, .. } if past.is_over(day) => None, // nothing of it is missing
         Prefetched::Unlisted { day, error } => {
             failures.add(day, format!("{day}: {}", error.message));
             None
