@@ -84,7 +84,7 @@ fn what_is_no_more_goes_and_other_files_stay() {
     assert_eq!(found.keys().collect::<Vec<_>>(), expected);
     assert!(others.iter().all(|name| found[*name] == name.as_bytes()));
     let drop = fastpath(["store", "drop-month", "2021-04", "--db-uri", &url]);
-    assert_eq!(drop.text(), "1 measurements taken out\n");
+    assert_eq!(drop.text(), "1 measurements deleted\n");
     assert_eq!(export(&files, &url, "2021-04-14", "2021-04-15").text(), "0 rows in 0 files\n");
     expected.retain(|name| !name.ends_with("14_signal.parquet"));
     assert_eq!(files_of(&files.path("out/rows")).keys().collect::<Vec<_>>(), expected);
@@ -97,7 +97,7 @@ fn arguments_that_are_wrong() {
         assert_eq!((ran.code, ran.text()), (Some(2), ""));
         assert!(ran.err.contains(words), "{}", ran.err);
     };
-    code_and_words(export(&files, &url, "2021-04-14", "2021-04-14"), "no days: --end-day, which is left out");
+    code_and_words(export(&files, &url, "2021-04-14", "2021-04-14"), "no days: --end-day, which is excluded");
     code_and_words(export(&files, &url, "2021-04-31", "2021-05-14"), "not a day: expected YYYY-MM-DD");
     code_and_words(export(&files, "sqlite:/nowhere.db", "2021-04-14", "2021-04-15"), "cannot be opened");
     assert!(!files.path("out").exists());

@@ -92,7 +92,9 @@ fn parse(text: &[u8], cc: &str) -> Result<ListContent, String> {
     let mut record = csv::ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(|error| error.to_string())? {
         let (line, begin) = record.position().map_or((0, 0), |position| (position.line(), position.byte()));
-        if reader.is_done() && is_unclosed(text, begin) {
+        let is_last = usize::try_from(reader.position().byte()).is_ok_and(|byte| byte >= text.len());
+        if is_last && record.iter().next_back().is_some_and(|field| field.contains(&b'\n')) && is_unclosed(text, begin)
+        {
             return Err(format!("line {line}: a quoted field has no end"));
         }
         let field = |column| record.get(column).and_then(|field| std::str::from_utf8(field).ok());
@@ -111,7 +113,7 @@ fn parse(text: &[u8], cc: &str) -> Result<ListContent, String> {
 /// lost.
 fn is_unclosed(text: &[u8], begin: u64) -> bool {
     let record = usize::try_from(begin).ok().and_then(|begin| text.get(begin..)).unwrap_or_default();
-    record.contains(&b'\n') && record.iter().filter(|byte| **byte == b'"').count() % 2 == 1
+    record.iter().filter(|byte| **byte == b'"').count() % 2 == 1
 }
 
 /// The entry of a row, or the reason why it is invalid.
@@ -226,6 +228,8 @@ mod tests {
         ] {
             assert_eq!(parsed(text), (expected.clone(), Vec::new()), "{text:?}");
         }
+        // A quote inside of the last field of the last row opens nothing.
+        assert_eq!(parsed("url,category_code,notes\nhttp://a.org/,NEWS,5\" disk\n").1, Vec::<u64>::new());
         // Invalid UTF-8 matters only in the two columns.
         let (urls, skipped) = parsed(b"url,category_code,notes\nhttp://a.org/,NEWS,\xff\nhttp://\xff.org/,NEWS,\n");
         assert_eq!((urls.len(), skipped), (1, vec![3]));
