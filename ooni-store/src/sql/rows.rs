@@ -131,15 +131,28 @@ fn branches(filter: &Filter) -> Vec<Filter> {
     branches.unwrap_or_else(|| vec![filter.clone()])
 }
 
-/// The row of a uid.
-pub(crate) fn uid(dialect: Dialect, uid: &str) -> Statement {
+/// The row of a uid. With the start of the measurement, PostgreSQL plans only the partition that can have the row.
+pub(crate) fn uid(dialect: Dialect, uid: &str, start: Option<DateTime>) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT ").push(LISTED).push(" FROM fastpath AS f");
     sql.text("f.measurement_uid", uid);
-    if let Some(condition) = dialect.by_partition(&dialect.place(1, &Parameter::Text(String::new()))) {
+    if let Some(start) = start {
+        sql.and().push("f.measurement_start_time = ").value(Parameter::Time(start));
+    } else if let Some(condition) = dialect.by_partition(&dialect.place(1, &Parameter::Text(String::new()))) {
         sql.and().push(&condition);
     }
     sql.statement(LISTED_TYPES.to_vec())
+}
+
+/// The start of the measurement of a uid, for [`uid`]; `None` if the engine does not need it.
+pub(crate) fn start(dialect: Dialect, uid: &str) -> Option<Statement> {
+    if dialect != Dialect::Postgres {
+        return None;
+    }
+    let mut sql = Builder::new(dialect);
+    sql.push("SELECT j.measurement_start_time FROM jsonl AS j");
+    sql.text("j.measurement_uid", uid);
+    Some(sql.statement(vec![Type::Time]))
 }
 
 /// The first row of a report and input; an empty input means none.

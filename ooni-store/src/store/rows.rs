@@ -1,6 +1,6 @@
 //! Rows of a store: look-ups, lists, and all rows as streams.
 
-use super::Store;
+use super::{Read, Store};
 use crate::engine::{Engine, Workload};
 use crate::error::Error;
 use crate::query::filter::Filter;
@@ -20,7 +20,9 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn find(&self, uid: &str) -> Result<Option<MeasurementSummary>, Error> {
-        self.find_by("find", sql::uid(self.dialect(), uid)).await
+        let call = self.read("find", Workload::Lookup);
+        let found = call.row_of(uid).await?;
+        call.with_category(found).await
     }
 
     /// A measurement of a report and input; an empty one is that of a measurement without.
@@ -28,20 +30,9 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn find_in_report(&self, report_id: &str, input: &str) -> Result<Option<MeasurementSummary>, Error> {
-        self.find_by("find_in_report", sql::report(self.dialect(), report_id, input)).await
-    }
-
-    /// The first row of a query, with the category of its input.
-    async fn find_by(&self, name: &'static str, statement: Statement) -> Result<Option<MeasurementSummary>, Error> {
-        let call = self.read(name, Workload::Lookup);
-        let Some(mut found) = call.rows(statement, sql::listed).await?.into_iter().next() else { return Ok(None) };
-        let categories = sql::categories(self.dialect(), &found.input);
-        let category = match call.query(categories).await?.into_iter().flatten().next() {
-            Some(Value::Text(code)) => code.into_owned(),
-            _ => String::new(),
-        };
-        found.category_code = Some(category);
-        Ok(Some(found))
+        let call = self.read("find_in_report", Workload::Lookup);
+        let found = call.rows(sql::report(self.dialect(), report_id, input), sql::listed).await?;
+        call.with_category(found.into_iter().next()).await
     }
 
     /// Where the body of a measurement is.
@@ -158,7 +149,7 @@ impl Store {
         let call = self.read("uid_status", Workload::Lookup);
         let [refused, rejected, removed] = sql::uid_tables(self.dialect(), uid);
         Ok(UidStatus {
-            is_stored: !call.query(sql::uid(self.dialect(), uid)).await?.is_empty(),
+            is_stored: call.row_of(uid).await?.is_some(),
             is_refused: !call.query(refused).await?.is_empty(),
             is_rejected: !call.query(rejected).await?.is_empty(),
             is_removed: !call.query(removed).await?.is_empty(),
@@ -178,7 +169,11 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn explain_find(&self, uid: &str) -> Result<Vec<String>, Error> {
-        self.explain(sql::uid(self.dialect(), uid)).await
+        let start = match sql::start(self.dialect(), uid) {
+            Some(statement) => self.read("explain", Workload::Lookup).time(statement).await?,
+            None => None,
+        };
+        self.explain(sql::uid(self.dialect(), uid, start)).await
     }
 
     /// How it finds a report and input.
@@ -196,6 +191,44 @@ impl Store {
             _ => None,
         };
         self.read("explain", Workload::Lookup).rows(statement, line).await
+    }
+}
+
+impl Read<'_> {
+    /// The row of a uid.
+    async fn row_of(&self, uid: &str) -> Result<Option<MeasurementSummary>, Error> {
+        let dialect = self.store.dialect();
+        if let Some(statement) = sql::start(dialect, uid) {
+            let Some(start) = self.time(statement).await? else { return Ok(None) };
+            let found = self.rows(sql::uid(dialect, uid, Some(start)), sql::listed).await?;
+            if !found.is_empty() {
+                return Ok(found.into_iter().next());
+            }
+            // It was removed meanwhile, or replaced by a row with another start. The statement without a start reads both
+            // tables in one snapshot.
+        }
+        Ok(self.rows(sql::uid(dialect, uid, None), sql::listed).await?.into_iter().next())
+    }
+
+    /// The time that a statement returns, if it returns a row.
+    async fn time(&self, statement: Statement) -> Result<Option<DateTime>, Error> {
+        match self.query(statement).await?.into_iter().flatten().next() {
+            Some(Value::Time(time)) => Ok(Some(time)),
+            Some(_) => Err(self.foreign()),
+            None => Ok(None),
+        }
+    }
+
+    /// Adds the category of its input to what was found.
+    async fn with_category(&self, found: Option<MeasurementSummary>) -> Result<Option<MeasurementSummary>, Error> {
+        let Some(mut found) = found else { return Ok(None) };
+        let categories = sql::categories(self.store.dialect(), &found.input);
+        let category = match self.query(categories).await?.into_iter().flatten().next() {
+            Some(Value::Text(code)) => code.into_owned(),
+            _ => String::new(),
+        };
+        found.category_code = Some(category);
+        Ok(Some(found))
     }
 }
 

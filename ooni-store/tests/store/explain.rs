@@ -301,3 +301,29 @@ fn postgres_uses_its_indexes() {
     let url = format!("{}?options=-c%20enable_seqscan%3Doff", engine.url());
     plans_are_as_intended(&crate::support::open(&url).unwrap(), &OfPostgres::new(&engine));
 }
+
+#[test]
+fn postgres_plans_one_partition_for_a_uid() {
+    skip_without!(Server::shared_postgres());
+    let engine = OnPostgres::new();
+    let store = engine.open();
+    let row = |number: u16| {
+        let mut new = new(&format!("u{number}"), &SOUND);
+        let month = (number % 12 + 1) as u8;
+        new.row.measurement_start_time = DateTime::new(2012 + number / 12, month, 15, 1, 2, 3).unwrap();
+        new
+    };
+    store.write(&(0..180).map(row).collect::<Vec<_>>(), OnExisting::Keep).unwrap();
+    let Open(waiting) = &store;
+    for (uid, partition) in [("u0", "fastpath_2012_01"), ("u100", "fastpath_2020_05"), ("u179", "fastpath_2026_12")] {
+        let plan = waiting.wait(waiting.store.explain_find(uid)).unwrap();
+        let scans: Vec<_> = plan.iter().filter(|line| line.contains(" on fastpath")).collect();
+        assert!(scans.len() == 1 && scans[0].contains(&format!(" on {partition} f ")), "{plan:#?}");
+        assert!(!plan.iter().any(|line| line.contains("Append") || line.contains("jsonl")), "{plan:#?}");
+        let found = waiting.wait(waiting.store.find(uid)).unwrap().unwrap();
+        assert_eq!(found.measurement_uid, uid);
+        assert!(waiting.wait(waiting.store.uid_status(uid)).unwrap().is_stored);
+    }
+    assert_eq!(waiting.wait(waiting.store.find("u180")).unwrap(), None);
+    assert!(!waiting.wait(waiting.store.uid_status("u180")).unwrap().is_stored);
+}

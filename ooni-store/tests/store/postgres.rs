@@ -259,3 +259,31 @@ fn months_have_partitions() {
     assert_eq!(store.write(&rows, OnExisting::Keep).unwrap().inserted, 3);
     rollups_are_right(&store);
 }
+
+#[test]
+fn a_uid_is_found_while_its_row_moves_between_partitions() {
+    skip_without!(Server::shared_postgres());
+    let engine = OnPostgres::new();
+    let store = engine.open();
+    let in_month = |month| {
+        let mut new = new("u", &SOUND);
+        new.row.measurement_start_time = DateTime::new(2024, month, 1, 0, 0, 0).unwrap();
+        [new]
+    };
+    store.write(&in_month(1), OnExisting::Keep).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let done = Done(&done);
+            for round in 0..240 {
+                store.write(&in_month(1 + (round + 1) % 12), OnExisting::Replace).unwrap();
+            }
+            drop(done);
+        });
+        let reader = open_to_read(&engine.url()).unwrap();
+        while !done.load(Ordering::Relaxed) {
+            let found = reader.0.wait(reader.0.store.find("u")).unwrap();
+            assert_eq!(found.unwrap().measurement_uid, "u");
+        }
+    });
+}
