@@ -102,6 +102,15 @@ pub(crate) trait Engine: Send + Sync {
         async { Ok(true) }
     }
 
+    /// What [`sql::differences`] returns for a rollup, all of it read in one snapshot.
+    fn differences(
+        &self,
+        rollup: &'static Rollup,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<Vec<Vec<Value<'static>>>, Error>> + Send {
+        self.query(sql::differences(self.dialect(), rollup), Workload::Aggregation, deadline)
+    }
+
     /// Writes rows of the application tables.
     fn write_application(
         &self,

@@ -137,6 +137,14 @@ impl Engine for AnyEngine {
         with_engine!(self, engine => engine.is_rollup_current(rollup, window, deadline).await)
     }
 
+    async fn differences(
+        &self,
+        rollup: &'static Rollup,
+        deadline: Deadline,
+    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
+        with_engine!(self, engine => engine.differences(rollup, deadline).await)
+    }
+
     async fn bytes(&self, deadline: Deadline) -> Result<u64, Error> {
         with_engine!(self, engine => engine.bytes(deadline).await)
     }

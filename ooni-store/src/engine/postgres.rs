@@ -25,7 +25,7 @@ use self::change::{Application, Change, DropMonth, Lists, Rebuild, Removal, Rest
 
 use self::connect::Connect;
 use self::error::PgError;
-use self::reader::Readers;
+use self::reader::{Isolation, Readers};
 use self::writer::Writer;
 use super::{Engine, Workload};
 use crate::app::row::AppRow;
@@ -35,7 +35,7 @@ use crate::migration::Migration;
 use crate::options::StoreOptions;
 use crate::retry::RetryPolicy;
 use crate::rollup::Rollup;
-use crate::sql::{Dialect, Statement};
+use crate::sql::{self, Dialect, Statement};
 use crate::url::without_password;
 use crate::value::Value;
 use crate::write::removal::RemoveOutcome;
@@ -100,6 +100,32 @@ impl Postgres {
         };
         writer.change(change, deadline).await.map_err(|error| error.of(self.name()))
     }
+
+    /// Runs a statement; again if the connection is lost.
+    async fn read(
+        &self,
+        statement: &Statement,
+        isolation: Isolation,
+        workload: Workload,
+        deadline: Deadline,
+    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
+        let read = async {
+            let mut attempts = RetryPolicy::READ.start(deadline);
+            loop {
+                match self.readers.read(statement, isolation, workload, deadline).await {
+                    Err(error) if error.is_lost() && attempts.again().await => {}
+                    rows => return rows,
+                }
+            }
+        };
+        let rows = deadline.run(read).await.map_err(|error| error.of(self.name()))?;
+        let rows = rows.map_err(|error| error.of(self.name()))?;
+        let cells = |row: &Row| {
+            let cells = statement.columns.iter().enumerate();
+            cells.map(|(column, &kind)| value::read(row, column, kind)).collect::<Result<Vec<_>, _>>()
+        };
+        rows.iter().map(|row| cells(row).map_err(|_| PgError::foreign().of(self.name()))).collect()
+    }
 }
 
 impl Engine for Postgres {
@@ -117,22 +143,16 @@ impl Engine for Postgres {
         workload: Workload,
         deadline: Deadline,
     ) -> Result<Vec<Vec<Value<'static>>>, Error> {
-        let read = async {
-            let mut attempts = RetryPolicy::READ.start(deadline);
-            loop {
-                match self.readers.read(&statement, workload, deadline).await {
-                    Err(error) if error.is_lost() && attempts.again().await => {}
-                    rows => return rows,
-                }
-            }
-        };
-        let rows = deadline.run(read).await.map_err(|error| error.of(self.name()))?;
-        let rows = rows.map_err(|error| error.of(self.name()))?;
-        let cells = |row: &Row| {
-            let cells = statement.columns.iter().enumerate();
-            cells.map(|(column, &kind)| value::read(row, column, kind)).collect::<Result<Vec<_>, _>>()
-        };
-        rows.iter().map(|row| cells(row).map_err(|_| PgError::foreign().of(self.name()))).collect()
+        self.read(&statement, Isolation::Statement, workload, deadline).await
+    }
+
+    async fn differences(
+        &self,
+        rollup: &'static Rollup,
+        deadline: Deadline,
+    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
+        let statement = sql::differences(Dialect::Postgres, rollup);
+        self.read(&statement, Isolation::Snapshot, Workload::Aggregation, deadline).await
     }
 
     async fn write(

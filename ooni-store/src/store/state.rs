@@ -19,7 +19,8 @@ impl Store {
     /// The store cannot be read.
     pub async fn check(&self, rollup: &'static Rollup) -> Result<Vec<Difference>, Error> {
         let call = self.read("check", Workload::Aggregation);
-        call.rows(sql::differences(self.dialect(), rollup), |row| difference(row, rollup)).await
+        let rows = call.run(self.engine.differences(rollup, call.deadline)).await?;
+        rows.into_iter().map(|row| difference(row, rollup).ok_or_else(|| call.foreign())).collect()
     }
 
     /// Whether a rollup contains all rows of a window; where it does not, rows are counted.

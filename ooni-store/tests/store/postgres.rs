@@ -1,6 +1,6 @@
 //! What can happen to a database on a PostgreSQL server.
 
-use crate::rollups::rollups_are_right;
+use crate::rollups::{rollups_are_as_rows, rollups_are_right};
 use crate::server::OnPostgres;
 use crate::support::{Engine, Fields, SOUND, measured, new, open, open_to_read, sound, uids};
 use ooni_core::json::Json;
@@ -286,4 +286,29 @@ fn a_uid_is_found_while_its_row_moves_between_partitions() {
             assert_eq!(found.unwrap().measurement_uid, "u");
         }
     });
+}
+
+#[test]
+fn a_check_sees_one_moment() {
+    skip_without!(Server::shared_postgres());
+    let engine = OnPostgres::new();
+    let store = engine.open();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let done = Done(&done);
+            for round in 0..40_u16 {
+                let rows: Vec<_> = (0..100_u8).map(|uid| measured(uid, round * 100 + u16::from(uid))).collect();
+                store.write(&rows, OnExisting::Replace).unwrap();
+                let month = DateTime::new(2024, (round % 3 + 1) as u8, 1, 0, 0, 0).unwrap();
+                store.0.wait(store.0.store.drop_month(month)).unwrap();
+            }
+            drop(done);
+        });
+        let reader = open_to_read(&engine.url()).unwrap();
+        while !done.load(Ordering::Relaxed) {
+            rollups_are_as_rows(&reader);
+        }
+    });
+    rollups_are_right(&store);
 }

@@ -9,7 +9,19 @@ use crate::options::StoreOptions;
 use crate::sql::Statement;
 use deadpool_postgres::{Object, Pool, Timeouts};
 use postgres_types::{ToSql, Type};
-use tokio_postgres::Row;
+use tokio_postgres::{Client, Error, IsolationLevel, Row};
+
+/// Taken before the snapshot: DROP TABLE removes a partition for every snapshot, and waits for this lock.
+const NO_DROP: &str = "LOCK TABLE fastpath IN ACCESS SHARE MODE";
+
+/// What a statement sees of the changes of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Isolation {
+    /// Rows as of its execution, partitions as of its planning. A month dropped in between is partly seen.
+    Statement,
+    /// Rows and partitions of the same moment. Dropping a month waits until the statement ends.
+    Snapshot,
+}
 
 /// Connections for reading.
 pub(super) struct Readers {
@@ -34,18 +46,22 @@ impl Readers {
     pub(super) async fn read(
         &self,
         statement: &Statement,
+        isolation: Isolation,
         workload: Workload,
         deadline: Deadline,
     ) -> Result<Vec<Row>, PgError> {
         let object = self.connection(workload, deadline).await?;
         let mut running = Running { object: Some(object), connect: self.connect.clone() };
-        let Some(client) = &running.object else { return Err(PgError::Timeout) };
+        let Some(client) = &mut running.object else { return Err(PgError::Timeout) };
         let parameters: Vec<(&(dyn ToSql + Sync), Type)> = statement
             .parameters
             .iter()
             .map(|parameter| (parameter as &(dyn ToSql + Sync), value::kind(parameter)))
             .collect();
-        let answer = client.query_typed(&statement.sql, &parameters).await;
+        let answer = match isolation {
+            Isolation::Statement => client.query_typed(&statement.sql, &parameters).await,
+            Isolation::Snapshot => snapshot(client, &statement.sql, &parameters).await,
+        };
         running.object = None;
         Ok(answer?)
     }
@@ -63,6 +79,21 @@ impl Readers {
         let object = pool.timeout_get(&Timeouts { wait, create, recycle: create }).await;
         object.map_err(|error| self.connect.pooled(error))
     }
+}
+
+/// Runs a query in a transaction of its own. Its snapshot is taken after the lock.
+async fn snapshot(
+    client: &mut Client,
+    sql: &str,
+    parameters: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Vec<Row>, Error> {
+    let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+    // Rolls back when it is dropped.
+    let transaction = begin.start().await?;
+    transaction.batch_execute(NO_DROP).await?;
+    let rows = transaction.query_typed(sql, parameters).await?;
+    transaction.commit().await?;
+    Ok(rows)
 }
 
 /// A query on a pooled connection. If it is dropped before it has its answer, it is cancelled and its connection is not
