@@ -34,7 +34,7 @@ use ooni_core::time::DateTime;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// A SQLite database of measurements.
 #[derive(Debug)]
@@ -89,7 +89,8 @@ impl Sqlite {
         let writer = self.writer.as_ref().ok_or_else(Error::read_only)?;
         let file = Arc::clone(&self.file);
         let job = move |connection: &mut Connection| {
-            let lock_wait = file.options.lock_wait.min(deadline.remaining());
+            // SQLite waits whole milliseconds: it has to end after the deadline, or a timeout would look like a lock.
+            let lock_wait = file.options.lock_wait.min(deadline.remaining().saturating_add(Duration::from_millis(2)));
             let transact = |connection: &mut Connection| {
                 connection.busy_timeout(lock_wait)?;
                 let interrupt = Interrupt::at(connection, deadline)?;

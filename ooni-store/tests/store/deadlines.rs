@@ -5,7 +5,7 @@ use crate::support::{Engine, InFile, Open, sound, uids};
 use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::{Category, Filter};
-use ooni_store::{Deadline, ErrorKind, OnExisting, SqliteOptions, Store, StoreOptions};
+use ooni_store::{BlockingStore, Deadline, ErrorKind, OnExisting, SqliteOptions, Store, StoreOptions};
 use rusqlite::Connection;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -127,24 +127,35 @@ fn a_lock_that_another_process_keeps_is_busy() {
 #[test]
 fn a_month_is_dropped_while_others_read() {
     let (engine, Open(waiting)) = endless();
-    // Another process that reads a snapshot, and aggregations without end.
-    let reader = Connection::open(&engine.path).unwrap();
-    reader.execute_batch("BEGIN").unwrap();
-    let rows = || reader.query_row("SELECT count(*) FROM fastpath", [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!(rows(), 2);
+    drop(waiting);
+    // With one connection for aggregations, one that runs is all that reads.
+    let options = StoreOptions { aggregation_readers: 1, ..StoreOptions::for_commands() };
+    let waiting = BlockingStore::open_with(&engine.url(), options).unwrap();
+    let other = Connection::open(&engine.path).unwrap();
+    other.busy_timeout(Duration::ZERO).unwrap();
     waiting.wait(async {
         let store = &waiting.store;
-        let mut heavy = start(store, 4);
-        assert!(all_pending(&mut heavy).await);
+        let mut heavy = start(store, 1);
+        // The log cannot be truncated once the aggregation reads it.
+        let truncated = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let mut is_read = false;
+        while !is_read {
+            assert!(all_pending(&mut heavy).await);
+            other.execute_batch("CREATE TABLE IF NOT EXISTS t (n); INSERT INTO t VALUES (1)").unwrap();
+            is_read = other.query_row(truncated, [], |row| row.get::<_, bool>(0)).unwrap();
+        }
+        // Another process that reads a snapshot.
+        let reader = Connection::open(&engine.path).unwrap();
+        reader.execute_batch("BEGIN").unwrap();
+        let rows = || reader.query_row("SELECT count(*) FROM fastpath", [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(rows(), 2);
         let month = DateTime::new(2024, 1, 1, 0, 0, 0).unwrap();
         // The lists are a view here, which the rollup of categories would read to its end.
-        Connection::open(&engine.path)
-            .unwrap()
-            .execute_batch("DROP VIEW citizenlab; CREATE TABLE citizenlab (url, domain, cc, category_code)")
-            .unwrap();
+        let lists = "BEGIN; DROP VIEW citizenlab; CREATE TABLE citizenlab (url, domain, cc, category_code); COMMIT";
+        other.execute_batch(lists).unwrap();
         assert_eq!(store.drop_month(month).await.unwrap(), 2);
         assert_eq!(store.list(&list(None)).await.unwrap().len(), 0);
         assert!(all_pending(&mut heavy).await);
+        assert_eq!(rows(), 2, "a reader keeps its snapshot");
     });
-    assert_eq!(rows(), 2, "a reader keeps its snapshot");
 }
