@@ -68,7 +68,7 @@ enum Line {
         cans: Vec<Finished>,
         /// Days of which a can or a listing could not be read: they are tried again.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        wanting: Vec<Day>,
+        incomplete: Vec<Day>,
         mark: Box<Mark>,
     },
     /// All is done, up to a day.
@@ -84,20 +84,20 @@ pub struct Past {
     day: Option<Day>,
     /// Finished cans of that day, and of days with something missing.
     cans: BTreeMap<Day, HashSet<String>>,
-    wanting: BTreeSet<Day>,
+    incomplete: BTreeSet<Day>,
 }
 
 impl Past {
-    fn add(&mut self, cans: Vec<Finished>, wanting: Vec<Day>) {
+    fn add(&mut self, cans: Vec<Finished>, incomplete: Vec<Day>) {
         // A resumed run lists past days again. If one cannot be listed then, nothing of it is missing, and its cans are not
-        // known any more: as a wanting day it would be counted twice.
-        let wanting: Vec<_> = wanting.into_iter().filter(|&day| !self.is_over(day)).collect();
-        self.wanting.extend(wanting);
+        // known any more: as an incomplete day it would be counted twice.
+        let incomplete: Vec<_> = incomplete.into_iter().filter(|&day| !self.is_over(day)).collect();
+        self.incomplete.extend(incomplete);
         for Finished { day, key, .. } in cans {
             if self.day.is_none_or(|last| last < day) {
                 self.day = Some(day);
-                let wanting = &self.wanting;
-                self.cans.retain(|day, _| wanting.contains(day));
+                let incomplete = &self.incomplete;
+                self.cans.retain(|day, _| incomplete.contains(day));
             }
             self.cans.entry(day).or_default().insert(key);
         }
@@ -105,7 +105,7 @@ impl Past {
 
     /// Whether all cans of a day are finished.
     pub fn is_over(&self, day: Day) -> bool {
-        self.day.is_some_and(|last| day < last) && !self.wanting.contains(&day)
+        self.day.is_some_and(|last| day < last) && !self.incomplete.contains(&day)
     }
 
     /// Whether a can is finished.
@@ -235,8 +235,8 @@ impl Journal {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn finished(&mut self, cans: Vec<Finished>, wanting: Vec<Day>, mark: &Mark) -> io::Result<()> {
-        self.append(&Line::Finished { cans, wanting, mark: Box::new(mark.clone()) })
+    pub fn finished(&mut self, cans: Vec<Finished>, incomplete: Vec<Day>, mark: &Mark) -> io::Result<()> {
+        self.append(&Line::Finished { cans, incomplete, mark: Box::new(mark.clone()) })
     }
 
     /// Notes that all is done, up to the day `end`, which is excluded.
@@ -290,9 +290,9 @@ fn read(file: &File) -> io::Result<Option<Earlier>> {
         match serde_json::from_slice(&text).map_err(damaged_line)? {
             Line::Resumed { process: later } => process = later,
             Line::Complete { end } => read.complete = Some(end),
-            Line::Finished { cans, wanting, mark } => {
+            Line::Finished { cans, incomplete, mark } => {
                 read.complete = None; // it went on
-                read.past.add(cans, wanting);
+                read.past.add(cans, incomplete);
                 read.mark = *mark;
             }
         }
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_is_over_is_not_wanting_any_more() {
+    fn a_day_that_is_over_does_not_become_incomplete() {
         let day = |text: &str| text.parse::<Day>().unwrap();
         let mut past = Past::default();
         past.add(vec![can("2020-01-01", "a"), can("2020-01-02", "b")], vec![]);
@@ -329,7 +329,7 @@ mod tests {
         assert!(past.is_over(day("2020-01-01")) && past.has(day("2020-01-01"), "a"));
         assert!(!past.is_over(day("2020-01-02")));
         past.add(vec![can("2020-01-03", "d")], vec![]);
-        assert!(past.has(day("2020-01-02"), "b") && !past.has(day("2020-01-02"), "e"), "a can of it is wanting");
+        assert!(past.has(day("2020-01-02"), "b") && !past.has(day("2020-01-02"), "e"), "a can of it is incomplete");
     }
 
     fn identity(rules: &str) -> Identity {

@@ -106,7 +106,7 @@ fn lines_of_a_run_killed_at_each_failpoint() {
     killed_everywhere("jsonl", 5);
 }
 
-/// Position there is no file, the journal is beside the store.
+/// Where there is no file, the journal is beside the store.
 #[test]
 fn a_store_alone() {
     killed_everywhere("", 6);
@@ -166,7 +166,7 @@ fn a_can_that_cannot_be_had_comes_later() {
         let before = run.output();
         run.source = Source::S3(&server);
         run.complete(&[]);
-        assert_eq!(server.objects().len(), 1, "only what was wanting is downloaded");
+        assert_eq!(server.objects().len(), 1, "only what was missing is downloaded");
         match form {
             "jsonl" => corpus.compare_unordered(&run),
             _ => assert!(run.output().starts_with(b"PAR1") && before.starts_with(b"PAR1") && before != run.output()),

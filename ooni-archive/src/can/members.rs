@@ -10,7 +10,7 @@ use ooni_core::error::{Code, Error};
 /// Bytes of an extended header or long name that are read; real ones are some hundred.
 const LONGEST_HEADER: u64 = 64 << 10;
 
-/// Position in an archive.
+/// Place in a tar archive.
 #[derive(Debug)]
 pub(super) struct Members {
     state: State,

@@ -106,7 +106,7 @@ pub struct Idle {
     /// There are no special paths for a development tree
     #[arg(long)]
     pub devel: bool,
-    /// Every rejection is told anyway, the first of them by line
+    /// Accepted for runbooks of the reference: every rejection is reported anyway
     #[arg(long)]
     pub debug: bool,
 }

@@ -27,7 +27,7 @@ pub struct ScoringArguments {
     #[arg(long)]
     pub strict_cans: bool,
 
-    /// Format of the input, whatever its names and first bytes say; compression is always told by the first bytes
+    /// Format of the input, whatever its name and first bytes say; compression is always detected
     #[arg(long, value_enum, default_value = "auto")]
     pub input_format: InputFormat,
 

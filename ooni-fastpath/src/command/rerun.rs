@@ -217,7 +217,7 @@ impl Run<'_> {
     ) -> io::Result<()> {
         let stop = stop_on_signals()?;
         let read = Arc::default();
-        let failures = Arc::new(Failures { wanting: Arc::clone(&self.ledger.wanting), told: Mutex::default() });
+        let failures = Arc::new(Failures { incomplete: Arc::clone(&self.ledger.incomplete), told: Mutex::default() });
         let past = Arc::new(past);
         let finished = Arc::clone(&past);
         let supply =
@@ -296,15 +296,15 @@ fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
 
 /// Parts of the archive that could not be read.
 struct Failures {
-    wanting: Arc<Mutex<Vec<Day>>>,
+    incomplete: Arc<Mutex<Vec<Day>>>,
     told: Mutex<(u64, Vec<String>)>,
 }
 
 impl Failures {
     fn add(&self, day: Day, line: String) {
-        let mut wanting = self.wanting.lock().unwrap_or_else(PoisonError::into_inner);
-        if wanting.last() != Some(&day) {
-            wanting.push(day);
+        let mut incomplete = self.incomplete.lock().unwrap_or_else(PoisonError::into_inner);
+        if incomplete.last() != Some(&day) {
+            incomplete.push(day);
         }
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.0 += 1;

@@ -151,7 +151,7 @@ impl Corpus {
     }
 }
 
-/// Position bodies are, by uid.
+/// Where bodies are, by uid.
 fn bodies(uri: &str) -> BTreeMap<String, (Value, Value, Value)> {
     let connection = Connection::open(sqlite_path(uri).unwrap()).unwrap();
     let mut statement = connection.prepare("SELECT measurement_uid, source, s3path, linenum FROM jsonl").unwrap();

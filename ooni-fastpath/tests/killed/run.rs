@@ -10,7 +10,7 @@ use tempfile::TempDir;
 /// How often a process that runs is looked at.
 pub(crate) const POLL: Duration = Duration::from_millis(3);
 
-/// Position the archive is.
+/// Where the archive is.
 pub(crate) enum Source<'s> {
     /// On the disk.
     Folder(PathBuf),

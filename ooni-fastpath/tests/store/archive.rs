@@ -69,7 +69,7 @@ impl Bench {
     /// Runs a command over a store.
     pub(crate) fn run(&self, store: &dyn Engine, arguments: &[&str], failpoint: Option<&str>) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fastpath"));
-        // Position journals of reruns into stores on servers are.
+        // Where the journals of reruns into stores on servers are.
         command.current_dir(self.folder.path()).args(arguments);
         // The store that a copy writes to is its last argument.
         if !arguments.starts_with(&["store", "copy"]) {

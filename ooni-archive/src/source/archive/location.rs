@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const OONI: [(&str, &str, Layout); 2] =
     [("ooni-data", "us-east-1", Layout::Canned), ("ooni-data-eu-fra", "eu-central-1", Layout::Raw)];
 
-/// Position signed requests go when the environment does not say.
+/// Region of signed requests when neither the URL nor the environment names one.
 const USUAL_REGION: &str = "us-east-1";
 
 /// A place with a part of the archive.
@@ -26,7 +26,7 @@ pub enum Location {
         prefix: String,
         /// A server of another address than Amazon's, addressed by path.
         endpoint: Option<String>,
-        /// Position it is; `None` is what the environment says.
+        /// Region of the bucket; `None` takes the one of the environment.
         region: Option<String>,
         /// Whether requests are not signed, whatever credentials there are.
         unsigned: bool,

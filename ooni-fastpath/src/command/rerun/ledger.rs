@@ -25,7 +25,7 @@ const BYTES: usize = 64 << 20;
 /// How often something is made durable, at the end of a can.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Position results go, and how far they have come.
+/// Where the results of a run go, and how far it has come.
 pub(super) struct Ledger {
     /// The store, unless it is left alone.
     pub(super) store: Option<BlockingStore>,
@@ -38,7 +38,7 @@ pub(super) struct Ledger {
     /// Up to the end of the last can.
     pub(super) mark: Mark,
     /// Days of which a can or a listing is missing.
-    pub(super) wanting: Arc<Mutex<Vec<Day>>>,
+    pub(super) incomplete: Arc<Mutex<Vec<Day>>>,
     /// Counts of the can that has not ended, and what the store had of it already.
     current: (Counts, Existing),
     /// What is to be stored of cans that have ended.
@@ -71,7 +71,7 @@ impl Ledger {
             output,
             journal,
             mark,
-            wanting: Arc::default(),
+            incomplete: Arc::default(),
             current: Default::default(),
             ended: BatchInput::default(),
             pending: BatchInput::default(),
@@ -199,10 +199,10 @@ impl Ledger {
         reach(Failpoint::OutputComing);
         self.output.sync()?;
         reach(Failpoint::OutputDurable);
-        let wanting = mem::take(&mut *self.wanting.lock().unwrap_or_else(PoisonError::into_inner));
+        let incomplete = mem::take(&mut *self.incomplete.lock().unwrap_or_else(PoisonError::into_inner));
         let finished = mem::take(&mut self.finished);
         if let Some(journal) = &mut self.journal {
-            journal.finished(finished, wanting, &self.mark)?;
+            journal.finished(finished, incomplete, &self.mark)?;
         }
         reach(Failpoint::CheckpointDone);
         self.durable = Instant::now();
@@ -227,7 +227,7 @@ impl Ledger {
         self.output.cut(self.mark.out)
     }
 
-    /// Ends a run that is through, which is complete up to the day `end` unless something is wanting.
+    /// Ends a run that has read everything; it is complete up to the day `end` unless a part is missing.
     ///
     /// # Errors
     /// Something cannot be written.
