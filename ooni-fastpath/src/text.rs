@@ -1,4 +1,4 @@
-//! Text from measurements, files and servers, made safe for terminals: [`plain`] for any text, [`line`] for messages,
+//! Text from measurements, files and servers, made safe for terminals: [`plain`] for any text, [`line()`] for messages,
 //! [`cell`] for tables.
 //!
 //! Everything that is shown to a person passes through here. All of it takes linear time and, but for [`plain`], the

@@ -1,5 +1,5 @@
 //! What tests and benches share: [`corpus`] generates measurements and archives, [`server`] starts database servers,
-//! [`s3_server`] is an S3 server with faults, [`http_server`] has answers that a test writes, [`python`] installs Python
+//! `s3_server` is an S3 server with faults, `http_server` has answers that a test writes, [`python`] installs Python
 //! packages, [`process`] sends signals, [`files`] writes small files.
 //!
 //! Only a dev-dependency: no product crate is built with it, and it depends on none but `ooni-core`.

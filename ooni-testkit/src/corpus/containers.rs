@@ -141,7 +141,7 @@ pub struct Summary {
     pub files: Vec<PathBuf>,
     /// Their bytes.
     pub file_bytes: u64,
-    /// Measurements by [`Kind`](super::Kind).
+    /// Measurements by [`Kind`].
     pub kinds: BTreeMap<&'static str, u64>,
     /// Measurements by test.
     pub tests: BTreeMap<String, u64>,
