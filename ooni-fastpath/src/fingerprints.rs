@@ -4,8 +4,8 @@
 //! `ooni_core::fingerprint`.
 
 use ooni_core::fingerprint::{Fingerprints, LoadError};
+use ooni_core::hex::hex;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 use thiserror::Error;
@@ -69,11 +69,7 @@ fn read(dns: &[u8], http: &[u8]) -> Result<Fingerprints, Error> {
 
 /// What rows name the lists by: SHA-256 over the bytes of the DNS list and then of the HTTP list, in hexadecimal digits.
 pub fn list_sha256(dns: &[u8], http: &[u8]) -> String {
-    let hash = Sha256::new().chain_update(dns).chain_update(http).finalize();
-    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // writing to a string does not fail
-        text
-    })
+    hex(Sha256::new().chain_update(dns).chain_update(http).finalize())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use md5::{Digest, Md5};
+use ooni_core::hex::hex;
 use s3s::auth::SimpleAuth;
 use s3s::dto::{ETag, ETagCondition, GetObjectInput, GetObjectOutput, ListObjectsV2Input, ListObjectsV2Output};
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -299,8 +300,7 @@ impl S3 for Shelf {
         let mut answer = self.files.list_objects_v2(request).await?;
         for object in answer.output.contents.iter_mut().flatten() {
             let content = std::fs::read(bucket.join(object.key.as_deref().unwrap())).unwrap();
-            let sum: String = Md5::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
-            object.e_tag = Some(ETag::Strong(sum));
+            object.e_tag = Some(ETag::Strong(hex(Md5::digest(content))));
         }
         Ok(answer)
     }
