@@ -4,14 +4,16 @@
 use crate::cut::Cut;
 use crate::rollups::{entries, rollups_are_as_rows, rollups_are_right};
 use crate::server::OnClickhouse;
-use crate::support::{Engine, Fields, SOUND, counted, is_wanted, measured, new, open, open_to_read, sound, uids};
+use crate::support::{
+    Engine, Fields, SOUND, counted, is_wanted, measured, message, migrated, new, open, open_to_read, sound, uids,
+};
 use ooni_core::json::Json;
 use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::{Filter, Window};
 use ooni_store::query::grain::Grain;
 use ooni_store::query::list::List;
-use ooni_store::{BatchInput, BlockingStore, Deadline, Error, ErrorKind, OnExisting};
+use ooni_store::{BatchInput, BlockingStore, Deadline, ErrorKind, OnExisting};
 use ooni_testkit::server::Server;
 use ooni_testkit::skip_without;
 use std::io::{Read, Write};
@@ -20,15 +22,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-
-fn migrated(url: &str) -> Result<(), Error> {
-    BlockingStore::migrate(url).map(drop)
-}
-
-fn message<T>(result: Result<T, Error>) -> String {
-    let Err(error) = result else { panic!("it worked") };
-    error.message().to_owned()
-}
 
 #[test]
 fn tables_are_made_once_and_by_nobody_else() {

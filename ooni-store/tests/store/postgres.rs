@@ -2,26 +2,17 @@
 
 use crate::rollups::{rollups_are_as_rows, rollups_are_right};
 use crate::server::OnPostgres;
-use crate::support::{Engine, Fields, SOUND, measured, new, open, open_to_read, sound, uids};
+use crate::support::{Engine, Fields, SOUND, measured, message, migrated, new, open, open_to_read, sound, uids};
 use ooni_core::json::Json;
 use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::Filter;
 use ooni_store::query::list::List;
-use ooni_store::{BlockingStore, Deadline, Error, ErrorKind, OnExisting};
+use ooni_store::{BlockingStore, Deadline, ErrorKind, OnExisting};
 use ooni_testkit::server::Server;
 use ooni_testkit::skip_without;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-fn migrated(url: &str) -> Result<(), Error> {
-    BlockingStore::migrate(url).map(drop)
-}
-
-fn message<T>(result: Result<T, Error>) -> String {
-    let Err(error) = result else { panic!("it worked") };
-    error.message().to_owned()
-}
 
 #[test]
 fn tables_are_made_once_and_by_nobody_else() {

@@ -310,3 +310,14 @@ fn bucket(time: DateTime, grain: Grain) -> DateTime {
         Grain::Year => days(&|first, _| (first.date().1, first.date().2) == (1, 1)),
     }
 }
+
+/// Creates or updates the tables of a store.
+pub(crate) fn migrated(url: &str) -> Result<(), Error> {
+    BlockingStore::migrate(url).map(drop)
+}
+
+/// What an error says.
+pub(crate) fn message<T>(result: Result<T, Error>) -> String {
+    let Err(error) = result else { panic!("it worked") };
+    error.message().to_owned()
+}

@@ -1,8 +1,8 @@
 //! Encrypted connections to a PostgreSQL server, and whom they believe.
 
 use crate::server::execute;
-use crate::support::{open_to_read, sound};
-use ooni_store::{BlockingStore, Error, OnExisting};
+use crate::support::{message, open_to_read, sound};
+use ooni_store::{BlockingStore, OnExisting};
 use ooni_testkit::server::Server;
 use ooni_testkit::skip_without;
 use std::fs;
@@ -59,11 +59,6 @@ impl Encrypted {
         let counts = execute(&self.server, "postgres", count).concat();
         [counts[0].parse().unwrap(), counts[1].parse().unwrap()]
     }
-}
-
-fn message<T>(result: Result<T, Error>) -> String {
-    let Err(error) = result else { panic!("it worked") };
-    error.message().to_owned()
 }
 
 #[test]
