@@ -56,7 +56,7 @@ pub fn run(stream: &[u8]) {
     }
 }
 
-/// The reader accepts it; the JSON reader does too, unless it contains values that JSON lacks.
+/// The reader accepts it; the JSON reader does too, unless it contains values that JSON cannot represent.
 fn normalized(text: &[u8], uid: &str, scorer: &Scorer<'_>) {
     let (mut reader, mut strict) = (Reader::new(), Reader::new());
     let document = reader.read_normalized(text);
@@ -65,8 +65,8 @@ fn normalized(text: &[u8], uid: &str, scorer: &Scorer<'_>) {
     let root = document.root();
     assert!(root.field("measurement_uid").value().is_text(uid));
     match strict.read(text) {
-        Ok(json) => assert!(!root.is_among_foreign() && json.root().to_json() == root.to_json()),
-        Err(error) => assert!(root.is_among_foreign(), "{error}"),
+        Ok(json) => assert!(!root.document_has_foreign() && json.root().to_json() == root.to_json()),
+        Err(error) => assert!(root.document_has_foreign(), "{error}"),
     }
     scorer.process(root, uid);
 }

@@ -1,7 +1,7 @@
 //! The lenient base64 decoder of Python's `base64.b64decode` (scoring spec §1.4).
 //!
 //! Characters outside the alphabet are skipped and decoding ends at the first complete padding.
-//! Strict and URL-safe base64 are out of scope.
+//! Strict and URL-safe base64 are not supported.
 
 /// Why a text cannot be decoded. The rules treat the two cases differently (scoring spec §1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -55,7 +55,7 @@ fn decode_slice(text: &[u8], mut room: &mut [u8]) -> Result<usize, Base64Error> 
         let done = whole_groups(rest, room);
         rest = rest.get(done * 4..).unwrap_or_default();
         room = room.get_mut(done * 3..).unwrap_or_default();
-        let group = odd_group(rest);
+        let group = irregular_group(rest);
         let written = if group.end == End::Unfinished { 0 } else { group.bytes };
         for (place, byte) in room.iter_mut().zip(group.data).take(written) {
             *place = byte;
@@ -107,7 +107,7 @@ enum End {
 }
 
 /// Decodes one group byte by byte and skips characters that are not digits.
-fn odd_group(text: &[u8]) -> Group {
+fn irregular_group(text: &[u8]) -> Group {
     let mut digits = 0;
     let mut pads = 0;
     let mut bits = 0_u32;
@@ -165,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn characters_outside_ascii_come_first() {
+    fn non_ascii_is_reported_before_padding() {
         assert_eq!(decode("Aé".as_bytes()), Err(Base64Error::NotAscii));
         assert_eq!(decode("YQ==é".as_bytes()), Err(Base64Error::NotAscii));
         assert_eq!(decode(b"\xFF"), Err(Base64Error::NotAscii));
     }
 
     #[test]
-    fn appends_and_restores() {
+    fn an_error_leaves_the_output_unchanged() {
         let mut out = b"x".to_vec();
         assert_eq!(decode_into(b"AAAAYWJjZ", &mut out), Err(Base64Error::Padding));
         assert_eq!(out, b"x");

@@ -31,7 +31,7 @@ pub enum Code {
     /// A check of the rule itself failed.
     #[serde(rename = "E-ASSERT")]
     Assert,
-    /// A limit was exceeded that the reference does not have.
+    /// A limit that the reference does not have was exceeded.
     #[serde(rename = "E-LIMIT")]
     Limit,
     /// A container is corrupt, or its content has no known format.
@@ -66,7 +66,7 @@ impl fmt::Display for Code {
     }
 }
 
-/// Why a measurement was rejected, and where in it.
+/// Why a measurement was rejected, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub struct Error {
     /// The kind of error.

@@ -1,7 +1,6 @@
 //! Explains the outcome of a measurement.
 //!
-//! An explanation scores the measurement again with records, and once more for each repair, so ordinary scoring has no
-//! overhead.
+//! The measurement is scored again with a trace, and once more for each repair, so that ordinary scoring has no overhead.
 
 use crate::error::Error;
 use crate::fingerprint::Fingerprints;
@@ -15,9 +14,9 @@ use std::sync::Arc;
 
 /// The outcome of a measurement, and why.
 ///
-/// What it names is decisive: with another value at all the paths that set one key, or other bytes at the offsets of a
-/// fingerprint, the outcome differs. (Only non-overlapping matches of a regular expression are listed; when they are
-/// changed, an overlapping one may remain.) `Display` gives a few lines of text.
+/// What it lists decided the outcome: if the values at all paths that set a key change, or the bytes at the offsets of a
+/// fingerprint, so does the outcome. (Only non-overlapping matches of a regular expression are listed; after they are
+/// changed, an overlapping match may remain.) `Display` writes a few lines of text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
     /// The measurement's UID.
@@ -59,7 +58,7 @@ impl Scorer<'_> {
     /// Explains a value that has been parsed: a measurement, with or without an envelope.
     pub fn explain(&self, value: Value<'_>, uid: &str) -> Explanation {
         let trace = Trace::default();
-        let outcome = self.traced(value, uid, Some(&trace));
+        let outcome = self.process_traced(value, uid, Some(&trace));
         let (mut fired, mut fingerprints) = (trace.fired.into_inner(), trace.found.into_inner());
         if matches!(outcome, Outcome::Rejected { .. }) {
             fired.clear();
@@ -96,9 +95,9 @@ impl Scorer<'_> {
             return Vec::new();
         }
         let difference = |repair: Repair| {
-            let lacking = outcome(all.without(repair));
+            let removed = outcome(all.without(repair));
             let (without, with) =
-                if lacking == fixed { (&compat, &outcome(none.with(repair))) } else { (&lacking, &fixed) };
+                if removed == fixed { (&compat, &outcome(none.with(repair))) } else { (&removed, &fixed) };
             (without != with).then(|| Difference { repair, without: in_words(without), with: in_words(with) })
         };
         Repair::ALL.into_iter().filter_map(difference).collect()
@@ -128,8 +127,8 @@ fn in_words(outcome: &Outcome) -> String {
 /// The flags of a row in words.
 fn verdict(anomaly: bool, confirmed: bool, failure: bool) -> String {
     let flags = [(anomaly, "anomaly"), (confirmed, "confirmed"), (failure, "failure")];
-    let said: Vec<_> = flags.into_iter().filter_map(|(is, name)| is.then_some(name)).collect();
-    if said.is_empty() { "ok".to_owned() } else { said.join(", ") }
+    let names: Vec<_> = flags.into_iter().filter_map(|(is, name)| is.then_some(name)).collect();
+    if names.is_empty() { "ok".to_owned() } else { names.join(", ") }
 }
 
 impl fmt::Display for Explanation {
@@ -160,7 +159,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// The most values of one rule that are shown.
+/// The maximum number of values shown for one rule.
 const SHOWN: usize = 5;
 
 /// A value that was read, as text.
@@ -172,7 +171,7 @@ impl fmt::Display for Shown<'_> {
         let path = plain(path);
         match value {
             None => write!(f, "{path} is missing"),
-            Some(value) if *described => write!(f, "{path} is {}", value.as_str().unwrap_or("something long")),
+            Some(value) if *described => write!(f, "{path} is {}", value.as_str().unwrap_or("a long value")),
             Some(value) => {
                 let mut text = Vec::new();
                 write_json(value, &mut text);
@@ -231,9 +230,9 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, rules: Rules, expected: &[&str]) {
-        let said = explained(text, "20240102030410.000000_IT_x_0123456789abcdef", rules);
-        let lines: Vec<_> = said.lines().collect();
-        assert_eq!(lines, expected, "\n{said}");
+        let shown = explained(text, "20240102030410.000000_IT_x_0123456789abcdef", rules);
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines, expected, "\n{shown}");
     }
 
     #[test]
@@ -244,7 +243,7 @@ mod tests {
             &[
                 "20240102030410.000000_IT_x_0123456789abcdef: anomaly, no fingerprint (compat/1)",
                 r#"  scores {"blocking_general":1.0,"blocking_global":0.0,"blocking_country":0.0,"blocking_isp":0.0,"blocking_local":0.0,"analysis":{"blocking_type":"dns"}}"#,
-                "  blocking_general: the probe says that the site is blocked",
+                "  blocking_general: the probe reports that the site is blocked",
                 r#"    /test_keys/blocking is "dns""#,
             ],
         );
@@ -327,19 +326,19 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_escaped() {
+    fn control_characters_are_replaced() {
         let text = measurement("stunreachability", r#"{"failure":"\u001b[2J\u009b","endpoint":5}"#);
         let broken = r#"{"report_id":"R","\u001b[2J":5,"probe_cc":"IT","probe_asn":"AS1","test_name":"dash","test_keys":{"failure":{"\u001b":5}}}"#;
         for text in [&*text, broken] {
             for rules in [Rules::Compat, Rules::Fixed] {
-                let said = explained(text, "\u{1b}[2J\r\u{9b}", rules);
-                assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
+                let shown = explained(text, "\u{1b}[2J\r\u{9b}", rules);
+                assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
             }
         }
     }
 
-    /// For all sets of repairs: a repair is named only if it makes a difference to one of them, and it is named if removing
-    /// it from the full set does. Repairs that cancel each other out are not named.
+    /// A repair is reported only if it makes a difference to some set of repairs, and always if removing it from the full
+    /// set makes one. Repairs that cancel each other out are not reported.
     #[test]
     fn reported_differences_are_real() {
         let fingerprints = fingerprints();
@@ -352,7 +351,7 @@ mod tests {
             r#"{"response":{"headers":{"server":{"format":"base64","data":"A"}}}}"#,
             r#"{"response":{"body":"BLOCK a.c whole"}}"#,
         ];
-        let mut named = [0; 4];
+        let mut reported = [0; 4];
         for test_name in ["web_connectivity", "http_requests"] {
             for chosen in 0..1 << requests.len() {
                 let chosen: Vec<_> = requests
@@ -378,18 +377,18 @@ mod tests {
                 let differences = scorer.explain(document.root(), "x").differences;
                 assert_eq!(differences.is_empty(), outcomes[0] == outcomes[15], "{text}");
                 for (i, repair) in Repair::ALL.into_iter().enumerate() {
-                    let is_named = differences.iter().any(|difference| difference.repair == repair);
-                    named[i] += usize::from(is_named);
+                    let is_reported = differences.iter().any(|difference| difference.repair == repair);
+                    reported[i] += usize::from(is_reported);
                     let matters = (0..16).any(|bits| outcomes[bits] != outcomes[bits | 1 << i]);
-                    assert!(matters || !is_named, "{repair}: {text}");
-                    let lacking = &outcomes[15 & !(1 << i)];
-                    assert!(is_named || differences.is_empty() || outcomes[15] == *lacking, "{repair}: {text}");
+                    assert!(matters || !is_reported, "{repair}: {text}");
+                    let removed = &outcomes[15 & !(1 << i)];
+                    assert!(is_reported || differences.is_empty() || outcomes[15] == *removed, "{repair}: {text}");
                 }
                 for Difference { repair, without, with } in &differences {
                     assert_ne!(without, with, "{repair}: {text}");
                 }
             }
         }
-        assert!(named.iter().all(|&n| n > 20), "{named:?}");
+        assert!(reported.iter().all(|&n| n > 20), "{reported:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Hexadecimal text of bytes, such as hashes.
 
-/// The bytes as lower-case hexadecimal digits, two for each.
+/// The bytes as lower-case hexadecimal digits, two per byte.
 pub fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);

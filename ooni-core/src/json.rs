@@ -69,7 +69,7 @@ pub enum Kind {
     Array,
     /// An object.
     Object,
-    /// A value that JSON does not have: bytes, dates and sets, only in normalized YAML. No rule accepts it.
+    /// A value that JSON cannot represent: bytes, dates and sets, only in normalized YAML. No rule accepts it.
     Foreign,
 }
 
@@ -84,7 +84,7 @@ impl Kind {
             Kind::Text => "a string",
             Kind::Array => "an array",
             Kind::Object => "an object",
-            Kind::Foreign => "a value that JSON does not have",
+            Kind::Foreign => "a value that JSON cannot represent",
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Parse, score and explain OONI measurements.
 //!
-//! The input is the bytes of a measurement or POST body, the result an [`Outcome`](process::Outcome): a row, a reason to
+//! The input is the bytes of a measurement or POST body. The result is an [`Outcome`](process::Outcome): a row, a reason to
 //! discard the measurement, or an error with its position. The bytes are read once and borrowed. Nothing here opens files,
-//! reads clocks, starts threads or keeps global state, and no input makes it panic.
+//! reads clocks, starts threads or keeps global state, and no input causes a panic.
 //!
 //! ```
 //! use ooni_core::{fingerprint::Fingerprints, process::{Outcome, process}, rules::Rules};
@@ -22,9 +22,9 @@
 //! [`Rules`](rules::Rules) selects the exact behaviour of the reference, or that behaviour with its errors repaired.
 //!
 //! Modules import only modules that come before them in this list: `error`, `text`, `number`, `json`, `python_text`,
-//! `python`, `time`, `hex`, `uid`, `base64`, `url` and `version`; then `measurement`, `fingerprint`, `rules` and `scores`; then `row`, `trace` and
-//! `nettest`; then `process` and `explain`. The feature `legacy-yaml` adds `normalize` for the YAML reports of the
-//! years before 2019, which imports only what comes before `measurement`.
+//! `python`, `time`, `hex`, `uid`, `base64`, `url` and `version`; then `measurement`, `fingerprint`, `rules` and `scores`;
+//! then `row`, `trace` and `nettest`; then `process` and `explain`. The feature `legacy-yaml` adds `normalize`, which reads
+//! the YAML reports of 2012 to 2018 and imports only modules that come before `measurement`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -1,6 +1,6 @@
-//! [`Measurement`]: a document as a measurement, without its envelope.
+//! [`Measurement`]: the content of a document, without its envelope.
 //!
-//! `nettest` scores the fields, `row` derives columns from them.
+//! `nettest` scores its fields, and `row` derives columns from them.
 
 mod fields;
 
@@ -66,16 +66,16 @@ impl<'a> Measurement<'a> {
         let (Some(content), Some(format)) = (outer.field("content").found(), outer.field("format").found()) else {
             return Ok(Measurement { fields: outer, is_verified });
         };
-        Self::opened(opened(content, format)?, is_verified)
+        Self::from_object(envelope_content(content, format)?, is_verified)
     }
 
-    /// A measurement read from the content of an envelope, which has this `is_verified`.
+    /// The measurement in the content of an envelope with this `is_verified`.
     #[cfg(feature = "legacy-yaml")]
     pub(crate) fn of_content(content: Value<'a>, is_verified: Value<'_>) -> Result<Measurement<'a>, Error> {
-        Self::opened(content, IsVerified::of(is_verified))
+        Self::from_object(content, IsVerified::of(is_verified))
     }
 
-    fn opened(content: Value<'a>, is_verified: IsVerified) -> Result<Measurement<'a>, Error> {
+    fn from_object(content: Value<'a>, is_verified: IsVerified) -> Result<Measurement<'a>, Error> {
         if !content.is_object() {
             return Err(content.wrong_kind("a measurement (an object)"));
         }
@@ -109,11 +109,11 @@ impl<'a> Measurement<'a> {
     }
 }
 
-fn opened<'a>(content: Value<'a>, format: Value<'a>) -> Result<Value<'a>, Error> {
+fn envelope_content<'a>(content: Value<'a>, format: Value<'a>) -> Result<Value<'a>, Error> {
     let Some(name) = format.text() else {
         return Err(format.wrong_kind("a string"));
     };
-    // No letter beyond ASCII has one of these letters as its lower case.
+    // No letter outside ASCII becomes one of these letters in lower case.
     match name.to_ascii_lowercase().as_slice() {
         b"json" => Ok(content),
         b"yaml" => Err(Error::new(Code::Value, content.path(), "the content is YAML, which is not supported here")),

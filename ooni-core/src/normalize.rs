@@ -4,9 +4,9 @@
 //! of the others is a measurement, which [`Report::entry`] normalizes and writes as text for
 //! [`Reader::read_normalized`](crate::json::Reader::read_normalized). Each step has its own file.
 //!
-//! A measurement may keep values that JSON does not have, in fields that no step reads: bytes, sets, dates, and keys that
-//! are not text. They are written as a mark and a description, and are read as
-//! [`Kind::Foreign`](crate::json::Kind::Foreign): for a rule they have the wrong kind, lookups never find such keys, and in
+//! A measurement may keep values that JSON cannot represent, in fields that no step reads: bytes, sets, dates, and keys
+//! that are not text. They are written as a mark and a description and read as
+//! [`Kind::Foreign`](crate::json::Kind::Foreign). For a rule they have the wrong kind, lookups never find such keys, and in
 //! a row they are descriptions, which no typed column accepts.
 
 mod dns;

@@ -1,7 +1,7 @@
 //! Numbers as Python has them: unbounded integers, and the text forms of floats.
 //!
 //! Integers are kept as they were read and only compared, so there is no big-number arithmetic here.
-//! Reading numbers from arbitrary text (`int("…")`) is in `python_text`.
+//! Conversion of arbitrary text (`int("…")`) is in `python_text`.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -152,8 +152,8 @@ fn in_i64(whole: f64) -> bool {
     (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&whole)
 }
 
-/// Reads a float the JSON reader has already checked, forms such as `1.`, `1.e5`, `-.5` and `00.5`
-/// included (scoring spec §2).
+/// Parses a float that the JSON reader has already checked, including forms such as `1.`, `1.e5`, `-.5` and `00.5`
+/// (scoring spec §2).
 ///
 /// The result is the nearest float whatever the length of the digits or the exponent; overflow
 /// gives an infinity. Text that is not a number gives NaN.
@@ -162,13 +162,13 @@ pub fn parse_f64(text: &[u8]) -> f64 {
     std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
 }
 
-/// Digits beyond this number affect rounding only by whether any of them is not 0.
-const DECISIVE: usize = 800;
+/// Digits after this many affect rounding only if any of them is not 0.
+const SIGNIFICANT_DIGITS: usize = 800;
 
 /// The same value as a shorter text. The standard library clips exponents near 2^16 before it adjusts
 /// them by the number of digits, which is wrong for a number with that many zeros.
 fn condense(text: &[u8]) -> Vec<u8> {
-    let mut short = Vec::with_capacity(DECISIVE + 32);
+    let mut short = Vec::with_capacity(SIGNIFICANT_DIGITS + 32);
     let mut bytes = text.iter().copied().peekable();
     if let Some(sign) = bytes.next_if(|byte| matches!(byte, b'-' | b'+')) {
         short.push(sign);
@@ -187,7 +187,7 @@ fn condense(text: &[u8]) -> Vec<u8> {
             continue;
         }
         any = true;
-        if digits == DECISIVE {
+        if digits == SIGNIFICANT_DIGITS {
             sticky |= byte != b'0';
             exponent += i64::from(!after_point);
         } else {
@@ -227,7 +227,7 @@ fn condense(text: &[u8]) -> Vec<u8> {
         }
         _ => return Vec::new(), // not a number
     }
-    // With at most `DECISIVE` digits, exponents beyond these give 0 or infinity anyway.
+    // With at most `SIGNIFICANT_DIGITS` digits, exponents beyond these give 0 or infinity anyway.
     short.extend_from_slice(format!("e{}", exponent.clamp(-5000, 5000)).as_bytes());
     short
 }
@@ -298,7 +298,7 @@ fn write(out: &mut Vec<u8>, value: f64, form: Form) {
 /// `d[.ddd]e[-]N` with the shortest digits that round-trip, for a positive number.
 ///
 /// Of two texts that are equally short and equally close, Python takes the one with the even last digit, the
-/// standard library the greater one. Only doubles of 16 digits or more can be half-way between two.
+/// standard library the greater one. Only doubles of 16 digits or more can be halfway between two.
 fn shortest(value: f64) -> String {
     let text = format!("{value:e}");
     let decimals = text.find('e').unwrap_or(0).saturating_sub(2);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_read_and_print() {
+    fn integers_are_parsed_and_printed() {
         for (text, printed) in [
             ("0", "0"),
             ("-", "0"),
@@ -499,7 +499,7 @@ mod tests {
             (format!("1{zeros}e-700001"), 0.1),
             (format!("{zeros}e5"), 0.0),
             (format!("-0.{zeros}"), -0.0),
-            // Half-way, then just above half-way because of a digit far behind the point.
+            // Halfway, then just above halfway because of a digit far after the decimal point.
             (format!("9007199254740993.{zeros}"), 9007199254740992.0),
             (format!("9007199254740993.{zeros}1"), 9007199254740994.0),
             (format!("1e{}", "9".repeat(500)), f64::INFINITY),

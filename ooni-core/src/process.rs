@@ -1,7 +1,7 @@
-//! From bytes to an outcome: the pipeline of one measurement (scoring spec §3).
+//! Processes one measurement, from bytes to an outcome (scoring spec §3).
 //!
-//! [`process`] runs all of it. [`Scorer`] does the same for many measurements, reuses its buffers, and accepts values that
-//! have been parsed already, so that readers of containers need not parse them twice.
+//! [`process`] runs all steps. [`Scorer`] does the same for many measurements, reuses its buffers, and accepts values that
+//! have already been parsed, so that container readers need not parse them twice.
 
 use crate::error::{Code, Error};
 use crate::fingerprint::{Fingerprints, Scratch};
@@ -25,7 +25,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "outcome")]
 pub enum Outcome {
-    /// It has a row. [`FastpathRow::acceptance`] says whether a typed store accepts it.
+    /// It has a row. [`FastpathRow::acceptance`] checks whether a typed store accepts it.
     Stored {
         /// The row of `fastpath`.
         row: Box<FastpathRow>,
@@ -49,11 +49,11 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Discard {
-    /// It has no report.
+    /// It has no report ID.
     NoReportId,
-    /// The probe does not know its country: `ZZ`.
+    /// The country of the probe is unknown: `ZZ`.
     UnknownCountry,
-    /// The probe does not know its network: `AS0`.
+    /// The network of the probe is unknown: `AS0`.
     UnknownNetwork,
 }
 
@@ -70,7 +70,7 @@ impl Discard {
         }
     }
 
-    /// The field that decides.
+    /// The field that is checked.
     pub const fn field(self) -> &'static str {
         match self {
             Discard::NoReportId => "report_id",
@@ -88,7 +88,7 @@ impl fmt::Display for Discard {
 
 /// Processes one measurement or POST body: parse, open the envelope, discard, score, derive the row.
 ///
-/// `uid` is the measurement's UID; its receive time, if it has one, reveals wrong dates.
+/// `uid` is the measurement's UID. If it contains a receive time, the start of the measurement is compared with it.
 pub fn process(bytes: &[u8], uid: &str, fingerprints: &Fingerprints, rules: Rules) -> Outcome {
     let mut reader = Reader::new();
     let scorer = Scorer::new(fingerprints, rules);
@@ -98,7 +98,7 @@ pub fn process(bytes: &[u8], uid: &str, fingerprints: &Fingerprints, rules: Rule
     }
 }
 
-/// Scores a measurement by the rule of its test (scoring spec §7): no dates, no discards, no row.
+/// Scores a measurement by the rule of its test (scoring spec §7), without checking dates, discarding or deriving a row.
 ///
 /// # Errors
 /// A value that the rule cannot handle, with its path.
@@ -137,15 +137,15 @@ impl<'f> Scorer<'f> {
 
     /// Processes a value that has been parsed: a measurement, with or without an envelope.
     pub fn process(&self, value: Value<'_>, uid: &str) -> Outcome {
-        self.traced(value, uid, None)
+        self.process_traced(value, uid, None)
     }
 
-    /// Processes a value with other repairs than those of the rules.
+    /// The same scorer with other repairs.
     pub(crate) fn with_repairs(&self, repairs: Repairs) -> Scorer<'f> {
         Scorer { repairs, ruleset: Arc::clone(&self.ruleset), scratch: RefCell::default(), ..*self }
     }
 
-    pub(crate) fn traced(&self, value: Value<'_>, uid: &str, trace: Option<&Trace>) -> Outcome {
+    pub(crate) fn process_traced(&self, value: Value<'_>, uid: &str, trace: Option<&Trace>) -> Outcome {
         self.outcome(value, uid, trace).unwrap_or_else(|error| Outcome::Rejected { error })
     }
 
@@ -155,14 +155,14 @@ impl<'f> Scorer<'f> {
             return Err(Error::new(Code::Assert, "", "the measurement has an empty uid"));
         }
         match Measurement::new(value) {
-            Err(error) if error.code == Code::Value => self.of_yaml(value, error, uid, trace),
-            measurement => self.measured(measurement?, uid, trace),
+            Err(error) if error.code == Code::Value => self.process_yaml(value, error, uid, trace),
+            measurement => self.process_measurement(measurement?, uid, trace),
         }
     }
 
-    /// A measurement that is YAML in its envelope.
+    /// Processes an envelope whose content is YAML.
     #[cfg(feature = "legacy-yaml")]
-    fn of_yaml(&self, value: Value<'_>, _: Error, uid: &str, trace: Option<&Trace>) -> Result<Outcome, Error> {
+    fn process_yaml(&self, value: Value<'_>, _: Error, uid: &str, trace: Option<&Trace>) -> Result<Outcome, Error> {
         let content = value.field("content").value();
         let yaml = content.text().ok_or_else(|| content.wrong_kind("a string"))?;
         let limits = crate::json::Limits::default();
@@ -173,23 +173,28 @@ impl<'f> Scorer<'f> {
         let mut reader = Reader::with_limits(limits);
         let document = reader.read_normalized(&text)?.at("/content");
         let is_verified = value.field("is_verified").value();
-        self.measured(Measurement::of_content(document.root(), is_verified)?, uid, trace)
+        self.process_measurement(Measurement::of_content(document.root(), is_verified)?, uid, trace)
     }
 
     #[cfg(not(feature = "legacy-yaml"))]
-    fn of_yaml(&self, _: Value<'_>, error: Error, _: &str, _: Option<&Trace>) -> Result<Outcome, Error> {
+    fn process_yaml(&self, _: Value<'_>, error: Error, _: &str, _: Option<&Trace>) -> Result<Outcome, Error> {
         Err(error)
     }
 
-    fn measured(&self, measurement: Measurement<'_>, uid: &str, trace: Option<&Trace>) -> Result<Outcome, Error> {
+    fn process_measurement(
+        &self,
+        measurement: Measurement<'_>,
+        uid: &str,
+        trace: Option<&Trace>,
+    ) -> Result<Outcome, Error> {
         let context = Context::new(measurement, self.fingerprints, self.repairs, self.scratch.take(), trace);
-        let outcome = self.scored(&context, uid);
+        let outcome = self.score(&context, uid);
         self.scratch.replace(context.into_scratch());
         outcome
     }
 
     /// Steps 5 to 13.
-    fn scored(&self, context: &Context<'_>, uid: &str) -> Result<Outcome, Error> {
+    fn score(&self, context: &Context<'_>, uid: &str) -> Result<Outcome, Error> {
         let measurement = context.measurement();
         if let Some(reason) = discard(measurement)? {
             context.fired(
@@ -201,8 +206,8 @@ impl<'f> Scorer<'f> {
         }
         let mut scores = nettest::score(context)?;
         flag_wrong_date(context, uid, &mut scores)?;
-        if measurement.content().is_among_foreign() && scores.has_foreign() {
-            return Err(Error::new(Code::Type, "", "the scores contain a value that JSON does not have"));
+        if measurement.content().document_has_foreign() && scores.has_foreign() {
+            return Err(Error::new(Code::Type, "", "the scores contain a value that JSON cannot represent"));
         }
         let row = FastpathRow::derive(measurement, uid, scores, &self.ruleset)?;
         let openvpn = row.test_name.as_str() == Some("openvpn");

@@ -1,4 +1,4 @@
-//! Python's semantics of JSON values: truth, equality, membership, conversion (scoring spec §1.3).
+//! Python's semantics for JSON values: truth, equality, membership, conversion (scoring spec §1.3).
 //!
 //! Rules about text alone, such as `int("5")`, are in `python_text`.
 
@@ -229,8 +229,8 @@ mod tests {
     use super::*;
     use crate::json::Reader;
 
-    fn with<T>(text: &str, look: impl Fn(Value<'_>) -> T) -> T {
-        look(Reader::new().read(text.as_bytes()).unwrap().root())
+    fn with<T>(text: &str, f: impl Fn(Value<'_>) -> T) -> T {
+        f(Reader::new().read(text.as_bytes()).unwrap().root())
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Python's `int()` and `float()` of text, and its definitions of whitespace and digits.
 //!
-//! Text is generalized UTF-8, see `text`. The tables are those of Python 3.11 (Unicode 14). Number
-//! forms of JSON are not read here.
+//! Text is generalized UTF-8, see `text`. The tables are those of Python 3.11 (Unicode 14). JSON numbers
+//! are not read here.
 
 use crate::number::{Int, MAX_DIGITS, parse_f64};
 use crate::text::{chars, first};
@@ -31,7 +31,7 @@ pub fn decimal_digit(code: u32) -> Option<u8> {
     u8::try_from(code - zero).ok().filter(|&digit| digit < 10)
 }
 
-/// Python's `int(text)` (scoring spec §1.4); `None` where that is a value error.
+/// Python's `int(text)` (scoring spec §1.4); `None` where Python raises `ValueError`.
 pub fn to_int(text: &[u8]) -> Option<Int> {
     let mut number = ascii_number(strip(text))?;
     // The limit counts leading zeros, unlike that of the JSON reader.
@@ -50,7 +50,7 @@ pub fn to_int(text: &[u8]) -> Option<Int> {
     Int::parse_decimal(&number)
 }
 
-/// Python's `float(text)` (scoring spec §1.4); `None` where that is a value error.
+/// Python's `float(text)` (scoring spec §1.4); `None` where Python raises `ValueError`.
 ///
 /// Overflow gives an infinity; `inf`, `infinity` and `nan` are read in any case.
 pub fn to_float(text: &[u8]) -> Option<f64> {
@@ -78,9 +78,9 @@ fn is_float(text: &[u8]) -> bool {
     let whole = digits(text);
     let mut rest = text.get(whole..).unwrap_or_default();
     let mut fraction = 0;
-    if let [b'.', behind @ ..] = rest {
-        fraction = digits(behind);
-        rest = behind.get(fraction..).unwrap_or_default();
+    if let [b'.', after @ ..] = rest {
+        fraction = digits(after);
+        rest = after.get(fraction..).unwrap_or_default();
     }
     if whole + fraction == 0 {
         return false;
@@ -94,8 +94,8 @@ fn is_float(text: &[u8]) -> bool {
     }
 }
 
-/// `text` with every digit as ASCII and underscores between digits removed; `None` when another
-/// underscore or another non-ASCII character is left.
+/// `text` with every digit converted to ASCII and underscores between digits removed; `None` if it has any other
+/// underscore or non-ASCII character.
 fn ascii_number(text: &[u8]) -> Option<Vec<u8>> {
     let mut number = Vec::with_capacity(text.len());
     let mut after_digit = false;
@@ -119,7 +119,7 @@ fn ascii_number(text: &[u8]) -> Option<Vec<u8>> {
 
 /// Removes whitespace at both ends as `int()` and `float()` do.
 ///
-/// Unlike `str.strip()` they keep U+001C to U+001F: in ASCII, only the six classic characters are whitespace.
+/// Unlike `str.strip()` they keep U+001C to U+001F: in ASCII, only the space and U+0009 to U+000D are whitespace.
 fn strip(text: &[u8]) -> &[u8] {
     let strippable = |code: u32| is_space(code) && !matches!(code, 0x1C..=0x1F);
     let mut text = text;

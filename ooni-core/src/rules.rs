@@ -1,11 +1,11 @@
 //! Which rules are applied: the reference's, or the reference's with its errors repaired.
 //!
-//! Each repair is at one place in the code: `grep -rn Repair::BodyFull`.
+//! Each repair is made in one place: `grep -rn Repair::BodyFull` finds it.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The rules of scoring.
+/// The scoring rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rules {
@@ -104,7 +104,7 @@ impl Repairs {
     }
 }
 
-/// What produced a row: enough to reproduce it.
+/// Identifies the rules and lists that produced a row, so that it can be reproduced.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Ruleset {
     /// Name and version of the rules, such as `fixed/1`.
@@ -116,7 +116,7 @@ pub struct Ruleset {
 }
 
 impl Ruleset {
-    /// The ruleset of these rules, this version of the crate and lists with this hash.
+    /// The ruleset for these rules, this version of the crate and lists with this hash.
     pub fn new(rules: Rules, list_sha256: &str) -> Ruleset {
         Ruleset {
             rules: rules.version().to_owned(),

@@ -6,7 +6,7 @@ use serde::ser::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 
-/// The scores of one measurement: an ordered object (scoring spec §5.1, §7).
+/// The scores of one measurement, an ordered object (scoring spec §5.1, §7).
 ///
 /// Most tests begin with five floats, `blocking_general`, `blocking_global`, `blocking_country`, `blocking_isp` and
 /// `blocking_local`: 0.0 means no sign of blocking; some tests add 0.5 or 1.0 for each failed check, so `blocking_general`
@@ -67,7 +67,7 @@ impl Scores {
         self.set("accuracy", 0.0);
     }
 
-    /// Whether they contain a value that JSON does not have: the reference cannot write such scores.
+    /// Whether the scores contain a value that JSON cannot represent. The reference cannot write such scores.
     pub(crate) fn has_foreign(&self) -> bool {
         self.0.iter().any(|(_, value)| value.has_foreign())
     }
@@ -87,17 +87,17 @@ impl Scores {
         self.0.iter().map(|(key, value)| (&**key, value))
     }
 
-    /// More than 0.5 of blocking (scoring spec §9).
+    /// Whether `blocking_general` is greater than 0.5 (scoring spec §9).
     pub fn is_anomaly(&self) -> bool {
         self.blocking(BLOCKING_GENERAL) > 0.5
     }
 
-    /// An accuracy of less than 0.5 (scoring spec §9).
+    /// Whether `accuracy` is less than 0.5 (scoring spec §9).
     pub fn is_failure(&self) -> bool {
         self.get("accuracy").and_then(Json::as_f64).unwrap_or(1.0) < 0.5
     }
 
-    /// A fingerprint confirmed blocking where the probe is (scoring spec §9).
+    /// Whether a fingerprint confirmed the blocking (scoring spec §9).
     pub fn is_confirmed(&self) -> bool {
         matches!(self.get("confirmed"), Some(Json::Bool(true)))
     }

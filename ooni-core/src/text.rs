@@ -1,13 +1,13 @@
 //! Text as Python sees it: code points, and whole-text case mapping.
 //!
 //! Text is a byte slice of *generalized UTF-8*: UTF-8 in which lone surrogates may occur, encoded in
-//! three bytes (`ED A0..BF xx`); two adjacent surrogates stay two code points. Nothing here knows about
-//! JSON, numbers or dates, and nothing here fails: invalid bytes are passed through.
+//! three bytes (`ED A0..BF xx`); two adjacent surrogates stay two code points. Nothing here fails: invalid
+//! bytes are passed through.
 
 use std::borrow::Cow;
 
-/// The code point that stands for an invalid byte.
-const GARBAGE: u32 = 0xFFFD;
+/// The code point that replaces an invalid byte.
+const REPLACEMENT: u32 = 0xFFFD;
 
 /// The code points of `text`, surrogates included.
 ///
@@ -29,22 +29,22 @@ pub(crate) fn first(text: &[u8]) -> Option<(u32, usize)> {
         0xC2..=0xDF => (1, lead & 0x1F, 0x80),
         0xE0..=0xEF => (2, lead & 0x0F, 0x800),
         0xF0..=0xF4 => (3, lead & 0x07, 0x1_0000),
-        _ => return Some((GARBAGE, 1)),
+        _ => return Some((REPLACEMENT, 1)),
     };
     let mut code = u32::from(value);
     for index in 0..tail {
         match rest.get(index) {
             Some(&byte) if byte & 0xC0 == 0x80 => code = code << 6 | u32::from(byte & 0x3F),
-            _ => return Some((GARBAGE, 1)),
+            _ => return Some((REPLACEMENT, 1)),
         }
     }
     if code < least || code > 0x10_FFFF {
-        return Some((GARBAGE, 1));
+        return Some((REPLACEMENT, 1));
     }
     Some((code, tail + 1))
 }
 
-/// Text as UTF-8: two halves of a pair become its character, a lone half or a byte of no code point one U+FFFD.
+/// Text as UTF-8: a surrogate pair becomes its character; a lone surrogate or an invalid byte becomes U+FFFD.
 pub fn decoded(text: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(text) {
         return Cow::Borrowed(text);
@@ -114,10 +114,10 @@ mod tests {
 
     #[test]
     fn invalid_bytes_are_replaced_one_by_one() {
-        assert_eq!(points(b"\xFFa\xC3"), [GARBAGE, 0x61, GARBAGE]);
-        assert_eq!(points(b"\xC0\x80"), [GARBAGE; 2]);
-        assert_eq!(points(b"\xF4\x90\x80\x80"), [GARBAGE; 4]);
-        assert_eq!(points(b"\xE0\x80\x80"), [GARBAGE; 3]);
+        assert_eq!(points(b"\xFFa\xC3"), [REPLACEMENT, 0x61, REPLACEMENT]);
+        assert_eq!(points(b"\xC0\x80"), [REPLACEMENT; 2]);
+        assert_eq!(points(b"\xF4\x90\x80\x80"), [REPLACEMENT; 4]);
+        assert_eq!(points(b"\xE0\x80\x80"), [REPLACEMENT; 3]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Dates to the second, UTC, as measurements carry them: reading, printing, and arithmetic of the calendar (`calendar`).
+//! UTC times to the second, as in measurements: parsing, formatting, and calendar arithmetic (`calendar`).
 //!
-//! No clock, no time zones, no other formats. Receive times inside measurement UIDs are in `uid`.
+//! There is no clock and no time zone here. Receive times in measurement UIDs are in `uid`.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::text::first;
 
 mod calendar;
 
-/// Seconds of a day.
+/// Seconds in a day.
 pub const SECONDS_PER_DAY: i64 = 86_400;
 
 /// A time in UTC, to the second, in the years 1 to 9999.
@@ -23,14 +23,14 @@ pub struct DateTime {
 }
 
 impl DateTime {
-    /// The earliest one, 0001-01-01 00:00:00.
+    /// The earliest time, 0001-01-01 00:00:00.
     pub const MIN: DateTime = DateTime { timestamp: -62_135_596_800 };
-    /// The latest one, 9999-12-31 23:59:59.
+    /// The latest time, 9999-12-31 23:59:59.
     pub const MAX: DateTime = DateTime { timestamp: 253_402_300_799 };
 
     /// The time with these fields; `None` if it does not exist, as with second 60.
     pub const fn new(year: u16, month: u8, day: u8, hour: u8, minute: u8, second: u8) -> Option<DateTime> {
-        let real = year >= 1
+        let exists = year >= 1
             && year <= 9999
             && month >= 1
             && month <= 12
@@ -39,7 +39,7 @@ impl DateTime {
             && hour <= 23
             && minute <= 59
             && second <= 59;
-        if !real {
+        if !exists {
             return None;
         }
         let seconds = hour as i64 * 3600 + minute as i64 * 60 + second as i64;
@@ -48,8 +48,8 @@ impl DateTime {
 
     /// The time this many seconds after the start of 1970; `None` outside the years 1 to 9999.
     pub fn from_timestamp(timestamp: i64) -> Option<DateTime> {
-        let known = Self::MIN.timestamp..=Self::MAX.timestamp;
-        known.contains(&timestamp).then_some(DateTime { timestamp })
+        let range = Self::MIN.timestamp..=Self::MAX.timestamp;
+        range.contains(&timestamp).then_some(DateTime { timestamp })
     }
 
     /// Seconds since the start of 1970, negative before.
@@ -57,8 +57,8 @@ impl DateTime {
         self.timestamp
     }
 
-    /// Reads `datetime(text)` of the scoring spec §1.4: what Python's `strptime` accepts for
-    /// `%Y-%m-%d %H:%M:%S`. `None` for any other text and for dates that do not exist.
+    /// Parses what Python's `strptime` accepts for `%Y-%m-%d %H:%M:%S`, the `datetime(text)` of scoring spec §1.4. `None`
+    /// for any other text and for dates that do not exist.
     pub fn parse(text: &[u8]) -> Option<DateTime> {
         canonical(text).unwrap_or_else(|| parse_loose(text))
     }
@@ -133,7 +133,7 @@ fn two_digits(value: u32) -> [u8; 2] {
     [b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8]
 }
 
-/// Reads the usual form of 19 bytes; `None` leaves other texts to [`parse_loose`].
+/// Parses the usual form of 19 bytes; `None` if [`parse_loose`] has to parse the text.
 fn canonical(text: &[u8]) -> Option<Option<DateTime>> {
     let text: &[u8; 19] = text.try_into().ok()?;
     if [text[4], text[7], text[10], text[13], text[16]] != *b"-- ::" {
@@ -154,16 +154,16 @@ fn canonical(text: &[u8]) -> Option<Option<DateTime>> {
 fn parse_loose(text: &[u8]) -> Option<DateTime> {
     let mut fields = DateReader { rest: text };
     let year = fields.year()?;
-    fields.sign(b'-')?;
+    fields.literal(b'-')?;
     let month = fields.month()?;
-    fields.sign(b'-')?;
+    fields.literal(b'-')?;
     let day = fields.day()?;
     fields.spaces()?;
     let hour = fields.hour()?;
-    fields.sign(b':')?;
-    let minute = fields.sixty()?;
-    fields.sign(b':')?;
-    let second = fields.sixty()?; // 60 and 61 match Python's pattern and then fail
+    fields.literal(b':')?;
+    let minute = fields.minute_or_second()?;
+    fields.literal(b':')?;
+    let second = fields.minute_or_second()?; // 60 and 61 match Python's pattern and then fail
     if !fields.rest.is_empty() {
         return None;
     }
@@ -172,7 +172,7 @@ fn parse_loose(text: &[u8]) -> Option<DateTime> {
 
 /// Reads the fields of a date in turn, like the pattern of Python's `strptime`.
 ///
-/// In that pattern `\d` matches Unicode digits, but first digits are ASCII ranges.
+/// In that pattern `\d` matches any Unicode digit, but most first digits are ASCII ranges.
 struct DateReader<'t> {
     rest: &'t [u8],
 }
@@ -185,8 +185,8 @@ impl DateReader<'_> {
         Some(found)
     }
 
-    fn sign(&mut self, sign: u8) -> Option<()> {
-        self.next_if(|code| (code == u32::from(sign)).then_some(()))
+    fn literal(&mut self, byte: u8) -> Option<()> {
+        self.next_if(|code| (code == u32::from(byte)).then_some(()))
     }
 
     /// An ASCII digit from `low` to `high`.
@@ -218,7 +218,7 @@ impl DateReader<'_> {
 
     /// `3[0-1]|[1-2]\d|0[1-9]|[1-9]| [1-9]`
     fn day(&mut self) -> Option<u8> {
-        if self.sign(b' ').is_some() {
+        if self.literal(b' ').is_some() {
             return self.ascii(b'1', b'9');
         }
         match self.ascii(b'0', b'9')? {
@@ -247,7 +247,7 @@ impl DateReader<'_> {
     }
 
     /// `[0-5]\d|\d`
-    fn sixty(&mut self) -> Option<u8> {
+    fn minute_or_second(&mut self) -> Option<u8> {
         match self.ascii(b'0', b'5') {
             Some(tens) => Some(self.digit().map_or(tens, |ones| tens * 10 + ones)),
             None => self.digit(),
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn serde_uses_the_text() {
+    fn serde_uses_the_text_form() {
         let date = DateTime::new(1, 2, 3, 4, 5, 6).unwrap();
         let json = serde_json::to_string(&date).unwrap();
         assert_eq!(json, "\"0001-02-03 04:05:06\"");

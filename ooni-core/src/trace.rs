@@ -19,7 +19,7 @@ pub struct Reading {
     pub described: bool,
 }
 
-/// A rule that fired: it set something because of the values that it read.
+/// A rule that fired: it set a key because of the values that it read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Fired {
     /// The rule, in a few words.
@@ -71,7 +71,7 @@ pub(crate) trait HasPath {
 
 impl HasPath for Value<'_> {
     fn reading(&self) -> Reading {
-        let (value, described) = kept(*self);
+        let (value, described) = shortened(*self);
         Reading { path: self.path(), value: Some(value), described }
     }
 }
@@ -85,19 +85,19 @@ impl HasPath for Field<'_> {
     }
 }
 
-/// Values longer than this, in bytes of JSON text, are only described.
-const LONGEST: usize = 200;
+/// Values whose JSON text is longer than this, in bytes, are only described.
+const MAX_LENGTH: usize = 200;
 
-fn kept(value: Value<'_>) -> (Json, bool) {
+fn shortened(value: Value<'_>) -> (Json, bool) {
     let whole = value.to_json();
     let mut text = Vec::new();
     write_json(&whole, &mut text);
-    if text.len() <= LONGEST {
+    if text.len() <= MAX_LENGTH {
         return (whole, false);
     }
     let description = match &whole {
-        Json::Array(items) => format!("an array of {}", items.len()),
-        Json::Object(members) => format!("an object of {}", members.len()),
+        Json::Array(items) => format!("an array of length {}", items.len()),
+        Json::Object(members) => format!("an object of size {}", members.len()),
         Json::Text(text) => format!("a string of {} bytes", text.len()),
         other => format!("{}, {} bytes long", other.kind().name(), text.len()),
     };

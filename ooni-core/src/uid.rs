@@ -1,7 +1,6 @@
-//! Measurement UIDs: their forms, the receive time in them, which reveals wrong dates, and the UID of a measurement that
-//! comes without one.
+//! Measurement UIDs: their forms, the receive time in them, and the UID of a measurement that comes without one.
 //!
-//! UIDs of posts are not created here: they contain the receive time, which the core does not know.
+//! UIDs of new uploads are not created here: they contain the receive time, which the core does not know.
 
 use crate::python_text::decimal_digit;
 use crate::time::DateTime;
@@ -138,8 +137,8 @@ fn is_lower_hex(byte: &u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
-/// The trivial UID, of measurements that come without one (formats spec §1.1): `01`, the day on which the measurement
-/// started, SHAKE-128 of the bytes it was read from.
+/// The trivial UID, for a measurement without a UID (formats spec §1.1): `01`, the day on which the measurement started,
+/// and SHAKE-128 of the bytes it was read from.
 ///
 /// `raw` is the line with its line end if it has one, the whole file, or the framed entry of a YAML report; `start` is
 /// the text of `measurement_start_time`. Anything that is not a date counts as the day `00000000`.
@@ -181,7 +180,7 @@ mod tests {
             ("20210208220710.181572_é", "2021-02-08 22:07:10.181572"),
             ("20210208220710.1815_", "2021-02-08 22:07:10.181500"),
             ("20210208220710.18157_", "2021-02-08 22:07:10.181570"),
-            ("20٢1021٨1٢٠7٠٠.181572_", ""), // minute may not start with another digit
+            ("20٢1021٨1٢٠7٠٠.181572_", ""), // the first digit of a minute must be ASCII
             ("20٢1021٨1٢0٧1٠.181572_", "2021-02-18 12:07:10.181572"),
         ] {
             assert_eq!(received(uid).unwrap_or_default(), time, "{uid}");
@@ -216,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_strict() {
+    fn exact_limits_are_accepted() {
         let flag = |uid, start| wrong_date(uid, at(start));
         let whole = "20210208220710.000000_";
         assert_eq!(flag(whole, "2021-02-08 23:07:10"), None);
@@ -267,7 +266,7 @@ mod tests {
 
     #[test]
     #[cfg(feature = "legacy-yaml")]
-    fn ids_of_the_specification() {
+    fn trivial_uids_of_the_spec() {
         let empty = |start: Option<&str>| trivial(b"", start.map(str::as_bytes));
         assert_eq!(empty(Some("2021-02-03 10:11:12")), "01202102037f9c2ba4e88f827d61604550760585");
         assert_eq!(empty(Some("2021-1-2 3:4:5")), "01202101027f9c2ba4e88f827d61604550760585");

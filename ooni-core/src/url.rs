@@ -13,13 +13,13 @@ pub enum BadUrl {
     /// Only one of `[` and `]` is present.
     #[error("the host has an unpaired square bracket")]
     UnpairedBracket,
-    /// There is text before `[`, or other text than a port after `]`.
+    /// There is text before `[`, or text other than a port after `]`.
     #[error("the host has text next to its square brackets")]
     TextAroundBrackets,
     /// The bracketed text is neither an IPv6 address nor `v<hex>.<any>`.
     #[error("the host in square brackets is not an IPv6 address")]
     BadAddress,
-    /// Compatibility normalization yields a character that ends or divides a host.
+    /// Compatibility normalization yields a character that ends a host or separates its parts.
     #[error("the host changes under NFKC normalization")]
     DeceptiveHost,
 }
@@ -38,17 +38,17 @@ pub fn netloc(text: &[u8]) -> Result<Cow<'_, [u8]>, BadUrl> {
     let start = text.iter().position(|&byte| byte > b' ').unwrap_or(text.len());
     let url = text.get(start..).unwrap_or_default();
     if !url.iter().any(is_removed) {
-        return in_clean(url).map(Cow::Borrowed);
+        return netloc_of_clean(url).map(Cow::Borrowed);
     }
     let clean: Vec<u8> = url.iter().copied().filter(|byte| !is_removed(byte)).collect();
-    in_clean(&clean).map(|netloc| Cow::Owned(netloc.to_vec()))
+    netloc_of_clean(&clean).map(|netloc| Cow::Owned(netloc.to_vec()))
 }
 
 fn is_removed(byte: &u8) -> bool {
     matches!(byte, b'\t' | b'\r' | b'\n')
 }
 
-fn in_clean(url: &[u8]) -> Result<&[u8], BadUrl> {
+fn netloc_of_clean(url: &[u8]) -> Result<&[u8], BadUrl> {
     let Some(rest) = without_scheme(url).strip_prefix(b"//") else {
         return Ok(b"");
     };
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_of_the_location() {
+    fn start_and_end_of_the_location() {
         for (url, domain) in [
             ("", ""),
             (" \0\u{1F}//x", "x"),
@@ -244,10 +244,10 @@ mod tests {
     }
 
     #[test]
-    fn dividers_never_compose() {
-        for divider in "/?#@:".chars() {
+    fn delimiters_never_compose() {
+        for delimiter in "/?#@:".chars() {
             for mark in (0x80..=0x10_FFFF).filter_map(char::from_u32) {
-                assert_eq!(unicode_normalization::char::compose(divider, mark), None);
+                assert_eq!(unicode_normalization::char::compose(delimiter, mark), None);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Versions of PEP 440, compared with final releases.
+//! PEP 440 versions, and their comparison with final releases.
 //!
 //! Only the `signal` rules use this (scoring spec §1.4). Two versions are never compared with each
 //! other, so the numbers of pre, post, dev and local parts are checked but not kept.
@@ -76,11 +76,10 @@ fn strip(text: &[u8]) -> &[u8] {
     let length = |code: u32| char::from_u32(code).map_or(0, char::len_utf8);
     let before: usize = chars(text).take_while(|&code| is_space(code)).map(length).sum();
     let text = text.get(before..).unwrap_or_default();
-    // The rest starts with another character, and versions are ASCII: the first space ends the version,
-    // and only spaces may follow.
+    // Versions are ASCII, so the first space ends the version, and only spaces may follow.
     let end = chars(text).take_while(|&code| code < 0x80 && !is_space(code)).count();
-    let (version, behind) = text.split_at(end);
-    if chars(behind).all(is_space) { version } else { text }
+    let (version, after) = text.split_at(end);
+    if chars(after).all(is_space) { version } else { text }
 }
 
 /// Parses a version from the front. As in the pattern of `packaging`, no step needs backtracking.

@@ -24,7 +24,7 @@ pub enum Json {
     Array(Vec<Json>),
     /// An object without repeated keys.
     Object(Vec<(Vec<u8>, Json)>),
-    /// The description of a value that JSON does not have, only in normalized YAML. Written as a string.
+    /// The description of a value that JSON cannot represent; only in normalized YAML. Written as a string.
     Foreign(Vec<u8>),
 }
 
@@ -43,7 +43,7 @@ impl Json {
         }
     }
 
-    /// Whether this is or contains a value that JSON does not have.
+    /// Whether this is or contains a value that JSON cannot represent.
     pub fn has_foreign(&self) -> bool {
         match self {
             Json::Foreign(_) => true,

@@ -173,7 +173,7 @@ struct Pass<'a> {
     open: &'a mut Vec<Open>,
     limits: Limits,
     lone: Spelling,
-    /// Whether values that JSON does not have are accepted.
+    /// Whether values that JSON cannot represent are accepted.
     foreign: bool,
 }
 

@@ -4,7 +4,7 @@
 //! `{"$float": "NaN"}`, `{"$text": "…"}` for a string with lone surrogates, each as `\uxxxx`, and
 //! `{"$object": [[key, value], …]}` for an object that could be mistaken for one of these. Values nested deeper than JSON
 //! readers support are flat, `{"$deep": […]}`: the values in order, `{"array": n}` and `{"object": n}` for containers, and
-//! each member of an object after its key. A value that JSON does not have is `{"$foreign": "…"}` with its description.
+//! each member of an object after its key. A value that JSON cannot represent is `{"$foreign": "…"}` with its description.
 //! Rows in the reference's own form are written by `write` and read by the lenient reader.
 
 use super::scan::hex4;

@@ -95,7 +95,7 @@ impl<'a> Value<'a> {
     }
 
     /// Whether the document contains values of [`Kind::Foreign`].
-    pub fn is_among_foreign(self) -> bool {
+    pub fn document_has_foreign(self) -> bool {
         self.document.has_foreign
     }
 

@@ -1,4 +1,4 @@
-//! The top-level fields of a measurement, found in one pass: each row reads two dozen of them.
+//! The top-level fields of a measurement, found in one pass, because each row reads two dozen of them.
 
 use crate::json::{Field, Value};
 
@@ -31,7 +31,7 @@ const NAMES: [&str; 25] = [
     "test_version",
 ];
 
-/// The slot of a name. No two of [`NAMES`] share one, or the table would fail to compile.
+/// The slot of a name. If two of [`NAMES`] shared a slot, the table would not compile.
 const fn slot(name: &[u8]) -> usize {
     match name {
         [first, .., last] => (name.len() + *first as usize * 5 + *last as usize * 25) % SLOTS,

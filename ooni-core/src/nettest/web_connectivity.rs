@@ -55,7 +55,7 @@ fn by_matches(context: &Context<'_>, matches: &[Match<'_>]) -> Result<Scores, Er
     add_up(context, matches, &mut scores);
     let accessible = tk.field("accessible");
     if accessible.found().is_some_and(Value::is_null) && matches.is_empty() {
-        context.fired("the probe does not know whether the site is accessible", "accuracy", &[&accessible]);
+        context.fired("the probe does not report whether the site is accessible", "accuracy", &[&accessible]);
         scores.inaccurate();
     }
     Ok(scores)
@@ -66,14 +66,14 @@ fn by_blocking(context: &Context<'_>, field: Field<'_>, no_matches: bool, scores
     let blocking = field.value();
     let known = ["tcp_ip", "dns", "http-diff", "http-failure"].into_iter().find(|known| blocking.is_text(known));
     if let Some(known) = known {
-        context.fired("the probe says that the site is blocked", BLOCKING_GENERAL, &[&field]);
+        context.fired("the probe reports that the site is blocked", BLOCKING_GENERAL, &[&field]);
         scores.block(1.0);
         scores.set("analysis", Json::object([("blocking_type", Json::from(known))]));
     } else if equals_int(blocking, 0) {
         // Not blocked.
     } else if blocking.is_null() {
         if no_matches {
-            context.fired("the probe does not know whether the site is blocked", "accuracy", &[&field]);
+            context.fired("the probe does not report whether the site is blocked", "accuracy", &[&field]);
             scores.inaccurate();
         }
     } else {

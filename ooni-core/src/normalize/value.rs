@@ -1,4 +1,4 @@
-//! [`YamlValue`]: a value of Python's YAML loader, with kinds that JSON does not have.
+//! [`YamlValue`]: a value of Python's YAML loader, with kinds that JSON cannot represent.
 
 use crate::json::Kind;
 use crate::number::Int;

@@ -1,4 +1,4 @@
-//! Writes values as text for the JSON reader, with descriptions of values that JSON does not have.
+//! Writes values as text for the JSON reader, with descriptions of values that JSON cannot represent.
 
 use super::value::{Stamp, YamlValue};
 use crate::error::{Code, Error};
@@ -81,7 +81,7 @@ fn write_foreign(description: &str, out: &mut Vec<u8>) {
     write_text(description.as_bytes(), out);
 }
 
-/// The description of a value that JSON does not have, or does not have as a key.
+/// The description of a value that JSON cannot represent, or not as a key.
 fn describe(value: &YamlValue) -> String {
     let said = match value {
         YamlValue::Bool(value) => format!("bool {value}"),
@@ -158,7 +158,7 @@ mod tests {
             assert_eq!(document.root().kind(), Kind::Foreign);
             assert_eq!(&*document.root().foreign().unwrap(), said.as_bytes());
             assert_eq!(is_truthy(document.root()), truthy, "{yaml}");
-            assert!(document.root().is_among_foreign() && document.root().text().is_none());
+            assert!(document.root().document_has_foreign() && document.root().text().is_none());
             assert!(reader.read(&text).is_err(), "no JSON");
         }
     }

@@ -1,8 +1,8 @@
-//! Days, weeks, months and years of a [`DateTime`]: the one place for arithmetic of the calendar, in all crates.
+//! Days, weeks, months and years of a [`DateTime`]. All calendar arithmetic of the workspace is here.
 
 use super::{DateTime, SECONDS_PER_DAY};
 
-/// Seconds of an hour.
+/// Seconds in an hour.
 const SECONDS_PER_HOUR: i64 = 3600;
 
 impl DateTime {
@@ -70,12 +70,12 @@ impl DateTime {
         text
     }
 
-    /// The start of the period of so many seconds that it is in. Such periods divide a day, so none starts before year 1.
+    /// The start of its period of this many seconds. Periods divide a day evenly, so none starts before year 1.
     const fn start_of(self, seconds: i64) -> DateTime {
         DateTime { timestamp: self.timestamp - self.timestamp.rem_euclid(seconds) }
     }
 
-    /// Days earlier in the same month.
+    /// The time this many days earlier, in the same month.
     const fn minus_days(self, days: i64) -> DateTime {
         DateTime { timestamp: self.timestamp - days * SECONDS_PER_DAY }
     }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn sums() {
+    fn additions() {
         let time = at("2024-02-28 12:00:00");
         assert_eq!(time.plus_days(2), Some(at("2024-03-01 12:00:00")));
         assert_eq!(time.plus_days(-59), Some(at("2023-12-31 12:00:00")));
