@@ -1,7 +1,6 @@
-//! Fingerprints of known blockpages and false DNS answers: the two lists, and searches in them.
+//! Fingerprints of known blockpages and false DNS answers: the two lists, and searches for them.
 //!
-//! Belongs here: the two lists and lookups by address; their entries are in `entry`. Does not belong here: reading files,
-//! hashing a list, scoring. The caller loads the bytes and computes their hash.
+//! Nothing here reads files, hashes a list or scores: the caller loads the bytes and computes their hash.
 
 mod body_index;
 mod check;
@@ -25,14 +24,14 @@ pub use matching::{Body, Scratch};
 use body_index::BodyIndex;
 use std::collections::HashMap;
 
-/// Both lists in their original order, prepared for searches.
+/// Both lists in their original order, indexed for searches.
 #[derive(Clone, Debug, Default)]
 pub struct Fingerprints {
     dns: Vec<Fingerprint>,
     http: Vec<Fingerprint>,
     list_sha256: String,
     by_address: HashMap<String, Vec<u32>>,
-    /// Only a few.
+    /// One for each header name; there are only a few.
     headers: Vec<Header>,
     body: BodyIndex,
 }
@@ -44,10 +43,10 @@ impl Fingerprints {
         Self::default()
     }
 
-    /// Prepares two lists. `list_sha256` identifies them in results and is not checked.
+    /// Indexes two lists. `list_sha256` identifies them in results and is not checked.
     ///
     /// # Errors
-    /// If a `regexp` pattern for bodies is not a valid regular expression.
+    /// A `regexp` pattern for bodies is not a valid regular expression.
     pub fn new(
         dns: Vec<Fingerprint>,
         http: Vec<Fingerprint>,

@@ -1,4 +1,4 @@
-//! JSON as the reference reads and writes it: the lenient reader, its tree, owned values, the writer.
+//! JSON as the reference reads and writes it: a lenient reader, its tree, owned values, and a writer.
 //!
 //! [`Reader`] turns bytes into a [`Document`], a flat tree that borrows them; [`Value`] is a node of it and [`Field`]
 //! a member that may be missing. [`Json`] is an owned value, for rows. Python's semantics of values (truth, equality,
@@ -28,7 +28,7 @@ pub use self::write::{write_json, write_text};
 pub struct Document<'a> {
     text: &'a [u8],
     nodes: &'a [Node],
-    /// The path of the root, when the document is the default for a missing value elsewhere.
+    /// The path of the root: not empty if the document is the default for a missing value of another document.
     base: &'static str,
     /// Whether it contains values of [`Kind::Foreign`].
     has_foreign: bool,
@@ -103,10 +103,10 @@ enum Tag {
     Foreign,
 }
 
-/// A byte before a string that marks it as the description of a foreign value, for readers that accept such values.
+/// A byte that marks the string after it as the description of a foreign value, for readers that accept such values.
 pub(crate) const FOREIGN: u8 = 0x1a;
 
-/// The prefix of the descriptions of foreign values that are false in Python.
+/// The prefix of the descriptions of foreign values that are falsy in Python.
 pub(crate) const FOREIGN_FALSE: &[u8] = b"empty ";
 
 /// A value or key. Children follow their container; in an object, keys and values alternate.

@@ -40,7 +40,7 @@ fn lines_that_are_wrong() {
     let digits = |number: usize| with(&format!("\"x\":{}", "7".repeat(number)));
     let cases: [(Vec<u8>, &str, &str); 15] = [
         (GOOD.as_bytes()[..100].to_vec(), "E-PARSE", "the text ends"),
-        (b"".to_vec(), "E-PARSE", "the text ends where a value should be at byte 1"),
+        (b"".to_vec(), "E-PARSE", "the text ends where a value is expected at byte 1"),
         (b"\r".to_vec(), "E-PARSE", "the text ends"),
         (b"[]".to_vec(), "E-TYPE", "an object"),
         (b"null".to_vec(), "E-TYPE", "an object"),
@@ -79,7 +79,7 @@ fn what_is_said_of_a_line() {
     assert_eq!(
         ran.err,
         format!(
-            "fastpath: {name}, line 2, byte {second}: E-PARSE: the text ends where a value should be at byte 1\n\
+            "fastpath: {name}, line 2, byte {second}: E-PARSE: the text ends where a value is expected at byte 1\n\
              fastpath: {name}, line 4, byte {last}: E-PARSE: the text ends inside an object or array at byte 6\n\
              fastpath: 4 read: 2 stored, 0 discarded, 2 rejected\n"
         )

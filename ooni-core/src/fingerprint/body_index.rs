@@ -1,7 +1,4 @@
-//! The patterns for bodies, and which of them match a body.
-//!
-//! Belongs here: the meaning of a pattern's type under each set of rules, and of a match. Does not belong here: decoding
-//! bodies, searching for literals.
+//! The patterns for bodies, and which of them match a body under each set of rules.
 
 use super::entry::{Fingerprint, PatternError, PatternType};
 use super::literal_search::{FoundLiterals, LiteralSearch};
@@ -13,7 +10,7 @@ use memchr::memmem;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-/// Repairs of body matching; published rows were scored with none.
+/// Repairs of body matching; published rows were scored without them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyRules {
     /// `regexp` patterns are regular expressions instead of literal text.
@@ -41,14 +38,14 @@ pub(super) struct Work {
     lossy: String,
 }
 
-/// Why a literal is searched.
+/// What a literal is searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Contains,
     Full,
     /// A `regexp` pattern that is treated as literal text.
     RegexpAsText,
-    /// The trigger of the expression with this index: it matches only where the trigger occurs.
+    /// The trigger of the expression with this index, which matches only bodies that contain its trigger.
     RegexpTrigger(u32),
 }
 
@@ -71,9 +68,9 @@ pub(super) struct BodyIndex {
     by_text: HashMap<String, u32>,
     regexps: Vec<Regexp>,
     searches: Searches,
-    /// Some expression requires decoding every text.
+    /// Some expression has no trigger, so every text is decoded.
     regexp_decode: bool,
-    /// Some expression requires U+FFFD.
+    /// Some expression has U+FFFD as its trigger.
     regexp_replacement: bool,
 }
 
@@ -165,7 +162,7 @@ impl BodyIndex {
         };
         spelling.has(Spelling::ODD)
             || rules.regexp && self.regexp_decode
-            || rules.regexp && self.regexp_replacement && may_hold_replacement(raw, spelling)
+            || rules.regexp && self.regexp_replacement && may_contain_replacement(raw, spelling)
             || search.may_be_in(raw)
     }
 
@@ -267,7 +264,7 @@ impl BodyIndex {
 }
 
 /// Whether decoding may give U+FFFD, or bytes that are replaced by it.
-fn may_hold_replacement(raw: &[u8], spelling: Spelling) -> bool {
+fn may_contain_replacement(raw: &[u8], spelling: Spelling) -> bool {
     spelling.has(Spelling::LONE)
         || spelling.has(Spelling::U_NON_ASCII) && memmem::find(raw, b"\\ufffd").is_some()
         || spelling.has(Spelling::NON_ASCII) && memmem::find(raw, b"\xef\xbf\xbd").is_some()

@@ -1,7 +1,5 @@
-//! Suspicious entries of the lists: those that cannot match, or match twice.
-//!
-//! Belongs here: findings for maintainers of the lists. Does not belong here: refusing a list; every list that loads is
-//! usable.
+//! Finds suspicious entries of the lists, for their maintainers: entries that cannot match, or match twice. Every list that
+//! loads is usable.
 
 use super::Fingerprints;
 use super::body_index::Work;
@@ -9,7 +7,7 @@ use super::entry::{Fingerprint, PatternType};
 use std::collections::HashMap;
 use std::fmt;
 
-/// A suspicious fingerprint, or two; as text, one line.
+/// A suspicious fingerprint, or two. `Display` writes one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// A header fingerprint of a type that never matches without a repair.
@@ -84,7 +82,7 @@ impl fmt::Display for Finding {
 }
 
 impl Fingerprints {
-    /// Finds suspicious fingerprints, by the rules of published rows. In list order, DNS first.
+    /// Finds fingerprints that are suspicious under the rules `compat`, in list order, DNS first.
     #[must_use]
     pub fn self_test(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -99,7 +97,7 @@ impl Fingerprints {
         for fingerprint in self.http().iter().filter(|fingerprint| fingerprint.location_found == "body") {
             for by in self.body.patterns_inside(&fingerprint.pattern, &mut work) {
                 let by = &self.http()[by as usize];
-                // An empty pattern occurs in all, and has its own finding.
+                // An empty pattern occurs in every text, and has a finding of its own.
                 if by.pattern != fingerprint.pattern && !by.pattern.is_empty() {
                     findings.push(Finding::Contained { name: fingerprint.name.clone(), by: by.name.clone() });
                 }

@@ -41,7 +41,7 @@ macro_rules! text_enum {
 }
 
 text_enum! {
-    /// Who blocks where the fingerprint occurs.
+    /// Who does the blocking that the fingerprint shows.
     Scope {
         /// A whole country.
         Nat = "nat",
@@ -51,7 +51,7 @@ text_enum! {
         Prod = "prod",
         /// An institution, such as a school or company.
         Inst = "inst",
-        /// Vague: unknown.
+        /// Vague: it is unknown who blocks.
         Vbw = "vbw",
         /// A known false positive: not blocking.
         Fp = "fp",
@@ -89,7 +89,7 @@ pub struct UnknownText {
 pub struct Fingerprint {
     /// Unique within its list.
     pub name: String,
-    /// Who blocks.
+    /// Who does the blocking.
     pub scope: Scope,
     /// Its names in other lists; not used.
     pub other_names: String,
@@ -131,7 +131,7 @@ impl Fingerprint {
     }
 }
 
-/// The locality of a confirmed match: the score is named `blocking_` plus this.
+/// The locality of a confirmed match: the suffix of its score, `blocking_*`.
 #[must_use]
 pub const fn locality(scope: Scope) -> &'static str {
     match scope {

@@ -1,6 +1,4 @@
-//! Which header fingerprints match one header value: all of them in one pass over it.
-//!
-//! Belongs here: the search in a value. Does not belong here: where headers are in a measurement, how they are encoded.
+//! Finds the header fingerprints that match one header value, in one pass over it.
 
 use super::Fingerprints;
 use super::entry::{Fingerprint, PatternError, PatternType};
@@ -22,13 +20,13 @@ pub struct Header {
     name: String,
     http_indices: Vec<u32>,
     automaton: AhoCorasick,
-    /// Whether a base64 value is decoded for it: some patterns are not `full`.
+    /// Positions of the first `prefix` and `contains` patterns, for which a base64 value is decoded.
     first_prefix: Option<u32>,
     first_contains: Option<u32>,
 }
 
 impl Header {
-    /// The name in the list; only lower-case names are ever found.
+    /// The name in the list; only lower-case names are found.
     pub fn name(&self) -> &str {
         &self.name
     }

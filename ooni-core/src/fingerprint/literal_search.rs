@@ -1,6 +1,4 @@
 //! Searches a text, decoded or not, for a fixed set of literals.
-//!
-//! Belongs here: which scan finds which literal. Does not belong here: the patterns of the literals.
 
 use super::needles::{self, RawNeedle, RawSearch};
 use super::qgram::{QGram, SHORT_NEEDLE, TooManyCandidates};
@@ -14,11 +12,12 @@ use std::sync::OnceLock;
 pub(super) struct FoundLiterals {
     /// By literal: the first offset, `usize::MAX` for none.
     first: Vec<usize>,
+    /// The literals that were found.
     which: Vec<u32>,
 }
 
 impl FoundLiterals {
-    /// Prepares it for a text and this many literals.
+    /// Clears it for a new text and this many literals.
     pub(super) fn clear(&mut self, literals: usize) {
         for &literal in &self.which {
             if let Some(first) = self.first.get_mut(literal as usize) {
@@ -63,7 +62,7 @@ pub(super) struct LiteralSearch {
     raw: QGram,
     raw_uses: Vec<RawUse>,
     raw_short: Vec<memmem::Finder<'static>>,
-    /// A literal cannot be searched in undecoded text.
+    /// Some literal cannot be searched in undecoded text.
     decode: bool,
     /// For text crafted to defeat the index; built on first use.
     automaton: OnceLock<Option<AhoCorasick>>,
@@ -124,13 +123,13 @@ impl LiteralSearch {
             let RawUse { literal, start, end } = self.raw_uses[needle];
             let literal = self.literals[literal as usize].1.as_str();
             let (before, after) = (&literal[..start as usize], &literal[end as usize..]);
-            if needles::goes_on(&raw[to..], after) && needles::ends_so(&raw[..from], before) {
+            if needles::may_start_with(&raw[to..], after) && needles::may_end_with(&raw[..from], before) {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
             }
         };
-        // Text with too many candidates is decoded: the other scan has a fallback.
+        // Text with too many candidates is decoded, because the scan of decoded text has a fallback.
         self.raw.scan(raw, hit).unwrap_or(true) || self.raw_short.iter().any(|finder| finder.find(raw).is_some())
     }
 
@@ -151,7 +150,7 @@ impl LiteralSearch {
         }
     }
 
-    /// Literals that were found before remain valid and are found again.
+    /// Finds all literals, including those that the abandoned scan has already found.
     fn find_by_automaton(&self, text: &[u8], found: &mut FoundLiterals) {
         let build = || {
             let texts = self.literals.iter().map(|(_, text)| text);

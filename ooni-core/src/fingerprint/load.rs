@@ -1,7 +1,4 @@
-//! Reads the lists: CSV as published, or JSON with the same columns.
-//!
-//! Belongs here: parsing bytes, and errors that name the line. Does not belong here: loading the bytes, the expected
-//! number of rows.
+//! Parses the lists: CSV as published, or JSON with the same columns. Errors name the line.
 
 use super::Fingerprints;
 use super::entry::{Fingerprint, PatternType, Scope, prepare_codes, prepare_countries};
@@ -71,9 +68,9 @@ fn read_csv(list: &'static str, bytes: &[u8]) -> Result<Rows, LoadError> {
         error(line, e.to_string())
     };
     let header = reader.headers().map_err(csv_error)?;
-    let mut places = [0; COLUMNS.len()];
-    for (place, column) in places.iter_mut().zip(COLUMNS) {
-        *place =
+    let mut positions = [0; COLUMNS.len()];
+    for (position, column) in positions.iter_mut().zip(COLUMNS) {
+        *position =
             header.iter().position(|name| name == column).ok_or_else(|| error(1, format!("no column {column:?}")))?;
     }
     let mut rows = Vec::new();
@@ -81,7 +78,7 @@ fn read_csv(list: &'static str, bytes: &[u8]) -> Result<Rows, LoadError> {
         let record = record.map_err(csv_error)?;
         let line = record.position().map_or(0, csv::Position::line);
         let [name, scope, other_names, location_found, pattern_type, pattern, confidence, countries] =
-            places.map(|place| record.get(place).unwrap_or_default());
+            positions.map(|position| record.get(position).unwrap_or_default());
         let bad = |column: &str, why: &dyn std::fmt::Display| error(line, format!("{column}: {why}"));
         let fingerprint = Fingerprint {
             name: name.to_owned(),
@@ -126,12 +123,12 @@ fn read_json(list: &'static str, bytes: &[u8]) -> Result<Rows, LoadError> {
     let mut rows = Vec::new();
     let mut at = skip_space(bytes, 0);
     if bytes.get(at) != Some(&b'[') {
-        return Err(error(at, "not an array"));
+        return Err(error(at, "expected an array"));
     }
     at = skip_space(bytes, at + 1);
     let mut line = line_at(at);
     let mut counted = at;
-    // Row by row, so that errors name the line.
+    // Rows are parsed one by one, so that errors name the line.
     while bytes.get(at) != Some(&b']') {
         line += memchr::memchr_iter(b'\n', &bytes[counted..at]).count() as u64;
         counted = at;
@@ -142,18 +139,18 @@ fn read_json(list: &'static str, bytes: &[u8]) -> Result<Rows, LoadError> {
                 let line = line + (e.line() as u64).saturating_sub(1);
                 return Err(LoadError { list, line, message: e.to_string() });
             }
-            None => return Err(error(at, "the array does not end")),
+            None => return Err(error(at, "the text ends inside the array")),
         }
         at = skip_space(bytes, at + row.byte_offset());
         match bytes.get(at) {
             Some(b',') => at = skip_space(bytes, at + 1),
             Some(b']') => {}
-            _ => return Err(error(at, "neither `,` nor `]` after a row")),
+            _ => return Err(error(at, "expected `,` or `]` after a row")),
         }
     }
     let end = skip_space(bytes, at + 1);
     if end < bytes.len() {
-        return Err(error(end, "text after the array"));
+        return Err(error(end, "unexpected text after the array"));
     }
     Ok(rows)
 }

@@ -1,9 +1,7 @@
-//! Which body fingerprints match one response body.
+//! Finds the body fingerprints that match one response body.
 //!
-//! Undecoded text is first searched for strings that every match requires; only if one is found is the text decoded and
-//! searched in full. The results do not depend on the first search.
-//!
-//! Belongs here: the interface of the search. Does not belong here: headers, DNS, the effect of a match on scores.
+//! Undecoded text is first searched for strings that every match requires. Only if one is found is the text decoded and
+//! searched in full. The first search does not affect the results.
 
 use super::Fingerprints;
 use super::body_index::{BodyMatch, BodyRules, Work};
@@ -32,7 +30,7 @@ pub struct Scratch {
 }
 
 impl Fingerprints {
-    /// Whether any fingerprint is for bodies; without one, no body is searched.
+    /// Whether there are fingerprints for bodies; without any, no body is searched.
     #[must_use]
     pub fn has_body_fingerprints(&self) -> bool {
         self.body.is_used()
@@ -48,8 +46,8 @@ impl Fingerprints {
                 (Some((raw, Lossy::Text)), raw.is_empty())
             }
             Body::Raw { raw, spelling } => {
-                let hot = self.body.may_match(raw, spelling, rules);
-                (hot.then(|| (decode(raw, decoded), Lossy::Text)), raw.is_empty())
+                let may_match = self.body.may_match(raw, spelling, rules);
+                (may_match.then(|| (decode(raw, decoded), Lossy::Text)), raw.is_empty())
             }
         };
         self.body.find(text, is_empty, rules, work);

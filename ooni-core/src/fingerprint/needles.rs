@@ -2,14 +2,12 @@
 //!
 //! JSON writers spell most characters in one way; runs of these in a pattern are searched directly. `/ < > &` and non-ASCII
 //! text have two spellings, so for a pattern without a long enough run, all spellings of a piece of it are searched. Text
-//! with other spellings has [`Spelling::ODD`](crate::json::Spelling::ODD) set and is decoded first.
-//!
-//! Belongs here: from pattern to needles. Does not belong here: finding them.
+//! with other spellings has the flag [`Spelling::ODD`](crate::json::Spelling::ODD) and is decoded first.
 
 use super::qgram::MIN_NEEDLE;
 use std::ops::Range;
 
-/// The most spellings of one piece of a pattern; more would fill the bitmap.
+/// The maximum number of spellings of one piece of a pattern; more would fill the bitmap.
 const MAX_VARIANTS: usize = 32;
 
 /// One spelling of a piece of a pattern.
@@ -39,7 +37,7 @@ enum Class {
     One,
     /// Two spellings, chosen for each occurrence.
     PerPlace,
-    /// Two spellings, the same one for all such characters of a text.
+    /// Two spellings; all such characters of a text have the same one.
     PerText,
     /// Other spellings, which are not supported here.
     Unknown,
@@ -149,7 +147,7 @@ fn variants(pattern: &str, chars: &[(usize, char)], piece: Range<usize>) -> Opti
     if count > MAX_VARIANTS {
         return None;
     }
-    // Neighbours on both sides with a single spelling make the needle more selective at no cost.
+    // Adjacent characters with a single spelling make the needle more selective at no cost.
     let mut around = piece.clone();
     while around.start > 0 && class(chars[around.start - 1].1) == Class::One {
         around.start -= 1;
@@ -160,8 +158,8 @@ fn variants(pattern: &str, chars: &[(usize, char)], piece: Range<usize>) -> Opti
     Some((0..count).map(|choice| spelled(pattern, chars, around.clone(), piece.clone(), choice)).collect())
 }
 
-/// The characters of `around`, those with two spellings by the bits of `choice`: the first bit is for
-/// non-ASCII text if there is any in `window`, the others are for one character each.
+/// Spells the characters of `around`. The bits of `choice` select among two spellings: the first bit is for all non-ASCII
+/// text, if there is any in `window`, and each other bit for one character.
 fn spelled(
     pattern: &str,
     chars: &[(usize, char)],
@@ -196,7 +194,7 @@ fn spelled(
     RawNeedle { bytes, window: bounds, part: place(around.start)..place(around.end) }
 }
 
-/// The longest piece that has one spelling, else a short piece in all its spellings.
+/// A short piece in all its spellings, or else the longest run of characters with one spelling.
 fn short(pattern: &str, chars: &[(usize, char)]) -> RawSearch {
     let pieces = runs(chars, |class| class != Class::Unknown);
     let all = pieces.into_iter().filter_map(|piece| variants(pattern, chars, piece)).max_by_key(|needles| {
@@ -209,8 +207,8 @@ fn short(pattern: &str, chars: &[(usize, char)]) -> RawSearch {
     longest.map_or(RawSearch::Decode, |run| RawSearch::Short(vec![spelled(pattern, chars, run.clone(), run, 0).bytes]))
 }
 
-/// Whether undecoded text that starts here may continue like `pattern`; true if a character has an unknown spelling.
-pub(super) fn goes_on(mut text: &[u8], pattern: &str) -> bool {
+/// Whether undecoded text may start with `pattern`; true if a character has an unknown spelling.
+pub(super) fn may_start_with(mut text: &[u8], pattern: &str) -> bool {
     for c in pattern.chars() {
         if class(c) == Class::Unknown {
             return true;
@@ -224,8 +222,8 @@ pub(super) fn goes_on(mut text: &[u8], pattern: &str) -> bool {
     true
 }
 
-/// Whether undecoded text that ends here may end like `pattern`; true if in doubt.
-pub(super) fn ends_so(mut text: &[u8], pattern: &str) -> bool {
+/// Whether undecoded text may end with `pattern`; true if in doubt.
+pub(super) fn may_end_with(mut text: &[u8], pattern: &str) -> bool {
     for c in pattern.chars().rev() {
         // From the end, `\\/` may be a slash after a backslash or a slash in its second spelling.
         if class(c) == Class::Unknown || c == '/' && text.ends_with(b"\\\\/") {
@@ -257,13 +255,13 @@ mod tests {
     }
 
     #[test]
-    fn one_spelling_is_preferred() {
+    fn runs_with_one_spelling_are_preferred() {
         assert_eq!(needles("<p>Not found</p>"), ["Not found"]);
         assert_eq!(needles("a=\"b\\c\""), [r#"a=\"b\\c\""#]);
     }
 
     #[test]
-    fn otherwise_all_spellings() {
+    fn patterns_without_a_run_have_all_spellings() {
         assert_eq!(needles("ab/cde/"), ["ab/cde/", "ab\\/cde/", "ab/cde\\/", "ab\\/cde\\/"]);
         assert_eq!(needles("Марк"), ["Марк", r"\u043c\u0430\u0440\u043a".replace("043c", "041c").as_str()]);
         assert_eq!(needles("😀😀"), ["😀😀", r"\ud83d\ude00\ud83d\ude00"]);
@@ -271,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn otherwise_short_strings() {
+    fn short_patterns() {
         assert_eq!(needles("BUSY"), ["short BUSY"]);
         assert_eq!(needles("80.216"), ["short 80.216"]);
         assert_eq!(needles("a\nbc\n"), ["short bc"]);
@@ -281,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_stay_inside() {
+    fn windows_are_inside_their_needles() {
         for pattern in ["xx/yy/zz<a>", "é</é></é>", "\"<<<<<<<<<<\"", "禁止访问", "�.*�"] {
             let RawSearch::Needles(needles) = plan(pattern, |_| 1) else {
                 panic!("{pattern}");
@@ -295,21 +293,21 @@ mod tests {
     }
 
     #[test]
-    fn rest_of_a_pattern() {
-        assert!(goes_on(br#"\/a\u003c\"\u00e9x"#, "/a<\"é"));
-        assert!(goes_on("/a<\\\"é".as_bytes(), "/a<\"é"));
-        assert!(!goes_on(b"/b", "/a"));
-        assert!(!goes_on(b"/", "/a"));
-        assert!(goes_on(b"/", "/\na"));
+    fn text_after_a_needle() {
+        assert!(may_start_with(br#"\/a\u003c\"\u00e9x"#, "/a<\"é"));
+        assert!(may_start_with("/a<\\\"é".as_bytes(), "/a<\"é"));
+        assert!(!may_start_with(b"/b", "/a"));
+        assert!(!may_start_with(b"/", "/a"));
+        assert!(may_start_with(b"/", "/\na"));
     }
 
     #[test]
     fn text_before_a_needle() {
-        assert!(ends_so(br#"x\u00e9\"\u003ca\/"#, "é\"<a/"));
-        assert!(ends_so("xé\\\"<a/".as_bytes(), "é\"<a/"));
-        assert!(!ends_so(b"a/", "b/"));
-        assert!(!ends_so(b"/", "a/"));
-        assert!(ends_so(br"\\/", r"\/"), "an escaped backslash and a slash");
-        assert!(ends_so(br"\\\/", r"\/"));
+        assert!(may_end_with(br#"x\u00e9\"\u003ca\/"#, "é\"<a/"));
+        assert!(may_end_with("xé\\\"<a/".as_bytes(), "é\"<a/"));
+        assert!(!may_end_with(b"a/", "b/"));
+        assert!(!may_end_with(b"/", "a/"));
+        assert!(may_end_with(br"\\/", r"\/"), "an escaped backslash and a slash");
+        assert!(may_end_with(br"\\\/", r"\/"));
     }
 }

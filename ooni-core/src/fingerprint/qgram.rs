@@ -1,15 +1,13 @@
-//! The scan: finds many byte strings in a text by examining aligned groups of four bytes.
+//! A scan that finds many byte strings (needles) in a text by examining aligned groups of four bytes.
 //!
 //! A needle of seven bytes or more covers an aligned group of four at any position, so only aligned groups need to be
 //! examined: each needle marks the four groups of its rarest seven bytes in a table that fits the cache. Text without hits
 //! costs one multiplication and one load for every four bytes; a hit is looked up in a table and compared in full.
-//!
-//! Belongs here: the index and the scan over bytes. Does not belong here: the meaning of needles, JSON spelling.
 
 use super::rarity::{self, hash};
 use std::ops::{ControlFlow, Range};
 
-/// The least length that covers an aligned group at each alignment.
+/// The minimum length that covers an aligned group at each alignment.
 pub(super) const MIN_NEEDLE: usize = 7;
 
 /// The one shorter length that is supported too, at the cost of more groups.
@@ -59,8 +57,8 @@ struct Needle {
 pub(super) struct TooManyCandidates;
 
 impl QGram {
-    /// Prepares needles of [`SHORT_NEEDLE`] bytes or more; shorter ones are never found. Each has a range that its groups
-    /// may be taken from. They are numbered in the given order.
+    /// Indexes needles of [`SHORT_NEEDLE`] bytes or more; shorter ones are never found. The groups of each needle are taken
+    /// from its range. Needles are numbered in the given order.
     pub(super) fn new(needles: &[(&[u8], Range<usize>)]) -> Self {
         let mut index = Self {
             hit: Box::new([0; GROUPS]),
@@ -73,7 +71,7 @@ impl QGram {
             index.needles.push(Needle { start: index.bytes.len() as u32, len: needle.len() as u32 });
             index.bytes.extend_from_slice(needle);
         }
-        // Needles with little choice go first: the others can then share their groups.
+        // Needles with few windows come first, so that the others can share their groups.
         let mut order: Vec<usize> = (0..needles.len()).collect();
         order.sort_by_key(|&id| needles[id].1.len());
         for id in order {
@@ -99,8 +97,8 @@ impl QGram {
         }
     }
 
-    /// Three groups are inside it; if it starts one byte after an aligned position, the group there contains its first three
-    /// bytes after any other byte.
+    /// Adds a needle of [`SHORT_NEEDLE`] bytes. Three groups are inside it. If it starts one byte after an aligned position,
+    /// the group at that position consists of any byte and the needle's first three bytes.
     fn add_short(&mut self, id: u32, needle: &[u8]) {
         for at in 0..3 {
             self.add_group(id, group_at(&needle[at..]), at as i32, needle, at as i8);
@@ -198,7 +196,7 @@ impl QGram {
             let entries = self.entries_of(group);
             *budget = budget.checked_sub(entries.len()).ok_or(TooManyCandidates)?;
             for entry in entries {
-                if entry.group != group || !entry.may_stand_at(text, at) {
+                if entry.group != group || !entry.may_match_at(text, at) {
                     continue;
                 }
                 let Needle { start, len } = self.needles[entry.needle as usize];
@@ -206,7 +204,7 @@ impl QGram {
                 let Some(from) = at.checked_add_signed(-(entry.at as isize)) else {
                     continue;
                 };
-                // The greatest cost of the comparison, not the actual one: it stops at the first difference.
+                // The maximum cost of the comparison; it may stop at an earlier difference.
                 *budget = budget.checked_sub(needle.len() / 16).ok_or(TooManyCandidates)?;
                 if text[from..].starts_with(needle)
                     && found(entry.needle as usize, from, from + needle.len()).is_break()
@@ -228,11 +226,11 @@ impl QGram {
 impl Entry {
     /// Compares the bytes around a group at `at` in one step.
     #[inline]
-    fn may_stand_at(&self, text: &[u8], at: usize) -> bool {
+    fn may_match_at(&self, text: &[u8], at: usize) -> bool {
         let Some(rest) = at.checked_add_signed(-isize::from(self.at_around)).and_then(|from| text.get(from..)) else {
             return false;
         };
-        // Too close to the end to load eight bytes: the full comparison decides.
+        // If fewer than eight bytes are left, the full comparison decides.
         rest.first_chunk::<8>()
             .is_none_or(|eight| (u64::from_le_bytes(*eight) ^ self.around) << (64 - self.around_bits) == 0)
     }
@@ -250,7 +248,7 @@ fn group_at(bytes: &[u8]) -> u32 {
     u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
-/// The multiplier differs from that of the bitmap, so that groups with the same mark are in different buckets.
+/// The multiplier differs from that of [`rarity::hash`], so that groups with the same mark are in different buckets.
 #[inline]
 fn bucket_of(group: u32) -> usize {
     (group.wrapping_mul(0x85eb_ca6b) >> 10) as usize

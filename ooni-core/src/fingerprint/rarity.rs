@@ -1,9 +1,8 @@
 //! The expected frequency of groups of four bytes in text: HTML in JSON, and scripts.
 //!
-//! The table is measured: the best estimate without it is three times slower. It is fixed, so that a list is searched the
-//! same way everywhere; a wrong estimate costs time, never a match. `tests/fingerprint_rarity.rs` rebuilds it.
-//!
-//! Belongs here: the table, its hash, and sums over it. Does not belong here: decisions based on the costs.
+//! The table is measured; searches with the best estimate without it are three times slower. It is fixed, so that a list
+//! is searched the same way everywhere. A wrong estimate costs time but never a match. `tests/fingerprint_rarity.rs`
+//! rebuilds the table.
 
 /// Bits of the hash of a group, here and in the scan: groups with the same hash have the same cost.
 pub(super) const HASH_BITS: u32 = 17;
@@ -17,7 +16,7 @@ pub(super) fn hash(group: u32) -> usize {
     (group.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize
 }
 
-/// The expected frequency of a group; 2 is the least.
+/// The cost of a group, proportional to its expected frequency; the minimum is 2.
 pub(super) fn cost(group: u32) -> u32 {
     let hash = hash(group);
     2 << (TABLE[hash >> 1] >> ((hash & 1) * 4) & 15)
@@ -35,8 +34,8 @@ pub(super) fn windows(text: &[u8], cost: impl Fn(u32) -> u32) -> impl Iterator<I
     })
 }
 
-/// The least cost of four consecutive groups of `text`. Six bytes have three groups, and a fourth one is assumed to be
-/// like them; shorter texts have no estimate.
+/// The minimum cost of four consecutive groups of `text`. Six bytes have three groups, so their average stands for the
+/// fourth one; shorter texts have no estimate.
 pub(super) fn cost_of_text(text: &[u8]) -> u32 {
     if text.len() == 6 {
         let groups = text.windows(4).map(|four| cost(u32::from_le_bytes([four[0], four[1], four[2], four[3]])));

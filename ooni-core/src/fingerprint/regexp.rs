@@ -1,9 +1,7 @@
-//! Body patterns of type `regexp`, read as Python's `re` reads them.
+//! Body patterns of type `regexp`, with the semantics of Python's `re`.
 //!
-//! Nearly all of them are pieces of text separated by `.` and `.*`; these are matched line by line with substring searches,
-//! without a regular expression engine. A text that occurs in every match, the trigger, decides which bodies are searched.
-//!
-//! Belongs here: matching one expression with one text, and lossy decoding. Does not belong here: which bodies to search.
+//! Nearly all of them are pieces of text separated by `.` and `.*`. These are matched line by line with substring searches,
+//! without a regular expression engine. A text that occurs in every match, the trigger, selects the bodies to search.
 
 use super::rarity;
 use memchr::memmem;
@@ -86,7 +84,7 @@ fn find_on_line(pieces: &[Piece], text: &str, mut from: usize) -> Option<(usize,
         let at = from + memmem::find(text.as_bytes().get(from..)?, first.first()?.as_bytes())?;
         let end = memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |length| at + length);
         if let Some((start, mut next)) = find_piece(first, &text[..end], at) {
-            // `.*` reaches anywhere on the line, so the first occurrence of each piece suffices.
+            // `.*` matches any text on the line, so the first occurrence of each piece suffices.
             let complete = others.iter().all(|piece| {
                 let found = find_piece(piece, &text[..end], next);
                 next = found.map_or(next, |(_, after)| after);
@@ -196,7 +194,7 @@ fn escape_braces(pattern: &str) -> String {
     out
 }
 
-/// A text outside groups and classes that no quantifier makes optional; `None` if in doubt.
+/// A text that every match contains, from outside groups and classes; `None` if there may be none.
 fn required_text(pattern: &str) -> Option<String> {
     if pattern.contains('|') || pattern.contains("(?") || pattern.contains('[') {
         return None;
@@ -232,7 +230,7 @@ fn required_text(pattern: &str) -> Option<String> {
     best_trigger(runs.iter().map(String::as_str))
 }
 
-/// The least frequent text, of those long enough for a fast search; otherwise the longest.
+/// The least frequent of the texts that are long enough for a fast search, or else the longest text.
 fn best_trigger<'t>(texts: impl Iterator<Item = &'t str>) -> Option<String> {
     let best = texts.min_by_key(|text| (rarity::cost_of_text(text.as_bytes()), Reverse(text.len())));
     best.filter(|text| !text.is_empty()).map(str::to_owned)

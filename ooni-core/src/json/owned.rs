@@ -1,12 +1,12 @@
-//! [`Json`]: an owned value, with the kinds and the precision of the text it was read from.
+//! [`Json`]: an owned value that keeps the kind and precision of the text it was read from.
 
 use super::Kind;
 use crate::number::Int;
 
 /// A JSON value as rows and scores keep it.
 ///
-/// Text is generalized UTF-8: surrogates may occur alone, as three bytes each. Equality compares kinds and values, and
-/// the bits of floats, so that a row read back can be compared with the row written.
+/// Text is generalized UTF-8: lone surrogates may occur, as three bytes each. Equality compares kinds, values, and the bits
+/// of floats, so that a row that is read back can be compared with the row that was written.
 #[derive(Clone, Debug, Default)]
 pub enum Json {
     /// `null`

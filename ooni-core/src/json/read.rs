@@ -1,20 +1,20 @@
 //! The lenient JSON reader: one pass over borrowed bytes into a flat tree (scoring spec §2).
 //!
-//! It accepts what the reference's parser accepts, no more and no less. Strings are neither copied nor decoded and
-//! numbers are not converted until they are accessed.
+//! It accepts exactly what the reference's parser accepts. Strings are not copied or decoded, and numbers are not
+//! converted, until they are accessed.
 
 use super::scan::StringScanner;
 use super::unescape::check_generalized;
 use super::{Document, FOREIGN, Node, Spelling, Tag};
 use crate::error::{Code, Error};
 
-/// The deepest nesting that the reference accepts (scoring spec §2).
+/// The maximum depth of nesting that the reference accepts (scoring spec §2).
 pub const MAX_DEPTH: usize = 1024;
 
-/// The most decimal digits of an integer (scoring spec §2).
+/// The maximum number of decimal digits of an integer (scoring spec §2).
 const MAX_DIGITS: usize = 4300;
 
-/// Nodes for which a reader keeps memory allocated: 1 MiB.
+/// The number of nodes for which a reader keeps memory between texts: 1 MiB.
 const KEPT: usize = 64 << 10;
 
 /// Limits of the reader that the reference does not have.
@@ -43,7 +43,7 @@ pub enum ReadError {
     Syntax {
         /// Offset of the error in the text.
         at: usize,
-        /// What is wrong, a few words.
+        /// What is wrong, in a few words.
         message: &'static str,
     },
     /// A limit of [`Limits`] was exceeded.
@@ -68,7 +68,7 @@ impl From<ReadError> for Error {
     }
 }
 
-/// A JSON reader that reuses its buffers for one text after another.
+/// A JSON reader that reuses its buffers.
 #[derive(Debug, Default)]
 pub struct Reader {
     nodes: Vec<Node>,
@@ -90,12 +90,12 @@ impl Reader {
         Reader::default()
     }
 
-    /// A reader with other limits. A depth greater than [`MAX_DEPTH`] counts as [`MAX_DEPTH`].
+    /// A reader with these limits. A depth greater than [`MAX_DEPTH`] counts as [`MAX_DEPTH`].
     pub fn with_limits(limits: Limits) -> Reader {
         Reader { limits: Limits { depth: limits.depth.min(MAX_DEPTH), ..limits }, ..Reader::default() }
     }
 
-    /// Frees the memory that only an unusually large text needed.
+    /// Frees memory that only an unusually large text needed.
     pub fn shrink(&mut self) {
         self.nodes.clear();
         self.nodes.shrink_to(KEPT);
@@ -144,14 +144,14 @@ impl Reader {
     }
 }
 
-/// Whether all bytes are ASCII and none is NUL, as in most texts. Such a text needs no other check.
+/// Whether all bytes are ASCII and none is NUL, as in most texts. Such a text needs no further check of its bytes.
 fn is_plain_ascii(text: &[u8]) -> bool {
     text.chunks(256).all(|bytes| bytes.iter().fold(true, |plain, &byte| plain & (byte as i8 > 0)))
 }
 
 /// Checks the whole text: no NUL, and valid (generalized) UTF-8. True when it contains unescaped surrogates.
 ///
-/// Outside of strings such bytes are errors anyway, so the check need not know the position of strings.
+/// Outside strings such bytes are errors anyway, so the check need not know where strings are.
 fn check_bytes(text: &[u8]) -> Result<bool, ReadError> {
     if let Some(at) = memchr::memchr(0, text) {
         return Err(ReadError::Syntax { at, message: "a NUL byte" });
@@ -185,7 +185,7 @@ impl Pass<'_> {
     }
 
     #[inline]
-    fn skip_blank(&mut self) -> u8 {
+    fn skip_whitespace(&mut self) -> u8 {
         loop {
             match self.byte() {
                 other if other > b' ' => return other,
@@ -212,7 +212,7 @@ impl Pass<'_> {
     }
 
     fn document(&mut self) -> Result<(), ReadError> {
-        self.skip_blank();
+        self.skip_whitespace();
         loop {
             let opened = self.value()?;
             if opened && !self.first_of_container()? {
@@ -222,13 +222,13 @@ impl Pass<'_> {
                 break;
             }
         }
-        match self.skip_blank() {
+        match self.skip_whitespace() {
             0 if self.at == self.text.len() => Ok(()),
             _ => self.error("unexpected data after the document"),
         }
     }
 
-    /// Reads a value; for a container only its bracket, and returns true.
+    /// Reads a value. For a container, reads only its bracket and returns true.
     #[inline]
     fn value(&mut self) -> Result<bool, ReadError> {
         match self.byte() {
@@ -241,7 +241,7 @@ impl Pass<'_> {
             b'n' => self.literal(b"null", Tag::Null)?,
             b'N' => self.literal(b"NaN", Tag::Float)?,
             b'I' => self.literal(b"Infinity", Tag::Float)?,
-            0 => return self.error("the text ends where a value should be"),
+            0 => return self.error("the text ends where a value is expected"),
             FOREIGN if self.foreign => self.foreign_value()?,
             _ => return self.error("expected a value"),
         }
@@ -263,10 +263,10 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// After an opening bracket: true when the container is empty and has been closed, false before its first value.
+    /// Continues after an opening bracket. True if the container is empty and has been closed, false before its first value.
     #[inline]
     fn first_of_container(&mut self) -> Result<bool, ReadError> {
-        let byte = self.skip_blank();
+        let byte = self.skip_whitespace();
         match self.open.last_mut() {
             Some(open) if open.is_object => {
                 if byte == b'}' {
@@ -286,19 +286,20 @@ impl Pass<'_> {
         Ok(false)
     }
 
-    /// After a value: closes what ends here; true before the next value, false when the document is complete.
+    /// Continues after a value and closes containers that end here. True before the next value, false if the document is
+    /// complete.
     #[inline]
     fn after_value(&mut self) -> Result<bool, ReadError> {
         loop {
             let Some(open) = self.open.last() else { return Ok(false) };
             let is_object = open.is_object;
-            match self.skip_blank() {
+            match self.skip_whitespace() {
                 b',' => {
                     self.at += 1;
                     if let Some(open) = self.open.last_mut() {
                         open.count += 1;
                     }
-                    self.skip_blank();
+                    self.skip_whitespace();
                     if is_object {
                         self.key()?;
                     }
@@ -323,7 +324,7 @@ impl Pass<'_> {
         }
     }
 
-    /// A key with its colon, up to its value.
+    /// Reads a key and its colon, up to its value.
     #[inline]
     fn key(&mut self) -> Result<(), ReadError> {
         match self.byte() {
@@ -331,11 +332,11 @@ impl Pass<'_> {
             FOREIGN if self.foreign => self.foreign_value()?,
             _ => return self.error("expected a key"),
         }
-        if self.skip_blank() != b':' {
+        if self.skip_whitespace() != b':' {
             return self.error("expected a colon after a key");
         }
         self.at += 1;
-        self.skip_blank();
+        self.skip_whitespace();
         Ok(())
     }
 
@@ -349,7 +350,8 @@ impl Pass<'_> {
         self.long_string(start)
     }
 
-    /// A string with escapes, beyond ASCII, or across blocks. A separate function, so that other strings are not slowed down.
+    /// Reads a string that has escapes or non-ASCII characters, or crosses a block. A separate function, so that other
+    /// strings are not slowed down.
     #[inline(never)]
     fn long_string(&mut self, start: usize) -> Result<(), ReadError> {
         let (end, spelling) =
@@ -359,7 +361,7 @@ impl Pass<'_> {
         self.push(Tag::Text, spelling, start, end - start)
     }
 
-    /// A mark and a string. The mark is part of the value, so that a foreign key is never mistaken for text.
+    /// Reads a mark and a string. The mark is part of the value, so that a foreign key is never mistaken for text.
     #[cold]
     fn foreign_value(&mut self) -> Result<(), ReadError> {
         let start = self.at;
@@ -386,7 +388,7 @@ impl Pass<'_> {
         self.push(tag, Spelling::PLAIN, start, word.len())
     }
 
-    /// Skips digits; returns how many.
+    /// Skips digits and returns their number.
     #[inline]
     fn digits(&mut self) -> usize {
         let start = self.at;
@@ -396,7 +398,7 @@ impl Pass<'_> {
         self.at - start
     }
 
-    /// A number. Leading zeros, `1.`, `-.5` and a lone `-`, read as 0, are accepted; `.5`, `-.`, `1e` are not.
+    /// Reads a number. Leading zeros, `1.`, `-.5` and a lone `-`, which is 0, are accepted; `.5`, `-.` and `1e` are not.
     fn number(&mut self) -> Result<(), ReadError> {
         let start = self.at;
         if self.byte() == b'-' {
@@ -456,7 +458,7 @@ mod tests {
         }
     }
 
-    /// What was read, in the reference's own form.
+    /// The value that was read, in the reference's form.
     fn read_back(text: &[u8]) -> String {
         let value = read(text).unwrap_or_else(|error| panic!("{}: {error}", String::from_utf8_lossy(text)));
         let mut out = Vec::new();
@@ -465,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks() {
+    fn whitespace() {
         for text in ["1", " 1", "1 ", "\t\r\n 1\n\r\t ", "\n\n\n1"] {
             assert_eq!(read_back(text.as_bytes()), "1");
         }
@@ -477,7 +479,7 @@ mod tests {
             }
         }
         for text in ["", " ", "\n\t\r "] {
-            assert_eq!(refused(text.as_bytes()), (text.len(), "the text ends where a value should be"));
+            assert_eq!(refused(text.as_bytes()), (text.len(), "the text ends where a value is expected"));
         }
     }
 
@@ -514,7 +516,7 @@ mod tests {
         }
     }
 
-    /// An integer by its digits, a float by its bits, or refused; as in `ujson` 6.1.0.
+    /// An integer by its digits, a float by its bits, or an error; as in `ujson` 6.1.0.
     enum Expected {
         I(&'static str),
         F(u64),
@@ -733,7 +735,7 @@ mod tests {
             assert_eq!(refused(&text).1, "not UTF-8", "{broken:x?}");
             assert_eq!(refused(&[b"\"", broken].concat()).1, "not UTF-8");
         }
-        // Outside of strings nothing beyond ASCII is allowed, even if valid.
+        // Outside strings only ASCII is allowed, even if the bytes are valid UTF-8.
         for text in ["é", "[é]", "[1,é]", "{é:1}", "1é"] {
             refused(text.as_bytes());
         }
@@ -828,14 +830,14 @@ mod tests {
         assert_eq!(error.to_string(), "too many values at byte 18: the limit is 6");
         assert_eq!(read(&" ".repeat(41)), Err(ReadError::Limit { at: 0, what: "bytes", limit: 40 }));
         assert_eq!(read(&format!("{:40}", 1)), Ok(Kind::Int));
-        // A higher limit than the reference's has no effect: the error is the reference's, not that of a limit.
+        // A limit higher than the reference's has no effect: the error is E-PARSE, not E-LIMIT.
         let deep = Limits { depth: 5000, ..Limits::default() };
         let text = "[".repeat(1025);
         assert!(matches!(Reader::with_limits(deep).read(text.as_bytes()), Err(ReadError::Syntax { at: 1024, .. })));
     }
 
     #[test]
-    fn a_reader_forgets_what_it_read() {
+    fn a_reused_reader_reads_like_a_new_one() {
         let mut reader = Reader::new();
         for text in [r#"[1,{"a":[2]}]"#, "[[[[", r#"{"b":"#, "7", "\"\\ud83d\""] {
             let fresh = read(text.as_bytes());
@@ -843,7 +845,7 @@ mod tests {
         }
     }
 
-    /// Strings that end, have escapes and leave ASCII at every position of the 64-byte blocks of the scanner.
+    /// Strings with an end, an escape or a non-ASCII character at every position of the scanner's 64-byte blocks.
     #[test]
     fn strings_across_blocks() {
         let specials: [(&[u8], &[u8]); 8] = [
@@ -860,11 +862,11 @@ mod tests {
         for offset in 0..64 {
             for length in (0..4).chain(54..70).chain(118..134) {
                 for (raw, decoded) in specials {
-                    // The special part at the end of the padding, and in the middle of it.
+                    // The special part after the padding, and in the middle of it.
                     for at in [length, length / 2] {
                         let (before, after) = (&fill[..at], &fill[at..length]);
-                        let blank = vec![b' '; offset];
-                        let text = [&blank, &b"[\""[..], before, raw, after, b"\",7]"].concat();
+                        let spaces = vec![b' '; offset];
+                        let text = [&spaces, &b"[\""[..], before, raw, after, b"\",7]"].concat();
                         let expected = Json::Text([before, decoded, after].concat());
                         assert_eq!(read(&text).unwrap(), Json::Array(vec![expected, Json::from(7)]));
                         refused(&text[..text.len() - 4]);

@@ -2,11 +2,11 @@
 //!
 //! Nothing is decoded here: see `unescape`.
 
-/// How the inside of a JSON string is spelled, for searches in the undecoded bytes.
+/// How the inside of a JSON string is spelled, for searches in the undecoded bytes: a set of flags.
 ///
-/// A set of flags. In a string without [`Spelling::ODD`] and [`Spelling::LONE`] every printable ASCII character but
+/// In a string without [`Spelling::ODD`] and [`Spelling::LONE`] every printable ASCII character but
 /// `" \ / < > &` is unescaped; `<`, `>` and `&` are unescaped or `\u003c`, `\u003e`, `\u0026`; and the characters
-/// beyond ASCII are either all unescaped or all lower-case `\uxxxx`.
+/// outside ASCII are either all unescaped or all lower-case `\uxxxx`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spelling(u8);
 
@@ -17,7 +17,7 @@ impl Spelling {
     pub const ESCAPED: Spelling = Spelling(1);
     /// A byte of 0x80 or more occurs.
     pub const NON_ASCII: Spelling = Spelling(2);
-    /// A `\u` escape of a character beyond ASCII occurs.
+    /// A `\u` escape of a character outside ASCII occurs.
     pub const U_NON_ASCII: Spelling = Spelling(4);
     /// Characters may be escaped in ways that no known writer uses.
     pub const ODD: Spelling = Spelling(8);
@@ -35,9 +35,9 @@ impl Spelling {
         Spelling(self.0 | other.0)
     }
 
-    /// How the inside of a JSON string is spelled; `None` if it is not the inside of one.
+    /// How the inside of a JSON string is spelled; `None` if `raw` is not the inside of one.
     ///
-    /// The reader determines this while reading; this is for other text.
+    /// The reader determines the spelling while reading; this function is for other text.
     pub fn of(raw: &[u8]) -> Option<Spelling> {
         let mut quoted = raw.to_vec();
         quoted.push(b'"');
@@ -48,13 +48,13 @@ impl Spelling {
 }
 
 /// Why a string could not be read, and where.
-pub(super) type Broken = (usize, &'static str);
+pub(super) type StringError = (usize, &'static str);
 
 /// Finds the ends of strings. Each block of 64 bytes is examined once, however many quotes and escapes it contains.
 #[derive(Debug)]
 pub(super) struct StringScanner<'a> {
     text: &'a [u8],
-    /// No byte is 0x80 or more, as in most texts: blocks need not be checked for that.
+    /// No byte is 0x80 or more, as in most texts, so blocks are not checked for such bytes.
     is_ascii: bool,
     /// Start of the examined block, a multiple of [`BLOCK`].
     block: usize,
@@ -88,7 +88,7 @@ impl<'a> StringScanner<'a> {
         }
     }
 
-    /// The end of a string that ends in the current block and has no flags, as most strings do.
+    /// The end of a string that ends in the current block and has no flags, which is the most common case.
     #[inline(always)]
     pub(super) fn plain_end(&self, start: usize) -> Option<usize> {
         let block = start & !(BLOCK - 1);
@@ -103,7 +103,7 @@ impl<'a> StringScanner<'a> {
     }
 
     /// The position of the closing quote of the string after an opening quote, and the spelling of the string.
-    pub(super) fn string_end(&mut self, start: usize) -> Result<(usize, Spelling), Broken> {
+    pub(super) fn string_end(&mut self, start: usize) -> Result<(usize, Spelling), StringError> {
         let (mut high, mut backslashes) = (0, 0);
         let mut spelling = Spelling::PLAIN;
         let mut block = start & !(BLOCK - 1);
@@ -111,7 +111,7 @@ impl<'a> StringScanner<'a> {
         let mut inside = u64::MAX << (start - block);
         let end = loop {
             if block != self.block {
-                self.look(block)?;
+                self.examine(block)?;
             }
             let quotes = self.quotes & inside;
             if quotes != 0 {
@@ -142,11 +142,11 @@ impl<'a> StringScanner<'a> {
         Ok((end, spelling))
     }
 
-    /// Examines the block that starts at `block`; bytes behind the end of the text count as NUL.
+    /// Examines the block that starts at `block`; bytes after the end of the text count as NUL.
     ///
-    /// A document has no backslashes outside of strings, so escapes are checked for the whole block.
+    /// A document has no backslashes outside strings, so escapes are checked for the whole block.
     #[inline]
-    fn look(&mut self, block: usize) -> Result<(), Broken> {
+    fn examine(&mut self, block: usize) -> Result<(), StringError> {
         let mut tail = [0; BLOCK];
         let bytes = match self.text.get(block..block + BLOCK).and_then(|bytes| bytes.try_into().ok()) {
             Some(bytes) => bytes,
@@ -176,7 +176,7 @@ impl<'a> StringScanner<'a> {
     }
 
     #[cold]
-    fn unknown_escape(&self, at: usize) -> Broken {
+    fn unknown_escape(&self, at: usize) -> StringError {
         match self.text.get(at) {
             Some(_) => (at - 1, "an invalid escape"),
             None => (self.text.len(), "the text ends inside a string"),
@@ -186,8 +186,8 @@ impl<'a> StringScanner<'a> {
 
 /// The bytes that are escaped by a backslash before them, and whether the first byte of the next block is escaped.
 ///
-/// Backslashes escape each other, so in a run of them every second one escapes. Adding a run to its own bits finds its
-/// end, for all runs at once (G. Langdale, D. Lemire: Parsing gigabytes of JSON per second, 2019, §3.1.1).
+/// Backslashes escape each other, so every second backslash of a run starts an escape. Adding a run to its own bits finds
+/// its end, for all runs at once (G. Langdale, D. Lemire: Parsing gigabytes of JSON per second, 2019, §3.1.1).
 const fn escaped(backslashes: u64, carry: bool) -> (u64, bool) {
     const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
     let carry = carry as u64;
@@ -198,7 +198,7 @@ const fn escaped(backslashes: u64, carry: bool) -> (u64, bool) {
 }
 
 /// The flags of a `\u` escape, whose `u` is at `at`.
-fn unicode_escape(text: &[u8], at: usize, spelling: &mut Spelling) -> Result<(), Broken> {
+fn unicode_escape(text: &[u8], at: usize, spelling: &mut Spelling) -> Result<(), StringError> {
     let Some((code, upper)) = hex4(text, at + 1) else {
         return Err((at - 1, "\\u without four hexadecimal digits"));
     };
@@ -224,8 +224,8 @@ fn unicode_escape(text: &[u8], at: usize, spelling: &mut Spelling) -> Result<(),
 
 /// Whether the escaped surrogate whose `u` is at `at` is part of a pair of escapes.
 ///
-/// Halves pair from left to right, so a low half is paired if a high one comes before it, and the other way round: a
-/// high half cannot have been taken by another low one.
+/// Surrogates pair from left to right. A low surrogate is paired if a high one precedes it, and a high one if a low one
+/// follows it, because no other low surrogate can belong to the same high one.
 fn is_paired(text: &[u8], at: usize, code: u32) -> bool {
     let neighbour = if code < 0xdc00 { Some(at + 5) } else { at.checked_sub(7) };
     let Some(neighbour) = neighbour else { return false };
@@ -305,7 +305,7 @@ fn masks<const N: usize>(block: &[u8; BLOCK], sets: [&[u8]; N]) -> [u64; N] {
                 let different = word ^ (u64::from(wanted) * 0x0101_0101_0101_0101);
                 !(((different & LOW7) + LOW7) | different | LOW7)
             };
-            *mask |= gathered(set.iter().map(equal).fold(0, |found, equal| found | equal)) << (8 * i);
+            *mask |= gather(set.iter().map(equal).fold(0, |found, equal| found | equal)) << (8 * i);
         }
     }
     masks
@@ -317,13 +317,13 @@ fn high_bits(block: &[u8; BLOCK]) -> u64 {
     let mut high = 0;
     for (i, bytes) in block.chunks_exact(8).enumerate() {
         let word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
-        high |= gathered(word & 0x8080_8080_8080_8080) << (8 * i);
+        high |= gather(word & 0x8080_8080_8080_8080) << (8 * i);
     }
     high
 }
 
 /// The high bits of eight bytes as one byte.
-const fn gathered(high_bits: u64) -> u64 {
+const fn gather(high_bits: u64) -> u64 {
     (high_bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
@@ -333,8 +333,8 @@ mod tests {
     use crate::json::{Reader, Value};
     use proptest::prelude::*;
 
-    /// The flags by their definitions, one character at a time. `raw_halves`: the document has unescaped surrogates.
-    fn naive(raw: &[u8], raw_halves: bool) -> Spelling {
+    /// The flags by their definitions, one character at a time. `raw_surrogates`: the document has unescaped surrogates.
+    fn naive(raw: &[u8], raw_surrogates: bool) -> Spelling {
         let mut is = [false; 5];
         let [escaped, non_ascii, u_non_ascii, odd, lone] = &mut is;
         let mut units: Vec<(Option<u32>, bool)> = Vec::new(); // code of a \u escape, upper case in it
@@ -358,7 +358,7 @@ mod tests {
         }
         for (i, &(code, upper)) in units.iter().enumerate() {
             let Some(code) = code else { continue };
-            let beside = |j: usize| units.get(j).and_then(|unit| unit.0);
+            let neighbour = |j: usize| units.get(j).and_then(|unit| unit.0);
             match code {
                 0..0x20 | 0x7f => {}
                 0x3c | 0x3e | 0x26 => *odd |= upper,
@@ -368,13 +368,13 @@ mod tests {
                     *odd |= upper;
                 }
             }
-            // Of a run of high surrogates only the last one, before a low surrogate, is paired.
+            // In a run of high surrogates only the last one, before a low surrogate, is paired.
             let high = |code: u32| (0xd800..0xdc00).contains(&code);
             let low = |code: u32| (0xdc00..0xe000).contains(&code);
-            *lone |= high(code) && !beside(i + 1).is_some_and(low);
-            *lone |= low(code) && !(i > 0 && beside(i - 1).is_some_and(high));
+            *lone |= high(code) && !neighbour(i + 1).is_some_and(low);
+            *lone |= low(code) && !(i > 0 && neighbour(i - 1).is_some_and(high));
         }
-        *lone |= *non_ascii && raw_halves;
+        *lone |= *non_ascii && raw_surrogates;
         *odd |= *non_ascii && *u_non_ascii;
         let flags = [Spelling::ESCAPED, Spelling::NON_ASCII, Spelling::U_NON_ASCII, Spelling::ODD, Spelling::LONE];
         flags.into_iter().zip(is).filter(|(_, is)| *is).fold(Spelling::PLAIN, |all, (flag, _)| all.with(flag))
@@ -405,11 +405,11 @@ mod tests {
             text.extend_from_slice(b"0]");
             let mut reader = Reader::new();
             let document = reader.read(&text).unwrap();
-            let halves = std::str::from_utf8(&text).is_err();
+            let raw_surrogates = std::str::from_utf8(&text).is_err();
             for (value, string) in document.root().elements().zip(&strings) {
                 let (raw, spelling) = Value::raw_text(value).unwrap();
                 prop_assert_eq!(raw, &string[..]);
-                prop_assert_eq!(spelling, naive(raw, halves), "{:?}", String::from_utf8_lossy(raw));
+                prop_assert_eq!(spelling, naive(raw, raw_surrogates), "{:?}", String::from_utf8_lossy(raw));
                 prop_assert_eq!(Spelling::of(raw), Some(naive(raw, std::str::from_utf8(raw).is_err())));
                 if !spelling.has(Spelling::ESCAPED) {
                     prop_assert_eq!(&*value.text().unwrap(), raw);

@@ -1,6 +1,6 @@
-//! serde for [`Json`], lossless in any format.
+//! serde support for [`Json`], lossless in any format.
 //!
-//! Values beyond serde's data model become an object of one member: `{"$int": "…"}` for an integer beyond 64 bits,
+//! Values outside serde's data model become an object of one member: `{"$int": "…"}` for an integer beyond 64 bits,
 //! `{"$float": "NaN"}`, `{"$text": "…"}` for a string with lone surrogates, each as `\uxxxx`, and
 //! `{"$object": [[key, value], …]}` for an object that could be mistaken for one of these. Values nested deeper than JSON
 //! readers support are flat, `{"$deep": […]}`: the values in order, `{"array": n}` and `{"object": n}` for containers, and
@@ -22,11 +22,11 @@ const OBJECT: &str = "$object";
 const DEEP: &str = "$deep";
 const FOREIGN: &str = "$foreign";
 
-/// Levels that are not flattened: serde_json reads 128, a tagged object takes three, and rows are nested too.
-const DEEPEST: usize = 32;
+/// Levels that are not flattened: serde_json reads 128, a tagged object takes three, and rows add some.
+const MAX_NESTED: usize = 32;
 
-/// Levels that are read from the flat form: more than the reader of measurements plus a column have.
-const DEEPEST_FLAT: usize = 2 * MAX_DEPTH;
+/// Levels that are read from the flat form: more than the JSON reader accepts, plus those of a column.
+const MAX_FLAT: usize = 2 * MAX_DEPTH;
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -46,7 +46,7 @@ impl Serialize for Json {
                 Err(_) => tagged(serializer, TEXT, &escaped(text)),
             },
             Json::Foreign(text) => tagged(serializer, FOREIGN, &escaped(text)),
-            Json::Array(_) | Json::Object(_) if self.depth() > DEEPEST => {
+            Json::Array(_) | Json::Object(_) if self.depth() > MAX_NESTED => {
                 let mut flat = Vec::new();
                 flatten(self, &mut flat);
                 tagged(serializer, DEEP, &flat)
@@ -127,8 +127,7 @@ fn unflatten_container(
     }
 }
 
-/// The text with lone surrogates as `\uxxxx` and backslashes doubled. Two adjacent surrogates, which are not one
-/// character, stay two.
+/// The text with each surrogate as `\uxxxx` and backslashes doubled. Two adjacent surrogates stay two.
 fn escaped(text: &[u8]) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut rest = text;
@@ -256,7 +255,7 @@ fn untag<E: de::Error>(key: &[u8], value: &mut Json) -> Option<Result<Json, E>> 
             .ok_or_else(|| E::custom("invalid backslash in $foreign: expected \\\\ or \\uxxxx")),
         (DEEP, Json::Array(flat)) => {
             let mut flat = flat.drain(..);
-            unflatten(&mut flat, DEEPEST_FLAT)
+            unflatten(&mut flat, MAX_FLAT)
                 .filter(|_| flat.next().is_none())
                 .ok_or_else(|| E::custom("invalid $deep: expected values in order"))
         }
@@ -343,7 +342,7 @@ mod tests {
                     });
                     Json::Object(members)
                 }),
-                // One member with the name of a tag: what the tagged forms look like.
+                // An object that looks like a tagged form.
                 (prop::sample::select(vec![INT, FLOAT, TEXT, OBJECT, DEEP]), inner)
                     .prop_map(|(tag, value)| Json::Object(vec![(tag.as_bytes().to_vec(), value)])),
             ]
@@ -398,7 +397,7 @@ mod tests {
             assert_eq!(serde_json::to_string(&value).unwrap(), text);
             assert_eq!(serde_json::from_str::<Json>(text).unwrap(), value);
         }
-        // No tagged forms, just objects.
+        // Plain objects, not tagged forms.
         for text in [r#"{"$int":5}"#, r#"{"$float":null}"#, r#"{"$text":[]}"#, r#"{"$object":{}}"#] {
             assert_eq!(serde_json::from_str::<Json>(text).unwrap().kind().name(), "an object", "{text}");
         }
@@ -454,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn single_integers() {
+    fn integers() {
         for int in [Int::Small(-5), Int::parse_decimal(b"99999999999999999999").unwrap()] {
             let text = serde_json::to_string(&int).unwrap();
             assert_eq!(serde_json::from_str::<Int>(&text).unwrap(), int);

@@ -1,6 +1,6 @@
-//! Lone surrogates in JSON text: the reference writes them as `\ud83d` (scoring spec §14), which most readers refuse.
+//! Lone surrogates in JSON text. The reference writes them as `\ud83d` (scoring spec §14), which most readers reject.
 
-/// Replaces each escaped lone surrogate by `\ufffd`, in JSON text of [`write_json`](super::write_json). Pairs are kept.
+/// Replaces each escaped lone surrogate with `\ufffd`, in JSON text from [`write_json`](super::write_json). Pairs are kept.
 pub fn replace_lone_surrogates(json: &mut [u8]) {
     let mut at = 0;
     while let Some(found) = json.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
@@ -32,7 +32,7 @@ mod tests {
     use super::replace_lone_surrogates;
 
     #[test]
-    fn halves_are_replaced_and_pairs_are_not() {
+    fn lone_surrogates_are_replaced_and_pairs_are_kept() {
         for (json, expected) in [
             (r#""""#, r#""""#),
             (r#""a\ud83d""#, r#""a\ufffd""#),
@@ -40,7 +40,7 @@ mod tests {
             (r#""\ud83d\ude00""#, r#""\ud83d\ude00""#),
             (r#""\ud83d\ud83d\ude00\ude00""#, r#""\ufffd\ud83d\ude00\ufffd""#),
             (r#"{"\udbff":"\ud7ff\ue000\n\/"}"#, r#"{"\ufffd":"\ud7ff\ue000\n\/"}"#),
-            // A backslash, and letters.
+            // An escaped backslash, then letters.
             (r#""\\ud83d\\\ud83d""#, r#""\\ud83d\\\ufffd""#),
             (r#""\ud8"#, r#""\ud8"#),
             (r"\", r"\"),

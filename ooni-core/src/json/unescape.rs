@@ -1,14 +1,14 @@
 //! Decodes the inside of a JSON string into text.
 //!
 //! Text is *generalized UTF-8*: UTF-8 in which lone surrogates may occur, encoded in three bytes `ED A0..BF xx`. Python's
-//! strings may contain lone surrogates and the reference keeps them, so equality of these bytes is equality of Python's
-//! code points. Two surrogates that are both escapes become one character; others stay two (scoring spec §2).
+//! strings may contain lone surrogates and the reference keeps them. Texts are equal in Python exactly if these bytes are
+//! equal. Two escaped surrogates that form a pair become one character; others stay two (scoring spec §2).
 
 use super::scan::hex4;
 
 /// Appends the decoded form of `raw`, the inside of a JSON string whose escapes have been checked by the reader.
 ///
-/// Invalid escapes, which a checked string does not have, are copied.
+/// Invalid escapes, which a checked string does not contain, are copied.
 pub fn unescape(raw: &[u8], out: &mut Vec<u8>) {
     out.reserve(raw.len());
     let mut rest = raw;

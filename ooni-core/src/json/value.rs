@@ -16,10 +16,10 @@ pub struct Value<'a> {
 /// Decoded text: generalized UTF-8, borrowed unless it had escapes.
 pub type Text<'a> = Cow<'a, [u8]>;
 
-/// The most keys for which each is compared with all others.
-const MOST_DISTINCT: usize = 24;
+/// The maximum number of keys for which each is compared with all others.
+const MAX_COMPARED_KEYS: usize = 24;
 
-const fn lone(tag: Tag, len: u32) -> [Node; 1] {
+const fn single_node(tag: Tag, len: u32) -> [Node; 1] {
     [Node { start: 0, len, next: 1, tag, spelling: Spelling::PLAIN }]
 }
 
@@ -27,13 +27,13 @@ const fn default_document(nodes: &'static [Node; 1], base: &'static str) -> Docu
     Document { text: b"0", nodes, base, has_foreign: false }
 }
 
-static NULL: Document<'static> = default_document(&const { lone(Tag::Null, 0) }, "");
-static TRUE: Document<'static> = default_document(&const { lone(Tag::True, 0) }, "");
-static ZERO: Document<'static> = default_document(&const { lone(Tag::Int, 1) }, "");
-static EMPTY_TEXT: Document<'static> = default_document(&const { lone(Tag::Text, 0) }, "");
-static EMPTY_ARRAY: Document<'static> = default_document(&const { lone(Tag::Array, 0) }, "");
-static EMPTY_OBJECT: Document<'static> = default_document(&const { lone(Tag::Object, 0) }, "");
-static NO_TEST_KEYS: Document<'static> = default_document(&const { lone(Tag::Object, 0) }, "/test_keys");
+static NULL: Document<'static> = default_document(&const { single_node(Tag::Null, 0) }, "");
+static TRUE: Document<'static> = default_document(&const { single_node(Tag::True, 0) }, "");
+static ZERO: Document<'static> = default_document(&const { single_node(Tag::Int, 1) }, "");
+static EMPTY_TEXT: Document<'static> = default_document(&const { single_node(Tag::Text, 0) }, "");
+static EMPTY_ARRAY: Document<'static> = default_document(&const { single_node(Tag::Array, 0) }, "");
+static EMPTY_OBJECT: Document<'static> = default_document(&const { single_node(Tag::Object, 0) }, "");
+static NO_TEST_KEYS: Document<'static> = default_document(&const { single_node(Tag::Object, 0) }, "/test_keys");
 
 impl Value<'static> {
     /// The default `null`.
@@ -117,7 +117,7 @@ impl<'a> Value<'a> {
         self.node().tag == Tag::Null
     }
 
-    /// True only for `true`: identity, not truth.
+    /// True only for `true`: Python's `is True`, not its truth.
     pub fn is_true(self) -> bool {
         self.node().tag == Tag::True
     }
@@ -152,12 +152,12 @@ impl<'a> Value<'a> {
     /// True for a string equal to `text`.
     #[inline]
     pub fn is_text(self, text: &str) -> bool {
-        self.node().tag == Tag::Text && self.reads(text.as_bytes())
+        self.node().tag == Tag::Text && self.text_equals(text.as_bytes())
     }
 
     /// Whether the text of this string is `text`; decoded only if necessary.
     #[inline]
-    fn reads(self, text: &[u8]) -> bool {
+    fn text_equals(self, text: &[u8]) -> bool {
         if self.node().spelling.has(Spelling::ESCAPED) {
             decode_owned(self.span()) == text
         } else {
@@ -183,7 +183,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Number of elements of an array or members of an object as written, repeated keys counted; else 0.
+    /// The number of elements of an array, or of members of an object with repeated keys counted; 0 for other values.
     pub fn count(self) -> usize {
         match self.node().tag {
             Tag::Array | Tag::Object => self.node().len as usize,
@@ -223,8 +223,8 @@ impl<'a> Value<'a> {
 
     fn has_repeated_key(self) -> bool {
         let count = self.count();
-        if count <= MOST_DISTINCT {
-            let mut seen = [&[][..]; MOST_DISTINCT];
+        if count <= MAX_COMPARED_KEYS {
+            let mut seen = [&[][..]; MAX_COMPARED_KEYS];
             for (i, (key, _)) in self.pairs().enumerate() {
                 if key.node().spelling.has(Spelling::ESCAPED) {
                     return true; // unknown: `distinct` checks it exactly
@@ -268,7 +268,7 @@ impl<'a> Value<'a> {
         Ok(self.field(key))
     }
 
-    /// The member with this key; missing in other values than objects.
+    /// The member with this key; missing in values other than objects.
     pub fn field(self, key: &'static str) -> Field<'a> {
         let Document { text, nodes, .. } = *self.document;
         let (mut at, end) = (self.at + 1, self.end_of_object());
@@ -278,7 +278,7 @@ impl<'a> Value<'a> {
             let start = name.start as usize;
             // Most keys differ in length, which is compared first.
             let same = if name.spelling.has(Spelling::ESCAPED) {
-                Value { at, ..self }.reads(key.as_bytes())
+                Value { at, ..self }.text_equals(key.as_bytes())
             } else {
                 name.len as usize == key.len() && text[start..start + key.len()] == *key.as_bytes()
             };
@@ -306,8 +306,8 @@ impl<'a> Value<'a> {
             let so_far = found.len();
             match found.iter_mut().find(|(same, _)| *same == key) {
                 Some((_, last)) => *last = value,
-                None if so_far == MOST_DISTINCT => {
-                    // Too many to compare each with all others.
+                None if so_far == MAX_COMPARED_KEYS => {
+                    // There are too many keys to compare each with all others.
                     let all = self.members().map(|(key, value)| (key.text().unwrap_or_default(), value));
                     return all.filter(|(key, _)| key.ends_with(suffix.as_bytes())).collect();
                 }
@@ -424,10 +424,10 @@ impl<'a> Field<'a> {
         path
     }
 
-    /// The members of a list of objects, as scoring spec §1.3 (LOO) has it: missing and `null` are an empty list.
+    /// The elements of a list of objects (scoring spec §1.3, LOO): missing and `null` are an empty list.
     ///
     /// # Errors
-    /// `E-TYPE` when the value is not a list; elements are checked later, in turn.
+    /// `E-TYPE` when the value is not a list. Elements are checked when the iterator reaches them.
     pub fn objects(self) -> Result<impl Iterator<Item = Result<Value<'a>, Error>> + use<'a>, Error> {
         let value = self.if_null(Value::EMPTY_ARRAY);
         let (raw, _) = value.raw_text().unwrap_or_default();
@@ -506,10 +506,10 @@ mod tests {
     use crate::json::{Reader, write_json};
 
     /// Reads a text and calls a function with its root.
-    fn with<T>(text: &str, look: impl FnOnce(Value<'_>) -> T) -> T {
+    fn with<T>(text: &str, f: impl FnOnce(Value<'_>) -> T) -> T {
         let mut reader = Reader::new();
         let document = reader.read(text.as_bytes()).unwrap();
-        look(document.root())
+        f(document.root())
     }
 
     fn read_back(text: &str) -> String {
@@ -566,7 +566,7 @@ mod tests {
             assert_eq!(read_back(text), expected, "{text}");
         }
         for n in [2, 23, 24, 25, 26, 100] {
-            // The last key repeats the first, the middle one or none.
+            // The last key repeats the first one, the middle one, or none.
             for repeated in [0, n / 2, n] {
                 let mut text = "{".to_owned();
                 (0..n).for_each(|i| text += &format!("\"key {i}\":{i},"));
@@ -621,7 +621,7 @@ mod tests {
             for key in ["one", "full"] {
                 assert_eq!(value.field(key).objects().err().unwrap().code, Code::Type, "{key}");
             }
-            // The elements are checked in turn.
+            // Elements are checked when the iterator reaches them.
             let list: Vec<_> = value.field("list").objects().unwrap().map(|item| item.map(Value::path)).collect();
             assert_eq!(list[0].as_deref(), Ok("/list/0"));
             assert_eq!(list[1].as_ref().map_err(|error| error.path.as_str()), Err("/list/1"));
@@ -660,7 +660,7 @@ mod tests {
             let (key, _) = root.members().next().unwrap();
             assert_eq!(key.path(), "", "a key has the path of its object");
         });
-        // Of default values only the test keys have a path.
+        // Among default values, only the test keys have a path.
         assert_eq!(Value::EMPTY_OBJECT.path(), "");
         assert_eq!(Value::EMPTY_OBJECT.field("x").path(), "/x");
         assert_eq!(Value::NO_TEST_KEYS.path(), "/test_keys");

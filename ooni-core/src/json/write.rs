@@ -1,4 +1,4 @@
-//! The writer: JSON text in the reference's form (scoring spec §14), straight into a byte buffer.
+//! Writes JSON text in the reference's form (scoring spec §14) to a byte buffer.
 //!
 //! ASCII only, no whitespace, `/` as `\/`, integers of any size, the shortest floats that round-trip, `NaN` spelled out.
 
@@ -45,7 +45,7 @@ pub(crate) fn write_key(key: &str, out: &mut Vec<u8>) {
     if out.last() != Some(&b'{') {
         out.push(b',');
     }
-    // Names of columns and scores are plain; names that were read may be anything.
+    // Names of columns and scores are plain; names that were read may contain anything.
     match key.bytes().all(|byte| PLAIN[usize::from(byte)]) {
         true => {
             out.push(b'"');
@@ -168,7 +168,7 @@ mod tests {
         ] {
             assert_eq!(text(value.as_bytes()), expected);
         }
-        // Surrogates are escaped, and two of them are read as one character.
+        // Surrogates are escaped, so a pair of them is read as one character.
         assert_eq!(text(b"\xed\xa0\xbd"), r#""\ud83d""#);
         assert_eq!(text(b"\xed\xb8\x80\xed\xa0\xbd"), r#""\ude00\ud83d""#);
         assert_eq!(text(b"a\xed\xbf\xbfb"), r#""a\udfffb""#);
