@@ -1,6 +1,6 @@
 //! The tests that are scored: a file for each, named after its `test_name`, and a line in the registry below.
 //!
-//! A rule reads a measurement through `Context` and returns [`Scores`]. It has no access to rows and files.
+//! A rule reads a measurement through `Context` and returns [`Scores`].
 
 mod matches;
 mod shared;
@@ -80,12 +80,12 @@ pub(crate) fn score(context: &Context<'_>) -> Result<Scores, Error> {
     }
 }
 
-/// After this many records, a rule adds at most [`MOST_OF_A_RULE`]: each computes the paths of its values, which takes
-/// longer the later they are in the document.
-const MOST_NOTES: usize = 1000;
-const MOST_OF_A_RULE: usize = 100;
+/// After this many records, a rule adds no more once it has [`MAX_RECORDS_PER_RULE`]. Each record computes the paths of its
+/// values, which takes longer the later they are in the document.
+const MAX_RECORDS: usize = 1000;
+const MAX_RECORDS_PER_RULE: usize = 100;
 
-/// The input of a rule: the measurement, the fingerprints, and where records go.
+/// The input of a rule: the measurement, the fingerprints, the repairs, and the trace.
 pub(crate) struct Context<'c> {
     measurement: Measurement<'c>,
     fingerprints: &'c Fingerprints,
@@ -132,12 +132,14 @@ impl<'c> Context<'c> {
 
     /// Records, for an explanation, that `rule` set `sets` because of the values at `places`.
     ///
-    /// Only decisive values are recorded: another value at these paths must make a difference.
+    /// Only decisive values are recorded: other values at these paths must change the scores.
     #[inline]
     pub(crate) fn fired(&self, rule: &'static str, sets: &'static str, places: &[&dyn HasPath]) {
         if let Some(trace) = self.trace {
             let mut fired = trace.fired.borrow_mut();
-            if fired.len() >= MOST_NOTES && fired.iter().filter(|note| note.rule == rule).count() >= MOST_OF_A_RULE {
+            if fired.len() >= MAX_RECORDS
+                && fired.iter().filter(|record| record.rule == rule).count() >= MAX_RECORDS_PER_RULE
+            {
                 return;
             }
             let mut reads: Vec<_> = places.iter().map(|place| self.reading(*place)).collect();
@@ -146,23 +148,23 @@ impl<'c> Context<'c> {
         }
     }
 
-    /// What was read at a path. Without test keys, all of their fields have the path of the test keys.
+    /// The value read at a place. If there are no test keys, their fields have the path of the test keys.
     fn reading(&self, place: &dyn HasPath) -> Reading {
         let reading = place.reading();
         let test_keys = self.field("test_keys");
-        let stands_in = test_keys.is_null() && reading.path.starts_with("/test_keys/");
-        if stands_in { test_keys.reading() } else { reading }
+        let has_no_path = test_keys.is_null() && reading.path.starts_with("/test_keys/");
+        if has_no_path { test_keys.reading() } else { reading }
     }
 
     /// Removes the records of fingerprints.
-    pub(crate) fn forget_found(&self) {
+    pub(crate) fn clear_found(&self) {
         if let Some(trace) = self.trace {
             trace.found.borrow_mut().clear();
         }
     }
 
-    /// Removes all records: what was found so far is no longer decisive.
-    pub(crate) fn forget(&self) {
+    /// Removes the records of rules, which are no longer decisive.
+    pub(crate) fn clear_fired(&self) {
         if let Some(trace) = self.trace {
             trace.fired.borrow_mut().clear();
         }

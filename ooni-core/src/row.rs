@@ -1,7 +1,7 @@
-//! Rows: what the stores keep of a measurement (scoring spec §10 to §12).
+//! Rows: what stores keep of a measurement (scoring spec §10 to §12).
 //!
 //! Every measurement has a [`FastpathRow`]; those of `openvpn` also have an [`OpenvpnRow`]. [`schema`] lists the columns of
-//! both, `fastpath`, `openvpn` and `field` contain the derivations, and `acceptance` checks what a typed store accepts. How a store writes them is out of scope.
+//! both, `fastpath`, `openvpn` and `field` derive them, and `acceptance` checks whether a typed store accepts a row.
 
 mod acceptance;
 mod column;
@@ -39,7 +39,7 @@ impl FastpathRow {
 }
 
 impl OpenvpnRow {
-    /// Derives the row of a measurement of the test `openvpn`, beside its row of `fastpath`.
+    /// Derives the row of a measurement of the test `openvpn`, which also has this row of `fastpath`.
     pub(crate) fn derive(measurement: &Measurement<'_>, fastpath: &FastpathRow) -> OpenvpnRow {
         OpenvpnRow::new(measurement, measurement.test_keys(), fastpath)
     }

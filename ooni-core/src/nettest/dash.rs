@@ -10,7 +10,7 @@ use crate::scores::Scores;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "dash",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-021-dash.md",
-    about: "Nothing: a test of streaming performance that does not detect blocking, but can fail",
+    about: "Nothing: a test of streaming performance, which detects failures but not blocking",
     score,
 };
 
@@ -38,8 +38,8 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     if failure.is_null() {
         return Ok(scores);
     }
-    if is_of_network(failure.value())? {
-        context.fired("a failure of the network, a weak sign", "blocking_general", &[&failure]);
+    if is_network_failure(failure.value())? {
+        context.fired("a network failure, which is a weak sign of blocking", "blocking_general", &[&failure]);
         context.fired("the download failed", "accuracy", &[&failure]);
         scores.block(0.1);
     } else {
@@ -50,8 +50,8 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-fn is_of_network(failure: Value<'_>) -> Result<bool, Error> {
-    // Booleans and numbers are errors only in this search.
+fn is_network_failure(failure: Value<'_>) -> Result<bool, Error> {
+    // Booleans and numbers are an error only in `contains`.
     Ok(NETWORK.iter().any(|text| failure.is_text(text)) || contains(failure, "ssl_error")?)
 }
 

@@ -13,7 +13,7 @@ pub(super) const NETTEST: Nettest = Nettest {
     score,
 };
 
-/// False is a sign of blocking. In the order in which the scores list them.
+/// Checks whose failure (`false`) is a sign of blocking, in the order of the scores.
 const CONSISTENT: [&str; 13] = [
     "facebook_b_api_dns_consistent",
     "facebook_b_api_reachable",
@@ -36,7 +36,7 @@ const DNS_BLOCKING: &str = "facebook_dns_blocking";
 fn score(context: &Context<'_>) -> Result<Scores, Error> {
     let tk = object(context.test_keys())?;
     let mut scores = Scores::initial();
-    if only_dns_is_called_blocked(tk) {
+    if is_dns_false_positive(tk) {
         let places: [&dyn crate::trace::HasPath; 2] = [&tk.field(TCP_BLOCKING), &tk.field(DNS_BLOCKING)];
         context.fired(
             "everything except the CDNs is reachable: DNS blocking is a false positive",
@@ -66,12 +66,12 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-/// Old probes mistake the answers of the CDNs for DNS blocking (step 1), if nothing else failed.
-fn only_dns_is_called_blocked(tk: Value<'_>) -> bool {
-    let sound = |key: &'static str| key.contains("_cdn_") || tk.field(key).value().is_true();
+/// Whether nothing but the CDNs failed: old probes mistake the DNS answers of the CDNs for blocking (step 1).
+fn is_dns_false_positive(tk: Value<'_>) -> bool {
+    let reachable = |key: &'static str| key.contains("_cdn_") || tk.field(key).value().is_true();
     tk.field(TCP_BLOCKING).value().is_false()
         && tk.field(DNS_BLOCKING).value().is_true()
-        && CONSISTENT.into_iter().all(sound)
+        && CONSISTENT.into_iter().all(reachable)
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn sums() {
+    fn failed_checks_add_up() {
         let check = |keys: &str, expected: &str| check("facebook_messenger", keys, expected);
         check(
             r#"{"facebook_stun_dns_consistent":false,"facebook_dns_blocking":true,"facebook_tcp_blocking":true,

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "http_header_field_manipulation",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-006-header-field-manipulation.md",
-    about: "An echo service received other headers than were sent: a middlebox changes them",
+    about: "An echo service received headers other than those sent: a middlebox changes them",
     score,
 };
 
@@ -83,7 +83,7 @@ fn compare(context: &Context<'_>, request: Value<'_>, body: Value<'_>) -> Result
         // Without a request, its headers have no path.
         let sent_request = request.field("request");
         let place = if sent_request.is_missing() { sent_request } else { sent_field };
-        context.fired("the echo service received other headers than were sent", "blocking_general", &[&body, &place]);
+        context.fired("the echo service received headers other than those sent", "blocking_general", &[&body, &place]);
         scores.block(1.1);
         scores.set("msg", format!("{count} unexpected header change"));
     }
@@ -98,7 +98,7 @@ fn read<'a>(reader: &'a mut Reader, body: Value<'_>, text: &'a [u8]) -> Result<O
     match reader.read(text) {
         Ok(document) => Ok(Some(document)),
         Err(ReadError::Syntax { .. }) => Ok(None),
-        // The reference might accept it.
+        // The reference might accept the answer.
         Err(error @ ReadError::Limit { .. }) => Err(Error::new(Code::Limit, body.path(), error.to_string())),
     }
 }
@@ -214,7 +214,7 @@ mod tests {
             check(NAME, keys, FAILED);
         }
         check(NAME, r#"{"requests":[{"response":null}]}"#, FAILED);
-        // An error in all other tests.
+        // This is an error in all other tests.
         for keys in ["[]", "5", "true", r#""requests""#] {
             check(NAME, keys, FAILED);
         }

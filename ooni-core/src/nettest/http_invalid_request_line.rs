@@ -33,7 +33,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-/// Compares up to the end of the shorter one: what was not received at all does not count.
+/// Compares up to the end of the shorter one: missing lines at the end do not count.
 fn differ(context: &Context<'_>, sent: Value<'_>, received: Value<'_>) -> bool {
     let rule = "what was received is not what was sent";
     let mut differ = false;
@@ -43,7 +43,7 @@ fn differ(context: &Context<'_>, sent: Value<'_>, received: Value<'_>) -> bool {
         }
         differ = true;
         match pair {
-            // Each pair is a reason, so each is recorded.
+            // Every differing pair is decisive, so each is recorded.
             (Item::Value(a), Item::Value(b)) if sent.is_array() && received.is_array() => {
                 context.fired(rule, "blocking_general", &[&a, &b]);
             }
@@ -75,7 +75,7 @@ fn items<'v>(value: Value<'v>) -> Box<dyn Iterator<Item = Item<'v>> + 'v> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, check_with, notes_of};
+    use super::super::tests::{check, check_with, records_of};
 
     #[test]
     fn rows() {
@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn every_difference_is_recorded() {
-        let notes = notes_of("http_invalid_request_line", r#"{"sent":["a","b","c"],"received":["x","b","y"]}"#);
-        let paths: Vec<_> = notes.into_iter().flat_map(|(_, paths)| paths).collect();
+        let records = records_of("http_invalid_request_line", r#"{"sent":["a","b","c"],"received":["x","b","y"]}"#);
+        let paths: Vec<_> = records.into_iter().flat_map(|(_, paths)| paths).collect();
         assert_eq!(paths, ["/test_keys/sent/0", "/test_keys/received/0", "/test_keys/sent/2", "/test_keys/received/2"]);
     }
 }

@@ -11,7 +11,7 @@ use crate::trace::HasPath;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "http_requests",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-003-http-requests.md",
-    about: "The response differs from the one through Tor, or is a known blockpage",
+    about: "The response differs from the response over Tor, or is a known blockpage",
     score,
 };
 
@@ -47,8 +47,8 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
 fn is_failed(context: &Context<'_>, matching: [Field<'_>; 2]) -> bool {
     let failures = ["control_failure", "experiment_failure"].map(|key| context.field(key));
     let failed = failures.iter().filter(|field| is_truthy(field.value()));
-    let lacking = matching.iter().filter(|field| field.is_null());
-    let reasons: Vec<&dyn HasPath> = failed.chain(lacking).map(|field| field as &dyn HasPath).collect();
+    let missing = matching.iter().filter(|field| field.is_null());
+    let reasons: Vec<&dyn HasPath> = failed.chain(missing).map(|field| field as &dyn HasPath).collect();
     if reasons.is_empty() {
         return false;
     }
@@ -59,7 +59,7 @@ fn is_failed(context: &Context<'_>, matching: [Field<'_>; 2]) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::error::Code;
-    use crate::nettest::tests::{check, check_listed, check_with, error_listed, found_listed, notes_of, vector_list};
+    use crate::nettest::tests::{check, check_listed, check_with, error_listed, found_listed, records_of, vector_list};
     use crate::rules::Rules;
 
     const FAILED: &str = r#"0.0,"accuracy":0.0}"#;
@@ -98,7 +98,7 @@ mod tests {
             check("http_requests", &keys(body, headers), general);
         }
         assert_eq!(
-            notes_of("http_requests", &keys("true", "false")),
+            records_of("http_requests", &keys("true", "false")),
             [("blocking_general", vec!["/test_keys/headers_match".to_owned()])]
         );
         for keys in ["5", "[]", "\"x\"", "false"] {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_through_tor_are_ignored() {
+    fn requests_over_tor_are_ignored() {
         let keys = |request: &str| {
             format!(
                 r#"{{"body_length_match":true,"headers_match":true,"requests":[{{"request":{request},"response":{{"body":"BLOCK"}}}}]}}"#

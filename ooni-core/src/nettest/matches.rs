@@ -1,4 +1,4 @@
-//! Finds fingerprints of blocking in a measurement, and what they confirm (scoring spec §5.4, §6).
+//! Finds fingerprints of blocking in a measurement and determines what they confirm (scoring spec §5.4, §6).
 //!
 //! `fingerprint` searches one value; this module selects the values of a measurement.
 
@@ -64,7 +64,7 @@ impl Match<'_> {
 pub(super) struct Search<'x, 'c> {
     context: &'x Context<'c>,
     pub(super) matches: Vec<Match<'c>>,
-    /// A body or header was skipped because it cannot be decoded; only with that repair.
+    /// A body or header was skipped because it cannot be decoded; only with [`Repair::BadBase64`].
     pub(super) skipped: bool,
 }
 
@@ -126,13 +126,13 @@ impl<'x, 'c> Search<'x, 'c> {
         }
     }
 
-    /// Answers of one query, of any kind that Python iterates over.
+    /// The answers of one query, which may have any kind that Python iterates over.
     fn answers(&mut self, answers: Value<'c>) -> Result<(), Error> {
         match answers.kind() {
             Kind::Array => answers.elements().try_for_each(|answer| self.answer(answer)),
-            // The keys, which are strings.
+            // Its keys, which are strings.
             Kind::Object => answers.members().try_for_each(|(key, _)| self.answer(key)),
-            // The characters: too short to contain the name of an address, so each counts as empty.
+            // Its characters, which are too short to contain the key of an address, so each counts as an empty answer.
             Kind::Text => {
                 let characters = answers.text().map_or(0, |text| crate::text::chars(&text).count());
                 (0..characters).for_each(|_| self.address(b"", answers));
@@ -221,7 +221,7 @@ impl<'x, 'c> Search<'x, 'c> {
             return Ok(());
         }
         let fingerprints = self.context.fingerprints;
-        // A repeated key has its first position and its last value; this matters only for the headers of fingerprints.
+        // A repeated key has its first position and its last value. This matters only for headers that have fingerprints.
         let mut wanted = Wanted::default();
         if !wanted.collect(fingerprints, object(headers)?.pairs()) {
             wanted = Wanted::default();
@@ -346,7 +346,7 @@ fn country<'c>(context: &Context<'c>) -> Result<Cow<'c, [u8]>, Error> {
     Ok(Cow::Owned(upper(&text).into_owned()))
 }
 
-/// Adds the matches to the scores, and what they confirm (scoring spec §5.4).
+/// Adds the matches, and what they confirm, to the scores (scoring spec §5.4).
 pub(super) fn confirm(context: &Context<'_>, matches: &[Match<'_>], scores: &mut Scores) -> Result<(), Error> {
     if !matches.is_empty() {
         scores.set("fingerprints", Json::Array(matches.iter().map(Match::to_json).collect()));
@@ -521,7 +521,7 @@ mod tests {
         ] {
             assert_eq!(names(keys), "E-TYPE", "{keys}");
         }
-        // Queries come first, so their error is reported.
+        // Queries are searched first, so their error is reported.
         let place = |keys: &str| error_listed(&list, Rules::Compat, "web_connectivity", keys).1;
         assert_eq!(place(r#"{"requests":5,"queries":[{},{"answers":[{},5]}]}"#), "/test_keys/queries/1/answers/1");
         assert_eq!(place(r#"{"requests":[{},{"response":7}]}"#), "/test_keys/requests/1/response");
@@ -609,7 +609,7 @@ mod tests {
             (r#"{"server":["Wall"]}"#, ""),
             (r#"{"server":null}"#, ""),
             (r#"{"server":5}"#, ""),
-            // The last one of repeated names counts.
+            // The last of repeated names counts.
             (r#"{"Server":"Wall","SERVER":"x"}"#, ""),
             (r#"{"Server":"x","SERVER":"Wall"}"#, "full_h prefix_h"),
             // A repeated key has its first position and its last value.
@@ -626,7 +626,7 @@ mod tests {
             (r#"{"via":{"data":"bul4","format":"base64"}}"#, "latin_h"),
             (r#"{"via":{"data":"bsOp","format":"base64"}}"#, ""),
             (r#"{"via":"néx"}"#, "latin_h"),
-            // No fingerprint needs it.
+            // No fingerprint requires decoding it.
             (r#"{"date":{"data":"A","format":"base64"}}"#, ""),
             (r#"{"Via":"né","server":"Wall"}"#, "full_h prefix_h latin_h"),
         ] {
@@ -675,7 +675,7 @@ mod tests {
         }
     }
 
-    /// With the repair, values that cannot be decoded are skipped: all else is found as if they were missing.
+    /// With the repair, values that cannot be decoded are skipped: everything else is found as if they were missing.
     #[test]
     fn repaired_base64() {
         let list = list(DNS, HTTP);
@@ -694,7 +694,7 @@ mod tests {
             ("null", "E-TYPE"),
             ("[]", "E-TYPE"),
         ] {
-            // A skipped header loses its fingerprints, but not those of the body beside it.
+            // A skipped header loses its own fingerprints, but not those of the body.
             for (bad, more) in [
                 (
                     format!(r#"{{"body":{{"format":"base64","data":{data}}},"headers":{{"server":"Wall"}}}}"#),
@@ -762,7 +762,7 @@ mod tests {
             "body":"\u00e9 NEEDLE NEEDLE","headers":{"Server":"a wall, al"}}},{"response":{
             "body":{"format":"base64","data":"IE5FRURMRQ=="},"headers":{"server":{"format":"base64","data":"6SBhbA=="}}}}]}"#;
         let found = found_listed(&list, Rules::Fixed, "web_connectivity", keys);
-        let told: Vec<_> = found
+        let described: Vec<_> = found
             .iter()
             .map(|found| (&*found.name, &*found.path, found.offset, &*found.also_at, found.confirmed, &*found.why))
             .collect();

@@ -10,7 +10,7 @@ use crate::scores::Scores;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "meek_fronted_requests_test",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-013-meek-fronted-requests.md",
-    about: "The fronts of Tor's meek bridges do not answer, or something else answers instead",
+    about: "The fronts of Tor's meek bridges do not answer, or another server answers",
     score,
 };
 
@@ -27,8 +27,8 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     let mut blocking = 0.0;
     for request in requests.objects()? {
         let response = request?.field("response");
-        let Some(answer) = good_answer(context, response)? else {
-            // The sum so far is discarded.
+        let Some(answer) = good_response(context, response)? else {
+            // The score so far is discarded.
             scores.block(1.0);
             return Ok(scores);
         };
@@ -40,9 +40,9 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-/// The response, if there is one with code 200. The record names the whole response: only the first of several bad
-/// responses is read, and another code there might not be enough.
-fn good_answer<'c>(context: &Context<'_>, response: Field<'c>) -> Result<Option<Value<'c>>, Error> {
+/// The response, if there is one with code 200. The record names the whole response: only the first bad response is read,
+/// and with another code it might still be bad.
+fn good_response<'c>(context: &Context<'_>, response: Field<'c>) -> Result<Option<Value<'c>>, Error> {
     let (answer, rule) = match response.if_missing(Value::EMPTY_OBJECT) {
         answer if answer.is_null() => (None, "there is no response"),
         answer => match answer.get("code")?.value() {
@@ -51,7 +51,7 @@ fn good_answer<'c>(context: &Context<'_>, response: Field<'c>) -> Result<Option<
         },
     };
     if answer.is_none() {
-        context.forget();
+        context.clear_fired();
         context.fired(rule, "blocking_general", &[&response]);
     }
     Ok(answer)

@@ -1,4 +1,4 @@
-//! What several rules share: counting connections, finding unknown failures (scoring spec §5), Python's positions.
+//! Code shared by several rules: counting connections, finding unknown failures (scoring spec §5), and Python's indexing.
 
 use super::Context;
 use crate::error::{Code, Error};
@@ -36,7 +36,7 @@ pub(super) fn tcp_counts(context: &Context<'_>, tk: Value<'_>) -> Result<TcpCoun
     Ok(counts)
 }
 
-/// The share of `bad` in all; one half when there are none.
+/// The share of `bad` in the total; one half when the total is 0.
 pub(super) fn ratio(bad: i64, good: i64) -> f64 {
     if bad + good == 0 { 0.5 } else { bad as f64 / (bad + good) as f64 }
 }
@@ -70,7 +70,7 @@ pub(super) fn object(value: Value<'_>) -> Result<Value<'_>, Error> {
     if value.is_object() { Ok(value) } else { Err(value.wrong_kind("an object")) }
 }
 
-/// The item at a position of a value: in a string, a character, which is not a value of the document.
+/// The item at a position of a value. The items of a string are characters, which are not values of the document.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Item<'a> {
     Value(Value<'a>),
@@ -102,5 +102,5 @@ pub(super) fn item_at(value: Value<'_>, position: usize) -> Result<Item<'_>, Err
         Kind::Object => return Err(Error::new(Code::Key, value.path(), format!("an object has no key {position}"))),
         _ => return Err(value.wrong_kind("an array or string")),
     };
-    found.ok_or_else(|| Error::new(Code::Index, value.path(), format!("nothing at position {position}")))
+    found.ok_or_else(|| Error::new(Code::Index, value.path(), format!("no item at position {position}")))
 }

@@ -28,7 +28,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
             scores.inaccurate();
         }
     }
-    if !is_from_sound_probe(context) {
+    if !is_probe_valid(context) {
         scores.inaccurate();
         return Ok(scores);
     }
@@ -48,39 +48,39 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
 /// Whether the probe's certificates and addresses were valid at the time of the measurement (steps 2 to 7).
 ///
 /// Any error, even a wrong kind, gives false: the reference catches every exception here.
-fn is_from_sound_probe(context: &Context<'_>) -> bool {
-    let unsound = |rule, places: &[&dyn HasPath]| {
+fn is_probe_valid(context: &Context<'_>) -> bool {
+    let invalid = |rule, places: &[&dyn HasPath]| {
         context.fired(rule, "accuracy", places);
         false
     };
     let start = context.field("measurement_start_time");
     let Some(time) = start.value().text().and_then(|text| DateTime::parse(&text)) else {
-        return unsound("the start time cannot be read", &[&start]);
+        return invalid("the start time cannot be read", &[&start]);
     };
     let test = context.field("test_version");
     // As text: 0.2.4.0 and v0.2.4 pass.
     if test.value().is_text("0.2.4") {
-        return unsound("version 0.2.4 of the test is broken", &[&test]);
+        return invalid("version 0.2.4 of the test is broken", &[&test]);
     }
     let Some(test_version) = version(test) else {
-        return unsound("the version of the test cannot be read", &[&test]);
+        return invalid("the version of the test cannot be read", &[&test]);
     };
     if test_version.cmp_release(&[0, 2, 3]) != Ordering::Greater && is_since(time, 2023, 11, 7) {
-        return unsound("a version of the test that is too old for the date", &[&test, &start]);
+        return invalid("the version of the test is too old for the date", &[&test, &start]);
     }
     if test_version.cmp_release(&[0, 2, 2]) == Ordering::Less && is_since(time, 2022, 10, 19) {
-        return unsound("a version of the test that is too old for the date", &[&test, &start]);
+        return invalid("the version of the test is too old for the date", &[&test, &start]);
     }
     let annotations = context.field("annotations");
     let Ok(engine) = annotations.if_null(Value::EMPTY_OBJECT).get("engine_version") else {
-        return unsound("the annotations are not an object", &[&annotations]);
+        return invalid("the annotations are not an object", &[&annotations]);
     };
     let place = if annotations.is_null() { annotations } else { engine };
     let Some(engine_version) = version(engine) else {
-        return unsound("the version of the engine cannot be read", &[&place]);
+        return invalid("the version of the engine cannot be read", &[&place]);
     };
     if engine_version.cmp_release(&[3, 17, 2]) == Ordering::Less && is_since(time, 2023, 5, 2) {
-        return unsound("a version of the engine that is too old for the date", &[&place, &start]);
+        return invalid("the version of the engine is too old for the date", &[&place, &start]);
     }
     true
 }
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn old_probes_have_no_verdict() {
+    fn old_probes_are_not_scored() {
         let keys = r#"{"failed_operation":null,"failure":null,"signal_backend_status":"blocked"}"#;
         check_with("signal", keys, &[("test_version", r#""0.2.4""#)], FAILED);
     }

@@ -32,12 +32,12 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
         return Ok(Scores::failed());
     };
     if endpoints.is_empty() {
-        context.fired("no endpoint was tried, which counts half", "blocking_general", &[&tk.field("tcp_connect")]);
+        context.fired("no endpoint was tried, which counts as half", "blocking_general", &[&tk.field("tcp_connect")]);
     }
     if requests.ok + requests.bad == 0 {
-        context.fired("no access point was tried, which counts half", "blocking_general", &[&tk.field("requests")]);
+        context.fired("no access point was tried, which counts as half", "blocking_general", &[&tk.field("requests")]);
     }
-    // The order determines the last digits.
+    // The order of the additions affects the last digits.
     let mut blocking = ratio(endpoints.unreachable, endpoints.accessible);
     blocking += ratio(requests.bad, requests.ok);
     if web_status.value().is_text("blocked") {
@@ -60,7 +60,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-/// Counts the requests to access points. `None` when one has no URL: the measurement failed, whatever came before.
+/// Counts the requests to access points. `None` when any request has no URL: the measurement failed.
 fn count_requests<'c>(context: &Context<'_>, requests: Field<'c>) -> Result<Option<Requests<'c>>, Error> {
     let mut counts = Requests { web_failure: Value::NULL, ok: 0, bad: 0 };
     for request in requests.objects()? {
@@ -72,7 +72,7 @@ fn count_requests<'c>(context: &Context<'_>, requests: Field<'c>) -> Result<Opti
             None => None,
         };
         let Some(url) = url else {
-            context.forget();
+            context.clear_fired();
             context.fired("a request has no URL", "accuracy", &[&sent]);
             return Ok(None);
         };

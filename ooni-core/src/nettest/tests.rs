@@ -47,8 +47,8 @@ pub(super) fn list(dns: &str, http: &str) -> Fingerprints {
     Fingerprints::from_csv(&with_names(dns), &with_names(http), "").unwrap()
 }
 
-/// As [`check_with`], with fingerprints. The score of a locality follows `blocking_general` as `country=1.0`, and
-/// the list of fingerprints contains only their names.
+/// Like [`check_with`], with fingerprints. In `expected`, the scores of localities follow `blocking_general`, such as
+/// `country=1.0`, and fingerprints are only named.
 pub(super) fn check_listed(
     fingerprints: &Fingerprints,
     rules: Rules,
@@ -59,8 +59,8 @@ pub(super) fn check_listed(
 ) {
     let text = measurement(test_name, test_keys, changes);
     let outcome = match traced_with(&text, fingerprints, rules.repairs()) {
-        Ok((scores, notes, _)) => {
-            check_notes(&text, fingerprints, rules.repairs(), &scores, &notes);
+        Ok((scores, records, _)) => {
+            check_records(&text, fingerprints, rules.repairs(), &scores, &records);
             scores.to_json_text()
         }
         Err(error) => error.code.as_str().to_owned(),
@@ -114,7 +114,7 @@ fn mini(fingerprints: &Fingerprints, name: &str) -> String {
     .replace(", ", ",")
 }
 
-/// The same with fields of the base measurement changed; the value `""`, also of the test keys, omits the field.
+/// Like [`check`], with fields of the base measurement changed. The value `""` omits a field or the test keys.
 ///
 /// `expected` is the code of an error, or the scores: either all of their text or, as in the vectors of the
 /// specification, `blocking_general` followed by the tail after the five blocking scores.
@@ -128,8 +128,8 @@ pub(super) fn check_with(test_name: &str, test_keys: &str, changes: &[(&str, &st
     };
     let text = measurement(test_name, test_keys, changes);
     let outcome = match traced(&text) {
-        Ok((scores, notes)) => {
-            check_notes(&text, &Fingerprints::empty(), Repairs::NONE, &scores, &notes);
+        Ok((scores, records)) => {
+            check_records(&text, &Fingerprints::empty(), Repairs::NONE, &scores, &records);
             scores.to_json_text()
         }
         Err(error) => error.code.as_str().to_owned(),
@@ -144,9 +144,9 @@ pub(super) fn error_of(test_name: &str, test_keys: &str) -> (Code, String) {
 }
 
 /// The rules that fired, with what they set and the paths that they read.
-pub(super) fn notes_of(test_name: &str, test_keys: &str) -> Vec<(&'static str, Vec<String>)> {
-    let (_, notes) = traced(&measurement(test_name, test_keys, &[])).unwrap();
-    notes.into_iter().map(|note| (note.sets, note.reads.into_iter().map(|read| read.path).collect())).collect()
+pub(super) fn records_of(test_name: &str, test_keys: &str) -> Vec<(&'static str, Vec<String>)> {
+    let (_, records) = traced(&measurement(test_name, test_keys, &[])).unwrap();
+    records.into_iter().map(|record| (record.sets, record.reads.into_iter().map(|read| read.path).collect())).collect()
 }
 
 /// The text of the base measurement of a test; a field that is changed comes last, `""` omits it.
@@ -164,7 +164,7 @@ pub(crate) fn measurement(test_name: &str, test_keys: &str, changes: &[(&str, &s
 }
 
 fn traced(text: &str) -> Result<(Scores, Vec<Fired>), Error> {
-    traced_with(text, &Fingerprints::empty(), Repairs::NONE).map(|(scores, notes, _)| (scores, notes))
+    traced_with(text, &Fingerprints::empty(), Repairs::NONE).map(|(scores, records, _)| (scores, records))
 }
 
 fn traced_with(
@@ -178,16 +178,16 @@ fn traced_with(
     let trace = Trace::default();
     let run = |trace| score(&Context::new(measurement, fingerprints, repairs, Scratch::default(), trace));
     let outcome = run(Some(&trace));
-    assert_eq!(outcome, run(None), "records make a difference: {text}");
+    assert_eq!(outcome, run(None), "tracing changes the outcome: {text}");
     Ok((outcome?, trace.fired.into_inner(), trace.found.into_inner()))
 }
 
 /// Every anomaly and every failure is recorded, and what is recorded is decisive: other values at all the paths of a key
 /// change the outcome.
-fn check_notes(text: &str, fingerprints: &Fingerprints, repairs: Repairs, scores: &Scores, notes: &[Fired]) {
+fn check_records(text: &str, fingerprints: &Fingerprints, repairs: Repairs, scores: &Scores, records: &[Fired]) {
     let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for note in notes {
-        places.entry(note.sets).or_default().extend(note.reads.iter().map(|read| read.path.as_str()));
+    for record in records {
+        places.entry(record.sets).or_default().extend(record.reads.iter().map(|read| read.path.as_str()));
     }
     assert!(!scores.is_anomaly() || places.contains_key("blocking_general"), "an anomaly without a record: {text}");
     assert!(!scores.is_failure() || places.contains_key("accuracy"), "a failure without a record: {text}");
@@ -204,13 +204,16 @@ fn check_notes(text: &str, fingerprints: &Fingerprints, repairs: Repairs, scores
             let changed = traced_with(std::str::from_utf8(&text).unwrap(), fingerprints, repairs);
             changed.map(|(scores, ..)| scores).ok().as_ref() != Some(scores)
         });
-        // The necessary version or date cannot be guessed.
-        let guess = ["/measurement_start_time", "/test_version", "/annotations", "/annotations/engine_version"];
-        assert!(decides || paths.iter().any(|path| guess.contains(path)), "{key} does not depend on {paths:?}: {text}");
+        // No replacement is a version or date that would change the outcome.
+        let excluded = ["/measurement_start_time", "/test_version", "/annotations", "/annotations/engine_version"];
+        assert!(
+            decides || paths.iter().any(|path| excluded.contains(path)),
+            "{key} does not depend on {paths:?}: {text}"
+        );
     }
 }
 
-/// Each is the only value that changes the result of some rule; the last but one is for requests of a wrong kind.
+/// Each is the only value that changes the result of some rule; the one before the last is for requests of a wrong kind.
 const REPLACEMENTS: [&str; 13] = [
     "null",
     "true",
@@ -260,7 +263,7 @@ fn replace(whole: &mut Json, path: &str, value: &str) {
 #[test]
 fn registry() {
     assert_eq!(NETTESTS.len(), 21);
-    assert!(NETTESTS.is_sorted_by(|a, b| a.name < b.name), "sorted, and no name twice");
+    assert!(NETTESTS.is_sorted_by(|a, b| a.name < b.name), "sorted and without duplicates");
     for nettest in NETTESTS {
         let document = nettest.spec.strip_prefix("https://github.com/ooni/spec/blob/master/nettests/ts-").unwrap();
         let number = document.strip_suffix(".md").and_then(|rest| rest.split('-').next()).unwrap();
@@ -286,13 +289,13 @@ fn tests_without_a_rule_fail() {
 }
 
 #[test]
-fn records_without_test_keys_name_them() {
+fn records_of_missing_test_keys_have_their_path() {
     for name in NETTESTS.iter().map(|nettest| nettest.name) {
         for keys in ["", "null"] {
             let bare = measurement(name, keys, &[]);
             let enveloped = format!(r#"{{"format":"json","content":{bare}}}"#);
             for (text, path) in [(bare, "/test_keys"), (enveloped, "/content/test_keys")] {
-                let reads = traced(&text).unwrap().1.into_iter().flat_map(|note| note.reads);
+                let reads = traced(&text).unwrap().1.into_iter().flat_map(|record| record.reads);
                 let mut paths = reads.map(|read| read.path).filter(|path| path.contains("test_keys"));
                 assert!(paths.all(|read| read == path), "{name}");
             }
@@ -301,11 +304,11 @@ fn records_without_test_keys_name_them() {
 }
 
 #[test]
-fn long_measurements_have_few_records() {
+fn long_measurements_have_a_limited_number_of_records() {
     let request = r#"{"request":{"url":"u"},"failure":"x"}"#;
     let keys = format!(r#"{{"requests":[{request}{}]}}"#, format!(",{request}").repeat(4999));
-    let (scores, notes) = traced(&measurement("telegram", &keys, &[])).unwrap();
+    let (scores, records) = traced(&measurement("telegram", &keys, &[])).unwrap();
     assert_eq!(scores.get("http_failure_cnt"), Some(&Json::from(5000)));
-    assert!((100..=1100).contains(&notes.len()), "{}", notes.len());
-    assert!(notes.iter().any(|note| note.rule.contains("no endpoint")), "later rules are recorded too");
+    assert!((100..=1100).contains(&records.len()), "{}", records.len());
+    assert!(records.iter().any(|record| record.rule.contains("no endpoint")), "later rules are recorded too");
 }

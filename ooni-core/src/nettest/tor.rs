@@ -43,13 +43,13 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-/// Counts the targets; `None` when one is incomplete, whatever the others are.
+/// Counts the targets; `None` when any is incomplete.
 fn count(context: &Context<'_>, targets: Value<'_>) -> Result<Option<Targets>, Error> {
     let mut counts = Targets::default();
     for (_, target) in targets.members() {
         // A string or array may contain both words, which is an error below.
         if !contains(target, "failure")? || !contains(target, "network_events")? {
-            context.forget();
+            context.clear_fired();
             context.fired("a target has no failure or no network events", "accuracy", &[&target]);
             return Ok(None);
         }

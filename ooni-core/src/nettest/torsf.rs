@@ -9,7 +9,7 @@ use crate::scores::Scores;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "torsf",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-030-torsf.md",
-    about: "Tor does not start through Snowflake",
+    about: "Tor does not start over Snowflake",
     score,
 };
 

@@ -10,7 +10,7 @@ use crate::scores::Scores;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "vanilla_tor",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-016-vanilla-tor.md",
-    about: "Tor does not start, or not completely",
+    about: "Tor does not start completely",
     score,
 };
 

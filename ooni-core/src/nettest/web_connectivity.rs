@@ -12,7 +12,7 @@ use crate::trace::HasPath;
 pub(super) const NETTEST: Nettest = Nettest {
     name: "web_connectivity",
     spec: "https://github.com/ooni/spec/blob/master/nettests/ts-017-web-connectivity.md",
-    about: "The probe gets another response than the control, or a known blockpage",
+    about: "The probe gets a different response than the control, or a known blockpage",
     score,
 };
 
@@ -26,9 +26,9 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
             }
             Ok(scores)
         }
-        // The reference recovers only from wrong padding, and loses all matches.
+        // The reference recovers only from a padding error, and loses all matches.
         Err(error) if error.code == Code::Pad => {
-            context.forget_found();
+            context.clear_found();
             let mut scores = by_matches(context, &[])?;
             scores.inaccurate();
             Ok(scores)
@@ -83,9 +83,9 @@ fn by_blocking(context: &Context<'_>, field: Field<'_>, no_matches: bool, scores
     }
 }
 
-/// Adds the scores of localities, which fingerprints confirmed, to the general score.
+/// Adds the scores of localities, which come from confirmed fingerprints, to the general score.
 fn add_up(context: &Context<'_>, matches: &[Match<'_>], scores: &mut Scores) {
-    // In the order of the reference, as floats are added.
+    // The order of the reference, because the sum of floats depends on it.
     let local = scores.blocking(BLOCKING_COUNTRY)
         + scores.blocking(BLOCKING_GLOBAL)
         + scores.blocking(BLOCKING_ISP)
@@ -99,7 +99,7 @@ fn add_up(context: &Context<'_>, matches: &[Match<'_>], scores: &mut Scores) {
 
 #[cfg(test)]
 mod tests {
-    use crate::nettest::tests::{check, check_listed, check_with, error_of, list, notes_of, vector_list};
+    use crate::nettest::tests::{check, check_listed, check_with, error_of, list, records_of, vector_list};
     use crate::rules::Rules;
 
     const ANALYSIS_DNS: &str = r#","analysis":{"blocking_type":"dns"}}"#;
@@ -159,10 +159,10 @@ mod tests {
             check(missing, r#"0.0,"accuracy":0.0}"#);
         }
         assert_eq!(
-            notes_of("web_connectivity", r#"{"blocking":"dns"}"#),
+            records_of("web_connectivity", r#"{"blocking":"dns"}"#),
             [("blocking_general", vec!["/test_keys/blocking".to_owned()])]
         );
-        assert_eq!(notes_of("web_connectivity", "{}"), [("accuracy", vec!["/test_keys/blocking".to_owned()])]);
+        assert_eq!(records_of("web_connectivity", "{}"), [("accuracy", vec!["/test_keys/blocking".to_owned()])]);
     }
 
     #[test]
@@ -198,13 +198,13 @@ mod tests {
             (r#"{"blocking":false,"title_match":"x"}"#, "/test_keys/title_match"),
             (r#"{"blocking":true}"#, "/test_keys/blocking"),
         ] {
-            assert_eq!(notes_of("web_connectivity", keys), [("accuracy", vec![path.to_owned()])]);
+            assert_eq!(records_of("web_connectivity", keys), [("accuracy", vec![path.to_owned()])]);
         }
         // Not reached when the title is invalid.
         check(r#"{"title_match":"x","a_failure":5}"#, r#"0.0,"accuracy":0.0}"#);
     }
 
-    /// With a match that confirms nothing, the measurement still succeeds.
+    /// A match that confirms nothing still keeps the measurement from failing.
     #[test]
     fn matches_prevent_failure() {
         let list = list("", "p1,prod,,body,contains,NEEDLE,5,FR\n");

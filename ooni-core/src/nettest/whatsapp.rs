@@ -23,7 +23,7 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     if has_unknown_failure(context, tk)? {
         scores.inaccurate();
     }
-    if is_worthless(context, tk)? {
+    if has_failed(context, tk)? {
         scores.inaccurate();
         return Ok(scores);
     }
@@ -60,8 +60,8 @@ fn score(context: &Context<'_>) -> Result<Scores, Error> {
     Ok(scores)
 }
 
-/// The measurement failed: an error of the Python of old probes, or no requests (steps 2 and 3).
-fn is_worthless(context: &Context<'_>, tk: Value<'_>) -> Result<bool, Error> {
+/// Whether the measurement failed: a Python error of old probes, or no requests (steps 2 and 3).
+fn has_failed(context: &Context<'_>, tk: Value<'_>) -> Result<bool, Error> {
     let web_failure = tk.field("whatsapp_web_failure");
     let requests = tk.field("requests");
     if is_truthy(web_failure.value()) && contains(web_failure.value(), "unknown_failure 'ascii' co")? {
@@ -100,8 +100,8 @@ fn last_requests(requests: Field<'_>) -> Result<Last<'_>, Error> {
     Ok(last)
 }
 
-/// Whether there was no failure of the web site: null, empty, false or zero. Unlike for the registration service, a missing
-/// one counts as a failure; there, only missing and null mean no failure.
+/// Whether the web site answered: its failure is null, empty, false or zero. A missing failure counts as a failure. For the
+/// registration service, on the other hand, only a missing or null failure means success.
 fn is_web_ok(failure: Field<'_>) -> bool {
     failure.found().is_some_and(|value| value.is_null() || value.is_text("") || equals_int(value, 0))
 }
@@ -113,7 +113,7 @@ mod tests {
     const NAME: &str = "whatsapp";
     const FAILED: &str = r#"0.0,"accuracy":0.0}"#;
 
-    /// Test keys with requests for both URLs, a member that is their failure in each, and these endpoints and members.
+    /// Test keys with requests for both URLs, each with the given failure as JSON members, and these endpoints and members.
     fn keys(web: &str, registration: &str, endpoints: &[&str], more: &str) -> String {
         let endpoints: Vec<_> =
             endpoints.iter().map(|success| format!(r#"{{"status":{{"success":{success}}}}}"#)).collect();
@@ -195,7 +195,7 @@ mod tests {
             &analysis(r#"0.0,"accuracy":0.0"#, true),
         );
         check(NAME, &keys(OK, OK, &["true"], &format!(r#","y_failure":5{unknown}"#)), "E-TYPE");
-        // From the probe's Python.
+        // A Python error of the probe.
         let own = r#","whatsapp_web_failure":"an unknown_failure 'ascii' codec""#;
         check(NAME, &keys("", "", &["false"], own), FAILED);
         let listed = format!(r#"{unknown},"whatsapp_web_failure":["unknown_failure 'ascii' co"]"#);

@@ -1,6 +1,6 @@
-//! Which values a typed store refuses (scoring spec §12).
+//! Checks whether a typed store accepts a row (scoring spec §12).
 //!
-//! The reference's rows can contain anything that a probe sent; the tables cannot. A refused row does not affect others.
+//! The reference's rows can contain any value that a probe sent; the tables cannot. A refused row does not affect others.
 
 use super::schema::{ColumnSchema, Type, fastpath, openvpn};
 use super::{Column, FastpathRow, OpenvpnRow};
@@ -42,7 +42,7 @@ impl OpenvpnRow {
 
 fn check(schema: &[ColumnSchema], columns: &[(&str, Column<'_>)]) -> Result<(), Refused> {
     for (column, &(_, value)) in schema.iter().zip(columns) {
-        if let Some(message) = misfit(column.kind, value) {
+        if let Some(message) = mismatch(column.kind, value) {
             return Err(Refused { column: column.name.to_owned(), message });
         }
     }
@@ -50,7 +50,7 @@ fn check(schema: &[ColumnSchema], columns: &[(&str, Column<'_>)]) -> Result<(), 
 }
 
 /// Why the value does not fit; `None` if it fits.
-fn misfit(wanted: Type, value: Column<'_>) -> Option<String> {
+fn mismatch(wanted: Type, value: Column<'_>) -> Option<String> {
     let fits = match (wanted, value) {
         (Type::Text, Column::Text(_) | Column::Scores(_)) | (Type::Bool, Column::Bool(_)) => true,
         (Type::Text, Column::Json(Json::Text(text))) => {
@@ -121,7 +121,7 @@ mod tests {
                 assert_eq!(refused(&[(key, fine)]), "", "{key} {fine}");
             }
             for odd in ["true", "5", "0.5", "[]", "{}", r#"["x"]"#, r#""\ud83d""#, r#""a\ude00""#] {
-                // A country that is not text is an error earlier.
+                // A country that is not text has already been rejected.
                 if key != "probe_cc" || odd.starts_with('"') {
                     assert_eq!(refused(&[(key, odd)]), key, "{odd}");
                 }
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(refused(&[("test_name", "5")]), "test_name");
         assert_eq!(refused(&[("test_name", "null")]), "");
         assert_eq!(refused(&[("test_name", r#""\ud83d""#)]), "test_name");
-        // The text of the scores escapes copied values.
+        // The JSON text of the scores escapes copied values.
         assert_eq!(refused(&[("test_name", r#""psiphon""#), ("test_keys", r#"{"failure":"\ud83d"}"#)]), "");
     }
 
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_misfit_is_named() {
+    fn the_first_refused_column_is_reported() {
         let row = row(&[("test_version", "0.1"), ("report_id", "[]"), ("test_runtime", "1e300")]);
         let refused = row.acceptance().unwrap_err();
         assert_eq!(refused.to_string(), "column report_id: expected text, found an array");

@@ -1,4 +1,4 @@
-//! What a column is ([`ColumnSchema`], [`Type`]), and the value of one, as it is written ([`Column`]).
+//! The description of a column ([`ColumnSchema`], [`Type`]) and its value in a row ([`Column`]).
 
 use crate::json::{Json, replace_lone_surrogates, write_json, write_key, write_text};
 use crate::measurement::IsVerified;
@@ -7,16 +7,16 @@ use crate::scores::Scores;
 use crate::text::decoded;
 use crate::time::DateTime;
 
-/// The type of a column, as a typed store has it (scoring spec §12).
+/// The type of a column in a typed store (scoring spec §12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Type {
     /// UTF-8; NUL is allowed.
     Text,
-    /// An unsigned integer of 32 bits.
+    /// An unsigned 32-bit integer.
     UInt32,
-    /// An unsigned integer of 64 bits, or null.
+    /// An unsigned 64-bit integer, or null.
     OptionalUInt64,
-    /// A number with the precision of 32 bits; NaN and the infinities are allowed.
+    /// A 32-bit float; NaN and the infinities are allowed.
     Float32,
     /// A time from 1970 to 2106 (32 bits of seconds), UTC.
     Time,
@@ -36,7 +36,7 @@ pub struct ColumnSchema {
     /// Where the value comes from: a field of the measurement, dots for nesting, or the section of the scoring
     /// specification that defines it.
     pub source: &'static str,
-    /// What the values mean: the documentation of the entry.
+    /// What the values mean: the doc comment of the entry.
     pub doc: &'static str,
 }
 
@@ -79,7 +79,7 @@ impl Column<'_> {
 
     /// Appends the value as plain text: text as is, other values as JSON, nothing for null.
     ///
-    /// Lone surrogates become U+FFFD, so that the result is UTF-8 and JSON in it can be read by others.
+    /// Lone surrogates become U+FFFD, so that the result is UTF-8 and JSON in it is accepted by strict readers.
     pub fn write_plain(self, out: &mut Vec<u8>) {
         match self {
             Column::Text(text) => out.extend_from_slice(text.as_bytes()),
@@ -97,7 +97,7 @@ impl Column<'_> {
 
 /// A field of a row, as the value of its column.
 pub(super) trait ToColumn {
-    /// The value, for a column of a type.
+    /// The value for a column of this type.
     fn to_column(&self, kind: Type) -> Column<'_>;
 }
 
@@ -144,7 +144,7 @@ impl ToColumn for IsVerified {
 }
 
 impl ToColumn for bool {
-    /// A boolean, or the `t` or `f` of a column of text.
+    /// A boolean, or `t` or `f` for a text column.
     fn to_column(&self, kind: Type) -> Column<'_> {
         match (kind, self) {
             (Type::Text, true) => Column::Text("t"),

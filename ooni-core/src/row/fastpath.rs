@@ -1,4 +1,4 @@
-//! What the columns of `fastpath` are derived from (scoring spec §10).
+//! The parts that the columns of `fastpath` are derived from (scoring spec §10).
 
 use super::field::{date, probe_asn};
 use crate::error::{Code, Error};
@@ -13,7 +13,7 @@ use crate::time::DateTime;
 use crate::url::netloc;
 use std::sync::Arc;
 
-/// What the columns of a row are derived from. It holds everything whose derivation can fail.
+/// The parts that the columns of a row are derived from, including every value whose derivation can fail.
 pub(super) struct FastpathParts<'m, 'a> {
     pub(super) measurement: &'m Measurement<'a>,
     pub(super) annotations: Value<'a>,
@@ -36,7 +36,7 @@ pub(super) struct FastpathParts<'m, 'a> {
 }
 
 impl<'m, 'a> FastpathParts<'m, 'a> {
-    /// Derives what a row of a measurement that has been scored consists of.
+    /// Derives the parts of the row of a scored measurement.
     ///
     /// # Errors
     /// `E-KEY`, `E-TYPE`, `E-VALUE` and `E-ASSERT` for a field from which a column cannot be derived, with its path.
@@ -77,7 +77,7 @@ impl<'m, 'a> FastpathParts<'m, 'a> {
     }
 }
 
-/// The reference cannot write scores that are nested deeper than it reads (scoring spec §14). Copied values can be.
+/// The reference cannot write scores that are nested deeper than it reads (scoring spec §14). Copied values may be.
 fn check_depth(scores: &Scores) -> Result<(), Error> {
     match scores.entries().any(|(_, value)| value.depth() >= MAX_DEPTH) {
         true => Err(Error::new(Code::Value, "", format!("scores nested deeper than {MAX_DEPTH} levels"))),

@@ -1,4 +1,4 @@
-//! How flags of `fastpath` are serialized: as `"t"` and `"f"`.
+//! Serializes the flags of `fastpath` as `"t"` and `"f"`.
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 use serde::ser::Serializer;

@@ -1,4 +1,4 @@
-//! What columns of `obs_openvpn` are derived with (scoring spec §11).
+//! Derivations of columns of `obs_openvpn` (scoring spec §11).
 
 use crate::json::{Json, Kind, Value};
 use crate::number::Int;

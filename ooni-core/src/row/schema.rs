@@ -1,13 +1,13 @@
-//! The tables `fastpath` and `obs_openvpn`, column by column: the one place that lists their columns.
+//! The columns of the tables `fastpath` and `obs_openvpn`. They are listed only here.
 //!
-//! Each entry defines a field of [`FastpathRow`] or [`OpenvpnRow`], its derivation from a measurement, its place in the
-//! output and what a typed store accepts for it. Everything that needs names, types or positions of columns takes them
-//! from [`fastpath`] and [`openvpn`]: JSON and CSV output, Parquet, and the statements and values of the stores. A new
+//! Each entry defines a field of [`FastpathRow`] or [`OpenvpnRow`], its derivation from a measurement, its position in the
+//! output and what a typed store accepts for it. Code that needs names, types or positions of columns takes them from
+//! [`fastpath`] and [`openvpn`]: JSON and CSV output, Parquet, and the statements and values of the stores. A new
 //! column is one entry here and a migration of the stores.
 //!
 //! An entry reads `name: type of the field, type of the column [in unit], source => derivation`, below its documentation.
-//! The derivation uses the arguments that its table names. A derivation cannot fail: whatever can fail is an argument,
-//! because the order of errors is specified.
+//! The derivation uses the arguments that its table names. It cannot fail: whatever can fail is computed before, as an
+//! argument, because the order of errors is specified.
 
 pub use super::column::{ColumnSchema, Type};
 use super::fastpath::FastpathParts;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 row! {
     /// A scored measurement: a row of the table `fastpath` (scoring spec §10). Fields of type [`Json`] hold what the probe
-    /// sent, which is a string in every sound measurement.
+    /// sent, which is a string in every valid measurement.
     FastpathRow, fastpath, (from: FastpathParts<'_, '_>);
 
     /// ID of the measurement, assigned by the collector or derived from its bytes.
@@ -91,11 +91,11 @@ row! {
 }
 
 row! {
-    /// A row of the table `obs_openvpn` (scoring spec §11), kept of an `openvpn` measurement beside its [`FastpathRow`].
-    /// Columns are in the order in which the reference inserts them.
+    /// A row of the table `obs_openvpn` (scoring spec §11), which an `openvpn` measurement has in addition to its
+    /// [`FastpathRow`]. Columns are in the order in which the reference inserts them.
     ///
     /// The reference looks for `success` and `platform` at the top level of the measurement, where probes do not put them,
-    /// and treats a success as an anomaly. Real rows therefore hold `false` and `""` there; so do these.
+    /// and treats a success as an anomaly. Its rows therefore contain `false` and `""` in practice, and so do these.
     OpenvpnRow, openvpn, (measurement: &Measurement<'_>, test_keys: Value<'_>, fastpath: &FastpathRow);
 
     /// `success` at the top level is `true`, as in the reference.

@@ -1,4 +1,4 @@
-//! `row!`, which turns an entry of [`schema`](super::schema) into everything that depends on the columns of a table.
+//! The macro `row!`, which generates all code that depends on the columns of a table from [`schema`](super::schema).
 
 /// Defines the struct of a row, its derivation, its columns in order, and a module that describes them.
 macro_rules! row {
@@ -54,7 +54,7 @@ macro_rules! row {
 
         #[doc = concat!("The columns of [`", stringify!($row), "`].")]
         ///
-        /// Each constant in lower case is the position of the column of that name.
+        /// Each constant in lower case is the position of the column with that name.
         pub mod $module {
             use super::{ColumnSchema, Type};
 

@@ -1,4 +1,4 @@
-//! Rows as a whole: from a measurement to columns (scoring spec §8 to §11).
+//! Tests from a measurement to the columns of its row (scoring spec §8 to §11).
 
 use super::{Column, FastpathRow, OpenvpnRow};
 use crate::error::Code;
@@ -7,7 +7,7 @@ use crate::json::{Json, Reader};
 use crate::process::{Discard, Outcome, process};
 use crate::rules::Rules;
 
-/// The text of the base measurement of scoring spec §16, for `ndt`, with other fields; `""` leaves a field out.
+/// The text of the base measurement of scoring spec §16, for `ndt`, with these fields changed; `""` omits a field.
 pub(super) fn measurement(changes: &[(&str, &str)]) -> String {
     crate::nettest::tests::measurement("ndt", "{}", changes)
 }
@@ -302,7 +302,7 @@ fn flags() {
     assert_eq!(flags(r#""ndt""#, "{}"), (false, false, false, none.clone()));
     assert_eq!(flags(r#""urlgetter""#, "{}"), (false, false, true, none.clone()));
     assert_eq!(flags(r#""dash""#, r#"{"failure":"eof_error"}"#), (false, false, true, none.clone()));
-    // One half is not an anomaly.
+    // A score of 0.5 is not an anomaly.
     let half = r#"{"targets":{"a":{"failure":"x","network_events":[]},"b":{"failure":null,"network_events":[]}}}"#;
     assert_eq!(flags(r#""tor""#, half), (false, false, false, none.clone()));
     assert_eq!(
@@ -311,7 +311,7 @@ fn flags() {
     );
     let more = r#"{"facebook_tcp_blocking":true,"facebook_dns_blocking":true}"#;
     assert_eq!(flags(r#""facebook_messenger""#, more), (true, false, false, none.clone()));
-    // The integer 0 and the float 1.0 of accuracy.
+    // An accuracy of the integer 0 and of the float 1.0.
     assert_eq!(flags(r#""meek_fronted_requests_test""#, "{}"), (true, false, true, none.clone()));
     assert_eq!(flags(r#""psiphon""#, r#"{"failure":"x"}"#), (true, false, true, none));
     let row = row(&[("test_name", r#""psiphon""#), ("test_keys", r#"{"failure":"x"}"#), ("resolver_ip", "null")]);
@@ -343,7 +343,7 @@ fn wrong_dates() {
     ] {
         assert_eq!(scores(UID, &format!("{time:?}"), &[]), expected, "{time}");
     }
-    // A fraction counts.
+    // The fraction of the receive time counts.
     let with = |fraction: &str| format!("20240102030405.{fraction}_IT_ndt_0123456789abcdef");
     assert_eq!(scores(&with("000001"), r#""2023-01-02 03:04:05""#, &[]), old);
     // UIDs without a time, or with an invalid one.
@@ -360,7 +360,8 @@ fn wrong_dates() {
     ] {
         assert_eq!(scores(uid, r#""0001-01-01 00:00:00""#, &[]), "{}", "{uid}");
     }
-    // A wrong kind is an error in any case; this shows the order of the checks.
+    // The order of the checks: a start of the wrong kind is reported before an invalid network, but only if the UID
+    // contains a time.
     for time in ["5", "[0]", "true"] {
         assert_eq!(scores(UID, time, &[("probe_asn", r#""x""#)]), "E-TYPE /measurement_start_time");
         assert_eq!(scores("x", time, &[("probe_asn", r#""x""#)]), "E-VALUE /probe_asn");
@@ -368,7 +369,7 @@ fn wrong_dates() {
     for time in ["", "null", "0", r#""""#, "[]", r#""x""#] {
         assert_eq!(scores(UID, time, &[("probe_asn", r#""x""#)]), "E-VALUE /probe_asn");
     }
-    // Keys are set in place, and the blocking scores stay.
+    // Existing keys are set in place, and the blocking scores are kept.
     let zeros = r#","blocking_global":0.0,"blocking_country":0.0,"blocking_isp":0.0,"blocking_local":0.0"#;
     let psiphon = [("test_name", r#""psiphon""#), ("test_keys", r#"{"failure":"x"}"#), ("resolver_ip", "1")];
     assert_eq!(
@@ -482,7 +483,7 @@ fn openvpn() {
             r#""test_start_time":"2024-01-02 03:04:00","transport":""}"#
         )
     );
-    // At the top level, and reversed.
+    // Read at the top level, and inverted.
     for (success, anomaly) in
         [("true", "true"), ("false", "false"), ("1", "false"), (r#""true""#, "false"), ("null", "false")]
     {
@@ -545,7 +546,7 @@ fn openvpn() {
         let keys = format!(r#"{{"network_events":{events}}}"#);
         assert_eq!(of(&[("test_keys", &keys)], "last_handshake_transaction_id"), expected, "{events}");
     }
-    // No other test has such a row; the input is copied unchanged.
+    // No other test has such a row. The input is copied unchanged.
     assert!(matches!(outcome(&measurement(&[]), UID), Outcome::Stored { openvpn: None, .. }));
     assert_eq!(of(&[("input", "null")], "input"), r#""""#);
     assert_eq!(of(&[("input", "0")], "input"), "0");
@@ -576,7 +577,7 @@ fn plain_columns() {
 }
 
 #[test]
-fn every_outcome_is_read_back() {
+fn outcomes_are_read_back_unchanged() {
     let texts = [
         measurement(&[]),
         measurement(&[("test_name", r#""openvpn""#)]),
@@ -585,7 +586,7 @@ fn every_outcome_is_read_back() {
         measurement(&[("test_name", r#""psiphon""#), ("test_runtime", "NaN"), ("report_id", r#"{"$int":"5"}"#)]),
         measurement(&[("software_name", r#""\ud83d""#), ("probe_asn", r#""AS99999999999999999999""#)]),
     ];
-    // As deep as a measurement may be.
+    // The maximum depth of a measurement.
     let deep = format!("{}{}", "[".repeat(1023), "]".repeat(1023));
     let deep = [("report_id", r#""R""#), ("test_name", r#""psiphon""#), ("software_name", &deep), ("test_keys", "{}")];
     for text in texts.into_iter().chain([measurement(&deep)]) {
@@ -593,7 +594,7 @@ fn every_outcome_is_read_back() {
         let written = serde_json::to_string(&outcome).unwrap();
         assert_eq!(serde_json::from_str::<Outcome>(&written).unwrap(), outcome, "{written}");
     }
-    // A row without a ruleset, as older versions wrote it; and an invalid flag.
+    // A row without a ruleset, as written by older versions, and an invalid flag.
     let mut value = serde_json::to_value(row(&[])).unwrap();
     value.as_object_mut().unwrap().remove("ruleset");
     assert!(serde_json::from_value::<FastpathRow>(value.clone()).is_ok());
