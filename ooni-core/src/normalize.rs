@@ -1,7 +1,7 @@
 //! Converts YAML reports of 2012 to 2018 to current measurements (formats spec §11).
 //!
-//! [`frame`] splits a stream of bytes into entries. The first one is the header of the report, for [`Report::header`]; each
-//! of the others is a measurement, which [`Report::entry`] normalizes and writes as text for
+//! [`frame`] splits a stream of bytes into entries. The first entry is the header of the report, for [`Report::header`]. Each
+//! other entry is a measurement, which [`Report::entry`] normalizes and writes as text for
 //! [`Reader::read_normalized`](crate::json::Reader::read_normalized). Each step has its own file.
 //!
 //! A measurement may keep values that JSON cannot represent, in fields that no step reads: bytes, sets, dates, and keys
@@ -31,7 +31,7 @@ use crate::uid;
 use sha1::{Digest, Sha1};
 use std::fmt::Write as _;
 
-/// A report: its header, as changed by earlier entries.
+/// A report: its header, including the changes that earlier entries made to it.
 #[derive(Clone, Debug)]
 pub struct Report {
     bucket_date: String,
@@ -42,7 +42,7 @@ pub struct Report {
     digest: Sha1,
 }
 
-/// Why an entry has no measurement. The report remains usable after either.
+/// Why an entry has no measurement. The report remains usable after both errors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
     /// Only this entry is lost.
@@ -54,8 +54,8 @@ pub enum EntryError {
 }
 
 impl Report {
-    /// A report of a bucket's day, such as `2014-02-20`, and a file, such as `2014-02-20/f.yaml`. An entry beyond the limits
-    /// is lost; a depth greater than [`MAX_DEPTH`] counts as [`MAX_DEPTH`].
+    /// A report in the bucket of a day, such as `2014-02-20`, and a file, such as `2014-02-20/f.yaml`. An entry that exceeds
+    /// the limits is lost; a depth greater than [`MAX_DEPTH`] counts as [`MAX_DEPTH`].
     pub fn new(bucket_date: &str, report_filename: &str, limits: Limits) -> Report {
         Report {
             bucket_date: bucket_date.to_owned(),
@@ -91,7 +91,7 @@ impl Report {
             empty if !empty.is_truthy() => return Ok(None),
             YamlValue::Mapping(entry) => entry,
             other => {
-                let message = format!("expected a mapping as entry, found {}", other.kind_name());
+                let message = format!("expected a mapping as the entry, found {}", other.kind_name());
                 return Err(EntryError::Abort(EntryPath::ROOT.error(message)));
             }
         };
@@ -99,7 +99,7 @@ impl Report {
             return Err(EntryError::Abort(EntryPath::ROOT.error("the report has no header")));
         };
         if entry.at("test_start_time").is_some() {
-            // Permanently: later entries lack it too.
+            // Permanently: the header of later entries lacks it too.
             header.take("test_start_time");
         }
         value::update(&mut entry, header.clone());
@@ -119,7 +119,7 @@ impl Report {
     }
 }
 
-/// The only document in `text`, written like a normalized measurement, for envelopes with YAML.
+/// The single document in `text`, written like a normalized measurement; for envelopes whose content is YAML.
 pub(crate) fn document(text: &[u8], limits: Limits) -> Result<Vec<u8>, Error> {
     let limits = Limits { depth: limits.depth.min(MAX_DEPTH), ..limits };
     let mut out = Vec::new();
@@ -185,7 +185,7 @@ impl EntryPath<'_> {
     }
 }
 
-/// The date of a Unix time as in Python: rounded to microseconds, then truncated to seconds.
+/// The date of a Unix time as in Python, rounded to microseconds and then truncated to seconds.
 fn epoch(value: Option<&YamlValue>, place: &EntryPath<'_>) -> Result<DateTime, Error> {
     let seconds = match value {
         None => Some(0),
@@ -199,7 +199,7 @@ fn epoch(value: Option<&YamlValue>, place: &EntryPath<'_>) -> Result<DateTime, E
         }
         Some(other) => return Err(place.wrong(other, "a Unix time")),
     };
-    seconds.and_then(DateTime::from_timestamp).ok_or_else(|| place.error("a Unix time outside the years 1 to 9999"))
+    seconds.and_then(DateTime::from_timestamp).ok_or_else(|| place.error("Unix time outside the years 1 to 9999"))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub(super) fn normalize(test_keys: &mut Mapping, is_dns_consistency: bool) -> Re
     test_keys.take("test_resolvers");
     match test_keys.take("tampering") {
         Some(tampering) if tampering.is_truthy() => {
-            let [successful, failed, inconsistent] = sorted(&tampering)?;
+            let [successful, failed, inconsistent] = by_result(&tampering)?;
             test_keys.set("errors", tampering);
             test_keys.set("successful", YamlValue::Sequence(successful));
             test_keys.set("failed", YamlValue::Sequence(failed));
@@ -44,7 +44,7 @@ pub(super) fn normalize(test_keys: &mut Mapping, is_dns_consistency: bool) -> Re
 }
 
 /// Step 2: resolvers by result. As in the reference, `failed` contains the successful ones too.
-fn sorted(tampering: &YamlValue) -> Result<[Vec<YamlValue>; 3], Error> {
+fn by_result(tampering: &YamlValue) -> Result<[Vec<YamlValue>; 3], Error> {
     let place = EntryPath::TEST_KEYS.member("tampering");
     let mut lists = [Vec::new(), Vec::new(), Vec::new()];
     let [successful, failed, inconsistent] = &mut lists;
@@ -82,13 +82,13 @@ fn normalize_query(query: &mut Mapping, place: &EntryPath<'_>) -> Result<(), Err
     let normalized = answers.iter().enumerate().map(|(i, answer)| normalize_answer(answer, &place.item(i)));
     let normalized = normalized.collect::<Result<Vec<_>, _>>()?;
     let failure = query.take("failure").unwrap_or(YamlValue::Null);
-    let is_silent = !failure.is_truthy() && normalized.is_empty();
-    query.set("failure", if is_silent { YamlValue::text("no_answer") } else { failure });
+    let has_no_answer = !failure.is_truthy() && normalized.is_empty();
+    query.set("failure", if has_no_answer { YamlValue::text("no_answer") } else { failure });
     query.set("answers", YamlValue::Sequence(normalized));
     Ok(())
 }
 
-/// The group of `\[Query\('(.+)'`: up to the last quote of the line.
+/// The group of `\[Query\('(.+)'`, which ends at the last quote of the line.
 fn queried_name(text: &[u8]) -> Option<&[u8]> {
     let begin = b"[Query('";
     memchr::memmem::find_iter(text, begin).find_map(|at| {
@@ -99,7 +99,7 @@ fn queried_name(text: &[u8]) -> Option<&[u8]> {
     })
 }
 
-/// The value after its name.
+/// The length of the value at the start of a text.
 type Pattern = fn(&[u8]) -> usize;
 
 /// The keys of an answer of a type: their names, and where their values are in the payload.

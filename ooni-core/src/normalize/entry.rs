@@ -1,4 +1,4 @@
-//! The steps that all entries go through (formats spec §11.4).
+//! The steps for all entries (formats spec §11.4).
 
 use super::value::{Mapping, MappingAccess, YamlValue, update};
 use super::{EntryPath, dns, epoch, http, names, python, request_line};
@@ -76,7 +76,7 @@ pub(super) fn normalize(
         entry.set("options", subargs);
     }
     nest(entry)?;
-    if names::is_given_up(&name_text) {
+    if names::is_rejected_early(&name_text) {
         return Err(EntryPath::ROOT.member("test_name").error(format!("{name_text} is not supported")));
     }
     by_category(entry, &name_text)?;

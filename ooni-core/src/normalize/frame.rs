@@ -7,7 +7,7 @@ pub enum Framed {
     Entry(usize),
     /// Bytes to skip: a stray end marker or a comment.
     Skip(usize),
-    /// More bytes are needed. At the end of the stream, this means that the last entry is truncated and lost.
+    /// More bytes are needed. At the end of the stream, the last entry is truncated and lost.
     More,
     /// Not a frame: the rest of the stream is ignored.
     Broken,
@@ -34,7 +34,7 @@ pub fn frame(bytes: &[u8], from: usize) -> Framed {
         [b'.', b'.', b'.', b'\n', ..] => Framed::Skip(END.len() - 1),
         _ if bytes.len() < START.len() => Framed::More,
         [b'#', ..] => {
-            // Fewer bytes than a marker were not examined.
+            // The last bytes, fewer than a marker, were not examined.
             let from = from.saturating_sub(START.len() - 1);
             match bytes.get(from..).and_then(|rest| memchr::memchr(b'\n', rest)) {
                 Some(at) => Framed::Skip(from + at + 1),

@@ -10,7 +10,7 @@ pub(super) fn prepare(header: YamlValue) -> Result<Mapping, Error> {
     let mut header = match header {
         YamlValue::Mapping(header) => header,
         other => {
-            return Err(EntryPath::ROOT.error(format!("expected a mapping as header, found {}", other.kind_name())));
+            return Err(EntryPath::ROOT.error(format!("expected a mapping as the header, found {}", other.kind_name())));
         }
     };
     if let Some(city) = header.at_mut("probe_city")
@@ -30,7 +30,7 @@ pub(super) fn valid_utf8(bytes: &[u8]) -> Vec<u8> {
     bytes.utf8_chunks().flat_map(|chunk| chunk.valid().bytes()).collect()
 }
 
-/// The ID of a report that has none.
+/// The ID for a report without one.
 fn report_id(header: &Mapping) -> Result<Vec<u8>, Error> {
     let place = EntryPath::ROOT.member("start_time");
     let start = epoch(header.at("start_time"), &place)?;
@@ -50,8 +50,8 @@ fn report_id(header: &Mapping) -> Result<Vec<u8>, Error> {
         Some(other) => return Err(EntryPath::ROOT.member("probe_city").wrong(other, "a string")),
     }
     if std::str::from_utf8(&hashed).is_err() {
-        // Lone surrogates have no UTF-8.
-        return Err(EntryPath::ROOT.error("lone surrogate in hashed text"));
+        // Lone surrogates cannot be encoded in UTF-8.
+        return Err(EntryPath::ROOT.error("lone surrogate in a field that the report ID is derived from"));
     }
     let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let time = start.to_string();

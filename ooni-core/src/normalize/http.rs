@@ -140,7 +140,7 @@ fn normalize_headers(headers: &YamlValue, place: &EntryPath<'_>) -> Result<Mappi
         }
         normalized.push((name, value));
     }
-    // A later one of the same name replaces the first, at its position.
+    // A later header of the same name replaces the first one, at its position.
     let mut distinct = Mapping::new();
     update(&mut distinct, normalized);
     Ok(distinct)
@@ -148,7 +148,7 @@ fn normalize_headers(headers: &YamlValue, place: &EntryPath<'_>) -> Result<Mappi
 
 /// Whether a request used Tor, and its normalized form.
 fn tor(request: &mut Mapping, place: &EntryPath<'_>) -> Result<(bool, [(YamlValue, YamlValue); 3]), Error> {
-    let said = |is_tor: bool, of: Option<&Mapping>| {
+    let normalized = |is_tor: bool, of: Option<&Mapping>| {
         let of = |key| of.and_then(|of| of.at(key)).cloned().unwrap_or(YamlValue::Null);
         let members = [("is_tor", YamlValue::Bool(is_tor)), ("exit_ip", of("exit_ip")), ("exit_name", of("exit_name"))];
         (is_tor, members.map(|(key, value)| (YamlValue::text(key), value)))
@@ -164,16 +164,16 @@ fn tor(request: &mut Mapping, place: &EntryPath<'_>) -> Result<(bool, [(YamlValu
         }
         plain.extend_from_slice(&text[from..]);
         *url = YamlValue::Text(plain);
-        return Ok(said(true, None));
+        return Ok(normalized(true, None));
     }
     match request.at("tor") {
-        Some(YamlValue::Bool(true)) => Ok(said(true, None)),
-        None | Some(YamlValue::Null | YamlValue::Bool(false)) => Ok(said(false, None)),
-        Some(YamlValue::Int(int)) if int.is_zero() => Ok(said(false, None)),
-        Some(YamlValue::Float(float)) if *float == 0.0 => Ok(said(false, None)),
+        Some(YamlValue::Bool(true)) => Ok(normalized(true, None)),
+        None | Some(YamlValue::Null | YamlValue::Bool(false)) => Ok(normalized(false, None)),
+        Some(YamlValue::Int(int)) if int.is_zero() => Ok(normalized(false, None)),
+        Some(YamlValue::Float(float)) if *float == 0.0 => Ok(normalized(false, None)),
         Some(YamlValue::Mapping(tor)) => match tor.at("is_tor") {
-            Some(YamlValue::Bool(true)) => Ok(said(true, Some(tor))),
-            _ => Ok(said(false, None)),
+            Some(YamlValue::Bool(true)) => Ok(normalized(true, Some(tor))),
+            _ => Ok(normalized(false, None)),
         },
         Some(other) => Err(place.member("tor").wrong(other, "true, false or a mapping")),
     }

@@ -1,4 +1,4 @@
-//! Names and classes of tests (formats spec §11.4 and §11.5).
+//! Names and categories of tests (formats spec §11.4 and §11.5).
 
 use crate::text::lower;
 
@@ -60,8 +60,8 @@ pub(super) fn is_dns(name: &str) -> bool {
     matches!(name, "dns_consistency" | "dns_injection" | "captive_portal")
 }
 
-/// Tests that are rejected after only their times have been read.
-pub(super) fn is_given_up(name: &str) -> bool {
+/// Tests that are rejected once their times have been read.
+pub(super) fn is_rejected_early(name: &str) -> bool {
     matches!(name, "lantern" | "psiphon")
 }
 
@@ -159,7 +159,7 @@ mod tests {
             "http_trix",
             "web_connectivity",
         ] {
-            assert!(!is_http(name) && !is_dns(name) && !is_given_up(name) && !is_unsupported(name), "{name}");
+            assert!(!is_http(name) && !is_dns(name) && !is_rejected_early(name) && !is_unsupported(name), "{name}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The steps of formats spec §11: what each keeps, changes and refuses.
+//! Tests of the steps of formats spec §11: what each keeps, changes and rejects.
 
 use super::*;
 use crate::json::Reader;
@@ -65,7 +65,7 @@ fn entries_that_are_lost_alone_or_with_the_can() {
     let mut report = report("{}");
     assert!(matches!(report.entry(b"---\na: \xff\n...\n", &mut out), Err(EntryError::Abort(_))));
     assert!(report.entry(&framed("test_name: lantern"), &mut out).is_err());
-    // A failed entry writes nothing, and the report continues.
+    // A failed entry writes nothing, and later entries are read.
     assert_eq!(out, b"kept");
     assert!(report.entry(&framed("a: 1"), &mut out).unwrap().is_some());
     for empty in ["", "~", "{}", "0", "''", "[]", "0.0", "no", "!!set {}", "!!binary ''"] {
@@ -76,7 +76,7 @@ fn entries_that_are_lost_alone_or_with_the_can() {
 #[test]
 fn errors_name_line_and_column() {
     let Err(EntryError::Abort(error)) = text_of("{}", "a: 1\nb: 'open") else { panic!() };
-    assert_eq!(error.to_string(), "E-CAN: YAML: quoted text without end before a document marker, line 4, column 1");
+    assert_eq!(error.to_string(), "E-CAN: YAML: unterminated quoted text before a document marker, line 4, column 1");
     let Err(EntryError::Skip(error)) = text_of("{}", "a: 1\nb:  !t x") else { panic!() };
     assert_eq!(error.to_string(), "E-CAN: YAML: unknown tag !t, line 3, column 5");
 }
@@ -109,7 +109,7 @@ fn limits_lose_the_entry() {
 }
 
 #[test]
-fn the_header_overrides_and_loses_its_test_start_time_permanently() {
+fn header_fields_override_and_test_start_time_is_removed_permanently() {
     let mut report = report("probe_cc: IT\ntest_start_time: 1.0\nx: h");
     let mut entry = |yaml: &str| -> Json {
         let mut out = Vec::new();
@@ -121,7 +121,7 @@ fn the_header_overrides_and_loses_its_test_start_time_permanently() {
     assert_eq!((&own["probe_cc"], &own["measurement_start_time"]), (&json!("IT"), &json!("1970-01-01 00:00:02")));
     assert_eq!(own["test_keys"], json!({"x": "h"}));
     assert_eq!(entry("a: 1")["measurement_start_time"], "1970-01-01 00:00:00");
-    // Entry keys come first.
+    // Keys of the entry come first.
     let text = text_of("{z: 1, b: 2}", "{y: 3, b: 4}").unwrap().unwrap();
     assert!(String::from_utf8(text).unwrap().contains(r#""test_keys":{"y":3,"b":2,"z":1}"#));
 }
@@ -287,7 +287,7 @@ fn requests() {
     let appended = keys(&format!("{{requests: [{{request: {SIDE}}}], request: {SIDE}, response: [1]}}"));
     assert_eq!(appended["requests"].as_array().unwrap().len(), 2);
     assert_eq!(appended["requests"][1]["response"], empty, "not a mapping");
-    // Only one of the two: unchanged.
+    // With only one of the two, nothing changes.
     assert_eq!(keys(&format!("{{request: {SIDE}, response: ~}}"))["request"]["url"], "http://a");
     for (entry, path) in [
         ("requests: ~".to_owned(), "/test_keys/requests"),
@@ -399,7 +399,7 @@ fn tor() {
 }
 
 #[test]
-fn the_first_request_of_each_route_comes_first() {
+fn first_requests_direct_and_over_tor_come_first() {
     let requests: Vec<_> = ["t1", "d1", "t2", "d2", "d3"]
         .iter()
         .map(|url| format!("{{request: {{body: ~, headers: [], url: {url}, tor: {}}}}}", url.starts_with('t')))
@@ -466,7 +466,7 @@ fn queries() {
     );
     let hostname = |text: &str| query(&format!("{{query: {text}}}"))["hostname"].take();
     assert_eq!(hostname("\"[Query('a', 'b')]\""), json!("a', 'b"), "greedy");
-    assert_eq!(hostname("\"[Query('')]\""), json!(""), "at least one");
+    assert_eq!(hostname("\"[Query('')]\""), json!(""), "at least one character");
     assert_eq!(hostname("\"[Query('''\""), json!("'"));
     assert_eq!(hostname("\"[Query('a\\n')]\""), json!(""), "one line");
     assert_eq!(hostname("\"[Query('a\\n [Query('b')]\""), json!("b"));
@@ -510,7 +510,7 @@ fn answers() {
         json!({"ttl": "300", "answer_type": "A", "ipv4": "93.184.216.34"})
     );
     assert_eq!(ipv4("address=999.1.1.1"), json!("999.1.1.1"), "no range");
-    assert_eq!(ipv4("address=1.2.3 address=1.2.3.4.5"), json!("1.2.3.4"), "the first that matches");
+    assert_eq!(ipv4("address=1.2.3 address=1.2.3.4.5"), json!("1.2.3.4"), "the first match counts");
     assert_eq!(ipv4("address=1234.1.1.1"), json!(""));
     assert_eq!(ipv4("x"), json!(""));
     assert_eq!(answer("", ""), json!({"ttl": "", "answer_type": ""}));
@@ -555,7 +555,7 @@ fn answers() {
 
 #[test]
 fn both_http_and_dns() {
-    // Rejected at the end, but only after both steps.
+    // Rejected at the end, after both steps.
     assert_eq!(refused("captivep", "tampering: 5"), "/test_keys/tampering");
     assert_eq!(refused("captivep", "{requests: ~, tampering: 5}"), "/test_keys/requests");
 }
@@ -578,7 +578,7 @@ fn request_lines() {
 // --- §11.9 ---
 
 #[test]
-fn kinds_that_json_does_not_have_stay() {
+fn values_that_json_cannot_represent_are_kept() {
     let text =
         text_of("test_name: ndt", "{d: 2014-01-01, b: !!binary aGk=, s: !!set {x}, 5: y, m: {~: 1}}").unwrap().unwrap();
     let mut reader = Reader::new();
@@ -598,7 +598,7 @@ fn the_uid_is_last_and_derived_from_the_framed_bytes() {
     let uid = uid::trivial(&framed("measurement_uid: x\nstart_time: 1392854400"), Some(b"2014-02-20 00:00:00"));
     assert!(uid.starts_with("0120140220"));
     assert!(String::from_utf8(text).unwrap().ends_with(&format!("\"measurement_uid\":\"{uid}\"}}")));
-    // A date that is not text does not count.
+    // A date that is not text is ignored.
     let mut out = Vec::new();
     let entry = framed("{data_format_version: 0.2.0, measurement_start_time: 2014-02-20}");
     assert!(report("{}").entry(&entry, &mut out).unwrap().unwrap().starts_with("0100000000"));

@@ -25,13 +25,13 @@ pub enum YamlValue {
     DateTime(Stamp),
     /// A set: its members in the order of the document.
     Set(Vec<YamlValue>),
-    /// A sequence, also for Python's tuples.
+    /// A sequence, or a Python tuple.
     Sequence(Vec<YamlValue>),
     /// A mapping, in order, without repeated keys.
     Mapping(Mapping),
 }
 
-/// The members of a mapping: keys are scalars of any kind.
+/// The members of a mapping. Keys are scalars of any kind.
 pub type Mapping = Vec<(YamlValue, YamlValue)>;
 
 /// Python's `datetime`.

@@ -53,11 +53,11 @@ pub(super) fn write(value: &YamlValue, levels: usize, out: &mut Vec<u8>) -> Resu
 }
 
 fn inner(levels: usize) -> Result<usize, Error> {
-    levels.checked_sub(1).ok_or_else(|| Error::new(Code::Limit, "", "too many levels of nesting once it is normalized"))
+    levels.checked_sub(1).ok_or_else(|| Error::new(Code::Limit, "", "too many levels of nesting after normalization"))
 }
 
-/// Unlike in scores, characters beyond ASCII are not escaped, and neither are surrogates: two escaped ones would be read as
-/// one character.
+/// Unlike in scores, non-ASCII characters are not escaped. Neither are surrogates, because two escaped surrogates would be
+/// read as one character.
 fn write_text(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
@@ -83,7 +83,7 @@ fn write_foreign(description: &str, out: &mut Vec<u8>) {
 
 /// The description of a value that JSON cannot represent, or not as a key.
 fn describe(value: &YamlValue) -> String {
-    let said = match value {
+    let description = match value {
         YamlValue::Bool(value) => format!("bool {value}"),
         YamlValue::Int(int) => format!("int {int}"),
         YamlValue::Float(float) => format!("float {float}"),
@@ -102,9 +102,9 @@ fn describe(value: &YamlValue) -> String {
     };
     match value {
         YamlValue::Bytes(_) | YamlValue::Set(_) if !value.is_truthy() => {
-            format!("{}{}", String::from_utf8_lossy(FOREIGN_FALSE), said.trim_end())
+            format!("{}{}", String::from_utf8_lossy(FOREIGN_FALSE), description.trim_end())
         }
-        _ => said,
+        _ => description,
     }
 }
 
@@ -137,13 +137,13 @@ mod tests {
             assert_eq!(String::from_utf8(written(yaml)).unwrap(), json);
             assert!(Reader::new().read(&written(yaml)).is_ok());
         }
-        // Two surrogates stay two.
+        // Two adjacent surrogates stay two.
         assert_eq!(written(r#""\ud83d\ude00""#), b"\"\xed\xa0\xbd\xed\xb8\x80\"");
     }
 
     #[test]
     fn foreign_values() {
-        for (yaml, said, truthy) in [
+        for (yaml, description, truthy) in [
             ("!!binary aGk=", "bytes 6869", true),
             ("!!binary ''", "empty bytes", false),
             ("2014-02-20", "date 2014-02-20", true),
@@ -156,7 +156,7 @@ mod tests {
             let mut reader = Reader::new();
             let document = reader.read_normalized(&text).unwrap();
             assert_eq!(document.root().kind(), Kind::Foreign);
-            assert_eq!(&*document.root().foreign().unwrap(), said.as_bytes());
+            assert_eq!(&*document.root().foreign().unwrap(), description.as_bytes());
             assert_eq!(is_truthy(document.root()), truthy, "{yaml}");
             assert!(document.root().document_has_foreign() && document.root().text().is_none());
             assert!(reader.read(&text).is_err(), "no JSON");

@@ -1,10 +1,10 @@
 //! YAML 1.1 with the safe schema, as the pure-Python loader of PyYAML reads it (formats spec §11.2).
 //!
-//! Whether an entry that cannot be read is lost alone or with the whole can depends on the part of that loader that refuses
-//! it. So the parts are the same here: characters (`cursor`), tokens (`scanner`, `scalars`, `indicators`), events
-//! (`parser`), nodes (`compose`, `tag`) and values (`construct`, `merge`, `scalar`), and each refuses what its model
-//! refuses. None of them recurses, the result is no deeper than the limits, and aliases count for every use, so that a few
-//! lines cannot expand to gigabytes.
+//! If an entry cannot be read, the stage of the loader that rejects it decides whether only the entry or the whole can is
+//! lost. So the stages are the same here: characters (`cursor`), tokens (`scanner`, `scalars`, `indicators`), events
+//! (`parser`), nodes (`compose`, `tag`) and values (`construct`, `merge`, `scalar`), and each rejects what the same stage
+//! of the reference rejects. None of them recurses, the result is no deeper than the limits, and every use of an alias
+//! counts, so that a few lines cannot expand to gigabytes.
 
 mod compose;
 mod construct;
@@ -25,7 +25,7 @@ use crate::json::Limits;
 /// Reads a text with one document, or none, which is `null`.
 ///
 /// # Errors
-/// The reference's loader refuses the text, or it exceeds `limits`.
+/// The reference's loader rejects the text, or it exceeds `limits`.
 pub fn load(text: &[u8], limits: Limits) -> Result<YamlValue, YamlError> {
     if text.len() > limits.bytes {
         let message = format!("more than {} bytes", limits.bytes);

@@ -1,4 +1,4 @@
-//! From events to nodes: anchors, aliases and the tags of scalars.
+//! Turns events into nodes: resolves anchors, aliases and the tags of scalars.
 
 use super::error::{Mark, YamlError, YamlErrorKind};
 use super::parser::{Event, EventKind, Parser, Properties};
@@ -34,7 +34,7 @@ impl Content {
     }
 }
 
-/// A collection that has not ended yet.
+/// A collection whose end has not been reached.
 #[derive(Clone, Copy, Debug)]
 struct OpenCollection {
     node: u32,
@@ -49,7 +49,7 @@ struct Composer<'a> {
     open: Vec<OpenCollection>,
 }
 
-/// The nodes of the only document in `text`.
+/// The nodes of the single document in `text`.
 pub(super) fn compose(text: &[u8], limits: Limits) -> Result<Option<Nodes>, YamlError> {
     let parser = Parser::new(text)?;
     let mut composer = Composer { parser, limits, nodes: Vec::new(), anchors: BTreeMap::new(), open: Vec::new() };

@@ -1,4 +1,4 @@
-//! From nodes to values, by their tags, in the order of the reference's loader.
+//! Turns nodes into values, by their tags, in the order of the reference's loader.
 //!
 //! That loader creates empty collections and fills them later, so the members of all collections of one level come before
 //! those of the next. If a document has several errors, the first one in this order is reported.
@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// The value of a node. Collections contain the nodes of their members.
 #[derive(Clone, Debug)]
-enum Made {
-    Not,
+enum NodeValue {
+    /// Not constructed yet.
+    None,
     Scalar(YamlValue),
     Sequence(Vec<u32>),
     /// `!!omap` or `!!pairs`: pairs of key and value.
@@ -27,7 +28,7 @@ enum Made {
 
 struct Constructor<'n> {
     nodes: &'n mut Nodes,
-    made: Vec<Made>,
+    made: Vec<NodeValue>,
     /// Collections that are not filled yet.
     later: VecDeque<u32>,
     /// The number of members that merge keys may still copy.
@@ -36,7 +37,7 @@ struct Constructor<'n> {
 
 /// The value of the root node.
 pub(super) fn construct(nodes: &mut Nodes, limits: Limits) -> Result<YamlValue, YamlError> {
-    let made = vec![Made::Not; nodes.len()];
+    let made = vec![NodeValue::None; nodes.len()];
     let mut constructor = Constructor { nodes, made, later: VecDeque::new(), room: limits.values };
     constructor.object(0)?;
     while let Some(node) = constructor.later.pop_front() {
@@ -57,25 +58,25 @@ impl Constructor<'_> {
 
     /// Creates a scalar, or a collection that is filled later.
     fn object(&mut self, at: u32) -> Result<(), YamlError> {
-        if !matches!(self.made[at as usize], Made::Not) {
+        if !matches!(self.made[at as usize], NodeValue::None) {
             return Ok(());
         }
         let made = match &self.node(at).tag {
-            YamlTag::Sequence => Made::Sequence(Vec::new()),
-            YamlTag::Omap | YamlTag::Pairs => Made::Pairs(Vec::new()),
-            YamlTag::Set => Made::Set(Vec::new()),
-            YamlTag::Mapping => Made::Mapping(Vec::new()),
+            YamlTag::Sequence => NodeValue::Sequence(Vec::new()),
+            YamlTag::Omap | YamlTag::Pairs => NodeValue::Pairs(Vec::new()),
+            YamlTag::Set => NodeValue::Set(Vec::new()),
+            YamlTag::Mapping => NodeValue::Mapping(Vec::new()),
             tag @ (YamlTag::Merge | YamlTag::Default | YamlTag::Other(_)) => {
                 let message = match tag {
                     YamlTag::Other(uri) => format!("unknown tag {}", String::from_utf8_lossy(uri)),
-                    YamlTag::Merge => "<< is not a key".into(),
-                    _ => "= that is no key".into(),
+                    YamlTag::Merge => "<< is only allowed as a key".into(),
+                    _ => "= is only allowed as a key".into(),
                 };
                 return self.error(at, message);
             }
             _ => {
                 let value = self.scalar(at)?;
-                self.made[at as usize] = Made::Scalar(value);
+                self.made[at as usize] = NodeValue::Scalar(value);
                 return Ok(());
             }
         };
@@ -119,13 +120,13 @@ impl Constructor<'_> {
                 Content::Sequence(items) => {
                     let items = items.clone();
                     items.iter().try_for_each(|&item| self.object(item))?;
-                    Made::Sequence(items)
+                    NodeValue::Sequence(items)
                 }
                 other => return self.error(at, format!("expected a sequence, found {}", other.name())),
             },
-            YamlTag::Omap | YamlTag::Pairs => Made::Pairs(self.pairs(at)?),
-            YamlTag::Set => Made::Set(self.mapping(at)?.into_iter().map(|(key, _)| key).collect()),
-            _ => Made::Mapping(self.mapping(at)?),
+            YamlTag::Omap | YamlTag::Pairs => NodeValue::Pairs(self.pairs(at)?),
+            YamlTag::Set => NodeValue::Set(self.mapping(at)?.into_iter().map(|(key, _)| key).collect()),
+            _ => NodeValue::Mapping(self.mapping(at)?),
         };
         self.made[at as usize] = made;
         Ok(())
@@ -162,7 +163,7 @@ impl Constructor<'_> {
         let mut places = BTreeMap::new();
         for (key, value) in pairs {
             self.object(key)?;
-            let Made::Scalar(name) = &self.made[key as usize] else {
+            let NodeValue::Scalar(name) = &self.made[key as usize] else {
                 return self.error(key, format!("{} cannot be a key", self.node(key).content.name()));
             };
             let identity = name.identity();
@@ -184,7 +185,7 @@ impl Constructor<'_> {
 
 /// Builds the tree; values with aliases are copied for each use.
 struct Copier<'m> {
-    made: &'m [Made],
+    made: &'m [NodeValue],
     nodes: &'m Nodes,
     limits: Limits,
     values: usize,
@@ -206,7 +207,7 @@ impl Copier<'_> {
         loop {
             self.count(node, parts.len())?;
             let mut done = match &self.made[node as usize] {
-                Made::Scalar(value) => value.clone(),
+                NodeValue::Scalar(value) => value.clone(),
                 _ if std::mem::replace(&mut inside[node as usize], true) => {
                     return self.limit(node, "a value that contains itself");
                 }
@@ -246,7 +247,7 @@ impl Copier<'_> {
 
     fn count(&mut self, at: u32, depth: usize) -> Result<(), YamlError> {
         self.values += 1;
-        if let Made::Scalar(YamlValue::Text(text) | YamlValue::Bytes(text)) = &self.made[at as usize] {
+        if let NodeValue::Scalar(YamlValue::Text(text) | YamlValue::Bytes(text)) = &self.made[at as usize] {
             self.bytes += text.len();
         }
         let Limits { bytes, depth: levels, values } = self.limits;
@@ -262,22 +263,22 @@ impl Copier<'_> {
     fn child(&self, part: Option<&Part>) -> Option<u32> {
         let Part { node, index, .. } = part?;
         match &self.made[*node as usize] {
-            Made::Sequence(items) | Made::Set(items) => items.get(*index).copied(),
-            Made::Pairs(pairs) | Made::Mapping(pairs) => {
+            NodeValue::Sequence(items) | NodeValue::Set(items) => items.get(*index).copied(),
+            NodeValue::Pairs(pairs) | NodeValue::Mapping(pairs) => {
                 pairs.get(index / 2).map(|&(key, value)| if index % 2 == 0 { key } else { value })
             }
-            Made::Not | Made::Scalar(_) => None,
+            NodeValue::None | NodeValue::Scalar(_) => None,
         }
     }
 
     fn collection(&self, part: Part) -> YamlValue {
         match &self.made[part.node as usize] {
-            Made::Set(_) => YamlValue::Set(part.items),
-            Made::Pairs(_) => YamlValue::Sequence(
+            NodeValue::Set(_) => YamlValue::Set(part.items),
+            NodeValue::Pairs(_) => YamlValue::Sequence(
                 pairs(part.items).into_iter().map(|(a, b)| YamlValue::Sequence(vec![a, b])).collect(),
             ),
-            Made::Mapping(_) => YamlValue::Mapping(pairs(part.items)),
-            Made::Not | Made::Scalar(_) | Made::Sequence(_) => YamlValue::Sequence(part.items),
+            NodeValue::Mapping(_) => YamlValue::Mapping(pairs(part.items)),
+            NodeValue::None | NodeValue::Scalar(_) | NodeValue::Sequence(_) => YamlValue::Sequence(part.items),
         }
     }
 }

@@ -23,13 +23,13 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Refuses what the reference's reader refuses, at any position.
+    /// Rejects any byte or character that the reference's reader rejects.
     fn check(&self) -> Result<(), YamlError> {
         let (text, broken) = match std::str::from_utf8(self.text) {
             Ok(text) => (text, None),
             Err(error) => {
-                let (sound, _) = self.text.split_at(error.valid_up_to());
-                (std::str::from_utf8(sound).unwrap_or_default(), Some(error.valid_up_to()))
+                let (valid, _) = self.text.split_at(error.valid_up_to());
+                (std::str::from_utf8(valid).unwrap_or_default(), Some(error.valid_up_to()))
             }
         };
         let error = |at: usize, message: String| Err(YamlError::new(YamlErrorKind::Reader, self.mark_at(at), message));
@@ -71,7 +71,7 @@ impl<'a> Cursor<'a> {
         let rest = self.text.get(self.at..self.text.len().min(self.at + 4)).unwrap_or_default();
         match rest.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next()) {
             Some(c) => format!("{c:?}"),
-            None => "the end".into(),
+            None => "the end of the text".into(),
         }
     }
 
@@ -118,12 +118,12 @@ impl<'a> Cursor<'a> {
         matches!(self.byte(ahead), b' ' | b'\t') || self.is_break_or_end(ahead)
     }
 
-    /// Whether there is a separate `---` or `...`.
+    /// Whether there is a `---` or `...` followed by a blank or the end of the text.
     pub(super) fn is_document_marker(&self) -> bool {
         (self.starts_with(b"---") || self.starts_with(b"...")) && self.is_blank_or_end(3)
     }
 
-    /// Advances by so many bytes, none of which is part of a line break, and returns them.
+    /// Advances by this many bytes, none of which is part of a line break, and returns them.
     #[inline]
     pub(super) fn take(&mut self, length: usize) -> &'a [u8] {
         let taken = self.ahead(length);

@@ -12,7 +12,7 @@ pub struct Mark {
     pub column: usize,
 }
 
-/// Which part of the loader refuses a document.
+/// The stage of the loader that rejects a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum YamlErrorKind {
     /// It is not UTF-8, or has control characters.
@@ -25,7 +25,7 @@ pub enum YamlErrorKind {
     Composer,
     /// It has unknown tags, or values that contradict their tags.
     Constructor,
-    /// A scalar looks like a number or date but is not one. In Python, not an error of the loader but another exception.
+    /// A scalar looks like a number or date but is not one. In Python, this is another exception than the loader's.
     Value,
     /// It exceeds a limit, or a value contains itself.
     Limit,
@@ -34,11 +34,11 @@ pub enum YamlErrorKind {
 /// Why a document cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct YamlError {
-    /// The part that refuses it.
+    /// The stage that rejects it.
     pub kind: YamlErrorKind,
     /// The position.
     pub mark: Mark,
-    /// What is wrong, a few words.
+    /// What is wrong, in a few words.
     pub message: String,
 }
 

@@ -9,7 +9,7 @@ impl<'a> Scanner<'a> {
         self.cursor.take(1);
         let name = self.scan_name("a directive")?;
         if !self.cursor.is_space_or_end(0) {
-            return self.error(format!("{} in the name of a directive", self.cursor.character()));
+            return self.error(format!("unexpected {} in the name of a directive", self.cursor.character()));
         }
         let directive = match name {
             b"YAML" => self.scan_version()?,
@@ -22,7 +22,7 @@ impl<'a> Scanner<'a> {
                 self.cursor.skip_spaces();
                 let prefix = self.scan_tag_uri()?;
                 if !self.cursor.is_space_or_end(0) {
-                    return self.error(format!("{} in the prefix of a tag", self.cursor.character()));
+                    return self.error(format!("unexpected {} in the prefix of a tag", self.cursor.character()));
                 }
                 Directive::Tag { handle, prefix }
             }
@@ -44,7 +44,7 @@ impl<'a> Scanner<'a> {
         self.cursor.take(1);
         self.scan_number()?;
         if !self.cursor.is_space_or_end(0) {
-            return self.error(format!("{} in a version", self.cursor.character()));
+            return self.error(format!("unexpected {} in a version", self.cursor.character()));
         }
         let significant = major.iter().position(|&digit| digit != b'0').unwrap_or(major.len());
         Ok(Directive::Yaml { is_version_1: &major[significant..] == b"1" })
@@ -57,7 +57,7 @@ impl<'a> Scanner<'a> {
         }
         match length {
             0 => self.error("expected a digit in a version"),
-            // What Python's `int` accepts.
+            // The limit of Python's `int`.
             1..=4300 => Ok(self.cursor.take(length)),
             _ => {
                 let message = "a version of more than 4300 digits";
@@ -89,7 +89,7 @@ impl<'a> Scanner<'a> {
         let name = self.scan_name("an anchor or alias")?.to_vec();
         let ends = matches!(self.cursor.peek(), b'?' | b':' | b',' | b']' | b'}' | b'%' | b'@' | b'`');
         if !ends && !self.cursor.is_blank_or_end(0) {
-            return self.error(format!("{} in the name of an anchor or alias", self.cursor.character()));
+            return self.error(format!("unexpected {} in the name of an anchor or alias", self.cursor.character()));
         }
         Ok(if is_alias { TokenKind::Alias(name) } else { TokenKind::Anchor(name) })
     }
@@ -120,7 +120,7 @@ impl<'a> Scanner<'a> {
         };
         match self.cursor.is_space_or_end(0) {
             true => Ok(tag),
-            false => self.error(format!("{} in a tag", self.cursor.character())),
+            false => self.error(format!("unexpected {} in a tag", self.cursor.character())),
         }
     }
 
@@ -165,14 +165,14 @@ impl<'a> Scanner<'a> {
             self.cursor.take(1);
             let digit = |at: usize| char::from(self.cursor.byte(at)).to_digit(16);
             let (Some(high), Some(low)) = (digit(0), digit(1)) else {
-                return self.error("expected 2 digits of an escape in a tag");
+                return self.error("expected 2 hexadecimal digits in an escape in a tag");
             };
             bytes.push((high << 4 | low) as u8);
             self.cursor.take(2);
         }
         match std::str::from_utf8(&bytes) {
             Ok(_) => uri.append(&mut bytes),
-            Err(_) => return self.error("escapes in a tag that are not UTF-8"),
+            Err(_) => return self.error("escapes in a tag are not UTF-8"),
         }
         Ok(())
     }

@@ -1,11 +1,11 @@
-//! `<<`: inserts the members of other mappings before a mapping's own.
+//! Resolves merge keys (`<<`): inserts the members of other mappings before a mapping's own.
 
 use super::compose::{Content, Nodes};
 use super::error::{YamlError, YamlErrorKind};
 use super::tag::YamlTag;
 
-/// Replaces a merge key that has been resolved, until its mapping is complete.
-const GONE: (u32, u32) = (u32::MAX, u32::MAX);
+/// Replaces a resolved merge key until its mapping is complete.
+const REMOVED: (u32, u32) = (u32::MAX, u32::MAX);
 
 /// A mapping whose merge keys are being resolved.
 struct Frame {
@@ -47,7 +47,7 @@ pub(super) fn flatten(nodes: &mut Nodes, node: u32, room: &mut usize) -> Result<
         frames.pop();
         let mut all = Vec::new();
         if let Some(Content::Mapping(pairs)) = nodes.get_mut(node as usize).map(|node| &mut node.content) {
-            pairs.retain(|pair| *pair != GONE);
+            pairs.retain(|pair| *pair != REMOVED);
             if !merged.is_empty() {
                 pairs.splice(..0, merged);
             }
@@ -55,13 +55,13 @@ pub(super) fn flatten(nodes: &mut Nodes, node: u32, room: &mut usize) -> Result<
                 all.clone_from(pairs);
             }
         }
-        if let Some(asking) = frames.last_mut() {
-            asking.sources.pop();
-            let mark = nodes[asking.node as usize].mark;
+        if let Some(referrer) = frames.last_mut() {
+            referrer.sources.pop();
+            let mark = nodes[referrer.node as usize].mark;
             *room = room
                 .checked_sub(all.len())
-                .ok_or_else(|| YamlError::new(YamlErrorKind::Limit, mark, "merge keys stand for too many members"))?;
-            asking.found.push(all);
+                .ok_or_else(|| YamlError::new(YamlErrorKind::Limit, mark, "merge keys expand to too many members"))?;
+            referrer.found.push(all);
         }
     }
     Ok(())
@@ -75,7 +75,7 @@ fn step(nodes: &mut Nodes, frame: &mut Frame) -> Result<bool, YamlError> {
             Content::Scalar(_) | Content::Sequence(_) => None,
         };
         let Some((key, value)) = pair else { return Ok(false) };
-        if (key, value) == GONE {
+        if (key, value) == REMOVED {
             frame.index += 1;
             continue;
         }
@@ -93,7 +93,7 @@ fn step(nodes: &mut Nodes, frame: &mut Frame) -> Result<bool, YamlError> {
             }
         }
         if let Content::Mapping(pairs) = &mut nodes[frame.node as usize].content {
-            pairs[frame.index] = GONE;
+            pairs[frame.index] = REMOVED;
         }
         frame.index += 1;
         let wrong = |at: u32| {

@@ -1,4 +1,4 @@
-//! From tokens to events, like the parser of PyYAML.
+//! Turns tokens into events, like the parser of PyYAML.
 
 use super::error::{Mark, YamlError, YamlErrorKind};
 use super::scanner::{Directive, Scanner, Token, TokenKind};
@@ -183,7 +183,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// The handles of the document precede them and are found first.
+    /// Adds the default handles after those of the document, which are found first.
     fn add_default_handles(&mut self) {
         self.handles.push((b"!".to_vec(), b"!".to_vec()));
         self.handles.push((b"!!".to_vec(), b"tag:yaml.org,2002:".to_vec()));
@@ -306,7 +306,7 @@ impl<'a> Parser<'a> {
                 _ => self.node_then(State::BlockSequenceEntry, true, false),
             };
         }
-        self.block_end("no entry and no end of a sequence")
+        self.block_end("expected an entry or the end of the sequence")
     }
 
     fn block_end(&mut self, message: &str) -> Result<Event, YamlError> {
@@ -347,7 +347,7 @@ impl<'a> Parser<'a> {
                 _ => self.node_then(State::BlockMappingValue, true, true),
             };
         }
-        self.block_end("no key and no end of a mapping")
+        self.block_end("expected a key or the end of the mapping")
     }
 
     fn block_mapping_value(&mut self) -> Result<Event, YamlError> {
@@ -374,7 +374,7 @@ impl<'a> Parser<'a> {
     fn flow_sequence_entry(&mut self, first: bool) -> Result<Event, YamlError> {
         if !next_is!(self, TokenKind::FlowSequenceEnd) {
             if !first {
-                self.comma("neither ',' nor ']' in a sequence")?;
+                self.comma("expected ',' or ']' in a sequence")?;
             }
             match self.scanner.peek()? {
                 TokenKind::Key => {
@@ -410,7 +410,7 @@ impl<'a> Parser<'a> {
     fn flow_mapping_key(&mut self, first: bool) -> Result<Event, YamlError> {
         if !next_is!(self, TokenKind::FlowMappingEnd) {
             if !first {
-                self.comma("neither ',' nor '}' in a mapping")?;
+                self.comma("expected ',' or '}' in a mapping")?;
             }
             match self.scanner.peek()? {
                 TokenKind::Key => {

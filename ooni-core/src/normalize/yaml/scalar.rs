@@ -12,7 +12,7 @@ use crate::python_text;
 use crate::text::lower;
 use crate::time::{DateTime, SECONDS_PER_DAY};
 
-/// Why a scalar has no value: the part of the loader that fails, and what is wrong.
+/// Why a scalar has no value: the stage of the loader that fails, and what is wrong.
 type Failure = (YamlErrorKind, &'static str);
 
 /// The kind of a plain scalar.
@@ -218,11 +218,11 @@ pub(super) fn construct(tag: &YamlTag, text: &[u8]) -> Result<YamlValue, Failure
         YamlTag::Bool => match &*lower(text) {
             b"yes" | b"true" | b"on" => Ok(YamlValue::Bool(true)),
             b"no" | b"false" | b"off" => Ok(YamlValue::Bool(false)),
-            _ => Err((YamlErrorKind::Value, "text that is not a boolean")),
+            _ => Err((YamlErrorKind::Value, "not a boolean")),
         },
         YamlTag::Int => int(text).map(YamlValue::Int),
-        YamlTag::Float => float(text).map(YamlValue::Float).ok_or((YamlErrorKind::Value, "text that is not a float")),
-        YamlTag::Timestamp => date(text).ok_or((YamlErrorKind::Value, "a date that does not exist")),
+        YamlTag::Float => float(text).map(YamlValue::Float).ok_or((YamlErrorKind::Value, "not a float")),
+        YamlTag::Timestamp => date(text).ok_or((YamlErrorKind::Value, "invalid date")),
         YamlTag::Binary => match base64::decode(text) {
             Ok(bytes) => Ok(YamlValue::Bytes(bytes)),
             Err(_) => Err((YamlErrorKind::Constructor, "invalid base64")),
@@ -231,7 +231,7 @@ pub(super) fn construct(tag: &YamlTag, text: &[u8]) -> Result<YamlValue, Failure
     }
 }
 
-/// The text without `_` and sign, and whether the sign is a minus. `None` where Python finds no first character.
+/// The text without `_` and sign, and whether the sign is a minus. `None` if Python finds no first character.
 fn unsigned(text: &[u8]) -> Option<(bool, Vec<u8>)> {
     let text: Vec<u8> = text.iter().copied().filter(|&byte| byte != b'_').collect();
     let rest = skip_sign(&text);
@@ -239,7 +239,7 @@ fn unsigned(text: &[u8]) -> Option<(bool, Vec<u8>)> {
 }
 
 fn int(text: &[u8]) -> Result<Int, Failure> {
-    const BAD: Failure = (YamlErrorKind::Value, "text that is not an integer");
+    const BAD: Failure = (YamlErrorKind::Value, "not an integer");
     let (minus, text) = unsigned(text).ok_or(BAD)?;
     let value = match &text[..] {
         [] => return Err(BAD),
@@ -255,7 +255,7 @@ fn int(text: &[u8]) -> Result<Int, Failure> {
                 let part = python_text::to_int(part).ok_or(BAD)?;
                 // Only explicitly tagged text has parts of more than two digits.
                 let part = part.as_i64().and_then(|part| i32::try_from(part).ok());
-                big.push_digit(60, part.ok_or((YamlErrorKind::Limit, "a part of an integer is too long"))?)?;
+                big.push_digit(60, part.ok_or((YamlErrorKind::Limit, "part of a sexagesimal integer out of range"))?)?;
             }
             big
         }
@@ -314,8 +314,8 @@ struct Big {
 }
 
 const LIMB: i64 = 1_000_000_000;
-/// Limbs of the longest integer that the JSON reader accepts, and one more.
-const MOST_LIMBS: usize = 4300 / 9 + 2;
+/// The number of limbs of the longest integer that the JSON reader accepts, plus one.
+const MAX_LIMBS: usize = 4300 / 9 + 2;
 
 impl Big {
     fn from(int: &Int) -> Big {
@@ -350,7 +350,7 @@ impl Big {
             carry /= LIMB;
         }
         match self.limbs.len() {
-            0..=MOST_LIMBS => Ok(()),
+            0..=MAX_LIMBS => Ok(()),
             _ => Err((YamlErrorKind::Limit, "an integer of more than 4300 digits")),
         }
     }
@@ -364,16 +364,14 @@ impl Big {
         }
         limbs.for_each(|limb| text.push_str(&format!("{limb:09}")));
         match text.trim_start_matches('-').len() {
-            0..=4300 => {
-                Int::parse_decimal(text.as_bytes()).ok_or((YamlErrorKind::Value, "text that is not an integer"))
-            }
+            0..=4300 => Int::parse_decimal(text.as_bytes()).ok_or((YamlErrorKind::Value, "not an integer")),
             _ => Err((YamlErrorKind::Limit, "an integer of more than 4300 digits")),
         }
     }
 }
 
-/// More parts exceed the range of floats.
-const MOST_PARTS: usize = 174;
+/// The maximum number of sexagesimal parts: more exceed the range of floats.
+const MAX_PARTS: usize = 174;
 
 fn float(text: &[u8]) -> Option<f64> {
     let (minus, text) = unsigned(&lower(text))?;
@@ -390,7 +388,7 @@ fn float(text: &[u8]) -> Option<f64> {
     let parts: Option<Vec<f64>> = text.split(|&byte| byte == b':').map(python_text::to_float).collect();
     let mut value = 0.0;
     let mut base = Big { minus: false, limbs: vec![1] };
-    for part in parts.filter(|parts| parts.len() <= MOST_PARTS)?.into_iter().rev() {
+    for part in parts.filter(|parts| parts.len() <= MAX_PARTS)?.into_iter().rev() {
         let factor = Big { minus: false, limbs: base.limbs.clone() }.into_int(false).ok()?.to_f64()?;
         value += part * factor;
         base.push_digit(60, 0).ok()?;

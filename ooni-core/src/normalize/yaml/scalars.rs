@@ -1,4 +1,4 @@
-//! Reads scalars: block, quoted and plain.
+//! Scans scalars: block, quoted and plain.
 
 use super::error::{YamlError, YamlErrorKind};
 use super::scanner::Scanner;
@@ -63,7 +63,7 @@ impl Scanner<'_> {
         let mut increment = None;
         if let digit @ b'0'..=b'9' = self.cursor.peek() {
             if digit == b'0' {
-                return self.error("indentation of 0");
+                return self.error("invalid indentation 0");
             }
             increment = Some(i64::from(digit - b'0'));
             self.cursor.take(1);
@@ -73,7 +73,7 @@ impl Scanner<'_> {
         }
         match self.cursor.is_space_or_end(0) {
             true => Ok((chomping, increment)),
-            false => self.error(format!("{} after the start of a block scalar", self.cursor.character())),
+            false => self.error(format!("unexpected {} in the header of a block scalar", self.cursor.character())),
         }
     }
 
@@ -200,12 +200,12 @@ impl Scanner<'_> {
         let code = std::str::from_utf8(hex).ok().filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
         match code.filter(|hex| hex.len() == digits).and_then(|hex| u32::from_str_radix(hex, 16).ok()) {
             Some(code @ 0..=0x10_ffff) => push_code_point(code, text),
-            // An error of Python's `chr`, not of the scanner.
+            // In Python, an error of `chr`, not of the scanner.
             Some(code) => {
-                let message = format!("{code:X} is not a character");
+                let message = format!("U+{code:X} is not a character");
                 return Err(YamlError::new(YamlErrorKind::Value, self.cursor.mark(), message));
             }
-            None => return self.error(format!("expected {digits} digits of an escape")),
+            None => return self.error(format!("expected {digits} hexadecimal digits in an escape")),
         }
         self.cursor.take(digits);
         Ok(())
@@ -218,7 +218,7 @@ impl Scanner<'_> {
         }
         let spaces = self.cursor.take(length);
         if self.cursor.peek() == 0 {
-            return self.error("quoted text without end");
+            return self.error("unterminated quoted text");
         }
         if self.cursor.line_break(0) == 0 {
             text.extend_from_slice(spaces);
@@ -239,7 +239,7 @@ impl Scanner<'_> {
     fn scan_quoted_breaks(&mut self, text: &mut Vec<u8>) -> Result<(), YamlError> {
         loop {
             if self.cursor.is_document_marker() {
-                return self.error("quoted text without end before a document marker");
+                return self.error("unterminated quoted text before a document marker");
             }
             while matches!(self.cursor.peek(), b' ' | b'\t') {
                 self.cursor.take(1);

@@ -1,7 +1,7 @@
-//! From characters to tokens, with indentation and simple keys (`key: value` without `?`) resolved.
+//! Turns characters into tokens, and resolves indentation and simple keys (`key: value` without `?`).
 //!
-//! This follows the scanner of PyYAML step by step, because the part that refuses a text decides whether an entry is lost
-//! or a whole can. `scalars` reads scalars.
+//! This follows the scanner of PyYAML step by step, because the stage that rejects a text decides whether an entry or a
+//! whole can is lost. `scalars` scans scalars.
 
 use super::cursor::Cursor;
 use super::error::{Mark, YamlError, YamlErrorKind};
@@ -56,22 +56,22 @@ struct SimpleKey {
     mark: Mark,
 }
 
-/// The most characters of a simple key.
-const LONGEST_KEY: usize = 1024;
+/// The maximum number of characters of a simple key.
+const MAX_KEY_LENGTH: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Scanner<'a> {
     pub(super) cursor: Cursor<'a>,
     done: bool,
-    /// The number of open brackets. An extra closing bracket makes it negative, which counts as inside of brackets.
+    /// The number of open brackets. An extra closing bracket makes it negative, which counts as inside brackets.
     level: i64,
     tokens: VecDeque<Token>,
     taken: usize,
-    /// Column of the innermost block collection, -1 outside of all.
+    /// The column of the innermost block collection; -1 outside all of them.
     pub(super) indent: i64,
     indents: Vec<i64>,
     pub(super) allow_simple_key: bool,
-    /// At most one for each level, the outermost and thus oldest first.
+    /// At most one for each level, outermost and thus oldest first.
     simple_keys: VecDeque<SimpleKey>,
 }
 
@@ -117,7 +117,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Whether the next token may still become a key, so that more must be read.
+    /// Whether more tokens are needed because the next one may still become a key.
     fn needs_more(&mut self) -> Result<bool, YamlError> {
         if self.done {
             return Ok(false);
@@ -211,7 +211,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A possible simple key starts here, and no other can start right after it.
+    /// Begins a scalar, which may be a simple key. No other simple key can start right after it.
     fn begin_scalar(&mut self) -> Result<(), YamlError> {
         self.save_simple_key()?;
         self.allow_simple_key = false;
@@ -225,7 +225,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Spaces, comments and line breaks.
+    /// Skips spaces, comments and line breaks.
     fn skip_to_token(&mut self) {
         loop {
             self.cursor.skip_spaces();
@@ -245,7 +245,7 @@ impl<'a> Scanner<'a> {
 
     fn drop_stale_keys(&mut self) -> Result<(), YamlError> {
         while let Some(key) = self.simple_keys.front() {
-            if key.mark.line == self.cursor.line && self.cursor.index - key.index <= LONGEST_KEY {
+            if key.mark.line == self.cursor.line && self.cursor.index - key.index <= MAX_KEY_LENGTH {
                 break;
             }
             if key.required {

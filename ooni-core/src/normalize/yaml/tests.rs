@@ -1,4 +1,4 @@
-//! The rules of the loader; `tests/yaml.rs` shows that they are PyYAML's.
+//! Tests of the loader. `tests/yaml.rs` compares it with PyYAML.
 
 use super::*;
 
@@ -48,7 +48,7 @@ fn integers_of_any_size() {
 }
 
 #[test]
-fn the_part_that_refuses() {
+fn the_stage_that_rejects() {
     use YamlErrorKind::{Composer, Constructor, Limit, Parser, Reader, Scanner, Value};
     for (text, part) in [
         ("a: \x01", Reader),
