@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     };
     let mut out = std::io::stdout().lock();
     for (number, document) in (1..).zip(documents) {
-        // Any non-empty text is a valid id. Without a time in the id, only the probe's clock is not checked.
+        // Any non-empty text is a valid UID. If it contains no receive time, the probe's clock is not checked.
         let uid = format!("{}:{number}", path.display());
         let explanation = match reader.read(document) {
             Ok(document) => scorer.explain(document.root(), &uid),
@@ -42,6 +42,6 @@ fn main() -> Result<()> {
 
 fn load(folder: &Path) -> Result<Fingerprints> {
     let list = |name: &str| std::fs::read(folder.join(name)).with_context(|| folder.join(name).display().to_string());
-    // The text identifies the lists in results: a program that stores rows should use the SHA-256 of the lists.
+    // The last argument identifies the lists in rows: a program that stores rows should pass the SHA-256 of the lists.
     Ok(Fingerprints::from_csv(&list("fingerprints_dns.csv")?, &list("fingerprints_http.csv")?, "")?)
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 const LISTS: &str = "ooni-fastpath/data/fingerprints";
 
-/// The block page that providers in Iran answer with.
+/// The blockpage of providers in Iran.
 const PAGE: &str = r#"<html><head><meta http-equiv="Content-Type" content="text/html; charset=windows-1256"><title>M5-7
 </title></head><body><iframe src="http://10.10.34.35:80" style="width: 100%; height: 100%" scrolling="no"
 marginwidth="0" marginheight="0" frameborder="0" vspace="0" hspace="0"></iframe></body></html>"#;
@@ -27,7 +27,7 @@ fn main() -> Result<()> {
     };
     let fingerprints = Fingerprints::from_csv(&list("fingerprints_dns.csv")?, &list("fingerprints_http.csv")?, "")?;
 
-    // As in `Rules::Fixed`; the published rows were made with both off.
+    // As in `Rules::Fixed`; published rows were scored without these repairs.
     let rules = BodyRules { regexp: true, full: true };
     let mut scratch = Scratch::default(); // reused for every body
     let found = fingerprints.find_in_body(Body::Bytes(&page), rules, &mut scratch);

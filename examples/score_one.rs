@@ -10,7 +10,7 @@ use ooni_core::process::{Outcome, process};
 use ooni_core::rules::Rules;
 use std::io::Write;
 
-/// A measurement as a probe uploads it, reduced to the keys that the Telegram rule reads: no access point was
+/// A measurement as a probe uploads it, reduced to the keys that the rule of `telegram` reads: no access point was
 /// reachable.
 const MEASUREMENT: &str = r#"{
     "report_id": "20241124T120000Z_telegram_IT_30722_n1_abcdefgh",
@@ -22,7 +22,7 @@ const MEASUREMENT: &str = r#"{
     "test_keys": {"telegram_tcp_blocking": true, "telegram_http_blocking": true, "telegram_web_status": "ok"}
 }"#;
 
-/// The collector assigns each measurement an id. If it begins with a time, that is the time of receipt.
+/// The collector assigns a UID to each measurement. If it begins with a time, that is the receive time.
 const UID: &str = "20241124120005.123456_IT_telegram_0123456789abcdef";
 
 fn main() -> Result<()> {
@@ -34,7 +34,7 @@ fn main() -> Result<()> {
     // Without lists nothing is confirmed; everything else is scored as usual. See `match_body` for how to load them.
     match process(&bytes, UID, &Fingerprints::empty(), Rules::Fixed) {
         Outcome::Stored { row: fastpath, .. } => fastpath.write_json(&mut row),
-        Outcome::Discarded { reason } => write!(row, "left out: {reason}")?,
+        Outcome::Discarded { reason } => write!(row, "discarded: {reason}")?,
         Outcome::Rejected { error } => write!(row, "rejected: {error}")?,
     }
     row.push(b'\n');

@@ -1,6 +1,6 @@
 //! Cans from untrusted bytes: the result depends neither on the size of reads nor on the number of threads.
 //!
-//! Not part of the library beside it, which the tests of `ooni-core` include, because it depends on `ooni-fastpath`.
+//! Not part of the library, which the tests of `ooni-core` include, because this target depends on `ooni-fastpath`.
 
 use flate2::Compression as Level;
 use flate2::write::GzEncoder;
@@ -46,7 +46,7 @@ pub fn run(data: &[u8]) {
     };
     let limits = Limits { measurement_size: 1 << 16, ..Limits::default() };
     let whole = seen(expected, Box::new(Cursor::new(file.clone())), &limits, 1 << 16);
-    // From one byte up; the sizes are odd, so that reads and entries end at different positions.
+    // Sizes from one byte up are odd numbers, so that reads and entries end at different positions.
     for chop in [1, 7, 509] {
         let chopped = Chopped { bytes: Cursor::new(file.clone()), chop };
         assert_eq!(seen(expected, Box::new(chopped), &limits, 1 << 16), whole, "{chop} bytes at a time");
@@ -61,7 +61,7 @@ pub fn run(data: &[u8]) {
     let Ok(path) = path else { return };
     for strict in [false, true] {
         let [one, three] = [1, 3].map(|jobs| outcomes(expected, &path, limits, jobs, strict));
-        assert!(one == three, "other outcomes with three threads:\n{one}\nand\n{three}");
+        assert!(one == three, "different outcomes with three threads:\n{one}\nand\n{three}");
         // YAML entries that normalize to nothing, and lines without a measurement, have no outcome.
         if !strict && whole.iter().all(|seen| seen.kind != "Yaml") {
             assert_eq!(one.lines().count(), whole.len(), "a line for each entry");

@@ -4,7 +4,7 @@ use ooni_core::fingerprint::{Body, BodyRules, Fingerprint, Fingerprints, Pattern
 use ooni_core::json::{Spelling, unescape, write_text};
 use serde_json::json;
 
-/// Maximum rows and bytes for checking every position.
+/// The maximum number of rows and bytes for a check of every position.
 const SMALL: (usize, usize) = (64, 4096);
 
 /// The input: a byte, odd (such as `c`) for CSV and even (such as `j`) for JSON, then the DNS list, a line `%%`, the HTTP
@@ -24,7 +24,7 @@ pub fn run(data: &[u8]) {
     for finding in list.self_test() {
         assert!(!finding.to_string().contains('\n'), "{finding}");
     }
-    loads_from_json_too(&list);
+    loads_the_same_from_json(&list);
     if list.http().len() > SMALL.0 || text.len() > SMALL.1 {
         return;
     }
@@ -61,8 +61,8 @@ fn section(data: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The list loads from JSON as the same list.
-fn loads_from_json_too(list: &Fingerprints) {
+/// The list is the same after it is written as JSON and loaded.
+fn loads_the_same_from_json(list: &Fingerprints) {
     let text = |rows: &[Fingerprint]| {
         let row = |row: &Fingerprint| {
             json!({
@@ -94,7 +94,7 @@ fn dns_is_equality(list: &Fingerprints, text: &[u8]) {
 fn headers_are_compared(list: &Fingerprints, value: &[u8]) {
     for name in list.http().iter().filter_map(Fingerprint::header) {
         let Some(header) = list.header(name.as_bytes()) else {
-            // Headers are looked up in lower case, so only lower-case names can be found.
+            // Names are looked up in lower case, so only lower-case names can be found.
             assert_ne!(name, name.to_lowercase());
             continue;
         };
@@ -123,7 +123,7 @@ fn check(list: &Fingerprints, body: Body<'_>, text: &[u8], rules: BodyRules, scr
     let all = list.find_all_in_body(body, rules, scratch);
     let firsts: Vec<_> = all.iter().map(|(at, places)| (*at, places.first().copied())).collect();
     let found: Vec<_> = found.iter().map(|found| (found.http_index, Some(found.offset))).collect();
-    assert_eq!(found, firsts, "the first of all places is the one place, {rules:?}");
+    assert_eq!(found, firsts, "find_in_body returns the first place of find_all_in_body, {rules:?}");
 
     for (at, row) in (0..).zip(list.http()).filter(|(_, row)| row.location_found == "body") {
         let expected = match row.pattern_type {

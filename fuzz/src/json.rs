@@ -5,33 +5,33 @@ use ooni_core::json::{Json, Limits, ReadError, Reader, write_json};
 use ooni_core::number::Int;
 use serde_json::Value as Strict;
 
-/// The input is the text.
+/// The input is a JSON text.
 pub fn run(text: &[u8]) {
     let mut reader = Reader::new();
     let strict = serde_json::from_slice::<Strict>(text).ok();
     let (value, count) = match reader.read(text) {
         Ok(document) => (document.root().to_json(), document.root().count()),
         Err(ReadError::Syntax { at, .. } | ReadError::Limit { at, .. }) => {
-            assert!(at <= text.len(), "an error after the end");
+            assert!(at <= text.len(), "an error after the end of the text");
             assert!(strict.is_none(), "serde_json reads it: {strict:?}");
             return;
         }
     };
     if let Some(strict) = strict {
-        assert!(same(&value, &strict), "{value:?} is {strict:?} for serde_json");
+        assert!(same(&value, &strict), "read as {value:?}, by serde_json as {strict:?}");
     }
     if let Json::Array(items) = &value {
         assert_eq!(count, items.len());
     }
 
-    // Written in the reference's form and read again, it is the same.
+    // A value is the same after it is written in the reference's form and read again.
     let mut written = Vec::new();
     write_json(&value, &mut written);
     assert!(written.is_ascii());
     let again = reader.read(&written).map(|document| document.root().to_json());
     assert_eq!(again.as_ref(), Ok(&value));
 
-    // serde loses nothing either, but limits the depth.
+    // And after serde_json, which limits the depth.
     if value.depth() < 40 {
         let through = serde_json::to_vec(&value).and_then(|text| serde_json::from_slice::<Json>(&text));
         assert_eq!(through.ok(), Some(value.clone()));

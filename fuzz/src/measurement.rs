@@ -24,7 +24,7 @@ const BEFORE: &[u8] = br#"{"report_id":"R","probe_cc":"IR","probe_asn":"AS1","te
     {"response":7}]}}"#;
 
 /// The input: a byte, odd (such as `c`) for compat and even (such as `f`) for fixed rules; a byte, odd (such as `u`) for
-/// an id without and even (such as `d`) for one with a date; and the measurement.
+/// a UID without a receive time and even (such as `d`) for one with it; and the measurement.
 pub fn run(data: &[u8]) {
     let Some((&[rules, uid], text)) = data.split_first_chunk::<2>() else { return };
     let rules = if rules & 1 == 1 { Rules::Compat } else { Rules::Fixed };
@@ -47,7 +47,7 @@ pub fn run(data: &[u8]) {
             }
             if written(row).depth() < 40 {
                 let through = serde_json::to_vec(&outcome).and_then(|text| serde_json::from_slice::<Outcome>(&text));
-                assert_eq!(through.ok().as_ref(), Some(&outcome), "serde loses nothing");
+                assert_eq!(through.ok().as_ref(), Some(&outcome), "serde is lossless");
             }
         }
         Outcome::Discarded { .. } => {}
@@ -55,7 +55,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// A used scorer, and one that has scored this very measurement, produce the same outcome.
+/// A scorer that has scored other measurements, or this one, gives the same outcome.
 fn same_with_used_buffers(text: &[u8], uid: &str, rules: Rules, outcome: &Outcome) {
     let scorer = Scorer::new(&LISTS, rules);
     let (mut reader, mut other) = (Reader::new(), Reader::new());
@@ -95,7 +95,7 @@ fn stored(row: &FastpathRow) {
         assert!(written.get(name).is_some(), "{name}");
         let mut plain = Vec::new();
         column.write_plain(&mut plain);
-        assert!(std::str::from_utf8(&plain).is_ok(), "{name} is UTF-8 for a person");
+        assert!(std::str::from_utf8(&plain).is_ok(), "{name} is not UTF-8");
     }
 }
 
@@ -128,21 +128,21 @@ fn rejected(error: &Error, text: &[u8]) {
                 Code::Key => error.path.rsplit_once('/').map_or("", |(object, _)| object),
                 _ => &error.path,
             };
-            let path = if document_lacks_test_keys(document.root()) { "" } else { path };
-            assert!(at(document.root(), path, &|_| true), "nothing is at the place of {error}");
+            let path = if is_without_test_keys(document.root()) { "" } else { path };
+            assert!(at(document.root(), path, &|_| true), "no value at the path of {error}");
         }
         Err(unread) => assert_eq!(error, &unread.into()),
     }
 }
 
-/// Missing test keys are read as an empty object: what is missing in them has no path.
-fn document_lacks_test_keys(root: Value<'_>) -> bool {
+/// Missing test keys are read as an empty object, so members missing from them have no path.
+fn is_without_test_keys(root: Value<'_>) -> bool {
     let lacks = |value: Value<'_>| value.field("test_keys").is_null();
     lacks(root) && lacks(root.field("content").value())
 }
 
 fn explained(explanation: &Explanation, text: &[u8], outcome: &Outcome) {
-    assert_eq!(&explanation.outcome, outcome, "explaining changes nothing");
+    assert_eq!(&explanation.outcome, outcome, "explaining changes the outcome");
     let shown = explanation.to_string();
     assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");
     assert!(serde_json::to_string(explanation).is_ok());
@@ -153,11 +153,11 @@ fn explained(explanation: &Explanation, text: &[u8], outcome: &Outcome) {
     };
     for reading in explanation.fired.iter().flat_map(|fired| &fired.reads) {
         let Some(value) = &reading.value else { continue };
-        let is_it = |there: Value<'_>| reading.described || there.to_json() == *value;
-        assert!(at(document.root(), &reading.path, &is_it), "not what is at its place: {reading:?}");
+        let is_value = |there: Value<'_>| reading.described || there.to_json() == *value;
+        assert!(at(document.root(), &reading.path, &is_value), "another value is at the path of {reading:?}");
     }
     for found in &explanation.fingerprints {
-        assert!(at(document.root(), &found.path, &|_| true), "nothing is at the place of {found:?}");
+        assert!(at(document.root(), &found.path, &|_| true), "no value at the path of {found:?}");
     }
 }
 

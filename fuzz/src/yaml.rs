@@ -56,7 +56,7 @@ pub fn run(stream: &[u8]) {
     }
 }
 
-/// The reader accepts it; the JSON reader does too, unless it contains values that JSON cannot represent.
+/// The reader accepts a normalized entry, and so does the strict one unless it contains values that JSON cannot represent.
 fn normalized(text: &[u8], uid: &str, scorer: &Scorer<'_>) {
     let (mut reader, mut strict) = (Reader::new(), Reader::new());
     let document = reader.read_normalized(text);
@@ -89,7 +89,7 @@ fn entries(stream: &[u8], piece: usize) -> (Vec<Vec<u8>>, bool) {
                 }
                 Framed::Broken => return (entries, true),
             };
-            assert!(used > 0, "it goes on");
+            assert!(used > 0, "a frame has at least one byte");
             held.drain(..used);
             from = 0;
         }

@@ -24,7 +24,7 @@ fn columns(write: impl Fn(&mut Vec<u8>)) -> Json {
 
 /// The first column that differs from the model. The order of keys is ignored, kinds and precision are compared.
 fn difference(ours: &Json, model: &Json) -> Option<String> {
-    let Json::Object(model) = model else { panic!("the model's row is no object") };
+    let Json::Object(model) = model else { panic!("the row of the model is not an object") };
     model.iter().find_map(|(name, value)| {
         let name = String::from_utf8_lossy(name);
         let mine = ours.get(&name);
@@ -37,11 +37,11 @@ fn check(case: &Json) -> Result<Option<Code>, String> {
     let raw = match (case.get("raw"), case.get("raw_base64").and_then(Json::as_str)) {
         (Some(Json::Text(raw)), _) => raw.clone(),
         (_, Some(encoded)) => base64::decode(encoded.as_bytes()).unwrap(),
-        _ => panic!("a case without raw"),
+        _ => panic!("case without raw"),
     };
     match process(&raw, uid, &FULL, Rules::Compat) {
         Outcome::Stored { row, openvpn } => {
-            let model = case.get("row").ok_or("stored, but not by the model")?;
+            let model = case.get("row").ok_or("stored; the model has no row")?;
             if let Some(difference) = difference(&columns(|out| row.write_json(out)), model) {
                 return Err(difference);
             }
@@ -56,14 +56,16 @@ fn check(case: &Json) -> Result<Option<Code>, String> {
                         return Err(format!("openvpn {difference}"));
                     }
                 }
-                (ours, _) => return Err(format!("openvpn row: {}, not so in the model", ours.is_some())),
+                (ours, _) => return Err(format!("openvpn row: {}; the model differs", ours.is_some())),
             }
             Ok(None)
         }
-        Outcome::Discarded { .. } => case.get("discard").map(|_| None).ok_or("discarded, but not by the model".into()),
+        Outcome::Discarded { .. } => {
+            case.get("discard").map(|_| None).ok_or("discarded; the model does not discard it".into())
+        }
         Outcome::Rejected { error } => {
-            let code = case.get("code").and_then(Json::as_str).ok_or(format!("{error}, but not in the model"))?;
-            if code != error.code.as_str() { Err(format!("{error}, was {code}")) } else { Ok(Some(error.code)) }
+            let code = case.get("code").and_then(Json::as_str).ok_or(format!("{error}; the model has no error"))?;
+            if code != error.code.as_str() { Err(format!("{error}, expected {code}")) } else { Ok(Some(error.code)) }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The reference's own results for real measurements, reproduced exactly; and the effect of the repairs on them.
+//! Real measurements have exactly the rows of the reference; the repairs change exactly what is listed.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
 mod support;
@@ -49,8 +49,8 @@ fn every_fixture_has_the_row_of_the_reference() {
     assert_eq!((rows, discards, errors, openvpn_rows), (103, 3, 5, openvpn.len()));
 }
 
-/// `fixed.jsonl` lists exactly what `fixed/1` changes on the fixtures: a file that is not in it has the same outcome with
-/// both rules, and one that is in it has another, because of the repairs that it names.
+/// `fixed.jsonl` lists exactly what `fixed/1` changes on the fixtures: a file that it does not list has the same outcome
+/// under both rules, and a file that it lists has another outcome because of the repairs that it names.
 #[test]
 fn the_repairs_change_exactly_what_is_listed() {
     let mut changed = String::new();
@@ -78,8 +78,8 @@ fn the_repairs_change_exactly_what_is_listed() {
     }
 }
 
-/// Scores may differ from those published when a measurement was uploaded; its identity may not. Times are not compared:
-/// the pipeline of 2019 converted them from the time zone of the probe.
+/// Scores may differ from those that were published when a measurement was uploaded, but its identity may not. Times are
+/// not compared, because the pipeline of 2019 converted them from the time zone of the probe.
 #[test]
 fn identity_fields_match_the_published_ones() {
     let published = lines("measurements/published.jsonl");

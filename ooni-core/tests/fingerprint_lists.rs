@@ -1,6 +1,6 @@
 //! The public lists as the scorer loads them, and the rules for single fingerprints.
 
-#![allow(clippy::unwrap_used)] // a test that cannot read its list has failed
+#![allow(clippy::unwrap_used)] // a test fails if it cannot read its list
 
 use ooni_core::fingerprint::{
     Body, BodyRules, ConfirmedBy, Finding, Fingerprint, Fingerprints, PatternType, Scope, Scratch, locality,
@@ -56,7 +56,7 @@ fn self_test_of_the_public_lists() {
 }
 
 #[test]
-fn every_literal_pattern_of_the_public_list_finds_itself() {
+fn every_literal_pattern_of_the_public_list_matches_itself() {
     let list = public();
     let mut scratch = Scratch::default();
     for (at, fingerprint) in (0..).zip(list.http()).filter(|(_, f)| f.location_found == "body") {
@@ -105,7 +105,7 @@ fn localities() {
 }
 
 #[test]
-fn dns_compares_for_equality_for_any_type_and_location() {
+fn dns_patterns_of_any_type_and_location_are_compared_for_equality() {
     let dns = vec![
         fingerprint("dns", PatternType::Full, "1.2.3.4"),
         fingerprint("body", PatternType::Prefix, "a.example"),

@@ -1,7 +1,7 @@
-//! The body search against plain substring search, an automaton, and a regular expression engine, on
-//! texts built from pieces of patterns, in the spellings of documents.
+//! Compares the body search with plain substring search, an automaton, and a regular expression engine, on texts that
+//! consist of pieces of patterns and are spelled as by various JSON writers.
 
-#![allow(clippy::unwrap_used)] // a test that cannot read its list has failed
+#![allow(clippy::unwrap_used)] // a test fails if it cannot read its list
 
 use ooni_core::fingerprint::{Body, BodyRules, Fingerprint, Fingerprints, PatternType, Scope, Scratch};
 use ooni_core::json::{Spelling, unescape};
@@ -38,13 +38,13 @@ static PUBLIC: LazyLock<Fingerprints> = LazyLock::new(|| {
 /// How a serializer spells strings.
 #[derive(Clone, Copy, Debug)]
 enum Writer {
-    /// `\/`, and `\uXXXX` for everything beyond ASCII.
+    /// `\/`, and `\uXXXX` for everything outside ASCII.
     Collector,
     /// `\u003c`, and unescaped UTF-8.
     Go,
     /// As few escapes as JSON allows.
     Plain,
-    /// Some `\/` and `\u003c`, by the bits of the number: not odd, but not regular either.
+    /// Some `\/` and `\u003c`, by the bits of the number: not odd, but irregular.
     Mixed(u64),
     /// Any valid escapes, by the bits of the number.
     Odd(u64),
@@ -96,7 +96,7 @@ fn spell(text: &[u32], writer: Writer) -> Vec<u8> {
     out
 }
 
-/// Code points of a text; adjacent surrogates of a pair are omitted, as no decoder distinguishes them.
+/// Code points of a text; adjacent surrogates of a pair are omitted, because no decoder distinguishes them from a character.
 fn code_points(text: &str) -> Vec<u32> {
     text.chars().map(u32::from).collect()
 }
@@ -134,7 +134,7 @@ fn text(patterns: Vec<String>) -> impl Strategy<Value = Vec<u32>> {
     proptest::collection::vec(piece(patterns), 0..12).prop_map(|pieces| pieces.concat())
 }
 
-/// Patterns that overlap, end in each other, and use every class of character.
+/// Patterns that overlap, end with one another, and use every class of character.
 fn small_pattern() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "[ab]{0,12}",
@@ -249,7 +249,7 @@ proptest! {
 
     /// One long pattern in a long text, at each alignment.
     #[test]
-    fn far_into_a_text(pattern in proptest::sample::select(public_patterns()), before in 0usize..300, after in 0usize..80, writer in writer()) {
+    fn at_any_offset_of_a_long_text(pattern in proptest::sample::select(public_patterns()), before in 0usize..300, after in 0usize..80, writer in writer()) {
         let mut points = vec![u32::from(b'.'); before];
         points.extend(code_points(&pattern));
         points.extend(vec![u32::from(b'.'); after]);
@@ -290,13 +290,13 @@ proptest! {
         for hit in found {
             let rest = String::from_utf8_lossy(&bytes[hit.offset..]);
             let regex = regex_lite::Regex::new(patterns[hit.http_index as usize]).unwrap();
-            prop_assert_eq!(regex.find(&rest).map(|found| found.start()), Some(0), "the offset is one into the bytes");
+            prop_assert_eq!(regex.find(&rest).map(|found| found.start()), Some(0), "the offset is in the bytes");
         }
         prop_assert_eq!(found.iter().map(|hit| hit.http_index).collect::<Vec<_>>(), expected);
     }
 
     #[test]
-    fn anything_goes(raw in proptest::collection::vec(any::<u8>(), 0..200), flags in any::<bool>()) {
+    fn arbitrary_bytes_cause_no_panic(raw in proptest::collection::vec(any::<u8>(), 0..200), flags in any::<bool>()) {
         let spelling = if flags { Spelling::of(&raw).unwrap_or_default() } else { Spelling::PLAIN };
         let mut scratch = Scratch::default();
         for rules in [COMPAT, REPAIRED] {
@@ -306,9 +306,9 @@ proptest! {
     }
 }
 
-/// Text with candidates everywhere: the search abandons the scan and stays exact.
+/// In text with candidates everywhere, the search abandons the scan and its results are still exact.
 #[test]
-fn text_against_the_scan() {
+fn text_that_defeats_the_scan() {
     let many: Vec<_> = (0..200).map(|n| (PatternType::Contains, format!("aaaaaaaa{n}b"))).collect();
     let list = list(&many);
     let mut text = "a".repeat(20_000);
@@ -353,7 +353,7 @@ fn without_body_fingerprints_nothing_matches() {
 }
 
 #[test]
-fn replacement_characters_trigger() {
+fn replacement_characters_are_triggers() {
     let mut scratch = Scratch::default();
     let position = PUBLIC.http().iter().position(|f| f.pattern == "�.*�").unwrap() as u32;
     for text in ["\\ufffd x \\ufffd", "� x �", "\\ud800 x \\uFFFD", "\\udc00\\udc00"] {

@@ -1,5 +1,5 @@
 //! Runs the fuzz targets on their corpora, so that `cargo test` finds what fuzzing found.
-#![allow(clippy::unwrap_used)] // a corpus that cannot be read is a test that has failed
+#![allow(clippy::unwrap_used)] // the test fails if the corpus cannot be read
 
 #[allow(unreachable_pub)] // it is also a separate library
 #[path = "../../fuzz/src/lib.rs"]
@@ -16,7 +16,7 @@ fn replay(name: &str, target: fn(&[u8])) {
     for input in inputs {
         let bytes = std::fs::read(&input).unwrap();
         let whole = std::panic::catch_unwind(|| target(&bytes));
-        assert!(whole.is_ok(), "a law is broken by {}", input.display());
+        assert!(whole.is_ok(), "a property is violated by {}", input.display());
     }
 }
 

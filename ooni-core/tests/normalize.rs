@@ -1,6 +1,6 @@
-//! Real YAML reports, normalized like the reference and scored.
+//! Real YAML reports are normalized and scored like by the reference.
 #![cfg(feature = "legacy-yaml")]
-#![allow(clippy::unwrap_used, clippy::panic)] // what cannot be read is a test that has failed
+#![allow(clippy::unwrap_used, clippy::panic)] // a test fails if it cannot read its files
 
 use ooni_core::error::Code;
 use ooni_core::fingerprint::Fingerprints;
@@ -40,7 +40,7 @@ fn normalized(bucket_date: &str, can: &str, stream: &[u8]) -> Vec<(String, Vec<u
     entries[1..].iter().map(measurement).collect()
 }
 
-/// The order of members is not compared: the reference does not define it for members that it moves.
+/// The order of members is not compared, because the reference does not define it for members that it moves.
 #[test]
 fn reports_match_the_reference() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/yaml");
@@ -105,7 +105,7 @@ fn envelopes_of_yaml() {
 
 /// The reference cannot write such scores, and no typed column accepts such a value.
 #[test]
-fn values_that_json_does_not_have_are_not_scored() {
+fn values_that_json_cannot_represent_are_not_scored() {
     let outcome = |more: &str| {
         let content = format!("{IDENTITY}{more}");
         let envelope = serde_json::json!({"format": "yaml", "content": content}).to_string();

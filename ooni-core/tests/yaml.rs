@@ -1,6 +1,6 @@
-//! YAML as the reference's loader reads it: generated documents, and the values that PyYAML gave.
+//! Generated YAML documents have the values that PyYAML, the reference's loader, reads.
 #![cfg(feature = "legacy-yaml")]
-#![allow(clippy::unwrap_used, clippy::panic)] // what cannot be read is a test that has failed
+#![allow(clippy::unwrap_used, clippy::panic)] // a test fails if it cannot read its files
 
 use ooni_core::base64;
 use ooni_core::json::Limits;

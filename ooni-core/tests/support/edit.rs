@@ -105,7 +105,7 @@ impl Dice {
     }
 }
 
-/// A random value inside of `value`, or itself; deeper values are less likely.
+/// `value` or a random value inside it; deeper values are less likely.
 fn somewhere<'j>(value: &'j mut Json, dice: &mut Dice) -> &'j mut Json {
     let inside = match value {
         Json::Array(items) => items.len(),

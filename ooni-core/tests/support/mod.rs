@@ -15,7 +15,7 @@ pub static FULL: LazyLock<Fingerprints> = LazyLock::new(|| {
     Fingerprints::from_csv(&list("fingerprints_dns.csv"), &list("fingerprints_http.csv"), "full").unwrap()
 });
 
-/// The repository.
+/// The root folder of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -35,7 +35,7 @@ pub struct Fixture {
     pub expected: Json,
 }
 
-/// Every measurement of the fixtures, found by walking; each has a line in `expected.jsonl`.
+/// Every measurement in the folder of fixtures; each must have a line in `expected.jsonl`.
 pub fn fixtures() -> Vec<Fixture> {
     let mut expected: Vec<Json> = lines("measurements/expected.jsonl");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/measurements");

@@ -1,7 +1,7 @@
-//! Explanations are true: what they name is decisive.
+//! What an explanation lists decided the outcome.
 //!
-//! The tests change every value that a rule reportedly read, and every byte of a reported fingerprint; the outcome must
-//! change.
+//! The tests change every value that an explanation reports as read, and every match of a reported fingerprint; the outcome
+//! must change.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
@@ -124,9 +124,9 @@ fn slightly_different(value: &Json) -> Json {
     }
 }
 
-/// A key that only one rule set, because of one value, changes with another value there.
-fn check_lone(document: &Document, rules: Rules, explanation: &Explanation) -> usize {
-    let mut lone = 0;
+/// A key that one rule set because of one value changes with that value.
+fn check_single(document: &Document, rules: Rules, explanation: &Explanation) -> usize {
+    let mut single = 0;
     for fired in &explanation.fired {
         let alone = explanation.fired.iter().filter(|other| other.sets == fired.sets).count() == 1;
         let ([read], true, true) = (&fired.reads[..], alone, fired.sets != "outcome") else { continue };
@@ -138,9 +138,9 @@ fn check_lone(document: &Document, rules: Rules, explanation: &Explanation) -> u
             continue;
         }
         assert!(alternatives(document, rules, &[&read.path]).any(differs), "{name} {rules:?}: {fired:?}");
-        lone += 1;
+        single += 1;
     }
-    lone
+    single
 }
 
 fn check_fired(document: &Document, rules: Rules, explanation: &Explanation) {
@@ -157,8 +157,8 @@ fn check_fired(document: &Document, rules: Rules, explanation: &Explanation) {
         }
     }
     for (sets, paths) in places {
-        let is_so = decides(document, rules, &explanation.outcome, &paths);
-        assert!(is_so, "{} {rules:?}: {sets} does not hang on {paths:?}", document.name);
+        let decisive = decides(document, rules, &explanation.outcome, &paths);
+        assert!(decisive, "{} {rules:?}: {sets} does not depend on {paths:?}", document.name);
     }
 }
 
@@ -179,7 +179,7 @@ fn check_found(document: &Document, rules: Rules, explanation: &Explanation) {
     for found in &explanation.fingerprints {
         let same = |other: &&Found| (&other.name, &other.path) == (&found.name, &found.path);
         let (mut changed, mut now) = (whole.clone(), found.clone());
-        // Matches of a regular expression do not overlap, so one may start inside of another that is now removed.
+        // Matches of a regular expression do not overlap, so a new one may start inside a removed one.
         let tries = if found.pattern_type == "regexp" { 40 } else { 1 };
         let gone = (0..tries).any(|_| {
             without(&mut changed, &now);
@@ -191,13 +191,16 @@ fn check_found(document: &Document, rules: Rules, explanation: &Explanation) {
                 }
                 Some(again) => {
                     let stays = places(again).iter().any(|offset| places(&now).contains(offset));
-                    assert!(!stays, "{name} {rules:?}: {now:?} is still there: {again:?}");
+                    assert!(!stays, "{name} {rules:?}: {now:?} is found again: {again:?}");
                     now = again.clone();
                     false
                 }
             }
         });
-        assert!(gone || found.pattern_type == "regexp", "{name} {rules:?}: {found:?} is found elsewhere: {now:?}");
+        assert!(
+            gone || found.pattern_type == "regexp",
+            "{name} {rules:?}: {found:?} is found at another place: {now:?}"
+        );
     }
 }
 
@@ -225,18 +228,18 @@ fn without(whole: &mut Json, found: &Found) {
 }
 
 #[test]
-fn explanations_of_fixtures_are_true() {
-    let (mut fired, mut lone, mut found, mut rejected) = (0, 0, 0, 0);
+fn explanations_of_fixtures_are_decisive() {
+    let (mut fired, mut single, mut found, mut rejected) = (0, 0, 0, 0);
     for document in documents() {
         for rules in RULES {
             let explanation = check(&document, rules);
-            lone += check_lone(&document, rules, &explanation);
+            single += check_single(&document, rules, &explanation);
             fired += explanation.fired.len();
             found += explanation.fingerprints.len();
             rejected += usize::from(matches!(explanation.outcome, Outcome::Rejected { .. }));
         }
     }
-    assert!(fired > 300 && lone > 60 && found > 5 && rejected == 10, "{fired} {lone} {found} {rejected}");
+    assert!(fired > 300 && single > 60 && found > 5 && rejected == 10, "{fired} {single} {found} {rejected}");
 }
 
 /// Inserts a fingerprint into a measurement, in one of the forms of answers, bodies and headers.
@@ -356,7 +359,7 @@ fn broken() -> [Json; 3] {
 }
 
 #[test]
-fn explanations_of_fingerprints_are_true() {
+fn explanations_of_fingerprints_are_decisive() {
     let mut seen: BTreeMap<(bool, bool, String), usize> = BTreeMap::new();
     let mut repairs: BTreeMap<String, usize> = BTreeMap::new();
     for document in with_fingerprints(220) {
@@ -376,9 +379,9 @@ fn explanations_of_fingerprints_are_true() {
     assert!(repairs.len() == 4 && repairs.values().all(|&n| n >= 6), "{repairs:?}");
 }
 
-/// Measurements that no probe creates reach rules that the fixtures do not.
+/// Measurements that no probe creates reach rules that the fixtures do not reach.
 #[test]
-fn explanations_of_changed_fixtures_are_true() {
+fn explanations_of_changed_fixtures_are_decisive() {
     let (documents, mut dice) = (documents(), Dice(7));
     let values: Vec<_> = REPLACEMENTS.iter().flatten().cloned().collect();
     for i in 0..600 {

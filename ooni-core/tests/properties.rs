@@ -1,4 +1,4 @@
-//! Properties of every input, however invalid: no panic, one of three outcomes, and an explanation with a reason.
+//! Properties of every input, valid or not: no panic, one of three outcomes, and an explanation with a reason.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
@@ -189,7 +189,7 @@ fn check(bytes: &[u8], uid: &str, fingerprints: &Fingerprints) {
     for rules in RULES {
         let outcome = process(bytes, uid, fingerprints, rules);
         let explanation = explain(bytes, uid, fingerprints, rules);
-        assert_eq!(explanation.outcome, outcome, "explaining makes a difference: {shown}");
+        assert_eq!(explanation.outcome, outcome, "explaining changes the outcome: {shown}");
         assert!(!explanation.to_string().is_empty());
         assert!(serde_json::to_string(&explanation).is_ok());
         let written = serde_json::to_string(&outcome).unwrap();
@@ -346,7 +346,7 @@ proptest! {
     }
 }
 
-/// A scorer and a reader that were used for all other inputs give the same results as new ones.
+/// A scorer and a reader that have been used for all other inputs give the same results as new ones.
 #[test]
 fn results_do_not_depend_on_earlier_inputs() {
     for rules in RULES {
