@@ -1,7 +1,7 @@
 """ClickHouse for tests: the engine of the package `chdb` behind as much of ClickHouse's HTTP protocol as the store uses.
 
-One data directory, one query at a time; settings, the database and parameters of a query are said with it, as on a
-server. Right for what queries mean, not for how long they take.
+It has one data directory and runs one query at a time. A request carries the settings, database and parameters of its
+query, as with a real server. It shows what queries mean, not how long they take.
 
     server.py PORT FOLDER
 """
@@ -26,7 +26,7 @@ STATUSES = {60: 404, 62: 400, 81: 404, 159: 408, 193: 401, 194: 401, 516: 403}
 
 
 class Fault(Exception):
-    """An exception of the server's own."""
+    """An exception raised by this server, not by the engine."""
 
 
 class Engine:
@@ -39,7 +39,7 @@ class Engine:
         self.settings = {}
 
     def execute(self, given, fields, body):
-        """Runs a query as a request says it, and returns what it says."""
+        """Runs the query of a request and returns its output."""
         parameters = {name[6:]: value for name, value in {**given, **fields}.items() if name.startswith("param_")}
         settings = {name: value for name, value in given.items() if name not in NO_SETTINGS and name[:6] != "param_"}
         query = given.get("query", "") + fields.get("query", "")
@@ -58,7 +58,7 @@ class Engine:
             return self.session.query(query, output, params=parameters).bytes()
 
     def set(self, settings):
-        """Makes these the settings of the session, and no others."""
+        """Sets exactly these settings in the session."""
         for name in self.settings.keys() - settings.keys():
             self.session.query(f"SET {name} = DEFAULT")
             del self.settings[name]
@@ -69,12 +69,12 @@ class Engine:
 
 
 def quoted(text, quote="'"):
-    """A literal, or a name."""
+    """A quoted literal or name."""
     return quote + text.replace("\\", "\\\\").replace(quote, "\\" + quote) + quote
 
 
 def form(kind, body):
-    """Fields of a form of several parts."""
+    """The fields of a multipart form."""
     boundary = b"--" + kind.split("boundary=")[1].strip('"').encode()
     fields = {}
     for part in body.split(boundary)[1:-1]:
@@ -101,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
                 raise Fault("Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)")
             fields, body = (form(kind, body), b"") if kind.startswith("multipart/form-data") else ({}, body)
             self.answer(200, self.server.engine.execute(given, fields, body))
-        except Exception as error:  # whatever chdb says
+        except Exception as error:  # chdb raises various exceptions
             text = str(error)
             code = re.match(r"Code: (\d+)\.", text)
             code = int(code[1]) if code else 1002

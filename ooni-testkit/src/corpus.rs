@@ -1,4 +1,4 @@
-//! A deterministic corpus of measurements, shaped like the traffic of OONI's collectors.
+//! A deterministic corpus of measurements that resembles the traffic of OONI's collectors.
 //!
 //! The conformance fixtures serve as templates. Country, network, report id, uid, times, input, host, first address and
 //! HTTP bodies vary; everything else, including the order of keys, is as in the template. By default 85 % are
@@ -53,18 +53,18 @@ pub struct Options {
     pub seed: u64,
     /// Share of web_connectivity, 0 to 1.
     pub wc_share: f64,
-    /// Share that is intentionally broken: half of it truncated, half with a value of a wrong type.
+    /// Share that is intentionally broken: half truncated, half with a value of a wrong type.
     pub malformed: f64,
     /// Share with odd text: surrogates, NUL, bad escapes, NaN, huge numbers, deep nesting,
     /// repeated keys, bad UTF-8.
     pub odd: f64,
     /// Share of web_connectivity that contains a fingerprint of the lists.
     pub blocked: f64,
-    /// Measurements received in an hour.
+    /// Measurements received per hour.
     pub per_hour: u64,
     /// Microseconds from 1970 to the first hour, UTC; the default is 2024-03-01 00:00.
     pub first_hour: u64,
-    /// Distance between two hours in which measurements are received, in hours.
+    /// Interval between two hours in which measurements are received, in hours.
     pub hours_apart: u64,
     /// Folder of the template measurements.
     pub templates: PathBuf,
@@ -165,23 +165,23 @@ pub enum Error {
     /// A file or folder could not be read or written.
     #[error("cannot read or write {}", path.display())]
     Io {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// A fingerprint list is not valid CSV.
     #[error("cannot read the fingerprints of {}", path.display())]
     Csv {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: csv::Error,
     },
     /// The folder has too few templates: web_connectivity with and without bodies and another test are required.
     #[error("too few template measurements in {}", path.display())]
     Templates {
-        /// Which folder.
+        /// The folder.
         path: PathBuf,
     },
 }

@@ -1,6 +1,6 @@
-//! Files for tests: a temporary folder, gzip, tar and the members of a postcan.
+//! Files for tests: a temporary folder, gzip, tar, and the members of a postcan.
 
-#![allow(clippy::unwrap_used)] // a test that cannot write its files has failed
+#![allow(clippy::unwrap_used)] // the test fails if its files cannot be written
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// A measurement that is stored.
+/// A measurement with the outcome `stored`.
 pub const GOOD: &str = r#"{"report_id":"R","probe_cc":"IT","probe_asn":"AS1","test_name":"dash","measurement_start_time":"2024-01-02 03:04:05","test_start_time":"2024-01-02 03:04:00","test_keys":{}}"#;
 
 /// A folder of files.
@@ -52,12 +52,12 @@ pub fn post(content: &str) -> String {
     format!(r#"{{"format":"json","content":{content}}}"#)
 }
 
-/// The member name for the uid with this number.
+/// The name of the postcan member for [`uid`] of this number.
 pub fn member(number: u32) -> String {
     format!("var/lib/ooniapi/measurements/incoming/2024010203_IT_dash/{}.post", uid(number))
 }
 
-/// A uid.
+/// A UID with this number.
 pub fn uid(number: u32) -> String {
     format!("20240102030405.{number:06}_IT_dash_{number:016x}")
 }

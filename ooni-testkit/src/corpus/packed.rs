@@ -1,4 +1,4 @@
-//! Compressed files, as one member or frame or as several in sequence.
+//! Writes compressed files, with one gzip member or LZ4 frame or several in sequence.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -89,10 +89,10 @@ impl Write for Packed {
 }
 
 fn ended() -> io::Error {
-    io::Error::other("the file has ended")
+    io::Error::other("write to a finished file")
 }
 
-/// A member of a tar archive, in the format that Python's PAX writes for short names.
+/// Adds a member to a tar archive, in the format that Python's PAX writer uses for short names.
 pub(super) fn add_member(tar: &mut tar::Builder<Packed>, name: &str, seconds: u64, content: &[u8]) -> io::Result<()> {
     let mut header = tar::Header::new_ustar();
     header.set_size(content.len() as u64);

@@ -1,5 +1,5 @@
-//! Random numbers (xoshiro256++) and the mathematics that distributions need. All operations are defined exactly by
-//! IEEE 754, so a corpus is the same on every machine.
+//! Random numbers (xoshiro256++) and the functions that distributions need. All operations are defined exactly by IEEE
+//! 754, so a corpus is the same on every machine.
 
 /// The generator.
 pub struct Rng([u64; 4]);
@@ -105,8 +105,8 @@ impl Weighted {
     }
 }
 
-/// `x^p` for positive `x` and `0 ≤ p < 64`, to a millionth of `p`: whole part by multiplication,
-/// the rest by square roots, which are exact where `powf` is not.
+/// `x^p` for positive `x` and `0 ≤ p < 64`, with `p` rounded to a millionth: the whole part by multiplication, the rest by
+/// square roots, which are exact where `powf` is not.
 pub fn power(x: f64, p: f64) -> f64 {
     let mut out = 1.0;
     for _ in 0..p as u32 {
@@ -138,7 +138,7 @@ pub fn exp(x: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Exact to the bit, to detect machines that compute differently.
+    /// Compares bits, to detect machines that compute differently.
     #[test]
     fn same_everywhere() {
         let mut rng = Rng::new(1);

@@ -1,4 +1,4 @@
-//! Fixtures with placeholders where measurements differ.
+//! Templates: fixtures with placeholders where measurements differ.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,9 +9,9 @@ use super::json::Value;
 use super::rng::{Weighted, power};
 use super::urls::host_of;
 
-/// The value of a placeholder; the discriminant is its index in [`Mark::NAMES`].
+/// The value of a placeholder; the discriminant is its index in [`Placeholder::NAMES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(super) enum Placeholder {
     ReportId,
     Country,
     Network,
@@ -28,7 +28,7 @@ pub(super) enum Mark {
     OtherBody,
 }
 
-impl Mark {
+impl Placeholder {
     /// In a template's text, a placeholder is its name between `@@`.
     const NAMES: [(&str, Self); 12] = [
         ("RID", Self::ReportId),
@@ -50,7 +50,7 @@ impl Mark {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Text(String),
-    Gap(Mark),
+    Placeholder(Placeholder),
 }
 
 /// A fixture.
@@ -79,14 +79,14 @@ impl Template {
         };
         msm.set("test_name", Value::spelled(&test));
         let input = msm.get("input").and_then(Value::as_text).map(str::to_owned);
-        for (key, mark) in [
+        for (key, placeholder) in [
             ("report_id", "@@RID@@"),
             ("probe_cc", "@@CC@@"),
             ("probe_asn", "@@ASN@@"),
             ("measurement_start_time", "@@MST@@"),
             ("test_start_time", "@@TST@@"),
         ] {
-            msm.set(key, Value::spelled(mark));
+            msm.set(key, Value::spelled(placeholder));
         }
         if let Some(id) = msm.get_mut("id") {
             *id = Value::spelled("@@ID@@");
@@ -128,16 +128,16 @@ const RUNTIME: &str = "0.987654321";
 pub(super) fn split(value: &Value) -> Vec<Part> {
     let text = value.dump().replace(RUNTIME, "@@RT@@");
     let (mut parts, mut rest) = (Vec::new(), text.as_str());
-    let mut from = 0; // where in `rest` to look for the next mark
+    let mut from = 0; // where in `rest` to look for the next placeholder
     while let Some(at) = rest[from..].find("@@").map(|at| from + at) {
-        let found = Mark::NAMES.iter().find_map(|&(name, mark)| {
+        let found = Placeholder::NAMES.iter().find_map(|&(name, placeholder)| {
             let after = rest[at + 2..].strip_prefix(name)?.strip_prefix("@@")?;
-            Some((mark, after))
+            Some((placeholder, after))
         });
         match found {
-            Some((mark, after)) => {
+            Some((placeholder, after)) => {
                 parts.push(Part::Text(rest[..at].into()));
-                parts.push(Part::Gap(mark));
+                parts.push(Part::Placeholder(placeholder));
                 (rest, from) = (after, 0);
             }
             None => from = at + 1,
@@ -147,7 +147,7 @@ pub(super) fn split(value: &Value) -> Vec<Part> {
     parts
 }
 
-/// Replaces existing HTTP bodies by placeholders, and counts them.
+/// Replaces existing HTTP bodies with placeholders, and counts them.
 fn mark_bodies(test_keys: &mut Value) -> usize {
     let mut bodies = 0;
     let requests = test_keys.get_mut("requests").map(Value::items_mut).unwrap_or_default();
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gaps_in_order() {
+    fn placeholders_in_order() {
         let template = Template::new(
             r#"{"test_name":"web_connectivity","input":"http://site.example/a","test_runtime":2,"z":"@@no@@ site.example",
                 "test_keys":{"queries":[{"answers":[{"ipv4":"192.0.2.1"}]}],"requests":[{"response":{"body":"x"}},{"response":{"body":"y"}}]}}"#,
@@ -239,7 +239,7 @@ mod tests {
             .iter()
             .map(|part| match part {
                 Part::Text(text) => text.clone(),
-                Part::Gap(mark) => format!("<{mark:?}>"),
+                Part::Placeholder(placeholder) => format!("<{placeholder:?}>"),
             })
             .collect();
         assert_eq!(

@@ -32,17 +32,17 @@ impl Identity {
 
 /// The expected outcome of a can's entry.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Fate {
+pub(super) enum Expected {
     /// It is read, and scored.
     Read(Identity),
     /// It cannot be read, with a short reason.
     Rejected(&'static str),
 }
 
-pub(super) const NO_JSON: Fate = Fate::Rejected("not JSON");
-pub(super) const NO_OBJECT: Fate = Fate::Rejected("not an object");
+pub(super) const NO_JSON: Expected = Expected::Rejected("not JSON");
+pub(super) const NO_OBJECT: Expected = Expected::Rejected("not an object");
 
-impl Fate {
+impl Expected {
     /// The outcome of a stored text; `None` if it cannot be parsed.
     pub(super) fn of(stored: Option<&[u8]>) -> Self {
         let Some(text) = stored.and_then(|stored| std::str::from_utf8(stored).ok()) else { return NO_JSON };
@@ -65,20 +65,20 @@ impl Fate {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     pub(super) uid: Option<String>,
-    pub(super) fate: Fate,
+    pub(super) expected: Expected,
 }
 
 impl Entry {
     /// Its name in summaries.
     pub(super) fn kind(&self) -> &'static str {
-        match self.fate {
-            Fate::Read(_) => "yaml",
-            Fate::Rejected(_) => "broken yaml",
+        match self.expected {
+            Expected::Read(_) => "yaml",
+            Expected::Rejected(_) => "broken yaml",
         }
     }
 }
 
-/// A can, and where the table `jsonl` locates its bodies.
+/// A can, and the key under which the table `jsonl` locates its bodies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place<'a> {
     pub(super) can: &'a str,
@@ -122,15 +122,15 @@ impl Truth {
             Some(uid) => text.extend(["\"", uid, "\""]),
             None => text.push_str("null"),
         }
-        match &entry.fate {
-            Fate::Read(identity) => {
+        match &entry.expected {
+            Expected::Read(identity) => {
                 text.push_str(",\"outcome\":\"read\"");
                 for (name, value) in NAMES.iter().zip(&identity.fields) {
                     text.extend([",\"", name, "\":", value]);
                 }
                 text.extend([",\"body_key\":\"", place.body_key, "\",\"linenum\":", &count.to_string()]);
             }
-            Fate::Rejected(why) => text.extend([",\"outcome\":\"rejected\",\"why\":\"", why, "\""]),
+            Expected::Rejected(why) => text.extend([",\"outcome\":\"rejected\",\"why\":\"", why, "\""]),
         }
         text.push_str("}\n");
     }
@@ -159,16 +159,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fates() {
+    fn expected_outcomes() {
         let stored =
             br#"{"probe_cc":"XX","measurement_start_time":"2020-01-02 03:04:05","input":["a\/b"],"probe_cc":"IT"}"#;
-        let fate = Fate::of(Some(stored));
-        let Fate::Read(identity) = &fate else { panic!("{fate:?}") };
+        let expected = Expected::of(Some(stored));
+        let Expected::Read(identity) = &expected else { panic!("{expected:?}") };
         assert_eq!(identity.fields[1], "\"IT\"");
         assert_eq!(identity.fields[5], "[\"a\\/b\"]");
         assert_eq!(identity.fields[0], "null");
-        assert!(fate.uid(stored).unwrap().starts_with("0120200102"));
-        assert_eq!((Fate::of(Some(b"5")), Fate::of(None)), (NO_OBJECT, NO_JSON));
+        assert!(expected.uid(stored).unwrap().starts_with("0120200102"));
+        assert_eq!((Expected::of(Some(b"5")), Expected::of(None)), (NO_OBJECT, NO_JSON));
         assert_eq!(NO_JSON.uid(b"{"), None);
     }
 }

@@ -1,11 +1,11 @@
 //! YAML reports from the years before JSON: a header and measurements, each between `---` and `...` (formats spec §11).
 //!
-//! This module writes the entries and decides what a reader must make of them; `keys` has the test keys, and `broken`
-//! the entries that cannot be read.
+//! This module writes the entries and determines their expected outcomes; `keys` writes the test keys, and `broken` the
+//! entries that cannot be read.
 
 mod broken;
 mod keys;
-mod tests_of_the_time;
+mod probe_tests;
 mod text;
 
 use super::calendar::{DAY, HOUR, Moment, SECOND};
@@ -13,9 +13,9 @@ use super::generate::CCS;
 use super::hashes;
 use super::json::Value;
 use super::rng::Rng;
-use super::truth::{Entry, Fate, Identity};
+use super::truth::{Entry, Expected, Identity};
 use super::urls::Urls;
-use tests_of_the_time::{Fit, TESTS, Test};
+use probe_tests::{KeyKind, TESTS, Test};
 use text::single;
 
 /// Generates reports.
@@ -104,14 +104,14 @@ impl Reports {
         let started = report.start + 10 * report.entries * SECOND + rng.below(40) * (SECOND / 4);
         report.entries += 1;
 
-        let (input_line, mut input) = match report.test.fit {
+        let (input_line, mut input) = match report.test.key_kind {
             // These have no input, or that of the options.
-            Fit::InvalidRequestLine | Fit::Tcp => (String::from("input: null\n"), None),
-            Fit::Http if report.option_url.is_some() && rng.chance(0.8) => (String::from("input: null\n"), None),
-            Fit::Http | Fit::WebsiteProbe => (format!("input: {}\n", single(&url)), Some(url.clone())),
+            KeyKind::InvalidRequestLine | KeyKind::Tcp => (String::from("input: null\n"), None),
+            KeyKind::Http if report.option_url.is_some() && rng.chance(0.8) => (String::from("input: null\n"), None),
+            KeyKind::Http | KeyKind::WebsiteProbe => (format!("input: {}\n", single(&url)), Some(url.clone())),
             _ => (format!("input: {host}\n"), Some(host.clone())),
         };
-        if input.is_none() && report.test.fit.takes_options() {
+        if input.is_none() && report.test.key_kind.takes_options() {
             input.clone_from(&report.option_url);
         }
 
@@ -128,7 +128,7 @@ impl Reports {
         };
 
         let mut text = input_line;
-        keys::write(&mut text, rng, report.test.fit, &url, &host);
+        keys::write(&mut text, rng, report.test.key_kind, &url, &host);
         text.push_str(&times);
         text.push_str(&format!(
             "test_runtime: {}.{:06}\nserial: {}\n",
@@ -145,19 +145,20 @@ impl Reports {
         let before = bytes.len();
         bytes.extend_from_slice(b"---\n");
         bytes.extend_from_slice(text.as_bytes());
-        let spoiled = rng.chance(self.malformed).then(|| broken::spoil(&mut bytes, before, rng, report.test.fit));
+        let broken =
+            rng.chance(self.malformed).then(|| broken::break_entry(&mut bytes, before, rng, report.test.key_kind));
         bytes.extend_from_slice(b"...\n");
         // The header loses its time permanently to the first parsable entry that has its own.
-        let parsed = spoiled.as_ref().is_none_or(|spoiled| spoiled.parsed);
+        let parsed = broken.as_ref().is_none_or(|broken| broken.parsed);
         report.timed &= !(parsed && bytes.windows(OWN_TIME.len()).any(|window| window == OWN_TIME));
 
-        let fate = match (spoiled, report.test.supported) {
-            (Some(spoiled), _) => Fate::Rejected(spoiled.why),
-            (None, false) => Fate::Rejected("a test without normalization"),
-            (None, true) => Fate::Read(report.identity(moment, input.as_deref())),
+        let expected = match (broken, report.test.supported) {
+            (Some(broken), _) => Expected::Rejected(broken.why),
+            (None, false) => Expected::Rejected("a test without normalization"),
+            (None, true) => Expected::Read(report.identity(moment, input.as_deref())),
         };
-        let uid = fate.uid(&bytes[before..]);
-        (bytes, Entry { uid, fate })
+        let uid = expected.uid(&bytes[before..]);
+        (bytes, Entry { uid, expected })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keys of entries as probes of that time wrote them, so that every rule of normalization is exercised (formats spec
+//! Keys of entries as old probes wrote them, so that every rule of normalization is exercised (formats spec
 //! §11.6 to §11.8).
 
 use std::fmt::Write as _;
@@ -6,21 +6,23 @@ use std::fmt::Write as _;
 use super::super::bodies::LATIN;
 use super::super::generate::address;
 use super::super::rng::Rng;
-use super::tests_of_the_time::Fit;
+use super::probe_tests::KeyKind;
 use super::text::{binary, double, single};
 
 /// Appends the keys of a test that measured a URL and its host.
-pub(super) fn write(out: &mut String, rng: &mut Rng, fit: Fit, url: &str, host: &str) {
-    match fit {
-        Fit::Dns => dns(out, rng, host),
-        Fit::Http => http(out, rng, url, host),
-        Fit::InvalidRequestLine => lines(out, rng, host),
-        Fit::Tcp => {
+pub(super) fn write(out: &mut String, rng: &mut Rng, key_kind: KeyKind, url: &str, host: &str) {
+    match key_kind {
+        KeyKind::Dns => dns(out, rng, host),
+        KeyKind::Http => http(out, rng, url, host),
+        KeyKind::InvalidRequestLine => lines(out, rng, host),
+        KeyKind::Tcp => {
             lines(out, rng, host);
             out.push_str("result: {ok: yes, attempts: 010, ratio: 0.5, when: 2013-05-06 07:08:09}\n");
         }
-        Fit::WebsiteProbe => out.push_str("headers_diff: !!set {Server: null, X-Cache: null}\nbody_proportion: 1.0\n"),
-        Fit::Free => {
+        KeyKind::WebsiteProbe => {
+            out.push_str("headers_diff: !!set {Server: null, X-Cache: null}\nbody_proportion: 1.0\n")
+        }
+        KeyKind::Other => {
             let _ = write!(out, "connection: {}\nsuccess: {}\n", single("ok"), rng.chance(0.5)); // a String takes it
         }
     }
