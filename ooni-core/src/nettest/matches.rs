@@ -768,7 +768,7 @@ mod tests {
             .collect();
         let nowhere = "expected in no country";
         assert_eq!(
-            told,
+            described,
             [
                 (
                     "addr",
