@@ -149,7 +149,7 @@ fn test_lists_take_the_place_of_others() {
     let loaded =
         "global.csv: 1 entry\nit.csv: 1 entry\n2 entries of 2 test lists loaded; 1 rows skipped, 0 files refused\n";
     assert_eq!((ran.code, ran.text()), (Some(0), loaded));
-    assert_eq!(ran.err, "fastpath: global.csv, line 4: a url that names no host; the row is skipped\n");
+    assert_eq!(ran.err, "fastpath: global.csv, line 4: url without a host name; the row is skipped\n");
     let connection = store.connect();
     let mut entries = connection.prepare("SELECT url, cc, category_code FROM citizenlab ORDER BY cc").unwrap();
     let row = |row: &rusqlite::Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?]);
@@ -167,10 +167,10 @@ fn test_lists_take_the_place_of_others() {
     let loaded =
         "global.csv: 1 entry\nru.csv: 2 entries\n3 entries of 2 test lists loaded; 2 rows skipped, 2 files refused\n";
     assert_eq!((ran.code, ran.text()), (Some(1), loaded));
-    let lines = "fastpath: global.csv, line 4: a url that names no host; the row is skipped
+    let lines = "fastpath: global.csv, line 4: url without a host name; the row is skipped
 fastpath: it.csv is refused: no column category_code
-fastpath: ru.csv, line 3: no category_code; the row is skipped
-fastpath: us.csv is refused: 101 rows without a valid url and category_code, where 100 are tolerated
+fastpath: ru.csv, line 3: missing category_code; the row is skipped
+fastpath: us.csv is refused: 101 rows have no valid url and category_code; at most 100 are skipped
 ";
     assert_eq!(ran.err, lines);
     let mut lists_of = connection.prepare("SELECT cc, count(*) FROM citizenlab GROUP BY cc ORDER BY cc").unwrap();
@@ -187,7 +187,7 @@ fastpath: us.csv is refused: 101 rows without a valid url and category_code, whe
     let nothing = Files::new();
     let ran = load(nothing.0.path());
     assert_eq!(ran.code, Some(2));
-    assert!(ran.err.contains("no test list in it: global.csv, it.csv, …"), "{}", ran.err);
+    assert!(ran.err.contains("contains no test list (global.csv, it.csv, …)"), "{}", ran.err);
     assert_eq!(load(Path::new("/nowhere/at/all")).code, Some(2));
     assert_eq!(store.count("citizenlab"), 4);
 }

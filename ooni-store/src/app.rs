@@ -1,4 +1,4 @@
-//! Tables of the application that are not measurements: test lists and what a server keeps beside them (API spec §14).
+//! Tables of the application other than measurements: test lists and the tables of a server (API spec §14).
 
 pub(crate) mod lists;
 pub mod row;

@@ -1,7 +1,8 @@
-//! [`BlockingStore`]: a store for callers without a runtime, the commands. The only module of this crate that starts one.
+//! [`BlockingStore`]: a store for callers without a runtime, such as the commands. No other module of this crate starts
+//! one.
 
 use crate::error::{Error, ErrorKind};
-use crate::import::columns::Place;
+use crate::import::columns::ReferencePosition;
 use crate::import::{Reference, ReferenceRow};
 use crate::migration::Migration;
 use crate::options::StoreOptions;
@@ -16,8 +17,7 @@ use std::future::Future;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
-/// A store for callers without a runtime. It has a runtime of its own, so it can be neither used nor dropped inside of
-/// another.
+/// A store for callers without a runtime. It owns a runtime, so it must be neither used nor dropped inside another.
 #[derive(Debug)]
 pub struct BlockingStore {
     /// The store.
@@ -34,7 +34,7 @@ impl BlockingStore {
         BlockingStore::open_with(url, StoreOptions::for_commands())
     }
 
-    /// The same with options.
+    /// As [`BlockingStore::open`], with options.
     ///
     /// # Errors
     /// As [`Store::open`].
@@ -54,7 +54,7 @@ impl BlockingStore {
         Ok(BlockingStore { store, runtime })
     }
 
-    /// Brings the tables of a URL up to date.
+    /// Brings the tables of the store at a URL up to date.
     ///
     /// # Errors
     /// As [`Store::migrate`].
@@ -63,8 +63,8 @@ impl BlockingStore {
     }
 
     /// Waits for a future.
-    pub fn wait<T>(&self, for_what: impl Future<Output = T>) -> T {
-        self.runtime.block_on(for_what)
+    pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
     }
 
     /// As [`Store::rows`].
@@ -98,7 +98,7 @@ impl BlockingStore {
     }
 }
 
-/// A database of the reference for callers without a runtime.
+/// A reference database for callers without a runtime.
 #[derive(Debug)]
 pub struct BlockingReference {
     reference: Arc<Reference>,
@@ -118,11 +118,11 @@ impl BlockingReference {
 
     /// All measurements after a uid, in the order of the database.
     pub fn measurements(&self, after: Option<String>) -> Pages<'_, ReferenceRow> {
-        let (reference, after) = (Arc::clone(&self.reference), after.map(Place::from));
+        let (reference, after) = (Arc::clone(&self.reference), after.map(ReferencePosition::from));
         let stream = RowStream::new(move |last: Option<ReferenceRow>| {
             let (reference, after) = (Arc::clone(&reference), after.clone());
             Box::pin(async move {
-                let after = last.as_ref().map(ReferenceRow::place).or(after.as_ref());
+                let after = last.as_ref().map(ReferenceRow::position).or(after.as_ref());
                 reference.measurements(after, PAGE).await
             })
         });
@@ -141,7 +141,7 @@ impl BlockingReference {
 fn runtime(url: &str) -> Result<Runtime, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     runtime.map_err(|error| {
-        let message = format!("no thread can be started: {error}");
+        let message = format!("cannot start a thread: {error}");
         Error::new(ErrorKind::Other, message).with_source(error).of(&without_password(url))
     })
 }

@@ -1,12 +1,12 @@
-//! [`Deadline`]: when a call has to be done. It is set once per call and handed down through the wait for a connection,
-//! every retry and every statement.
+//! [`Deadline`]: when a call must finish. It is set once per call and applies to the wait for a connection, every retry and
+//! every statement.
 
 use crate::error::Error;
 use std::future::Future;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// When a call has to be done.
+/// When a call must finish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline(Option<Instant>);
 
@@ -14,12 +14,12 @@ impl Deadline {
     /// No deadline.
     pub const NEVER: Deadline = Deadline(None);
 
-    /// So long from now.
+    /// A deadline `limit` from now.
     pub fn after(limit: Duration) -> Deadline {
         Deadline(Instant::now().checked_add(limit))
     }
 
-    /// At that moment.
+    /// A deadline at `moment`.
     pub const fn at(moment: Instant) -> Deadline {
         Deadline(Some(moment))
     }
@@ -39,7 +39,7 @@ impl Deadline {
         self.0.is_some_and(|moment| Instant::now() >= moment)
     }
 
-    /// This deadline, or so long from now if that is earlier.
+    /// This deadline, or one `limit` from now if that is earlier.
     #[must_use]
     pub fn at_most(self, limit: Duration) -> Deadline {
         if self.remaining() > limit { Deadline::after(limit) } else { self }

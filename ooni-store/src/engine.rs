@@ -1,6 +1,6 @@
-//! [`Engine`]: what a database engine has to bring.
+//! [`Engine`]: the interface of a database engine.
 //!
-//! Private: callers see [`Store`](crate::Store). To add an engine: a folder here, an arm in `any`, and it has to pass
+//! It is private: callers use [`Store`](crate::Store). A new engine needs a folder here and an arm in `any`, and must pass
 //! `tests/store`.
 
 pub(crate) mod any;
@@ -21,7 +21,7 @@ use ooni_core::time::DateTime;
 use std::future::Future;
 use std::sync::Arc;
 
-/// What is read, by which connections are kept apart: a look-up never queues behind an aggregation.
+/// A kind of query. Each has its own connections, so that a look-up never queues behind an aggregation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Workload {
     /// Look-ups and lists, which are short.
@@ -32,18 +32,18 @@ pub(crate) enum Workload {
 
 /// A database of measurements.
 ///
-/// Every function has one [`Deadline`], which covers the wait for a connection, retries and all statements. A read that is
-/// dropped is cancelled. A write ends in one transaction together with the rollups (on ClickHouse rollups follow later, and
-/// rows are counted meanwhile). Its deadline applies until COMMIT is sent; then the outcome is determined under a limit of
-/// the engine's own, or the error says [`Error::outcome_unknown`].
+/// Every function has one [`Deadline`], which covers the wait for a connection, retries and all statements. A read whose
+/// future is dropped is cancelled. A write is one transaction that includes the rollups; on ClickHouse, rollups are updated
+/// later, and rows are counted until then. The deadline of a write applies until COMMIT is sent. After that the outcome is
+/// resolved within a limit of the engine, or the error is an [`Error::outcome_unknown`].
 pub(crate) trait Engine: Send + Sync {
     /// The engine's SQL.
     fn dialect(&self) -> Dialect;
 
-    /// The store for messages: a path, or a URL without its password.
+    /// The name of the store in messages: a path, or a URL without its password.
     fn name(&self) -> &str;
 
-    /// What a query returns, of the types that it names.
+    /// Runs a query; returns its rows, with columns of the types that the statement declares.
     fn query(
         &self,
         statement: Statement,
@@ -92,7 +92,7 @@ pub(crate) trait Engine: Send + Sync {
         async { Ok(()) }
     }
 
-    /// Whether a rollup contains all rows of a window; where it does not, rows are counted.
+    /// Whether a rollup contains all rows of a window; if not, rows are counted.
     fn is_rollup_current(
         &self,
         _rollup: &'static Rollup,
@@ -102,7 +102,7 @@ pub(crate) trait Engine: Send + Sync {
         async { Ok(true) }
     }
 
-    /// What [`sql::differences`] returns for a rollup, all of it read in one snapshot.
+    /// The result of [`sql::differences`] for a rollup, read in one snapshot.
     fn differences(
         &self,
         rollup: &'static Rollup,
@@ -120,7 +120,7 @@ pub(crate) trait Engine: Send + Sync {
         async { Err(Error::public(ErrorKind::Invalid, NO_APPLICATION)) }
     }
 
-    /// Bytes of the store, indexes included.
+    /// The size of the store in bytes, including indexes.
     fn bytes(&self, deadline: Deadline) -> impl Future<Output = Result<u64, Error>> + Send;
 
     /// See [`Store::page`](crate::Store::page).
@@ -137,7 +137,7 @@ pub(crate) trait Engine: Send + Sync {
         }
     }
 
-    /// The same with all that other tables have of these measurements.
+    /// As [`Engine::page`], with the rows of these measurements in other tables.
     fn measurements(
         &self,
         after: Option<&str>,

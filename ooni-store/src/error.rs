@@ -1,18 +1,18 @@
-//! [`Error`]: why a store could not do what was asked. Each engine maps the errors of its driver to it in one place.
+//! [`Error`]: the error of a store. Each engine maps the errors of its driver to it in one place.
 
 use std::error::Error as StdError;
 
-/// Why a store could not do what was asked.
+/// An error of a store.
 ///
-/// `Display` and [`Error::message`] are for operators: they name the store and may quote the database server. What the
-/// public may read is [`Error::public_message`]. Neither ever contains a password or a statement.
+/// `Display` and [`Error::message`] are for operators: they name the store and may quote the database server.
+/// [`Error::public_message`] is safe to show to users. None of them contains a password or a statement.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{message}", prefix(store))]
 pub struct Error {
     store: String,
     message: String,
     kind: ErrorKind,
-    /// Overrides the sentence of the kind; written by this crate, never taken from a database.
+    /// Replaces the public message of the kind. Never contains text from a database.
     public: Option<String>,
     is_outcome_unknown: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -22,7 +22,7 @@ fn prefix(store: &str) -> String {
     if store.is_empty() { String::new() } else { format!("{store}: ") }
 }
 
-/// What kind of error it is, which decides whether the call can be retried.
+/// The kind of an error, which says whether the call can be retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The deadline passed or the call was cancelled.
@@ -35,7 +35,7 @@ pub enum ErrorKind {
     TooLarge,
     /// The request or the URL is wrong; the same request fails again.
     Invalid,
-    /// Anything else: the database is damaged, from another version, or refused the statement.
+    /// Any other error: the database is damaged, belongs to another version, or refused the statement.
     Other,
 }
 
@@ -81,7 +81,7 @@ impl Error {
         }
     }
 
-    /// An error whose message contains nothing but this crate's own words and numbers.
+    /// An error whose message may be shown to the public: it contains only words of this crate and numbers.
     pub(crate) fn public(kind: ErrorKind, message: impl Into<String>) -> Error {
         let message = message.into();
         Error { public: Some(message.clone()), ..Error::new(kind, message) }
@@ -97,12 +97,12 @@ impl Error {
         Error::new(ErrorKind::Invalid, "the store was opened for reading only")
     }
 
-    /// A value in the database is not one that this crate writes.
+    /// The database contains a value that this crate does not write.
     pub(crate) fn foreign() -> Error {
-        Error::new(ErrorKind::Other, "contains a value that fastpath never writes: another program changed it")
+        Error::new(ErrorKind::Other, "contains an unexpected value; another program may have changed the database")
     }
 
-    /// The commit was sent and its outcome could not be determined.
+    /// Marks that COMMIT was sent and its outcome could not be determined.
     #[must_use]
     pub(crate) fn outcome_unknown(mut self) -> Error {
         self.is_outcome_unknown = true;
@@ -131,27 +131,27 @@ impl Error {
         self.kind
     }
 
-    /// The path or the URL without its password; empty where no store is concerned.
+    /// The path or the URL without its password; empty if the error is not about a store.
     pub fn store(&self) -> &str {
         &self.store
     }
 
-    /// What is wrong, for an operator. Never a statement or a password.
+    /// The message for operators, without the name of the store. Contains no statement and no password.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// A sentence that may be shown to the public: no path, host, setting or word of a database.
+    /// A sentence that may be shown to the public. Contains no path, host or setting, and no text from a database.
     pub fn public_message(&self) -> &str {
         self.public.as_deref().unwrap_or(self.kind.public_message())
     }
 
-    /// Whether the same call may succeed later. All writes are idempotent, so they can be retried as well.
+    /// Whether the same call may succeed later. Writes are idempotent, so they can be retried as well.
     pub fn is_retryable(&self) -> bool {
         self.kind.is_retryable()
     }
 
-    /// Whether a change was sent to be committed and nothing says whether it was.
+    /// Whether a change may or may not have been committed.
     pub fn is_outcome_unknown(&self) -> bool {
         self.is_outcome_unknown
     }

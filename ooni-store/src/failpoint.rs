@@ -1,8 +1,9 @@
-//! Points at which a test kills the process, to check what remains. Only in builds with debug assertions.
+//! Points at which a test can kill the process, to check what it leaves behind. Active only in builds with debug
+//! assertions.
 //!
 //! `FASTPATH_FAILPOINT=3` kills the process at the third point of [`Failpoint::ALL`], `3:5` the fifth time it reaches
-//! that point. With `FASTPATH_CHECKPOINTS` set, everything is made durable after every can instead of at intervals,
-//! because a test has few cans and little time. The test of killed runs covers all points.
+//! that point. If `FASTPATH_CHECKPOINTS` is set, everything is made durable after every can instead of at intervals, since
+//! a test has few cans and little time. The tests of killed runs cover all points.
 
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ pub enum Failpoint {
     OutputBegun,
     /// The journal describes the run.
     JournalBegun,
-    /// A piece of a can is in the output; its rows are not yet.
+    /// A part of a can is in the output; its rows are not yet in the store.
     PieceWritten,
-    /// A can has ended, which is not recorded yet.
+    /// The end of a can was reached and is not recorded yet.
     CanEnded,
     /// Rows are about to be stored.
     RowsComing,
@@ -25,13 +26,13 @@ pub enum Failpoint {
     RowsStored,
     /// The output is about to be made durable.
     OutputComing,
-    /// The output is durable, which the journal does not record yet.
+    /// The output is durable; the journal does not record it yet.
     OutputDurable,
     /// The journal records what is durable.
     CheckpointDone,
     /// All cans are done; the output is not finished.
     Finishing,
-    /// The output is finished, which the journal does not record yet.
+    /// The output is finished; the journal does not record it yet.
     Finished,
     /// Everything is done except the report.
     Complete,
@@ -43,13 +44,13 @@ pub enum Failpoint {
     RollupFollowed,
     /// Everything is written but not committed.
     Committing,
-    /// The change is committed; the caller does not know yet.
+    /// The change is committed; the call has not returned yet.
     Committed,
     /// Test lists are replaced; their rollup is not updated yet.
     ListsReplaced,
-    /// A rollup is empty.
+    /// A rollup was emptied and is not refilled yet.
     RollupEmptied,
-    /// A statement that changes something is about to be sent to an engine without transactions.
+    /// A statement that changes data is about to be sent to an engine without transactions.
     StatementComing,
 }
 
@@ -83,13 +84,13 @@ impl Failpoint {
     ];
 }
 
-/// The interval at which something is made durable, given the usual one.
+/// The interval at which data is made durable, given the usual one.
 #[cfg(not(debug_assertions))]
 pub fn interval(usual: Duration) -> Duration {
     usual
 }
 
-/// The interval at which something is made durable, given the usual one.
+/// The interval at which data is made durable, given the usual one.
 #[cfg(debug_assertions)]
 pub fn interval(usual: Duration) -> Duration {
     if std::env::var_os("FASTPATH_CHECKPOINTS").is_some() { Duration::ZERO } else { usual }
@@ -99,7 +100,7 @@ pub fn interval(usual: Duration) -> Duration {
 #[cfg(not(debug_assertions))]
 pub fn reach(_point: Failpoint) {}
 
-/// Marks that the process has reached a point; kills it there if that was requested.
+/// Marks that the process has reached a point; kills the process if that was requested.
 #[cfg(debug_assertions)]
 pub fn reach(point: Failpoint) {
     use std::sync::OnceLock;

@@ -1,4 +1,4 @@
-//! Helpers for writers of files.
+//! Helpers for writing files.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,7 +12,7 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes it durable that a file was created, renamed or removed in its folder.
+/// Makes the creation, renaming or removal of a file durable, by syncing its folder.
 ///
 /// # Errors
 /// The folder cannot be opened or written.

@@ -1,12 +1,12 @@
 //! [`Reference`]: a database of OONI's own backend (API spec §14, §15), whose rows are imported into a store.
 //!
-//! Its tables have different columns depending on their age, and flags and times are stored differently by engine. So
-//! each column is selected by name and read as text. A missing or null column is read as a missing value.
+//! The columns of its tables depend on their age, and flags and times are stored differently by engine. So each column is
+//! selected by name and read as text. A missing or null column is read as a missing value.
 
 pub(crate) mod columns;
 pub(crate) mod dump;
 
-use self::columns::{BODY, LISTS, Place, Texts};
+use self::columns::{BODY, LISTS, ReferencePosition, Texts};
 use crate::engine::clickhouse::reference::ClickhouseReference;
 use crate::engine::postgres::reference::PostgresReference;
 use crate::error::{Error, ErrorKind};
@@ -43,18 +43,22 @@ impl Reference {
         if is_clickhouse(url) {
             return Ok(Reference::Clickhouse(Box::new(ClickhouseReference::open(url).await?)));
         }
-        let message = "rows of the reference are read from postgres://… and clickhouse://… alone";
+        let message = "unsupported URL of a reference database: expected postgres://… or clickhouse://…";
         Err(Error::new(ErrorKind::Invalid, message).of(&without_password(url)))
     }
 
     /// At most `limit` measurements after a position. PostgreSQL orders them by uid, ClickHouse by start, then uid.
     ///
     /// # Errors
-    /// It cannot be read, or does not contain the uid of a position that must be looked up.
-    pub async fn measurements(&self, after: Option<&Place>, limit: usize) -> Result<Vec<ReferenceRow>, Error> {
+    /// It cannot be read, or does not contain the uid of a position whose start must be looked up.
+    pub async fn measurements(
+        &self,
+        after: Option<&ReferencePosition>,
+        limit: usize,
+    ) -> Result<Vec<ReferenceRow>, Error> {
         match self {
             Reference::Postgres(database) => {
-                let rows = database.page(after.map(|place| &*place.uid), limit).await?;
+                let rows = database.page(after.map(|position| &*position.uid), limit).await?;
                 Ok(rows.into_iter().map(|texts| ReferenceRow::new(texts, None)).collect())
             }
             Reference::Clickhouse(database) => {
@@ -90,11 +94,11 @@ impl Reference {
 /// A measurement of the reference.
 #[derive(Clone, Debug)]
 pub struct ReferenceRow {
-    place: Place,
+    position: ReferencePosition,
     cells: Result<Box<StoredRow>, Refused>,
     openvpn: Result<Option<Box<OpenvpnValues<'static>>>, Refused>,
     body: Option<BodyLocation>,
-    /// The source columns as JSON, if something is refused.
+    /// The source columns as JSON, if a column is refused.
     json: Vec<u8>,
 }
 
@@ -102,21 +106,21 @@ impl ReferenceRow {
     fn new(mut texts: Texts, start: Option<String>) -> ReferenceRow {
         let mut beside = texts.split_off(fastpath::LEN.min(texts.len()));
         let vpn = beside.split_off(BODY.len().min(beside.len()));
-        let place = Place { uid: texts.first().cloned().flatten().unwrap_or_default(), start };
+        let position = ReferencePosition { uid: texts.first().cloned().flatten().unwrap_or_default(), start };
         let (cells, openvpn) = (row(&texts), self::openvpn(&vpn));
         let json = if cells.is_err() || openvpn.is_err() { json(&texts, &vpn) } else { Vec::new() };
-        ReferenceRow { place, cells, openvpn, body: body_location(beside), json }
+        ReferenceRow { position, cells, openvpn, body: body_location(beside), json }
     }
 
     /// The position after it.
-    pub fn place(&self) -> &Place {
-        &self.place
+    pub fn position(&self) -> &ReferencePosition {
+        &self.position
     }
 }
 
 impl Incoming for ReferenceRow {
     fn uid(&self) -> &str {
-        &self.place.uid
+        &self.position.uid
     }
 
     fn cells(&self) -> Result<FastpathValues<'_>, Refused> {
@@ -197,13 +201,13 @@ fn flag(name: &str, text: Option<&str>) -> Result<bool, Refused> {
     match text {
         Some("t" | "true" | "1") => Ok(true),
         None | Some("f" | "false" | "0" | "") => Ok(false),
-        Some(other) => Err(refused(name, format!("{other} is no flag"))),
+        Some(other) => Err(refused(name, format!("{other} is not a flag"))),
     }
 }
 
 /// Parses the value of a column from its text.
 fn cell(name: &str, kind: Type, text: Option<&str>) -> Result<Value<'static>, Refused> {
-    let no = |text: &str, what: &str| refused(name, format!("{text} is no {what}"));
+    let invalid = |text: &str, expected: &str| refused(name, format!("{text} is not {expected}"));
     let cell = match (kind, text) {
         (Type::Text, text) => Value::Text(text.unwrap_or_default().to_owned().into()),
         (Type::OptionalUInt64, None) => Value::Null,
@@ -211,15 +215,17 @@ fn cell(name: &str, kind: Type, text: Option<&str>) -> Result<Value<'static>, Re
         (Type::Bool, text) => Value::Bool(flag(name, text)?),
         (Type::Float32, None) => Value::Float(0.0),
         (Type::Time, None) => return Err(refused(name, "is null")),
-        (Type::OptionalUInt64, Some(text)) => Value::Int(text.parse().map_err(|_| no(text, "number of 64 bits"))?),
-        (Type::UInt32, Some(text)) => {
-            Value::Int(u64::from(text.parse::<u32>().map_err(|_| no(text, "number of 32 bits"))?))
+        (Type::OptionalUInt64, Some(text)) => {
+            Value::Int(text.parse().map_err(|_| invalid(text, "a 64-bit unsigned integer"))?)
         }
-        (Type::Float32, Some(text)) => Value::Float(text.parse().map_err(|_| no(text, "number"))?),
+        (Type::UInt32, Some(text)) => {
+            Value::Int(u64::from(text.parse::<u32>().map_err(|_| invalid(text, "a 32-bit unsigned integer"))?))
+        }
+        (Type::Float32, Some(text)) => Value::Float(text.parse().map_err(|_| invalid(text, "a number"))?),
         (Type::Time, Some(text)) => {
             let time = DateTime::parse(text.as_bytes());
             let kept = time.filter(|time| (0..=i64::from(u32::MAX)).contains(&time.timestamp()));
-            Value::Time(kept.ok_or_else(|| no(text, "time from 1970 to 2106"))?)
+            Value::Time(kept.ok_or_else(|| invalid(text, "a time from 1970 to 2106"))?)
         }
     };
     Ok(cell)

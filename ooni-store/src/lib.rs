@@ -1,13 +1,13 @@
-//! Stores: databases that keep rows, where their bodies are, and counts.
+//! Stores: databases of measurement rows, the locations of their bodies, and counts.
 //!
-//! [`Store`] is a store of whichever engine its URL names. SQL is in this crate alone: what engines share in `sql`, the rest
-//! in `engine/`, their tables in `migrations/`. What a row holds is decided in `ooni-core`, how a column is kept in
-//! [`value`].
+//! [`Store`] is a store on any of the engines; its URL says which. All SQL is in this crate: statements that the engines
+//! share in `sql`, others in `engine/`, and the tables in `migrations/`. `ooni-core` defines the columns of a row, and
+//! [`value`] how they are stored.
 //!
-//! HTTP routes, containers and the command line are not here. Nor is a runtime, except in [`blocking`].
+//! HTTP routes, containers and the command line are in other crates. Only [`blocking`] starts a runtime.
 #![forbid(unsafe_code)]
 
-// Stores, and what they are asked.
+// Stores and their queries.
 pub mod blocking;
 mod deadline;
 mod engine;
@@ -23,14 +23,14 @@ mod stream;
 mod tls;
 mod url;
 
-// What is written.
+// Data that is written.
 pub mod app;
 mod import;
 pub mod test_lists;
 pub mod value;
 mod write;
 
-// Files, and tests of killed processes.
+// Files, and failpoints for tests.
 pub mod failpoint;
 pub mod files;
 pub mod parquet;
@@ -38,7 +38,7 @@ pub mod parquet;
 pub use self::blocking::{BlockingReference, BlockingStore, Pages};
 pub use self::deadline::Deadline;
 pub use self::error::{Error, ErrorKind};
-pub use self::import::columns::Place;
+pub use self::import::columns::ReferencePosition;
 pub use self::import::dump::{Loaded, load as load_dump};
 pub use self::import::{Reference, ReferenceRow};
 pub use self::migration::Migration;

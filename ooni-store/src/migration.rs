@@ -1,10 +1,10 @@
-//! [`Migration`]: what bringing the tables of a store up to date did.
+//! [`Migration`]: the result of migrating a store.
 
-/// What bringing the tables of a store up to date did, in versions of these. Both are equal where it did nothing.
+/// The versions of a store's tables before and after a migration; equal if they were up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Migration {
-    /// The version before; 0 where there were no tables.
+    /// The version before; 0 if there were no tables.
     pub from: usize,
-    /// The version now.
+    /// The version after.
     pub to: usize,
 }

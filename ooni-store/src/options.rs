@@ -1,8 +1,8 @@
-//! [`StoreOptions`]: how a store is opened and what its calls may cost.
+//! [`StoreOptions`]: how a store is opened, and the limits of its calls.
 
 use std::time::Duration;
 
-/// How a store is opened and what its calls may cost. `Default` is for servers, [`StoreOptions::for_commands`] for
+/// How a store is opened, and the limits of its calls. `Default` is for servers, [`StoreOptions::for_commands`] for
 /// programs that make one call at a time.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
@@ -10,16 +10,16 @@ pub struct StoreOptions {
     pub lookup_readers: usize,
     /// Connections for aggregations and exports, which can take seconds. They never delay a look-up.
     pub aggregation_readers: usize,
-    /// Calls that may wait for a connection of each kind; further calls fail with
+    /// How many calls may wait for a connection of each kind. Further calls fail with
     /// [`ErrorKind::Busy`](crate::ErrorKind).
     pub queue: usize,
-    /// The name of the connections on a database server.
+    /// The application name that connections report to a database server.
     pub application_name: String,
     /// The time limit of a read, if the caller sets no [`Deadline`](crate::Deadline) (API spec §1.8).
     pub read_limit: Option<Duration>,
     /// The time limit of a write, if the caller sets no deadline. It applies until COMMIT is sent.
     pub write_limit: Option<Duration>,
-    /// Maximum groups of an aggregation; beyond, it fails with [`ErrorKind::TooLarge`](crate::ErrorKind).
+    /// Maximum groups of an aggregation; beyond that it fails with [`ErrorKind::TooLarge`](crate::ErrorKind).
     pub max_groups: usize,
     /// Options for SQLite only.
     pub sqlite: SqliteOptions,
@@ -55,14 +55,14 @@ impl StoreOptions {
 /// Options for SQLite only.
 #[derive(Clone, Copy, Debug)]
 pub struct SqliteOptions {
-    /// How long to wait for another process that is writing.
+    /// How long to wait while another process is writing.
     pub lock_wait: Duration,
     /// Maximum size of the file.
     pub max_bytes: Option<u64>,
     /// Maximum size of a row; a larger one is refused. SQLite accepts less than 10⁹ bytes.
     pub max_row_bytes: usize,
-    /// Size of the write-ahead log above which it is truncated after a change. SQLite does not do so while there are
-    /// always readers.
+    /// Size of the write-ahead log above which it is truncated after a change. SQLite itself never truncates it while some
+    /// reader is always active.
     pub max_log_bytes: u64,
 }
 

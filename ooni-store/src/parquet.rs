@@ -35,7 +35,7 @@ const GROUP_ROWS: usize = 128 << 10;
 /// Maximum uncompressed bytes of a row group, unless a single row is larger.
 const GROUP_BYTES: usize = 32 << 20;
 
-/// The metadata key for the length of the spool that the file was made from.
+/// The metadata key for the length of the spool from which the file was written.
 const SPOOL_LENGTH: &str = "ooni_fastpath_spool_length";
 
 /// Rows being written to a Parquet file.
@@ -80,7 +80,7 @@ impl Parquet {
             let Some(spool) = &mut self.spool else {
                 return Err(io::Error::other(format!("{} is complete", self.path.display())));
             };
-            let length = u32::try_from(self.record.len()).map_err(|_| io::Error::other("a row of 4 GiB"))?;
+            let length = u32::try_from(self.record.len()).map_err(|_| io::Error::other("a row exceeds 4 GiB"))?;
             let written = spool.write_all(&length.to_le_bytes()).and_then(|()| spool.write_all(&self.record));
             written.map_err(|error| at(&self.path, &error))?;
             self.length += 4 + u64::from(length);
@@ -157,14 +157,14 @@ fn resume(path: &Path, spool: &Path, length: u64) -> io::Result<Option<File>> {
         Err(error) => return Err(error),
     };
     if file.metadata()?.len() < length {
-        return Err(io::Error::other(format!("shorter than the {length} bytes that were there")));
+        return Err(io::Error::other(format!("shorter than the {length} bytes at the checkpoint")));
     }
     file.set_len(length)?;
     file.seek(SeekFrom::End(0))?;
     Ok(Some(file))
 }
 
-/// The length of the spool that a file was made from.
+/// The length of the spool from which a file was written.
 fn spool_length(path: &Path) -> Option<u64> {
     let reader = SerializedFileReader::new(File::open(path).ok()?).ok()?;
     let pairs = reader.metadata().file_metadata().key_value_metadata()?;
@@ -248,7 +248,7 @@ fn schema() -> Result<TypePtr, ParquetError> {
     SchemaType::group_type_builder("fastpath").with_fields(columns).build().map(Arc::new)
 }
 
-/// Nothing here depends on the clock or the machine.
+/// Properties of a file. None of them depends on the clock or the machine.
 fn properties(spool_length: Option<u64>) -> Result<WriterProperties, ParquetError> {
     let length = spool_length.map(|length| KeyValue::new(SPOOL_LENGTH.to_owned(), length.to_string()));
     Ok(WriterProperties::builder()
@@ -262,7 +262,7 @@ fn properties(spool_length: Option<u64>) -> Result<WriterProperties, ParquetErro
 #[derive(Default)]
 struct Group {
     bytes: Vec<u8>,
-    /// How far each record has been read.
+    /// The position up to which each record has been read.
     rows: Vec<usize>,
     /// A record that was read but did not fit.
     next: Vec<u8>,

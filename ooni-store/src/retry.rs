@@ -1,11 +1,12 @@
-//! [`RetryPolicy`]: how often a lost connection is retried, with which pauses. The one place in this crate that retries.
+//! [`RetryPolicy`]: how often a call is retried after a lost connection, and the pauses between attempts. All retries of
+//! this crate use it.
 
 use crate::deadline::Deadline;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How often something is attempted and how long the pauses are. Each pause is twice as long as the one before, up to
-/// [`RetryPolicy::MAX_PAUSE`], and shortened at random by up to half so that many clients do not come back at once.
+/// How often a call is attempted, and the pauses between attempts. Each pause is twice as long as the one before, up to
+/// [`RetryPolicy::MAX_PAUSE`], and shortened at random by up to half, so that many clients do not retry at the same time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetryPolicy {
     attempts: u32,
@@ -16,12 +17,12 @@ impl RetryPolicy {
     /// For changes and for reads without a deadline: about 40 s, in which a server can restart.
     pub(crate) const PATIENT: RetryPolicy = RetryPolicy { attempts: 14, first_pause: Duration::from_millis(50) };
 
-    /// For reads with a deadline, which ends them first if the server does not come back.
+    /// For reads with a deadline, which usually ends them before the last attempt.
     pub(crate) const READ: RetryPolicy = RetryPolicy { attempts: 12, first_pause: Duration::from_millis(25) };
 
     const MAX_PAUSE: Duration = Duration::from_secs(8);
 
-    /// Starts to count the attempts of a call.
+    /// Starts counting the attempts of a call.
     pub(crate) fn start(self, deadline: Deadline) -> Attempts {
         Attempts { left: self.attempts, pause: self.first_pause, deadline }
     }
@@ -36,7 +37,7 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    /// Pauses before another attempt; false, without a pause, if there is none left or the deadline would pass.
+    /// Pauses before another attempt. Returns false at once if no attempt is left or the pause would pass the deadline.
     pub(crate) async fn again(&mut self) -> bool {
         match self.next_pause() {
             Some(pause) => {
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn no_pause_passes_the_deadline() {
+    fn no_pause_exceeds_the_deadline() {
         assert_eq!(RetryPolicy::PATIENT.start(Deadline::after(Duration::ZERO)).next_pause(), None);
         let far = Deadline::after(Duration::from_secs(3600));
         assert!(RetryPolicy::READ.start(far).next_pause().is_some());

@@ -1,7 +1,7 @@
-//! [`Rollup`]: tables of counts that are kept in step with the rows, so that charts need not read rows.
+//! [`Rollup`]: a table of counts that is kept in step with the rows, so that charts need not read rows.
 //!
-//! Each is a table `rollup_NAME`. Its key is its dimensions, in order; its other columns are the six counts of
-//! [`COUNTS`]. Rollups are declared only here: writing, rebuilding, checking and reading are derived from the
+//! The table is named `rollup_NAME`. Its key columns are the dimensions, in order; its other columns are [`COUNTS`].
+//! Rollups are declared only here: the statements that write, rebuild, check and read them are derived from the
 //! declaration.
 
 use crate::query::aggregate::Axis;
@@ -60,8 +60,7 @@ impl Dimension {
         matches!(self, Dimension::Hour | Dimension::Day | Dimension::Week | Dimension::Month)
     }
 
-    /// Approximate number of distinct values (design: 240 countries, 10⁴ networks, 3·10³ domains); for times, in a
-    /// year.
+    /// Approximate number of distinct values; for times, in a year.
     pub(crate) const fn values(self) -> f64 {
         match self {
             Dimension::Hour => 8766.0,
@@ -80,7 +79,7 @@ impl Dimension {
     }
 
     /// Whether the grain of a time axis can be computed from this time.
-    const fn makes(self, grain: Grain) -> bool {
+    const fn can_compute(self, grain: Grain) -> bool {
         match self {
             Dimension::Hour => true,
             Dimension::Day => !matches!(grain, Grain::Hour),
@@ -90,7 +89,7 @@ impl Dimension {
         }
     }
 
-    /// The dimension of an axis; for a time, any dimension that it can be computed from.
+    /// The dimension of an axis; `None` for a time, which may be computed from several dimensions.
     const fn of(axis: Axis) -> Option<Dimension> {
         match axis {
             Axis::BlockingType => Some(Dimension::BlockingType),
@@ -112,8 +111,7 @@ pub struct Rollup {
     pub name: &'static str,
     /// Its key, in this order: queries that fix the first columns are fast.
     pub key: &'static [Dimension],
-    /// The first two dimensions of another order, in which cells can be found as well. The index is named after the
-    /// table and the first of them.
+    /// The two columns of an additional index. It is named after the table and the first of them.
     pub index: Option<[Dimension; 2]>,
 }
 
@@ -140,21 +138,21 @@ pub const ROLLUPS: [Rollup; 11] = {
         Rollup { name, key, index: Some(index) }
     }
     [
-        // Charts of the world, and their totals.
+        // Worldwide charts and totals.
         rollup("day_test", &[Day, TestName]),
         rollup("day_country", &[Day, TestName, ProbeCc]),
         rollup("hour_country", &[Hour, TestName, ProbeCc]),
         rollup("month_country", &[Month, TestName, ProbeCc]),
         rollup("month_network", &[Month, ProbeCc, ProbeAsn]),
         rollup("test_domain", &[TestName, Domain]),
-        // A country.
+        // Charts of a country.
         rollup("country", &[ProbeCc, Day, TestName, BlockingType]),
-        // Its networks and its domains, or one of them by country.
+        // Networks or domains of a country; a network or domain by country.
         indexed("country_network", &[ProbeCc, Day, TestName, ProbeAsn], [ProbeAsn, Day]),
         indexed("country_domain", &[ProbeCc, Day, TestName, Domain], [Domain, Day]),
-        // A category.
+        // Charts of a category.
         rollup("category", &[CategoryCode, ListCc, Day, TestName, ProbeCc]),
-        // What probes are asked to measure next (API spec §14.5).
+        // Selection of the URLs that probes measure next (API spec §14.5).
         rollup("week_input", &[TestName, ProbeCc, Week, Input]),
     ]
 };
@@ -180,7 +178,7 @@ impl Rollup {
         self.key.iter().copied().find(|dimension| dimension.is_time())
     }
 
-    /// The length of a cell's time; `None` if its cells cover all times.
+    /// The time that a cell covers; `None` if the rollup has no time dimension.
     pub(crate) fn grain(&self) -> Option<Grain> {
         match self.time()? {
             Dimension::Hour => Some(Grain::Hour),
@@ -194,7 +192,7 @@ impl Rollup {
     /// The column that an axis is computed from.
     pub fn dimension_of(&self, axis: Axis) -> Option<Dimension> {
         match (axis, Dimension::of(axis)) {
-            (Axis::MeasurementStart(grain), _) => self.time().filter(|time| time.makes(grain)),
+            (Axis::MeasurementStart(grain), _) => self.time().filter(|time| time.can_compute(grain)),
             (_, Some(dimension)) => self.key.contains(&dimension).then_some(dimension),
             (_, None) => None,
         }
@@ -212,14 +210,14 @@ impl Rollup {
         YEAR * (1.0 - (-all / YEAR / 10.0).exp())
     }
 
-    /// Approximate number of cells read when so many values of each dimension are requested, by the key or by the
-    /// index, whichever is less; and whether that is the index.
-    pub(crate) fn cost(&self, asked: impl Fn(Dimension) -> Option<f64>) -> (f64, bool) {
-        // The cells that share the values of the first dimensions.
+    /// Approximate number of cells that a query reads by the key or by the index, whichever is less, and whether that is the
+    /// index. `requested` is the number of values of a dimension that the query requests; `None` for all.
+    pub(crate) fn cost(&self, requested: impl Fn(Dimension) -> Option<f64>) -> (f64, bool) {
+        // The share of the cells that have the requested values of the first dimensions.
         let share = |order: &[Dimension]| {
             let mut share = 1.0;
             for &dimension in order {
-                let Some(values) = asked(dimension) else { break };
+                let Some(values) = requested(dimension) else { break };
                 share *= (values / dimension.values()).min(1.0);
                 if dimension.is_time() {
                     break; // a range: later dimensions are read and filtered out
@@ -227,7 +225,7 @@ impl Rollup {
             }
             share
         };
-        // Cells found by an index are scattered.
+        // Reading a cell through the index costs more, because such cells are scattered in the table.
         const SCATTERED: f64 = 4.0;
         let by_key = share(self.key);
         let by_index = self.index.map_or(f64::INFINITY, |index| SCATTERED * share(&index));

@@ -1,6 +1,6 @@
 //! Statements that all engines share, in the dialect of each.
 //!
-//! What differs by engine is in the folder of that engine: how it writes, and its tables.
+//! The statements that write, and those on an engine's own tables, are in the folder of the engine.
 
 pub(crate) mod app;
 mod builder;

@@ -1,5 +1,5 @@
-//! [`Store`]: a database of measurements, whichever engine its URL names. What it can be asked is in `store/`: rows in
-//! `rows`, counts in `counts`, its state in `state`.
+//! [`Store`]: a database of measurements on any of the engines. Its queries are in `store/`: rows in `rows`, counts in
+//! `counts`, application tables in `app`, and the state of the store in `state`.
 
 mod app;
 mod counts;
@@ -29,9 +29,9 @@ use tracing::{Instrument, Span, debug_span};
 /// Each call has one deadline: that of [`Store::with_deadline`], or else the limit of [`StoreOptions`]. A read whose future
 /// is dropped is cancelled.
 ///
-/// Writing: when a future is ready, what it wrote is durable, in one transaction together with the rollups; on ClickHouse
-/// rollups follow later, and rows are counted meanwhile. A deadline ends a write until COMMIT is sent. A write whose future
-/// is dropped may or may not be committed. All writes are idempotent.
+/// When the future of a write is ready, the change is durable. It is one transaction that includes the rollups; on
+/// ClickHouse, rollups are updated later, and rows are counted until then. A deadline ends a write only until COMMIT is
+/// sent. A write whose future is dropped may or may not be committed. All writes are idempotent.
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<AnyEngine>,
@@ -46,19 +46,19 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the store of a URL for reading and writing. A missing file is created; the tables on a server have been
+    /// Opens the store of a URL for reading and writing. A missing file is created; the tables on a server must have been
     /// created by [`Store::migrate`].
     ///
     /// # Errors
-    /// The URL is not one of a store, or the store cannot be opened.
+    /// The URL is not that of a store, or the store cannot be opened.
     pub async fn open(url: &str, options: StoreOptions) -> Result<Store, Error> {
         Ok(Store::new(AnyEngine::open(url, &options).await?, options))
     }
 
-    /// Opens the store of a URL for reading; it has to exist.
+    /// Opens the store of a URL for reading; it must exist.
     ///
     /// # Errors
-    /// The URL is not one of a store, or the store cannot be opened.
+    /// The URL is not that of a store, or the store cannot be opened.
     pub async fn open_to_read(url: &str, options: StoreOptions) -> Result<Store, Error> {
         Ok(Store::new(AnyEngine::open_to_read(url, &options).await?, options))
     }
@@ -66,7 +66,7 @@ impl Store {
     /// Creates the tables of a store, or brings them up to date.
     ///
     /// # Errors
-    /// The URL is not one of a store, or the database belongs to another program or a newer version.
+    /// The URL is not that of a store, or the database belongs to another program or a newer version.
     pub async fn migrate(url: &str, options: &StoreOptions) -> Result<Migration, Error> {
         AnyEngine::migrate(url, options).await
     }
@@ -75,16 +75,16 @@ impl Store {
         Store { engine: Arc::new(engine), options: Arc::new(options), deadline: None }
     }
 
-    /// The same store, all of whose calls have this deadline. It may cover several calls, and all pages of a stream.
+    /// The same store, with one deadline for all calls and for all pages of a stream.
     #[must_use]
     pub fn with_deadline(&self, deadline: Deadline) -> Store {
         Store { deadline: Some(deadline), ..self.clone() }
     }
 
-    /// Whether the store can be reached and answers.
+    /// Checks that the store can be reached and answers.
     ///
     /// # Errors
-    /// Why it does not answer.
+    /// It does not answer.
     pub async fn ping(&self) -> Result<(), Error> {
         let call = self.read("ping", Workload::Lookup);
         call.query(sql::ping()).await.map(drop)
@@ -92,13 +92,13 @@ impl Store {
 
     /// Writes a batch: an `Arc<Vec<T>>` of any [`Incoming`](crate::Incoming), or an `Arc<BatchInput<T>>`.
     ///
-    /// A row's key is its `measurement_uid`. The same row twice, in two batches or in one, is written once. What a table
-    /// does not accept is set aside in `refused` with its reason, and the rest is written; of such rows too there is one per
-    /// uid, and [`OnExisting`] decides which. With [`OnExisting::Replace`] a row that is accepted ends an earlier refusal. A
-    /// measurement that was [removed](Store::remove) is refused. `update_time` is the time of the call.
+    /// A row's key is its `measurement_uid`: a row that occurs twice, in one batch or in two, is written once. Rows that a
+    /// table does not accept are recorded in `refused` with the reason, and the others are written. `refused` also has one
+    /// row per uid, and [`OnExisting`] says which one is kept. With [`OnExisting::Replace`], an accepted row deletes an earlier
+    /// refusal. A measurement that was [removed](Store::remove) is refused. `update_time` is the time of the call.
     ///
     /// Rejections of the cans that [begin](crate::BatchInput::begin_can) in the batch are deleted, then those of uids that
-    /// are stored; then the rejections of the batch are written, but none of a key that has one.
+    /// are stored. Then the rejections of the batch are written, except those whose key already has one.
     ///
     /// # Errors
     /// No row of the batch was written, unless [`Error::is_outcome_unknown`].
@@ -107,8 +107,8 @@ impl Store {
         self.write_within(span, |deadline| self.engine.write(rows, on_existing, deadline)).await
     }
 
-    /// Removes a measurement from all tables for good, and keeps a record of the reason; that of an earlier removal stays. A
-    /// measurement that is in no table is left alone, unless `ban` asks that it is not stored from now on.
+    /// Removes a measurement from all tables permanently and records the reason; the reason of an earlier removal is kept. If
+    /// the measurement is in no table, nothing changes, unless `ban` is set: then it is refused from now on.
     ///
     /// # Errors
     /// Nothing was removed, unless [`Error::is_outcome_unknown`].
@@ -117,7 +117,7 @@ impl Store {
         self.write_within(span, |deadline| self.engine.remove(uid, reason, ban, deadline)).await
     }
 
-    /// Allows a measurement that was removed to be stored again. False when it was not removed.
+    /// Allows a removed measurement to be stored again. Returns false if it was not removed.
     ///
     /// # Errors
     /// It is still banned, unless [`Error::is_outcome_unknown`].
@@ -126,7 +126,7 @@ impl Store {
         self.write_within(span, |deadline| self.engine.restore(uid, deadline)).await
     }
 
-    /// A text that distinguishes the database from every other, whichever URL it was opened by.
+    /// A text that identifies the database, independent of the URL by which it was opened.
     ///
     /// # Errors
     /// The database does not identify itself.
@@ -135,7 +135,7 @@ impl Store {
         call.run(self.engine.identity(call.deadline)).await
     }
 
-    /// Deletes all measurements that started in the month that begins at `month`; how many there were. They can be stored
+    /// Deletes all measurements that started in the month that begins at `month`; returns their number. They can be stored
     /// again.
     ///
     /// # Errors
@@ -148,7 +148,7 @@ impl Store {
     /// Replaces all test lists, and brings the rollup of categories up to date.
     ///
     /// # Errors
-    /// The lists are as they were, unless [`Error::is_outcome_unknown`].
+    /// The lists are unchanged, unless [`Error::is_outcome_unknown`].
     pub async fn replace_test_lists(&self, lists: Vec<ListedUrl>) -> Result<(), Error> {
         let span = self.span("replace_test_lists");
         self.write_within(span, |deadline| self.engine.replace_test_lists(lists, deadline)).await
@@ -157,17 +157,17 @@ impl Store {
     /// Rebuilds a rollup from the rows.
     ///
     /// # Errors
-    /// It is as it was, unless [`Error::is_outcome_unknown`].
+    /// It is unchanged, unless [`Error::is_outcome_unknown`].
     pub async fn rebuild(&self, rollup: &'static Rollup) -> Result<(), Error> {
         let span = self.span("rebuild");
         self.write_within(span, |deadline| self.engine.rebuild(rollup, deadline)).await
     }
 
-    /// Brings rollups up to date with what was written, where that does not happen in the same transaction. Where another
-    /// process is doing that, it is left to it.
+    /// Brings rollups up to date with the rows, on engines that do not update them in the same transaction. Does nothing if
+    /// another process is already doing so.
     ///
     /// # Errors
-    /// They are not up to date yet; meanwhile rows are counted.
+    /// Rollups are not up to date yet; rows are counted until they are.
     pub async fn refresh_rollups(&self) -> Result<(), Error> {
         let span = self.span("refresh_rollups");
         self.write_within(span, |deadline| self.engine.refresh_rollups(deadline)).await
@@ -186,7 +186,7 @@ impl Store {
         debug_span!("store", query = name, store = self.engine.name(), error = Empty)
     }
 
-    /// Begins to read: the deadline of all its statements is fixed here.
+    /// Starts a read. The deadline of all its statements is fixed here.
     fn read(&self, name: &'static str, workload: Workload) -> Read<'_> {
         Read { store: self, workload, deadline: self.deadline(self.options.read_limit), span: self.span(name) }
     }
@@ -200,7 +200,7 @@ impl Store {
         self.traced(&span, write(deadline)).await
     }
 
-    /// Awaits a part of a call, and names the store in its error.
+    /// Awaits a part of a call and adds the store's name to an error.
     async fn traced<T>(&self, span: &Span, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         work.instrument(span.clone()).await.map_err(|error| {
             span.record("error", error.kind().name());

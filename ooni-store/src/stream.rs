@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// A long result, read page by page. It ends after the first error. Concurrent writes may or may not be included.
+/// A long result, read page by page. It ends after the first error. Rows written meanwhile may or may not be included.
 pub struct RowStream<T> {
     read: Box<dyn Fn(Option<T>) -> PageFuture<T> + Send>,
     page: std::vec::IntoIter<T>,

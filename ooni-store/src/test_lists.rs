@@ -53,7 +53,7 @@ pub fn read(folder: &Path) -> Result<Vec<ListFile>, String> {
         }
     }
     if files.is_empty() {
-        return Err(format!("{}: no test list in it: global.csv, it.csv, …", folder.display()));
+        return Err(format!("{}: contains no test list (global.csv, it.csv, …)", folder.display()));
     }
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
@@ -72,11 +72,11 @@ fn list_of(path: &Path) -> Option<(String, String)> {
 }
 
 fn read_list(path: &Path, cc: &str) -> Result<ListContent, String> {
-    let said = |error: std::io::Error| error.to_string();
-    if fs::metadata(path).map_err(said)?.len() > LONGEST_FILE {
+    let message = |error: std::io::Error| error.to_string();
+    if fs::metadata(path).map_err(message)?.len() > LONGEST_FILE {
         return Err(format!("longer than {LONGEST_FILE} bytes"));
     }
-    parse(&fs::read(path).map_err(said)?, cc)
+    parse(&fs::read(path).map_err(message)?, cc)
 }
 
 /// Reads the rows of a list.
@@ -95,7 +95,7 @@ fn parse(text: &[u8], cc: &str) -> Result<ListContent, String> {
         let is_last = usize::try_from(reader.position().byte()).is_ok_and(|byte| byte >= text.len());
         if is_last && record.iter().next_back().is_some_and(|field| field.contains(&b'\n')) && is_unclosed(text, begin)
         {
-            return Err(format!("line {line}: a quoted field has no end"));
+            return Err(format!("line {line}: unterminated quoted field"));
         }
         let field = |column| record.get(column).and_then(|field| std::str::from_utf8(field).ok());
         match entry(field(url_column), field(category_column), cc) {
@@ -105,12 +105,12 @@ fn parse(text: &[u8], cc: &str) -> Result<ListContent, String> {
     }
     match skipped.len() {
         0..=MOST_SKIPPED => Ok(ListContent { urls: urls.into_iter().collect(), skipped }),
-        rows => Err(format!("{rows} rows without a valid url and category_code, where {MOST_SKIPPED} are tolerated")),
+        rows => Err(format!("{rows} rows have no valid url and category_code; at most {MOST_SKIPPED} are skipped")),
     }
 }
 
-/// Whether the last record, which begins at byte `begin`, ends inside quotes. All rows after the opening quote would be
-/// lost.
+/// Whether the last record, which begins at byte `begin`, ends inside quotes. If so, it has swallowed all rows after the
+/// opening quote.
 fn is_unclosed(text: &[u8], begin: u64) -> bool {
     let record = usize::try_from(begin).ok().and_then(|begin| text.get(begin..)).unwrap_or_default();
     record.iter().filter(|byte| **byte == b'"').count() % 2 == 1
@@ -118,14 +118,14 @@ fn is_unclosed(text: &[u8], begin: u64) -> bool {
 
 /// The entry of a row, or the reason why it is invalid.
 fn entry(url: Option<&str>, category: Option<&str>, cc: &str) -> Result<ListedUrl, &'static str> {
-    let url = url.filter(|url| !url.is_empty()).ok_or("no url")?;
-    let domain = host(url).ok_or("a url that names no host")?;
-    let category = category.map(str::trim).filter(|code| !code.is_empty()).ok_or("no category_code")?;
+    let url = url.filter(|url| !url.is_empty()).ok_or("missing url")?;
+    let domain = host(url).ok_or("url without a host name")?;
+    let category = category.map(str::trim).filter(|code| !code.is_empty()).ok_or("missing category_code")?;
     let is_code = category.len() <= LONGEST_CATEGORY
         && category.starts_with(|c: char| c.is_ascii_alphabetic())
         && category.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !is_code {
-        return Err("a category_code that is no code, such as NEWS");
+        return Err("invalid category_code: expected a code such as NEWS");
     }
     Ok(ListedUrl {
         url: url.to_owned(),
@@ -141,11 +141,11 @@ fn host(url: &str) -> Option<&str> {
         return None;
     }
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or(url);
-    let place = rest.split(['/', '?']).next()?;
-    let host = match place.split_once(':') {
+    let authority = rest.split(['/', '?']).next()?;
+    let host = match authority.split_once(':') {
         Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         Some(_) => return None,
-        None => place,
+        None => authority,
     };
     let is_label = |label: &str| {
         let letters = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_byte_order_marks_and_ends_of_lines() {
+    fn quotes_byte_order_marks_and_line_endings() {
         let expected = vec![("http://a.org/?x,\"y".to_owned(), "NEWS".to_owned())];
         for text in [
             "url,category_code\n\"http://a.org/?x,\"\"y\",NEWS\n",
@@ -228,7 +228,7 @@ mod tests {
         ] {
             assert_eq!(parsed(text), (expected.clone(), Vec::new()), "{text:?}");
         }
-        // A quote inside of the last field of the last row opens nothing.
+        // A quote in the middle of the last field does not start a quoted field.
         assert_eq!(parsed("url,category_code,notes\nhttp://a.org/,NEWS,5\" disk\n").1, Vec::<u64>::new());
         // Invalid UTF-8 matters only in the two columns.
         let (urls, skipped) = parsed(b"url,category_code,notes\nhttp://a.org/,NEWS,\xff\nhttp://\xff.org/,NEWS,\n");
@@ -240,12 +240,12 @@ mod tests {
         let bad = |rows: usize| format!("url,category_code\nhttp://a.org/,NEWS\n{}", "x\n".repeat(rows));
         assert_eq!(parsed(bad(100)).1.len(), 100);
         for (text, why) in [
-            (bad(101), "101 rows without a valid url and category_code, where 100 are tolerated"),
+            (bad(101), "101 rows have no valid url and category_code; at most 100 are skipped"),
             ("url,notes\nhttp://a.org/,\n".to_owned(), "no column category_code"),
             (String::new(), "no column url"),
             (
                 "url,category_code\nhttp://a.org/,\"NEWS\nhttp://b.org/,NEWS\n".to_owned(),
-                "line 2: a quoted field has no end",
+                "line 2: unterminated quoted field",
             ),
         ] {
             assert_eq!(parse(text.as_bytes(), "it").unwrap_err(), why);

@@ -8,25 +8,25 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
-/// What is verified of a server's certificate.
+/// How a server's certificate is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verify {
-    /// Nothing: protects from eavesdroppers, but not from a man in the middle.
+    /// It is not verified. Protects from eavesdroppers, but not from a man in the middle.
     Nothing,
-    /// That a trusted authority issued it, for any host.
+    /// A trusted authority must have issued it, for any host.
     Authority,
-    /// That a trusted authority issued it for this host.
+    /// A trusted authority must have issued it for this host.
     Host,
 }
 
-/// A client that trusts the authorities in the file `roots`, or those of the system.
+/// The configuration of a client that trusts the authorities in the file `roots`, or those of the system.
 ///
 /// # Errors
 /// An error message: the file cannot be read or contains no certificates.
 pub(crate) fn tls(roots: Option<&str>, verify: Verify) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| format!("no TLS: {error}"))?;
+    let config = config.map_err(|error| format!("cannot set up TLS: {error}"))?;
     let roots = match verify {
         Verify::Nothing => None,
         _ => Some(Arc::new(trusted(roots)?)),
@@ -39,7 +39,7 @@ pub(crate) fn tls(roots: Option<&str>, verify: Verify) -> Result<ClientConfig, S
         return Ok(config.with_root_certificates(roots).with_no_client_auth());
     }
     let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
-    let inner = inner.map_err(|error| format!("no TLS: {error}"))?;
+    let inner = inner.map_err(|error| format!("cannot set up TLS: {error}"))?;
     let verifier = Arc::new(Lenient { inner: Some(inner), provider });
     Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
@@ -57,15 +57,15 @@ fn trusted(roots: Option<&str>) -> Result<RootCertStore, String> {
                 store.add(certificate.map_err(|error| refuse(&error))?).map_err(|error| refuse(&error))?;
             }
             if store.is_empty() {
-                return Err(format!("sslrootcert {file}: has no certificates"));
+                return Err(format!("sslrootcert {file}: contains no certificates"));
             }
         }
     }
     Ok(store)
 }
 
-/// Accepts a certificate for any host and, without `inner`, from any issuer. The handshake signature is still verified,
-/// so the server has the certificate's private key.
+/// Accepts a certificate for any host and, without `inner`, from any issuer. The handshake signature is still verified, so
+/// the server must have the certificate's private key.
 #[derive(Debug)]
 struct Lenient {
     inner: Option<Arc<WebPkiServerVerifier>>,
@@ -83,7 +83,7 @@ impl ServerCertVerifier for Lenient {
     ) -> Result<ServerCertVerified, Error> {
         let Some(inner) = &self.inner else { return Ok(ServerCertVerified::assertion()) };
         match inner.verify_server_cert(certificate, intermediates, name, ocsp_response, now) {
-            // The name is checked last.
+            // The name is checked last, so everything else is valid.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

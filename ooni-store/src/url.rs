@@ -5,7 +5,7 @@ use ooni_core::hex::hex;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-/// Whether the text has the form of a store URL, of a known kind or not.
+/// Whether the text has the form of a store URL, supported or not.
 pub fn is_url(text: &str) -> bool {
     let scheme = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
     text.strip_prefix("sqlite:").is_some() || text.split_once("://").is_some_and(|(name, _)| scheme(name))
@@ -21,18 +21,20 @@ pub(crate) fn is_clickhouse(url: &str) -> bool {
     url.starts_with("clickhouse://")
 }
 
-/// The file named by the URL of a SQLite store; other files of the store are beside it.
+/// The database file of a SQLite store; other files of the store are beside it.
 ///
 /// # Errors
 /// It is not the URL of a SQLite store.
 pub fn sqlite_path(url: &str) -> Result<&Path, Error> {
     let refuse = |message: &str| Err(Error::new(ErrorKind::Invalid, message).of(&without_password(url)));
     match url.strip_prefix("sqlite:") {
-        Some("") => refuse("no file is named: sqlite:PATH"),
-        // A second slash would be an empty host, and SQLite would keep `:memory:` in memory: neither is intended.
-        Some(path) if path.starts_with("//") || path == ":memory:" => refuse("not a path of a file: sqlite:PATH"),
+        Some("") => refuse("missing path: expected sqlite:PATH"),
+        // A second slash would be an empty host, and `:memory:` an in-memory database. Neither is supported.
+        Some(path) if path.starts_with("//") || path == ":memory:" => {
+            refuse("not the path of a file: expected sqlite:PATH")
+        }
         Some(path) => Ok(Path::new(path)),
-        None => refuse("no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…"),
+        None => refuse("unsupported store URL: expected sqlite:PATH, postgres://… or clickhouse://…"),
     }
 }
 
@@ -69,7 +71,7 @@ const SHOWN: [&str; 15] = [
 ];
 
 /// A URL that is safe to show: without user and password, and without the values of parameters that are not known to be
-/// harmless. In a text that is not a URL, what follows the word `password` is omitted.
+/// harmless. If the text is not a URL, everything after the word `password` is omitted.
 pub fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return without_secret(url) };
     let (base, query) = match rest.split_once('?') {
@@ -80,7 +82,7 @@ pub fn without_password(url: &str) -> String {
     match base.rfind('@') {
         // A password may contain a `/` that should have been escaped.
         Some(at) => shown += &format!("…{}", &base[at..]),
-        // Likewise for a `?`: the host would be the start of the password.
+        // The same for a `?`: then the text before it is the start of the password, not a host.
         None if query.is_some_and(|query| query.contains('@')) && !ends_with_port(base) => return shown + "…",
         None => shown += base,
     }
@@ -110,7 +112,7 @@ fn without_secret(text: &str) -> String {
     const WORD: &str = "password";
     let is_it = |window: &[u8]| window.eq_ignore_ascii_case(WORD.as_bytes());
     match text.as_bytes().windows(WORD.len()).position(is_it) {
-        Some(place) => format!("{}…", &text[..place + WORD.len()]),
+        Some(start) => format!("{}…", &text[..start + WORD.len()]),
         None => text.to_owned(),
     }
 }
@@ -124,16 +126,13 @@ mod tests {
         assert_eq!(sqlite_path("sqlite:a/b.db").unwrap(), Path::new("a/b.db"));
         assert_eq!(sqlite_path("sqlite:/a/b.db").unwrap(), Path::new("/a/b.db"));
         for (url, said) in [
-            ("sqlite:", "sqlite:: no file is named: sqlite:PATH"),
-            ("sqlite:///a", "sqlite:///a: not a path of a file: sqlite:PATH"),
-            ("sqlite::memory:", "sqlite::memory:: not a path of a file: sqlite:PATH"),
-            (
-                "a.db",
-                "a.db: no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…",
-            ),
+            ("sqlite:", "sqlite:: missing path: expected sqlite:PATH"),
+            ("sqlite:///a", "sqlite:///a: not the path of a file: expected sqlite:PATH"),
+            ("sqlite::memory:", "sqlite::memory:: not the path of a file: expected sqlite:PATH"),
+            ("a.db", "a.db: unsupported store URL: expected sqlite:PATH, postgres://… or clickhouse://…"),
             (
                 "mysql://me:secret@host/db",
-                "mysql://…@host/db: no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…",
+                "mysql://…@host/db: unsupported store URL: expected sqlite:PATH, postgres://… or clickhouse://…",
             ),
         ] {
             assert_eq!(sqlite_path(url).unwrap_err().to_string(), said);

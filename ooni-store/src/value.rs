@@ -1,6 +1,6 @@
 //! [`Value`]: the value of a column as typed stores and files keep it, after the row has been accepted.
 //!
-//! What is refused is defined in `ooni-core` (scoring spec §12). How a value is written depends on the engine.
+//! `ooni-core` defines which values are refused (scoring spec §12). How a value is stored depends on the engine.
 
 use ooni_core::json::Json;
 use ooni_core::number::{Int, write_f64};
@@ -33,10 +33,10 @@ pub type FastpathValues<'r> = [Value<'r>; schema::fastpath::LEN];
 /// The values of a row of `obs_openvpn`, in the order of [`schema::openvpn::COLUMNS`].
 pub type OpenvpnValues<'r> = [Value<'r>; schema::openvpn::LEN];
 
-/// The values of a row.
+/// The values of a row of `fastpath`.
 ///
 /// # Errors
-/// [`Refused`], with the column whose value does not fit.
+/// [`Refused`]: the column whose value is not accepted.
 pub fn fastpath(row: &FastpathRow) -> Result<FastpathValues<'_>, Refused> {
     row.acceptance()?;
     let columns = row.columns();
@@ -46,7 +46,7 @@ pub fn fastpath(row: &FastpathRow) -> Result<FastpathValues<'_>, Refused> {
 /// The values of a row of `obs_openvpn`.
 ///
 /// # Errors
-/// [`Refused`], with the column whose value does not fit.
+/// [`Refused`]: the column whose value is not accepted.
 pub fn openvpn(row: &OpenvpnRow) -> Result<OpenvpnValues<'_>, Refused> {
     row.acceptance()?;
     let columns = row.columns();
@@ -85,7 +85,7 @@ fn int(value: &Int) -> Value<'static> {
 }
 
 impl Value<'_> {
-    /// The same, borrowed.
+    /// The same value, borrowed.
     pub fn borrowed(&self) -> Value<'_> {
         match self {
             Value::Text(text) => Value::Text(Cow::Borrowed(text)),
@@ -123,7 +123,7 @@ impl Value<'_> {
     }
 }
 
-/// Texts are strings, numbers are numbers, times are `YYYY-MM-DDThh:mm:ssZ`, non-finite floats are null.
+/// Times are `YYYY-MM-DDThh:mm:ssZ`; floats that are not finite are null.
 impl Serialize for Value<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

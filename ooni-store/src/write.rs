@@ -1,4 +1,4 @@
-//! Input of writes to a store: rows, batches, rejections, and the changes of a batch to rollups.
+//! Input of writes to a store: rows, batches and rejections, and the changes that a batch makes to rollups.
 
 pub(crate) mod batch;
 pub(crate) mod input;

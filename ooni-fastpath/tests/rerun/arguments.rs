@@ -58,7 +58,7 @@ fn what_cannot_be_is_refused() {
         (&["--clickhouse-url", "clickhouse://x", "--db-uri", &db], "cannot be used with"),
         (
             &["--db-uri", "mysql://me:secret@host/x"],
-            "no store of this kind is supported; there are sqlite:PATH, postgres://… and clickhouse://…",
+            "unsupported store URL: expected sqlite:PATH, postgres://… or clickhouse://…",
         ),
         (&["--resume", "--no-write-to-db"], "--resume needs a store or a file for --out"),
         (&["--resume", "--out", "-"], "--resume cannot undo what was written to standard output"),

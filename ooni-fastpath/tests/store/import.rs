@@ -215,7 +215,7 @@ fn old_tables(from: &dyn Engine, to: &dyn Engine) {
     assert_eq!((&*body.s3path, body.linenum, found[1].body()), ("raw/20200101/a.jsonl.gz", 3, None));
     let refusals: Vec<_> = store.0.refusals().map(Result::unwrap).collect();
     let said: Vec<_> = refusals.iter().map(|it| format!("{}: {}", it.refused.column, it.refused.message)).collect();
-    assert_eq!(said, ["probe_asn: -5 is no number of 32 bits", "measurement_start_time: is null"]);
+    assert_eq!(said, ["probe_asn: -5 is not a 32-bit unsigned integer", "measurement_start_time: is null"]);
     assert!(refusals[0].json.contains(r#""probe_asn":"-5""#), "{}", refusals[0].json);
     done(&["rollup", "check", "--db-uri", &to.url()]);
     let before = content(&store);
@@ -252,7 +252,7 @@ fn what_cannot_be_imported() {
         (OnPostgres::empty().url(), "has no table fastpath of the reference"),
         (OnClickhouse::new().url(), "is a store of fastpath's own; `fastpath store copy` copies it"),
         (OnClickhouse::empty().url(), "has no table fastpath of the reference"),
-        ("sqlite:a.db".to_owned(), "rows of the reference are read from postgres://… and clickhouse://… alone"),
+        ("sqlite:a.db".to_owned(), "unsupported URL of a reference database: expected postgres://… or clickhouse://…"),
     ] {
         let (code, text) = fastpath(&["store", "import", &from, &to.url()]);
         assert!(code == Some(2) && text.contains(said), "{text}");

@@ -1,19 +1,19 @@
-//! What is read from a reference database: columns as texts, from a position on.
+//! The columns that are read from a reference database, and positions in it.
 
 use crate::value::Type;
 use ooni_core::row::schema::ColumnSchema;
 
-/// A position in the order of a database: after a measurement.
+/// A position in a reference database: after a measurement, in the order in which pages are read.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct ReferencePosition {
     pub(crate) uid: String,
-    /// Its start, where rows are ordered by start first; looked up if it is not known.
+    /// The start of the measurement, for databases that are ordered by start; looked up if it is `None`.
     pub(crate) start: Option<String>,
 }
 
-impl From<String> for Place {
-    fn from(uid: String) -> Place {
-        Place { uid, start: None }
+impl From<String> for ReferencePosition {
+    fn from(uid: String) -> ReferencePosition {
+        ReferencePosition { uid, start: None }
     }
 }
 
@@ -23,7 +23,7 @@ pub(crate) const BODY: [&str; 4] = ["s3path", "linenum", "date", "source"];
 /// The columns of `citizenlab` that are read.
 pub(crate) const LISTS: [&str; 4] = ["url", "domain", "cc", "category_code"];
 
-/// Names and types of columns.
+/// The names and types of columns.
 pub(crate) fn typed(columns: &[ColumnSchema]) -> Vec<(&'static str, Type)> {
     columns.iter().map(|column| (column.name, column.kind)).collect()
 }

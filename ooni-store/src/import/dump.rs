@@ -36,7 +36,7 @@ const MOST_KEPT: usize = 1_000_000;
 pub struct Loaded {
     /// Measurements that were written.
     pub inserted: u64,
-    /// Measurements that were stored already and were not changed.
+    /// Measurements that were already stored and were not changed.
     pub already: u64,
     /// Body locations whose measurement is in the file.
     pub bodies: u64,
@@ -66,7 +66,7 @@ enum Row {
     Constant,
 }
 
-/// The location of a body, and the line that has it.
+/// The location of a body, and the number of its line.
 struct Body {
     line: u64,
     texts: Texts,
@@ -80,8 +80,8 @@ type Bodies = HashMap<String, Body>;
 /// reason.
 ///
 /// # Errors
-/// The file cannot be read, has too many rows of `jsonl` or of test lists, or the store cannot be written. What was
-/// written before stays; loading the file again adds the rest.
+/// The file cannot be read, has too many rows of `jsonl` or of test lists, or the store cannot be written. Rows written
+/// before the error stay; loading the file again adds the rest.
 pub fn load(to: &BlockingStore, path: &Path, mut report: impl FnMut(u64, &str)) -> Result<Loaded, Error> {
     let named = |error: &io::Error| Error::new(ErrorKind::Other, format!("{error}")).of(&path.display().to_string());
     let open = || File::open(path).map(BufReader::new).map_err(|error| named(&error));
@@ -149,7 +149,7 @@ pub fn load(to: &BlockingStore, path: &Path, mut report: impl FnMut(u64, &str)) 
     Ok(loaded)
 }
 
-/// Fails if there are more rows than can be kept.
+/// Fails if another row would exceed [`MOST_KEPT`].
 fn kept(rows: usize) -> io::Result<()> {
     match rows < MOST_KEPT {
         true => Ok(()),
@@ -157,7 +157,7 @@ fn kept(rows: usize) -> io::Result<()> {
     }
 }
 
-/// Calls `each` with the number, from 1, and the text of each line; `None` for a line that is too long.
+/// Calls `each` with the number, from 1, and the text of each line. The text is `None` if the line is too long.
 fn each_line(mut input: impl BufRead, mut each: impl FnMut(u64, Option<&[u8]>) -> io::Result<()>) -> io::Result<()> {
     let mut line = Vec::new();
     for number in 1.. {
@@ -177,7 +177,7 @@ fn each_line(mut input: impl BufRead, mut each: impl FnMut(u64, Option<&[u8]>) -
     Ok(())
 }
 
-/// Measurements to be written, and their lines.
+/// Measurements to be written, and their line numbers.
 #[derive(Default)]
 struct Batch {
     rows: Vec<ReferenceRow>,
@@ -255,7 +255,7 @@ fn texts(row: &Map<String, Value>, names: &[&str]) -> Result<Texts, String> {
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(Value::Bool(flag)) => Ok(Some(flag.to_string())),
         Some(Value::Number(number)) => Ok(Some(number.to_string())),
-        Some(Value::Array(_) | Value::Object(_)) => Err(format!("{name} is neither a text nor a number")),
+        Some(Value::Array(_) | Value::Object(_)) => Err(format!("{name} is an array or an object")),
     };
     names.iter().map(text).collect()
 }
@@ -277,11 +277,11 @@ fn measurement(row: &Map<String, Value>, bodies: &mut Bodies) -> Result<Referenc
 /// The key and the texts of a body location.
 fn body(row: &Map<String, Value>) -> Result<(String, Texts), String> {
     let texts = texts(row, &BODY)?;
-    let [Some(s3path), Some(linenum), ..] = &texts[..] else { return Err("no s3path or no linenum".to_owned()) };
+    let [Some(s3path), Some(linenum), ..] = &texts[..] else { return Err("s3path or linenum is missing".to_owned()) };
     if s3path.is_empty() || linenum.parse::<u32>().is_err() {
-        return Err("s3path is empty, or linenum is not a number of 32 bits".to_owned());
+        return Err("s3path is empty, or linenum is not a 32-bit unsigned integer".to_owned());
     }
-    let key = keys(row).into_iter().next().ok_or("neither a measurement_uid nor a report_id")?;
+    let key = keys(row).into_iter().next().ok_or("measurement_uid and report_id are missing")?;
     Ok((key, texts))
 }
 
@@ -295,16 +295,18 @@ fn keys(row: &Map<String, Value>) -> Vec<String> {
 }
 
 fn listed(row: &Map<String, Value>) -> Result<ListedUrl, String> {
-    let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned).ok_or(format!("no text {name}"));
-    // The country is stored as written; upper-casing is left to readers.
+    let text = |name: &str| {
+        row.get(name).and_then(Value::as_str).map(str::to_owned).ok_or(format!("{name} is missing or not a string"))
+    };
+    // The country is stored as it is written; readers convert it to upper case.
     Ok(ListedUrl { url: text("url")?, domain: text("domain")?, cc: text("cc")?, category_code: text("category_code")? })
 }
 
 fn count(row: &Map<String, Value>) -> Result<InputCount, String> {
-    let text = |name: &str| row.get(name).and_then(Value::as_str).ok_or(format!("no text {name}"));
+    let text = |name: &str| row.get(name).and_then(Value::as_str).ok_or(format!("{name} is missing or not a string"));
     let number = |name: &str| {
         let number = row.get(name).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
-        number.ok_or(format!("{name} is not a number of 32 bits"))
+        number.ok_or(format!("{name} is missing or not a 32-bit unsigned integer"))
     };
     let week = DateTime::parse(text("week")?.as_bytes()).ok_or("week is not a time")?;
     Ok(InputCount {
