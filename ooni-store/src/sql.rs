@@ -21,8 +21,8 @@ pub(crate) use self::measurements::{
     UID, measurement, measurements, refusal, refusals, rejection, rejections, removal, removals, uid_tables,
 };
 pub(crate) use self::rows::{
-    TABLES, body_location, categories, inputs, list, listed, listed_url, noted, page, place, report, slice, start,
-    test_lists, uid,
+    TABLES, body_location, categories, inputs, jsonl_page, list, listed, listed_url, location, page, report, slice,
+    start, test_lists, uid,
 };
 
 pub(crate) use self::runtimes::{runtimes, runtimes_of};

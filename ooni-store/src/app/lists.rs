@@ -1,41 +1,41 @@
-//! The difference between two sets of test lists, for the rollups that count by them.
+//! Compares two sets of test lists, for the rollups that count by list entry.
 
 use crate::write::row::ListedUrl;
 use std::collections::BTreeMap;
 
-/// An entry that counts more or less often than before.
+/// An entry that occurs more or less often than before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChangedEntry<'l> {
     pub(crate) url: &'l str,
     pub(crate) category_code: &'l str,
     pub(crate) cc: &'l str,
-    /// How many times more often.
+    /// How many times more often; negative if less often.
     pub(crate) weight: i64,
 }
 
-/// How one set of lists becomes another.
+/// What changes when one set of lists replaces another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Difference<'l> {
-    /// They are equal.
+pub(crate) enum ListChanges<'l> {
+    /// Nothing.
     None,
-    /// The entries that rollups have to count again; there are none when only domains differ.
+    /// These entries, which rollups must count again. Empty if only domains differ.
     Entries(Vec<ChangedEntry<'l>>),
-    /// So much differs that counting all rows once is faster.
+    /// So many entries that rebuilding the rollups is faster.
     Most,
 }
 
-/// A part of the entries; if more of them differ, a rollup is rebuilt.
-const PART: usize = 4;
+/// Rollups are rebuilt if more than one in this many entries changed.
+const MOST: usize = 4;
 
-/// The difference between the lists of a store and those that replace them.
-pub(crate) fn difference<'l>(old: &'l [ListedUrl], new: &'l [ListedUrl]) -> Difference<'l> {
+/// Compares the lists of a store with those that replace them.
+pub(crate) fn list_changes<'l>(old: &'l [ListedUrl], new: &'l [ListedUrl]) -> ListChanges<'l> {
     let sorted = |lists: &'l [ListedUrl]| {
         let mut all: Vec<&ListedUrl> = lists.iter().collect();
         all.sort_unstable();
         all
     };
     if sorted(old) == sorted(new) {
-        return Difference::None;
+        return ListChanges::None;
     }
     let mut weights: BTreeMap<(&str, &str, &str), i64> = BTreeMap::new();
     for (lists, weight) in [(old, -1), (new, 1)] {
@@ -46,9 +46,9 @@ pub(crate) fn difference<'l>(old: &'l [ListedUrl], new: &'l [ListedUrl]) -> Diff
     let changed = weights.into_iter().filter(|(_, weight)| *weight != 0);
     let changed: Vec<_> =
         changed.map(|((url, category_code, cc), weight)| ChangedEntry { url, category_code, cc, weight }).collect();
-    match changed.len() > (old.len() + new.len()) / PART {
-        true => Difference::Most,
-        false => Difference::Entries(changed),
+    match changed.len() > (old.len() + new.len()) / MOST {
+        true => ListChanges::Most,
+        false => ListChanges::Entries(changed),
     }
 }
 
@@ -62,18 +62,18 @@ mod tests {
     }
 
     #[test]
-    fn differences() {
+    fn changes() {
         let old: Vec<_> = ["a", "b", "c", "d", "e", "e"].iter().map(|url| entry(url, "x.org", "ZZ")).collect();
         let mut new = old.clone();
         new.reverse();
-        assert_eq!(difference(&old, &new), Difference::None);
+        assert_eq!(list_changes(&old, &new), ListChanges::None);
         new[2].domain = "y.org".to_owned();
-        assert_eq!(difference(&old, &new), Difference::Entries(vec![]));
+        assert_eq!(list_changes(&old, &new), ListChanges::Entries(vec![]));
         new.remove(0);
         new.push(entry("a", "x.org", "it"));
         let changed = |url, cc, weight| ChangedEntry { url, category_code: "NEWS", cc, weight };
-        assert_eq!(difference(&old, &new), Difference::Entries(vec![changed("a", "it", 1), changed("e", "ZZ", -1)]));
-        assert_eq!(difference(&old, &new[3..]), Difference::Most);
-        assert_eq!(difference(&[], &new), Difference::Most);
+        assert_eq!(list_changes(&old, &new), ListChanges::Entries(vec![changed("a", "it", 1), changed("e", "ZZ", -1)]));
+        assert_eq!(list_changes(&old, &new[3..]), ListChanges::Most);
+        assert_eq!(list_changes(&[], &new), ListChanges::Most);
     }
 }

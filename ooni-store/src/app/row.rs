@@ -3,11 +3,11 @@
 use ooni_core::time::DateTime;
 use serde::{Deserialize, Serialize};
 
-/// Why a store on ClickHouse cannot do something.
+/// The error of calls that ClickHouse does not support.
 pub(crate) const NO_APPLICATION: &str =
     "a store on ClickHouse has measurements only; application tables need SQLite or PostgreSQL";
 
-/// A row of an application table, to be written. A row of the same key is replaced.
+/// A row of an application table, to be written. It replaces a row with the same key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppRow {
     /// Of `url_priorities`.
@@ -33,11 +33,11 @@ pub struct UrlPriority {
     pub domain: String,
     /// The URL.
     pub url: String,
-    /// What the rule adds; may be negative.
+    /// What the rule adds to the priority; may be negative.
     pub priority: i64,
 }
 
-/// The name of a network from some day on (API spec §14.12). Key: `asn`, `changed`.
+/// The name of a network from a day on (API spec §14.12). Key: `asn`, `changed`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AsnName {
     /// The network.
@@ -57,27 +57,27 @@ pub struct AsnName {
     pub source: String,
 }
 
-/// What a user says about a measurement (API spec §14.8). Key: `measurement_uid`, `account_id`.
+/// A user's feedback on a measurement (API spec §14.8). Key: `measurement_uid`, `account_id`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feedback {
     /// The measurement.
     pub measurement_uid: String,
-    /// Who says it.
+    /// The user's account.
     pub account_id: String,
-    /// One of API spec §4.8.
+    /// One of the statuses of API spec §4.8.
     pub status: String,
-    /// A remark.
+    /// Free text.
     #[serde(default)]
     pub comment: String,
-    /// UTC, `YYYY-MM-DD hh:mm:ss`, milliseconds after a point if known.
+    /// UTC, `YYYY-MM-DD hh:mm:ss`, with milliseconds after a point if known.
     pub update_time: String,
 }
 
-/// How often a network measured an input of a test list in a week (API spec §14.5), as counted by another database. Key: all
-/// but the count.
+/// How often a network measured an input of a test list in a week (API spec §14.5), imported from another database. Key:
+/// all but the count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputCount {
-    /// The Sunday that the week begins on.
+    /// The Sunday on which the week begins.
     pub week: DateTime,
     /// Country of the probe.
     pub probe_cc: String,
@@ -85,16 +85,16 @@ pub struct InputCount {
     pub probe_asn: u32,
     /// The input.
     pub input: String,
-    /// Measurements.
+    /// The number of measurements.
     pub count: u32,
 }
 
-/// A measurement in which something does not fit (API spec §5.11, §14.14). Key: `ts`, `kind`, `uid`.
+/// A measurement with inconsistent data (API spec §5.11, §14.14). Key: `ts`, `kind`, `uid`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultyMeasurement {
-    /// When that was noticed: UTC, `YYYY-MM-DD hh:mm:ss`, milliseconds after a point if known.
+    /// When the fault was detected: UTC, `YYYY-MM-DD hh:mm:ss`, with milliseconds after a point if known.
     pub ts: String,
-    /// What kind of fault, such as `geoip`.
+    /// The kind of fault, such as `geoip`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Id of the record.
@@ -103,7 +103,7 @@ pub struct FaultyMeasurement {
     pub probe_cc: String,
     /// Network of the probe.
     pub probe_asn: u32,
-    /// JSON.
+    /// Details, as JSON.
     pub details: String,
 }
 

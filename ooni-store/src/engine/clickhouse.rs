@@ -206,9 +206,9 @@ impl Clickhouse {
                 rows.truncate(limit);
                 return Ok(rows);
             }
-            let noted = sql::noted(Dialect::Clickhouse, after.as_deref(), uids);
-            let noted = self.query(noted, Workload::Aggregation, deadline).await?;
-            match noted.into_iter().next().as_deref() {
+            let keys = sql::jsonl_page(Dialect::Clickhouse, after.as_deref(), uids);
+            let keys = self.query(keys, Workload::Aggregation, deadline).await?;
+            match keys.into_iter().next().as_deref() {
                 Some([Value::Int(number), Value::Text(last)]) if *number == uids as u64 => {
                     after = Some(last.to_string())
                 }

@@ -16,7 +16,7 @@ mod value;
 use self::file::DatabaseFile;
 use self::threads::{Interrupt, Readers, Writer};
 use super::{Engine, Workload};
-use crate::app::lists::{Difference, difference};
+use crate::app::lists::{ListChanges, list_changes};
 use crate::app::row::AppRow;
 use crate::deadline::Deadline;
 use crate::error::Error;
@@ -199,15 +199,15 @@ impl Engine for Sqlite {
     async fn replace_test_lists(&self, lists: Vec<ListedUrl>, deadline: Deadline) -> Result<(), Error> {
         let replace = move |transaction: &Transaction<'_>, _: &mut Tally| {
             let old = statements::lists(transaction)?;
-            let difference = difference(&old, &lists);
-            if difference == Difference::None {
+            let changes = list_changes(&old, &lists);
+            if changes == ListChanges::None {
                 return Ok(());
             }
             statements::replace_lists(transaction, &lists)?;
             reach(Failpoint::ListsReplaced);
             let of_lists = ROLLUPS.iter().filter(|rollup| rollup.is_of_lists());
-            of_lists.into_iter().try_for_each(|rollup| match &difference {
-                Difference::Entries(changed) => rollups::count_changed(transaction, rollup, changed),
+            of_lists.into_iter().try_for_each(|rollup| match &changes {
+                ListChanges::Entries(changed) => rollups::count_changed(transaction, rollup, changed),
                 _ => rollups::rebuild(transaction, rollup),
             })
         };

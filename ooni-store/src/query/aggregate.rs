@@ -6,10 +6,10 @@ use crate::value::{Value, serialize_time};
 use ooni_core::time::DateTime;
 use serde::Serialize;
 
-/// What is counted, and by what.
+/// Which measurements are counted, and by which axes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aggregation {
-    /// Which measurements.
+    /// The measurements.
     pub filter: Filter,
     /// None, one or two different axes.
     pub axes: Vec<Axis>,

@@ -18,7 +18,7 @@ pub struct Filter {
     pub probe_asns: Vec<u32>,
     /// Any of these tests, with underscores.
     pub test_names: Vec<String>,
-    /// Inputs that a test list has in this category. In an aggregation, an input counts once for each such list.
+    /// Only inputs that a test list has in this category. In an aggregation, an input counts once for each such list.
     pub category: Option<Category>,
     /// Start of the measurement.
     pub window: Window,
@@ -43,7 +43,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether it selects only tests other than the one that nearly all measurements are of.
+    /// Whether it selects tests, but not `web_connectivity`, to which nearly all measurements belong.
     pub(crate) fn is_of_rare_tests(&self) -> bool {
         !self.test_names.is_empty() && self.test_names.iter().all(|name| name != "web_connectivity")
     }
@@ -58,9 +58,9 @@ pub struct Category {
     pub lists: Vec<String>,
 }
 
-/// A half-open interval of time, from `from` until before `to`.
+/// A half-open interval of time: `from` is inclusive, `to` exclusive.
 ///
-/// Times of rows are whole seconds, so every other kind of bound can be expressed: "after t" begins one second later.
+/// Times of rows are whole seconds, so other bounds can be expressed as well: "after t" begins one second later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
     /// Inclusive.
@@ -81,8 +81,7 @@ impl Window {
         Some((to - from).max(0) as f64 / SECONDS_PER_DAY as f64)
     }
 
-    /// The whole hours, days, … within it, and the remainders before and after them; `None` if it contains no whole
-    /// one.
+    /// The whole hours, days, … within it, and the remainders before and after them; `None` if it contains none.
     pub(crate) fn split(&self, grain: Grain) -> Option<Split> {
         let from = self.from.map(|from| match grain.start(from) {
             start if start == from => Some(from),

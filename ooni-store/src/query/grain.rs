@@ -1,8 +1,8 @@
-//! [`Grain`]: how fine a time axis is, and where an hour, day, week, month or year begins.
+//! [`Grain`]: the resolution of a time axis, and when an hour, day, week, month or year begins.
 
 use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 
-/// How fine a time axis is.
+/// The resolution of a time axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Grain {
     /// An hour.
@@ -18,7 +18,7 @@ pub enum Grain {
 }
 
 impl Grain {
-    /// The first moment of the hour, day, … that a time is in.
+    /// The start of the hour, day, … that contains a time.
     pub fn start(self, time: DateTime) -> DateTime {
         let seconds = time.timestamp();
         let days_before = |days: u32| (seconds.div_euclid(SECONDS_PER_DAY) - i64::from(days)) * SECONDS_PER_DAY;
@@ -43,7 +43,7 @@ impl Grain {
     }
 }
 
-/// The first of the month after that of `month`.
+/// The start of the next month. `month` is the start of a month.
 pub fn month_after(month: DateTime) -> DateTime {
     // Between 28 and 31 days later.
     let at = |days: i64| DateTime::from_timestamp(month.timestamp() + days * SECONDS_PER_DAY);
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn first_moments() {
+    fn starts_of_periods() {
         let starts = |seconds: i64| {
             let time = DateTime::from_timestamp(seconds).unwrap();
             [Grain::Hour, Grain::Day, Grain::Week, Grain::Month, Grain::Year].map(|grain| {
@@ -64,7 +64,7 @@ mod tests {
                 String::from_utf8(text).unwrap().replace(":00:00", "")
             })
         };
-        // A Saturday, the Sunday after it, a day before 1970-01-04, the last of a leap year.
+        // A Saturday, the Sunday after it, a day before 1970-01-04, the last day of a leap year.
         assert_eq!(
             starts(1_709_423_999),
             ["2024-03-02 23", "2024-03-02 00", "2024-02-25 00", "2024-03-01 00", "2024-01-01 00"]

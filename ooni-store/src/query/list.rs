@@ -8,13 +8,13 @@ use serde::Serialize;
 /// A page of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct List {
-    /// Which rows. With a category, a row occurs once even if its input is in several lists.
+    /// The rows. With a category, a row occurs once even if its input is in several lists.
     pub filter: Filter,
     /// The order of the rows, and the row after which the page begins.
     pub order: Order,
     /// Whether the order is descending.
     pub descending: bool,
-    /// Rows to skip. They are read, so a [`Cursor`] is faster.
+    /// The number of rows to skip. They are read, so a [`Cursor`] is faster.
     pub offset: u64,
     /// Maximum rows of the page.
     pub limit: u32,
@@ -76,7 +76,7 @@ pub struct MeasurementSummary {
     pub measurement_uid: String,
     /// Id of its report.
     pub report_id: String,
-    /// What was measured; empty for none.
+    /// The input; empty for none.
     pub input: String,
     /// Country of the probe.
     pub probe_cc: String,
@@ -98,7 +98,7 @@ pub struct MeasurementSummary {
     pub confirmed: bool,
     /// The measurement failed.
     pub failure: bool,
-    /// `t`, `f`, `u`
+    /// `t`, `f` or `u` for unknown.
     pub is_verified: String,
     /// Name and version of the rules that scored it.
     pub ruleset: String,
@@ -106,6 +106,6 @@ pub struct MeasurementSummary {
     pub fingerprints_sha256: String,
     /// Hash of the body as it was read.
     pub body_sha256: String,
-    /// Category of the input in one of the test lists; empty if no list has it. Only look-ups fill it.
+    /// Category of the input in one of the test lists; empty if no list has it. `None` in lists.
     pub category_code: Option<String>,
 }

@@ -1,13 +1,13 @@
-//! Which rollups answer an aggregation, and for which times rows must be read.
+//! Chooses the rollups that answer an aggregation, and the times for which rows must be read.
 
 use crate::query::aggregate::{Aggregation, Axis};
 use crate::query::filter::{Filter, Window};
 use crate::rollup::{Dimension, ROLLUPS, Rollup, YEAR};
 
-/// Where counts are taken from.
+/// The source of counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A table of counts.
+    /// A rollup.
     Rollup(&'static Rollup),
     /// The rows, one by one.
     Rows,
@@ -18,26 +18,25 @@ pub enum Source {
 pub struct Part {
     /// The time.
     pub window: Window,
-    /// Where its counts are taken from.
+    /// The source of its counts.
     pub source: Source,
 }
 
-/// Parts of an aggregation: their windows do not overlap and together cover the window of its filter.
+/// Splits an aggregation into parts. Their windows do not overlap, and together they cover the window of its filter.
 ///
-/// Among the rollups that have all columns the query needs, the one with the fewest cells to read is used. If the
-/// window cuts through its first or last cell, those edges are planned the same way, with smaller cells and finally
-/// rows.
+/// Of the rollups that have all columns the query needs, the one with the fewest cells to read is used. If the window cuts
+/// through its first or last cell, those edges are planned the same way: with smaller cells, and finally with rows.
 pub fn plan(query: &Aggregation) -> Vec<Part> {
     planned(query, query.filter.window).1
 }
 
-/// The cost of another part of a query, in addition to its cells.
-const PART: f64 = 2000.0;
+/// The cost of an additional part, besides its cells.
+const PART_COST: f64 = 2000.0;
 
 /// The parts of a window, and approximately how many cells and rows they read.
 fn planned(query: &Aggregation, window: Window) -> (f64, Vec<Part>) {
     let of_rollup = |rollup: &'static Rollup| -> Option<(f64, Vec<Part>)> {
-        let cells = |window| rollup.cost(|dimension| asked(&query.filter, window, dimension)).0;
+        let cells = |window| rollup.cost(|dimension| requested(&query.filter, window, dimension)).0;
         let Some(grain) = rollup.grain() else {
             let part = Part { window, source: Source::Rollup(rollup) };
             return (window == Window::default()).then(|| (cells(window), vec![part]));
@@ -47,7 +46,7 @@ fn planned(query: &Aggregation, window: Window) -> (f64, Vec<Part>) {
             (cells(split.whole), vec![Part { window: split.whole, source: Source::Rollup(rollup) }]);
         for edge in [split.before, split.after].into_iter().flatten() {
             let (more, edges) = planned(query, edge);
-            cost += more + PART;
+            cost += more + PART_COST;
             parts.extend(edges);
         }
         Some((cost, parts))
@@ -57,22 +56,23 @@ fn planned(query: &Aggregation, window: Window) -> (f64, Vec<Part>) {
     best.unwrap_or_else(|| (rows(&query.filter, window), vec![Part { window, source: Source::Rows }]))
 }
 
-/// Approximately how many rows an index reads.
+/// Approximate number of rows that are read through the best index.
 fn rows(filter: &Filter, window: Window) -> f64 {
     let indexed = [Dimension::Input, Dimension::Domain, Dimension::ProbeAsn, Dimension::ProbeCc];
-    let share = indexed.into_iter().find_map(|dimension| Some(asked(filter, window, dimension)? / dimension.values()));
+    let share =
+        indexed.into_iter().find_map(|dimension| Some(requested(filter, window, dimension)? / dimension.values()));
     YEAR * window.days().unwrap_or(365.0) / 365.0 * share.unwrap_or(1.0).min(1.0)
 }
 
 /// The index of a rollup, if it is faster than its key.
 pub(crate) fn index(rollup: &Rollup, filter: &Filter) -> Option<String> {
     let [first, _] = rollup.index?;
-    let (_, is_by_index) = rollup.cost(|dimension| asked(filter, filter.window, dimension));
+    let (_, is_by_index) = rollup.cost(|dimension| requested(filter, filter.window, dimension));
     is_by_index.then(|| format!("{}_by_{}", rollup.table(), first.column()))
 }
 
-/// Whether all conditions are on columns that rollups have.
-fn is_of_dimensions(filter: &Filter) -> bool {
+/// Whether all conditions of a filter are on columns that rollups have.
+fn has_only_dimensions(filter: &Filter) -> bool {
     let Filter { report_id, anomaly, confirmed, failure, .. } = filter;
     let Filter { software_versions, test_versions, engine_versions, ooni_run_link_ids, .. } = filter;
     report_id.is_none()
@@ -85,8 +85,8 @@ fn is_of_dimensions(filter: &Filter) -> bool {
 fn covers(rollup: &Rollup, query: &Aggregation) -> bool {
     let Aggregation { filter, axes } = query;
     let by_category = filter.category.is_some() || axes.contains(&Axis::CategoryCode);
-    // A list rollup counts an input once for each list that has it, which is right only for a query about categories.
-    if !is_of_dimensions(filter) || rollup.is_of_lists() != by_category {
+    // A rollup by category counts an input once for each list that has it, as only queries about categories do.
+    if !has_only_dimensions(filter) || rollup.is_of_lists() != by_category {
         return false;
     }
     axes.iter().all(|axis| rollup.dimension_of(*axis).is_some())
@@ -105,12 +105,12 @@ fn conditions(filter: &Filter) -> Vec<Dimension> {
         (category.is_some(), Dimension::CategoryCode),
     ]
     .into_iter()
-    .filter_map(|(is_asked, dimension)| is_asked.then_some(dimension))
+    .filter_map(|(is_set, dimension)| is_set.then_some(dimension))
     .collect()
 }
 
-/// How many values of a dimension, or units of time, are requested; `None` for all of them.
-fn asked(filter: &Filter, window: Window, dimension: Dimension) -> Option<f64> {
+/// The number of values of a dimension, or units of time, that a query requests; `None` for all of them.
+fn requested(filter: &Filter, window: Window, dimension: Dimension) -> Option<f64> {
     let number = |values: usize| (values > 0).then_some(values as f64);
     match dimension {
         Dimension::TestName => number(filter.test_names.len()),
@@ -155,7 +155,7 @@ mod tests {
         parts.iter().map(name).collect::<Vec<_>>().join(" ")
     }
 
-    /// The filter of a country, network, domain and so on by name.
+    /// A filter with the conditions named in `what`, over a number of days.
     fn of(what: &str, length: i64) -> Filter {
         let mut filter = Filter { window: days(length), ..Filter::default() };
         for word in what.split_whitespace() {
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn charts_are_answered_by_the_smallest() {
+    fn charts_use_the_smallest_rollup() {
         use Axis::*;
         const DAY: Axis = MeasurementStart(Grain::Day);
         const HOUR: Axis = MeasurementStart(Grain::Hour);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn edges_are_taken_from_smaller_cells_and_rows() {
+    fn edges_use_smaller_cells_and_rows() {
         let moved = |length: i64, from: i64, to: i64| {
             let mut filter = of("world", length);
             let moved = |time: Option<DateTime>, by| time.and_then(|at| DateTime::from_timestamp(at.timestamp() + by));

@@ -34,7 +34,7 @@ pub(crate) fn write_app(dialect: Dialect, row: &AppRow) -> Statement {
     for (number, value) in values(row).into_iter().enumerate() {
         sql.push(if number == 0 { "" } else { ", " }).value(value);
     }
-    // The PostgreSQL index is on a hash, because the text can have any length.
+    // PostgreSQL's index is on a hash, because the text can have any length.
     let unique = if dialect == Dialect::Postgres {
         key.replace("input", "md5(input)").replace("url", "md5(url)")
     } else {
@@ -158,7 +158,7 @@ pub(crate) fn imported_weeks(dialect: Dialect, weeks: &[DateTime]) -> Statement 
     sql.statement(vec![Type::Time])
 }
 
-/// The imported input counts of a country, or of one network in it.
+/// The imported input counts of a country or of one of its networks.
 pub(crate) fn imported_inputs(dialect: Dialect, cc: &str, asn: Option<u32>, weeks: &[DateTime]) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT c.input, CAST(sum(c.msmt_cnt) AS BIGINT) FROM counters_asn_test_list AS c");

@@ -23,7 +23,7 @@ impl Builder {
         Builder { dialect, sql: String::new(), parameters: Vec::new(), has_condition: false }
     }
 
-    /// Appends SQL of this program, never user input.
+    /// Appends SQL. Never user input.
     pub(super) fn push(&mut self, sql: &str) -> &mut Builder {
         self.sql.push_str(sql);
         self
@@ -36,13 +36,13 @@ impl Builder {
         self.push(if is_whole { "" } else { self.dialect.joined(&parts) });
         for (number, part) in parts.into_iter().enumerate() {
             self.push(if number == 0 { "" } else { ", " });
-            self.sql.push_str(&self.dialect.place(self.parameters.len() + 1, &part));
+            self.sql.push_str(&self.dialect.placeholder(self.parameters.len() + 1, &part));
             self.parameters.push(part);
         }
         self.push(if is_whole { "" } else { ")" })
     }
 
-    /// Begins a condition.
+    /// Starts a condition.
     pub(super) fn and(&mut self) -> &mut Builder {
         let word = if self.has_condition { " AND " } else { " WHERE " };
         self.has_condition = true;
@@ -102,9 +102,9 @@ impl Builder {
         let Some(value) = value else { return };
         self.text(column, value);
         if let Some(indexed) = self.dialect.indexed(column) {
-            let place = self.dialect.place(self.parameters.len(), &Parameter::Text(String::new()));
-            let place = self.dialect.indexed(&place).unwrap_or_default();
-            self.and().push(&indexed).push(" = ").push(&place);
+            let placeholder = self.dialect.placeholder(self.parameters.len(), &Parameter::Text(String::new()));
+            let placeholder = self.dialect.indexed(&placeholder).unwrap_or_default();
+            self.and().push(&indexed).push(" = ").push(&placeholder);
         }
     }
 
@@ -117,9 +117,9 @@ impl Builder {
         self.push(")");
     }
 
-    /// The conditions of a filter on a table named `f` whose time is in the column `time`.
+    /// The conditions of a filter on a table `f` with the time column `time`.
     ///
-    /// The condition on categories is not included: its columns differ by table.
+    /// The condition on the category is separate, because its columns differ by table.
     pub(super) fn filter(&mut self, filter: &Filter, time: &str) {
         self.long_text("f.report_id", filter.report_id.as_deref());
         self.long_text("f.input", filter.input.as_deref());
@@ -129,7 +129,7 @@ impl Builder {
         self.any("f.probe_asn", &asns, Parameter::Int, Parameter::Ints);
         self.any_text("f.test_name", &filter.test_names);
         if filter.is_of_rare_tests() {
-            // Implied by the condition before; lets the partial index be used.
+            // Implied by the previous condition; makes the partial index usable.
             self.and().push("f.test_name <> 'web_connectivity'");
         }
         self.any_text("f.software_version", &filter.software_versions);
@@ -158,7 +158,7 @@ impl Builder {
         }
     }
 
-    /// The condition on categories, for the two columns that hold them.
+    /// The condition on the category, given the columns for its code and its list.
     pub(super) fn category(&mut self, filter: &Filter, code: &str, cc: &str) {
         if let Some(category) = &filter.category {
             self.text(code, &category.code);
@@ -166,7 +166,7 @@ impl Builder {
         }
     }
 
-    /// The condition that a test list has the input in the category of a filter. A row matches once, however many lists
+    /// The condition that a test list has the input in the category of a filter. A row is selected once, however many lists
     /// match.
     pub(super) fn in_category(&mut self, filter: &Filter) {
         if filter.category.is_none() {
@@ -189,7 +189,7 @@ impl Builder {
             return self.page("f.measurement_uid", after, limit);
         }
         self.and().push("(f.measurement_start_time, f.measurement_uid) IN ");
-        self.nested(|sql| sql.noted(after, limit)).push(" ORDER BY f.measurement_uid");
+        self.nested(|sql| sql.jsonl_keys(after, limit)).push(" ORDER BY f.measurement_uid");
     }
 
     /// The first rows after a key, in key order.
@@ -200,8 +200,8 @@ impl Builder {
         self.push(" ORDER BY ").push(key).limit(limit);
     }
 
-    /// The keys in `jsonl` after a uid, in uid order, for an engine whose rows are ordered by time.
-    pub(super) fn noted(&mut self, after: Option<&str>, limit: usize) {
+    /// The keys in `jsonl` after a uid, in uid order, for engines whose rows are ordered by time.
+    pub(super) fn jsonl_keys(&mut self, after: Option<&str>, limit: usize) {
         self.push("SELECT k.measurement_start_time, k.measurement_uid FROM jsonl AS k");
         self.page("k.measurement_uid", after, limit);
     }

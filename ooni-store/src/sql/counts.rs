@@ -1,6 +1,6 @@
 //! Statements that count: from rows, from rollups, and into rollups.
 //!
-//! The content of a rollup is defined once, by [`grouped`]: the same SQL rebuilds, checks and updates it.
+//! [`grouped`] defines the content of a rollup: the same SQL rebuilds, checks and updates it.
 
 use super::builder::Builder;
 use super::dialect::Dialect;
@@ -50,8 +50,7 @@ fn columns(query: &Aggregation, numbers: usize) -> Vec<Type> {
 }
 
 impl Builder {
-    /// The groups of several parts, joined: `of_part` are the numbers of one part, `of_all` those computed from all
-    /// parts.
+    /// The groups of several parts, combined. `of_part` gives the numbers of one part, `of_all` how they are combined.
     fn joined_parts(
         &mut self,
         query: &Aggregation,
@@ -73,8 +72,8 @@ impl Builder {
         }
     }
 
-    /// The rows of one part of an aggregation: its axes and some numbers, one row per group; or, with `distinct`, each
-    /// row once.
+    /// One part of an aggregation: its axes and some numbers, one row per group, or distinct rows if `distinct` is not
+    /// empty.
     fn part(&mut self, query: &Aggregation, part: &Part, numbers: &[String], distinct: &str) {
         let (dialect, source) = (self.dialect, part.source);
         let filter = Filter { window: part.window, ..query.filter.clone() };
@@ -141,7 +140,7 @@ fn kind(axis: Axis) -> Type {
     }
 }
 
-/// The index of `fastpath` that leaves the fewest rows to scan.
+/// The index of `fastpath` with the fewest rows to scan.
 pub(super) fn index(filter: &Filter) -> &'static str {
     let Filter { report_id, input, domains, probe_ccs, probe_asns, ooni_run_link_ids, .. } = filter;
     let choices = [
@@ -170,7 +169,7 @@ fn dimension(dialect: Dialect, dimension: Dimension) -> String {
     }
 }
 
-/// The sums of [`COUNTS`] over rows named `f`, each with this weight.
+/// The sums of [`COUNTS`] over rows named `f`, each row with this weight.
 fn counts(dialect: Dialect, weight: &str) -> [String; COUNTS.len()] {
     let [failure, no_failure] = [true, false].map(|set| dialect.flag("f.msm_failure", set));
     let [confirmed, not_confirmed] = [true, false].map(|set| dialect.flag("f.confirmed", set));
@@ -195,7 +194,7 @@ fn grouped(dialect: Dialect, rollup: &Rollup, table: &str, weight: &str, conditi
     format!("SELECT {} FROM {table} AS f{lists} WHERE {condition} GROUP BY {}", selected.join(", "), key.join(", "))
 }
 
-/// Fills an empty rollup from the rows.
+/// Fills an empty rollup with the counts of all rows.
 pub(crate) fn cells(dialect: Dialect, rollup: &Rollup) -> String {
     format!(
         "INSERT INTO {} ({}, {}) {}",
@@ -208,8 +207,8 @@ pub(crate) fn cells(dialect: Dialect, rollup: &Rollup) -> String {
 
 /// Adds to the counts of a cell, or inserts it. The parameters are the values of its key, then the numbers to add.
 pub(crate) fn add_cell(rollup: &Rollup) -> String {
-    let places = vec!["?"; rollup.key.len() + COUNTS.len()].join(", ");
-    add_cells(Dialect::Sqlite, rollup, &format!("VALUES ({places})"))
+    let placeholders = vec!["?"; rollup.key.len() + COUNTS.len()].join(", ");
+    add_cells(Dialect::Sqlite, rollup, &format!("VALUES ({placeholders})"))
 }
 
 /// Deletes the cell with this key if its counts are zero.
@@ -248,7 +247,7 @@ pub(crate) fn subtract_window(dialect: Dialect, rollup: &Rollup) -> [String; 2] 
 pub(crate) fn count_changed(dialect: Dialect, rollup: &Rollup, changed: &str) -> [String; 2] {
     let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
     let (key, counts) = (key.join(", "), counts(dialect, "l.weight").join(", "));
-    // There are few entries: the rows of each are found by an index.
+    // There are few entries, so the rows of each are found by an index.
     let rows = match (dialect.indexed("f.input"), dialect.indexed("l.url")) {
         (Some(input), Some(url)) => format!("JOIN fastpath AS f ON f.input = l.url AND {input} = {url}"),
         _ => format!("CROSS JOIN fastpath AS f{} ON f.input = l.url", dialect.by_index(Some("fastpath_by_input"))),
@@ -258,15 +257,16 @@ pub(crate) fn count_changed(dialect: Dialect, rollup: &Rollup, changed: &str) ->
     [add_cells(dialect, rollup, &query), clean]
 }
 
-/// Cells that differ between a rollup and the rows, and the side they are on: 1 for the rollup, 2 for the rows.
+/// Cells that differ between a rollup and the rows, each with its source: 1 for the rollup, 2 for the rows.
 pub(crate) fn differences(dialect: Dialect, rollup: &Rollup) -> Statement {
     let (kept, counted) = match dialect {
         Dialect::Clickhouse => {
-            // ClickHouse keeps the cells in parts by day, and days noted as dirty are counted from the rows.
+            // On ClickHouse, a cell is the sum of its days, and dirty days are counted from the rows.
             let (key, counts) = (rollup.key_columns(), COUNTS.map(|count| format!("sum({count})")).join(", "));
-            let settled = format!("NOT IN (SELECT day FROM dirty WHERE rollup_name IN ('', '{}'))", rollup.name);
-            let kept = format!("SELECT {key}, {counts} FROM {} WHERE of_day {settled} GROUP BY {key}", rollup.table());
-            (kept, grouped(dialect, rollup, "fastpath", "1", &format!("toDate(f.measurement_start_time) {settled}")))
+            let not_dirty = format!("NOT IN (SELECT day FROM dirty WHERE rollup_name IN ('', '{}'))", rollup.name);
+            let kept =
+                format!("SELECT {key}, {counts} FROM {} WHERE of_day {not_dirty} GROUP BY {key}", rollup.table());
+            (kept, grouped(dialect, rollup, "fastpath", "1", &format!("toDate(f.measurement_start_time) {not_dirty}")))
         }
         _ => {
             let kept = format!("SELECT {}, {} FROM {}", rollup.key_columns(), COUNTS.join(", "), rollup.table());
@@ -290,9 +290,9 @@ pub(crate) fn differences(dialect: Dialect, rollup: &Rollup) -> Statement {
     Statement { sql, parameters: Vec::new(), columns }
 }
 
-/// The cells of the days that match `is_touched`, computed from the rows, and the stored cells of the days that match
-/// `is_kept`: for an engine that replaces whole months.
-pub(crate) fn cells_by_day(dialect: Dialect, rollup: &Rollup, is_touched: &str, is_kept: &str) -> String {
+/// Fills `rollup_NAME_next`, for an engine that replaces whole months: with cells computed from the rows for the days that
+/// match `is_dirty`, and with stored cells for the days that match `is_kept`.
+pub(crate) fn cells_by_day(dialect: Dialect, rollup: &Rollup, is_dirty: &str, is_kept: &str) -> String {
     let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
     let key = key.join(", ");
     let lists = if rollup.is_of_lists() { " JOIN citizenlab AS l ON l.url = f.input" } else { "" };
@@ -301,7 +301,7 @@ pub(crate) fn cells_by_day(dialect: Dialect, rollup: &Rollup, is_touched: &str, 
     const DAY: &str = "toDate(f.measurement_start_time)";
     format!(
         "INSERT INTO {table}_next ({columns})
-         SELECT {key}, {DAY}, {counts} FROM fastpath AS f{lists} WHERE {DAY} {is_touched} GROUP BY {key}, {DAY}
+         SELECT {key}, {DAY}, {counts} FROM fastpath AS f{lists} WHERE {DAY} {is_dirty} GROUP BY {key}, {DAY}
          UNION ALL SELECT {columns} FROM {table} WHERE {is_kept}"
     )
 }
@@ -314,13 +314,13 @@ pub(crate) fn span(_dialect: Dialect) -> Statement {
     Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::Time; 2] }
 }
 
-/// The number of rows of one of our tables.
+/// The number of rows of a table.
 pub(crate) fn count(_dialect: Dialect, table: &str) -> Statement {
     let sql = format!("SELECT count(*) FROM {table}");
     Statement { sql, parameters: Vec::new(), columns: vec![Type::OptionalUInt64] }
 }
 
-/// The number of cells of a rollup, and of the measurements that they count.
+/// The number of cells of a rollup, and the number of measurements that they count.
 pub(crate) fn state(_dialect: Dialect, rollup: &Rollup) -> Statement {
     let counted = "CAST(coalesce(sum(f.measurement_count), 0) AS BIGINT)";
     let sql = format!("SELECT count(*), {counted} FROM {} AS f", rollup.table());

@@ -1,4 +1,4 @@
-//! [`Dialect`]: the differences between the SQL of the engines.
+//! [`Dialect`]: how the SQL of the engines differs.
 
 use super::statement::{Parameter, Statement};
 use crate::query::grain::Grain;
@@ -6,11 +6,11 @@ use crate::rollup::{Dimension, Rollup};
 use crate::value::Type;
 use ooni_core::hex::hex;
 
-/// Maximum bytes of a value in a ClickHouse form field. Its limit is 128 KiB, and escaping at most doubles a text.
+/// Maximum bytes of a value for ClickHouse. A form field holds 128 KiB, and escaping at most doubles a text.
 const LONGEST: usize = 60_000;
 
 /// Splits a text into parts of at most [`LONGEST`] bytes.
-fn long(text: &str) -> impl Iterator<Item = String> {
+fn split(text: &str) -> impl Iterator<Item = String> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -38,7 +38,7 @@ fn chunks<T>(values: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     chunks
 }
 
-/// Whether a text of the array contains NUL.
+/// Whether a text in the array contains NUL.
 fn has_nul(array: &Parameter) -> bool {
     matches!(array, Parameter::Texts(texts) if texts.iter().any(|text| text.contains('\0')))
 }
@@ -50,13 +50,13 @@ pub(crate) enum Dialect {
     Sqlite,
     /// Times are timestamps; flags are `t` and `f`.
     Postgres,
-    /// As PostgreSQL, but every placeholder states the type of its value.
+    /// As in PostgreSQL, but every placeholder states the type of its value.
     Clickhouse,
 }
 
 impl Dialect {
     /// The placeholder of the `number`th value, from 1.
-    pub(super) fn place(self, number: usize, value: &Parameter) -> String {
+    pub(super) fn placeholder(self, number: usize, value: &Parameter) -> String {
         let kind = match (self, value) {
             (Dialect::Sqlite | Dialect::Postgres, _) => return self.number(number),
             (Dialect::Clickhouse, Parameter::Text(_)) => "String",
@@ -80,7 +80,7 @@ impl Dialect {
         }
     }
 
-    /// The text before and after the placeholder of an array, in the condition that a column equals one of its values.
+    /// The SQL before and after the placeholder of an array, in the condition that a column equals one of its values.
     pub(super) fn any_of(self, array: &Parameter) -> [&'static str; 2] {
         match self {
             Dialect::Sqlite if has_nul(array) => [" IN (SELECT CAST(unhex(value) AS TEXT) FROM json_each(", "))"],
@@ -90,14 +90,14 @@ impl Dialect {
         }
     }
 
-    /// A value as it is bound: in several parts if it is too long for one placeholder.
+    /// The value as it is bound: in several parts if it is too long for one placeholder.
     pub(super) fn parts(self, value: Parameter) -> Vec<Parameter> {
         match (self, value) {
             (Dialect::Sqlite, Parameter::Texts(texts)) if texts.iter().any(|text| text.contains('\0')) => {
-                // SQLite ends a JSON text at NUL.
+                // SQLite truncates a JSON text at NUL.
                 vec![Parameter::Texts(texts.iter().map(|text| hex(text.bytes())).collect())]
             }
-            (Dialect::Clickhouse, Parameter::Text(text)) => long(&text).map(Parameter::Text).collect(),
+            (Dialect::Clickhouse, Parameter::Text(text)) => split(&text).map(Parameter::Text).collect(),
             (Dialect::Clickhouse, Parameter::Texts(texts)) => {
                 chunks(texts, String::len).into_iter().map(Parameter::Texts).collect()
             }
@@ -147,11 +147,11 @@ impl Dialect {
             (Dialect::Postgres, Grain::Year) => format!("date_trunc('year', {time})"),
             (Dialect::Clickhouse, Grain::Hour) => format!("toStartOfHour({time})"),
             (Dialect::Clickhouse, Grain::Day) => format!("toStartOfDay({time})"),
-            // `Date` begins in 1970, and the first week begins before that.
+            // `Date` starts in 1970, and the first week starts before that.
             (Dialect::Clickhouse, Grain::Week) => {
                 format!("toDateTime64(intDiv(toInt64({time}) + 345600, 604800) * 604800 - 345600, 0, 'UTC')")
             }
-            // ClickHouse returns these as a `Date`.
+            // Without the conversion these are a `Date`.
             (Dialect::Clickhouse, Grain::Month) => format!("toDateTime(toStartOfMonth({time}), 'UTC')"),
             (Dialect::Clickhouse, Grain::Year) => format!("toDateTime(toStartOfYear({time}), 'UTC')"),
         }
@@ -166,7 +166,7 @@ impl Dialect {
         }
     }
 
-    /// The query plan of a statement. Each row ends with a line of text.
+    /// The statement that returns the query plan of a statement. The last column of each row is a line of text.
     pub(crate) fn explain(self, statement: Statement) -> Statement {
         let (explain, columns) = match self {
             Dialect::Sqlite => (
@@ -179,7 +179,7 @@ impl Dialect {
         Statement { sql: format!("{explain} {}", statement.sql), columns, ..statement }
     }
 
-    /// The index hint after a table's name: read by this index, or by the key. Only SQLite needs one.
+    /// The index hint after the name of a table: use this index, or the key. Only SQLite needs one.
     pub(super) fn by_index(self, index: Option<&str>) -> String {
         match (self, index) {
             (Dialect::Sqlite, Some(index)) => format!(" INDEXED BY {index}"),
@@ -188,14 +188,14 @@ impl Dialect {
         }
     }
 
-    /// Seconds that a test ran, read from a column of scores; null if the scores do not have it.
+    /// The seconds that a test ran, from a column of scores; null if the scores do not contain it.
     pub(super) fn runtime(self, scores: &str) -> String {
         match self {
             Dialect::Sqlite => format!(
                 "CASE WHEN json_type({scores}, '$.extra.test_runtime') IN ('integer', 'real')
                     THEN CAST(json_extract({scores}, '$.extra.test_runtime') AS REAL) END"
             ),
-            // A value that exceeds 32 bits is not an error.
+            // A value beyond the range of a 32-bit float would be an error.
             Dialect::Postgres => format!(
                 "CASE WHEN json_typeof({scores}::json #> '{{extra,test_runtime}}') = 'number'
                     THEN least(greatest(({scores}::json #>> '{{extra,test_runtime}}')::float8, -3e38), 3e38)::real END"
@@ -215,15 +215,14 @@ impl Dialect {
         }
     }
 
-    /// A condition that speeds up finding the row of a uid in partitioned tables. `place` is the placeholder of the
-    /// uid.
-    pub(super) fn by_partition(self, place: &str) -> Option<String> {
+    /// A condition that limits the search for the row of a uid to one partition. `placeholder` is that of the uid.
+    pub(super) fn by_partition(self, placeholder: &str) -> Option<String> {
         match self {
             Dialect::Sqlite => None,
             Dialect::Postgres | Dialect::Clickhouse => {
                 let compare = if self == Dialect::Clickhouse { "IN" } else { "=" };
                 Some(format!(
-                    "f.measurement_start_time {compare} (SELECT j.measurement_start_time FROM jsonl AS j WHERE j.measurement_uid = {place})"
+                    "f.measurement_start_time {compare} (SELECT j.measurement_start_time FROM jsonl AS j WHERE j.measurement_uid = {placeholder})"
                 ))
             }
         }

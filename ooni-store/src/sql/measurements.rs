@@ -1,5 +1,5 @@
-//! Statements that read a store to copy it: whole measurements, with their provenance and their rows in other tables;
-//! and refused, rejected and removed measurements.
+//! Statements for copying a store: they read measurements with their provenance and their rows in other tables, and
+//! refused, rejected and removed measurements.
 
 use super::builder::Builder;
 use super::dialect::Dialect;
@@ -17,7 +17,7 @@ use std::borrow::Cow;
 pub(crate) const UID: &str = "measurement_uid";
 
 /// Columns of `fastpath` besides those of a row.
-const BESIDE: [&str; 3] = ["ruleset", "fingerprints_sha256", "body_sha256"];
+const PROVENANCE: [&str; 3] = ["ruleset", "fingerprints_sha256", "body_sha256"];
 
 /// The location of the body; `s3path` is empty if it is not known.
 const BODY: [&str; 4] = [
@@ -32,20 +32,20 @@ pub(crate) fn measurements(dialect: Dialect, after: Option<&str>, limit: usize) 
     let mut sql = Builder::new(dialect);
     let rows = fastpath::COLUMNS.into_iter().map(|column| (format!("f.{}", column.name), column.kind));
     let texts = |text: String| (text, Type::Text);
-    let beside = BESIDE.map(|name| texts(format!("f.{name}")));
+    let provenance = PROVENANCE.map(|name| texts(format!("f.{name}")));
     let [s3path, linenum, date, source] = BODY.map(str::to_owned);
     let body = [texts(s3path), (linenum, Type::UInt32), texts(date), texts(source)];
-    let all: Vec<_> = rows.chain(beside).chain(body).chain(openvpn::COLUMNS.map(openvpn)).collect();
+    let all: Vec<_> = rows.chain(provenance).chain(body).chain(openvpn::COLUMNS.map(openvpn)).collect();
     let columns: Vec<&str> = all.iter().map(|(column, _)| &**column).collect();
     sql.push("SELECT ").push(&columns.join(", ")).push(" FROM fastpath AS f");
     if dialect == Dialect::Clickhouse {
-        // ClickHouse would otherwise read the whole table into memory.
+        // A plain join would read both tables into memory.
         sql.push(" LEFT JOIN (SELECT * FROM jsonl WHERE (measurement_start_time, measurement_uid) IN ");
-        sql.nested(|sql| sql.noted(after, limit)).push(
+        sql.nested(|sql| sql.jsonl_keys(after, limit)).push(
             ") AS j ON j.measurement_uid = f.measurement_uid AND j.measurement_start_time = f.measurement_start_time",
         );
         sql.push(" LEFT JOIN (SELECT * FROM obs_openvpn WHERE measurement_uid IN (SELECT n.measurement_uid FROM ");
-        sql.nested(|sql| sql.noted(after, limit));
+        sql.nested(|sql| sql.jsonl_keys(after, limit));
         sql.push(" AS n)) AS o ON o.measurement_uid = f.measurement_uid");
     } else {
         sql.push(" LEFT JOIN jsonl AS j ON j.measurement_uid = f.measurement_uid");
@@ -97,7 +97,7 @@ pub(crate) fn rejections(
     sql.statement(vec![Type::Text; 6])
 }
 
-/// Whether a uid was refused, rejected or removed: one single-column statement for each.
+/// Three statements that return a row if a uid was refused, rejected or removed.
 pub(crate) fn uid_tables(dialect: Dialect, uid: &str) -> [Statement; 3] {
     ["refused", "rejected", "removed"].map(|table| {
         let mut sql = Builder::new(dialect);
@@ -112,10 +112,10 @@ pub(crate) fn uid_tables(dialect: Dialect, uid: &str) -> [Statement; 3] {
     })
 }
 
-/// A column of `obs_openvpn`. Without a row, the uid is empty and the other columns have arbitrary values of their
+/// A column of `obs_openvpn`. If there is no row, the uid is empty and the other columns have arbitrary values of their
 /// type.
 fn openvpn(ColumnSchema { name, kind, .. }: ColumnSchema) -> (String, Type) {
-    let instead = match kind {
+    let default = match kind {
         // As 0 or 1, which all dialects support.
         Type::Bool => return (format!("CAST(CASE WHEN o.{name} THEN 1 ELSE 0 END AS BIGINT)"), kind),
         Type::Text => "''",
@@ -124,23 +124,23 @@ fn openvpn(ColumnSchema { name, kind, .. }: ColumnSchema) -> (String, Type) {
         Type::Float32 => "f.test_runtime",
         Type::Time => "f.measurement_start_time",
     };
-    (format!("CASE WHEN o.measurement_uid IS NULL THEN {instead} ELSE o.{name} END"), kind)
+    (format!("CASE WHEN o.measurement_uid IS NULL THEN {default} ELSE o.{name} END"), kind)
 }
 
 /// A row of [`measurements`].
 pub(crate) fn measurement(mut cells: Vec<Value<'static>>) -> Option<StoredMeasurement> {
     let mut rest = cells.split_off(fastpath::LEN.min(cells.len()));
-    let vpn = rest.split_off((BESIDE.len() + BODY.len()).min(rest.len()));
-    let place = rest.split_off(BESIDE.len().min(rest.len()));
+    let vpn = rest.split_off((PROVENANCE.len() + BODY.len()).min(rest.len()));
+    let location = rest.split_off(PROVENANCE.len().min(rest.len()));
     let [Value::Text(ruleset), Value::Text(fingerprints_sha256), Value::Text(body_sha256)] =
         <[_; 3]>::try_from(rest).ok()?
     else {
         return None;
     };
-    let is_known = !is_empty(place.first()?);
+    let is_known = !is_empty(location.first()?);
     let has_openvpn = !is_empty(vpn.get(openvpn::measurement_uid)?);
     let openvpn = if has_openvpn { Some(Box::new(vpn.try_into().ok()?)) } else { None };
-    let body = if is_known { Some(rows::place(place)?) } else { None };
+    let body = if is_known { Some(rows::location(location)?) } else { None };
     Some(StoredMeasurement {
         row: Box::new(cells.try_into().ok()?),
         openvpn,
@@ -151,8 +151,8 @@ pub(crate) fn measurement(mut cells: Vec<Value<'static>>) -> Option<StoredMeasur
 
 /// A row of [`refusals`].
 pub(crate) fn refusal(mut cells: Vec<Value<'static>>) -> Option<StoredRefusal> {
-    let place = cells.split_off(4.min(cells.len()));
-    let body = if is_empty(place.first()?) { None } else { Some(rows::place(place)?) };
+    let location = cells.split_off(4.min(cells.len()));
+    let body = if is_empty(location.first()?) { None } else { Some(rows::location(location)?) };
     match <[Value<'static>; 4]>::try_from(cells) {
         Ok([Value::Text(uid), Value::Text(column), Value::Text(message), Value::Text(json)]) => Some(StoredRefusal {
             uid: uid.into(),

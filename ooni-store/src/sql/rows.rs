@@ -48,7 +48,7 @@ pub(crate) fn slice(dialect: Dialect, filter: &Filter, after: Option<(DateTime, 
 impl Builder {
     /// Selects the first rows of a list.
     ///
-    /// SQLite merges the rows of several countries, each in index order: otherwise it would sort all of them.
+    /// SQLite merges the rows of several countries, networks, …, each in index order; otherwise it would sort all of them.
     fn ordered(&mut self, list: &List, columns: &str, limit: usize) {
         let branches = match (self.dialect, &list.order) {
             (Dialect::Sqlite, Order::MeasurementStartTime(_)) => branches(&list.filter),
@@ -64,7 +64,7 @@ impl Builder {
             self.in_category(filter);
             self.after(&list.order, list.descending);
         }
-        let [time, uid] = TIME_AND_UID.map(|place| place.to_string());
+        let [time, uid] = TIME_AND_UID.map(|position| position.to_string());
         let keys = match (&branches[..], self.dialect.indexed("f.input")) {
             ([_], Some(indexed)) if matches!(list.order, Order::Input(_)) => vec![indexed, "f.input".to_owned()],
             ([_], _) => vec![column(&list.order).to_owned()],
@@ -89,7 +89,7 @@ impl Builder {
             _ => return,
         };
         let (column, compare) = (column(order), if is_descending { " < " } else { " > " });
-        // Implied by the next condition; lets the index be used.
+        // Implied by the next condition; makes the index usable.
         self.and().push(column).push(if is_descending { " <= " } else { " >= " }).value(key.clone());
         self.and().push("(").push(column).push(compare).value(key);
         self.push(" OR f.measurement_uid").push(compare).value(Parameter::Text(uid.clone())).push(")");
@@ -106,7 +106,7 @@ fn column(order: &Order) -> &'static str {
     }
 }
 
-/// Maximum values of an indexed column whose rows are read in order and merged.
+/// Maximum values of an indexed column for which rows are read in index order and merged.
 const MERGED: usize = 64;
 
 /// Splits a filter with several values in its indexed column into filters with one value each, unless there are too
@@ -131,14 +131,14 @@ fn branches(filter: &Filter) -> Vec<Filter> {
     branches.unwrap_or_else(|| vec![filter.clone()])
 }
 
-/// The row of a uid. With the start of the measurement, PostgreSQL plans only the partition that can have the row.
+/// The row of a uid. If the start of the measurement is given, PostgreSQL plans only one partition.
 pub(crate) fn uid(dialect: Dialect, uid: &str, start: Option<DateTime>) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT ").push(LISTED).push(" FROM fastpath AS f");
     sql.text("f.measurement_uid", uid);
     if let Some(start) = start {
         sql.and().push("f.measurement_start_time = ").value(Parameter::Time(start));
-    } else if let Some(condition) = dialect.by_partition(&dialect.place(1, &Parameter::Text(String::new()))) {
+    } else if let Some(condition) = dialect.by_partition(&dialect.placeholder(1, &Parameter::Text(String::new()))) {
         sql.and().push(&condition);
     }
     sql.statement(LISTED_TYPES.to_vec())
@@ -155,7 +155,7 @@ pub(crate) fn start(dialect: Dialect, uid: &str) -> Option<Statement> {
     Some(sql.statement(vec![Type::Time]))
 }
 
-/// The first row of a report and input; an empty input means none.
+/// The first row of a report and input; an empty input matches measurements without one.
 pub(crate) fn report(dialect: Dialect, report_id: &str, input: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT ").push(LISTED).push(" FROM fastpath AS f").push(&dialect.by_index(Some("fastpath_by_report")));
@@ -211,10 +211,10 @@ pub(crate) fn page(dialect: Dialect, after: Option<&str>, limit: usize) -> State
     sql.statement(fastpath::COLUMNS.iter().map(|column| column.kind).collect())
 }
 
-/// The number of keys on a page and the last uid of them; the page may have fewer rows than keys.
-pub(crate) fn noted(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
+/// The number of keys on a page of `jsonl`, and the last uid; a page may have fewer rows than keys.
+pub(crate) fn jsonl_page(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
-    sql.push("SELECT count(*), max(n.measurement_uid) FROM (").noted(after, limit);
+    sql.push("SELECT count(*), max(n.measurement_uid) FROM (").jsonl_keys(after, limit);
     sql.push(") AS n");
     sql.statement(vec![Type::OptionalUInt64, Type::Text])
 }
@@ -224,7 +224,7 @@ fn row_columns() -> String {
 }
 
 /// A row of [`body_location`].
-pub(crate) fn place(row: Vec<Value<'static>>) -> Option<BodyLocation> {
+pub(crate) fn location(row: Vec<Value<'static>>) -> Option<BodyLocation> {
     match <[Value<'static>; 4]>::try_from(row) {
         Ok([Value::Text(s3path), Value::Int(linenum), Value::Text(date), Value::Text(source)]) => Some(BodyLocation {
             s3path: s3path.into(),

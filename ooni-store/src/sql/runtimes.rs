@@ -1,4 +1,4 @@
-//! The statement that finds how long tests ran: the measurements around each percentile, by their rank in duration.
+//! The statement that returns how long tests ran, as the measurements around each percentile of the duration.
 
 use super::builder::Builder;
 use super::counts::index;
@@ -9,7 +9,7 @@ use crate::query::filter::Filter;
 use crate::query::grain::Grain;
 use crate::value::{Type, Value};
 
-/// By day, country and test: the number of measurements, and the seconds of those just below and above the median and
+/// By day, country and test: the number of measurements, and the durations in seconds just below and above the median and
 /// the 90th percentile.
 pub(crate) fn runtimes(dialect: Dialect, filter: &Filter) -> Statement {
     let mut sql = Builder::new(dialect);

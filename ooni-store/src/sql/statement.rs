@@ -1,4 +1,4 @@
-//! [`Statement`]: a query with its values and the types of its columns.
+//! [`Statement`]: a query with its parameters and the types of its columns.
 
 use crate::value::Type;
 use ooni_core::time::DateTime;
@@ -10,7 +10,7 @@ pub(crate) enum Parameter {
     Text(String),
     /// An integer.
     Int(i64),
-    /// The id of an OONI Run link, which may exceed the integers of an engine.
+    /// The id of an OONI Run link, which may exceed the range of an engine's integers.
     Link(u64),
     /// A time.
     Time(DateTime),
@@ -22,7 +22,7 @@ pub(crate) enum Parameter {
     Links(Vec<u64>),
 }
 
-/// A query and the types of its columns.
+/// A query with its parameters and the types of its columns.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Statement {
     /// The SQL, in the dialect of one engine.

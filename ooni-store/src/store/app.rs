@@ -1,4 +1,4 @@
-//! The application tables, which stores on SQLite and PostgreSQL have; and what is known of the domains of test lists.
+//! The application tables, which only SQLite and PostgreSQL have, and the domains of test lists.
 
 use super::Store;
 use crate::app::row::{AppRow, FaultyMeasurement, NO_APPLICATION, UrlPriority};
@@ -19,7 +19,7 @@ impl Store {
         self.write_within(span, |deadline| self.engine.write_application(rows, deadline)).await
     }
 
-    /// The latest names of some networks, by number; of all networks without one. Unknown networks are left out.
+    /// The latest names of these networks by number, or of all networks if `asns` is empty. Unknown networks are left out.
     ///
     /// # Errors
     /// The store cannot be read. [`ErrorKind::Invalid`] on ClickHouse.
@@ -29,7 +29,7 @@ impl Store {
         Ok(names.into_iter().collect())
     }
 
-    /// The rules of some countries, among which may be `*` and the empty one; all rules without one.
+    /// The rules of these countries, which may include `*` and the empty text, or all rules if `ccs` is empty.
     ///
     /// # Errors
     /// As [`Store::asn_names`].
@@ -38,7 +38,7 @@ impl Store {
         self.read("url_priorities", Workload::Lookup).rows(statement, sql::app::url_priority).await
     }
 
-    /// How many accounts say what about a measurement, by status. Of each account its latest feedback counts.
+    /// The number of accounts by the status that they gave a measurement. Only the latest feedback of an account counts.
     ///
     /// # Errors
     /// As [`Store::asn_names`].
@@ -64,7 +64,7 @@ impl Store {
         }
     }
 
-    /// The newest faulty measurements, at most `limit`.
+    /// At most `limit` faulty measurements, the newest first.
     ///
     /// # Errors
     /// As [`Store::asn_names`].
@@ -73,8 +73,8 @@ impl Store {
         self.read("faulty_measurements", Workload::Lookup).rows(statement, sql::app::faulty_measurement).await
     }
 
-    /// Entries of test lists by their domains: those of the global list first, of these the ones with the shortest URLs
-    /// (API spec §6.1, `domain_metadata`). All entries without a domain.
+    /// Test-list entries with these domains, or all entries if `domains` is empty (API spec §6.1, `domain_metadata`). Entries
+    /// of the global list come first, and within each group the shortest URLs.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -91,7 +91,7 @@ impl Store {
         }
     }
 
-    /// How the engine executes the queries of this module, by name.
+    /// The engine's plans for the queries of this module, by table.
     ///
     /// # Errors
     /// The store cannot be read.

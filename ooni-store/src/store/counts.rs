@@ -14,8 +14,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 impl Store {
-    /// Counts, by groups in the order of their keys, from the smallest rollup that contains them or from rows. Without axes
-    /// there is one group, even of nothing.
+    /// The groups of an aggregation in the order of their keys, counted from the smallest suitable rollup or from rows. Without
+    /// axes there is exactly one group.
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`] beyond [`StoreOptions::max_groups`](crate::StoreOptions::max_groups), or the store cannot be
@@ -33,8 +33,8 @@ impl Store {
         Ok(groups)
     }
 
-    /// How many values of an axis there are, by groups in the order of their keys: networks of each month, say. Taken from
-    /// where [`Store::aggregate`] takes counts.
+    /// The number of distinct values of an axis in each group, such as the networks of each month, in the order of the keys.
+    /// It is counted from the same rollups or rows as [`Store::aggregate`].
     ///
     /// # Errors
     /// As [`Store::aggregate`].
@@ -53,7 +53,7 @@ impl Store {
         Ok(groups)
     }
 
-    /// How long tests ran, by day, country and test, of the rows of a filter without a category.
+    /// How long tests ran, by day, country and test. The filter must not have a category.
     ///
     /// # Errors
     /// As [`Store::aggregate`].
@@ -63,8 +63,8 @@ impl Store {
         rows.into_iter().map(|row| sql::runtimes_of(row).ok_or_else(|| call.foreign())).collect()
     }
 
-    /// How often each input of a country, or of one of its networks, was measured with web_connectivity in the weeks that
-    /// begin on some Sundays (API spec §5.2, §14.5). A week whose counts were imported has these alone.
+    /// How often each input was measured with web_connectivity in a country, or in one of its networks, in the weeks that
+    /// begin on these Sundays (API spec §5.2, §14.5). If counts were imported for a week, only those are used.
     ///
     /// # Errors
     /// As [`Store::aggregate`].
@@ -108,7 +108,7 @@ impl Store {
         Ok(all.into_iter().collect())
     }
 
-    /// How the engine executes [`Store::input_counts`] of a network.
+    /// The engine's plan for [`Store::input_counts`] of a network.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -116,7 +116,7 @@ impl Store {
         self.explain_aggregate(&inputs_of(cc, Some(asn), week)).await
     }
 
-    /// How many rows `fastpath` has.
+    /// The number of rows of `fastpath`.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -125,7 +125,7 @@ impl Store {
         Ok(groups.iter().map(|group| group.counts.measurements).sum())
     }
 
-    /// How the engine executes an aggregation, in its own words.
+    /// The engine's plan for an aggregation, as the engine prints it.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -134,7 +134,7 @@ impl Store {
     }
 }
 
-/// How often each input of a country, or of one of its networks, was measured in a week.
+/// The aggregation that counts each input of a country, or of one of its networks, in a week.
 fn inputs_of(cc: &str, asn: Option<u32>, week: DateTime) -> Aggregation {
     let filter = Filter {
         probe_ccs: vec![cc.to_owned()],
@@ -147,7 +147,7 @@ fn inputs_of(cc: &str, asn: Option<u32>, week: DateTime) -> Aggregation {
 }
 
 impl Read<'_> {
-    /// Adds rows of an input and its count.
+    /// Adds rows that consist of an input and its count.
     fn add_inputs(&self, all: &mut BTreeMap<String, u64>, rows: Vec<Vec<Value<'static>>>) -> Result<(), Error> {
         for row in rows {
             match <[Value<'static>; 2]>::try_from(row) {
@@ -158,7 +158,7 @@ impl Read<'_> {
         Ok(())
     }
 
-    /// The parts of an aggregation as they are read now: rows where a rollup is not current.
+    /// The parts of an aggregation; rows are counted where a rollup is not current.
     async fn parts(&self, query: &Aggregation) -> Result<Vec<Part>, Error> {
         let engine = &self.store.engine;
         let mut parts = plan(query);
@@ -175,7 +175,7 @@ impl Read<'_> {
         Ok(parts)
     }
 
-    /// Executes a statement that returns groups, of which there may be too many.
+    /// Executes a statement that returns groups, and fails if there are too many.
     async fn groups(&self, statement: sql::Statement) -> Result<Vec<Vec<Value<'static>>>, Error> {
         let most = self.store.options.max_groups;
         let Some(limit) = most.checked_add(1) else { return self.query(statement).await };
@@ -206,7 +206,7 @@ pub(super) fn group(mut row: Vec<Value<'static>>, axes: usize) -> Option<Group> 
     Some(Group { keys: row, counts })
 }
 
-/// Keys by their values: texts by their bytes.
+/// Compares keys by their values; texts by their bytes.
 fn order(a: &[Value<'static>], b: &[Value<'static>]) -> Ordering {
     let pairs = a.iter().zip(b).map(|pair| match pair {
         (Value::Text(a), Value::Text(b)) => a.as_bytes().cmp(b.as_bytes()),

@@ -25,7 +25,7 @@ impl Store {
         call.with_category(found).await
     }
 
-    /// A measurement of a report and input; an empty one is that of a measurement without.
+    /// A measurement of a report and input; an empty input matches a measurement without one.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -35,13 +35,13 @@ impl Store {
         call.with_category(found.into_iter().next()).await
     }
 
-    /// Where the body of a measurement is.
+    /// The location of the body of a measurement.
     ///
     /// # Errors
     /// The store cannot be read.
     pub async fn body_location(&self, uid: &str) -> Result<Option<BodyLocation>, Error> {
         let call = self.read("body_location", Workload::Lookup);
-        let rows = call.rows(sql::body_location(self.dialect(), uid), sql::place).await?;
+        let rows = call.rows(sql::body_location(self.dialect(), uid), sql::location).await?;
         Ok(rows.into_iter().next())
     }
 
@@ -54,7 +54,7 @@ impl Store {
         call.rows(sql::list(self.dialect(), list), sql::listed).await
     }
 
-    /// The URLs of some test lists, by their `cc`; of all without one.
+    /// The URLs of these test lists, given by their `cc`, or of all lists if `ccs` is empty.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -63,7 +63,7 @@ impl Store {
         call.rows(sql::test_lists(self.dialect(), ccs), sql::listed_url).await
     }
 
-    /// The first rows, at most `limit`, whose uid comes after `after`, in the order of the bytes of their uids.
+    /// At most `limit` rows after a uid, in the byte order of their uids.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -72,7 +72,7 @@ impl Store {
         call.run(self.engine.page(after, limit, call.deadline)).await
     }
 
-    /// All rows in the order of the bytes of their uids.
+    /// All rows, in the byte order of their uids.
     pub fn rows(&self) -> RowStream<StoredRow> {
         let store = self.clone();
         RowStream::new(move |last: Option<StoredRow>| {
@@ -81,7 +81,8 @@ impl Store {
         })
     }
 
-    /// All rows of a filter without a category, in the order of the starts of measurements, then uids.
+    /// All rows that match a filter, ordered by the start of the measurement, then by uid. The filter must not have a
+    /// category.
     pub fn slice(&self, filter: Filter) -> RowStream<StoredRow> {
         let store = self.clone();
         RowStream::new(move |last: Option<StoredRow>| {
@@ -95,7 +96,7 @@ impl Store {
         })
     }
 
-    /// All measurements after a uid, with all that other tables have of them, in the order of the bytes of their uids.
+    /// All measurements after a uid, with their rows in other tables, in the byte order of their uids.
     pub fn measurements(&self, after: Option<String>) -> RowStream<StoredMeasurement> {
         let store = self.clone();
         RowStream::new(move |last: Option<StoredMeasurement>| {
@@ -107,7 +108,7 @@ impl Store {
         })
     }
 
-    /// All measurements that were refused, in the order of the bytes of their uids.
+    /// All refused measurements, in the byte order of their uids.
     pub fn refusals(&self) -> RowStream<StoredRefusal> {
         let store = self.clone();
         RowStream::new(move |last: Option<StoredRefusal>| {
@@ -117,7 +118,7 @@ impl Store {
         })
     }
 
-    /// All measurements that were removed, in the order of the bytes of their uids.
+    /// All removed measurements, in the byte order of their uids.
     pub fn removals(&self) -> RowStream<Removal> {
         let store = self.clone();
         RowStream::new(move |last: Option<Removal>| {
@@ -127,8 +128,7 @@ impl Store {
         })
     }
 
-    /// All measurements that were rejected, in the order of their cans and positions. Of one can and with one code, if these
-    /// are given.
+    /// All rejected measurements, ordered by can and position; only those of a can or with a code, if given.
     pub fn rejections(&self, can: Option<String>, code: Option<String>) -> RowStream<Rejection> {
         let store = self.clone();
         RowStream::new(move |last: Option<Rejection>| {
@@ -141,7 +141,7 @@ impl Store {
         })
     }
 
-    /// In which tables a uid is.
+    /// The tables that contain a uid.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -156,7 +156,7 @@ impl Store {
         })
     }
 
-    /// How the engine executes a list, in its own words.
+    /// The engine's plan for a list, as the engine prints it.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -164,7 +164,7 @@ impl Store {
         self.explain(sql::list(self.dialect(), list)).await
     }
 
-    /// How it finds a uid.
+    /// The engine's plan for [`Store::find`].
     ///
     /// # Errors
     /// The store cannot be read.
@@ -176,7 +176,7 @@ impl Store {
         self.explain(sql::uid(self.dialect(), uid, start)).await
     }
 
-    /// How it finds a report and input.
+    /// The engine's plan for [`Store::find_in_report`].
     ///
     /// # Errors
     /// The store cannot be read.
@@ -204,7 +204,7 @@ impl Read<'_> {
             if !found.is_empty() {
                 return Ok(found.into_iter().next());
             }
-            // It was removed meanwhile, or replaced by a row with another start. The statement without a start reads both
+            // The row was removed meanwhile, or replaced by one with another start. The statement without a start reads both
             // tables in one snapshot.
         }
         Ok(self.rows(sql::uid(dialect, uid, None), sql::listed).await?.into_iter().next())
@@ -219,7 +219,7 @@ impl Read<'_> {
         }
     }
 
-    /// Adds the category of its input to what was found.
+    /// Adds the category of its input to a measurement.
     async fn with_category(&self, found: Option<MeasurementSummary>) -> Result<Option<MeasurementSummary>, Error> {
         let Some(mut found) = found else { return Ok(None) };
         let categories = sql::categories(self.store.dialect(), &found.input);

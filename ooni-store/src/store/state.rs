@@ -1,4 +1,4 @@
-//! What is in a store: sizes, rows by table, rollups and whether they agree with the rows.
+//! The state of a store: its size, the rows of its tables, and whether its rollups agree with the rows.
 
 use super::Store;
 use super::counts::group;
@@ -13,7 +13,7 @@ use ooni_core::time::DateTime;
 use serde::Serialize;
 
 impl Store {
-    /// Compares a rollup with the rows, where it is current.
+    /// Compares a rollup with the rows, where it is current. Returns the cells that differ.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -23,7 +23,7 @@ impl Store {
         rows.into_iter().map(|row| difference(row, rollup).ok_or_else(|| call.foreign())).collect()
     }
 
-    /// Whether a rollup contains all rows of a window; where it does not, rows are counted.
+    /// Whether a rollup contains all rows of a window; if not, rows are counted.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -32,7 +32,7 @@ impl Store {
         call.run(self.engine.is_rollup_current(rollup, window, call.deadline)).await
     }
 
-    /// What is in the store.
+    /// The state of the store.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -63,12 +63,12 @@ impl Store {
     }
 }
 
-/// What is in a store.
+/// The state of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// Bytes on disk.
     pub bytes: u64,
-    /// When its first and its last measurement started.
+    /// The starts of its first and its last measurement.
     #[serde(serialize_with = "serialize_span")]
     pub span: Option<(DateTime, DateTime)>,
     /// Rows by table, those of `fastpath` first.
@@ -80,12 +80,12 @@ pub struct Stats {
 /// The state of a rollup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RollupState {
-    /// Which; its name where it is serialised.
+    /// The rollup; serialized as its name.
     #[serde(serialize_with = "rollup_name")]
     pub rollup: &'static Rollup,
-    /// Its cells.
+    /// The number of its cells.
     pub cells: u64,
-    /// Measurements that they count: all of them, except for a rollup of test lists.
+    /// The number of measurements that they count: all measurements, except for a rollup by category.
     pub measurements: u64,
 }
 
@@ -96,11 +96,11 @@ fn rollup_name<S: serde::Serializer>(rollup: &&'static Rollup, serializer: S) ->
 /// A cell of a rollup that differs from the rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
-    /// Whether these are the counts of the rollup, or those of the rows.
+    /// Whether the counts are those of the rollup, or those of the rows.
     pub is_of_rollup: bool,
     /// Values of the rollup's key.
     pub key: Vec<Value<'static>>,
-    /// Counts.
+    /// Its counts.
     pub counts: Counts,
 }
 

@@ -27,13 +27,13 @@ impl Taken<'_> {
     }
 }
 
-/// A batch, decided.
+/// The outcome of a batch.
 #[derive(Default)]
 pub(crate) struct Decided<'r> {
     /// Accepted rows, one per uid.
     pub(crate) taken: Vec<Taken<'r>>,
-    /// Rows of the batch whose uid occurs in another row that is accepted.
-    pub(crate) doubles: u64,
+    /// Accepted rows beyond the first of each uid.
+    pub(crate) duplicates: u64,
     /// All refused rows.
     pub(crate) refused: Vec<Refusal>,
     /// All rows that are accepted without their row of `obs_openvpn`.
@@ -54,7 +54,7 @@ pub(crate) fn uids<'r>(rows: &'r (dyn RowBatch + 'static)) -> impl Iterator<Item
     rows.iter().map(|row| row.uid()).chain(rejected)
 }
 
-/// Decides the outcome. `removed` maps removed [`uids`] to the reason; `fits` refuses what this engine cannot store.
+/// Decides the outcome. `removed` maps removed [`uids`] to the reason; `fits` refuses rows that the engine cannot store.
 pub(crate) fn decide<'r>(
     rows: &'r (dyn RowBatch + 'static),
     replace: bool,
@@ -107,13 +107,13 @@ pub(crate) fn decide<'r>(
         };
         last.insert(uid, index);
         if taken.contains_key(uid) {
-            decided.doubles += 1;
+            decided.duplicates += 1;
         }
         if replace || !taken.contains_key(uid) {
             taken.insert(uid, Taken { index, cells, openvpn });
         }
     }
-    // Ordered by uid: neighbours in an index.
+    // Ordered by uid, so that neighbouring rows are neighbours in the index.
     decided.stored = taken.keys().copied().collect();
     decided.taken = taken.into_values().collect();
     decided.set_aside = aside.into_values().collect();
@@ -143,10 +143,10 @@ fn rejected<'r>(
 
 impl<'r> Decided<'r> {
     /// The result, given how many of the uids were already stored.
-    pub(crate) fn written(self, there: u64, replace: bool) -> BatchResult {
-        let again = there + self.doubles;
+    pub(crate) fn written(self, existing: u64, replace: bool) -> BatchResult {
+        let again = existing + self.duplicates;
         BatchResult {
-            inserted: (self.taken.len() as u64).saturating_sub(there),
+            inserted: (self.taken.len() as u64).saturating_sub(existing),
             replaced: if replace { again } else { 0 },
             already: if replace { 0 } else { again },
             refused: self.refused,
@@ -155,16 +155,16 @@ impl<'r> Decided<'r> {
     }
 }
 
-/// Bytes above which a refused row is not kept; its body can be found by its location.
+/// Maximum bytes of a refused row that is kept as JSON. The body of a longer one can be found by its location.
 const LONGEST_REFUSED: usize = 1 << 20;
 
-/// A row as ASCII JSON, if there is one and it is short enough to keep.
+/// A refused row as ASCII JSON, if there is any and it is short enough to keep.
 pub(crate) fn json(new: &dyn Incoming) -> Option<String> {
     let json = new.json();
     (1..=LONGEST_REFUSED).contains(&json.len()).then(|| String::from_utf8_lossy(&json).into_owned())
 }
 
-/// Refuses a row that is too long, including its provenance.
+/// Refuses a row that is too long, together with its row of `obs_openvpn`.
 pub(crate) fn fits(
     cells: &FastpathValues<'_>,
     openvpn: Option<&OpenvpnValues<'_>>,

@@ -1,14 +1,14 @@
-//! [`BatchInput`]: what is written to a store in one batch.
+//! [`BatchInput`]: the input of one write to a store.
 
 use crate::write::rejection::{LONGEST_KEY, Rejection, cut};
 use crate::write::row::{Incoming, RowBatch};
 use std::sync::Arc;
 
-/// What is written in one transaction: rows, and the measurements rejected between them.
+/// The input of one write: rows, and the measurements that were rejected between them.
 #[derive(Clone, Debug)]
 pub struct BatchInput<R> {
     rows: Vec<R>,
-    /// Cans whose first part is in the batch: their earlier rejections are deleted.
+    /// Cans that begin in the batch: their earlier rejections are deleted.
     cans: Vec<Arc<str>>,
     /// Rejections, each with the number of rows pushed before it.
     rejections: Vec<(usize, Rejection)>,
@@ -38,18 +38,18 @@ impl<R> BatchInput<R> {
         self.rows.push(row);
     }
 
-    /// Marks that a can is read from its beginning: its earlier rejections are deleted when the batch is written. Call
-    /// this before the first row or rejection of the can.
+    /// Marks that a can is read from its beginning, so that its earlier rejections are deleted when the batch is written.
+    /// Call this before the first row or rejection of the can.
     pub fn begin_can(&mut self, can: &str) {
         self.cans.push(cut(can, LONGEST_KEY).into());
     }
 
-    /// Adds a rejection. A stored row with the same uid that is pushed later deletes it.
+    /// Adds a rejection. A row with the same uid that is pushed later and stored deletes it.
     pub fn reject(&mut self, rejection: Rejection) {
         self.rejections.push((self.rows.len(), rejection));
     }
 
-    /// Moves the contents of another batch, which follows this one, to the end of this one.
+    /// Appends the contents of another batch, which is left empty.
     pub fn append(&mut self, other: &mut BatchInput<R>) {
         let before = self.rows.len();
         self.rows.append(&mut other.rows);

@@ -3,10 +3,10 @@
 use ooni_core::error::Error;
 use std::sync::Arc;
 
-/// Bytes of a can's key or of a uid that every engine accepts in a key.
+/// Maximum bytes of a can's key or of a uid, as every engine accepts them in a key.
 pub(super) const LONGEST_KEY: usize = 600;
 
-/// Bytes after which a path or message is truncated.
+/// Maximum bytes of a path or message; longer ones are truncated.
 const LONGEST_TEXT: usize = 1000;
 
 /// A measurement that was rejected. Its key is `(can, position)`.
@@ -15,15 +15,15 @@ pub struct Rejection {
     /// Key of the can that was read.
     pub can: Arc<str>,
     /// Position of the measurement in the can, from 0. Negative for a part of the can that cannot be read as
-    /// measurements: -1 for the first such part.
+    /// measurements, from -1 downwards.
     pub position: i64,
-    /// Id of the measurement, where one is known.
+    /// Id of the measurement, if it is known.
     pub uid: Option<String>,
-    /// Why, such as `E-TYPE`.
+    /// The error code, such as `E-TYPE`.
     pub code: String,
-    /// Where in the document, as a JSON pointer.
+    /// The JSON pointer of the value in the document.
     pub path: String,
-    /// A sentence.
+    /// The error message.
     pub message: String,
 }
 

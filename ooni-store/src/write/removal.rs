@@ -1,4 +1,4 @@
-//! [`Removal`]: a measurement that was removed permanently; [`RemoveOutcome`]: what a removal did.
+//! [`Removal`]: a measurement that was removed permanently; [`RemoveOutcome`]: the outcome of removing one.
 
 use serde::Serialize;
 
@@ -13,14 +13,14 @@ pub struct Removal {
     pub time: String,
 }
 
-/// What `remove` did.
+/// The outcome of [`Store::remove`](crate::Store::remove).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoveOutcome {
     /// The measurement was stored and has been removed.
     Removed,
-    /// It was not stored. It will be refused from now on.
+    /// It was not stored, and will be refused from now on.
     Banned,
-    /// It had been removed before. The first reason stays.
+    /// It had been removed before. The first reason is kept.
     Already,
     /// It is not stored, and no ban was requested. Nothing was changed.
     Unknown,
@@ -28,8 +28,8 @@ pub enum RemoveOutcome {
 
 impl RemoveOutcome {
     /// The outcome, given whether the measurement was removed before and whether it is in a table.
-    pub(crate) fn of(was_removed: bool, is_there: bool, ban: bool) -> RemoveOutcome {
-        match (was_removed, is_there) {
+    pub(crate) fn of(was_removed: bool, exists: bool, ban: bool) -> RemoveOutcome {
+        match (was_removed, exists) {
             (true, _) => RemoveOutcome::Already,
             (_, true) => RemoveOutcome::Removed,
             _ if ban => RemoveOutcome::Banned,
@@ -38,7 +38,7 @@ impl RemoveOutcome {
     }
 }
 
-/// The tables that a uid is in.
+/// The tables that contain a uid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UidStatus {
     /// Whether it has a row.
@@ -52,7 +52,7 @@ pub struct UidStatus {
 }
 
 impl UidStatus {
-    /// What [`Store::remove`](crate::Store::remove) would do.
+    /// The outcome that [`Store::remove`](crate::Store::remove) would have.
     pub fn outcome(&self, ban: bool) -> RemoveOutcome {
         RemoveOutcome::of(self.is_removed, self.is_stored || self.is_refused || self.is_rejected, ban)
     }

@@ -76,7 +76,7 @@ pub trait RowBatch: Send + Sync {
     /// The row at an index below [`RowBatch::len`].
     fn get(&self, index: usize) -> &(dyn Incoming + 'static);
 
-    /// Cans whose first part is in the batch: their earlier rejections are deleted. Ordered, without duplicates.
+    /// Cans that begin in the batch: their earlier rejections are deleted. Sorted, without duplicates.
     fn cans(&self) -> Vec<&str> {
         Vec::new()
     }
@@ -112,7 +112,7 @@ impl dyn RowBatch {
     }
 }
 
-/// How a row was produced. A text is empty if it is not known.
+/// How a row was produced. Unknown values are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance<'r> {
     /// Name and version of the rules.
@@ -274,7 +274,7 @@ pub struct BatchResult {
     pub already: u64,
     /// Measurements whose row the table refused.
     pub refused: Vec<Refusal>,
-    /// Measurements that are counted above, but whose row of `obs_openvpn` was refused.
+    /// Measurements whose row of `obs_openvpn` was refused. They are also counted above.
     pub without_openvpn: Vec<Refusal>,
 }
 
@@ -299,7 +299,7 @@ pub struct ListedUrl {
     pub url: String,
     /// Host name or address, without port.
     pub domain: String,
-    /// The list's country, named as its file in lower case; `ZZ` for the global list.
+    /// The country of the list in lower case, as in the name of its file; `ZZ` for the global list.
     pub cc: String,
     /// One of the codes of API spec §2.3.
     pub category_code: String,

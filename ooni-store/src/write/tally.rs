@@ -1,6 +1,5 @@
-//! [`Tally`]: counts the effect of a change on the cells of rollups before it is written, for engines that update
-//! rollups in the transaction that changes the rows. The content of a cell is defined by `sql::counts`; `rollup check`
-//! compares the two.
+//! [`Tally`]: sums the effect of a change on the cells of rollups, for engines that update rollups in the transaction that
+//! changes the rows. `sql::counts` defines the content of a cell; `rollup check` compares the two.
 
 use crate::query::grain::Grain;
 use crate::rollup::{COUNTS, Dimension, Rollup};
@@ -11,7 +10,7 @@ use ooni_core::time::DateTime;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Positions of the `fastpath` columns that rollups use in a row.
+/// The positions in a row of the `fastpath` columns that rollups use.
 const POSITIONS: [usize; 10] = [
     fastpath::measurement_start_time,
     fastpath::probe_asn,
@@ -25,7 +24,7 @@ const POSITIONS: [usize; 10] = [
     fastpath::anomaly,
 ];
 
-/// These columns. Engines return deleted rows with these columns in this order.
+/// The columns at [`POSITIONS`]. Engines return deleted rows with these columns, in this order.
 pub(crate) const COLUMNS: [(&str, Type); POSITIONS.len()] = {
     let mut columns = [("", Type::Text); POSITIONS.len()];
     let mut at = 0;
@@ -40,14 +39,14 @@ pub(crate) const COLUMNS: [(&str, Type); POSITIONS.len()] = {
 /// Maximum dimensions of a key.
 const WIDEST: usize = 5;
 
-/// Rows that are added and removed.
+/// The rows that a change adds and deletes.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     rows: Vec<Row>,
-    texts: Texts,
+    texts: Interner,
 }
 
-/// The columns of a row that rollups use. Texts are numbers in [`Texts`].
+/// The columns of a row that rollups use. Texts are numbers of the [`Interner`].
 #[derive(Debug)]
 struct Row {
     time: DateTime,
@@ -60,11 +59,11 @@ struct Row {
     counts: [i64; COUNTS.len()],
 }
 
-/// Interned texts.
+/// Interned texts and their numbers.
 #[derive(Debug, Default)]
-struct Texts(HashMap<Box<str>, u32>);
+struct Interner(HashMap<Box<str>, u32>);
 
-impl Texts {
+impl Interner {
     fn number(&mut self, text: &str) -> u32 {
         if let Some(&number) = self.0.get(text) {
             return number;
@@ -77,24 +76,24 @@ impl Texts {
 
 impl Tally {
     /// Adds a row.
-    pub(crate) fn come(&mut self, row: &FastpathValues<'_>) {
-        self.note(&POSITIONS.map(|place| row[place].borrowed()), 1);
+    pub(crate) fn add(&mut self, row: &FastpathValues<'_>) {
+        self.push(&POSITIONS.map(|position| row[position].borrowed()), 1);
     }
 
     /// Subtracts a deleted row, given its [`COLUMNS`].
-    pub(crate) fn go(&mut self, row: &[Value<'_>; 10]) {
-        self.note(row, -1);
+    pub(crate) fn subtract(&mut self, row: &[Value<'_>; 10]) {
+        self.push(row, -1);
     }
 
-    fn note(&mut self, row: &[Value<'_>; 10], sign: i64) {
-        // The tables contain no other values.
+    fn push(&mut self, row: &[Value<'_>; 10], sign: i64) {
+        // Always matches: these are the types of the columns.
         let [Value::Time(time), Value::Int(probe_asn), texts @ ..] = row else { return };
-        let mut text = |place: usize| {
-            let text: &str = if let Value::Text(text) = &texts[place] { text } else { "" };
+        let mut text = |index: usize| {
+            let text: &str = if let Value::Text(text) = &texts[index] { text } else { "" };
             self.texts.number(text)
         };
         let [test_name, probe_cc, domain, input, blocking_type] = [text(0), text(1), text(2), text(3), text(4)];
-        let is_set = |place: usize| matches!(&texts[place], Value::Text(flag) if flag == "t");
+        let is_set = |index: usize| matches!(&texts[index], Value::Text(flag) if flag == "t");
         let (failure, confirmed, anomaly) = (is_set(5), is_set(6), is_set(7));
         let holds = [true, failure, confirmed && !failure, anomaly && !confirmed && !failure, confirmed, anomaly];
         let counts = holds.map(|holds| sign * i64::from(holds));
@@ -115,7 +114,7 @@ impl Tally {
         inputs.iter().filter_map(|input| texts.get(input)).map(|&text| text.to_owned()).collect()
     }
 
-    /// Counts the rows, given the test-list entries of their inputs.
+    /// Adds the test-list entries of the inputs, after which the rows can be counted.
     pub(crate) fn count(mut self, lists: &[ListedUrl]) -> Tallied {
         let mut listed: HashMap<u32, Vec<(u32, u32)>> = HashMap::new();
         for ListedUrl { url, cc, category_code, .. } in lists {
@@ -133,24 +132,24 @@ impl Tally {
     }
 }
 
-/// Rows that can be counted.
+/// A [`Tally`] with test-list entries, from which the changed cells of rollups are computed.
 #[derive(Debug)]
 pub(crate) struct Tallied {
     rows: Vec<Row>,
     /// The category and list of each listed input.
     listed: HashMap<u32, Vec<(u32, u32)>>,
-    /// Sorted by bytes.
+    /// All texts, in byte order.
     texts: Vec<Box<str>>,
-    /// Positions in `texts`, by number.
+    /// The positions of texts in `texts`, by their number.
     ranks: Vec<i64>,
 }
 
 /// A changed cell: the values of its key, and the numbers to add to its counts.
-pub(crate) type Change<'t> = (Vec<Value<'t>>, [i64; COUNTS.len()]);
+pub(crate) type CellChange<'t> = (Vec<Value<'t>>, [i64; COUNTS.len()]);
 
 impl Tallied {
-    /// The changed cells of a rollup, in key order, as tables store them.
-    pub(crate) fn changes<'t>(&'t self, rollup: &Rollup) -> impl Iterator<Item = Change<'t>> {
+    /// The changed cells of a rollup, in the key order of its table.
+    pub(crate) fn changes<'t>(&'t self, rollup: &Rollup) -> impl Iterator<Item = CellChange<'t>> {
         let mut cells: Vec<([i64; WIDEST], [i64; COUNTS.len()])> = Vec::with_capacity(self.rows.len());
         for row in &self.rows {
             if !rollup.is_of_lists() {
@@ -176,7 +175,7 @@ impl Tallied {
         })
     }
 
-    /// The values of a key, as integers that sort like the values; see [`Tallied::value`].
+    /// A key as integers that sort like its values. [`Tallied::value`] converts them back.
     fn key(&self, rollup: &Rollup, row: &Row, (category, list): (u32, u32)) -> [i64; WIDEST] {
         let rank = |number: u32| self.ranks[number as usize];
         let start = |grain: Grain| grain.start(row.time).timestamp();
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_have_room() {
+    fn the_widest_key_fits() {
         assert!(ROLLUPS.iter().all(|rollup| rollup.key.len() <= WIDEST));
     }
 
@@ -231,10 +230,10 @@ mod tests {
     fn rows_are_counted_by_cell() {
         const DAY: i64 = 86_400;
         let mut tally = Tally::default();
-        tally.go(&row("b", DAY, "ca"));
-        tally.go(&row("b", 2 * DAY, ""));
+        tally.subtract(&row("b", DAY, "ca"));
+        tally.subtract(&row("b", 2 * DAY, ""));
         for (input, flags) in [("b", "fca"), ("a", "a"), ("b", "ca")] {
-            tally.note(&row(input, DAY + 5, flags), 1);
+            tally.push(&row(input, DAY + 5, flags), 1);
         }
         assert_eq!(tally.inputs(), ["b", "a"]);
         let entry = |url: &str, cc: &str| ListedUrl {
@@ -259,8 +258,8 @@ mod tests {
             ]
         );
         let mut tally = Tally::default();
-        tally.go(&row("a", DAY, "c"));
-        tally.note(&row("a", DAY, "c"), 1);
+        tally.subtract(&row("a", DAY, "c"));
+        tally.push(&row("a", DAY, "c"), 1);
         let counted = tally.count(&[]);
         assert!(ROLLUPS.iter().all(|rollup| counted.changes(rollup).next().is_none()), "nothing changes");
     }

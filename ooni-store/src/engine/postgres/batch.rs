@@ -88,7 +88,7 @@ impl Change for Batch {
         let coming: Vec<&Taken<'_>> =
             decided.taken.iter().filter(|taken| !kept.contains(self.rows[taken.index].uid())).collect();
         self.copy(transaction, &coming).await?;
-        coming.iter().for_each(|taken| tally.come(&taken.cells));
+        coming.iter().for_each(|taken| tally.add(&taken.cells));
         self.set_aside(transaction, &decided).await?;
         reject(transaction, &decided).await?;
         Ok(decided.written(there, self.replace))

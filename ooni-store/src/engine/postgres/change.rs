@@ -2,7 +2,7 @@
 
 use super::error::PgError;
 use super::{partition, rollups, value};
-use crate::app::lists::{Difference, difference};
+use crate::app::lists::{ListChanges, list_changes};
 use crate::app::row::AppRow;
 use crate::failpoint::{Failpoint, reach};
 use crate::query::grain::month_after;
@@ -38,7 +38,7 @@ pub(super) fn went(rows: &[Row], tally: &mut Tally) -> Result<(), PgError> {
         for (place, (cell, (_, kind))) in cells.iter_mut().zip(COLUMNS).enumerate() {
             *cell = value::read(row, place, kind).map_err(|_| PgError::foreign())?;
         }
-        tally.go(&cells);
+        tally.subtract(&cells);
     }
     Ok(())
 }
@@ -138,8 +138,8 @@ impl Change for Lists<'_> {
     async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), PgError> {
         let old = transaction.query("SELECT url, domain, cc, category_code FROM citizenlab", &[]).await?;
         let old = old.iter().map(listed).collect::<Result<Vec<_>, _>>()?;
-        let difference = difference(&old, self.0);
-        if difference == Difference::None {
+        let changes = list_changes(&old, self.0);
+        if changes == ListChanges::None {
             return Ok(());
         }
         transaction.batch_execute("DELETE FROM citizenlab").await?;
@@ -153,8 +153,8 @@ impl Change for Lists<'_> {
         copy.finish().await?;
         reach(Failpoint::ListsReplaced);
         for rollup in ROLLUPS.iter().filter(|rollup| rollup.is_of_lists()) {
-            match &difference {
-                Difference::Entries(changed) => rollups::count_changed(transaction, rollup, changed).await?,
+            match &changes {
+                ListChanges::Entries(changed) => rollups::count_changed(transaction, rollup, changed).await?,
                 _ => rollups::rebuild(transaction, rollup).await?,
             }
         }

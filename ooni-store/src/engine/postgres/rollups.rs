@@ -7,7 +7,7 @@ use crate::rollup::{COUNTS, Dimension, ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
 use crate::value::Value;
 use crate::write::row::ListedUrl;
-use crate::write::tally::{Change, Tallied, Tally};
+use crate::write::tally::{CellChange, Tallied, Tally};
 use postgres_types::{ToSql, Type};
 use tokio_postgres::{Error, Transaction};
 
@@ -39,7 +39,7 @@ async fn listed(transaction: &Transaction<'_>, inputs: &[String]) -> Result<Vec<
 }
 
 async fn change(transaction: &Transaction<'_>, rollup: &Rollup, tallied: &Tallied) -> Result<(), Error> {
-    let changes: Vec<Change<'_>> = tallied.changes(rollup).collect();
+    let changes: Vec<CellChange<'_>> = tallied.changes(rollup).collect();
     if changes.is_empty() {
         return Ok(());
     }
@@ -50,7 +50,7 @@ async fn change(transaction: &Transaction<'_>, rollup: &Rollup, tallied: &Tallie
     let parameters: Vec<_> = keys.parameters().chain(counts).collect();
     let query = format!("SELECT * FROM {}", unnest(parameters.len()));
     transaction.execute_typed(&sql::add_cells(Dialect::Postgres, rollup, &query), &parameters).await?;
-    let lessened: Vec<Change<'_>> = changes.into_iter().filter(|(_, counts)| counts[0] < 0).collect();
+    let lessened: Vec<CellChange<'_>> = changes.into_iter().filter(|(_, counts)| counts[0] < 0).collect();
     if lessened.is_empty() {
         return Ok(());
     }
@@ -69,7 +69,7 @@ async fn change(transaction: &Transaction<'_>, rollup: &Rollup, tallied: &Tallie
 struct Columns<'c>(Vec<(Vec<Value<'c>>, Type)>);
 
 impl<'c> Columns<'c> {
-    fn of_keys(rollup: &Rollup, changes: &'c [Change<'c>]) -> Columns<'c> {
+    fn of_keys(rollup: &Rollup, changes: &'c [CellChange<'c>]) -> Columns<'c> {
         let column = |(place, &dimension): (usize, &Dimension)| {
             let kind = match dimension {
                 time if time.is_time() => Type::TIMESTAMP_ARRAY,

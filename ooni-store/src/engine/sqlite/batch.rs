@@ -33,7 +33,7 @@ pub(super) fn write(
             reach(Failpoint::RowDeleted);
             statements.insert(cells, new)?;
         }
-        tally.come(cells);
+        tally.add(cells);
         if let Some(body) = new.body() {
             statements.insert_body(cells, body)?;
         }

@@ -179,7 +179,7 @@ pub(super) fn delete(connection: &Connection, uid: &str, tally: &mut Tally) -> R
         for (place, (cell, (_, kind))) in cells.iter_mut().zip(COLUMNS).enumerate() {
             *cell = value::read(row.get_ref(place)?, kind)?;
         }
-        tally.go(&cells);
+        tally.subtract(&cells);
         had_row = true;
     }
     for statement in DELETE {
