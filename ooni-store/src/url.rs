@@ -125,7 +125,7 @@ mod tests {
     fn urls() {
         assert_eq!(sqlite_path("sqlite:a/b.db").unwrap(), Path::new("a/b.db"));
         assert_eq!(sqlite_path("sqlite:/a/b.db").unwrap(), Path::new("/a/b.db"));
-        for (url, said) in [
+        for (url, message) in [
             ("sqlite:", "sqlite:: missing path: expected sqlite:PATH"),
             ("sqlite:///a", "sqlite:///a: not the path of a file: expected sqlite:PATH"),
             ("sqlite::memory:", "sqlite::memory:: not the path of a file: expected sqlite:PATH"),
@@ -135,7 +135,7 @@ mod tests {
                 "mysql://…@host/db: unsupported store URL: expected sqlite:PATH, postgres://… or clickhouse://…",
             ),
         ] {
-            assert_eq!(sqlite_path(url).unwrap_err().to_string(), said);
+            assert_eq!(sqlite_path(url).unwrap_err().to_string(), message);
         }
         for (url, shown) in [
             ("postgres://me:secret@host:1/db", "postgres://…@host:1/db"),

@@ -1,4 +1,4 @@
-//! [`AnyEngine`]: the engine that a URL names.
+//! [`AnyEngine`]: one of the engines, chosen by the URL.
 
 use super::clickhouse::Clickhouse;
 use super::postgres::Postgres;
@@ -29,7 +29,7 @@ pub(crate) enum AnyEngine {
     Clickhouse(Clickhouse),
 }
 
-/// Evaluates the same expression with whichever engine it is.
+/// Evaluates an expression with the engine of an [`AnyEngine`].
 macro_rules! with_engine {
     ($any:expr, $engine:ident => $expression:expr) => {
         match $any {

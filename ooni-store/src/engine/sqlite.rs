@@ -1,9 +1,9 @@
 //! [`Sqlite`]: the store of a single machine, in a file.
 //!
-//! A batch is one transaction, in a write-ahead log, and every commit is synced: a write that was acknowledged survives
-//! a crash of the process and of the machine. `file` opens files, `statements` has the statements that write, `batch`
-//! writes batches, `schema` migrates tables, `value` converts values, `rollups` updates rollups, and `threads` owns the
-//! connections.
+//! A batch is one transaction in a write-ahead log, and every commit is synced, so an acknowledged write survives a crash of
+//! the process or the machine. `file` opens files, `statements` has the statements that write, `batch` writes batches,
+//! `schema` migrates tables, `value` converts values, `rollups` updates rollups, and `threads` runs the threads that own
+//! the connections.
 
 mod batch;
 mod file;
@@ -14,7 +14,7 @@ mod threads;
 mod value;
 
 use self::file::DatabaseFile;
-use self::threads::{Interrupt, Readers, Writer};
+use self::threads::{Interrupt, ReaderPool, WriterThread};
 use super::{Engine, Workload};
 use crate::app::lists::{ListChanges, list_changes};
 use crate::app::row::AppRow;
@@ -39,11 +39,11 @@ use std::time::{Duration, SystemTime};
 /// A SQLite database of measurements.
 #[derive(Debug)]
 pub(crate) struct Sqlite {
-    // The order of the fields matters: the last connection that is closed checkpoints the log.
-    lookups: Readers,
-    aggregations: Readers,
-    /// `None` if it was opened for reading.
-    writer: Option<Writer>,
+    // Fields are dropped in this order: the last connection to be closed, that of the writer, checkpoints the log.
+    lookups: ReaderPool,
+    aggregations: ReaderPool,
+    /// `None` if the store was opened for reading.
+    writer: Option<WriterThread>,
     file: Arc<DatabaseFile>,
 }
 
@@ -52,10 +52,10 @@ impl Sqlite {
     /// tables are brought up to date.
     ///
     /// # Errors
-    /// It is not ours, from a newer version, or cannot be opened or written.
+    /// It belongs to another program or a newer version, or cannot be opened or written.
     pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Sqlite, Error> {
         let (file, connection, _) = DatabaseFile::open(path, options.sqlite)?;
-        Sqlite::start(file, Some(Writer::start(connection)), options)
+        Sqlite::start(file, Some(WriterThread::start(connection)), options)
     }
 
     /// Creates the tables of a database, or brings them up to date.
@@ -69,13 +69,13 @@ impl Sqlite {
     /// Opens a database for reading; nothing is created or changed.
     ///
     /// # Errors
-    /// It does not exist, is not ours, is from another version, or cannot be read.
+    /// It does not exist, belongs to another program or version, or cannot be read.
     pub(crate) fn open_to_read(path: &Path, options: &StoreOptions) -> Result<Sqlite, Error> {
         Sqlite::start(DatabaseFile::open_to_read(path, options.sqlite)?, None, options)
     }
 
-    fn start(file: DatabaseFile, writer: Option<Writer>, options: &StoreOptions) -> Result<Sqlite, Error> {
-        let pool = |threads| Readers::start(threads, options.queue, || file.reader());
+    fn start(file: DatabaseFile, writer: Option<WriterThread>, options: &StoreOptions) -> Result<Sqlite, Error> {
+        let pool = |threads| ReaderPool::start(threads, options.queue, || file.reader());
         let (lookups, aggregations) = (pool(options.lookup_readers)?, pool(options.aggregation_readers)?);
         Ok(Sqlite { lookups, aggregations, writer, file: Arc::new(file) })
     }
@@ -89,7 +89,7 @@ impl Sqlite {
         let writer = self.writer.as_ref().ok_or_else(Error::read_only)?;
         let file = Arc::clone(&self.file);
         let job = move |connection: &mut Connection| {
-            // SQLite waits whole milliseconds: it has to end after the deadline, or a timeout would look like a lock.
+            // SQLite waits whole milliseconds. The wait must end after the deadline, or a timeout would be reported as a lock.
             let lock_wait = file.options.lock_wait.min(deadline.remaining().saturating_add(Duration::from_millis(2)));
             let transact = |connection: &mut Connection| {
                 connection.busy_timeout(lock_wait)?;
@@ -98,16 +98,16 @@ impl Sqlite {
                 let mut tally = Tally::default();
                 let result = write(&transaction, &mut tally)?;
                 reach(Failpoint::RowsWritten);
-                rollups::follow(&transaction, tally)?;
+                rollups::update(&transaction, tally)?;
                 reach(Failpoint::Committing);
-                // From here on the outcome is awaited, whatever the deadline.
+                // The deadline does not apply to COMMIT, so that its outcome is known.
                 interrupt.end();
                 transaction.commit()?;
                 reach(Failpoint::Committed);
                 Ok(result)
             };
             let outcome = transact(connection).map_err(|error| file.error(error, deadline))?;
-            // A handler with an expired deadline would interrupt it.
+            // A handler with an expired deadline would interrupt the checkpoint.
             if Interrupt::at(connection, Deadline::NEVER).is_ok() {
                 file.shorten_log(connection);
             }
@@ -162,14 +162,14 @@ impl Engine for Sqlite {
     async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {
         let (uid, reason) = (uid.to_owned(), reason.to_owned());
         let remove = move |transaction: &Transaction<'_>, tally: &mut Tally| {
-            let was_there = statements::delete(transaction, &uid, tally)?;
+            let had_row = statements::delete(transaction, &uid, tally)?;
             reach(Failpoint::RowDeleted);
             let was_refused = statements::accept(transaction, &uid)?;
             let was_rejected = statements::delete_rejections(transaction, &uid)?;
             let was_removed = statements::removed(transaction, &uid)?.is_some();
-            let outcome = RemoveOutcome::of(was_removed, was_there || was_refused || was_rejected, ban);
+            let outcome = RemoveOutcome::of(was_removed, had_row || was_refused || was_rejected, ban);
             if matches!(outcome, RemoveOutcome::Removed | RemoveOutcome::Banned) {
-                statements::note_removal(transaction, &uid, &reason, &value::timestamp(SystemTime::now()))?;
+                statements::record_removal(transaction, &uid, &reason, &value::timestamp(SystemTime::now()))?;
             }
             Ok(outcome)
         };

@@ -168,7 +168,7 @@ fn versions() {
     Connection::open(&engine.path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     for open in [at, at_to_read] {
         let said = message(open(&engine.path), &engine.path);
-        assert!(said.starts_with("was created by a newer fastpath: its tables are of version 99, "), "{said}");
+        assert!(said.starts_with("was created by a newer fastpath: its tables have version 99; "), "{said}");
     }
 }
 

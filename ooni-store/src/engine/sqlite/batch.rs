@@ -1,4 +1,4 @@
-//! Writes a batch as decided by `write::batch`.
+//! Writes a batch whose outcome `write::batch` has decided.
 
 use super::statements::{self, Statements};
 use super::value;
@@ -21,11 +21,11 @@ pub(super) fn write(
     let mut statements = Statements::new(transaction, value::timestamp(SystemTime::now()))?;
     let removed = removed(transaction, rows)?;
     let decided = decide(rows, replace, &removed, |cells, openvpn| fits(cells, openvpn, max_row_bytes));
-    let mut there = 0;
+    let mut existing = 0;
     for taken in &decided.taken {
         let (new, cells) = (&rows[taken.index], &taken.cells);
         if !statements.insert(cells, new)? {
-            there += 1;
+            existing += 1;
             if !replace {
                 continue;
             }
@@ -50,7 +50,7 @@ pub(super) fn write(
         statements.set_aside(&rows[refusal.index], refusal, replace)?;
     }
     statements.reject(&decided)?;
-    Ok(decided.written(there, replace))
+    Ok(decided.written(existing, replace))
 }
 
 /// The rows of the batch that were removed permanently, and the reasons.

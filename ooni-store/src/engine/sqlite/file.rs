@@ -1,4 +1,4 @@
-//! [`DatabaseFile`]: a database file, how it is opened, and how its errors are mapped.
+//! [`DatabaseFile`]: opens a database file and maps its errors.
 
 use super::schema::{self, SchemaError};
 use crate::deadline::Deadline;
@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Page cache, KiB.
+/// Size of the page cache in KiB.
 const CACHE_KIB: i64 = 384 << 10;
 
-/// Prepared statements cached per connection: a few per rollup.
+/// Prepared statements that a connection caches: a few per rollup.
 const STATEMENTS: usize = 64;
 
 /// Pages in the log at which a checkpoint runs. A batch of ten thousand rows writes about twenty thousand pages.
@@ -28,11 +28,11 @@ pub(super) struct DatabaseFile {
     /// The path, for messages.
     pub(super) name: String,
     pub(super) options: SqliteOptions,
-    /// The version of the file when it was opened as immutable, because its folder is not writable.
+    /// The version of the file when it was opened as immutable, which is done if its folder is not writable.
     immutable: Option<Version>,
 }
 
-/// Detects changes of a file.
+/// The version of a file, to detect changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Version {
     length: u64,
@@ -74,7 +74,7 @@ impl DatabaseFile {
             Ok(()) => return Ok(file),
             Err(error) => error,
         };
-        // SQLite creates the log files even to read. If it cannot, and there is no log, no process is writing.
+        // SQLite creates log files even for reading. If it cannot, and there is no log, no process is writing.
         let Ok(version) = fs::metadata(path).map(|file| Version::of(&file)) else {
             return Err(file.schema_error(error));
         };
@@ -126,7 +126,7 @@ impl DatabaseFile {
                 error => Err(error),
             })
         };
-        // SQLite does not wait for locks here by itself, not even for a process that does the same.
+        // SQLite does not wait for a lock when it sets the journal mode, not even if another process is also setting it.
         let begun = Instant::now();
         while let Err(error) = set("journal_mode", &"wal") {
             if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) || begun.elapsed() > self.options.lock_wait {
@@ -144,11 +144,11 @@ impl DatabaseFile {
         Ok(())
     }
 
-    /// Truncates the log if it is too long. An error loses nothing: the next change retries.
+    /// Truncates the log if it is too long. Errors are ignored: the next change tries again.
     pub(super) fn shorten_log(&self, connection: &Connection) {
         /// How long to wait for readers of the log.
-        const PATIENCE: Duration = Duration::from_secs(1);
-        if self.log_bytes() <= self.options.max_log_bytes || connection.busy_timeout(PATIENCE).is_err() {
+        const READER_WAIT: Duration = Duration::from_secs(1);
+        if self.log_bytes() <= self.options.max_log_bytes || connection.busy_timeout(READER_WAIT).is_err() {
             return;
         }
         let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -161,7 +161,7 @@ impl DatabaseFile {
         match now.is_ok_and(|now| now == version) && self.log_bytes() == 0 {
             true => Ok(()),
             false => {
-                let message = "another process has written to it, which cannot be followed as its folder is read-only; \
+                let message = "another process has changed it, which is not supported while its folder is read-only; \
                     open it again";
                 Err(Error::new(ErrorKind::Unavailable, message))
             }
@@ -175,7 +175,7 @@ impl DatabaseFile {
             #[cfg(unix)]
             {
                 use std::os::unix::fs::MetadataExt;
-                // The same for all hard links, whose paths differ.
+                // Hard links of a file have different paths and the same inode.
                 let file = fs::metadata(&path)?;
                 Ok(format!("sqlite {} {}", file.dev(), file.ino()))
             }
@@ -185,7 +185,7 @@ impl DatabaseFile {
         identity().map_err(|error: std::io::Error| Error::new(ErrorKind::Other, error.to_string()).with_source(error))
     }
 
-    /// Size of the database and its log.
+    /// The size of the database and its log.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes_of("") + self.log_bytes()
     }
@@ -194,14 +194,14 @@ impl DatabaseFile {
         self.bytes_of("-wal")
     }
 
-    /// Size of one of its files.
+    /// The size of the database file, or of a file with a suffix beside it.
     fn bytes_of(&self, suffix: &str) -> u64 {
         let mut path = self.path.clone().into_os_string();
         path.push(suffix);
         fs::metadata(path).map_or(0, |file| file.len())
     }
 
-    /// Maps errors of SQLite; this is done only here.
+    /// Maps an error of SQLite.
     pub(super) fn error(&self, error: rusqlite::Error, deadline: Deadline) -> Error {
         let mapped = match error.sqlite_error_code() {
             Some(ErrorCode::OperationInterrupted) => Error::timeout(),
@@ -213,7 +213,7 @@ impl DatabaseFile {
             Some(code) => Error::new(ErrorKind::Other, self.sentence(code, &error)),
             None => Error::foreign(),
         };
-        // Other variants of the driver's error contain the statement.
+        // The driver's own error is not the source, because some of its variants contain the statement.
         match error.sqlite_error() {
             Some(&source) => mapped.with_source(source),
             None => mapped,

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Result, params_from_iter};
 const LISTED: &str = "SELECT category_code, cc FROM citizenlab WHERE url = ?";
 
 /// Updates all rollups with the rows that were added and deleted.
-pub(super) fn follow(connection: &Connection, tally: Tally) -> Result<()> {
+pub(super) fn update(connection: &Connection, tally: Tally) -> Result<()> {
     if tally.is_empty() {
         return Ok(());
     }
@@ -42,11 +42,11 @@ fn change(connection: &Connection, rollup: &Rollup, tallied: &Tallied) -> Result
     let mut add = connection.prepare_cached(&sql::add_cell(rollup))?;
     let mut clean = connection.prepare_cached(&sql::delete_empty_cell(rollup))?;
     for (key, counts) in tallied.changes(rollup) {
-        for (place, value) in (1..).zip(&key) {
-            add.raw_bind_parameter(place, value)?;
+        for (parameter, value) in (1..).zip(&key) {
+            add.raw_bind_parameter(parameter, value)?;
         }
-        for (place, count) in (key.len() + 1..).zip(counts) {
-            add.raw_bind_parameter(place, count)?;
+        for (parameter, count) in (key.len() + 1..).zip(counts) {
+            add.raw_bind_parameter(parameter, count)?;
         }
         add.raw_execute()?;
         if counts[0] < 0 {

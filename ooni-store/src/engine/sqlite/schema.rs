@@ -17,7 +17,7 @@ const MIGRATIONS: [&str; 4] = [
 /// `OONI` in ASCII.
 const APPLICATION_ID: i64 = 0x4f4f_4e49;
 
-/// A single statement, because another process may be creating the tables.
+/// One statement, so that the values are consistent while another process creates the tables.
 const STATE: &str = "
     SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
     FROM pragma_application_id, pragma_user_version";
@@ -38,7 +38,7 @@ impl From<rusqlite::Error> for SchemaError {
     }
 }
 
-/// Checks that a database may be written to: it is new or ours, and not from a newer version. Changes nothing.
+/// Checks that a database may be written: it is empty, or ours and not from a newer version. Changes nothing.
 pub(super) fn check(connection: &Connection) -> Result<(), SchemaError> {
     let state = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let (id, version, tables): (i64, i64, i64) = connection.query_row(STATE, [], state)?;
@@ -48,7 +48,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), SchemaError> {
         (0, 0) if tables == 0 => Ok(()),
         (APPLICATION_ID, 1..) if version as u64 <= known as u64 => Ok(()),
         (APPLICATION_ID, 1..) => refuse(format!(
-            "was created by a newer fastpath: its tables are of version {version}, this program knows versions up to {known}"
+            "was created by a newer fastpath: its tables have version {version}; this program supports versions up to {known}"
         )),
         _ => refuse("is a database of another program".to_owned()),
     }

@@ -15,7 +15,7 @@ pub(super) struct Statements<'c> {
     insert: CachedStatement<'c>,
     insert_body: CachedStatement<'c>,
     insert_openvpn: CachedStatement<'c>,
-    /// The time when the batch began.
+    /// The time at which the batch began.
     now: String,
 }
 
@@ -34,8 +34,8 @@ const REFUSE: &str = "
 
 const ACCEPT: &str = "DELETE FROM refused WHERE measurement_uid = ?";
 
-/// Deletes a month, given the seconds of its start and end. Rows are deleted last, because the others are found through
-/// them.
+/// Deletes the rows of a window, given as seconds since 1970. Rows of `fastpath` are deleted last, because the others are
+/// found through them.
 const DROP: [&str; 3] = [
     "DELETE FROM jsonl WHERE measurement_uid IN
         (SELECT measurement_uid FROM fastpath WHERE measurement_start_time >= ? AND measurement_start_time < ?)",
@@ -67,11 +67,11 @@ const REJECT: &str = "
 
 const LIST: &str = "INSERT INTO citizenlab (url, domain, cc, category_code) VALUES (?, ?, ?, ?)";
 
-/// Inserts a row with some columns, unless its uid is already stored.
+/// The statement that inserts a row with these columns, unless its uid is already stored.
 fn insert(table: &str, columns: &[&str]) -> String {
-    let places = vec!["?"; columns.len()].join(", ");
+    let placeholders = vec!["?"; columns.len()].join(", ");
     let columns = columns.join(", ");
-    format!("INSERT INTO {table} ({columns}) VALUES ({places}) ON CONFLICT (measurement_uid) DO NOTHING")
+    format!("INSERT INTO {table} ({columns}) VALUES ({placeholders}) ON CONFLICT (measurement_uid) DO NOTHING")
 }
 
 impl<'c> Statements<'c> {
@@ -88,7 +88,7 @@ impl<'c> Statements<'c> {
         })
     }
 
-    /// Inserts a row; false if its uid is already stored.
+    /// Inserts a row. Returns false if its uid is already stored.
     pub(super) fn insert(&mut self, cells: &FastpathValues<'_>, new: &dyn Incoming) -> Result<bool> {
         let Provenance { ruleset, fingerprints_sha256, body_sha256 } = new.provenance();
         let beside = [&*ruleset, &*fingerprints_sha256, &*body_sha256];
@@ -117,7 +117,7 @@ impl<'c> Statements<'c> {
         Ok(())
     }
 
-    /// Deletes a measurement from all tables except `refused`. False if it had no row.
+    /// Deletes a measurement from `fastpath`, `jsonl` and `obs_openvpn`. Returns false if it had no row.
     pub(super) fn delete(&mut self, uid: &str, tally: &mut Tally) -> Result<bool> {
         delete(self.connection, uid, tally)
     }
@@ -165,7 +165,7 @@ impl<'c> Statements<'c> {
     }
 }
 
-/// Deletes a measurement from all tables except `refused`. False if it had no row.
+/// Deletes a measurement from `fastpath`, `jsonl` and `obs_openvpn`. Returns false if it had no row.
 pub(super) fn delete(connection: &Connection, uid: &str, tally: &mut Tally) -> Result<bool> {
     // The columns that rollups use, in the order of the tally.
     let returning = COLUMNS.map(|(name, _)| name).join(", ");
@@ -173,11 +173,11 @@ pub(super) fn delete(connection: &Connection, uid: &str, tally: &mut Tally) -> R
     let mut delete_row = connection.prepare_cached(&delete_row)?;
     let mut rows = delete_row.query([uid])?;
     let mut had_row = false;
-    // The statement takes effect only when all its rows are read.
+    // The statement is complete only when all its rows have been read.
     while let Some(row) = rows.next()? {
         let mut cells = [const { Value::Null }; COLUMNS.len()];
-        for (place, (cell, (_, kind))) in cells.iter_mut().zip(COLUMNS).enumerate() {
-            *cell = value::read(row.get_ref(place)?, kind)?;
+        for (column, (cell, (_, kind))) in cells.iter_mut().zip(COLUMNS).enumerate() {
+            *cell = value::read(row.get_ref(column)?, kind)?;
         }
         tally.subtract(&cells);
         had_row = true;
@@ -188,12 +188,12 @@ pub(super) fn delete(connection: &Connection, uid: &str, tally: &mut Tally) -> R
     Ok(had_row)
 }
 
-/// Deletes the refusal of a measurement. False if there was none.
+/// Deletes the refusal of a measurement. Returns false if there was none.
 pub(super) fn accept(connection: &Connection, uid: &str) -> Result<bool> {
     Ok(connection.prepare_cached(ACCEPT)?.execute([uid])? > 0)
 }
 
-/// Executes a statement with values, further texts, and the time.
+/// Executes a statement with the values of a row, further texts, and the time.
 fn run(statement: &mut CachedStatement<'_>, cells: &[Value<'_>], beside: &[&str], now: &str) -> Result<usize> {
     for (parameter, cell) in (1..).zip(cells) {
         statement.raw_bind_parameter(parameter, cell)?;
@@ -204,22 +204,22 @@ fn run(statement: &mut CachedStatement<'_>, cells: &[Value<'_>], beside: &[&str]
     statement.raw_execute()
 }
 
-/// Deletes the measurements in a window: `from` is inclusive, `to` exclusive. Returns their number.
+/// Deletes the measurements in a window and returns their number. `from` is inclusive, `to` exclusive.
 pub(super) fn drop_window(connection: &Connection, from: i64, to: i64) -> Result<usize> {
     DROP.iter().try_fold(0, |_, statement| connection.prepare_cached(statement)?.execute([from, to]))
 }
 
 /// Records why a measurement was removed.
-pub(super) fn note_removal(connection: &Connection, uid: &str, reason: &str, now: &str) -> Result<()> {
+pub(super) fn record_removal(connection: &Connection, uid: &str, reason: &str, now: &str) -> Result<()> {
     connection.prepare_cached(REMOVE)?.execute([uid, reason, now]).map(drop)
 }
 
-/// Lifts the ban of a measurement. False if it was not removed.
+/// Lifts the ban of a measurement. Returns false if it was not removed.
 pub(super) fn restore(connection: &Connection, uid: &str) -> Result<bool> {
     Ok(connection.prepare_cached(RESTORE)?.execute([uid])? > 0)
 }
 
-/// Deletes the rejections of a measurement. False if there were none.
+/// Deletes the rejections of a measurement. Returns false if there were none.
 pub(super) fn delete_rejections(connection: &Connection, uid: &str) -> Result<bool> {
     Ok(connection.prepare_cached(FORGET_UID)?.execute([uid])? > 0)
 }

@@ -1,8 +1,8 @@
-//! [`Readers`] and [`Writer`]: threads that own the connections, as SQLite has no asynchronous interface.
+//! [`ReaderPool`] and [`WriterThread`]: threads that own the connections, since SQLite has no asynchronous interface.
 //!
-//! One thread writes. Two pools read, so that a look-up never queues behind an aggregation. A query is interrupted when
-//! its caller is dropped or its deadline passes. A write is interrupted by its deadline until COMMIT; a running write
-//! whose caller is dropped is completed.
+//! One thread writes. Two pools read, so that a look-up never queues behind an aggregation. A query is interrupted when its
+//! future is dropped or its deadline passes. A write is interrupted by its deadline until COMMIT; a running write whose
+//! future is dropped is completed.
 
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
@@ -13,20 +13,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use tokio::sync::{mpsc, oneshot};
 
-/// Steps of SQLite's virtual machine between two checks of the deadline: some tenths of a millisecond.
+/// Instructions of SQLite's virtual machine between two checks of the deadline: some tenths of a millisecond.
 const STEPS: i32 = 10_000;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// Threads for reading.
+/// Threads that read, and their queue.
 #[derive(Debug)]
-pub(super) struct Readers {
-    /// `None` once the threads should end.
+pub(super) struct ReaderPool {
+    /// `None` once the threads are to end.
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Readers {
+impl ReaderPool {
     /// Starts the threads, with a queue of length `queue`.
     ///
     /// # Errors
@@ -35,51 +35,51 @@ impl Readers {
         threads: usize,
         queue: usize,
         connect: impl Fn() -> Result<Connection, Error>,
-    ) -> Result<Readers, Error> {
+    ) -> Result<ReaderPool, Error> {
         let (jobs, waiting) = bounded::<Job>(queue.max(1));
-        let mut readers = Readers { jobs: Some(jobs), threads: Vec::new() };
+        let mut pool = ReaderPool { jobs: Some(jobs), threads: Vec::new() };
         for _ in 0..threads.max(1) {
             let mut connection = connect()?;
             let waiting = waiting.clone();
-            readers.threads.push(thread::spawn(move || waiting.iter().for_each(|job| job(&mut connection))));
+            pool.threads.push(thread::spawn(move || waiting.iter().for_each(|job| job(&mut connection))));
         }
-        Ok(readers)
+        Ok(pool)
     }
 
-    /// Runs a read with a deadline, which includes the wait for a thread.
+    /// Runs a read. The deadline includes the wait for a thread.
     ///
     /// # Errors
-    /// Errors of the read; [`ErrorKind::Timeout`], or [`ErrorKind::Busy`] if the queue is full.
+    /// The error of the read, [`ErrorKind::Timeout`], or [`ErrorKind::Busy`] if the queue is full.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         deadline: Deadline,
         read: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let caller = Caller(Arc::default());
-        let is_gone = Arc::clone(&caller.0);
+        let is_dropped = Arc::clone(&caller.0);
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let is_over = move || is_gone.load(Ordering::Relaxed) || deadline.is_over();
+            let is_over = move || is_dropped.load(Ordering::Relaxed) || deadline.is_over();
             let result = if is_over() {
                 Err(Error::timeout())
             } else {
                 match connection.progress_handler(STEPS, Some(is_over)) {
                     Ok(()) => read(connection),
-                    Err(_) => Err(Error::new(ErrorKind::Other, "no time limit can be set")),
+                    Err(_) => Err(Error::new(ErrorKind::Other, "cannot set the deadline")),
                 }
             };
-            let _ = answer.send(result); // the caller may be gone
+            let _ = answer.send(result); // the future may have been dropped
         });
-        let gone = || Error::new(ErrorKind::Other, "the threads that read have ended");
-        match self.jobs.as_ref().ok_or_else(gone)?.try_send(job) {
-            Ok(()) => deadline.run(answered).await?.unwrap_or_else(|_| Err(gone())),
+        let ended = || Error::new(ErrorKind::Other, "the reader threads have ended");
+        match self.jobs.as_ref().ok_or_else(ended)?.try_send(job) {
+            Ok(()) => deadline.run(answered).await?.unwrap_or_else(|_| Err(ended())),
             Err(TrySendError::Full(_)) => Err(Error::new(ErrorKind::Busy, "too many queries are waiting")),
-            Err(TrySendError::Disconnected(_)) => Err(gone()),
+            Err(TrySendError::Disconnected(_)) => Err(ended()),
         }
     }
 }
 
-impl Drop for Readers {
+impl Drop for ReaderPool {
     /// Waits until the connections are closed.
     fn drop(&mut self) {
         self.jobs = None;
@@ -87,7 +87,7 @@ impl Drop for Readers {
     }
 }
 
-/// Notifies the thread, when dropped, that the caller is gone.
+/// Interrupts the query of a future when the future is dropped.
 struct Caller(Arc<AtomicBool>);
 
 impl Drop for Caller {
@@ -96,50 +96,49 @@ impl Drop for Caller {
     }
 }
 
-/// The writing thread.
+/// The thread that writes.
 #[derive(Debug)]
-pub(super) struct Writer {
-    /// `None` once the thread should end.
+pub(super) struct WriterThread {
+    /// `None` once the thread is to end.
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Writer {
+impl WriterThread {
     /// Starts the thread.
-    pub(super) fn start(mut connection: Connection) -> Writer {
+    pub(super) fn start(mut connection: Connection) -> WriterThread {
         let (jobs, mut waiting) = mpsc::channel::<Job>(1);
         let thread = thread::spawn(move || {
             while let Some(job) = waiting.blocking_recv() {
                 job(&mut connection);
             }
         });
-        Writer { jobs: Some(jobs), thread: Some(thread) }
+        WriterThread { jobs: Some(jobs), thread: Some(thread) }
     }
 
     /// Runs a write. The deadline limits the wait for the thread; `write` must [apply](Interrupt) it to its statements
-    /// itself, because only `write` knows when COMMIT is sent. A write that has begun is completed even if the caller
-    /// is dropped.
+    /// itself, since it must not apply to COMMIT. A write that has begun is completed even if the future is dropped.
     ///
     /// # Errors
-    /// Errors of the write; [`ErrorKind::Timeout`].
+    /// The error of the write, or [`ErrorKind::Timeout`].
     pub(super) async fn run<T: Send + 'static>(
         &self,
         deadline: Deadline,
         write: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let gone = || Error::new(ErrorKind::Other, "the thread that writes has ended");
+        let ended = || Error::new(ErrorKind::Other, "the writer thread has ended");
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             let result = if deadline.is_over() { Err(Error::timeout()) } else { write(connection) };
-            let _ = answer.send(result); // the caller may be gone
+            let _ = answer.send(result); // the future may have been dropped
         });
-        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
-        deadline.run(jobs.send(job)).await?.map_err(|_| gone())?;
-        answered.await.unwrap_or_else(|_| Err(gone()))
+        let jobs = self.jobs.as_ref().ok_or_else(ended)?;
+        deadline.run(jobs.send(job)).await?.map_err(|_| ended())?;
+        answered.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 
-impl Drop for Writer {
+impl Drop for WriterThread {
     /// Waits until the connection is closed, which checkpoints the log.
     fn drop(&mut self) {
         self.jobs = None;
@@ -151,7 +150,7 @@ impl Drop for Writer {
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Starts watching a connection.
+    /// Starts interrupting the statements of a connection at a deadline.
     pub(super) fn at(connection: &mut Connection, deadline: Deadline) -> rusqlite::Result<Interrupt> {
         let interrupt = Interrupt(Arc::default());
         let is_committing = Arc::clone(&interrupt.0);
@@ -160,7 +159,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Stops watching: nothing is interrupted from now on.
+    /// Stops interrupting.
     pub(super) fn end(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

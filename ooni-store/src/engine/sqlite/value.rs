@@ -22,7 +22,7 @@ impl ToSql for Value<'_> {
     }
 }
 
-/// An integer, or its digits as text if it exceeds SQLite's integers.
+/// An integer, or its digits as text if it exceeds the range of SQLite's integers.
 fn integer(value: u64) -> SqlValue {
     i64::try_from(value).map_or_else(|_| SqlValue::Text(value.to_string()), SqlValue::Integer)
 }
@@ -89,7 +89,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn times_of_the_clock() {
+    fn timestamps() {
         assert_eq!(timestamp(UNIX_EPOCH + Duration::from_millis(1_700_000_000_007)), "2023-11-14 22:13:20.007");
         assert_eq!(timestamp(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01 00:00:00.000");
     }
