@@ -1,9 +1,9 @@
 //! [`Postgres`]: the store of a backend, in a database on a PostgreSQL server.
 //!
-//! One connection writes and two pools of connections read. Every change is one transaction, including its rollups. One
-//! process at a time writes: all take an advisory lock of the database. `writer` makes changes, which are in `batch`
-//! and `change`; `reader` reads; `connect`, `settings` and the two file formats of libpq describe connections;
-//! `partition` creates partitions, `value` converts values, and `schema` migrates tables.
+//! One connection writes and two pools of connections read. Every change is one transaction that includes the rollups. An
+//! advisory lock of the database lets one process write at a time. `writer` makes the changes of `batch` and `change`, and
+//! `reader` reads. `connect`, `settings`, `password_file` and `service_file` are about connections; `partition` creates
+//! partitions, `value` converts values, `rollups` updates rollups, and `schema` migrates tables.
 
 mod batch;
 mod change;
@@ -21,7 +21,7 @@ mod value;
 mod writer;
 
 use self::batch::Batch;
-use self::change::{Application, Change, DropMonth, Lists, Rebuild, Removal, Restoration};
+use self::change::{Application, Change, DropMonth, Lists, Rebuild, Remove, Restore};
 
 use self::connect::Connect;
 use self::error::PgError;
@@ -101,7 +101,7 @@ impl Postgres {
         writer.change(change, deadline).await.map_err(|error| error.of(self.name()))
     }
 
-    /// Runs a statement; again if the connection is lost.
+    /// Runs a statement, and runs it again if the connection is lost.
     async fn read(
         &self,
         statement: &Statement,
@@ -168,11 +168,11 @@ impl Engine for Postgres {
     }
 
     async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {
-        self.change(&Removal { uid, reason, ban }, deadline).await
+        self.change(&Remove { uid, reason, ban }, deadline).await
     }
 
     async fn restore(&self, uid: &str, deadline: Deadline) -> Result<bool, Error> {
-        self.change(&Restoration(uid), deadline).await
+        self.change(&Restore(uid), deadline).await
     }
 
     /// The system identifier of the cluster, the database, and the schema of its tables.

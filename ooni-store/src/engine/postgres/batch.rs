@@ -1,7 +1,7 @@
-//! [`Batch`]: first asks which of its rows are already stored, as no other process writes meanwhile, then sends the
-//! others by binary COPY, straight into their tables.
+//! [`Batch`]: writes a batch. It first asks which rows are already stored, since no other process can write meanwhile, and
+//! then sends the others directly to their tables by binary COPY.
 
-use super::change::{Change, returning, went};
+use super::change::{Change, returning, tally_deleted};
 use super::error::PgError;
 use super::{partition, value};
 use crate::failpoint::{Failpoint, reach};
@@ -30,7 +30,7 @@ pub(super) struct Batch {
 /// Maximum bytes of a row.
 const LONGEST_ROW: usize = 256 << 20;
 
-/// Maximum bytes of a key text: an index entry has at most 2.7 kB.
+/// Maximum bytes of a text in a key: an index entry has at most 2.7 kB.
 const LONGEST_KEY: usize = 600;
 
 /// Key columns.
@@ -42,10 +42,10 @@ const BESIDE: &str = "ruleset, fingerprints_sha256, body_sha256";
 /// Columns of `jsonl`.
 const BODY: &str = "report_id, input, s3path, linenum, measurement_uid, date, source, measurement_start_time";
 
-/// Which of some uids are already stored.
+/// Returns the uids that are already stored.
 const THERE: &str = "SELECT measurement_uid FROM jsonl WHERE measurement_uid = ANY ($1)";
 
-/// Deletes the rest of the measurements to be replaced, after their rows.
+/// Deletes the other rows of the measurements to be replaced, after those of `fastpath`.
 const REPLACED: [&str; 2] =
     ["DELETE FROM obs_openvpn WHERE measurement_uid = ANY ($1)", "DELETE FROM jsonl WHERE measurement_uid = ANY ($1)"];
 
@@ -111,7 +111,7 @@ impl Batch {
         rows.into_iter().map(pair).collect()
     }
 
-    /// Sends rows, and creates their partitions.
+    /// Creates the partitions of the rows, and sends the rows.
     async fn copy(&self, transaction: &Transaction<'_>, coming: &[&Taken<'_>]) -> Result<(), Error> {
         if coming.is_empty() {
             return Ok(());
@@ -231,7 +231,7 @@ async fn replace(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>, tally: 
          RETURNING {}",
         returning()
     );
-    went(&transaction.query(&delete, &[&uids]).await?, tally)?;
+    tally_deleted(&transaction.query(&delete, &[&uids]).await?, tally)?;
     reach(Failpoint::RowDeleted);
     let mut there = 0;
     for statement in REPLACED {
@@ -240,13 +240,13 @@ async fn replace(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>, tally: 
     Ok(there)
 }
 
-/// Which of some uids are already stored.
+/// The uids that are already stored.
 async fn there(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>) -> Result<HashSet<String>, Error> {
     let rows = transaction.query(THERE, &[&uids]).await?;
     rows.into_iter().map(|row| Ok(value::decoded(row.try_get(0)?))).collect()
 }
 
-/// Starts to send rows to a table.
+/// Starts sending rows to a table.
 async fn copy(
     transaction: &Transaction<'_>,
     table: &str,

@@ -1,4 +1,4 @@
-//! [`Change`]: the changes to a store other than writing a batch.
+//! [`Change`]: a change to a store; and all changes other than writing a batch.
 
 use super::error::PgError;
 use super::{partition, rollups, value};
@@ -18,7 +18,7 @@ use std::future::Future;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::{Row, Transaction};
 
-/// A change made in one transaction. It may be made again if the transaction was not committed.
+/// A change that is made in one transaction. It is made again if the transaction was not committed.
 pub(super) trait Change: Sync {
     /// What it returns.
     type Outcome: Send;
@@ -31,8 +31,8 @@ pub(super) trait Change: Sync {
     ) -> impl Future<Output = Result<Self::Outcome, PgError>> + Send;
 }
 
-/// Tallies the rows that a statement deleted; their columns are those of the tally.
-pub(super) fn went(rows: &[Row], tally: &mut Tally) -> Result<(), PgError> {
+/// Tallies the rows that a statement deleted, given the [`COLUMNS`] of each.
+pub(super) fn tally_deleted(rows: &[Row], tally: &mut Tally) -> Result<(), PgError> {
     for row in rows {
         let mut cells = [const { Value::Null }; COLUMNS.len()];
         for (place, (cell, (_, kind))) in cells.iter_mut().zip(COLUMNS).enumerate() {
@@ -49,14 +49,14 @@ pub(super) fn returning() -> String {
 }
 
 /// Removes a measurement permanently.
-pub(super) struct Removal<'a> {
+pub(super) struct Remove<'a> {
     pub(super) uid: &'a str,
     pub(super) reason: &'a str,
     /// Whether to ban it if it is in no table.
     pub(super) ban: bool,
 }
 
-impl Change for Removal<'_> {
+impl Change for Remove<'_> {
     type Outcome = RemoveOutcome;
 
     async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<RemoveOutcome, PgError> {
@@ -70,7 +70,7 @@ impl Change for Removal<'_> {
             returning()
         );
         let rows = transaction.query(&delete, &[&uid]).await?;
-        went(&rows, tally)?;
+        tally_deleted(&rows, tally)?;
         reach(Failpoint::RowDeleted);
         for table in ["jsonl", "obs_openvpn"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE measurement_uid = $1"), &[&uid]).await?;
@@ -90,9 +90,9 @@ impl Change for Removal<'_> {
 }
 
 /// Lifts the ban of a measurement.
-pub(super) struct Restoration<'a>(pub(super) &'a str);
+pub(super) struct Restore<'a>(pub(super) &'a str);
 
-impl Change for Restoration<'_> {
+impl Change for Restore<'_> {
     type Outcome = bool;
 
     async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<bool, PgError> {

@@ -1,4 +1,4 @@
-//! [`Connect`]: connections to the places of [`Settings`], with TLS, and pools for readers.
+//! [`Connect`]: connects to the places of [`Settings`], with TLS, and creates connection pools.
 
 use super::error::PgError;
 use super::password_file::{self, Wanted};
@@ -21,9 +21,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// The default connection timeout.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Set on every connection. JIT compilation would cost more than these queries. Timeouts set for a role or database do
-/// not apply: the deadline of a call does. A server detects within seconds that a client process is gone, within two
-/// minutes that its machine is, and within five that it stopped in a transaction.
+/// Options of every connection. JIT compilation would cost more than these queries. Timeouts set for a role or database are
+/// disabled, because the deadline of the call applies. The server detects within seconds that a client process has ended,
+/// within two minutes that its machine is unreachable, and within five that it is idle in a transaction.
 const OPTIONS: &str = "-c jit=off -c TimeZone=UTC -c client_connection_check_interval=2s \
     -c plan_cache_mode=force_custom_plan -c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0 \
     -c idle_in_transaction_session_timeout=5min -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=15 \
@@ -71,9 +71,9 @@ pub(super) struct Connect {
     pub(super) tls: Tls,
     /// The connection timeout.
     pub(super) patience: Duration,
-    /// Why a password may be missing.
+    /// Why the password file was ignored.
     note: Option<Arc<str>>,
-    /// Safe to show.
+    /// The URL without its password.
     pub(super) url: Arc<str>,
 }
 
@@ -154,7 +154,7 @@ impl Connect {
     /// # Errors
     /// The error of the last place.
     pub(super) async fn connect(&self) -> Result<Client, PgError> {
-        // This also covers a server that accepts the connection and does not answer.
+        // The timeout also covers a server that accepts the connection and does not answer.
         let connected = tokio::time::timeout(self.patience, self.start()).await;
         match connected {
             Ok(Ok((client, _))) => Ok(client),
@@ -163,7 +163,7 @@ impl Connect {
         }
     }
 
-    /// Converts the error of a connection, and adds what the user can do about it.
+    /// Converts the error of a connection. A missing password gets a message with advice.
     pub(super) fn named(&self, error: Error) -> PgError {
         let said = with_causes(&error);
         if !said.contains("password missing") {
@@ -202,11 +202,11 @@ impl Connect {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(Config::new(), self.clone(), recycling);
         let pool = Pool::builder(manager).max_size(connections).runtime(deadpool_postgres::Runtime::Tokio1).build();
-        pool.map_err(|error| PgError::Refused(format!("no pool of connections: {error}")))
+        pool.map_err(|error| PgError::Refused(format!("cannot create a connection pool: {error}")))
     }
 }
 
-/// Runs a connection until its client is dropped; a query that it fails returns the error.
+/// Runs a connection until its client is dropped. Its errors are returned by the queries that fail.
 fn start<S, T>((client, connection): (Client, tokio_postgres::Connection<S, T>)) -> (Client, JoinHandle<()>)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -236,7 +236,7 @@ fn base(settings: &Settings, application_name: &str) -> Result<Config, String> {
     let mut config = all.parse::<Config>().map_err(|error| with_causes(&error))?;
     config.user(match settings.get("user") {
         Some(user) => user.to_owned(),
-        None => whoami::username().map_err(|_| "no user is named, and this process has none")?,
+        None => whoami::username().map_err(|_| "no user is given, and the user of this process has no name")?,
     });
     settings.get("dbname").map(|database| config.dbname(database));
     settings.get("password").map(|password| config.password(password));
@@ -250,7 +250,7 @@ fn base(settings: &Settings, application_name: &str) -> Result<Config, String> {
     Ok(config)
 }
 
-/// TLS for hosts. A socket has no host name and never uses TLS, but the driver requires a name.
+/// TLS for connections. A socket never uses TLS and has no host name, but the driver requires one.
 #[derive(Clone)]
 pub(super) struct Tls(MakeRustlsConnect);
 

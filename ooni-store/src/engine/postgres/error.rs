@@ -1,16 +1,16 @@
-//! [`PgError`]: the errors of a PostgreSQL server, whether a retry can help, and their messages.
+//! [`PgError`]: the errors of the PostgreSQL engine, whether a retry can help, and their messages.
 
 use crate::error::{Error, ErrorKind};
 use crate::tls::with_causes;
 use std::io;
 use tokio_postgres::error::SqlState;
 
-/// An error of a PostgreSQL server.
+/// An error of the PostgreSQL engine.
 #[derive(Debug)]
 pub(super) enum PgError {
     /// Reported by the server or the connection.
     Database(tokio_postgres::Error),
-    /// The request cannot be fulfilled, for this reason.
+    /// The request cannot succeed, for this reason.
     Refused(String),
     /// The deadline of the call has passed.
     Timeout,
@@ -42,7 +42,7 @@ const TRANSIENT: [SqlState; 8] = [
     SqlState::TOO_MANY_CONNECTIONS,
 ];
 
-/// Connection errors that a retry may resolve. Others, such as an unknown host or certificate, persist.
+/// Connection errors for which a retry may succeed. Others, such as an unknown host or certificate, are permanent.
 const LOST: [io::ErrorKind; 13] = [
     io::ErrorKind::BrokenPipe,
     io::ErrorKind::ConnectionAborted,
@@ -53,7 +53,7 @@ const LOST: [io::ErrorKind; 13] = [
     io::ErrorKind::NetworkDown,
     io::ErrorKind::NetworkUnreachable,
     io::ErrorKind::NotConnected,
-    // A socket whose server is restarting.
+    // The socket of a server that is restarting.
     io::ErrorKind::NotFound,
     io::ErrorKind::TimedOut,
     io::ErrorKind::UnexpectedEof,
@@ -86,7 +86,7 @@ impl PgError {
         }
     }
 
-    /// Whether a read may succeed on another connection. A server with too many connections gets no more of them.
+    /// Whether a read is retried on another connection. Not if the server has too many connections.
     pub(super) fn is_lost(&self) -> bool {
         self.is_transient()
             && !matches!(self, PgError::Database(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS))
@@ -135,7 +135,7 @@ fn io_kind(error: &tokio_postgres::Error) -> Option<io::ErrorKind> {
     std::error::Error::source(error)?.downcast_ref::<io::Error>().map(io::Error::kind)
 }
 
-/// The message of the server or the system, with what the user can do about it.
+/// The message of the server or the system, with advice for some errors.
 fn sentence(error: &tokio_postgres::Error) -> String {
     if let Some(said) = error.as_db_error() {
         return format!("{} (PostgreSQL error {})", said.message(), said.code().code());

@@ -1,5 +1,5 @@
-//! Partitions of `fastpath`: each month has one, `fastpath_YYYY_MM`, created before its first row is written. Two
-//! further partitions hold the rows outside of [`YEARS`].
+//! Partitions of `fastpath`. Each month has one, `fastpath_YYYY_MM`, which is created before its first row is written. Two
+//! more have the rows outside of [`YEARS`].
 
 use crate::query::grain::{Grain, month_after};
 use ooni_core::time::DateTime;
@@ -30,7 +30,7 @@ pub(super) async fn make(transaction: &Transaction<'_>, times: &[DateTime]) -> R
         if exists.try_get(0)? {
             continue;
         }
-        // Created separately and then attached, so that readers need not wait.
+        // It is created as a table of its own and then attached, so that readers need not wait.
         let (end_year, end_month, _) = month_after(begin).date();
         let make = format!(
             "CREATE TABLE {name} (LIKE fastpath INCLUDING ALL);

@@ -16,12 +16,12 @@ pub(super) struct Wanted<'w> {
 /// The text of a password file, if it exists.
 ///
 /// # Errors
-/// Why the file is ignored: others have access to it, or it is not a plain file.
+/// Why the file is ignored: others have access to it, or it is not a regular file.
 pub(super) fn read(file: &Path) -> Result<Option<String>, String> {
     let ignored = |why: &str| format!("the password file {} is ignored: {why}", file.display());
     let Ok(metadata) = fs::metadata(file) else { return Ok(None) };
     if !metadata.is_file() {
-        return Err(ignored("not a plain file"));
+        return Err(ignored("not a regular file"));
     }
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(ignored("others have access to it; its permissions must be 0600 or less"));
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_that_fits() {
+    fn the_first_matching_line() {
         let text = "# h:1:d:u:comment\nh:1:d:u:first\nh:1:d:*:second\nh\\:\\\\:*:*:u:a\\:b:c\\\\\n*:5432:d:u:\nshort:line\n\\*:*:*:*:star\n/run/x:*:*:*:socket\n";
         let find =
             |host: &str, port, database, user| find(text, &Wanted { hosts: &[host.to_owned()], port, database, user });
@@ -102,7 +102,7 @@ mod tests {
             "{said}"
         );
         let folder = tempfile::tempdir().unwrap();
-        assert!(read(folder.path()).unwrap_err().ends_with(" is ignored: not a plain file"));
+        assert!(read(folder.path()).unwrap_err().ends_with(" is ignored: not a regular file"));
         assert!(read(&folder.path().join("none")).unwrap().is_none());
     }
 }

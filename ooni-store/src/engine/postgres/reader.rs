@@ -11,13 +11,13 @@ use deadpool_postgres::{Object, Pool, Timeouts};
 use postgres_types::{ToSql, Type};
 use tokio_postgres::{Client, Error, IsolationLevel, Row};
 
-/// Taken before the snapshot: DROP TABLE removes a partition for every snapshot, and waits for this lock.
+/// Taken before the snapshot. DROP TABLE, which removes a partition from all snapshots, waits for this lock.
 const NO_DROP: &str = "LOCK TABLE fastpath IN ACCESS SHARE MODE";
 
-/// What a statement sees of the changes of others.
+/// Which changes of other transactions a statement sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Isolation {
-    /// Rows as of its execution, partitions as of its planning. A month dropped in between is partly seen.
+    /// Rows as of its execution and partitions as of its planning. A month that is dropped in between is partly seen.
     Statement,
     /// Rows and partitions of the same moment. Dropping a month waits until the statement ends.
     Snapshot,
@@ -96,8 +96,8 @@ async fn snapshot(
     Ok(rows)
 }
 
-/// A query on a pooled connection. If it is dropped before it has its answer, it is cancelled and its connection is not
-/// returned to the pool: the next query would wait there, or be cancelled instead.
+/// A query on a pooled connection. If it is dropped before its answer arrives, it is cancelled and its connection is not
+/// returned to the pool: the next query would have to wait, or might be cancelled instead.
 struct Running {
     object: Option<Object>,
     connect: Connect,
@@ -109,7 +109,7 @@ impl Drop for Running {
         let client = Object::take(object);
         let (token, tls) = (client.cancel_token(), self.connect.tls.clone());
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // If the cancel request fails, the server detects that the connection is closed.
+            // If the cancel request fails, the server still notices that the connection is closed.
             runtime.spawn(async move { drop(token.cancel_query(tls).await) });
         }
     }

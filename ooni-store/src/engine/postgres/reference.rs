@@ -42,18 +42,18 @@ impl PostgresReference {
             let rows = connect.connect().await?.query(COLUMNS, &[]).await?;
             let columns = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<String>, _>>()?;
             if columns.contains("schema_version.version") {
-                let message = "is a store of fastpath's own; `fastpath store copy` copies it";
+                let message = "is a store of fastpath; copy it with `fastpath store copy`";
                 return Err(PgError::Refused(message.to_owned()));
             }
             if !columns.contains("fastpath.measurement_uid") {
-                return Err(PgError::Refused("has no table fastpath of the reference".to_owned()));
+                return Err(PgError::Refused("does not contain the table fastpath of the reference".to_owned()));
             }
             Ok(PostgresReference { reads: connect.pool(1)?, connect, columns })
         };
         open.await.map_err(|error: PgError| error.of(&without_password(url)))
     }
 
-    /// The rows after a uid, joined with their rows in other tables.
+    /// The rows after a uid, with their rows in other tables.
     ///
     /// # Errors
     /// The rows cannot be read.

@@ -14,7 +14,7 @@ use tokio_postgres::{Error, Transaction};
 const LISTED: &str = "SELECT url, category_code, cc FROM citizenlab WHERE url = ANY ($1)";
 
 /// Updates all rollups with the rows that were added and deleted.
-pub(super) async fn follow(transaction: &Transaction<'_>, tally: Tally) -> Result<(), Error> {
+pub(super) async fn update(transaction: &Transaction<'_>, tally: Tally) -> Result<(), Error> {
     if tally.is_empty() {
         return Ok(());
     }
@@ -50,11 +50,11 @@ async fn change(transaction: &Transaction<'_>, rollup: &Rollup, tallied: &Tallie
     let parameters: Vec<_> = keys.parameters().chain(counts).collect();
     let query = format!("SELECT * FROM {}", unnest(parameters.len()));
     transaction.execute_typed(&sql::add_cells(Dialect::Postgres, rollup, &query), &parameters).await?;
-    let lessened: Vec<CellChange<'_>> = changes.into_iter().filter(|(_, counts)| counts[0] < 0).collect();
-    if lessened.is_empty() {
+    let decreased: Vec<CellChange<'_>> = changes.into_iter().filter(|(_, counts)| counts[0] < 0).collect();
+    if decreased.is_empty() {
         return Ok(());
     }
-    let keys = Columns::of_keys(rollup, &lessened);
+    let keys = Columns::of_keys(rollup, &decreased);
     let parameters: Vec<_> = keys.parameters().collect();
     let columns = rollup.key_columns();
     let clean = format!(
@@ -88,8 +88,8 @@ impl<'c> Columns<'c> {
 
 /// A FROM item with the rows of this many arrays.
 fn unnest(arrays: usize) -> String {
-    let places: Vec<String> = (1..=arrays).map(|number| format!("${number}")).collect();
-    format!("unnest({})", places.join(", "))
+    let placeholders: Vec<String> = (1..=arrays).map(|number| format!("${number}")).collect();
+    format!("unnest({})", placeholders.join(", "))
 }
 
 /// Subtracts from all rollups the counts of the rows in a window, before those rows are deleted.
@@ -108,7 +108,7 @@ pub(super) async fn subtract_window(
 
 /// Rebuilds a rollup.
 pub(super) async fn rebuild(transaction: &Transaction<'_>, rollup: &Rollup) -> Result<(), Error> {
-    // Not TRUNCATE, for which readers would have to wait.
+    // Readers would have to wait for TRUNCATE.
     transaction.batch_execute(&format!("DELETE FROM {}", rollup.table())).await?;
     reach(Failpoint::RollupEmptied);
     transaction.batch_execute(&sql::cells(Dialect::Postgres, rollup)).await

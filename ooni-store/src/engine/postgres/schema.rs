@@ -19,7 +19,7 @@ const OLDEST: i32 = 150_000;
 /// Held by every process that changes tables or rows, until its transaction ends. The key is `OONI` in ASCII.
 pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(1330597449)";
 
-/// Tables are looked up in the catalog: `to_regclass` caches that a table did not exist before the lock was acquired.
+/// Looks up tables in the catalog, because `to_regclass` may have cached that a table did not exist.
 const STATE: &str = "SELECT current_setting('server_version_num')::int,
     EXISTS (SELECT FROM pg_class WHERE relname = 'schema_version' AND pg_table_is_visible(oid)),
     EXISTS (SELECT FROM pg_class WHERE relname = 'fastpath' AND pg_table_is_visible(oid)),
@@ -33,14 +33,14 @@ async fn version(client: &Client) -> Result<usize, PgError> {
     let state = client.query_one(STATE, &[]).await?;
     let (server, is_ours, is_used): (i32, bool, bool) = (state.try_get(0)?, state.try_get(1)?, state.try_get(2)?);
     if server < OLDEST {
-        return Err(PgError::Refused(format!("PostgreSQL 15 or later is needed, this is {}", server / 10_000)));
+        return Err(PgError::Refused(format!("PostgreSQL 15 or later is required; this is {}", server / 10_000)));
     }
     let encoding: &str = state.try_get(3)?;
     if encoding != "UTF8" {
-        return Err(PgError::Refused(format!("its encoding is {encoding}; UTF8 is needed")));
+        return Err(PgError::Refused(format!("its encoding is {encoding}; UTF8 is required")));
     }
     if !is_ours {
-        let others = "has a table fastpath of another program; a database or schema of its own is needed";
+        let others = "has a table fastpath of another program; use a separate database or schema";
         return if is_used { Err(PgError::Refused(others.to_owned())) } else { Ok(0) };
     }
     let version: i32 = client.query_one("SELECT version FROM schema_version", &[]).await?.try_get(0)?;
@@ -48,7 +48,7 @@ async fn version(client: &Client) -> Result<usize, PgError> {
     match usize::try_from(version) {
         Ok(version) if version <= known => Ok(version),
         _ => Err(PgError::Refused(format!(
-            "was made by a newer fastpath: its tables are of version {version}, this program knows versions up to {known}"
+            "was created by a newer fastpath: its tables have version {version}; this program supports versions up to {known}"
         ))),
     }
 }

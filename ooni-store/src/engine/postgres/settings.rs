@@ -1,7 +1,6 @@
 //! [`Settings`]: how to reach a server. As in libpq, they come from the URL, then a service file, then the environment.
 //!
-//! Nothing here connects or reads the clock. The environment is passed in, so that tests need not change that of the
-//! process.
+//! This module does not connect. The environment is passed in, so that tests need not change that of the process.
 
 use super::service_file;
 use percent_encoding::percent_decode_str;
@@ -58,7 +57,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Whether data sent to it leave this machine.
+    /// Whether data sent to it leaves this machine.
     pub(super) fn is_remote(&self) -> bool {
         match self {
             Place::Socket(_) => false,
@@ -152,7 +151,7 @@ impl Settings {
         let place = |index: usize| {
             let text = ports.get(index).or(ports.first()).copied().unwrap_or_default();
             let port = if text.is_empty() { Some(PORT) } else { text.parse().ok().filter(|&port| port > 0) };
-            // The value is not shown: if a password contains a `/`, this is the start of it.
+            // The value is not shown: it is the start of the password if that contains a `/`.
             let port = port.ok_or("invalid port: expected a number from 1 to 65535")?;
             let of = |list: &[&'_ str]| list.get(index).copied().unwrap_or_default().to_owned();
             let address: Option<IpAddr> = match of(&addresses) {
@@ -244,7 +243,7 @@ fn known(name: &str) -> Result<&str, String> {
 
 fn decoded(text: &str) -> Result<String, String> {
     let decoded = percent_decode_str(text).decode_utf8();
-    decoded.map(|text| text.into_owned()).map_err(|_| "a part that is not UTF-8".to_owned())
+    decoded.map(|text| text.into_owned()).map_err(|_| "invalid percent-encoding: not UTF-8".to_owned())
 }
 
 #[cfg(test)]
@@ -277,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_goes_before_the_environment() {
+    fn a_url_takes_precedence_over_the_environment() {
         let variables = [
             ("PGHOST", "a,b"),
             ("PGPORT", "1,2"),
@@ -305,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_without_passwords() {
+    fn messages_contain_no_passwords() {
         for (url, said) in [
             ("postgres://me:secret@host:x/db", "invalid port: expected a number from 1 to 65535"),
             ("postgres://me:secret/more@host/db", "invalid port: expected a number from 1 to 65535"),

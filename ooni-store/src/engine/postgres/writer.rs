@@ -14,27 +14,26 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
-/// How long to wait for another process that writes, if the caller sets no deadline.
+/// How long to wait while another process writes, if the deadline is not earlier.
 const LOCK_LIMIT: Duration = Duration::from_secs(600);
 
 /// How long to wait for the answer to COMMIT, and then for the server to report the outcome.
 const COMMIT_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a transaction may continue after its connection was lost; then it is terminated.
+/// How long a transaction may continue after its connection was lost before it is terminated.
 const ORPHAN_LIMIT: Duration = Duration::from_secs(2);
 
-/// Timeouts that a role, a database or a variable may set, disabled for the writing connection. Servers before
-/// PostgreSQL 17 do not know the last one.
+/// Disables timeouts that a role, a database or a variable may set. Servers before PostgreSQL 17 do not have the last one.
 const UNLIMITED: &str = "
     SET statement_timeout = 0;
     SET lock_timeout = 0;
     SET idle_session_timeout = 0;
     SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('transaction_timeout', true) IS NOT NULL";
 
-/// What identifies a transaction: its id, and the server process that runs it.
+/// Returns the id of the current transaction, and the server process that runs it.
 const IDENTITY: &str = "SELECT pg_current_xact_id()::text, pg_backend_pid()";
 
-/// Terminates a transaction whose client is gone.
+/// Terminates a transaction whose connection was lost.
 const END: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE pid = $1 AND backend_xid = $2::text::xid8::xid AND datname = current_database()";
 
@@ -89,7 +88,7 @@ impl Writer {
         let committed = timeout(COMMIT_LIMIT, transaction.commit()).await;
         match committed.map_err(|_| PgError::Timeout).and_then(|committed| Ok(committed?)) {
             Ok(()) => {}
-            // The computed outcome is right only if this very transaction was committed.
+            // The computed outcome is valid only if this transaction was committed.
             Err(error) if error.is_ambiguous() => match self.is_committed(&identity).await {
                 Some(true) => {}
                 Some(false) => return Err(PgError::NotCommitted),
@@ -115,7 +114,7 @@ impl Writer {
             loop {
                 match self.status(identity, started.is_over()).await {
                     Ok(Some(is_committed)) => return is_committed,
-                    // It is in progress, or the server is not back yet. Other errors are inconclusive as well.
+                    // It is in progress, or the server is not reachable yet. Other errors do not say either.
                     Ok(None) | Err(_) => sleep(pause).await,
                 }
                 pause = (pause * 2).min(Duration::from_secs(1));
@@ -131,7 +130,7 @@ impl Writer {
         let Identity { id, process } = identity;
         let status = client.query_one("SELECT pg_xact_status($1::text::xid8)", &[id]).await;
         let status = match status {
-            // The id is not in use yet: the server lost the transaction.
+            // The id was not assigned yet, so the server has lost the transaction.
             Err(error) if error.code() == Some(&SqlState::INVALID_PARAMETER_VALUE) => return Ok(Some(Some(false))),
             status => status?,
         };
@@ -163,7 +162,7 @@ async fn prepare<'c, C: Change>(
     let mut tally = Tally::default();
     let outcome = change.make(&transaction, &mut tally).await?;
     reach(Failpoint::RowsWritten);
-    rollups::follow(&transaction, tally).await?;
+    rollups::update(&transaction, tally).await?;
     reach(Failpoint::Committing);
     Ok((transaction, identity, outcome))
 }
