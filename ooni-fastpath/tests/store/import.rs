@@ -248,10 +248,10 @@ fn new_tables(from: &dyn Engine, to: &dyn Engine, after: u64) {
 fn what_cannot_be_imported() {
     let to = crate::support::InFile::new();
     for (from, said) in [
-        (OnPostgres::new().url(), "is a store of fastpath's own; `fastpath store copy` copies it"),
-        (OnPostgres::empty().url(), "has no table fastpath of the reference"),
-        (OnClickhouse::new().url(), "is a store of fastpath's own; `fastpath store copy` copies it"),
-        (OnClickhouse::empty().url(), "has no table fastpath of the reference"),
+        (OnPostgres::new().url(), "is a store of fastpath; copy it with `fastpath store copy`"),
+        (OnPostgres::empty().url(), "does not contain the table fastpath of the reference"),
+        (OnClickhouse::new().url(), "is a store of fastpath; copy it with `fastpath store copy`"),
+        (OnClickhouse::empty().url(), "does not contain the table fastpath of the reference"),
         ("sqlite:a.db".to_owned(), "unsupported URL of a reference database: expected postgres://… or clickhouse://…"),
     ] {
         let (code, text) = fastpath(&["store", "import", &from, &to.url()]);
@@ -297,6 +297,9 @@ fn what_clickhouse_may_have_besides() {
     let found: Vec<_> = open(&to.url()).unwrap().0.measurements(None).map(Result::unwrap).collect();
     let last = found.last().unwrap().row.each_ref().map(crate::support::text);
     assert_eq!((found.len(), &*last[0], &*last[9]), (3704, "z", "a\u{fffd}"));
-    let (code, said) = fastpath(&["store", "import", &from.url(), &to.url(), "--after", "nobody"]);
-    assert!(code == Some(2) && said.contains("has no measurement nobody to go on after"), "{said}");
+    let (code, said) = fastpath(&["store", "import", &from.url(), &to.url(), "--after", "unknown"]);
+    assert!(
+        code == Some(2) && said.contains("does not contain measurement unknown, after which to continue"),
+        "{said}"
+    );
 }

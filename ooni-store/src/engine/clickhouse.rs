@@ -1,18 +1,19 @@
-//! [`Clickhouse`]: the store beyond one machine, a database on a ClickHouse server or on a cluster whose servers have the same
-//! tables.
+//! [`Clickhouse`]: the store for more data than one machine can hold. It is a database on a ClickHouse server, or on a
+//! cluster whose servers have the same tables.
 //!
-//! There are no transactions. Every statement that changes something is idempotent and is repeated when the connection is
-//! lost; a change that was interrupted is completed by repeating it. Days that a change touches are recorded first, and their
-//! rows are counted one by one until the rollups have been rebuilt: once a minute while rows are written, and by
-//! [`Engine::refresh_rollups`]. Several processes can write: rows of one uid that two of them write at the same moment become
-//! one, unless they differ in the start of the measurement. One process at a time, which holds a lease, rebuilds rollups.
+//! There are no transactions. Every statement that changes data is idempotent and is repeated when the connection is lost;
+//! repeating an interrupted change completes it. A change first records the days that it touches. Rows of these days are
+//! counted until the rollups have been rebuilt, which happens once a minute while rows are written and in
+//! [`Engine::refresh_rollups`]. Several processes can write. Rows with the same uid that two of them write at the same time
+//! become one, unless they differ in the start of the measurement. A lease lets one process at a time rebuild rollups.
 //!
-//! Batches are in `batch`, other changes in `change`, errors in `error`, the HTTP client in `http`, the lease in `lease`,
-//! the reference's tables in `reference`, rollups in `rollups`, our tables in `schema`, limits of concurrent queries in
-//! `slots`, values in `value`.
+//! `batch` writes batches, `change` makes other changes, and `context` is what their statements share. `http` is the HTTP
+//! client, `error` has its errors, `slots` limits concurrent queries, and `value` converts values. `rollups` and `lease`
+//! rebuild rollups, `schema` migrates tables, and `reference` reads the tables of the reference.
 
 mod batch;
 mod change;
+mod context;
 mod error;
 mod http;
 mod lease;
@@ -21,13 +22,12 @@ mod rollups;
 mod schema;
 mod slots;
 mod value;
-mod writer;
 
+use self::context::ChangeContext;
 use self::error::ClickhouseError;
 use self::http::{Http, random};
 use self::lease::Lease;
 use self::slots::Slots;
-use self::writer::Writer;
 use super::{Engine, Workload};
 use crate::deadline::Deadline;
 use crate::error::Error;
@@ -56,27 +56,27 @@ pub(crate) struct Clickhouse {
     lookups: Slots,
     aggregations: Slots,
     /// `None` if the store was opened for reading only.
-    writes: Option<Mutex<Past>>,
+    changes: Option<Mutex<PastChanges>>,
 }
 
-/// Earlier changes of this process.
-struct Past {
-    /// The moment of its last change.
+/// What is known of earlier changes of this process.
+struct PastChanges {
+    /// The time of the last change, in microseconds since 1970.
     moment: i64,
-    /// When it last refreshed rollups, or left that to another process.
+    /// When this process last refreshed rollups, or tried to.
     refreshed: Instant,
 }
 
 /// How often rollups are refreshed while rows are written.
 const REFRESH_AFTER: Duration = Duration::from_secs(60);
 
-/// How long to wait for the lease where it is optional: rows are counted one by one until a later refresh.
+/// How long to wait for the lease if it is optional: without it, rows are counted until a later refresh.
 const SHORT_WAIT: Duration = Duration::from_secs(10);
 
-/// How long to wait for the lease where it is required.
+/// How long to wait for the lease if it is required.
 const LONG_WAIT: Duration = Duration::from_secs(900);
 
-/// How long a change may take. Its notes count for twice as long.
+/// How long a change may take. The records of an interrupted change in `dirty` are kept for twice as long.
 const CHANGE_LIMIT: Duration = Duration::from_secs(300);
 
 impl std::fmt::Debug for Clickhouse {
@@ -86,13 +86,13 @@ impl std::fmt::Debug for Clickhouse {
 }
 
 impl Clickhouse {
-    /// Opens a database for reading and writing; `fastpath migrate` has created its tables.
+    /// Opens a database for reading and writing; its tables must have been created by `fastpath migrate`.
     ///
     /// # Errors
-    /// It cannot be reached, has no tables, or those of another version.
+    /// It cannot be reached, has no tables, or has those of another version.
     pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Clickhouse, Error> {
         let mut store = Clickhouse::open_to_read(url, options).await?;
-        store.writes = Some(Mutex::new(Past { moment: 0, refreshed: Instant::now() }));
+        store.changes = Some(Mutex::new(PastChanges { moment: 0, refreshed: Instant::now() }));
         Ok(store)
     }
 
@@ -111,11 +111,11 @@ impl Clickhouse {
             http,
             lookups: Slots::new(options.lookup_readers, options.queue),
             aggregations: Slots::new(options.aggregation_readers, options.queue),
-            writes: None,
+            changes: None,
         })
     }
 
-    /// Creates the tables of a database, or brings them up to date. The database itself has to exist.
+    /// Creates the tables of a database, or brings them up to date. The database itself must exist.
     ///
     /// # Errors
     /// It cannot be reached, belongs to another program or a newer version, or its tables cannot be created.
@@ -124,15 +124,15 @@ impl Clickhouse {
         migrate.await.map_err(|error: ClickhouseError| error.of(url))
     }
 
-    /// The right to change something, which one call at a time has.
-    async fn begin(&self) -> Result<MutexGuard<'_, Past>, ClickhouseError> {
-        match &self.writes {
-            Some(writes) => Ok(writes.lock().await),
+    /// Waits until no other call of this process makes a change.
+    async fn begin(&self) -> Result<MutexGuard<'_, PastChanges>, ClickhouseError> {
+        match &self.changes {
+            Some(changes) => Ok(changes.lock().await),
             None => Err(ClickhouseError::ReadOnly),
         }
     }
 
-    /// Executes a call by the deadline of `http`. If it fails after rows may have been changed, the error says so.
+    /// Runs a call until the deadline of `http`. If it fails after it may have changed rows, the error says so.
     async fn call<T>(&self, http: &Http, work: impl Future<Output = Result<T, ClickhouseError>>) -> Result<T, Error> {
         http.limited(work).await.map_err(|error| {
             let error = error.of(&self.url);
@@ -140,32 +140,32 @@ impl Clickhouse {
         })
     }
 
-    /// Executes a change, which the rollups follow later.
+    /// Makes a change. Rollups are updated later.
     async fn change<T>(
         &self,
         http: &Http,
-        past: &mut Past,
-        change: impl AsyncFnOnce(&Writer<'_>) -> Result<T, ClickhouseError> + Send,
+        past: &mut PastChanges,
+        change: impl AsyncFnOnce(&ChangeContext<'_>) -> Result<T, ClickhouseError> + Send,
     ) -> Result<T, ClickhouseError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         past.moment = i64::try_from(now.as_micros()).unwrap_or_default().max(past.moment + 1);
         let http = http.at_most(CHANGE_LIMIT);
-        let writer = Writer { http: &http, moment: past.moment, change: random() };
+        let context = ChangeContext { http: &http, moment: past.moment, change: random() };
         http.limited(async {
-            let outcome = change(&writer).await?;
+            let outcome = change(&context).await?;
             reach(Failpoint::RowsWritten);
-            rollups::done(&writer).await?;
+            rollups::done(&context).await?;
             reach(Failpoint::Committed);
             Ok(outcome)
         })
         .await
     }
 
-    /// Executes a change of rows by its deadline.
+    /// Changes rows until the deadline, and refreshes rollups if the last refresh was long ago.
     async fn change_rows<T>(
         &self,
         deadline: Deadline,
-        change: impl AsyncFnOnce(&Writer<'_>) -> Result<T, ClickhouseError> + Send,
+        change: impl AsyncFnOnce(&ChangeContext<'_>) -> Result<T, ClickhouseError> + Send,
     ) -> Result<T, Error> {
         let http = self.http.within(deadline);
         let (mut past, outcome) = self
@@ -176,7 +176,7 @@ impl Clickhouse {
             })
             .await?;
         if past.refreshed.elapsed() >= REFRESH_AFTER {
-            // The rows are written: no error and no deadline here undoes that. A later refresh reports an error.
+            // The rows are written, so the call succeeds even if the refresh fails. A later refresh reports the error.
             let _ = http.limited(self.rebuild_dirty(&http, Duration::ZERO)).await;
             past.refreshed = Instant::now();
         }
@@ -190,7 +190,7 @@ impl Clickhouse {
         }
     }
 
-    /// The first rows of a statement that selects those of so many uids in `jsonl`, not each of which has a row.
+    /// The first rows of `statement`, which selects the rows of a number of uids in `jsonl`. Some uids may have no row.
     async fn paged(
         &self,
         after: Option<&str>,
@@ -214,14 +214,15 @@ impl Clickhouse {
                 }
                 _ => return Ok(rows),
             }
-            // Batches that were cut off left many of them: look further.
+            // Interrupted batches can leave many uids without a row, so the next page is larger.
             uids = uids.max(1000);
         }
     }
 
-    async fn rebuild_dirty(&self, http: &Http, patience: Duration) -> Result<(), ClickhouseError> {
-        let mut lease = Lease::take(http, patience).await?;
-        let rebuilt = rollups::refresh_rollups(&http.apart(), &mut lease).await;
+    /// Rebuilds dirty days with the lease, for which it waits at most `wait`.
+    async fn rebuild_dirty(&self, http: &Http, wait: Duration) -> Result<(), ClickhouseError> {
+        let mut lease = Lease::take(http, wait).await?;
+        let rebuilt = rollups::refresh_rollups(&http.untracked(), &mut lease).await;
         let ended = lease.end().await;
         rebuilt.and(ended)
     }
@@ -260,18 +261,18 @@ impl Engine for Clickhouse {
             return Ok(BatchResult::default());
         }
         let replace = on_existing == OnExisting::Replace;
-        self.change_rows(deadline, async |writer| batch::write(writer, &*rows, replace).await).await
+        self.change_rows(deadline, async |context| batch::write(context, &*rows, replace).await).await
     }
 
     async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {
-        self.change_rows(deadline, async |writer| change::remove(writer, uid, reason, ban).await).await
+        self.change_rows(deadline, async |context| change::remove(context, uid, reason, ban).await).await
     }
 
     async fn restore(&self, uid: &str, deadline: Deadline) -> Result<bool, Error> {
-        self.change_rows(deadline, async |writer| change::restore(writer, uid).await).await
+        self.change_rows(deadline, async |context| change::restore(context, uid).await).await
     }
 
-    /// The number of the server, and the database. Servers of a cluster have different numbers.
+    /// The UUID of the server, and the database. Servers of a cluster have different UUIDs.
     async fn identity(&self, deadline: Deadline) -> Result<String, Error> {
         let sql = "SELECT concat('clickhouse ', toString(serverUUID()), ' ', currentDatabase())";
         let statement = Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::Text] };
@@ -282,7 +283,7 @@ impl Engine for Clickhouse {
     }
 
     async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {
-        self.change_rows(deadline, async |writer| change::drop_month(writer, month).await).await
+        self.change_rows(deadline, async |context| change::drop_month(context, month).await).await
     }
 
     async fn replace_test_lists(&self, lists: Vec<ListedUrl>, deadline: Deadline) -> Result<(), Error> {
@@ -290,7 +291,7 @@ impl Engine for Clickhouse {
         let replace = async {
             let mut past = self.begin().await?;
             let mut lease = Lease::take(&http, LONG_WAIT).await?;
-            let replaced = async |writer: &Writer<'_>| change::replace_lists(writer, &lists, &mut lease).await;
+            let replaced = async |context: &ChangeContext<'_>| change::replace_lists(context, &lists, &mut lease).await;
             let replaced = self.change(&http, &mut past, replaced).await;
             let ended = lease.end().await;
             replaced.and(ended)
@@ -302,8 +303,8 @@ impl Engine for Clickhouse {
         let http = self.http.within(deadline);
         let rebuild = async {
             let mut past = self.begin().await?;
-            // It changes no rows, and cells of dirty days are not used: the outcome of a failure is known.
-            self.change(&http.apart(), &mut past, async |writer| change::mark_all(writer, rollup).await).await?;
+            // This changes no rows, and cells of dirty days are not used, so a failure does not make the outcome unknown.
+            self.change(&http.untracked(), &mut past, async |context| change::mark_all(context, rollup).await).await?;
             self.rebuild_dirty(&http, LONG_WAIT).await
         };
         self.call(&http, rebuild).await

@@ -36,13 +36,13 @@ fn tables_are_made_once_and_by_nobody_else() {
     assert_eq!(open_to_read(&engine.url()).unwrap().count().unwrap(), 1);
     engine.query("INSERT INTO schema_version VALUES (99)");
     for said in [message(open(&engine.url())), message(open_to_read(&engine.url())), message(migrated(&engine.url()))] {
-        assert!(said.starts_with("was made by a newer fastpath: its tables are of version 99, "), "{said}");
+        assert!(said.starts_with("was created by a newer fastpath: its tables have version 99; "), "{said}");
     }
 
     let others = OnClickhouse::empty();
     others.query("CREATE TABLE fastpath (notes String) ENGINE = MergeTree ORDER BY notes");
     for said in [message(open(&others.url())), message(migrated(&others.url()))] {
-        assert_eq!(said, "has a table fastpath of another program; a database of its own is needed");
+        assert_eq!(said, "has a table fastpath of another program; use a separate database");
     }
     assert_eq!(others.query("SELECT name FROM system.tables WHERE database = currentDatabase()"), [["fastpath"]]);
 }

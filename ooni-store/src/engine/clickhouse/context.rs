@@ -1,12 +1,12 @@
-//! [`Writer`]: a change in progress.
+//! [`ChangeContext`]: what the statements of a change share.
 
 use super::http::Http;
 
-/// A change in progress.
-pub(super) struct Writer<'s> {
+/// What the statements of a change share.
+pub(super) struct ChangeContext<'s> {
     pub(super) http: &'s Http,
-    /// Microseconds since 1970, later than those of all changes of this process before it. Of rows with one key the one with
-    /// the latest moment counts.
+    /// The time of the change in microseconds since 1970, later than that of all earlier changes of this process. Of several
+    /// rows with the same key, the one with the latest time is kept.
     pub(super) moment: i64,
     /// The key of its records in `dirty`.
     pub(super) change: u64,

@@ -1,4 +1,4 @@
-//! [`ClickhouseError`]: what goes wrong with a ClickHouse server, whether a retry can help, and what callers see of it.
+//! [`ClickhouseError`]: the errors of the ClickHouse engine, whether a retry can help, and their messages.
 
 use crate::error::{Error, ErrorKind};
 use crate::tls::with_causes;
@@ -7,22 +7,22 @@ use hyper::StatusCode;
 use std::error::Error as StdError;
 use std::io;
 
-/// What goes wrong with a ClickHouse server.
+/// An error of the ClickHouse engine.
 #[derive(Debug)]
 pub(super) enum ClickhouseError {
-    /// An exception of the server. The same statement fails again.
+    /// An exception of the server. The same statement would fail again.
     Exception { code: u32, message: String },
     /// The connection cannot be established. Nothing was sent.
     Unreachable(String),
-    /// The connection was lost, or the server cannot execute the statement now. It may have executed it.
+    /// The connection was lost, or the server cannot execute the statement now. The statement may have been executed.
     Lost(String),
-    /// The URL, the certificate, or the tables are not what this program needs.
+    /// The URL, the certificate or the tables are not usable.
     Refused(String),
-    /// The result or the memory for it exceeds a limit of the server.
+    /// The result, or the memory it needs, exceeds a limit of the server.
     TooLarge(String),
     /// The store was opened for reading only.
     ReadOnly,
-    /// A value is not one that this program writes.
+    /// The database contains a value that this program does not write.
     Foreign,
     /// The deadline passed.
     Timeout,
@@ -36,24 +36,24 @@ const TIMEOUT: [u32; 3] = [159, 160, 394];
 /// QUOTA_EXCEEDED, TOO_MANY_SIMULTANEOUS_QUERIES, NO_FREE_CONNECTION, SERVER_OVERLOADED.
 const BUSY: [u32; 4] = [201, 202, 203, 745];
 
-/// MEMORY_LIMIT_EXCEEDED, of one query or of the server.
+/// MEMORY_LIMIT_EXCEEDED, for a query or for the server.
 const MEMORY: u32 = 241;
 
 /// TOO_MANY_ROWS, SET_SIZE_LIMIT_EXCEEDED, TOO_MANY_BYTES, TOO_MANY_ROWS_OR_BYTES.
 const TOO_LARGE: [u32; 4] = [158, 191, 307, 396];
 
-/// What passes: SOCKET_TIMEOUT, NETWORK_ERROR, QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING, NO_ZOOKEEPER, ABORTED (at a
-/// shutdown), TABLE_IS_READ_ONLY, TOO_MANY_PARTS, ALL_CONNECTION_TRIES_FAILED, TOO_FEW_LIVE_REPLICAS, UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE, UNKNOWN_STATUS_OF_INSERT,
-/// KEEPER_EXCEPTION.
+/// Temporary errors: SOCKET_TIMEOUT, NETWORK_ERROR, QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING, NO_ZOOKEEPER, ABORTED (at a
+/// shutdown), TABLE_IS_READ_ONLY, TOO_MANY_PARTS, ALL_CONNECTION_TRIES_FAILED, TOO_FEW_LIVE_REPLICAS,
+/// UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE, UNKNOWN_STATUS_OF_INSERT, KEEPER_EXCEPTION.
 const TRANSIENT: [u32; 12] = [209, 210, 216, 225, 236, 242, 252, 279, 285, 286, 319, 999];
 
 impl ClickhouseError {
-    /// Whether the same statement may succeed a moment later.
+    /// Whether a retry of the statement may succeed.
     pub(super) fn is_transient(&self) -> bool {
         matches!(self, ClickhouseError::Unreachable(_) | ClickhouseError::Lost(_))
     }
 
-    /// Whether the server may have executed the statement all the same.
+    /// Whether the server may have executed the statement despite the error.
     pub(super) fn is_ambiguous(&self) -> bool {
         matches!(self, ClickhouseError::Lost(_) | ClickhouseError::Timeout)
     }
@@ -85,8 +85,9 @@ impl ClickhouseError {
         }
     }
 
-    /// The meaning of an answer that is not 200: `Code: 60. DB::Exception: Table x does not exist. (UNKNOWN_TABLE) …`
-    pub(super) fn of_answer(status: StatusCode, text: &str) -> ClickhouseError {
+    /// The error of a response whose status is not 200, from its body: `Code: 60. DB::Exception: Table x does not exist.
+    /// (UNKNOWN_TABLE) …`
+    pub(super) fn of_response(status: StatusCode, text: &str) -> ClickhouseError {
         let code = text.strip_prefix("Code: ").and_then(|rest| rest.split_once('.'));
         let Some((Ok(code), rest)) = code.map(|(code, rest)| (code.parse::<u32>(), rest)) else {
             let message = format!("answers with HTTP status {status}");
@@ -96,7 +97,7 @@ impl ClickhouseError {
                 _ => ClickhouseError::Refused(message),
             };
         };
-        // The rest of the message quotes the statement.
+        // The message is cut where it begins to quote the statement.
         let words = rest.trim_start_matches(" DB::Exception: ");
         let end = [": While ", ": In scope ", " In scope ", "\n"].iter().filter_map(|mark| words.find(mark)).min();
         let message = words[..end.unwrap_or(words.len())].trim().to_owned();
@@ -120,7 +121,7 @@ fn is_permanent(error: &(dyn StdError + 'static)) -> bool {
         if error.is::<rustls::Error>() || is_other_protocol || error.to_string() == "dns error" {
             return true;
         }
-        // The source of an io::Error is not the error in it but the source of that one.
+        // `source` of an `io::Error` skips the error that it wraps.
         next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(inside) => Some(inside),
             None => error.source(),
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn exceptions_have_kinds() {
-        let of = |text: &str| ClickhouseError::of_answer(StatusCode::INTERNAL_SERVER_ERROR, text);
+        let of = |text: &str| ClickhouseError::of_response(StatusCode::INTERNAL_SERVER_ERROR, text);
         for (text, kind, is_transient, message) in [
             (
                 "Code: 159. DB::Exception: Timeout exceeded: elapsed 1.1 s",
@@ -204,7 +205,7 @@ mod tests {
             let public = error.public_message();
             assert!(!public.contains("host") && !public.contains("ClickHouse"), "{public}");
         }
-        let of = |status| ClickhouseError::of_answer(status, "").of("clickhouse://host").kind();
+        let of = |status| ClickhouseError::of_response(status, "").of("clickhouse://host").kind();
         assert_eq!(of(StatusCode::NOT_FOUND), ErrorKind::Other);
         assert_eq!(of(StatusCode::TOO_MANY_REQUESTS), ErrorKind::Busy);
         assert_eq!(of(StatusCode::BAD_GATEWAY), ErrorKind::Unavailable);

@@ -1,7 +1,8 @@
-//! [`Http`]: a server, reached by HTTP. Values of a statement are fields of a form or rows in its body, never in its text.
+//! [`Http`]: the HTTP client of a ClickHouse server. The values of a statement are form fields or rows in the request body,
+//! never part of its text.
 //!
-//! Our own client rather than the crate `clickhouse`: that one has no deadlines, no retries, and no codes of exceptions, and
-//! its rows have types that are fixed at build time, so that all of this file but [`form`] would remain.
+//! The crate `clickhouse` is not used: it has no deadlines, no retries and no error codes, and its row types are fixed at
+//! build time. It would replace only [`form`].
 
 use super::error::ClickhouseError;
 use super::value;
@@ -32,8 +33,9 @@ use url::form_urlencoded::Serializer;
 /// How long to wait for a server to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// Settings of every statement. `wait_end_of_query`: an error has a status of its own only if the result is buffered.
-/// `insert_deduplicate`: rows that were deleted can be inserted again. `do_not_merge_…`: rows of one key are in one partition.
+/// Settings of every statement. `wait_end_of_query` buffers the result, so that every error has an HTTP status.
+/// `insert_deduplicate` is off so that deleted rows can be inserted again. `do_not_merge_…` is possible because all rows
+/// with the same key are in one partition.
 const SETTINGS: [(&str, &str); 8] = [
     ("wait_end_of_query", "1"),
     ("final", "1"),
@@ -45,7 +47,7 @@ const SETTINGS: [(&str, &str); 8] = [
     ("cancel_http_readonly_queries_on_client_close", "1"),
 ];
 
-/// Settings in addition on a cluster: a write waits for most replicas, and a read includes it.
+/// Additional settings on a cluster: a write waits for a majority of replicas, and later reads include it.
 const CLUSTER_SETTINGS: [(&str, &str); 5] = [
     ("insert_quorum", "auto"),
     ("insert_quorum_parallel", "0"),
@@ -54,34 +56,35 @@ const CLUSTER_SETTINGS: [(&str, &str); 5] = [
     ("mutations_sync", "2"),
 ];
 
-/// The longest value of a form: the default of the server's setting `http_max_field_value_size`. Longer ones are sent in parts.
+/// Maximum bytes of a form field: the default of the server's setting `http_max_field_value_size`. Longer values are sent in
+/// parts.
 const LONGEST_VALUE: usize = 128 << 10;
 
-/// A value by its name.
+/// The name and the value of a parameter.
 pub(super) type Parameter = (String, String);
 
-/// A database on a server, and the deadline of the call for which it is used. Cheap to clone: clones share connections.
+/// A client for a database on a server, with the deadline of a call. Cheap to clone: clones share connections.
 #[derive(Clone)]
 pub(super) struct Http {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    /// With what all requests have in common.
+    /// The URL of requests, with the settings that they share.
     url: String,
     database: String,
     user: String,
     password: String,
-    /// The name of the program, which the server logs.
+    /// The name of this program in the server's logs.
     pub(super) user_agent: String,
-    /// The name of the cluster, all servers of which have the same tables.
+    /// The name of the cluster. All its servers have the same tables.
     pub(super) cluster: Option<String>,
     deadline: Deadline,
-    /// Whether a statement that changes something may have been executed.
+    /// Whether a statement that changes data may have been executed.
     is_changed: Arc<AtomicBool>,
 }
 
 impl Http {
-    /// The database of a URL, `clickhouse://USER:PASSWORD@HOST:PORT/DATABASE?secure=1&cluster=NAME`, of which only the host is
-    /// required. The certificate of a server is verified against the authorities of the system, which the variables
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` replace, or of `sslrootcert=FILE`.
+    /// Reads a URL: `clickhouse://USER:PASSWORD@HOST:PORT/DATABASE?secure=1&cluster=NAME`, in which only the host is required.
+    /// The server's certificate is verified against the authorities of the system, which the variables `SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR` replace, or against those in `sslrootcert=FILE`.
     pub(super) fn new(url: &str) -> Result<Http, ClickhouseError> {
         let refuse = |why: &str| ClickhouseError::Refused(format!("invalid URL of a ClickHouse database: {why}"));
         let url = Url::parse(url).map_err(|error| refuse(&error.to_string()))?;
@@ -124,27 +127,28 @@ impl Http {
         })
     }
 
-    /// The same database, for a call with this deadline: it covers retries and all statements.
+    /// A client for a new call. The deadline covers retries and all statements.
     pub(super) fn within(&self, deadline: Deadline) -> Http {
         Http { deadline, is_changed: Arc::default(), ..self.clone() }
     }
 
-    /// The same call with an earlier deadline.
+    /// A client for the same call whose deadline is at most `limit` from now.
     pub(super) fn at_most(&self, limit: Duration) -> Http {
         Http { deadline: self.deadline.at_most(limit), ..self.clone() }
     }
 
-    /// The same deadline, for statements that change no row of a measurement or list, such as notes and leases.
-    pub(super) fn apart(&self) -> Http {
+    /// A client with the same deadline for statements that change no measurements and no lists, such as those on `dirty` and
+    /// `lease`. They do not count for [`Http::is_changed`].
+    pub(super) fn untracked(&self) -> Http {
         self.within(self.deadline)
     }
 
-    /// Whether a statement of this call that changes something may have been executed.
+    /// Whether a statement of this call that changes data may have been executed.
     pub(super) fn is_changed(&self) -> bool {
         self.is_changed.load(Ordering::Relaxed)
     }
 
-    /// Awaits something until the deadline, then drops it.
+    /// Awaits a future until the deadline, then drops it.
     pub(super) async fn limited<T>(
         &self,
         work: impl Future<Output = Result<T, ClickhouseError>>,
@@ -155,18 +159,18 @@ impl Http {
         timeout(self.deadline.remaining(), work).await.map_err(|_| ClickhouseError::Timeout)?
     }
 
-    /// Executes a statement that returns nothing, and that can be repeated.
+    /// Executes an idempotent statement that returns no rows.
     pub(super) async fn execute(&self, sql: &str, parameters: &[Parameter]) -> Result<(), ClickhouseError> {
         let message = Message { sql, parameters, ..Message::default() };
         self.change(&[message]).await
     }
 
-    /// Executes the same while another statement runs: tests do not count it as a step of its own.
+    /// As [`Http::execute`], for a statement that runs while another one does. It is not a failpoint.
     pub(super) async fn execute_meanwhile(&self, sql: &str) -> Result<(), ClickhouseError> {
         self.change(&[Message { sql, is_step: false, ..Message::default() }]).await
     }
 
-    /// Inserts rows into columns of a table, `TABLE (COLUMN, …)`, where inserting the same rows twice has no effect.
+    /// Inserts rows into `TABLE (COLUMN, …)`. Inserting the same rows again must have no effect.
     pub(super) async fn insert(&self, into: &str, rows: Rows) -> Result<(), ClickhouseError> {
         if rows.is_empty() {
             return Ok(());
@@ -175,7 +179,7 @@ impl Http {
         self.change(&[Message { sql: &sql, rows: Some(rows.into()), ..Message::default() }]).await
     }
 
-    /// Empties a table and fills it by a statement, or with rows.
+    /// Empties a table and fills it with a statement, or with rows.
     pub(super) async fn refill(
         &self,
         table: &str,
@@ -183,8 +187,8 @@ impl Http {
         parameters: &[Parameter],
         rows: Option<Rows>,
     ) -> Result<(), ClickhouseError> {
-        // A statement of a lost connection or a killed process may still be filling the table. It has the same id, and the
-        // server ends it before it starts the next with that id.
+        // A statement of a lost connection or a killed process may still be filling the table. It has the same query id, so
+        // the server ends it before it starts another statement with that id.
         let id = vec![("query_id", format!("{}-{table}", self.database)), ("replace_running_query", "1".to_owned())];
         let end = Message { sql: "SELECT 1", settings: id.clone(), is_step: false, ..Message::default() };
         let empty = format!("TRUNCATE TABLE {table}");
@@ -193,7 +197,7 @@ impl Http {
         self.change(&[end, empty, fill]).await
     }
 
-    /// Sends statements that change something. After a lost connection it starts again with the first of them.
+    /// Sends statements that change data. If the connection is lost, it starts again with the first one.
     async fn change(&self, messages: &[Message<'_>]) -> Result<(), ClickhouseError> {
         let mut attempts = RetryPolicy::PATIENT.start(self.deadline);
         self.limited(async {
@@ -229,7 +233,7 @@ impl Http {
         self.select(&statement.sql, &parameters, &statement.columns).await
     }
 
-    /// The rows of a query of this engine's own, whose parameters have names.
+    /// The rows of a query with named parameters.
     pub(super) async fn select(
         &self,
         sql: &str,
@@ -237,24 +241,24 @@ impl Http {
         columns: &[Type],
     ) -> Result<Vec<Vec<Value<'static>>>, ClickhouseError> {
         if let Some((_, long)) = parameters.iter().find(|(_, value)| value.len() > LONGEST_VALUE) {
-            let message = format!("a value of {} bytes is longer than {LONGEST_VALUE}", long.len());
+            let message = format!("a value of {} bytes exceeds the limit of {LONGEST_VALUE} bytes", long.len());
             return Err(ClickhouseError::Refused(message));
         }
         let settings = vec![("default_format", "RowBinaryWithNamesAndTypes".to_owned())];
         let message = Message { sql, parameters, settings, ..Message::default() };
         let mut attempts = RetryPolicy::PATIENT.start(self.deadline);
-        let answer = self.limited(async {
+        let response = self.limited(async {
             loop {
                 match self.send(&message).await {
                     Err(error) if error.is_transient() && attempts.again().await => {}
-                    answer => return answer,
+                    response => return response,
                 }
             }
         });
-        value::read(&answer.await?, columns).ok_or(ClickhouseError::Foreign)
+        value::read(&response.await?, columns).ok_or(ClickhouseError::Foreign)
     }
 
-    /// Sends a statement and waits for the answer.
+    /// Sends a statement and waits for the response.
     async fn send(&self, message: &Message<'_>) -> Result<Bytes, ClickhouseError> {
         let request = self.request(message)?;
         let response = self.client.request(request).await.map_err(|error| ClickhouseError::of_client(&error))?;
@@ -262,27 +266,27 @@ impl Http {
         let body = response.into_body().collect().await.map_err(|error| ClickhouseError::Lost(with_causes(&error)))?;
         match status {
             StatusCode::OK => Ok(body.to_bytes()),
-            status => Err(ClickhouseError::of_answer(status, &String::from_utf8_lossy(&body.to_bytes()))),
+            status => Err(ClickhouseError::of_response(status, &String::from_utf8_lossy(&body.to_bytes()))),
         }
     }
 
     fn request(&self, message: &Message<'_>) -> Result<Request<Full<Bytes>>, ClickhouseError> {
-        let mut more = Serializer::new(String::new());
-        more.extend_pairs(&message.settings);
+        let mut settings = Serializer::new(String::new());
+        settings.extend_pairs(&message.settings);
         if !self.deadline.is_never() {
-            // In whole seconds; zero is no limit. The server stops what is not waited for any more.
-            more.append_pair("max_execution_time", &(self.deadline.remaining().as_secs() + 1).to_string());
+            // Makes the server stop a statement whose deadline has passed. In whole seconds; zero would be no limit.
+            settings.append_pair("max_execution_time", &(self.deadline.remaining().as_secs() + 1).to_string());
         }
         let (kind, body) = match &message.rows {
             Some(rows) => {
-                more.append_pair("query", message.sql);
+                settings.append_pair("query", message.sql);
                 ("application/octet-stream".to_owned(), rows.clone())
             }
             None => form(message.sql, message.parameters),
         };
         let request = Request::builder()
             .method(Method::POST)
-            .uri(format!("{}&{}", self.url, more.finish()))
+            .uri(format!("{}&{}", self.url, settings.finish()))
             .header(CONTENT_TYPE, kind)
             .header(USER_AGENT, &self.user_agent)
             .header("X-ClickHouse-User", &self.user)
@@ -297,7 +301,7 @@ struct Message<'m> {
     parameters: &'m [Parameter],
     settings: Vec<(&'static str, String)>,
     rows: Option<Bytes>,
-    /// Whether tests kill the process before it.
+    /// Whether there is a failpoint before it.
     is_step: bool,
 }
 
@@ -307,12 +311,12 @@ impl Default for Message<'_> {
     }
 }
 
-/// A number that no other process draws.
+/// A random number, which no other process is likely to draw.
 pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// A statement and its parameters as multipart/form-data: in the URL they would be limited to about a megabyte in total.
+/// A statement and its parameters as multipart/form-data, because a URL is limited to about a megabyte.
 fn form(sql: &str, parameters: &[Parameter]) -> (String, Bytes) {
     let fields: Vec<(String, &str)> = [("query".to_owned(), sql)]
         .into_iter()
@@ -330,12 +334,12 @@ fn form(sql: &str, parameters: &[Parameter]) -> (String, Bytes) {
     (format!("multipart/form-data; boundary={boundary}"), body.into())
 }
 
-/// A part of a URL without escapes, or the default if it is empty.
+/// Decodes a part of a URL; returns the default if it is empty.
 fn decoded(part: &str, default: &str) -> String {
     if part.is_empty() {
         return default.to_owned();
     }
-    // A plus is one.
+    // A form would decode `+` to a space.
     let part = part.replace('+', "%2B");
     url::form_urlencoded::parse(format!("_={part}").as_bytes())
         .map(|(_, value)| value.into_owned())
@@ -361,34 +365,34 @@ mod tests {
             ("clickhouse://host/db?sslmode=disable", "unknown parameter `sslmode`"),
             ("clickhouse://host:x/db", "invalid port number"),
         ] {
-            let Err(ClickhouseError::Refused(said)) = Http::new(url) else { panic!("{url}") };
-            assert_eq!(said, format!("invalid URL of a ClickHouse database: {why}"));
+            let Err(ClickhouseError::Refused(message)) = Http::new(url) else { panic!("{url}") };
+            assert_eq!(message, format!("invalid URL of a ClickHouse database: {why}"));
         }
     }
 
     #[test]
-    fn a_query_says_how_long_it_may_take() {
+    fn the_server_is_sent_the_deadline() {
         let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let http = Http::new(&format!("clickhouse://{}", server.local_addr().unwrap())).unwrap();
-        // It takes the request and never answers.
-        let taken = std::thread::spawn(move || {
+        // It accepts the request and never answers.
+        let accepted = std::thread::spawn(move || {
             let (mut connection, _) = server.accept().unwrap();
             let mut head = vec![0; 1000];
             let read = std::io::Read::read(&mut connection, &mut head).unwrap();
             (String::from_utf8_lossy(&head[..read]).into_owned(), connection)
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let answer = runtime.block_on(async {
+        let result = runtime.block_on(async {
             http.within(Deadline::after(Duration::from_millis(1500))).select("SELECT 1", &[], &[]).await
         });
-        assert!(matches!(answer, Err(ClickhouseError::Timeout)));
-        let (head, _connection) = taken.join().unwrap();
+        assert!(matches!(result, Err(ClickhouseError::Timeout)));
+        let (head, _connection) = accepted.join().unwrap();
         assert!(head.starts_with("POST /?") && head.contains("&max_execution_time=2 "), "{head}");
         assert!(head.contains("&cancel_http_readonly_queries_on_client_close=1&"), "{head}");
     }
 
     #[test]
-    fn a_value_does_not_end_its_field() {
+    fn a_boundary_in_a_value_does_not_end_the_field() {
         let (kind, body) = form("SELECT 1", &[("p1".to_owned(), "--value--\r\n".to_owned())]);
         assert_eq!(kind, "multipart/form-data; boundary=values");
         let expected = "--values\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\nSELECT 1\r\n\

@@ -1,24 +1,24 @@
-//! [`ClickhouseReference`]: tables of the reference on a ClickHouse server.
+//! [`ClickhouseReference`]: the tables of the reference on a ClickHouse server.
 //!
-//! They have the order of the starts of measurements, and so pages have it: in that of uids each would read all rows. A page
-//! is read by one thread in small blocks, so that it reads little besides itself however many rows there are. To go on
-//! after a uid of which nothing else is known reads all uids, once.
+//! The tables are ordered by the start of the measurement, and pages are read in this order: in the order of uids, each page
+//! would read all rows. A page is read by one thread in small blocks, so that it reads few rows beyond the page. To continue
+//! after a uid whose start is unknown, all uids are read once.
 
 use super::error::ClickhouseError;
 use super::http::{Http, Parameter};
 use super::value;
 use crate::error::Error;
-use crate::import::columns::{BODY, LISTS, Place, Texts, typed};
+use crate::import::columns::{BODY, LISTS, ReferencePosition, Texts, typed};
 use crate::value::{Type, Value};
 use ooni_core::row::schema::{fastpath, openvpn};
 use std::collections::HashMap;
 use std::fmt;
 
-/// A database of the reference.
+/// A reference database.
 pub struct ClickhouseReference {
     url: String,
     http: Http,
-    /// What it has, as `TABLE.COLUMN`, and of what type.
+    /// The types of the columns that exist, by `TABLE.COLUMN`.
     columns: HashMap<String, String>,
 }
 
@@ -32,11 +32,12 @@ const COLUMNS: &str = "
     SELECT table || '.' || name, type FROM system.columns
     WHERE database = currentDatabase() AND table IN ('fastpath', 'jsonl', 'obs_openvpn', 'citizenlab', 'schema_version')";
 
-/// What a page is read with.
+/// The settings with which a page is read.
 const SETTINGS: &str = "SETTINGS max_threads = 1, max_block_size = 8192";
 
-/// What `jsonl` and `obs_openvpn` have beside a page. Of the latter, which is in the order of starts, days are read.
-const BESIDE: [(&str, &str, &str); 2] = [
+/// The tables that are joined to a page: a column of each, and a condition on it that limits the rows to be read.
+/// `obs_openvpn` is ordered by start, so only the days of the page are read.
+const JOINED: [(&str, &str, &str); 2] = [
     ("jsonl", "report_id", "t.report_id IN (SELECT report_id FROM page)"),
     (
         "obs_openvpn",
@@ -47,7 +48,7 @@ const BESIDE: [(&str, &str, &str); 2] = [
 ];
 
 impl ClickhouseReference {
-    /// Opens it.
+    /// Opens the database.
     ///
     /// # Errors
     /// It cannot be reached, or has other tables.
@@ -58,26 +59,32 @@ impl ClickhouseReference {
             let pair = |row: Texts| Some((row.first()?.clone()?, row.get(1)?.clone()?));
             let columns: HashMap<_, _> = rows.into_iter().filter_map(pair).collect();
             if columns.contains_key("schema_version.version") {
-                let message = "is a store of fastpath's own; `fastpath store copy` copies it";
+                let message = "is a store of fastpath; copy it with `fastpath store copy`";
                 return Err(ClickhouseError::Refused(message.to_owned()));
             }
             let needed = ["fastpath.measurement_uid", "fastpath.measurement_start_time", "fastpath.report_id"];
             if !needed.iter().all(|column| columns.contains_key(*column)) {
-                return Err(ClickhouseError::Refused("has no table fastpath of the reference".to_owned()));
+                return Err(ClickhouseError::Refused(
+                    "does not contain the table fastpath of the reference".to_owned(),
+                ));
             }
             Ok(ClickhouseReference { url: url.to_owned(), http, columns })
         };
         open.await.map_err(|error: ClickhouseError| error.of(url))
     }
 
-    /// Rows after a place, each with its start and what lies beside it.
+    /// The rows after a position, each with its start and its rows in other tables.
     ///
     /// # Errors
-    /// They cannot be read, or no row has the uid of the place.
-    pub(crate) async fn page(&self, after: Option<&Place>, limit: usize) -> Result<Vec<(String, Texts)>, Error> {
+    /// The rows cannot be read, or none has the uid of a position without a start.
+    pub(crate) async fn page(
+        &self,
+        after: Option<&ReferencePosition>,
+        limit: usize,
+    ) -> Result<Vec<(String, Texts)>, Error> {
         let read = async {
             let mut parameters = Vec::new();
-            if let Some(Place { uid, start }) = after {
+            if let Some(ReferencePosition { uid, start }) = after {
                 let start = match start {
                     Some(start) => start.clone(),
                     None => self.start_of(uid).await?,
@@ -92,13 +99,13 @@ impl ClickhouseReference {
         read.await.map_err(|error: ClickhouseError| error.of(&self.url))
     }
 
-    /// The query for a page, and how many columns come back.
+    /// The query for a page, and the number of its columns.
     fn page_sql(&self, is_after: bool, limit: usize) -> (String, usize) {
         let own: Vec<_> = fastpath::NAMES.into_iter().filter(|name| self.has("fastpath", name)).collect();
         let own = own.join(", ");
         let after = match is_after {
             false => "",
-            // Said twice, as a key is not looked up by a pair.
+            // The first condition is implied by the second, which does not use the primary key.
             true => {
                 "WHERE page_start >= toDateTime({start:String}, 'UTC')
                     AND (page_start, page_uid) > (toDateTime({start:String}, 'UTC'), {uid:String})"
@@ -109,7 +116,7 @@ impl ClickhouseReference {
         selected.extend(self.selected("jsonl", "jsonl", &body));
         selected.extend(self.selected("obs_openvpn", "obs_openvpn", &typed(&openvpn::COLUMNS)));
         selected.push("formatDateTime(page.page_start, '%F %T', 'UTC')".to_owned());
-        let joins: String = BESIDE.iter().map(|(table, key, near)| self.joined(table, key, near)).collect();
+        let joins: String = JOINED.iter().map(|(table, key, near)| self.joined(table, key, near)).collect();
         let sql = format!(
             "WITH page AS (
                 SELECT {own}, {start} AS page_start, {uid} AS page_uid FROM fastpath {after}
@@ -122,10 +129,10 @@ impl ClickhouseReference {
         (sql, selected.len())
     }
 
-    /// Entries of test lists; none without such a table.
+    /// The test-list entries; none if there is no such table.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// The entries cannot be read.
     pub(crate) async fn lists(&self) -> Result<Vec<Texts>, Error> {
         if !self.has("citizenlab", "url") {
             return Ok(Vec::new());
@@ -135,14 +142,14 @@ impl ClickhouseReference {
         texts(&self.http, &sql, &[], LISTS.len()).await.map_err(|error| error.of(&self.url))
     }
 
-    /// The first start of a measurement.
+    /// The start of the first measurement with this uid.
     async fn start_of(&self, uid: &str) -> Result<String, ClickhouseError> {
         let sql = format!(
             "SELECT formatDateTime(min({}), '%F %T', 'UTC') FROM fastpath WHERE measurement_uid = {{uid:String}}",
             self.start()
         );
         let rows = texts(&self.http, &sql, &[text("uid", uid)], 1).await?;
-        let none = || ClickhouseError::Refused(format!("has no measurement {uid} to go on after"));
+        let none = || ClickhouseError::Refused(format!("does not contain measurement {uid}, after which to continue"));
         rows.into_iter().flatten().next().flatten().ok_or_else(none)
     }
 
@@ -154,7 +161,8 @@ impl ClickhouseReference {
         self.columns.get(&format!("{table}.{column}")).map(String::as_str)
     }
 
-    /// What rows are sorted by: a column as it is where that can be, as the table is in its order.
+    /// The expression for the start of a measurement, by which rows are ordered. If possible it is the column itself, because
+    /// the table is ordered by it.
     fn start(&self) -> &'static str {
         match self.of_type("fastpath", "measurement_start_time") {
             Some(kind) if kind == "DateTime" || kind.starts_with("DateTime(") => "measurement_start_time",
@@ -162,7 +170,7 @@ impl ClickhouseReference {
         }
     }
 
-    /// The same, next.
+    /// The expression for the uid, by which rows with the same start are ordered.
     fn uid(&self) -> &'static str {
         match self.of_type("fastpath", "measurement_uid") {
             Some("String") => "measurement_uid",
@@ -170,18 +178,19 @@ impl ClickhouseReference {
         }
     }
 
-    /// Columns of a table, which is called so here, as texts; nulls for those that it has not.
-    fn selected(&self, table: &str, called: &str, columns: &[(&str, Type)]) -> Vec<String> {
+    /// The columns of a table, which has the name `alias` in the query, as texts; null for missing columns.
+    fn selected(&self, table: &str, alias: &str, columns: &[(&str, Type)]) -> Vec<String> {
         let text = |&(name, kind): &(&str, Type)| match (self.has(table, name), kind) {
             (false, _) => "CAST(NULL AS Nullable(String))".to_owned(),
-            (true, Type::Time) => format!("formatDateTime({called}.{name}, '%F %T', 'UTC')"),
-            // A text may be of any bytes.
-            (true, _) => format!("toValidUTF8(toString({called}.{name}))"),
+            (true, Type::Time) => format!("formatDateTime({alias}.{name}, '%F %T', 'UTC')"),
+            // A text may contain any bytes.
+            (true, _) => format!("toValidUTF8(toString({alias}.{name}))"),
         };
         columns.iter().map(text).collect()
     }
 
-    /// The first row of another table with the uid, if there is such a table, looked for `near` if it has that column.
+    /// The first row with the uid in another table, if that table exists. If it has the column `key`, the condition `near`
+    /// limits the search.
     fn joined(&self, table: &str, key: &str, near: &str) -> String {
         if !self.has(table, "measurement_uid") {
             return String::new();
@@ -197,7 +206,7 @@ impl ClickhouseReference {
     }
 }
 
-/// A parameter that is text.
+/// A text parameter.
 fn text(name: &str, value: &str) -> Parameter {
     (name.to_owned(), value::parameter(&crate::sql::Parameter::Text(value.to_owned())))
 }

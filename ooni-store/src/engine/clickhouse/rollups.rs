@@ -1,14 +1,15 @@
-//! How rollups follow the rows. A change records in the table `dirty` the days that it is going to change, and records when it
-//! is done. Rows of these days are counted one by one until a process has rebuilt their months in a second table, swapped
-//! the months in as partitions, and deleted the records.
+//! Keeps rollups in step with the rows. A change records in the table `dirty` which days it touches, and later that it is
+//! done. Rows of these days are counted until a process has rebuilt their months in a second table, swapped the months in
+//! as partitions, and deleted the records.
 //!
-//! Only records of changes that were done before the rebuild began are deleted, and those older than [`NOTE_LENGTH`].
+//! The deleted records are those of changes that were done before the rebuild began, or that are older than
+//! [`RECORD_LIFETIME`].
 
+use super::context::ChangeContext;
 use super::error::ClickhouseError;
 use super::http::{Http, Parameter};
 use super::lease::Lease;
 use super::value::{self, Rows};
-use super::writer::Writer;
 use crate::failpoint::{Failpoint, interval, reach};
 use crate::query::filter::Window;
 use crate::rollup::{ROLLUPS, Rollup};
@@ -18,10 +19,10 @@ use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Months that are rebuilt with one statement.
+/// Maximum months that are rebuilt with one statement.
 const MONTHS: usize = 24;
 
-/// Changes whose records are deleted with one statement.
+/// Maximum changes whose records are deleted with one statement.
 const CHANGES: usize = 4000;
 
 const DONE: &str = "INSERT INTO dirty (change, rollup_name, day, is_done) SELECT change, rollup_name, day, 1 FROM dirty WHERE change = ";
@@ -30,21 +31,25 @@ const ANY_DIRTY: &str = "
     SELECT 1 FROM dirty WHERE rollup_name IN ('', {rollup:String}) AND toUInt16(day) >= {from:Int64} AND toUInt16(day) < {to:Int64}
     LIMIT 1";
 
-/// The age at which a note counts as that of a change that was cut off: a change ends in half of that.
-const NOTE_LENGTH: Duration = Duration::from_secs(600);
+/// The age at which a record belongs to an interrupted change: a change takes at most half of this.
+const RECORD_LIFETIME: Duration = Duration::from_secs(600);
 
-/// Records that a rollup may differ from the rows of some days; an empty name stands for all rollups.
-pub(super) async fn mark(writer: &Writer<'_>, rollup: &str, days: &BTreeSet<u16>) -> Result<(), ClickhouseError> {
+/// Records days on which a rollup may differ from the rows. An empty name stands for all rollups.
+pub(super) async fn mark(
+    context: &ChangeContext<'_>,
+    rollup: &str,
+    days: &BTreeSet<u16>,
+) -> Result<(), ClickhouseError> {
     let mut rows = Rows::default();
     for &day in days {
-        rows.uint64(writer.change).text(rollup).day(day);
+        rows.uint64(context.change).text(rollup).day(day);
     }
-    writer.http.apart().insert("dirty (change, rollup_name, day)", rows).await
+    context.http.untracked().insert("dirty (change, rollup_name, day)", rows).await
 }
 
 /// Records that a change is done.
-pub(super) async fn done(writer: &Writer<'_>) -> Result<(), ClickhouseError> {
-    writer.http.execute(&format!("{DONE}{}", writer.change), &[]).await
+pub(super) async fn done(context: &ChangeContext<'_>) -> Result<(), ClickhouseError> {
+    context.http.execute(&format!("{DONE}{}", context.change), &[]).await
 }
 
 /// Whether a rollup has no dirty day in a window.
@@ -56,36 +61,36 @@ pub(super) async fn is_rollup_current(http: &Http, rollup: &Rollup, window: Wind
     Ok(http.select(ANY_DIRTY, &parameters, &[Type::UInt32]).await?.is_empty())
 }
 
-/// Records of changes that are done.
+/// The records of changes that are done or were interrupted.
 #[derive(Default)]
-struct Noted {
+struct Records {
     changes: BTreeSet<u64>,
-    /// Days by the name of a rollup.
+    /// The days, by the name of the rollup.
     days: BTreeMap<String, BTreeSet<u16>>,
 }
 
-async fn noted(http: &Http) -> Result<Noted, ClickhouseError> {
+async fn records(http: &Http) -> Result<Records, ClickhouseError> {
     let sql = format!(
         "SELECT change, rollup_name, day FROM dirty GROUP BY change, rollup_name, day
          HAVING max(is_done) = 1 OR min(marked) <= now64(6) - INTERVAL {} SECOND",
-        interval(NOTE_LENGTH).as_secs()
+        interval(RECORD_LIFETIME).as_secs()
     );
-    let mut noted = Noted::default();
+    let mut records = Records::default();
     let columns = [Type::OptionalUInt64, Type::Text, Type::UInt32];
     for row in http.select(&sql, &[], &columns).await? {
         let [Value::Int(change), Value::Text(rollup), Value::Int(day)] = &row[..] else {
             return Err(ClickhouseError::Foreign);
         };
         let day = u16::try_from(*day).map_err(|_| ClickhouseError::Foreign)?;
-        noted.changes.insert(*change);
-        noted.days.entry(rollup.clone().into_owned()).or_default().insert(day);
+        records.changes.insert(*change);
+        records.days.entry(rollup.clone().into_owned()).or_default().insert(day);
     }
-    Ok(noted)
+    Ok(records)
 }
 
-/// Rebuilds all dirty days, whichever change recorded them.
+/// Rebuilds the dirty days of all recorded changes.
 pub(super) async fn refresh_rollups(http: &Http, lease: &mut Lease) -> Result<(), ClickhouseError> {
-    let Noted { changes, days } = noted(http).await?;
+    let Records { changes, days } = records(http).await?;
     if changes.is_empty() {
         return Ok(());
     }
@@ -101,7 +106,7 @@ pub(super) async fn refresh_rollups(http: &Http, lease: &mut Lease) -> Result<()
     Ok(())
 }
 
-/// All days that have rows, or cells of a rollup.
+/// All days with rows, or with cells of a rollup.
 pub(super) async fn days(http: &Http, rollup: &Rollup) -> Result<BTreeSet<u16>, ClickhouseError> {
     let sql = format!(
         "SELECT DISTINCT toDate(measurement_start_time) FROM fastpath UNION ALL SELECT DISTINCT of_day FROM {}",
@@ -121,7 +126,7 @@ async fn rebuild(http: &Http, lease: &mut Lease, rollup: &Rollup, days: &BTreeSe
     let mut months: BTreeMap<u64, Vec<DateTime>> = BTreeMap::new();
     for day in days.iter().filter_map(|&day| DateTime::from_timestamp(i64::from(day) * SECONDS_PER_DAY)) {
         let (year, month, _) = day.date();
-        // As toYYYYMM has it.
+        // The result of toYYYYMM.
         months.entry(year as u64 * 100 + u64::from(month)).or_default().push(day);
     }
     let months: Vec<_> = months.into_iter().collect();
@@ -131,7 +136,7 @@ async fn rebuild(http: &Http, lease: &mut Lease, rollup: &Rollup, days: &BTreeSe
     Ok(())
 }
 
-/// Rebuilds some days, by their months.
+/// Rebuilds some days, given by month.
 async fn rebuild_months(
     http: &Http,
     lease: &mut Lease,

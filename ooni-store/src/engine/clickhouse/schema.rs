@@ -1,5 +1,5 @@
-//! The tables and their history: `migrations/clickhouse`. `schema_version` has the numbers of those that a database has
-//! seen to their end; one that was cut off is begun again.
+//! The tables and their migrations: `migrations/clickhouse`. `schema_version` has the numbers of the migrations that were
+//! completed; an interrupted one is started again.
 
 use super::error::ClickhouseError;
 use super::http::Http;
@@ -8,27 +8,27 @@ use crate::migration::Migration;
 use crate::value::{Type, Value};
 use std::time::Duration;
 
-/// How long to wait for the version of a database.
+/// The time limit for reading the version of a database.
 const LIMIT: Duration = Duration::from_secs(28);
 
-/// All migrations in order. A file that has been released is never changed.
+/// All migrations, in order. A released file is never changed.
 const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/clickhouse/0001_measurements.sql"),
     include_str!("../../../migrations/clickhouse/0002_links.sql"),
     include_str!("../../../migrations/clickhouse/0003_rejected.sql"),
 ];
 
-/// The oldest server that will do.
+/// The oldest supported server.
 const OLDEST: u64 = 24;
 
 const STATE: &str = "
     SELECT toUInt32(splitByChar('.', version())[1]), countIf(name = 'schema_version'), countIf(name = 'fastpath')
     FROM (SELECT name FROM system.tables WHERE database = currentDatabase() UNION ALL SELECT '')";
 
-/// Migrations that a database has seen, which can be none.
+/// The number of migrations applied to a database, which may be zero.
 ///
 /// # Errors
-/// It is another program's, or from the future, or the server is too old.
+/// It belongs to another program or a newer version, or the server is too old.
 async fn version(http: &Http) -> Result<usize, ClickhouseError> {
     let http = &http.within(Deadline::after(LIMIT));
     let state = http.select(STATE, &[], &[Type::UInt32; 3]).await?;
@@ -36,10 +36,10 @@ async fn version(http: &Http) -> Result<usize, ClickhouseError> {
         return Err(ClickhouseError::Foreign);
     };
     if *server < OLDEST {
-        return Err(ClickhouseError::Refused(format!("ClickHouse {OLDEST} or later is needed, this is {server}")));
+        return Err(ClickhouseError::Refused(format!("ClickHouse {OLDEST} or later is required; this is {server}")));
     }
     if *is_ours == 0 {
-        let others = "has a table fastpath of another program; a database of its own is needed";
+        let others = "has a table fastpath of another program; use a separate database";
         return if *is_used > 0 { Err(ClickhouseError::Refused(others.to_owned())) } else { Ok(0) };
     }
     let sql = "SELECT coalesce(max(version), 0) FROM schema_version";
@@ -49,12 +49,12 @@ async fn version(http: &Http) -> Result<usize, ClickhouseError> {
     match usize::try_from(version) {
         Ok(version) if version <= known => Ok(version),
         _ => Err(ClickhouseError::Refused(format!(
-            "was made by a newer fastpath: its tables are of version {version}, this program knows versions up to {known}"
+            "was created by a newer fastpath: its tables have version {version}; this program supports versions up to {known}"
         ))),
     }
 }
 
-/// Whether the tables are those that this program knows.
+/// Checks that the tables are those of this version.
 pub(super) async fn check(http: &Http) -> Result<(), ClickhouseError> {
     match version(http).await? {
         version if version == MIGRATIONS.len() => Ok(()),
@@ -67,14 +67,14 @@ pub(super) async fn check(http: &Http) -> Result<(), ClickhouseError> {
 
 /// Brings the tables up to date.
 pub(super) async fn migrate(http: &Http) -> Result<Migration, ClickhouseError> {
-    let seen = version(http).await?;
-    for (number, migration) in MIGRATIONS.iter().enumerate().skip(seen) {
+    let from = version(http).await?;
+    for (number, migration) in MIGRATIONS.iter().enumerate().skip(from) {
         for statement in statements(migration) {
             http.execute(&on_cluster(statement, http.cluster.as_deref()), &[]).await?;
         }
         http.execute(&format!("INSERT INTO schema_version VALUES ({})", number + 1), &[]).await?;
     }
-    Ok(Migration { from: seen, to: MIGRATIONS.len() })
+    Ok(Migration { from, to: MIGRATIONS.len() })
 }
 
 /// The statements of a file.
@@ -82,7 +82,7 @@ fn statements(migration: &str) -> impl Iterator<Item = &str> {
     migration.split(";\n").map(str::trim).filter(|statement| !statement.is_empty())
 }
 
-/// A statement about tables as it is said to the servers of a cluster, each of which has all rows.
+/// The form of a statement on tables for a cluster, in which each server has all rows.
 fn on_cluster(statement: &str, cluster: Option<&str>) -> String {
     let Some(cluster) = cluster else { return statement.to_owned() };
     let on = format!(" ON CLUSTER '{}'", cluster.replace('\\', "\\\\").replace('\'', "\\'"));
@@ -113,10 +113,10 @@ mod tests {
     #[test]
     fn every_table_is_on_all_servers_of_a_cluster() {
         for statement in MIGRATIONS.iter().flat_map(|migration| statements(migration)) {
-            let said = on_cluster(statement, Some("all"));
-            assert!(said.contains(" ON CLUSTER 'all' "), "{said}");
-            let is_table = said.contains("ENGINE = Replicated") || said.contains(" AS ");
-            assert!(is_table || said.starts_with("ALTER TABLE ") || said.contains("\nALTER TABLE "), "{said}");
+            let sql = on_cluster(statement, Some("all"));
+            assert!(sql.contains(" ON CLUSTER 'all' "), "{sql}");
+            let is_table = sql.contains("ENGINE = Replicated") || sql.contains(" AS ");
+            assert!(is_table || sql.starts_with("ALTER TABLE ") || sql.contains("\nALTER TABLE "), "{sql}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Slots`]: how many queries of one workload this process sends to a server at once, and how many wait.
+//! [`Slots`]: limits how many queries of one workload this process runs at the same time, and how many wait.
 
 use super::error::ClickhouseError;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -6,25 +6,25 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// Limits the queries of one workload.
 pub(super) struct Slots {
     running: Semaphore,
-    /// Those that run and those that wait.
+    /// Queries that run or wait.
     admitted: Semaphore,
 }
 
-/// A query that is admitted. Dropping it makes room for the next.
+/// Permission to run a query. Dropping it lets the next query run.
 pub(super) struct Slot<'s> {
     _admitted: SemaphorePermit<'s>,
     _running: SemaphorePermit<'s>,
 }
 
 impl Slots {
-    /// So many queries run at once, and so many wait for them.
+    /// At most `queries` run at the same time, and at most `queue` wait.
     pub(super) fn new(queries: usize, queue: usize) -> Slots {
         let queries = queries.max(1);
         let admitted = queries.saturating_add(queue).min(Semaphore::MAX_PERMITS);
         Slots { running: Semaphore::new(queries), admitted: Semaphore::new(admitted) }
     }
 
-    /// Waits for a slot; an error if too many queries wait already.
+    /// Waits for a slot. Fails at once if too many queries are already waiting.
     pub(super) async fn take(&self) -> Result<Slot<'_>, ClickhouseError> {
         let full = |_| ClickhouseError::Busy("too many queries are waiting");
         let admitted = self.admitted.try_acquire().map_err(full)?;
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_query_waits_and_one_too_many_is_busy() {
+    async fn a_query_waits_unless_the_queue_is_full() {
         let slots = Slots::new(1, 1);
         let running = slots.take().await.unwrap();
         let waiting = slots.take();

@@ -1,4 +1,4 @@
-//! Values as ClickHouse has them: rows in its format RowBinary, parameters as escaped text.
+//! Values as ClickHouse reads and writes them: rows in the format RowBinary, parameters as escaped text.
 
 use crate::sql::Parameter;
 use crate::value::{Type, Value};
@@ -6,7 +6,7 @@ use hyper::body::Bytes;
 use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 use std::borrow::Cow;
 
-/// The times that a DateTime64 holds, in seconds.
+/// The range of DateTime64, in seconds since 1970.
 const TIMES: std::ops::RangeInclusive<i64> = -2_208_988_800..=10_413_791_999;
 
 /// Rows to be inserted.
@@ -29,7 +29,7 @@ impl Rows {
         self
     }
 
-    /// One that may be missing.
+    /// A text or null.
     pub(super) fn optional_text(&mut self, text: Option<&str>) -> &mut Rows {
         self.0.push(u8::from(text.is_none()));
         if let Some(text) = text {
@@ -48,20 +48,20 @@ impl Rows {
         self
     }
 
-    /// Days since 1970.
+    /// A date, in days since 1970.
     pub(super) fn day(&mut self, day: u16) -> &mut Rows {
         self.0.extend_from_slice(&day.to_le_bytes());
         self
     }
 
-    /// Microseconds since 1970.
+    /// A time in microseconds since 1970.
     pub(super) fn moment(&mut self, moment: i64) -> &mut Rows {
         self.0.extend_from_slice(&moment.to_le_bytes());
         self
     }
 
-    /// A cell of a column of `fastpath` or `obs_openvpn`, which `is_wide` if its integers have 64 bits, and `is_optional` if
-    /// they may be missing.
+    /// A value of a column of `fastpath` or `obs_openvpn`. `is_wide` says whether its integers have 64 bits, and `is_optional`
+    /// whether they may be null.
     pub(super) fn cell(&mut self, cell: &Value<'_>, is_wide: bool, is_optional: bool) -> &mut Rows {
         if is_optional {
             self.0.push(u8::from(*cell == Value::Null));
@@ -87,17 +87,17 @@ impl From<Rows> for Bytes {
     }
 }
 
-/// A time of a row, which is one from 1970 to 2106.
+/// The seconds since 1970 of a time in a row, which is from 1970 to 2106.
 pub(super) fn seconds(time: DateTime) -> u32 {
     u32::try_from(time.timestamp()).unwrap_or_default()
 }
 
-/// The day of it, since 1970.
+/// The day of a time in a row, in days since 1970.
 pub(super) fn day(time: DateTime) -> u16 {
     u16::try_from(time.timestamp() / SECONDS_PER_DAY).unwrap_or_default()
 }
 
-/// A value as it is said beside a statement.
+/// A parameter as text.
 pub(super) fn parameter(parameter: &Parameter) -> String {
     match parameter {
         Parameter::Text(text) => escaped(text),
@@ -110,7 +110,8 @@ pub(super) fn parameter(parameter: &Parameter) -> String {
     }
 }
 
-/// A time, `YYYY-MM-DD hh:mm:ss`: a number below 10,000 would be taken for a year. Those beyond a DateTime64 are its bounds.
+/// A time as `YYYY-MM-DD hh:mm:ss`, because a number below 10,000 would be read as a year. It is clamped to the range of
+/// DateTime64.
 pub(super) fn moment(time: DateTime) -> String {
     let kept = DateTime::from_timestamp(time.timestamp().clamp(*TIMES.start(), *TIMES.end())).unwrap_or(time);
     let mut text = Vec::new();
@@ -118,13 +119,13 @@ pub(super) fn moment(time: DateTime) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Several texts.
+/// An array of texts.
 pub(super) fn texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
     let texts: Vec<_> = texts.into_iter().map(|text| format!("'{}'", escaped(text))).collect();
     format!("[{}]", texts.join(","))
 }
 
-/// Several numbers.
+/// An array of numbers.
 pub(super) fn numbers<N: ToString>(numbers: impl IntoIterator<Item = N>) -> String {
     let numbers: Vec<_> = numbers.into_iter().map(|number| number.to_string()).collect();
     format!("[{}]", numbers.join(","))
@@ -146,7 +147,7 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// Rows in RowBinaryWithNamesAndTypes; none if they are not of these columns.
+/// Reads rows in RowBinaryWithNamesAndTypes; `None` if they do not have these columns.
 pub(super) fn read(bytes: &[u8], columns: &[Type]) -> Option<Vec<Vec<Value<'static>>>> {
     let mut input = Input(bytes);
     if bytes.is_empty() {
@@ -168,7 +169,7 @@ pub(super) fn read(bytes: &[u8], columns: &[Type]) -> Option<Vec<Vec<Value<'stat
     Some(rows)
 }
 
-/// What is still to be read.
+/// Bytes that are still to be read.
 struct Input<'b>(&'b [u8]);
 
 impl<'b> Input<'b> {
@@ -199,7 +200,7 @@ impl<'b> Input<'b> {
         std::str::from_utf8(self.take(length)?).ok()
     }
 
-    /// A value of a type as the server names it.
+    /// A value of the server's type `has`, as a value of the type `wanted`.
     fn cell(&mut self, has: &str, wanted: Type) -> Option<Value<'static>> {
         let inner = |name: &str| has.strip_prefix(name).and_then(|rest| rest.strip_suffix(')'));
         if let Some(inner) = inner("LowCardinality(") {
@@ -240,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn rows_round_trip() {
         let time = DateTime::from_timestamp(1_704_067_200).unwrap();
         let long = "é\0".repeat(100);
         let cells = [Value::Text(long.into()), Value::Int(7), Value::Null, Value::Float(0.1), Value::Time(time)];
