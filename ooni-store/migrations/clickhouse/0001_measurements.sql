@@ -1,8 +1,9 @@
--- Rows (scoring spec §10, §11), where their bodies are (formats spec §9), what was refused (scoring spec §12) or removed,
--- test lists (API spec §14.3), and rollups. For ClickHouse 24 and later.
+-- Rows (scoring spec §10, §11), locations of bodies (formats spec §9), refused measurements (scoring spec §12), removed
+-- measurements, test lists (API spec §14.3), and rollups. For ClickHouse 24 and later.
 --
--- Times are UTC. Nothing here is a transaction: each statement can be executed again. Of rows with one key the latest
--- update_time counts; the setting `final` sees to it in every query. A line that ends with a semicolon ends a statement.
+-- Times are UTC. A migration is not a transaction, so each statement can be executed again. Of rows with the same key, the
+-- one with the latest update_time is valid; the setting `final` of every query selects it. A statement ends at a line that
+-- ends with a semicolon.
 
 CREATE TABLE IF NOT EXISTS schema_version (version UInt32) ENGINE = MergeTree ORDER BY version;
 
@@ -33,10 +34,10 @@ CREATE TABLE IF NOT EXISTS fastpath (
     test_helper_type String,
     ooni_run_link_id Nullable(UInt64),
     is_verified LowCardinality(String),
-    -- Name and version of the rules by which it was scored, and SHA-256 of the fingerprint lists.
+    -- Name and version of the rules that scored the measurement, and SHA-256 of the fingerprint lists.
     ruleset LowCardinality(String),
     fingerprints_sha256 LowCardinality(String),
-    -- Of the body as it was read.
+    -- SHA-256 of the body as it was read.
     body_sha256 String,
     update_time DateTime64(6, 'UTC'),
     INDEX by_report report_id TYPE bloom_filter GRANULARITY 1,
@@ -47,14 +48,14 @@ CREATE TABLE IF NOT EXISTS fastpath (
 PARTITION BY toYYYYMM(measurement_start_time)
 ORDER BY (measurement_start_time, measurement_uid);
 
--- Where the body of each row is; where that is not known, s3path and what follows is empty. It also says where in fastpath
--- the row of a uid is: no row is there that is not noted here before. A uid has two of either only while the start of its
--- measurement is being replaced by another.
+-- The location of each row's body; if it is unknown, s3path, date and source are empty. It is also the index by which the
+-- row of a uid is found in fastpath: an entry here is written before the row. A uid has two entries only while the start of
+-- its measurement is being changed.
 CREATE TABLE IF NOT EXISTS jsonl (
     report_id String,
     input String,
     s3path String,
-    -- From 0.
+    -- Line in the file, from 0.
     linenum UInt32,
     measurement_uid String,
     -- 'YYYY-MM-DD'
@@ -101,12 +102,12 @@ CREATE TABLE IF NOT EXISTS obs_openvpn (
 ) ENGINE = ReplacingMergeTree(update_time)
 ORDER BY measurement_uid;
 
--- Measurements without a row because a column does not take what they have.
+-- Measurements without a row because a column does not accept their value.
 CREATE TABLE IF NOT EXISTS refused (
     measurement_uid String,
     column_name LowCardinality(String),
     message String,
-    -- The row as JSON; of openvpn {"row": …, "openvpn": …}. Null when it is too long to be kept.
+    -- The row as JSON; for openvpn {"row": …, "openvpn": …}. Null if it is too long to be kept.
     row_json Nullable(String),
     s3path String,
     linenum UInt32,
@@ -116,7 +117,7 @@ CREATE TABLE IF NOT EXISTS refused (
 ) ENGINE = ReplacingMergeTree(update_time)
 ORDER BY measurement_uid;
 
--- Measurements that were taken out for good: they are not stored again.
+-- Measurements that were removed permanently. They are not stored again.
 CREATE TABLE IF NOT EXISTS removed (
     measurement_uid String,
     reason String,
@@ -124,8 +125,8 @@ CREATE TABLE IF NOT EXISTS removed (
 ) ENGINE = ReplacingMergeTree(update_time)
 ORDER BY measurement_uid;
 
--- Test lists. A URL can be in several; cc is as the file of a list is named, ZZ for the global one. Others are put into
--- citizenlab_next, and take their place as one partition.
+-- Test lists. A URL can be in several lists. cc is the name of the list's file, and ZZ for the global list. New lists are
+-- written to citizenlab_next, and then replace the old ones as one partition.
 CREATE TABLE IF NOT EXISTS citizenlab (
     url String,
     domain String,
@@ -136,8 +137,8 @@ ORDER BY (url, cc, category_code);
 
 CREATE TABLE IF NOT EXISTS citizenlab_next AS citizenlab;
 
--- Days whose rows may be other than a rollup says, by the name of the rollup, empty for all of them: they are counted row
--- by row until the rollup has been made anew from them. Noted by a change before it begins, and again when it is done.
+-- Days on which a rollup may differ from the rows; an empty name stands for all rollups. Rows of these days are counted
+-- until the rollup has been rebuilt. A change adds its days here before it writes, and again when it is done.
 CREATE TABLE IF NOT EXISTS dirty (
     change UInt64,
     rollup_name String,
@@ -147,7 +148,7 @@ CREATE TABLE IF NOT EXISTS dirty (
 ) ENGINE = MergeTree
 ORDER BY day;
 
--- Who makes rollups: one process at a time. What it has noted here counts for ten minutes.
+-- The lease of the process that rebuilds rollups. A row expires after one minute.
 CREATE TABLE IF NOT EXISTS lease (
     holder UInt64,
     taken DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC')
@@ -155,10 +156,10 @@ CREATE TABLE IF NOT EXISTS lease (
 PARTITION BY holder
 ORDER BY taken;
 
--- Rollups: counts of rows by what is in their keys (store/rollup.rs), and by day beside: a cell that is asked for is the sum
--- over of_day. Times are the first second of an hour, day, week, month. Of the counts, failure, confirmed and anomaly
--- exclude each other in this order; those of flags do not. What is made anew is put into the table of the same name and
--- _next, month by month, and each month takes the place of the other as one partition.
+-- Rollups: counts of rows by the columns of their keys (src/rollup.rs) and by day; a cell is the sum over of_day. Times are
+-- the first second of an hour, day, week or month. A row is counted in at most one of failure, confirmed and anomaly, the
+-- first that applies; the counts of flags are independent. Rebuilt months are written to the table with the suffix _next,
+-- and each then replaces the old month as one partition.
 
 CREATE TABLE IF NOT EXISTS rollup_day_test (
     day DateTime('UTC'),
@@ -338,7 +339,7 @@ CREATE TABLE IF NOT EXISTS rollup_category_next AS rollup_category;
 CREATE TABLE IF NOT EXISTS rollup_week_input (
     test_name LowCardinality(String),
     probe_cc LowCardinality(String),
-    -- That of 1970-01-01 begins before.
+    -- The week of 1970-01-01 begins before that day.
     week DateTime64(0, 'UTC'),
     input String,
     of_day Date,

@@ -1,14 +1,14 @@
--- Measurements that were rejected (scoring spec §4), by the can that was read and their position in it, from 0; negative for
--- a part of the can that cannot be read as measurements. They are replaced when the can is read again, and deleted when a
--- measurement of their uid is stored.
+-- Rejected measurements (scoring spec §4), by the can that was read and their position in it. Positions count from 0; those of
+-- parts of the can that cannot be read as measurements are negative. Rejections are replaced when the can is read again, and
+-- deleted when a measurement with their uid is stored.
 CREATE TABLE IF NOT EXISTS rejected (
     can String,
     position Int64,
-    -- Null where none is known.
+    -- Null if it is unknown.
     measurement_uid Nullable(String),
-    -- Such as 'E-TYPE'.
+    -- The error code, such as 'E-TYPE'.
     code LowCardinality(String),
-    -- A JSON pointer into the document.
+    -- The JSON pointer of the value in the document.
     path String,
     message String,
     update_time DateTime64(6, 'UTC'),

@@ -1,9 +1,9 @@
--- Rows (scoring spec §10, §11), where their bodies are (formats spec §9), what was refused (scoring spec §12) or removed,
--- test lists (API spec §14.3), and rollups. For PostgreSQL 15 and later.
+-- Rows (scoring spec §10, §11), locations of bodies (formats spec §9), refused measurements (scoring spec §12), removed
+-- measurements, test lists (API spec §14.3), and rollups. For PostgreSQL 15 and later.
 --
--- Times are UTC. Texts are compared by their bytes. As PostgreSQL has no NUL in text, U+0000 is kept as U+0001 U+0001, and
--- U+0001 as U+0001 U+0002. Texts of any length are indexed by their first characters or their hash, as an entry of an index
--- has at most 2.7 kB; those in keys have at most 600 bytes.
+-- Times are UTC. Texts are compared by bytes. Since PostgreSQL cannot store NUL in a text, U+0000 is encoded as U+0001
+-- U+0001, and U+0001 as U+0001 U+0002. Long texts are indexed by their first characters or by their hash, since an index
+-- entry has at most 2.7 kB; texts in keys have at most 600 bytes.
 
 CREATE TABLE schema_version (version integer NOT NULL);
 INSERT INTO schema_version VALUES (0);
@@ -35,37 +35,37 @@ CREATE TABLE fastpath (
     test_helper_type       text COLLATE "C" NOT NULL,
     ooni_run_link_id       numeric(20),
     is_verified            text COLLATE "C" NOT NULL,
-    -- Name and version of the rules by which it was scored, and SHA-256 of the fingerprint lists.
+    -- Name and version of the rules that scored the measurement, and SHA-256 of the fingerprint lists.
     ruleset                text COLLATE "C" NOT NULL,
     fingerprints_sha256    text COLLATE "C" NOT NULL,
-    -- Of the body as it was read.
+    -- SHA-256 of the body as it was read.
     body_sha256            text COLLATE "C" NOT NULL,
     update_time            timestamp(3) NOT NULL DEFAULT localtimestamp,
-    -- By which lists of all are ordered. That a uid is there once is seen to by jsonl.
+    -- The order of lists without conditions. The key of jsonl makes uids unique.
     PRIMARY KEY (measurement_start_time, measurement_uid)
 ) PARTITION BY RANGE (measurement_start_time);
 
--- Each month from 2012 to 2039 has a partition, fastpath_YYYY_MM, which is made when the first row of the month before
--- it, or of its own, comes. A clock that is wrong makes no partitions.
+-- Each month from 2012 to 2039 has a partition, fastpath_YYYY_MM, created when the first row of that month or of the month
+-- before is written. Other times, which come from wrong clocks, share two partitions.
 CREATE TABLE fastpath_before PARTITION OF fastpath FOR VALUES FROM (MINVALUE) TO ('2012-01-01');
 CREATE TABLE fastpath_after PARTITION OF fastpath FOR VALUES FROM ('2040-01-01') TO (MAXVALUE);
 
--- Each index is named after what it finds. Most end with the start of the measurement, by which lists are ordered.
+-- Each index is named after the values that it finds. Most end with the start of the measurement, by which lists are ordered.
 CREATE INDEX fastpath_by_report ON fastpath (substr(report_id, 1, 256), substr(input, 1, 256));
 CREATE INDEX fastpath_by_input ON fastpath (substr(input, 1, 256), measurement_start_time);
 CREATE INDEX fastpath_by_domain ON fastpath (domain, measurement_start_time);
 CREATE INDEX fastpath_by_network ON fastpath (probe_asn, measurement_start_time);
 CREATE INDEX fastpath_by_country ON fastpath (probe_cc, measurement_start_time);
--- Nearly all measurements are of the other test.
+-- Nearly all measurements belong to web_connectivity.
 CREATE INDEX fastpath_by_test ON fastpath (test_name, measurement_start_time) WHERE test_name <> 'web_connectivity';
 
--- Where the body of each row is; where that is not known, s3path and what follows is empty. Its key is what makes
--- measurement_uid unique over the partitions of fastpath, and says in which of them a row is.
+-- The location of each row's body; if it is unknown, s3path, date and source are empty. The key makes measurement_uid
+-- unique across the partitions of fastpath, and measurement_start_time says which of them has the row.
 CREATE TABLE jsonl (
     report_id       text COLLATE "C" NOT NULL,
     input           text COLLATE "C" NOT NULL,
     s3path          text COLLATE "C" NOT NULL,
-    -- From 0.
+    -- Line in the file, from 0.
     linenum         bigint NOT NULL,
     measurement_uid text COLLATE "C" NOT NULL PRIMARY KEY,
     -- 'YYYY-MM-DD'
@@ -76,7 +76,7 @@ CREATE TABLE jsonl (
     update_time     timestamp(3) NOT NULL DEFAULT localtimestamp
 );
 
--- A month is dropped by it.
+-- Used to drop a month.
 CREATE INDEX jsonl_by_time ON jsonl USING brin (measurement_start_time);
 
 CREATE TABLE obs_openvpn (
@@ -113,12 +113,12 @@ CREATE TABLE obs_openvpn (
     update_time                   timestamp(3) NOT NULL DEFAULT localtimestamp
 );
 
--- Measurements without a row because a column does not take what they have.
+-- Measurements without a row because a column does not accept their value.
 CREATE TABLE refused (
     measurement_uid text COLLATE "C" NOT NULL,
     column_name     text COLLATE "C" NOT NULL,
     message         text COLLATE "C" NOT NULL,
-    -- The row as JSON; of openvpn {"row": …, "openvpn": …}. NULL when it is too long to be kept.
+    -- The row as JSON; for openvpn {"row": …, "openvpn": …}. NULL if it is too long to be kept.
     row_json        text COLLATE "C",
     s3path          text COLLATE "C" NOT NULL,
     linenum         bigint NOT NULL,
@@ -127,10 +127,10 @@ CREATE TABLE refused (
     update_time     timestamp(3) NOT NULL DEFAULT localtimestamp
 );
 
--- A uid that is refused for its length is refused once, too.
+-- The index is on a hash, because a uid may be refused for its length.
 CREATE UNIQUE INDEX refused_by_uid ON refused (md5(measurement_uid));
 
--- Measurements that were taken out for good: they are not stored again.
+-- Measurements that were removed permanently. They are not stored again.
 CREATE TABLE removed (
     measurement_uid text COLLATE "C" NOT NULL,
     reason          text COLLATE "C" NOT NULL,
@@ -139,7 +139,7 @@ CREATE TABLE removed (
 
 CREATE UNIQUE INDEX removed_by_uid ON removed (md5(measurement_uid));
 
--- Test lists. A URL can be in several; cc is as the file of a list is named, ZZ for the global one.
+-- Test lists. A URL can be in several lists. cc is the name of the list's file, and ZZ for the global list.
 CREATE TABLE citizenlab (
     url           text COLLATE "C" NOT NULL,
     domain        text COLLATE "C" NOT NULL,
@@ -151,8 +151,9 @@ CREATE INDEX citizenlab_by_url ON citizenlab USING hash (url);
 CREATE INDEX citizenlab_by_category ON citizenlab (category_code, cc);
 CREATE INDEX citizenlab_by_list ON citizenlab (cc);
 
--- Rollups: counts of rows by what is in their keys (store/rollup.rs). Times are the first second of an hour, day, week,
--- month. Of the counts, failure, confirmed and anomaly exclude each other in this order; those of flags do not.
+-- Rollups: counts of rows by the columns of their keys (src/rollup.rs). Times are the first second of an hour, day, week or
+-- month. A row is counted in at most one of failure, confirmed and anomaly, the first that applies; the counts of flags are
+-- independent.
 
 CREATE TABLE rollup_day_test (
     day                  timestamp NOT NULL,

@@ -1,7 +1,7 @@
--- Entries of test lists by domain.
+-- Finds entries of test lists by domain.
 CREATE INDEX citizenlab_by_domain ON citizenlab USING hash (domain);
 
--- Application tables (API spec §14). Days are 'YYYY-MM-DD', times 'YYYY-MM-DD hh:mm:ss' with or without milliseconds, UTC.
+-- Application tables (API spec §14). Days are texts 'YYYY-MM-DD', times 'YYYY-MM-DD hh:mm:ss' with or without milliseconds, UTC.
 
 CREATE TABLE url_priorities (
     category_code text COLLATE "C" NOT NULL,
@@ -13,7 +13,7 @@ CREATE TABLE url_priorities (
 
 CREATE UNIQUE INDEX url_priorities_key ON url_priorities (cc, category_code, domain, md5(url));
 
--- The name of a network is that of the latest day.
+-- Names of networks. The name with the latest day is valid.
 CREATE TABLE asnmeta (
     asn      bigint NOT NULL,
     org_name text COLLATE "C" NOT NULL,
@@ -34,7 +34,7 @@ CREATE TABLE msmt_feedback (
     PRIMARY KEY (measurement_uid, account_id)
 );
 
--- Counts of weeks that another database counted: they replace those of the rows. week is the first second of a Sunday.
+-- Counts imported from another database. For their weeks, rows are not counted. week is the first second of a Sunday.
 CREATE TABLE counters_asn_test_list (
     week      timestamp NOT NULL,
     probe_cc  text COLLATE "C" NOT NULL,
@@ -51,7 +51,7 @@ CREATE TABLE faulty_measurements (
     uid       text COLLATE "C" NOT NULL,
     probe_cc  text COLLATE "C" NOT NULL,
     probe_asn bigint NOT NULL,
-    -- JSON.
+    -- Details, as JSON.
     details   text COLLATE "C" NOT NULL,
     PRIMARY KEY (ts, type, uid)
 );

@@ -1,8 +1,8 @@
--- Rows (scoring spec §10, §11), where their bodies are (formats spec §9), what was refused (scoring spec §12) or removed,
--- test lists (API spec §14.3), and rollups.
+-- Rows (scoring spec §10, §11), locations of bodies (formats spec §9), refused measurements (scoring spec §12), removed
+-- measurements, test lists (API spec §14.3), and rollups.
 --
 -- Times are seconds since 1970, UTC: datetime(measurement_start_time, 'unixepoch'). update_time is text, with milliseconds.
--- A test_runtime or bootstrap_time that is not a number is NULL, since SQLite knows no such float.
+-- NaN in test_runtime or bootstrap_time is stored as NULL, since SQLite has no NaN.
 
 CREATE TABLE fastpath (
     measurement_uid        TEXT NOT NULL PRIMARY KEY,
@@ -29,32 +29,33 @@ CREATE TABLE fastpath (
     engine_version         TEXT NOT NULL,
     test_helper_address    TEXT NOT NULL,
     test_helper_type       TEXT NOT NULL,
-    -- An integer, or the digits as text from 2^63 on, which SQLite's integers do not reach.
+    -- An integer; from 2^63 on its digits as text, because it exceeds SQLite's integers.
     ooni_run_link_id       ANY,
     is_verified            TEXT NOT NULL,
-    -- Name and version of the rules by which it was scored, and SHA-256 of the fingerprint lists.
+    -- Name and version of the rules that scored the measurement, and SHA-256 of the fingerprint lists.
     ruleset                TEXT NOT NULL,
     fingerprints_sha256    TEXT NOT NULL,
-    -- Of the body as it was read.
+    -- SHA-256 of the body as it was read.
     body_sha256            TEXT NOT NULL,
     update_time            TEXT NOT NULL
 ) STRICT;
 
--- Each index is named after what it finds. All end with the start of the measurement, by which lists are ordered.
+-- Each index is named after the values that it finds. Most end with the start of the measurement, by which lists are ordered.
 CREATE INDEX fastpath_by_time ON fastpath (measurement_start_time);
 CREATE INDEX fastpath_by_report ON fastpath (report_id, input);
 CREATE INDEX fastpath_by_input ON fastpath (input, measurement_start_time);
 CREATE INDEX fastpath_by_domain ON fastpath (domain, measurement_start_time);
 CREATE INDEX fastpath_by_network ON fastpath (probe_asn, measurement_start_time);
 CREATE INDEX fastpath_by_country ON fastpath (probe_cc, measurement_start_time);
--- Nearly all measurements are of the other test.
+-- Nearly all measurements belong to web_connectivity.
 CREATE INDEX fastpath_by_test ON fastpath (test_name, measurement_start_time) WHERE test_name <> 'web_connectivity';
 
+-- The location of each row's body, if it is known.
 CREATE TABLE jsonl (
     report_id       TEXT NOT NULL,
     input           TEXT NOT NULL,
     s3path          TEXT NOT NULL,
-    -- From 0.
+    -- Line in the file, from 0.
     linenum         INTEGER NOT NULL,
     measurement_uid TEXT NOT NULL PRIMARY KEY,
     -- 'YYYY-MM-DD'
@@ -98,12 +99,12 @@ CREATE TABLE obs_openvpn (
     update_time                   TEXT NOT NULL
 ) STRICT;
 
--- Measurements without a row because a column does not take what they have.
+-- Measurements without a row because a column does not accept their value.
 CREATE TABLE refused (
     measurement_uid TEXT NOT NULL PRIMARY KEY,
     column_name     TEXT NOT NULL,
     message         TEXT NOT NULL,
-    -- The row as JSON; of openvpn {"row": …, "openvpn": …}. NULL when it is too long to be kept.
+    -- The row as JSON; for openvpn {"row": …, "openvpn": …}. NULL if it is too long to be kept.
     row_json        TEXT,
     s3path          TEXT NOT NULL,
     linenum         INTEGER NOT NULL,
@@ -112,14 +113,14 @@ CREATE TABLE refused (
     update_time     TEXT NOT NULL
 ) STRICT;
 
--- Measurements that were taken out for good: they are not stored again.
+-- Measurements that were removed permanently. They are not stored again.
 CREATE TABLE removed (
     measurement_uid TEXT NOT NULL PRIMARY KEY,
     reason          TEXT NOT NULL,
     update_time     TEXT NOT NULL
 ) STRICT;
 
--- Test lists. A URL can be in several; cc is as the file of a list is named, ZZ for the global one.
+-- Test lists. A URL can be in several lists. cc is the name of the list's file, and ZZ for the global list.
 CREATE TABLE citizenlab (
     url           TEXT NOT NULL,
     domain        TEXT NOT NULL,
@@ -131,8 +132,9 @@ CREATE INDEX citizenlab_by_url ON citizenlab (url, cc, category_code);
 CREATE INDEX citizenlab_by_category ON citizenlab (category_code, cc, url);
 CREATE INDEX citizenlab_by_list ON citizenlab (cc, url);
 
--- Rollups: counts of rows by what is in their keys (store/rollup.rs). Times are the first second of an hour, day, week,
--- month. Of the counts, failure, confirmed and anomaly exclude each other in this order; those of flags do not.
+-- Rollups: counts of rows by the columns of their keys (src/rollup.rs). Times are the first second of an hour, day, week or
+-- month. A row is counted in at most one of failure, confirmed and anomaly, the first that applies; the counts of flags are
+-- independent.
 
 CREATE TABLE rollup_day_test (
     day                  INTEGER NOT NULL,

@@ -1,7 +1,7 @@
--- Entries of test lists by domain.
+-- Finds entries of test lists by domain.
 CREATE INDEX citizenlab_by_domain ON citizenlab (domain);
 
--- Application tables (API spec §14). Days are 'YYYY-MM-DD', times 'YYYY-MM-DD hh:mm:ss' with or without milliseconds, UTC.
+-- Application tables (API spec §14). Days are texts 'YYYY-MM-DD', times 'YYYY-MM-DD hh:mm:ss' with or without milliseconds, UTC.
 
 CREATE TABLE url_priorities (
     category_code TEXT NOT NULL,
@@ -12,7 +12,7 @@ CREATE TABLE url_priorities (
     PRIMARY KEY (cc, category_code, domain, url)
 ) STRICT, WITHOUT ROWID;
 
--- The name of a network is that of the latest day.
+-- Names of networks. The name with the latest day is valid.
 CREATE TABLE asnmeta (
     asn      INTEGER NOT NULL,
     org_name TEXT NOT NULL,
@@ -33,7 +33,7 @@ CREATE TABLE msmt_feedback (
     PRIMARY KEY (measurement_uid, account_id)
 ) STRICT, WITHOUT ROWID;
 
--- Counts of weeks that another database counted: they replace those of the rows. week is the first second of a Sunday.
+-- Counts imported from another database. For their weeks, rows are not counted. week is the first second of a Sunday.
 CREATE TABLE counters_asn_test_list (
     week      INTEGER NOT NULL,
     probe_cc  TEXT NOT NULL,
@@ -49,7 +49,7 @@ CREATE TABLE faulty_measurements (
     uid       TEXT NOT NULL,
     probe_cc  TEXT NOT NULL,
     probe_asn INTEGER NOT NULL,
-    -- JSON.
+    -- Details, as JSON.
     details   TEXT NOT NULL,
     PRIMARY KEY (ts, type, uid)
 ) STRICT, WITHOUT ROWID;

@@ -1,15 +1,15 @@
--- Measurements that were rejected (scoring spec §4), by the can that was read and their position in it, from 0; negative for
--- a part of the can that cannot be read as measurements. They are replaced when the can is read again, and deleted when a
--- measurement of their uid is stored.
+-- Rejected measurements (scoring spec §4), by the can that was read and their position in it. Positions count from 0; those of
+-- parts of the can that cannot be read as measurements are negative. Rejections are replaced when the can is read again, and
+-- deleted when a measurement with their uid is stored.
 
 CREATE TABLE rejected (
     can             TEXT NOT NULL,
     position        INTEGER NOT NULL,
-    -- NULL where none is known.
+    -- NULL if it is unknown.
     measurement_uid TEXT,
-    -- Such as 'E-TYPE'.
+    -- The error code, such as 'E-TYPE'.
     code            TEXT NOT NULL,
-    -- A JSON pointer into the document.
+    -- The JSON pointer of the value in the document.
     path            TEXT NOT NULL,
     message         TEXT NOT NULL,
     update_time     TEXT NOT NULL,

@@ -85,7 +85,7 @@ pub(super) async fn write(
 /// The entries of a uid in `jsonl`.
 #[derive(Default)]
 pub(super) struct Entries {
-    /// The start of the measurement. More than one only if a change of the start was interrupted.
+    /// The start of the measurement. More than one while it is being changed, or if that was interrupted.
     pub(super) times: Vec<DateTime>,
     /// Whether an entry has a row in `fastpath`.
     pub(super) has_row: bool,
