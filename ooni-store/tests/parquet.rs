@@ -1,6 +1,6 @@
-//! Parquet files: what is read back, the same bytes for the same rows, and runs that are killed and resumed.
+//! Parquet files: rows are read back, the same rows give the same bytes, and killed runs are resumed.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
+#![allow(clippy::unwrap_used, clippy::panic)] // clippy does not count test helpers as tests
 
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::process::{Outcome, process};
@@ -38,7 +38,7 @@ fn rows(numbers: std::ops::Range<usize>) -> Vec<FastpathRow> {
     numbers.map(|number| row(number, "\"1\"", &more(number))).collect()
 }
 
-/// A file to be, in a folder of its own.
+/// The path of a new file in a temporary folder.
 fn file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.parquet");
@@ -78,7 +78,7 @@ fn rows_read_back() {
     let rows = rows(0..100);
     let mut parquet = Parquet::create(&path, None).unwrap();
     assert_eq!(parquet.append(&rows[..60]).unwrap(), 0);
-    // What the table would refuse is left out.
+    // Rows that the table would refuse are left out.
     assert_eq!(parquet.append([&row(7, "0.1", ""), &row(8, "[]", "")]).unwrap(), 2);
     assert_eq!(parquet.append(&rows[60..]).unwrap(), 0);
     assert!(!path.exists());
@@ -111,7 +111,7 @@ fn an_empty_file_has_its_columns() {
 }
 
 #[test]
-fn the_same_rows_are_the_same_bytes() {
+fn the_same_rows_give_the_same_bytes() {
     let (_one, first) = file();
     let (_two, second) = file();
     let rows = rows(0..500);
@@ -123,7 +123,7 @@ fn the_same_rows_are_the_same_bytes() {
     }
     parquet.finish().unwrap();
     assert!(bytes == fs::read(&second).unwrap());
-    // What was there before is gone, and not only written over.
+    // The old file is truncated, not just overwritten.
     assert!(write(&second, &rows[..3]) == write(&first, &rows[..3]));
 }
 
@@ -139,7 +139,7 @@ fn row_groups_are_bounded() {
 }
 
 #[test]
-fn a_killed_run_goes_on() {
+fn a_killed_run_is_resumed() {
     let (_whole, whole) = file();
     let rows = rows(0..200);
     let expected = write(&whole, &rows);
@@ -158,7 +158,7 @@ fn a_killed_run_goes_on() {
         let length = parquet.checkpoint().unwrap();
         (parquet, length)
     };
-    // After rows that nobody acknowledged, and after half a row.
+    // After rows without a checkpoint, and after half a row.
     let (mut parquet, length) = begin();
     parquet.append(&rows[90..120]).unwrap();
     drop(parquet);
@@ -171,7 +171,7 @@ fn a_killed_run_goes_on() {
     spool.set_len(length + 11).unwrap();
     resumes(length, &rows[90..]);
 
-    // At the end: before and after the file has its name, and after the spool is gone.
+    // At the end: before and after the file is renamed, and after the spool is removed.
     let (mut parquet, _) = begin();
     parquet.append(&rows[90..]).unwrap();
     let length = parquet.checkpoint().unwrap();
@@ -186,16 +186,16 @@ fn a_killed_run_goes_on() {
     let mut parquet = Parquet::create(&path, Some(length)).unwrap();
     assert!(parquet.append(&rows[..1]).unwrap_err().to_string().contains("rows.parquet is complete"));
 
-    // What is not there cannot be gone on with.
+    // A run cannot be resumed without the spool, or at another length.
     for length in [length - 1, length + 1] {
         let error = Parquet::create(&path, Some(length)).unwrap_err().to_string();
         assert!(error.contains("rows.parquet.spool: "), "{error}");
     }
 }
 
-/// Writes a file to try other readers on: `PARQUET=FILE cargo test --test parquet -- --ignored`.
+/// Writes a file for testing other Parquet readers: `PARQUET=FILE cargo test --test parquet -- --ignored`.
 #[test]
-#[ignore = "for other readers"]
+#[ignore = "writes a file for other readers"]
 fn for_other_readers() {
     write(Path::new(&std::env::var("PARQUET").unwrap()), &rows(0..1000));
 }

@@ -1,6 +1,6 @@
-//! Stores: what every engine has to do, and what SQLite does besides.
+//! Stores: tests that every engine must pass, and tests of single engines.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
+#![allow(clippy::unwrap_used, clippy::panic)] // clippy does not count test helpers as tests
 
 #[path = "store/application.rs"]
 mod application;
@@ -8,8 +8,6 @@ mod application;
 mod charts;
 #[path = "store/clickhouse.rs"]
 mod clickhouse;
-#[path = "store/cut.rs"]
-mod cut;
 #[path = "store/deadlines.rs"]
 mod deadlines;
 #[path = "store/environment.rs"]
@@ -30,6 +28,8 @@ mod lists;
 mod postgres;
 #[path = "store/postgres_limits.rs"]
 mod postgres_limits;
+#[path = "store/proxy.rs"]
+mod proxy;
 #[cfg(target_os = "linux")]
 #[path = "store/read_only.rs"]
 mod read_only;
@@ -57,40 +57,40 @@ use ooni_testkit::skip_without;
 use server::{OnClickhouse, OnPostgres};
 use support::{Engine, InFile};
 
-/// What every engine has to do, in so many cases of each property.
+/// Runs the tests that every engine must pass, with so many cases of each property.
 fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
     let tests: [fn(&dyn Engine); 15] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,
         rows::refused_rows_are_set_aside,
-        rows::a_refused_openvpn_row_does_not_take_the_measurement_along,
-        rows::pages_have_the_order_of_uids,
+        rows::a_refused_openvpn_row_does_not_refuse_the_measurement,
+        rows::pages_are_ordered_by_uid,
         rows::odd_values_read_back,
         rejections::rejections_are_kept_by_can,
         rejections::what_is_stored_is_not_rejected,
-        rejections::removed_measurements_stay_away_until_they_are_restored,
+        rejections::removed_measurements_are_not_stored_until_restored,
         charts::distinct_values_are_counted,
         charts::runtimes_of_tests,
-        lists::pages_are_the_whole,
-        lists::filters_of_very_many_values,
-        lists::changed_test_lists_count_what_changed,
+        lists::pages_have_all_rows_in_order,
+        lists::filters_with_many_values,
+        lists::changed_test_lists_update_the_rollup,
     ];
     for test in tests {
         test(&*new());
     }
-    rejections::a_store_knows_itself(&*new(), &*new());
+    rejections::identities_distinguish_stores(&*new(), &*new());
     history::any_history(new, 2 * cases);
     rollups::any_history_leaves_rollups_right(new, cases);
 }
 
-/// The one test that fails where PostgreSQL cannot be installed; the others that need it are skipped.
+/// Fails if PostgreSQL cannot be installed; the other tests that need it are skipped then.
 #[test]
 fn postgres_starts() {
     Server::shared_postgres().unwrap();
 }
 
-/// The one test that fails where the engine of ClickHouse cannot be installed; the others that need it are skipped.
+/// Fails if the engine of ClickHouse cannot be installed; the other tests that need it are skipped then.
 #[test]
 fn clickhouse_starts() {
     Server::shared_clickhouse().unwrap();

@@ -1,4 +1,4 @@
-//! Application tables, and dumps that have them (`fixtures/dump.jsonl`).
+//! Application tables, and dumps that contain them (`fixtures/dump.jsonl`).
 
 use crate::rollups::rollups_are_right;
 use crate::server::{OnClickhouse, OnPostgres};
@@ -124,7 +124,7 @@ fn postgres_has_application_tables() {
 }
 
 #[test]
-fn clickhouse_has_none() {
+fn clickhouse_has_no_application_tables() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();

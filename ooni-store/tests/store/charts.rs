@@ -1,4 +1,4 @@
-//! What charts ask for but counts (API spec §6).
+//! Queries of charts other than counts (API spec §6).
 
 use crate::support::{Engine, Fields, SOUND, measured, new, of_day, text};
 use ooni_core::json::Json;
@@ -40,7 +40,7 @@ pub(crate) fn distinct_values_are_counted(engine: &dyn Engine) {
     let is_within = |row: &[String]| (from..to).contains(&DateTime::parse(row[7].as_bytes()).unwrap());
     assert_eq!(months(ask(&of_window, Axis::ProbeAsn)), expected(4, &is_within));
     assert_eq!(months(ask(&of_window, Axis::ProbeCc)), expected(3, &is_within));
-    // Where no rollup knows.
+    // A query that no rollup answers.
     let anomalies = Filter { anomaly: Some(true), ..Filter::default() };
     let of_rows = Aggregation { filter: anomalies, ..by_month };
     assert_eq!(plan(&of_rows)[0].source, Source::Rows);
@@ -74,7 +74,7 @@ pub(crate) fn runtimes_of_tests(engine: &dyn Engine) {
         ninetieth,
     };
     assert_eq!(found[1], runtimes("RU", 1, 3.0, 3.0));
-    // At nine tenths is what lies six tenths of the way from the fourth to the fifth.
+    // The 90th percentile lies six tenths of the way from the fourth to the fifth value.
     assert_eq!(found[0], runtimes("IT", 5, 2.0, 61.6));
     assert_eq!((found.len(), ask(2)), (2, vec![]));
     store.0.wait(store.0.store.remove("u4", "asked for", false)).unwrap();

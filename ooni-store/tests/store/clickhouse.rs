@@ -1,7 +1,7 @@
-//! Faults of a ClickHouse server and of the connection to it. The server is the engine of the package chdb behind ClickHouse's
-//! HTTP protocol: it executes one statement at a time and cancels none.
+//! Errors of a ClickHouse server and of the connection to it. The server is the engine of the package chdb behind
+//! ClickHouse's HTTP protocol. It executes one statement at a time and cancels none.
 
-use crate::cut::Cut;
+use crate::proxy::FlakyProxy;
 use crate::rollups::{entries, rollups_are_as_rows, rollups_are_right};
 use crate::server::OnClickhouse;
 use crate::support::{
@@ -24,7 +24,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn tables_are_made_once_and_by_nobody_else() {
+fn migrations_are_idempotent_and_refuse_other_databases() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::empty();
     assert_eq!(message(open(&engine.url())), "has no tables yet; `fastpath migrate` creates them");
@@ -48,12 +48,12 @@ fn tables_are_made_once_and_by_nobody_else() {
 }
 
 #[test]
-fn servers_that_are_not_there() {
+fn connection_errors_are_reported() {
     skip_without!(Server::shared_clickhouse());
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let closed_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let engine = OnClickhouse::empty();
     for (url, said) in [
-        (format!("clickhouse://me:secret@127.0.0.1:{nobody}/x"), "Connection refused"),
+        (format!("clickhouse://me:secret@127.0.0.1:{closed_port}/x"), "Connection refused"),
         (format!("{}_none", engine.url()), "(ClickHouse error 81)"),
         (engine.url().replace("test@", "me:secret@"), "(ClickHouse error 516)"),
         ("clickhouse://me:secret@host:x/db".to_owned(), "invalid URL of a ClickHouse database: "),
@@ -68,13 +68,13 @@ fn servers_that_are_not_there() {
 }
 
 #[test]
-fn connections_that_are_lost() {
+fn lost_connections_are_retried() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let url = engine.url();
     let port = url.rsplit_once(':').unwrap().1.split_once('/').unwrap().0;
-    let way = Cut::new(port.parse().unwrap(), 7);
-    let store = open(&url.replace(port, &way.port.to_string())).unwrap();
+    let proxy = FlakyProxy::new(port.parse().unwrap(), 7);
+    let store = open(&url.replace(port, &proxy.port.to_string())).unwrap();
     for batch in 0..8_u8 {
         let rows: Vec<_> =
             (0..30_u8).map(|uid| measured(batch * 30 + uid, u16::from(batch) * 250 + u16::from(uid))).collect();
@@ -83,7 +83,7 @@ fn connections_that_are_lost() {
         assert_eq!(store.count().unwrap(), (u64::from(batch) + 1) * 30);
     }
     rollups_are_right(&store);
-    assert!(way.times() > 30, "it was cut {} times", way.times());
+    assert!(proxy.cuts() > 30, "{} connections were cut", proxy.cuts());
     assert_eq!(engine.table("jsonl").len(), 240);
     rollups_are_right(&engine.open());
 }
@@ -93,7 +93,7 @@ fn everything() -> List {
 }
 
 #[test]
-fn queries_that_take_too_long() {
+fn a_query_times_out() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
@@ -107,7 +107,7 @@ fn queries_that_take_too_long() {
                 .wait(clickhouse.with_deadline(Deadline::after(Duration::from_millis(300))).list(&everything()))
             {
                 Err(error) => break error,
-                Ok(_) => assert!(!busy.is_finished(), "it was never busy"),
+                Ok(_) => assert!(!busy.is_finished(), "the server was never busy"),
             }
         };
         assert_eq!((error.kind(), error.message()), (ErrorKind::Timeout, "the query timed out or was cancelled"));
@@ -116,7 +116,7 @@ fn queries_that_take_too_long() {
 }
 
 #[test]
-fn inputs_longer_than_a_field_of_a_form() {
+fn inputs_longer_than_a_form_field() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
@@ -130,7 +130,7 @@ fn inputs_longer_than_a_field_of_a_form() {
     let list = List { filter: Filter { input: Some(long), ..Filter::default() }, ..everything() };
     let found = store.0.wait(clickhouse.list(&list)).unwrap();
     assert_eq!(found[0].measurement_uid, "long");
-    // A time that ClickHouse would take for a year if it were sent as a number.
+    // A time that ClickHouse would read as a year if it were sent as a number.
     let early = Window { from: DateTime::from_timestamp(0), to: DateTime::from_timestamp(9999) };
     let list = List { filter: Filter { window: early, ..Filter::default() }, ..everything() };
     assert_eq!(store.0.wait(clickhouse.list(&list)).unwrap(), []);
@@ -138,7 +138,7 @@ fn inputs_longer_than_a_field_of_a_form() {
 }
 
 #[test]
-fn the_first_week_and_the_last() {
+fn the_first_and_the_last_week() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
@@ -163,12 +163,12 @@ fn the_first_week_and_the_last() {
 }
 
 #[test]
-fn what_is_noted_and_not_there() {
+fn entries_without_rows() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
     store.write(&sound([0, 1500, 4000]), OnExisting::Keep).unwrap();
-    // As of batches that were cut off.
+    // As interrupted batches leave them.
     engine.query(
         "INSERT INTO jsonl (measurement_uid, measurement_start_time, update_time)
          SELECT 'u' || leftPad(toString(number), 6, '0'), '2023-05-06 07:08:09', now64(6) FROM numbers(1, 3000)",
@@ -178,12 +178,12 @@ fn what_is_noted_and_not_there() {
     store.write(&sound([7]), OnExisting::Keep).unwrap();
     store.write(&sound([1500]), OnExisting::Replace).unwrap();
     assert_eq!(uids(&store), ["u000000", "u000007", "u001500", "u004000"]);
-    let noted = "SELECT measurement_uid, count() FROM jsonl WHERE measurement_uid IN ('u000007', 'u001500') GROUP BY 1 ORDER BY 1";
-    assert_eq!(engine.query(noted), [["u000007", "1"], ["u001500", "1"]]);
+    let entries = "SELECT measurement_uid, count() FROM jsonl WHERE measurement_uid IN ('u000007', 'u001500') GROUP BY 1 ORDER BY 1";
+    assert_eq!(engine.query(entries), [["u000007", "1"], ["u001500", "1"]]);
 }
 
 #[test]
-fn two_that_write_at_once() {
+fn concurrent_writers() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     std::thread::scope(|scope| {
@@ -191,7 +191,7 @@ fn two_that_write_at_once() {
             let store = engine.open();
             scope.spawn(move || {
                 for batch in 0..6_u16 {
-                    // Those of both have the same start, and else what differs.
+                    // Rows that both write have the same start and different content.
                     let rows: Vec<_> = (0..20_u8)
                         .map(|uid| {
                             let mut row = measured(uid, 7 * u16::from(uid) + 108 * writer);
@@ -218,7 +218,7 @@ fn two_that_write_at_once() {
 }
 
 #[test]
-fn windows_at_the_ends_of_time() {
+fn windows_at_the_limits_of_time() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
@@ -251,7 +251,7 @@ fn windows_at_the_ends_of_time() {
 }
 
 #[test]
-fn filters_of_a_hundred_thousand_values() {
+fn filters_with_a_hundred_thousand_values() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
@@ -268,7 +268,7 @@ fn filters_of_a_hundred_thousand_values() {
     }
 }
 
-/// A server that accepts a connection and answers with this.
+/// The port of a server that accepts connections and sends this answer.
 fn answering(answer: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -304,7 +304,8 @@ fn permanent_errors_are_not_retried() {
     }
 }
 
-/// Forwards to a port until a piece contains `last`; that and what follows is swallowed.
+/// The port of a proxy that forwards until a packet contains `last`; it drops that packet and everything after it. Also
+/// whether that has happened.
 fn stalling(to: u16, last: &'static str) -> (u16, Arc<AtomicBool>) {
     let is_reached = Arc::new(AtomicBool::new(false));
     let reached = Arc::clone(&is_reached);
@@ -342,9 +343,9 @@ fn a_deadline_covers_all_statements_of_a_write() {
     let port = url.rsplit_once(':').unwrap().1.split_once('/').unwrap().0;
     for (last, is_unknown) in [("removed LIMIT 1", false), ("INSERT+INTO+dirty", false), ("INSERT+INTO+fastpath", true)]
     {
-        let (way, is_reached) = stalling(port.parse().unwrap(), last);
-        let store = open(&url.replace(port, &way.to_string())).unwrap().0;
-        // The server is shared by all tests: it takes longer to get there when it is busy.
+        let (proxy, is_reached) = stalling(port.parse().unwrap(), last);
+        let store = open(&url.replace(port, &proxy.to_string())).unwrap().0;
+        // All tests share the server, so the statement may be reached late.
         let mut limit = Duration::from_secs(1);
         let error = loop {
             limit *= 2;

@@ -1,4 +1,4 @@
-//! One deadline for a whole call, and look-ups that do not wait for aggregations, on SQLite.
+//! Deadlines that cover a whole call, and look-ups that do not wait for aggregations, on SQLite.
 
 use crate::limits::{ENDLESS, list};
 use crate::support::{Engine, InFile, Open, sound, uids};
@@ -29,7 +29,7 @@ fn heavy() -> Aggregation {
 
 type Pending<'f> = Pin<Box<dyn Future<Output = ()> + Send + 'f>>;
 
-/// Starts so many aggregations that never end.
+/// Starts a number of aggregations that never end.
 fn start(store: &Store, number: usize) -> Vec<Pending<'static>> {
     let one = |_| {
         let store = store.clone();
@@ -38,7 +38,7 @@ fn start(store: &Store, number: usize) -> Vec<Pending<'static>> {
     (0..number).map(one).collect()
 }
 
-/// Lets them begin; whether none of them has ended.
+/// Polls the futures; returns whether all of them are pending.
 async fn all_pending(futures: &mut [Pending<'_>]) -> bool {
     poll_fn(|context| Poll::Ready(futures.iter_mut().all(|future| future.as_mut().poll(context).is_pending()))).await
 }
@@ -48,7 +48,7 @@ fn look_ups_do_not_queue_behind_aggregations() {
     let (_engine, Open(waiting)) = endless();
     let store = &waiting.store;
     waiting.wait(async {
-        // Four of them occupy all threads that aggregate, the others their queue: a look-up there would never be answered.
+        // Four of them occupy all threads for aggregations, and the others wait: behind them, a look-up would never finish.
         let mut heavy = start(store, 24);
         assert!(all_pending(&mut heavy).await);
         assert_eq!(store.find("none").await.unwrap(), None);
@@ -66,7 +66,7 @@ fn a_deadline_covers_the_wait_for_a_connection() {
     waiting.wait(async {
         let mut heavy = start(store, 4);
         assert!(all_pending(&mut heavy).await);
-        // It is not the one that runs, so only the wait can end it.
+        // The query is not running, so only the wait can time out.
         let queued = store.with_deadline(Deadline::after(Duration::from_millis(50)));
         assert_eq!(queued.count().await.unwrap_err().kind(), ErrorKind::Timeout);
         assert!(all_pending(&mut heavy).await);
@@ -91,14 +91,14 @@ fn a_write_ends_at_its_deadline() {
     let write = |store: &Store, uid| waiting.wait(store.write(std::sync::Arc::new(sound([uid])), OnExisting::Keep));
     write(&waiting.store, 1).unwrap();
 
-    // While it waits for another process, long before that wait has its own end.
+    // While it waits for another process; the lock timeout is much longer.
     let other = Connection::open(&engine.path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = write(&within(Duration::from_millis(50)), 2).unwrap_err();
     assert_eq!((error.kind(), error.is_outcome_unknown()), (ErrorKind::Timeout, false));
     other.execute_batch("ROLLBACK").unwrap();
 
-    // And while a statement runs.
+    // While a statement runs.
     let trigger = "
         CREATE TRIGGER endless AFTER INSERT ON fastpath BEGIN
             SELECT count(*) FROM (WITH RECURSIVE number(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM number) SELECT n FROM number);
@@ -113,7 +113,7 @@ fn a_write_ends_at_its_deadline() {
 }
 
 #[test]
-fn a_lock_that_another_process_keeps_is_busy() {
+fn a_lock_of_another_process_is_busy() {
     let engine = InFile::new();
     let sqlite = SqliteOptions { lock_wait: Duration::from_millis(1), ..SqliteOptions::default() };
     let options = StoreOptions { sqlite, ..StoreOptions::default() };
@@ -128,7 +128,7 @@ fn a_lock_that_another_process_keeps_is_busy() {
 fn a_month_is_dropped_while_others_read() {
     let (engine, Open(waiting)) = endless();
     drop(waiting);
-    // With one connection for aggregations, one that runs is all that reads.
+    // With one connection for aggregations, a running aggregation is the only reader.
     let options = StoreOptions { aggregation_readers: 1, ..StoreOptions::for_commands() };
     let waiting = BlockingStore::open_with(&engine.url(), options).unwrap();
     let other = Connection::open(&engine.path).unwrap();
@@ -136,7 +136,7 @@ fn a_month_is_dropped_while_others_read() {
     waiting.wait(async {
         let store = &waiting.store;
         let mut heavy = start(store, 1);
-        // The log cannot be truncated once the aggregation reads it.
+        // Once the aggregation reads the log, it cannot be truncated.
         let truncated = "PRAGMA wal_checkpoint(TRUNCATE)";
         let mut is_read = false;
         while !is_read {
@@ -144,13 +144,13 @@ fn a_month_is_dropped_while_others_read() {
             other.execute_batch("CREATE TABLE IF NOT EXISTS t (n); INSERT INTO t VALUES (1)").unwrap();
             is_read = other.query_row(truncated, [], |row| row.get::<_, bool>(0)).unwrap();
         }
-        // Another process that reads a snapshot.
+        // A reader with a snapshot, as of another process.
         let reader = Connection::open(&engine.path).unwrap();
         reader.execute_batch("BEGIN").unwrap();
         let rows = || reader.query_row("SELECT count(*) FROM fastpath", [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(rows(), 2);
         let month = DateTime::new(2024, 1, 1, 0, 0, 0).unwrap();
-        // The lists are a view here, which the rollup of categories would read to its end.
+        // The lists are an endless view, which updating the rollup by category would read.
         let lists = "BEGIN; DROP VIEW citizenlab; CREATE TABLE citizenlab (url, domain, cc, category_code); COMMIT";
         other.execute_batch(lists).unwrap();
         assert_eq!(store.drop_month(month).await.unwrap(), 2);

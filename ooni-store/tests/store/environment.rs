@@ -1,5 +1,5 @@
-//! How a PostgreSQL server is found and a password too, from the environment as psql does it. The environment of a process
-//! is its own, so that each store is opened by a child.
+//! Finding a PostgreSQL server and its password through the environment, as psql does. Each store is opened in a child
+//! process with an environment of its own.
 
 use crate::server::{OnPostgres, execute, server};
 use crate::support::Engine;
@@ -14,9 +14,9 @@ use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::thread;
 
-/// What [`migrated`] starts.
+/// The child process that [`migrated`] starts.
 #[test]
-#[ignore = "a process for other tests"]
+#[ignore = "a child process of other tests"]
 fn migrate() {
     match BlockingStore::migrate(&std::env::var("STORE").unwrap()) {
         Ok(_) => println!("\nresult: connects"),
@@ -24,7 +24,7 @@ fn migrate() {
     }
 }
 
-/// Migrates the store of a URL in a process with no other variables of a connection: "connects", or the error.
+/// Migrates the store of a URL in a process that has only these connection variables. Returns "connects" or the error.
 pub(crate) fn migrated(url: &str, variables: &[(&str, &str)]) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "environment::migrate", "--ignored", "--nocapture", "--test-threads", "1"]);
@@ -38,7 +38,7 @@ pub(crate) fn migrated(url: &str, variables: &[(&str, &str)]) -> String {
     result.unwrap_or_else(|| panic!("{said}")).to_owned()
 }
 
-/// A socket as a server has it, which leads to a port.
+/// A folder with a socket like that of a server, which forwards to a port.
 fn socket_to(port: u16) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(folder.path().join(".s.PGSQL.55439")).unwrap();
@@ -60,10 +60,10 @@ fn socket_to(port: u16) -> tempfile::TempDir {
     folder
 }
 
-// Of tokio-postgres-rustls#6 and #38, chirpstack#912, rauthy#1508: a server that listens on a Unix socket alone. Without TLS,
-// as libpq: the server would refuse it.
+// See tokio-postgres-rustls#6 and #38, chirpstack#912, rauthy#1508: a server that listens only on a Unix socket. As in libpq,
+// TLS is not used on a socket; the server would refuse it.
 #[test]
-fn a_server_behind_a_socket() {
+fn a_server_on_a_unix_socket() {
     skip_without!(Server::shared_postgres());
     let engine = OnPostgres::empty();
     let folder = socket_to(server().port);
@@ -83,8 +83,8 @@ fn a_server_behind_a_socket() {
     assert_eq!(migrated("postgres://", &[&variables[..], &[("PGSSLMODE", "verify-full")]].concat()), "connects");
 }
 
-/// A server that asks the role `asked` for its password, and a database of it.
-fn asking() -> Server {
+/// A server that requires a password of the role `asked`, with the role's database `pw`.
+fn server_with_password() -> Server {
     let server = Server::postgres(false).unwrap();
     execute(&server, "postgres", "CREATE ROLE asked LOGIN PASSWORD 'se:c\\ret'");
     execute(&server, "postgres", "CREATE DATABASE pw OWNER asked");
@@ -96,11 +96,11 @@ fn asking() -> Server {
     server
 }
 
-// Of rust-postgres#729, graph-node#4336, flatterer#32: the password is in PGPASSWORD or a password file, as with psql.
+// See rust-postgres#729, graph-node#4336, flatterer#32: the password is in PGPASSWORD or a password file, as for psql.
 #[test]
-fn passwords_of_the_environment() {
+fn passwords_from_the_environment() {
     skip_without!(Server::shared_postgres());
-    let server = asking();
+    let server = server_with_password();
     let port = server.port.to_string();
     let url = format!("postgres://asked@127.0.0.1:{port}/pw?sslmode=disable");
     let folder = tempfile::tempdir().unwrap();
@@ -171,7 +171,7 @@ fn variables_and_parameters_of_a_connection() {
     }
 }
 
-// Off loopback nothing goes over a connection whose other side is not known. Linux takes 0.0.0.0 for this machine.
+// Beyond loopback, the server must be authenticated. Linux connects 0.0.0.0 to this machine.
 #[test]
 fn off_loopback_tls_is_the_default() {
     skip_without!(Server::shared_postgres());

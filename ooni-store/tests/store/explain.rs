@@ -1,4 +1,4 @@
-//! Which index or rollup answers a query, as the engines themselves say.
+//! Which index or rollup answers a query, according to the plans of the engines.
 
 use crate::server::OnPostgres;
 use crate::support::{Engine, InFile, Open, SOUND, new};
@@ -15,7 +15,7 @@ use ooni_testkit::server::Server;
 use ooni_testkit::skip_without;
 use std::collections::BTreeMap;
 
-/// Rows of a store, all of one month: of each country, network, domain, … few enough that an index is worth its while.
+/// Rows of a store, all of one month. Each country, network, domain, … has so few rows that an index pays off.
 const ROWS: u32 = 6000;
 
 /// Midnight of 2024-01-01.
@@ -25,7 +25,7 @@ fn at(second: i64) -> DateTime {
     DateTime::from_timestamp(BEGIN + second).unwrap()
 }
 
-/// When a row started, on one of thirty days, which are not those of its neighbours.
+/// The start of a row, on one of thirty days. Neighbouring rows start on different days.
 fn start(number: u32) -> DateTime {
     at(i64::from(number * 2741 % ROWS) * 431)
 }
@@ -61,7 +61,7 @@ fn fill(engine: &dyn Engine) -> Open {
     store
 }
 
-/// The filter of some words, over so many days.
+/// A filter with the conditions named in `what`, over a number of days.
 fn filter(what: &str, days: i64) -> Filter {
     let window = Window::new(at(0), at(days * 86_400));
     let mut filter = Filter { window, ..Filter::default() };
@@ -85,7 +85,7 @@ fn filter(what: &str, days: i64) -> Filter {
     filter
 }
 
-/// Lists by their filters, whether they begin deep within, and the index that finds their rows; what of it is looked for.
+/// Lists: the filter, whether the page starts in the middle, the index that finds the rows, and the column that is searched.
 const LISTS: [(&str, bool, &str, &str); 18] = [
     ("world", false, "by_time", "measurement_start_time"),
     ("world", true, "by_time", "measurement_start_time"),
@@ -108,7 +108,8 @@ const LISTS: [(&str, bool, &str, &str); 18] = [
     ("category country", false, "by_country", "probe_cc"),
 ];
 
-/// Aggregations by their filters and axes, and what answers them; the first part of its key that is looked for, if any is.
+/// Aggregations: the filter, days and axes, the rollup that answers them, and the column that is searched, if any. For rows,
+/// the index.
 const AGGREGATIONS: &[(&str, i64, &[Axis], &str, &str)] = {
     use Axis::{BlockingType, CategoryCode, Domain, Input, ProbeAsn, ProbeCc, TestName};
     const HOUR: Axis = Axis::MeasurementStart(Grain::Hour);
@@ -144,31 +145,31 @@ const AGGREGATIONS: &[(&str, i64, &[Axis], &str, &str)] = {
         ("network", 4380, &[DAY], "country_network", "probe_asn"),
         ("network", 30, &[DAY, ProbeCc], "country_network", "probe_asn"),
         ("domain", 30, &[DAY, ProbeCc], "country_domain", "domain"),
-        // Found by either.
+        // Both columns can be searched.
         ("country domain", 30, &[DAY], "country_domain", ""),
         ("category", 30, &[DAY, ProbeCc], "category", "category_code"),
         ("category country", 30, &[DAY], "category", "category_code"),
-        // What no rollup knows.
+        // Queries that no rollup answers.
         ("input", 30, &[DAY], "rows", "by_input"),
         ("domain", 30, &[ProbeAsn], "rows", "by_domain"),
         ("country anomaly", 30, &[DAY], "rows", "by_country"),
         ("network", 7, &[HOUR], "rows", "by_network"),
         ("link", 30, &[DAY], "rows", "by_link"),
-        // Of two days of thirty: all of them would be read one after another.
+        // Only two of the thirty days; for all of them, the whole table would be read.
         ("anomaly", 2, &[DAY], "rows", "by_time"),
         ("report", 30, &[TestName], "rows", "by_report"),
     ]
 };
 
-/// What an engine says about its plans.
+/// Reads the query plans of an engine.
 trait Explains {
     /// The indexes of `fastpath` in a plan.
     fn indexes(&self, plan: &[String]) -> Vec<String>;
 
-    /// Whether a plan looks for values of a column instead of reading a table whole.
-    fn looks_for(&self, plan: &[String], column: &str) -> bool;
+    /// Whether a plan searches for values of a column instead of reading a whole table.
+    fn searches(&self, plan: &[String], column: &str) -> bool;
 
-    /// Whether a plan reads a rollup and nothing else. SQLite has no name for it but that of its rows.
+    /// Whether a plan reads a rollup and nothing else. Plans of SQLite contain its alias only.
     fn reads(&self, plan: &[String], rollup: &str) -> bool;
 }
 
@@ -180,7 +181,7 @@ impl Explains for OfSqlite {
         plan.iter().filter_map(name).collect()
     }
 
-    fn looks_for(&self, plan: &[String], column: &str) -> bool {
+    fn searches(&self, plan: &[String], column: &str) -> bool {
         plan.iter().any(|line| line.starts_with("SEARCH") && line.contains(&format!("({column}")))
     }
 
@@ -190,7 +191,7 @@ impl Explains for OfSqlite {
     }
 }
 
-/// Names of the indexes of the partition that has the rows, and of that which each is a part of.
+/// The indexes of the partition that has the rows, and the partitioned index of each.
 struct OfPostgres(BTreeMap<String, String>);
 
 impl OfPostgres {
@@ -207,13 +208,13 @@ impl Explains for OfPostgres {
     fn indexes(&self, plan: &[String]) -> Vec<String> {
         let name = |line: &String| {
             let name = line.split_whitespace().find_map(|word| self.0.get(word))?;
-            // Its key begins with the time.
+            // The primary key starts with the time.
             Some(name.trim_start_matches("fastpath_").replace("pkey", "by_time"))
         };
         plan.iter().filter_map(name).collect()
     }
 
-    fn looks_for(&self, plan: &[String], column: &str) -> bool {
+    fn searches(&self, plan: &[String], column: &str) -> bool {
         plan.iter().any(|line| line.trim().starts_with("Index Cond") && line.contains(column))
     }
 
@@ -231,12 +232,12 @@ fn plans_are_as_intended(store: &Open, engine: &dyn Explains) {
         let list = List { filter: filter(what, 30), order, descending: true, limit: 10, ..List::default() };
         let plan = waiting.wait(waiting.store.explain_list(&list)).unwrap();
         assert_eq!(engine.indexes(&plan), [index], "list of {what}, deep: {is_deep}: {plan:#?}");
-        assert!(engine.looks_for(&plan, column), "list of {what}, deep: {is_deep}: {plan:#?}");
+        assert!(engine.searches(&plan, column), "list of {what}, deep: {is_deep}: {plan:#?}");
     }
     let plan = waiting.wait(waiting.store.explain_find_in_report("R7", "https://site7.org/")).unwrap();
-    assert!(engine.indexes(&plan) == ["by_report"] && engine.looks_for(&plan, "report_id"), "{plan:#?}");
+    assert!(engine.indexes(&plan) == ["by_report"] && engine.searches(&plan, "report_id"), "{plan:#?}");
     let plan = waiting.wait(waiting.store.explain_find("u000007")).unwrap();
-    assert!(engine.looks_for(&plan, "measurement_uid"), "{plan:#?}");
+    assert!(engine.searches(&plan, "measurement_uid"), "{plan:#?}");
 
     for (what, days, axes, expected, column) in AGGREGATIONS {
         let query = Aggregation { filter: filter(what, *days), axes: axes.to_vec() };
@@ -248,7 +249,7 @@ fn plans_are_as_intended(store: &Open, engine: &dyn Explains) {
             Source::Rollup(rollup) => {
                 assert_eq!(rollup.name, *expected, "{of}");
                 assert!(engine.reads(&plan, expected), "{of}");
-                assert!(column.is_empty() || engine.looks_for(&plan, column), "{of}");
+                assert!(column.is_empty() || engine.searches(&plan, column), "{of}");
             }
             Source::Rows => {
                 assert_eq!(*expected, "rows", "{of}");
@@ -284,10 +285,10 @@ fn sqlite_reads_edges_of_a_window_from_rows() {
     let window = Window::new(at(2000), at(20 * 86_400 + 5000));
     let query = Aggregation { filter: Filter { window, ..Filter::default() }, axes: vec![Axis::ProbeCc] };
     let plan = store.0.wait(store.0.store.explain_aggregate(&query)).unwrap();
-    // Two rollups, each by its time, and the rows of less than an hour at each end.
+    // Two rollups, searched by time, and the rows of less than an hour at both ends.
     assert_eq!(OfSqlite.indexes(&plan), ["by_time"; 2], "{plan:#?}");
     for time in ["day", "hour"] {
-        assert!(OfSqlite.looks_for(&plan, time), "{time}: {plan:#?}");
+        assert!(OfSqlite.searches(&plan, time), "{time}: {plan:#?}");
     }
 }
 
@@ -297,7 +298,7 @@ fn postgres_uses_its_indexes() {
     let engine = OnPostgres::new();
     drop(fill(&engine));
     engine.query("ANALYZE");
-    // A table that fits on a few pages is read whole, which says nothing of large ones.
+    // A table of a few pages would be read as a whole, unlike a large one.
     let url = format!("{}?options=-c%20enable_seqscan%3Doff", engine.url());
     plans_are_as_intended(&crate::support::open(&url).unwrap(), &OfPostgres::new(&engine));
 }

@@ -1,4 +1,4 @@
-//! What can happen to the file of an SQLite store.
+//! Errors of the file of a SQLite store.
 
 use crate::support::{Engine, Fields, InFile, Open, SOUND, new, open, open_to_read, open_with, sound, uids};
 use ooni_store::{Error, OnExisting, SqliteOptions};
@@ -24,7 +24,7 @@ fn at_to_read(path: &Path) -> Result<Open, Error> {
 }
 
 fn message<T>(result: Result<T, Error>, path: &Path) -> String {
-    let Err(error) = result else { panic!("it worked") };
+    let Err(error) = result else { panic!("no error") };
     assert_eq!(error.store(), path.display().to_string());
     let said = error.to_string();
     for word in ["SELECT", "INSERT", "PRAGMA", "BEGIN", "fastpath (", "\n"] {
@@ -48,7 +48,7 @@ fn a_locked_database() {
 }
 
 #[test]
-fn a_log_that_gets_long_is_emptied() {
+fn a_long_log_is_truncated() {
     let engine = InFile::new();
     let log = || fs::metadata(format!("{}-wal", engine.path.display())).unwrap().len();
     let most = |max_log_bytes| {
@@ -60,10 +60,10 @@ fn a_log_that_gets_long_is_emptied() {
         (0..20).map(after).max().unwrap()
     };
     let long = most(1 << 30);
-    assert!(long > 400 << 10, "{long} bytes are no long log");
+    assert!(long > 400 << 10, "a log of {long} bytes is too short for this test");
     let short = most(100 << 10);
     assert!(short <= 100 << 10, "{short}");
-    // Who reads from it keeps it, and hinders nobody.
+    // A reader prevents truncation, and does not block writers.
     let store = open_with(&engine.path, SqliteOptions { max_log_bytes: 0, ..IMPATIENT }).unwrap();
     let reader = Connection::open(&engine.path).unwrap();
     store.write(&sound([30]), OnExisting::Keep).unwrap();
@@ -85,11 +85,11 @@ fn a_full_disk() {
             Ok(_) => written += 50,
             Err(error) => break message::<()>(Err(error), &engine.path),
         }
-        assert!(written < 5000, "it never fills");
+        assert!(written < 5000, "the disk never fills");
     };
     assert!(said.starts_with("the disk is full, or the size limit is reached"), "{said}");
     assert!(written > 0);
-    // No half batch, now and later, and it goes on when there is room.
+    // No partial batch is visible, now or later, and writing continues when there is room.
     assert_eq!(store.count().unwrap(), u64::from(written));
     drop(store);
     let store = engine.open();
@@ -117,7 +117,7 @@ fn a_row_that_is_too_long() {
 }
 
 #[test]
-fn files_that_are_no_stores() {
+fn files_that_are_not_stores() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     std::fs::write(path("text.db"), "no database\n".repeat(1000)).unwrap();
@@ -134,7 +134,7 @@ fn files_that_are_no_stores() {
     assert_eq!(message(at(&path("other.db")), &path("other.db")), "is a database of another program");
     assert_eq!(std::fs::read(path("other.db")).unwrap(), before);
 
-    // What another program left without a table of ours, and an old file cut short.
+    // An empty file.
     std::fs::write(path("empty.db"), "").unwrap();
     assert_eq!(message(at_to_read(&path("empty.db")), &path("empty.db")), "is empty");
     at(&path("empty.db")).unwrap();
@@ -150,8 +150,8 @@ fn files_that_are_no_stores() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_folder_that_takes_no_files() {
-    // Where even root cannot make any.
+fn a_folder_in_which_files_cannot_be_created() {
+    // Not even root can create files there.
     let path = Path::new("/proc/self/ooni.db");
     assert!(message(at(path), path).starts_with("cannot be opened"));
     let path = Path::new("/proc/self/none/ooni.db");
@@ -159,10 +159,10 @@ fn a_folder_that_takes_no_files() {
 }
 
 #[test]
-fn versions() {
+fn newer_versions_are_refused() {
     let engine = InFile::new();
     engine.open().write(&sound([1]), OnExisting::Keep).unwrap();
-    // Opened again it is as it was.
+    // Opening it again changes nothing.
     assert_eq!(open_to_read(&engine.url()).unwrap().count().unwrap(), 1);
     assert_eq!(engine.open().count().unwrap(), 1);
     Connection::open(&engine.path).unwrap().pragma_update(None, "user_version", 99).unwrap();
@@ -173,7 +173,7 @@ fn versions() {
 }
 
 #[test]
-fn a_store_to_read_is_not_written() {
+fn a_read_only_store_is_not_written() {
     let engine = InFile::new();
     engine.open().write(&sound([1]), OnExisting::Keep).unwrap();
     let store = open_to_read(&engine.url()).unwrap();
@@ -182,7 +182,7 @@ fn a_store_to_read_is_not_written() {
 }
 
 #[test]
-fn two_that_open_a_new_file_at_once() {
+fn concurrent_opens_of_a_new_file() {
     for _ in 0..10 {
         let engine = InFile::new();
         let url = engine.url();

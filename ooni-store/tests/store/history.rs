@@ -1,38 +1,38 @@
-//! Any history of writes is that of a map.
+//! A store behaves like a map under any history of writes.
 
-use crate::support::{Engine, Fields, SOUND, new, place};
+use crate::support::{Engine, Fields, SOUND, location, new};
 use ooni_store::{OnExisting, ScoredRow};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::collections::BTreeMap;
 
-/// A measurement of a history: its uid, what it holds, and what is wrong with it.
-type Op = (u8, u8, Trouble);
+/// A write of a measurement: its uid, its content, and its fault.
+type Op = (u8, u8, Fault);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Trouble {
-    Nothing,
+enum Fault {
+    None,
     Row,
     Openvpn,
 }
 
 #[derive(Default)]
 struct Model {
-    /// Of each uid what the row holds, and whether it has one of openvpn.
+    /// By uid: the content of the row, and whether it has a row of `obs_openvpn`.
     rows: BTreeMap<u8, (u8, bool)>,
     refused: BTreeMap<u8, (u8, &'static str)>,
 }
 
 impl Model {
-    fn write(&mut self, &(uid, content, trouble): &Op, replace: bool) {
-        let column = match trouble {
-            Trouble::Nothing => None,
-            Trouble::Row => Some("test_version"),
-            Trouble::Openvpn => Some("obs_openvpn.bootstrap_time"),
+    fn write(&mut self, &(uid, content, fault): &Op, replace: bool) {
+        let column = match fault {
+            Fault::None => None,
+            Fault::Row => Some("test_version"),
+            Fault::Openvpn => Some("obs_openvpn.bootstrap_time"),
         };
-        let openvpn = is_openvpn(content) && trouble != Trouble::Openvpn;
-        match (trouble, replace) {
-            (Trouble::Row, _) => {}
+        let openvpn = is_openvpn(content) && fault != Fault::Openvpn;
+        match (fault, replace) {
+            (Fault::Row, _) => {}
             (_, true) => drop(self.rows.insert(uid, (content, openvpn))),
             (_, false) => drop(self.rows.entry(uid).or_insert((content, openvpn))),
         }
@@ -49,21 +49,21 @@ fn is_openvpn(content: u8) -> bool {
     content.is_multiple_of(2)
 }
 
-fn measurement(&(uid, content, trouble): &Op) -> ScoredRow {
-    let version = if trouble == Trouble::Row { content.to_string() } else { format!("\"{content}\"") };
-    let keys = if trouble == Trouble::Openvpn { r#"{"bootstrap_time":""}"# } else { "{}" };
+fn measurement(&(uid, content, fault): &Op) -> ScoredRow {
+    let version = if fault == Fault::Row { content.to_string() } else { format!("\"{content}\"") };
+    let keys = if fault == Fault::Openvpn { r#"{"bootstrap_time":""}"# } else { "{}" };
     let test = if is_openvpn(content) { "openvpn" } else { "dash" };
     let mut new = new(&format!("u{uid}"), &Fields { test, version: &version, keys, ..SOUND });
-    new.body = place(u32::from(content), "2024");
+    new.body = location(u32::from(content), "2024");
     new
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let trouble = prop_oneof![4 => Just(Trouble::Nothing), 1 => Just(Trouble::Row), 1 => Just(Trouble::Openvpn)];
-    (0..6_u8, any::<u8>(), trouble).prop_map(|(uid, content, trouble)| match trouble {
-        // Only openvpn has a row that can be refused so.
-        Trouble::Openvpn => (uid, content & !1, trouble),
-        _ => (uid, content, trouble),
+    let fault = prop_oneof![4 => Just(Fault::None), 1 => Just(Fault::Row), 1 => Just(Fault::Openvpn)];
+    (0..6_u8, any::<u8>(), fault).prop_map(|(uid, content, fault)| match fault {
+        // Only openvpn measurements can have this fault.
+        Fault::Openvpn => (uid, content & !1, fault),
+        _ => (uid, content, fault),
     })
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn any_history(new: fn() -> Box<dyn Engine>, cases: u32) {
             let before = model.rows.len() as u64;
             let rows: Vec<_> = ops.iter().map(measurement).collect();
             let on_existing = if *replace { OnExisting::Replace } else { OnExisting::Keep };
-            // BatchResult twice, as after a crash, it is written once.
+            // A batch that is written twice, as after a crash, has the same effect as once.
             let written = store.write(&rows, on_existing).unwrap();
             store.write(&rows, on_existing).unwrap();
             ops.iter().for_each(|op| model.write(op, *replace));

@@ -5,12 +5,12 @@ use ooni_store::OnExisting;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-/// Rows of a batch of the process that is killed.
+/// Rows in a batch of the child process.
 const BATCH: u32 = 100;
 
-/// What [`killed_while_writing`] starts: writes batches without end, and says when one is durable.
+/// The child process of [`killed_while_writing`]: writes batches without end, and prints when one is durable.
 #[test]
-#[ignore = "a process for another test"]
+#[ignore = "a child process of another test"]
 fn writer() {
     let store = open(&std::env::var("STORE").unwrap()).unwrap();
     for batch in 0.. {
@@ -33,7 +33,7 @@ fn killed_while_writing() {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut durable = 0;
-        // A little further each time, past what was there, and then somewhere within a batch.
+        // Waits for some more batches than before, and then kills the process somewhere within a batch.
         while durable <= whole + 2 * kill {
             let line = lines.next().unwrap().unwrap();
             if let Some((_, number)) = line.split_once("durable ") {
@@ -44,7 +44,7 @@ fn killed_while_writing() {
         child.kill().unwrap();
         child.wait().unwrap();
         let rows = open_to_read(&engine.url()).unwrap().count().unwrap();
-        assert_eq!(rows % u64::from(BATCH), 0, "half a batch");
+        assert_eq!(rows % u64::from(BATCH), 0, "a partial batch");
         assert!(rows >= durable * u64::from(BATCH), "{durable} batches were acknowledged, there are {rows} rows");
         assert_eq!(engine.query("PRAGMA integrity_check"), [["ok"]]);
         assert_eq!(engine.table("jsonl").len() as u64, rows);

@@ -1,4 +1,4 @@
-//! Queries that take too long, that nobody waits for any more, and too many of them, on SQLite.
+//! Queries that time out, dropped queries, and too many queries, on SQLite.
 
 use crate::support::{Engine, InFile, Open, sound};
 use ooni_store::query::filter::{Category, Filter};
@@ -9,14 +9,14 @@ use std::future::{Future as _, poll_fn};
 use std::task::Poll;
 use std::time::Duration;
 
-/// Test lists without end, none of whose URLs was measured: to look for a category takes forever.
+/// Endless test lists, none of whose URLs was measured: a search for a category never ends.
 pub(crate) const ENDLESS: &str = "
     DROP TABLE citizenlab;
     CREATE VIEW citizenlab AS
         WITH RECURSIVE number(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM number)
         SELECT 'http://none.org/' || n AS url, 'none.org' AS domain, 'ZZ' AS cc, 'NEWS' AS category_code FROM number";
 
-/// Threads that read, and queries that wait for one of them.
+/// Queries that run or wait at the same time.
 const SERVED: usize = 4 + 64;
 
 fn endless() -> (InFile, Open) {
@@ -31,7 +31,7 @@ pub(crate) fn list(category: Option<Category>) -> List {
     List { filter: Filter { category, ..Filter::default() }, descending: true, limit: 10, ..List::default() }
 }
 
-/// The store, whose next call may take so long.
+/// The store with a deadline `limit` from now.
 fn within(waiting: &BlockingStore, limit: Duration) -> Store {
     waiting.store.with_deadline(Deadline::after(limit))
 }
@@ -41,7 +41,7 @@ fn of_category() -> List {
 }
 
 #[test]
-fn a_query_that_takes_too_long() {
+fn a_query_times_out() {
     let (_engine, Open(waiting)) = endless();
     let error = waiting.wait(within(&waiting, Duration::from_millis(500)).list(&of_category())).unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Timeout, "the query timed out or was cancelled"));
@@ -50,20 +50,20 @@ fn a_query_that_takes_too_long() {
 }
 
 #[test]
-fn queries_that_nobody_waits_for() {
+fn dropped_queries_are_cancelled() {
     let (_engine, Open(waiting)) = endless();
-    // More than there are threads: if one went on, the last query would wait forever.
+    // More queries than threads: if they were not cancelled, the last query would wait forever.
     let endless = of_category();
     for _ in 0..8 {
         let query = waiting.store.list(&endless);
         let dropped = waiting.wait(async { tokio::time::timeout(Duration::from_millis(20), query).await });
-        assert!(dropped.is_err(), "it has an end: {dropped:?}");
+        assert!(dropped.is_err(), "the query has ended: {dropped:?}");
     }
     assert_eq!(waiting.wait(waiting.store.list(&list(None))).unwrap().len(), 2);
 }
 
 #[test]
-fn more_queries_than_can_wait() {
+fn a_full_queue_is_busy() {
     let (_engine, Open(waiting)) = endless();
     let query = of_category();
     let first = waiting.wait(async {
@@ -79,7 +79,7 @@ fn more_queries_than_can_wait() {
     });
     let error = first.unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Busy, "too many queries are waiting"));
-    // All of them have been dropped, so there is room as soon as the threads have seen that.
+    // All of them were dropped, so there is room as soon as the threads have noticed.
     let answer = loop {
         match waiting.wait(waiting.store.list(&list(None))) {
             Err(error) if error.kind() == ErrorKind::Busy => continue,

@@ -1,4 +1,4 @@
-//! Lists: pages in every order, and filters of very many values.
+//! Lists: pages in every order, filters with many values, and changes of test lists.
 
 use crate::rollups::entries;
 use crate::support::{Engine, Open, is_wanted, measured, new, of_day, text};
@@ -36,11 +36,11 @@ fn pages(store: &Open, list: &List) -> Vec<String> {
     }
 }
 
-pub(crate) fn pages_are_the_whole(engine: &dyn Engine) {
+pub(crate) fn pages_have_all_rows_in_order(engine: &dyn Engine) {
     let store = engine.open();
     let mut rows: Vec<_> = (0..48).map(|uid| measured(uid, u16::from(uid) * 139)).collect();
     for (number, row) in rows.iter_mut().enumerate() {
-        // Many start at the same time.
+        // Many rows have the same start.
         row.row.measurement_start_time = of_day(number as i64 % 5);
         if number % 9 == 0 {
             row.row.input =
@@ -48,7 +48,7 @@ pub(crate) fn pages_are_the_whole(engine: &dyn Engine) {
         }
     }
     store.write(&rows, OnExisting::Keep).unwrap();
-    // All but one are in several lists, twice even.
+    // All URLs but one are in several lists, and some twice in one.
     let lists = entries(&[0, 1, 4, 5, 8, 9, 16, 20, 96]);
     store.0.wait(store.0.store.replace_test_lists(lists)).unwrap();
 
@@ -107,7 +107,7 @@ pub(crate) fn pages_are_the_whole(engine: &dyn Engine) {
     }
 }
 
-pub(crate) fn filters_of_very_many_values(engine: &dyn Engine) {
+pub(crate) fn filters_with_many_values(engine: &dyn Engine) {
     const MANY: u32 = 40_000;
     let store = engine.open();
     let mut rows: Vec<_> = (0..6).map(|uid| measured(uid, u16::from(uid) * 5)).collect();
@@ -152,7 +152,7 @@ pub(crate) fn filters_of_very_many_values(engine: &dyn Engine) {
     assert_eq!(text(&store.page(None, 1).unwrap()[0][0]), "link");
 }
 
-pub(crate) fn changed_test_lists_count_what_changed(engine: &dyn Engine) {
+pub(crate) fn changed_test_lists_update_the_rollup(engine: &dyn Engine) {
     let store = engine.open();
     let rows: Vec<_> = (0..48).map(|uid| measured(uid, u16::from(uid) * 139)).collect();
     store.write(&rows, OnExisting::Keep).unwrap();
@@ -166,9 +166,9 @@ pub(crate) fn changed_test_lists_count_what_changed(engine: &dyn Engine) {
     replace(&numbers);
     crate::rollups::rollups_are_right(&store);
     if !engine.has_transactions() {
-        return; // rollups follow later, from the rows
+        return; // rollups are rebuilt later
     }
-    // What is as it was is not counted again, so it stays wrong.
+    // Unchanged entries are not counted again, so wrong counts of them remain.
     let category = Rollup::named("category").unwrap();
     engine.spoil(category);
     numbers.push(3);

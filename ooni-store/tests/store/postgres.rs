@@ -1,4 +1,4 @@
-//! What can happen to a database on a PostgreSQL server.
+//! Errors and concurrency on a PostgreSQL server.
 
 use crate::rollups::{rollups_are_as_rows, rollups_are_right};
 use crate::server::OnPostgres;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[test]
-fn tables_are_made_once_and_by_nobody_else() {
+fn migrations_are_idempotent_and_refuse_other_databases() {
     skip_without!(Server::shared_postgres());
     let engine = OnPostgres::empty();
     assert_eq!(message(open(&engine.url())), "has no tables yet; `fastpath migrate` creates them");
@@ -36,7 +36,7 @@ fn tables_are_made_once_and_by_nobody_else() {
 }
 
 #[test]
-fn two_that_migrate_at_once() {
+fn concurrent_migrations() {
     skip_without!(Server::shared_postgres());
     let engine = OnPostgres::empty();
     std::thread::scope(|scope| {
@@ -44,17 +44,17 @@ fn two_that_migrate_at_once() {
             scope.spawn(|| migrated(&engine.url()).unwrap());
         }
     });
-    // As one that migrates alone.
+    // The result is that of a single migration.
     let alone = OnPostgres::new().query("SELECT version FROM schema_version");
     assert_eq!(engine.query("SELECT version FROM schema_version"), alone);
 }
 
 #[test]
-fn servers_that_are_not_there() {
+fn connection_errors_are_reported() {
     skip_without!(Server::shared_postgres());
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let closed_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for (url, said) in [
-        (format!("postgres://me:secret@127.0.0.1:{nobody}/x"), "error connecting to server: Connection refused"),
+        (format!("postgres://me:secret@127.0.0.1:{closed_port}/x"), "error connecting to server: Connection refused"),
         (format!("{}_none", OnPostgres::empty().url()), "does not exist (PostgreSQL error 3D000)"),
         ("postgres://me:secret@host:x/db".to_owned(), "invalid URL of a PostgreSQL database: invalid port: "),
         ("postgres://me:secret@host/db?sslmode=maybe".to_owned(), "invalid value `maybe` for `sslmode`: "),
@@ -68,13 +68,13 @@ fn servers_that_are_not_there() {
 }
 
 #[test]
-fn a_store_to_read_is_not_written() {
+fn a_read_only_store_is_not_written() {
     skip_without!(Server::shared_postgres());
     let store = open_to_read(&OnPostgres::new().url()).unwrap();
     assert_eq!(message(store.write(&sound([2]), OnExisting::Keep)), "the store was opened for reading only");
 }
 
-/// Says so when it is dropped, even by a test that fails.
+/// Sets a flag when it is dropped, even if the test fails.
 struct Done<'a>(&'a AtomicBool);
 
 impl Drop for Done<'_> {
@@ -84,7 +84,7 @@ impl Drop for Done<'_> {
 }
 
 #[test]
-fn connections_that_are_lost() {
+fn lost_connections_are_retried() {
     skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     let store = engine.open();
@@ -111,7 +111,7 @@ fn connections_that_are_lost() {
                 })
                 .collect();
             let written = store.write(&rows, OnExisting::Keep).unwrap();
-            // What was committed before the answer was lost is told as if it had not been.
+            // A batch that was committed before its answer was lost is reported as inserted.
             assert_eq!((written.inserted, written.already), (250, 0), "batch {batch}");
             assert_eq!(store.count().unwrap(), (u64::from(batch) + 1) * 250);
         }
@@ -127,7 +127,7 @@ fn everything() -> List {
     List { descending: true, limit: 10, ..List::default() }
 }
 
-/// Queries of the store that a server is busy with, or waits to begin.
+/// The number of the store's queries that the server is executing, or that wait for a lock.
 fn running(engine: &OnPostgres) -> usize {
     let sql = "SELECT count(*) FROM pg_stat_activity
         WHERE application_name = 'fastpath' AND datname = current_database() AND state = 'active'";
@@ -135,7 +135,7 @@ fn running(engine: &OnPostgres) -> usize {
 }
 
 #[test]
-fn queries_that_take_too_long_or_nobody_waits_for() {
+fn queries_that_time_out_or_are_dropped_are_cancelled() {
     skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     let store = engine.open();
@@ -150,12 +150,9 @@ fn queries_that_take_too_long_or_nobody_waits_for() {
         assert_eq!((error.kind(), error.message()), (ErrorKind::Timeout, "the query timed out or was cancelled"));
         let dropped = store.0.wait(async { tokio::time::timeout(limit, postgres.list(&everything())).await });
         assert!(dropped.is_err());
-        // While the table is locked, nothing but a cancellation ends them.
+        // While the table is locked, only a cancellation ends the queries.
         while running(&engine) > 0 {}
-        assert!(
-            engine.query(is_locked) != [["0"]] && !locked.is_finished(),
-            "the lock ended too early to show anything"
-        );
+        assert!(engine.query(is_locked) != [["0"]] && !locked.is_finished(), "the lock ended too early for this test");
         locked.join().unwrap();
     });
     assert_eq!(store.0.wait(postgres.list(&everything())).unwrap().len(), 2);
@@ -167,7 +164,7 @@ fn texts_of_any_length() {
     let engine = OnPostgres::new();
     let store = engine.open();
     let long = |length: usize| {
-        // Nothing that an index could compress.
+        // Random, so that an index cannot compress it.
         let mut state = 7_u64;
         let mut next = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -246,7 +243,7 @@ fn months_have_partitions() {
     );
     assert_eq!(uids(&store), ["c", "d"]);
     assert_eq!(engine.table("jsonl").len(), 2);
-    // They can come back.
+    // The rows can be stored again.
     assert_eq!(store.write(&rows, OnExisting::Keep).unwrap().inserted, 3);
     rollups_are_right(&store);
 }
@@ -280,7 +277,7 @@ fn a_uid_is_found_while_its_row_moves_between_partitions() {
 }
 
 #[test]
-fn a_check_sees_one_moment() {
+fn a_check_reads_one_snapshot() {
     skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     let store = engine.open();

@@ -1,4 +1,4 @@
-//! Limits of a PostgreSQL server, other processes that write, and connections that are lost at COMMIT.
+//! Limits of a PostgreSQL server, concurrent writers, and connections that are lost at COMMIT.
 
 use crate::server::{OnPostgres, server};
 use crate::support::{Engine, open, open_to_read, sound};
@@ -12,15 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// The URL of a database for another role, which is created with these words.
-fn as_role(engine: &OnPostgres, role: &str, words: &str) -> String {
-    engine.query(&format!("CREATE ROLE {role} LOGIN {words}"));
+/// Creates a role with these options; returns the URL of the database for it.
+fn as_role(engine: &OnPostgres, role: &str, options: &str) -> String {
+    engine.query(&format!("CREATE ROLE {role} LOGIN {options}"));
     engine.query(&format!("GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"));
     engine.url().replace("test@", &format!("{role}@"))
 }
 
 #[test]
-fn limits_of_a_role_do_not_stop_writes() {
+fn timeouts_of_a_role_do_not_apply_to_writes() {
     skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     engine.query("ALTER TABLE fastpath OWNER TO test");
@@ -38,7 +38,7 @@ fn a_role_without_connections_left_is_busy() {
     let engine = OnPostgres::new();
     let url = as_role(&engine, "alone", "CONNECTION LIMIT 1");
     let store = open_to_read(&url).unwrap();
-    // Its one connection is that for look-ups.
+    // The pool for look-ups now has the only connection.
     store.0.wait(store.0.store.ping()).unwrap();
     let error = open_to_read(&url).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
@@ -57,23 +57,24 @@ fn a_writer_does_not_wait_for_another_beyond_its_deadline() {
         let hurried = store.0.store.with_deadline(Deadline::after(Duration::from_millis(100)));
         let error = store.0.wait(hurried.remove("u", "r", true)).unwrap_err();
         assert!(error.is_retryable() && !error.is_outcome_unknown(), "{error}");
-        assert!(!other.is_finished(), "the lock ended too early to show anything");
+        assert!(!other.is_finished(), "the lock ended too early for this test");
         other.join().unwrap();
     });
     assert_eq!(store.0.wait(store.0.store.remove("u", "r", true)).unwrap(), RemoveOutcome::Banned);
 }
 
-/// A way to the server that is cut when a COMMIT has passed, as often as it is armed, and stays so for some connections.
-struct CutAtCommit {
+/// A proxy to the server. While `armed` is positive, it closes the client's connection when it forwards a COMMIT, and
+/// decrements `armed`. It also closes the next [`CLOSED`] connections.
+struct CommitProxy {
     port: u16,
     armed: Arc<AtomicUsize>,
 }
 
-/// Connections that are closed at once after a cut.
+/// Connections that are closed immediately after a cut.
 const CLOSED: usize = 4;
 
-impl CutAtCommit {
-    fn new(to: u16) -> CutAtCommit {
+impl CommitProxy {
+    fn new(to: u16) -> CommitProxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let armed = Arc::new(AtomicUsize::new(0));
@@ -92,14 +93,14 @@ impl CutAtCommit {
                     let _ = to.shutdown(Shutdown::Both);
                 });
                 let (armed, closed) = (Arc::clone(&counted), Arc::clone(&closed));
-                thread::spawn(move || hand_on(client, server, &armed, &closed));
+                thread::spawn(move || forward(client, server, &armed, &closed));
             }
         });
-        CutAtCommit { port, armed }
+        CommitProxy { port, armed }
     }
 }
 
-fn hand_on(mut client: TcpStream, mut server: TcpStream, armed: &AtomicUsize, closed: &AtomicUsize) {
+fn forward(mut client: TcpStream, mut server: TcpStream, armed: &AtomicUsize, closed: &AtomicUsize) {
     let mut buffer = [0; 1 << 16];
     while let Ok(read @ 1..) = client.read(&mut buffer) {
         let is_commit = buffer[..read].windows(7).any(|window| window == b"COMMIT\0");
@@ -107,7 +108,7 @@ fn hand_on(mut client: TcpStream, mut server: TcpStream, armed: &AtomicUsize, cl
             is_commit && armed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         if is_cut {
             closed.store(CLOSED, Ordering::SeqCst);
-            // The client hears nothing of what becomes of it.
+            // The client does not learn the outcome.
             let _ = client.shutdown(Shutdown::Both);
         }
         if server.write_all(&buffer[..read]).is_err() || is_cut {
@@ -122,10 +123,10 @@ fn hand_on(mut client: TcpStream, mut server: TcpStream, armed: &AtomicUsize, cl
 fn outcomes_of_changes_whose_connection_is_lost_at_commit() {
     skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
-    let way = CutAtCommit::new(server().port);
-    let url = engine.url().replace(&format!(":{}/", server().port), &format!(":{}/", way.port));
+    let proxy = CommitProxy::new(server().port);
+    let url = engine.url().replace(&format!(":{}/", server().port), &format!(":{}/", proxy.port));
     let store = open(&url).unwrap();
-    let cut = || way.armed.store(1, Ordering::SeqCst);
+    let cut = || proxy.armed.store(1, Ordering::SeqCst);
 
     cut();
     let written = store.write(&sound(0..10), OnExisting::Keep).unwrap();
@@ -136,6 +137,6 @@ fn outcomes_of_changes_whose_connection_is_lost_at_commit() {
     cut();
     let month = ooni_core::time::DateTime::new(2024, 1, 1, 0, 0, 0).unwrap();
     assert_eq!(store.0.wait(store.0.store.drop_month(month)).unwrap(), 9);
-    assert_eq!(way.armed.load(Ordering::SeqCst), 0, "it was cut every time");
+    assert_eq!(proxy.armed.load(Ordering::SeqCst), 0, "every COMMIT was cut");
     assert_eq!(store.count().unwrap(), 0);
 }

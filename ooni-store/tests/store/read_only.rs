@@ -1,6 +1,6 @@
-//! SQLite stores in folders that cannot be written: a read-only disk, or the folder of another user.
+//! SQLite stores in read-only folders, as on a read-only disk or in the folder of another user.
 //!
-//! Root may write everywhere, so a store is read by another process, which is not root.
+//! Root can write everywhere, so a child process that is not root reads the store.
 
 use crate::support::{Engine, InFile, Open, open, open_to_read, sound, uids};
 use ooni_store::OnExisting;
@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// The user as whom root reads.
+/// The user of the child process if the test runs as root.
 const NOBODY: u32 = 65_534;
 
 fn allow(path: &Path, mode: u32) {
@@ -23,7 +23,7 @@ fn beside(engine: &InFile, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", engine.path.display()))
 }
 
-/// Makes the folder of a store one that can only be read, or one that can be written again.
+/// Makes the folder of a store read-only or writable.
 fn set_writable(engine: &InFile, is_writable: bool) {
     let folder = engine.path.parent().unwrap();
     folder.ancestors().skip(1).take(2).for_each(|above| allow(above, 0o755));
@@ -33,15 +33,15 @@ fn set_writable(engine: &InFile, is_writable: bool) {
     allow(folder, if is_writable { 0o755 } else { 0o555 });
 }
 
-/// Does what [`reader`] does in another process, which is not root.
+/// A child process that runs [`reader`] and is not root.
 struct Reader {
     process: Child,
-    said: Box<dyn Iterator<Item = String>>,
+    output: Box<dyn Iterator<Item = String>>,
 }
 
 impl Reader {
     fn start(engine: &InFile) -> Reader {
-        // By its path it may be out of reach for another user.
+        // The path of the program may not be accessible to another user.
         let mut command = Command::new("/proc/self/exe");
         command
             .args(["--exact", "read_only::reader", "--ignored", "--nocapture", "--test-threads", "1"])
@@ -54,15 +54,16 @@ impl Reader {
         }
         let mut process = command.spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let said = lines.filter_map(|line| Some(line.unwrap().split_once("reader: ")?.1.to_owned()));
-        Reader { process, said: Box::new(said) }
+        let output = lines.filter_map(|line| Some(line.unwrap().split_once("reader: ")?.1.to_owned()));
+        Reader { process, output: Box::new(output) }
     }
 
-    fn says(&mut self) -> String {
-        self.said.next().unwrap()
+    /// The next line of its output.
+    fn line(&mut self) -> String {
+        self.output.next().unwrap()
     }
 
-    /// Has it read again.
+    /// Makes it read the store again.
     fn again(&mut self) {
         self.process.stdin.as_mut().unwrap().write_all(b"again\n").unwrap();
     }
@@ -73,9 +74,9 @@ impl Reader {
     }
 }
 
-/// Reads a store, as often as a line says so, and tells what it found.
+/// The child process: reads a store once, and again for each line of input, and prints what it found.
 #[test]
-#[ignore = "a process for other tests"]
+#[ignore = "a child process of other tests"]
 fn reader() {
     let url = std::env::var("STORE").unwrap();
     match open_to_read(&url) {
@@ -101,46 +102,46 @@ fn everything(Open(waiting): &Open) -> Result<String, ooni_store::Error> {
 }
 
 #[test]
-fn a_store_is_read_where_nothing_can_be_written() {
+fn a_store_in_a_read_only_folder_is_read() {
     let engine = InFile::new();
     engine.open().write(&sound([1, 2]), OnExisting::Keep).unwrap();
     set_writable(&engine, false);
     let mut reader = Reader::start(&engine);
-    assert_eq!(reader.says(), "2 2 true 2");
+    assert_eq!(reader.line(), "2 2 true 2");
 
-    // A change by another process, which it cannot follow, is noticed.
+    // It detects a change by another process, which it does not support.
     set_writable(&engine, true);
     engine.open().write(&sound([3]), OnExisting::Keep).unwrap();
     set_writable(&engine, false);
     reader.again();
-    let said = reader.says();
+    let said = reader.line();
     assert!(said.ends_with("open it again"), "{said}");
     reader.end();
 
     let mut reader = Reader::start(&engine);
-    assert_eq!(reader.says(), "3 3 true 3");
+    assert_eq!(reader.line(), "3 3 true 3");
     drop(reader.process.stdin.take());
-    let said = reader.says();
+    let said = reader.line();
     assert!(said.starts_with("to write: it or its folder is read-only"), "{said}");
     reader.end();
     let folder = fs::read_dir(engine.path.parent().unwrap()).unwrap();
-    assert_eq!(folder.count(), 1, "nothing is left behind");
+    assert_eq!(folder.count(), 1, "no other file was created");
     set_writable(&engine, true);
 }
 
 #[test]
-fn a_log_that_cannot_be_read_is_an_error_that_says_what_to_do() {
+fn an_unreadable_log_is_an_error_with_advice() {
     let engine = InFile::new();
     let writer = engine.open();
     writer.write(&sound([1]), OnExisting::Keep).unwrap();
-    // A copy of both files, as a killed process leaves them.
+    // A copy of both files, as a killed process would leave them.
     let copy = InFile::new();
     fs::create_dir_all(copy.path.parent().unwrap()).unwrap();
     fs::copy(&engine.path, &copy.path).unwrap();
     fs::copy(beside(&engine, "-wal"), beside(&copy, "-wal")).unwrap();
     set_writable(&copy, false);
     let mut reader = Reader::start(&copy);
-    let said = reader.says();
+    let said = reader.line();
     assert!(said.contains("open it once where it can be written"), "{said}");
     reader.end();
     set_writable(&copy, true);

@@ -1,4 +1,4 @@
-//! What every engine has to do with measurements that were rejected or removed.
+//! Rejected and removed measurements, on every engine.
 
 use crate::support::{Engine, Fields, Open, SOUND, new, sound, uids};
 use ooni_core::error::{Code, Error};
@@ -17,7 +17,7 @@ fn kept(store: &Open) -> Vec<Rejection> {
     store.0.rejections(None, None).map(Result::unwrap).collect()
 }
 
-/// Cans and positions of what is kept.
+/// The cans and positions of the rejections that are kept.
 fn keys(store: &Open) -> Vec<(String, i64)> {
     kept(store).iter().map(|rejection| (rejection.can.to_string(), rejection.position)).collect()
 }
@@ -41,7 +41,7 @@ pub(crate) fn rejections_are_kept_by_can(engine: &dyn Engine) {
     all.iter().rev().for_each(|rejection| input.reject(rejection.clone()));
     input.begin_can("a");
     input.reject(rejection("a", 7, None));
-    // Twice, as after a crash.
+    // Written twice, as after a crash.
     write(&store, input.clone(), OnExisting::Keep);
     write(&store, input, OnExisting::Keep);
     assert_eq!(kept(&store), [&[rejection("a", 7, None)], &all[..]].concat());
@@ -55,19 +55,19 @@ pub(crate) fn rejections_are_kept_by_can(engine: &dyn Engine) {
     assert_eq!(some(Some("a"), None), [7]);
     assert_eq!(some(None, Some("E-CAN")), [-1]);
     assert_eq!((some(Some("a"), Some("E-CAN")), some(Some("c"), None)), (vec![], vec![]));
-    // The can is read again, in two batches of which the first begins it.
+    // The can is read again, in two batches; the first one begins it.
     let mut input = BatchInput::default();
     input.begin_can("raw/b\\'.tar.gz");
     input.reject(rejection("raw/b\\'.tar.gz", 3, None));
     write(&store, input, OnExisting::Keep);
     write(&store, BatchInput::of_rejections(vec![rejection("raw/b\\'.tar.gz", 4, None)]), OnExisting::Keep);
     assert_eq!(keys(&store), [key("a", 7), key("raw/b\\'.tar.gz", 3), key("raw/b\\'.tar.gz", 4)]);
-    // Nothing of it is rejected any more.
+    // The can is read again without rejections.
     let mut input = BatchInput::from(sound([1]));
     input.begin_can("raw/b\\'.tar.gz");
     write(&store, input, OnExisting::Keep);
     assert_eq!(keys(&store), [key("a", 7)]);
-    // What is there is left alone by a copy.
+    // A copy does not replace a rejection.
     let other = Rejection { message: "another".to_owned(), ..rejection("a", 7, None) };
     write(&store, BatchInput::of_rejections(vec![other]), OnExisting::Keep);
     assert_eq!(kept(&store), [rejection("a", 7, None)]);
@@ -81,11 +81,11 @@ pub(crate) fn what_is_stored_is_not_rejected(engine: &dyn Engine) {
         BatchInput::of_rejections((0..4).map(|number| rejection("a", number.into(), Some(&uid(number)))).collect()),
         OnExisting::Keep,
     );
-    // One that is new, and one that the table refuses.
+    // A new measurement, and one that the table refuses.
     let refused = new(&uid(1), &Fields { version: "5", ..SOUND });
     store.write(&[sound([0]), vec![refused]].concat(), OnExisting::Keep).unwrap();
     assert_eq!(keys(&store), [key("a", 1), key("a", 2), key("a", 3)]);
-    // In the order of a batch: rejected before it is stored, and after.
+    // A measurement that is rejected before it is stored in the batch, and one after.
     let mut input = BatchInput::default();
     input.reject(rejection("b", 0, Some(&uid(2))));
     input.reject(rejection("b", 2, Some(&uid(3))));
@@ -96,12 +96,12 @@ pub(crate) fn what_is_stored_is_not_rejected(engine: &dyn Engine) {
     assert_eq!((input.size(), rest.size()), (5, 0));
     write(&store, input, OnExisting::Replace);
     assert_eq!(keys(&store), [key("a", 1), key("b", 5)]);
-    // It is there already.
+    // It is already stored.
     store.write(&sound([3]), OnExisting::Keep).unwrap();
     assert_eq!(keys(&store), [key("a", 1)]);
 }
 
-pub(crate) fn removed_measurements_stay_away_until_they_are_restored(engine: &dyn Engine) {
+pub(crate) fn removed_measurements_are_not_stored_until_restored(engine: &dyn Engine) {
     let store = engine.open();
     let waiting = &store.0;
     let remove = |uid: &str, reason: &str, ban| waiting.wait(waiting.store.remove(uid, reason, ban)).unwrap();
@@ -141,7 +141,7 @@ pub(crate) fn removed_measurements_stay_away_until_they_are_restored(engine: &dy
     assert!(times.iter().all(|time| time.len() == 19 && time.starts_with("20") && &time[10..11] == " "), "{times:?}");
     assert_eq!((uids(&store), keys(&store)), (vec!["u000001".to_owned()], vec![]));
 
-    // Neither a row nor a rejection of it is kept.
+    // Neither a row nor a rejection of a removed measurement is stored.
     let mut input = BatchInput::from(sound([0, 2]));
     input.reject(rejection("a", 1, Some(first)));
     input.reject(rejection("a", 2, None));
@@ -153,7 +153,7 @@ pub(crate) fn removed_measurements_stay_away_until_they_are_restored(engine: &dy
     assert_eq!(store.write(&sound([0]), OnExisting::Keep).unwrap().inserted, 1);
 }
 
-pub(crate) fn a_store_knows_itself(engine: &dyn Engine, other: &dyn Engine) {
+pub(crate) fn identities_distinguish_stores(engine: &dyn Engine, other: &dyn Engine) {
     let identity = |engine: &dyn Engine| {
         let store = engine.open();
         store.0.wait(store.0.store.identity()).unwrap()
@@ -162,9 +162,8 @@ pub(crate) fn a_store_knows_itself(engine: &dyn Engine, other: &dyn Engine) {
     assert_ne!(identity(engine), identity(other));
 }
 
-/// Texts of any length have a place.
 #[test]
-fn texts_are_cut() {
+fn long_texts_are_truncated() {
     let long = "é".repeat(5000);
     let error = Error::new(Code::Value, long.clone(), long.clone());
     let kept = Rejection::new(&long, 1, Some(&long), &error);

@@ -1,4 +1,4 @@
-//! What a server needs of results: streams, a cap on groups, JSON, errors for the public, any runtime.
+//! Results as a server needs them: streams, a limit of groups, JSON, public error messages, any runtime.
 
 use crate::support::{Engine, InFile, Open, measured, open_to_read, sound, text};
 use ooni_store::query::aggregate::{Aggregation, Axis};
@@ -15,7 +15,7 @@ fn streams_have_all_rows_in_order() {
     let store = &waiting.store;
     waiting.wait(async {
         assert!(store.rows().next().await.is_none());
-        // Two pages and a bit, and then exactly three.
+        // Two and a half pages, and then exactly three.
         for (rows, all) in [(0..2500, 2500), (2500..3000, 3000)] {
             store.write(std::sync::Arc::new(sound(rows)), OnExisting::Keep).await.unwrap();
             let (mut stream, mut uids) = (store.rows(), Vec::new());
@@ -39,7 +39,7 @@ fn streams_have_all_rows_in_order() {
 }
 
 #[test]
-fn an_aggregation_has_a_limit_of_groups() {
+fn aggregations_have_a_group_limit() {
     let engine = InFile::new();
     let waiting =
         BlockingStore::open_with(&engine.url(), StoreOptions { max_groups: 3, ..StoreOptions::default() }).unwrap();
@@ -51,7 +51,7 @@ fn an_aggregation_has_a_limit_of_groups() {
     let error = waiting.wait(waiting.store.aggregate(&by_input)).unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::TooLarge, false));
     assert_eq!(error.public_message(), "the result has more than 3 groups; narrow the filter or use fewer axes");
-    // Commands have none.
+    // Commands have no limit.
     let commands = open_to_read(&engine.url()).unwrap().0;
     assert_eq!(commands.wait(commands.store.aggregate(&by_input)).unwrap().len(), 4);
 }
@@ -90,7 +90,7 @@ fn a_store_works_in_any_runtime() {
     assert_eq!(second.block_on(store.count()).unwrap(), 1);
 }
 
-/// Errors of every kind that a file can give.
+/// Every kind of error that a file can cause.
 fn errors(folder: &Path) -> Vec<ooni_store::Error> {
     let url = |name: &str| format!("sqlite:{}", folder.join(name).display());
     fs::write(folder.join("text.db"), "no database\n".repeat(1000)).unwrap();
@@ -109,7 +109,7 @@ fn errors(folder: &Path) -> Vec<ooni_store::Error> {
 }
 
 #[test]
-fn errors_show_the_public_nothing_of_the_machine() {
+fn public_messages_reveal_no_paths_or_passwords() {
     let folder = tempfile::tempdir().unwrap();
     let planted = folder.path().join("planted");
     fs::create_dir(&planted).unwrap();

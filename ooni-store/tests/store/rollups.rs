@@ -1,4 +1,4 @@
-//! Rollups say what the rows say, after any history.
+//! Rollups agree with the rows after any history.
 
 use crate::support::{Engine, Open, counted, measured, of_day};
 use ooni_core::time::DateTime;
@@ -10,7 +10,7 @@ use ooni_store::{ListedUrl, OnExisting, ScoredRow};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-/// What can happen to a store.
+/// A change to a store.
 #[derive(Clone, Debug)]
 enum Event {
     Write(Vec<(u8, u16)>, OnExisting),
@@ -32,7 +32,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn happens(store: &Open, event: &Event) {
+fn apply(store: &Open, event: &Event) {
     let Open(waiting) = store;
     match event {
         Event::Write(rows, on_existing) => {
@@ -67,7 +67,7 @@ pub(crate) fn any_history_leaves_rollups_right(new: fn() -> Box<dyn Engine>, cas
         let engine = new();
         let store = engine.open();
         for event in &events {
-            happens(&store, event);
+            apply(&store, event);
         }
         if is_rollup_current {
             rollups_are_right(&store);
@@ -79,7 +79,7 @@ pub(crate) fn any_history_leaves_rollups_right(new: fn() -> Box<dyn Engine>, cas
     result.unwrap();
 }
 
-/// No rollup differs from the rows, whether it follows them at once or later.
+/// No rollup differs from the rows, before and after rollups are refreshed.
 pub(crate) fn rollups_are_right(store: &Open) {
     let Open(waiting) = store;
     rollups_are_as_rows(store);
@@ -90,7 +90,7 @@ pub(crate) fn rollups_are_right(store: &Open) {
     rollups_are_as_rows(store);
 }
 
-/// No rollup differs from the rows where it is asked.
+/// No rollup differs from the rows where it is current.
 pub(crate) fn rollups_are_as_rows(store: &Open) {
     ROLLUPS.iter().for_each(|rollup| rollup_is_as_rows(store, rollup));
 }
@@ -100,7 +100,7 @@ pub(crate) fn rollup_is_as_rows(store: &Open, rollup: &'static Rollup) {
     assert_eq!(differences, [], "{}", rollup.name);
 }
 
-/// Every kind of question gets the answer that counting rows one by one gives.
+/// Every kind of aggregation returns the counts of the rows.
 fn answers_are_those_of_the_rows(engine: &dyn Engine, store: &Open) {
     let axes = [
         Axis::BlockingType,

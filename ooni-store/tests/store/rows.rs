@@ -1,6 +1,6 @@
-//! What every engine has to do with rows.
+//! Writing and reading rows, on every engine.
 
-use crate::support::{Engine, Fields, SOUND, new, place, sound, stored, text, uids};
+use crate::support::{Engine, Fields, SOUND, location, new, sound, stored, text, uids};
 use ooni_core::row::schema::fastpath;
 use ooni_store::value;
 use ooni_store::{BatchResult, OnExisting, ScoredRow};
@@ -23,7 +23,7 @@ pub(crate) fn rows_read_back(engine: &dyn Engine) {
         ["R-u000002", "http://x.org/u000002", "raw/2024.jsonl.gz", "7", "u000002", "2024-01-02", "raw/2024.tar.gz"]
     );
     assert_eq!((names.len(), engine.table("obs_openvpn").len(), engine.table("refused").len()), (3, 0, 0));
-    // One time a call.
+    // One time per call.
     assert_eq!(engine.update_times().len(), 1);
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn a_row_is_written_once(engine: &dyn Engine) {
     store.write(&sound(0..3), OnExisting::Keep).unwrap();
     let before = engine.table("fastpath");
     let mut other = new("u000001", &Fields { version: "\"2\"", ..SOUND });
-    other.body = place(9, "other");
+    other.body = location(9, "other");
     let written = store.write(&[&[other][..], &sound([2, 3, 3, 4, 3])].concat(), OnExisting::Keep).unwrap();
     assert_eq!(written, BatchResult { inserted: 2, already: 4, ..BatchResult::default() });
     assert_eq!(engine.table("fastpath")[..3], before);
@@ -46,14 +46,14 @@ pub(crate) fn replacing_replaces_all(engine: &dyn Engine) {
     let vpn = |provider| new("u1", &Fields { test: "openvpn", keys: provider, ..SOUND });
     store.write(&[vpn(r#"{"provider":"a"}"#)], OnExisting::Keep).unwrap();
     let mut second = vpn(r#"{"provider":"b"}"#);
-    second.body = place(9, "other");
+    second.body = location(9, "other");
     let both = [second, new("u2", &SOUND), new("u2", &Fields { version: "\"3\"", ..SOUND })];
     let written = store.write(&both, OnExisting::Replace).unwrap();
     assert_eq!(written, BatchResult { inserted: 1, replaced: 2, ..BatchResult::default() });
     assert_eq!(engine.table("obs_openvpn")[0][15], "b");
     assert_eq!(engine.table("jsonl")[0][2..4], ["raw/other.jsonl.gz", "9"]);
     assert_eq!(engine.table("fastpath")[1][17], "3");
-    // What is no openvpn any more has no row of it.
+    // A measurement that is no longer openvpn has no row of `obs_openvpn`.
     store.write(&[new("u1", &SOUND)], OnExisting::Replace).unwrap();
     assert_eq!((engine.table("obs_openvpn").len(), engine.table("fastpath").len()), (0, 2));
 }
@@ -74,12 +74,12 @@ pub(crate) fn refused_rows_are_set_aside(engine: &dyn Engine) {
     assert_eq!(once[0][..3], ["odd", "test_version", message]);
     assert!(once[0][3].contains(r#""test_version":0.1,"#), "{}", once[0][3]);
     assert_eq!(once[0][4..], ["raw/2024.jsonl.gz", "7", "2024-01-02", "raw/2024.tar.gz"]);
-    // Again it is refused again, and set aside once.
+    // Written again, the rows are refused again and recorded once.
     assert_eq!(store.write(&batch, OnExisting::Keep).unwrap().refused.len(), 2);
     assert_eq!(engine.table("refused"), once);
     store.write(&[odd("0.3")], OnExisting::Replace).unwrap();
     assert!(engine.table("refused")[0][3].contains(r#""test_version":0.3,"#));
-    // A better row ends the refusal; a worse one leaves the row.
+    // An accepted row deletes the refusal; a refused one does not delete the row.
     store.write(&[odd("\"4\"")], OnExisting::Replace).unwrap();
     assert_eq!((engine.table("refused").len(), store.count().unwrap()), (0, 3));
     store.write(&[odd("0.5")], OnExisting::Replace).unwrap();
@@ -87,7 +87,7 @@ pub(crate) fn refused_rows_are_set_aside(engine: &dyn Engine) {
     assert_eq!(engine.table("fastpath")[0][17], "4");
 }
 
-pub(crate) fn a_refused_openvpn_row_does_not_take_the_measurement_along(engine: &dyn Engine) {
+pub(crate) fn a_refused_openvpn_row_does_not_refuse_the_measurement(engine: &dyn Engine) {
     let store = engine.open();
     let odd = new("u1", &Fields { test: "openvpn", keys: r#"{"bootstrap_time":"1"}"#, ..SOUND });
     let written = store.write(&[odd], OnExisting::Keep).unwrap();
@@ -99,9 +99,9 @@ pub(crate) fn a_refused_openvpn_row_does_not_take_the_measurement_along(engine: 
     assert!(refused[0][3].contains(r#""openvpn":{"anomaly":false,"bootstrap_time":"1","#), "{}", refused[0][3]);
 }
 
-pub(crate) fn pages_have_the_order_of_uids(engine: &dyn Engine) {
+pub(crate) fn pages_are_ordered_by_uid(engine: &dyn Engine) {
     let store = engine.open();
-    // More than two pages, and uids that only bytes put in order.
+    // More than two pages, and uids whose order depends on comparing bytes.
     let mut expected = Vec::new();
     let odd = ["", "A", "a", "a\0", "a\0b", "aa", "é", "z", "\u{10000}", "\u{ffff}"];
     let mut batch: Vec<_> = odd.iter().map(|uid| new("x", &SOUND).with_uid(uid)).collect();
@@ -150,7 +150,7 @@ pub(crate) fn odd_values_read_back(engine: &dyn Engine) {
     for new in &rows {
         let expected = value::fastpath(&new.row).unwrap();
         for ((cell, expected), name) in stored[&new.row.measurement_uid].iter().zip(&expected).zip(fastpath::NAMES) {
-            // As text: not a number equals itself there.
+            // Compared as texts, in which NaN equals itself.
             assert_eq!(text(cell), text(expected), "{} {name}", new.row.measurement_uid);
         }
     }

@@ -1,4 +1,4 @@
-//! Passwords, which no message and no Debug of a store shows.
+//! No error message and no `Debug` output contains a password.
 
 use crate::server::OnPostgres;
 use crate::support::Engine;
@@ -7,41 +7,41 @@ use ooni_testkit::server::Server;
 use ooni_testkit::skip_without;
 use std::fmt::Debug;
 
-/// What each URL has as its password, which is wrong or not asked for.
+/// The password in each URL.
 const SECRET: &str = "hush";
 
-fn shows<T: Debug>(url: &str, result: &Result<T, impl std::error::Error>, also: &mut Vec<String>) {
-    also.push(format!("{result:?}"));
+fn check<T: Debug>(url: &str, result: &Result<T, impl std::error::Error>, shown: &mut Vec<String>) {
+    shown.push(format!("{result:?}"));
     if let Err(error) = result {
         let mut cause: Option<&dyn std::error::Error> = Some(error);
         while let Some(error) = cause {
-            also.push(error.to_string());
-            also.push(format!("{error:?}"));
+            shown.push(error.to_string());
+            shown.push(format!("{error:?}"));
             cause = error.source();
         }
     }
-    for said in also.drain(..) {
-        assert!(!said.contains(SECRET), "{url}: {said}");
+    for text in shown.drain(..) {
+        assert!(!text.contains(SECRET), "{url}: {text}");
     }
 }
 
 #[test]
-fn no_message_and_no_debug_shows_a_password() {
+fn no_message_and_no_debug_output_contains_a_password() {
     skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
-    let place = engine.url().split_once('@').unwrap().1.to_owned();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = engine.url().split_once('@').unwrap().1.to_owned();
+    let unreachable = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let urls = [
-        // A server that is there, and trusts everybody.
-        format!("postgres://test:hush@{place}"),
-        format!("postgres://test@{place}?password=hush"),
-        format!("postgresql://{place}?user=test&password=hush&sslmode=disable"),
-        // None is there.
-        format!("postgres://test:hush@{nobody}/db"),
-        format!("postgres://{nobody}/db?password=hush"),
-        format!("clickhouse://test:hush@{nobody}/db"),
+        // A server that requires no password.
+        format!("postgres://test:hush@{address}"),
+        format!("postgres://test@{address}?password=hush"),
+        format!("postgresql://{address}?user=test&password=hush&sslmode=disable"),
+        // Unreachable servers.
+        format!("postgres://test:hush@{unreachable}/db"),
+        format!("postgres://{unreachable}/db?password=hush"),
+        format!("clickhouse://test:hush@{unreachable}/db"),
         "postgres://test:hush@none.invalid/db".to_owned(),
-        // Invalid.
+        // Invalid URLs.
         "postgres://test:hush@host:x/db".to_owned(),
         "postgres://test:hush/more@host/db".to_owned(),
         "postgres://test:a/hush@host/db".to_owned(),
@@ -62,10 +62,10 @@ fn no_message_and_no_debug_shows_a_password() {
     ];
     for url in &urls {
         assert!(!without_password(url).contains(SECRET), "{url}");
-        let said = &mut Vec::new();
-        shows(url, &BlockingStore::open(url), said);
-        shows(url, &BlockingStore::open_to_read(url), said);
-        shows(url, &BlockingStore::migrate(url), said);
-        shows(url, &BlockingReference::open(url), said);
+        let shown = &mut Vec::new();
+        check(url, &BlockingStore::open(url), shown);
+        check(url, &BlockingStore::open_to_read(url), shown);
+        check(url, &BlockingStore::migrate(url), shown);
+        check(url, &BlockingReference::open(url), shown);
     }
 }

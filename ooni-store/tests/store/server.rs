@@ -16,7 +16,7 @@ pub(crate) struct OnPostgres {
     name: String,
 }
 
-/// The server, with a database that is the template of the others.
+/// The server, with a migrated database that is the template of others.
 pub(crate) fn server() -> &'static Server {
     static SERVER: OnceLock<&Server> = OnceLock::new();
     SERVER.get_or_init(|| {
@@ -39,7 +39,7 @@ pub(crate) fn execute(server: &Server, database: &str, sql: &str) -> Vec<Vec<Str
         let connection = tokio::spawn(connection);
         let rows = rows(&client, sql).await;
         drop(client);
-        // Until the server has heard of it, it makes no database of this one.
+        // The server does not copy a database as long as it has connections to it.
         connection.await.unwrap().unwrap();
         rows
     })
@@ -60,7 +60,7 @@ impl OnPostgres {
         OnPostgres::like("migrated")
     }
 
-    /// One without tables.
+    /// A database without tables.
     pub(crate) fn empty() -> OnPostgres {
         OnPostgres::like("template1")
     }
@@ -83,7 +83,7 @@ impl Engine for OnPostgres {
     }
 
     fn table(&self, name: &str) -> Vec<Vec<String>> {
-        // Times as seconds, as in SQLite; without what this engine alone has.
+        // Times as seconds, as in SQLite, and without columns that only this engine has.
         let columns = self.query(&format!(
             "SELECT CASE data_type WHEN 'timestamp without time zone' THEN 'extract(epoch FROM ' || column_name || ')::bigint'
                 ELSE column_name END
@@ -96,7 +96,7 @@ impl Engine for OnPostgres {
     }
 }
 
-/// A database on ClickHouse's engine, which all tests of a process share.
+/// A database on a server with ClickHouse's engine, which all tests of a process share.
 pub(crate) struct OnClickhouse {
     name: String,
 }
@@ -106,7 +106,7 @@ fn clickhouse() -> &'static Server {
 }
 
 /// What a statement returns, as text; nothing for null.
-fn asked(database: &str, sql: &str) -> Vec<Vec<String>> {
+fn query(database: &str, sql: &str) -> Vec<Vec<String>> {
     let mut connection = TcpStream::connect(("127.0.0.1", clickhouse().port)).unwrap();
     write!(
         connection,
@@ -129,11 +129,11 @@ impl OnClickhouse {
         engine
     }
 
-    /// One without tables.
+    /// A database without tables.
     pub(crate) fn empty() -> OnClickhouse {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        asked("default", &format!("CREATE DATABASE {name} ENGINE = Atomic"));
+        query("default", &format!("CREATE DATABASE {name} ENGINE = Atomic"));
         OnClickhouse { name }
     }
 }
@@ -141,14 +141,14 @@ impl OnClickhouse {
 impl Drop for OnClickhouse {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            asked("default", &format!("DROP DATABASE {}", self.name));
+            query("default", &format!("DROP DATABASE {}", self.name));
         }
     }
 }
 
 impl Engine for OnClickhouse {
     fn query(&self, sql: &str) -> Vec<Vec<String>> {
-        asked(&self.name, sql)
+        query(&self.name, sql)
     }
 
     fn has_transactions(&self) -> bool {
@@ -167,7 +167,7 @@ impl Engine for OnClickhouse {
     }
 
     fn table(&self, name: &str) -> Vec<Vec<String>> {
-        // Times as seconds, as in SQLite; without what this engine alone has.
+        // Times as seconds, as in SQLite, and without columns that only this engine has.
         let columns = self.query(&format!(
             "SELECT multiIf(type = 'DateTime(\\'UTC\\')', 'toUnixTimestamp(' || name || ')',
                 type LIKE 'Nullable%', 'ifNull(toString(' || name || '), \\'\\')', name)

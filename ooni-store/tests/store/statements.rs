@@ -1,7 +1,7 @@
-//! Changes on ClickHouse that are killed before each of their statements: no row that was taken is lost, no rollup is wrong,
-//! and to make the change again makes it whole.
+//! Changes on ClickHouse that are killed before each of their statements: no accepted row is lost, no rollup is wrong, and
+//! repeating the change completes it.
 
-#![cfg(all(debug_assertions, unix))] // there are no failpoints without
+#![cfg(all(debug_assertions, unix))] // failpoints need both
 
 use crate::rollups::{entries, rollup_is_as_rows, rollups_are_right};
 use crate::server::OnClickhouse;
@@ -19,10 +19,10 @@ use std::sync::Arc;
 
 const SIGKILL: Option<i32> = Some(9);
 
-/// The lease, three for each rollup, what was noted, the lease.
-const SETTLE: u32 = 1 + 3 * ROLLUPS.len() as u32 + 2;
+/// Statements of a refresh: one takes the lease, three rebuild each rollup, one deletes records, and one ends the lease.
+const REFRESH: u32 = 1 + 3 * ROLLUPS.len() as u32 + 2;
 
-/// Changes, how many statements each sends, and which of them it is killed before.
+/// Changes, the number of statements of each, and the statements before which it is killed.
 const CHANGES: [(&str, u32, &[u32]); 8] = [
     ("write", 6, &[1, 2, 3, 4, 5, 6]),
     ("reject", 3, &[1, 2, 3]),
@@ -31,10 +31,10 @@ const CHANGES: [(&str, u32, &[u32]); 8] = [
     ("restore", 2, &[1, 2]),
     ("drop", 5, &[1, 2, 3, 4, 5]),
     ("lists", 7, &[1, 2, 3, 4, 5, 6, 7]),
-    ("settle", SETTLE, &[1, 2, 3, 4, 5, SETTLE / 2, SETTLE - 2, SETTLE - 1, SETTLE]),
+    ("refresh", REFRESH, &[1, 2, 3, 4, 5, REFRESH / 2, REFRESH - 2, REFRESH - 1, REFRESH]),
 ];
 
-/// Rows of the `number`th time: one of openvpn, one that is refused, some others.
+/// Rows of the `number`th change: one of openvpn, one that is refused, and some others.
 fn rows(number: u8, is_new: bool) -> Vec<ScoredRow> {
     let sound = |wanted: bool| if wanted == is_new { SOUND } else { Fields { version: "5", ..SOUND } };
     let vpn = if is_new { SOUND } else { Fields { test: "openvpn", ..SOUND } };
@@ -56,15 +56,15 @@ fn change(store: &Open, change: &str, number: u8) {
         "reject" => {
             let mut input = BatchInput::<ScoredRow>::default();
             input.begin_can("can");
-            // The first is of the time before as well, the last of this one alone.
+            // The previous change also has the first rejection; only this one has the second.
             for position in [0, i64::from(number)] {
-                let error = Error::new(Code::Type, "/a", format!("of time {number}"));
+                let error = Error::new(Code::Type, "/a", format!("of change {number}"));
                 input.reject(Rejection::new("can", position, Some(&format!("{number}-{position}")), &error));
             }
             waiting.wait(waiting.store.write(Arc::new(input), OnExisting::Keep)).unwrap();
         }
         "remove" => drop(waiting.wait(waiting.store.remove(&format!("{number}-vpn"), "asked for", false)).unwrap()),
-        // One that was removed six changes before.
+        // A measurement that was removed six changes before.
         "restore" => drop(waiting.wait(waiting.store.restore(&format!("{}-vpn", number - 6))).unwrap()),
         "drop" => {
             let january = DateTime::new(2024, 1, 1, 0, 0, 0).unwrap();
@@ -75,9 +75,9 @@ fn change(store: &Open, change: &str, number: u8) {
     }
 }
 
-/// What [`killed_before_each_statement`] starts: makes a change.
+/// The child process of [`killed_before_each_statement`]: makes a change.
 #[test]
-#[ignore = "a process for another test"]
+#[ignore = "a child process of another test"]
 fn changer() {
     let store = open(&std::env::var("STORE").unwrap()).unwrap();
     change(&store, &std::env::var("CHANGE").unwrap(), std::env::var("NUMBER").unwrap().parse().unwrap());
@@ -87,7 +87,7 @@ fn child(engine: &OnClickhouse, change: &str, number: u8, kill: u32) -> ExitStat
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "statements::changer", "--ignored", "--test-threads", "1"])
         .envs([("STORE", &*engine.url()), ("CHANGE", change), ("NUMBER", &number.to_string())])
-        // Whoever held the lease is dead.
+        // Leases expire immediately, because their holder was killed.
         .env("FASTPATH_CHECKPOINTS", "1")
         .env("FASTPATH_FAILPOINT", format!("{}:{kill}", Failpoint::StatementComing as u32))
         .output()
@@ -97,7 +97,7 @@ fn child(engine: &OnClickhouse, change: &str, number: u8, kill: u32) -> ExitStat
 
 const TABLES: [&str; 6] = ["fastpath", "jsonl", "obs_openvpn", "refused", "rejected", "removed"];
 
-/// All rows of all tables but for the times at which they were written.
+/// All rows of all tables, without the times at which they were written.
 fn dump(engine: &OnClickhouse) -> Vec<Vec<String>> {
     let lists = engine.query("SELECT url, cc, category_code FROM citizenlab ORDER BY ALL");
     TABLES.iter().flat_map(|table| engine.table(table)).chain(lists).collect()
@@ -125,16 +125,16 @@ fn killed_before_each_statement() {
             for rollup in ["day_test", "category"] {
                 rollup_is_as_rows(&killed_store, Rollup::named(rollup).unwrap());
             }
-            // It has so many statements, not one more.
+            // The change has no more than this many statements.
             assert!(child(&killed, name, number, statements + 1).success(), "{name}, {kill}");
             change(&whole_store, name, number);
             assert_eq!(dump(&killed), dump(&whole), "{name}, {kill}");
-            // The fewer parts there are, the sooner rows are deleted.
+            // Deleting rows is faster if there are fewer parts.
             for (engine, table) in [&killed, &whole].iter().flat_map(|engine| TABLES.map(|table| (engine, table))) {
                 engine.query(&format!("OPTIMIZE TABLE {table}"));
             }
         }
-        assert!(child(&killed, "settle", number, 1000).success());
+        assert!(child(&killed, "refresh", number, 1000).success());
         rollups_are_right(&killed_store);
     }
 }

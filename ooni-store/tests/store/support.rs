@@ -1,6 +1,6 @@
-//! Stores as their tests need them, and measurements to put into them.
+//! Stores for tests, and measurements to store in them.
 
-#![allow(dead_code)] // the tests of the commands take only a part of it
+#![allow(dead_code)] // the tests of ooni-fastpath use only a part of it
 
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::Json;
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// A kind of store: the store, and its tables from another side.
+/// A store of some engine, with direct access to its tables.
 pub(crate) trait Engine {
     fn url(&self) -> String;
 
@@ -47,7 +47,7 @@ pub(crate) trait Engine {
         self.query("SELECT url, domain, cc, category_code FROM citizenlab").into_iter().map(entry).collect()
     }
 
-    /// Whether a change is there whole or not at all.
+    /// Whether changes are atomic.
     fn has_transactions(&self) -> bool {
         true
     }
@@ -57,13 +57,13 @@ pub(crate) trait Engine {
         self.query(&format!("UPDATE {} SET anomaly_count = anomaly_count + 1", rollup.table()));
     }
 
-    /// The different times at which rows of `fastpath` were written, in order.
+    /// The distinct times at which rows of `fastpath` were written, in order.
     fn update_times(&self) -> Vec<String> {
         self.query("SELECT DISTINCT update_time FROM fastpath ORDER BY 1").concat()
     }
 }
 
-/// An open store, whose functions wait.
+/// An open store with blocking functions.
 pub(crate) struct Open(pub(crate) BlockingStore);
 
 impl Open {
@@ -85,18 +85,18 @@ pub(crate) fn open(url: &str) -> Result<Open, Error> {
     BlockingStore::open(url).map(Open)
 }
 
-/// Opens it to read from.
+/// Opens the store of a URL for reading.
 pub(crate) fn open_to_read(url: &str) -> Result<Open, Error> {
     BlockingStore::open_to_read(url).map(Open)
 }
 
-/// Opens an SQLite store with options.
+/// Opens a SQLite store with options.
 pub(crate) fn open_with(path: &Path, sqlite: SqliteOptions) -> Result<Open, Error> {
     let url = format!("sqlite:{}", path.display());
     BlockingStore::open_with(&url, StoreOptions { sqlite, ..StoreOptions::for_commands() }).map(Open)
 }
 
-/// An SQLite store.
+/// A SQLite store.
 pub(crate) struct InFile {
     pub(crate) path: PathBuf,
     _folder: TempDir,
@@ -143,7 +143,7 @@ impl Engine for InFile {
     }
 }
 
-/// Fields of a measurement that is stored.
+/// Fields of a measurement.
 pub(crate) struct Fields<'f> {
     pub(crate) test: &'f str,
     pub(crate) version: &'f str,
@@ -151,6 +151,7 @@ pub(crate) struct Fields<'f> {
     pub(crate) keys: &'f str,
 }
 
+/// Fields of a measurement that is accepted.
 pub(crate) const SOUND: Fields<'static> = Fields { test: "dash", version: "\"1\"", rest: "", keys: "{}" };
 
 pub(crate) fn new(uid: &str, fields: &Fields<'_>) -> ScoredRow {
@@ -162,10 +163,10 @@ pub(crate) fn new(uid: &str, fields: &Fields<'_>) -> ScoredRow {
     );
     let outcome = process(text.as_bytes(), uid, &Fingerprints::empty(), Rules::Fixed);
     let Outcome::Stored { row, openvpn } = outcome else { panic!("{text}: {outcome:?}") };
-    ScoredRow { row, openvpn, body: place(7, "2024"), body_sha256: [0xab; 32] }
+    ScoredRow { row, openvpn, body: location(7, "2024"), body_sha256: [0xab; 32] }
 }
 
-pub(crate) fn place(linenum: u32, can: &str) -> BodyLocation {
+pub(crate) fn location(linenum: u32, can: &str) -> BodyLocation {
     let key = |suffix: &str| format!("raw/{can}.{suffix}").into();
     BodyLocation { s3path: key("jsonl.gz"), linenum, date: "2024-01-02".into(), source: key("tar.gz") }
 }
@@ -188,12 +189,12 @@ pub(crate) fn uids(store: &Open) -> Vec<String> {
     stored(store).iter().map(|row| text(&row[0])).collect()
 }
 
-/// Midnight of a day of 2024, from 0.
+/// Midnight of a day of 2024, counted from 0.
 pub(crate) fn of_day(day: i64) -> DateTime {
     DateTime::from_timestamp(1_704_067_200 + day * 86_400).unwrap()
 }
 
-/// A measurement of a history: its number, and one that decides all else of it.
+/// A measurement with a uid and with fields that depend on `content`.
 pub(crate) fn measured(uid: u8, content: u16) -> ScoredRow {
     let pick = |from: &[&'static str], part: u16| from[usize::from(part) % from.len()];
     let mut new = new(&format!("u{uid}"), &SOUND);
@@ -214,7 +215,7 @@ pub(crate) fn measured(uid: u8, content: u16) -> ScoredRow {
     new
 }
 
-/// What an aggregation should say, counted row by row.
+/// The expected groups of an aggregation, counted row by row.
 pub(crate) fn counted(rows: &[Vec<String>], lists: &[ListedUrl], query: &Aggregation) -> Vec<Group> {
     let mut groups: BTreeMap<Vec<String>, (Vec<Value<'static>>, Counts)> = BTreeMap::new();
     if query.axes.is_empty() {
@@ -289,7 +290,7 @@ fn key(axis: Axis, row: &[String], entry: Option<&ListedUrl>) -> Value<'static> 
     }
 }
 
-/// The first moment of the hour, day, … that a time is in, found a step at a time.
+/// The start of the hour, day, … that contains a time, found by stepping back day by day.
 fn bucket(time: DateTime, grain: Grain) -> DateTime {
     let at = time.timestamp();
     let days = |is_first: &dyn Fn(DateTime, i64) -> bool| {
@@ -316,8 +317,8 @@ pub(crate) fn migrated(url: &str) -> Result<(), Error> {
     BlockingStore::migrate(url).map(drop)
 }
 
-/// What an error says.
+/// The message of an error.
 pub(crate) fn message<T>(result: Result<T, Error>) -> String {
-    let Err(error) = result else { panic!("it worked") };
+    let Err(error) = result else { panic!("no error") };
     error.message().to_owned()
 }

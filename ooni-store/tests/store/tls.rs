@@ -1,4 +1,4 @@
-//! Encrypted connections to a PostgreSQL server, and whom they believe.
+//! Encrypted connections to a PostgreSQL server, and the verification of its certificate.
 
 use crate::server::execute;
 use crate::support::{message, open_to_read, sound};
@@ -8,7 +8,7 @@ use ooni_testkit::skip_without;
 use std::fs;
 use std::time::Duration;
 
-/// Makes an authority, a server's certificate by it, and an authority of others, in the server's folder.
+/// Creates in the server's folder an authority, a server certificate issued by it, and another authority.
 const CERTIFICATES: &str = "
     authority() {
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=$1 -keyout $1.key -out $1.crt
@@ -19,7 +19,7 @@ const CERTIFICATES: &str = "
     openssl x509 -req -in server.csr -CA ours.crt -CAkey ours.key -CAcreateserial -days 30 -extfile server.ext -out server.crt &&
     chmod 600 server.key";
 
-/// A database on a server that takes encrypted connections, and files of the two authorities.
+/// A server that accepts encrypted connections, and the certificates of the two authorities.
 struct Encrypted {
     server: Server,
     folder: tempfile::TempDir,
@@ -46,13 +46,13 @@ impl Encrypted {
         Encrypted { server, folder }
     }
 
-    /// Its URL with this after the question mark, where `FOLDER` is that of the authorities.
+    /// Its URL with these parameters, in which `FOLDER` stands for the folder of the authorities.
     fn url(&self, rest: &str) -> String {
         let rest = rest.replace("FOLDER", self.folder.path().to_str().unwrap());
         format!("{}?{rest}", self.server.postgres_url("postgres"))
     }
 
-    /// Connections of stores, and how many of them are encrypted.
+    /// The number of connections of stores, and how many of them are encrypted.
     fn connections(&self) -> [u32; 2] {
         let count = "SELECT count(*), count(*) FILTER (WHERE ssl) FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)
             WHERE application_name = 'fastpath'";
@@ -62,7 +62,7 @@ impl Encrypted {
 }
 
 #[test]
-fn a_server_is_believed_by_its_certificate() {
+fn server_certificates_are_verified() {
     skip_without!(Server::shared_postgres());
     let bench = Encrypted::new();
     let ours = "sslrootcert=FOLDER/ours.crt";
@@ -71,12 +71,12 @@ fn a_server_is_believed_by_its_certificate() {
         let store = crate::support::open(&bench.url(&format!("{mode}{ours}"))).unwrap();
         store.write(&sound([1]), OnExisting::Keep).unwrap();
         assert_eq!(store.count().unwrap(), 1);
-        // One that reads and one that writes, beside those of stores before, which may not be gone yet.
+        // One that reads and one that writes; connections of earlier stores may still be open.
         let [all, encrypted] = bench.connections();
         assert!(all >= 2 && encrypted == all, "{mode}: {encrypted} of {all} connections are encrypted");
     }
     let refused = |rest: &str| message(open_to_read(&bench.url(rest)));
-    // With a file of authorities `require` is `verify-ca`, as with libpq.
+    // With a file of authorities, `require` means `verify-ca`, as in libpq.
     for rest in [
         "sslmode=verify-full",
         "sslmode=verify-ca",
@@ -95,7 +95,7 @@ fn a_server_is_believed_by_its_certificate() {
     let localhost = |rest: &str| bench.url(rest).replace("127.0.0.1", "localhost");
     let said = message(open_to_read(&localhost(&format!("sslmode=verify-full&{ours}"))));
     assert!(said.contains("certificate not valid for name \"localhost\""), "{said}");
-    // Whether a host is asked for its name is what `verify-ca` and `verify-full` differ in; others ask for nothing.
+    // `verify-ca` does not check the host name, and the modes below it do not check the certificate.
     for rest in ["sslmode=verify-ca&sslrootcert=FOLDER/ours.crt", "sslmode=require", "sslmode=prefer", ""] {
         let store = open_to_read(&localhost(rest)).unwrap();
         assert_eq!(store.count().unwrap(), 1);
@@ -108,7 +108,7 @@ fn a_server_is_believed_by_its_certificate() {
     let said = message(open_to_read(&off_loopback(ours)));
     assert!(said.contains("certificate not valid for name \"0.0.0.0\""), "{said}");
     open_to_read(&off_loopback("sslmode=require")).unwrap();
-    // An address to connect to, and the name that the certificate has.
+    // `hostaddr` is the address to connect to; the certificate must match the host name.
     open_to_read(&bench.url(&format!("hostaddr=127.0.0.1&sslmode=verify-full&{ours}"))).unwrap();
     let said = refused("sslmode=require&sslrootcert=FOLDER/none.crt");
     assert!(said.starts_with("sslrootcert ") && said.contains("none.crt: "), "{said}");

@@ -1,4 +1,4 @@
-//! A way to a server that is cut every now and then.
+//! [`FlakyProxy`]: a proxy that cuts connections.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,44 +6,43 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Listens on a port of its own and hands on what comes to another.
-pub(crate) struct Cut {
+/// A proxy to a port. It cuts the connection instead of forwarding every `every`th packet.
+pub(crate) struct FlakyProxy {
     pub(crate) port: u16,
-    /// Pieces that were handed on, in either direction.
-    pieces: Arc<AtomicUsize>,
+    /// The number of packets in both directions.
+    packets: Arc<AtomicUsize>,
     every: usize,
 }
 
-impl Cut {
-    /// Cuts a connection in place of each so manieth piece.
-    pub(crate) fn new(to: u16, every: usize) -> Cut {
+impl FlakyProxy {
+    pub(crate) fn new(to: u16, every: usize) -> FlakyProxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let pieces = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&pieces);
+        let packets = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&packets);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else { return };
                 for (from, to) in [(&client, &server), (&server, &client)] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let pieces = Arc::clone(&counted);
-                    thread::spawn(move || hand_on(from, to, &pieces, every));
+                    let packets = Arc::clone(&counted);
+                    thread::spawn(move || forward(from, to, &packets, every));
                 }
             }
         });
-        Cut { port, pieces, every }
+        FlakyProxy { port, packets, every }
     }
 
-    /// How often it was cut.
-    pub(crate) fn times(&self) -> usize {
-        self.pieces.load(Ordering::Relaxed) / self.every
+    /// How many connections were cut.
+    pub(crate) fn cuts(&self) -> usize {
+        self.packets.load(Ordering::Relaxed) / self.every
     }
 }
 
-fn hand_on(mut from: TcpStream, mut to: TcpStream, pieces: &AtomicUsize, every: usize) {
+fn forward(mut from: TcpStream, mut to: TcpStream, packets: &AtomicUsize, every: usize) {
     let mut buffer = [0; 1 << 16];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
-        let is_cut = (pieces.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(every);
+        let is_cut = (packets.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(every);
         if is_cut || to.write_all(&buffer[..read]).is_err() {
             break;
         }
