@@ -151,7 +151,7 @@ impl Error {
         self.kind.is_retryable()
     }
 
-    /// Whether a change may or may not have been committed.
+    /// Whether it is unknown if a change was committed.
     pub fn is_outcome_unknown(&self) -> bool {
         self.is_outcome_unknown
     }

@@ -109,8 +109,8 @@ fn parse(text: &[u8], cc: &str) -> Result<ListContent, String> {
     }
 }
 
-/// Whether the last record, which begins at byte `begin`, ends inside quotes. If so, it has swallowed all rows after the
-/// opening quote.
+/// Whether the last record, which begins at byte `begin`, ends inside quotes. If so, it includes all rows after the opening
+/// quote.
 fn is_unclosed(text: &[u8], begin: u64) -> bool {
     let record = usize::try_from(begin).ok().and_then(|begin| text.get(begin..)).unwrap_or_default();
     record.iter().filter(|byte| **byte == b'"').count() % 2 == 1

@@ -86,7 +86,7 @@ impl PgError {
         }
     }
 
-    /// Whether a read is retried on another connection. Not if the server has too many connections.
+    /// Whether a read is retried on another connection. It is not if the server has too many connections.
     pub(super) fn is_lost(&self) -> bool {
         self.is_transient()
             && !matches!(self, PgError::Database(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS))
