@@ -102,7 +102,7 @@ pub(crate) trait Engine: Send + Sync {
         async { Ok(true) }
     }
 
-    /// The result of [`sql::differences`] for a rollup, read in one snapshot.
+    /// What [`sql::differences`] returns for a rollup, all of it read in one snapshot.
     fn differences(
         &self,
         rollup: &'static Rollup,

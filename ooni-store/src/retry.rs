@@ -5,8 +5,8 @@ use crate::deadline::Deadline;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How often a call is attempted, and the pauses between attempts. Each pause is twice as long as the one before, up to
-/// [`RetryPolicy::MAX_PAUSE`], and shortened at random by up to half, so that many clients do not retry at the same time.
+/// How often something is attempted and how long the pauses are. Each pause is twice as long as the one before, up to
+/// [`RetryPolicy::MAX_PAUSE`], and shortened at random by up to half so that many clients do not come back at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetryPolicy {
     attempts: u32,
@@ -17,7 +17,7 @@ impl RetryPolicy {
     /// For changes and for reads without a deadline: about 40 s, in which a server can restart.
     pub(crate) const PATIENT: RetryPolicy = RetryPolicy { attempts: 14, first_pause: Duration::from_millis(50) };
 
-    /// For reads with a deadline, which usually ends them before the last attempt.
+    /// For reads with a deadline, which ends them first if the server does not come back.
     pub(crate) const READ: RetryPolicy = RetryPolicy { attempts: 12, first_pause: Duration::from_millis(25) };
 
     const MAX_PAUSE: Duration = Duration::from_secs(8);

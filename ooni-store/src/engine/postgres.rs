@@ -101,7 +101,7 @@ impl Postgres {
         writer.change(change, deadline).await.map_err(|error| error.of(self.name()))
     }
 
-    /// Runs a statement, and runs it again if the connection is lost.
+    /// Runs a statement; again if the connection is lost.
     async fn read(
         &self,
         statement: &Statement,

@@ -18,7 +18,7 @@ pub enum Grain {
 }
 
 impl Grain {
-    /// The start of the hour, day, … that contains a time.
+    /// The first moment of the hour, day, … that a time is in.
     pub fn start(self, time: DateTime) -> DateTime {
         let seconds = time.timestamp();
         let days_before = |days: u32| (seconds.div_euclid(SECONDS_PER_DAY) - i64::from(days)) * SECONDS_PER_DAY;
@@ -43,7 +43,7 @@ impl Grain {
     }
 }
 
-/// The start of the next month. `month` is the start of a month.
+/// The first of the month after that of `month`.
 pub fn month_after(month: DateTime) -> DateTime {
     // Between 28 and 31 days later.
     let at = |days: i64| DateTime::from_timestamp(month.timestamp() + days * SECONDS_PER_DAY);

@@ -147,7 +147,7 @@ fn inputs_of(cc: &str, asn: Option<u32>, week: DateTime) -> Aggregation {
 }
 
 impl Read<'_> {
-    /// Adds rows that consist of an input and its count.
+    /// Adds rows of an input and its count.
     fn add_inputs(&self, all: &mut BTreeMap<String, u64>, rows: Vec<Vec<Value<'static>>>) -> Result<(), Error> {
         for row in rows {
             match <[Value<'static>; 2]>::try_from(row) {
@@ -158,7 +158,7 @@ impl Read<'_> {
         Ok(())
     }
 
-    /// The parts of an aggregation; rows are counted where a rollup is not current.
+    /// The parts of an aggregation as they are read now: rows where a rollup is not current.
     async fn parts(&self, query: &Aggregation) -> Result<Vec<Part>, Error> {
         let engine = &self.store.engine;
         let mut parts = plan(query);
@@ -175,7 +175,7 @@ impl Read<'_> {
         Ok(parts)
     }
 
-    /// Executes a statement that returns groups, and fails if there are too many.
+    /// Executes a statement that returns groups, of which there may be too many.
     async fn groups(&self, statement: sql::Statement) -> Result<Vec<Vec<Value<'static>>>, Error> {
         let most = self.store.options.max_groups;
         let Some(limit) = most.checked_add(1) else { return self.query(statement).await };

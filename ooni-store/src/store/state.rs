@@ -32,7 +32,7 @@ impl Store {
         call.run(self.engine.is_rollup_current(rollup, window, call.deadline)).await
     }
 
-    /// The state of the store.
+    /// What is in the store.
     ///
     /// # Errors
     /// The store cannot be read.

@@ -30,7 +30,7 @@ pub(super) async fn make(transaction: &Transaction<'_>, times: &[DateTime]) -> R
         if exists.try_get(0)? {
             continue;
         }
-        // It is created as a table of its own and then attached, so that readers need not wait.
+        // Created separately and then attached, so that readers need not wait.
         let (end_year, end_month, _) = month_after(begin).date();
         let make = format!(
             "CREATE TABLE {name} (LIKE fastpath INCLUDING ALL);

@@ -11,13 +11,13 @@ use deadpool_postgres::{Object, Pool, Timeouts};
 use postgres_types::{ToSql, Type};
 use tokio_postgres::{Client, Error, IsolationLevel, Row};
 
-/// Taken before the snapshot. DROP TABLE, which removes a partition from all snapshots, waits for this lock.
+/// Taken before the snapshot: DROP TABLE removes a partition for every snapshot, and waits for this lock.
 const NO_DROP: &str = "LOCK TABLE fastpath IN ACCESS SHARE MODE";
 
-/// Which changes of other transactions a statement sees.
+/// What a statement sees of the changes of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Isolation {
-    /// Rows as of its execution and partitions as of its planning. A month that is dropped in between is partly seen.
+    /// Rows as of its execution, partitions as of its planning. A month dropped in between is partly seen.
     Statement,
     /// Rows and partitions of the same moment. Dropping a month waits until the statement ends.
     Snapshot,

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
-/// How long to wait while another process writes, if the deadline is not earlier.
+/// How long to wait for another process that writes, if the caller sets no deadline.
 const LOCK_LIMIT: Duration = Duration::from_secs(600);
 
 /// How long to wait for the answer to COMMIT, and then for the server to report the outcome.
