@@ -7,7 +7,7 @@ use ooni_core::number::Int;
 use ooni_core::process::{Outcome, process};
 use ooni_core::row::FastpathRow;
 use ooni_core::rules::Rules;
-use ooni_core::time::DateTime;
+use ooni_core::time::{DateTime, SECONDS_PER_DAY, SECONDS_PER_HOUR};
 use ooni_store::{BodyLocation, ListedUrl, ScoredRow};
 use ooni_testkit::corpus::rng::{Rng, Weighted};
 
@@ -18,7 +18,7 @@ const INPUTS: usize = 5000;
 const TESTS: usize = 20;
 
 /// 2023-01-01
-const BEGIN: i64 = 1_672_531_200;
+pub const BEGIN: i64 = 1_672_531_200;
 
 /// Rows per day: five million are 180 days. OONI has fifty times as many, which share rollup cells more often.
 pub const PER_DAY: u64 = 27_778;
@@ -69,8 +69,9 @@ impl Rows {
         let text = |text: String| Json::Text(text.into_bytes());
         let country = self.countries.draw(rng);
         let network = country * (NETWORKS / COUNTRIES) + self.networks.draw(rng);
-        let second = BEGIN + (self.made * 86_400 / PER_DAY) as i64;
-        let time = DateTime::from_timestamp(second + rng.below(3600) as i64).unwrap_or(DateTime::MAX);
+        let second = BEGIN + (self.made * SECONDS_PER_DAY as u64 / PER_DAY) as i64;
+        let time =
+            DateTime::from_timestamp(second + rng.below(SECONDS_PER_HOUR as u64) as i64).unwrap_or(DateTime::MAX);
         let test = if rng.chance(0.9) { 0 } else { 1 + rng.index(TESTS - 1) };
         row.measurement_uid = format!("{second}.{:06}_{}_{:016x}", rng.below(1_000_000), cc(country), rng.bits());
         row.report_id = text(format!("{second}_{}_{network}_n1_{:016x}", cc(country), self.made / 25));

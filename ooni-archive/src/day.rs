@@ -2,7 +2,7 @@
 //!
 //! Dates are those of upload, in UTC.
 
-use ooni_core::time::{DateTime, SECONDS_PER_DAY};
+use ooni_core::time::DateTime;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -22,13 +22,13 @@ impl Day {
     /// The current day.
     pub fn today() -> Day {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-        let midnight = i64::try_from(seconds).unwrap_or(i64::MAX) / SECONDS_PER_DAY * SECONDS_PER_DAY;
-        Day(DateTime::from_timestamp(midnight).unwrap_or(DateTime::MAX))
+        let now = i64::try_from(seconds).ok().and_then(DateTime::from_timestamp).unwrap_or(DateTime::MAX);
+        Day(now.start_of_day())
     }
 
     /// The day after, except on the last.
     pub fn next(self) -> Option<Day> {
-        DateTime::from_timestamp(self.0.timestamp() + SECONDS_PER_DAY).map(Day)
+        self.0.plus_days(1).map(Day)
     }
 
     /// Its first second.
@@ -57,7 +57,7 @@ impl Day {
 impl fmt::Display for Day {
     /// `YYYY-MM-DD`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.0.to_string().get(..10).unwrap_or_default())
+        f.pad(&self.0.date_text())
     }
 }
 
@@ -106,8 +106,7 @@ impl DayRange {
 
     /// How many days there are.
     pub fn len(&self) -> u64 {
-        let seconds = self.end.0.timestamp() - self.start.0.timestamp();
-        u64::try_from(seconds / SECONDS_PER_DAY).unwrap_or(0)
+        u64::try_from(self.end.0.day_number() - self.start.0.day_number()).unwrap_or(0)
     }
 
     /// Whether a day is one of them.

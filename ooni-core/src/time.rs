@@ -12,6 +12,8 @@ use crate::text::first;
 
 mod calendar;
 
+/// Seconds in an hour.
+pub const SECONDS_PER_HOUR: i64 = 3600;
 /// Seconds in a day.
 pub const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -42,7 +44,7 @@ impl DateTime {
         if !exists {
             return None;
         }
-        let seconds = hour as i64 * 3600 + minute as i64 * 60 + second as i64;
+        let seconds = hour as i64 * SECONDS_PER_HOUR + minute as i64 * 60 + second as i64;
         Some(DateTime { timestamp: days_since_1970(year, month, day) * SECONDS_PER_DAY + seconds })
     }
 
@@ -87,7 +89,7 @@ impl DateTime {
             (2, year % 100),
             (5, month),
             (8, day),
-            (11, second / 3600),
+            (11, second / SECONDS_PER_HOUR as u32),
             (14, second / 60 % 60),
             (17, second % 60),
         ] {
@@ -99,7 +101,7 @@ impl DateTime {
     /// Year, month and day in the proleptic Gregorian calendar, the last two from 1.
     pub fn date(self) -> (u32, u32, u32) {
         // Years start in March here, so that a leap day is the last of a year; 400 years have 146,097 days.
-        let days = self.timestamp.div_euclid(SECONDS_PER_DAY) + 719_468;
+        let days = self.day_number() + 719_468;
         let of_era = days.rem_euclid(146_097);
         let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);

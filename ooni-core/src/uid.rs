@@ -3,7 +3,7 @@
 //! UIDs of new uploads are not created here: they contain the receive time, which the core does not know.
 
 use crate::python_text::decimal_digit;
-use crate::time::DateTime;
+use crate::time::{DateTime, SECONDS_PER_DAY, SECONDS_PER_HOUR};
 
 /// A start time that contradicts the receive time (scoring spec §8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,9 +84,9 @@ pub fn wrong_date(uid: &str, start: DateTime) -> Option<WrongDate> {
     let (received, microseconds) = received_at(uid)?;
     let seconds = received.timestamp() - start.timestamp();
     let delta = seconds * SECOND + i64::from(microseconds);
-    if delta < -3600 * SECOND {
+    if delta < -SECONDS_PER_HOUR * SECOND {
         Some(WrongDate::Future)
-    } else if delta > 31_536_000 * SECOND {
+    } else if delta > 365 * SECONDS_PER_DAY * SECOND {
         Some(WrongDate::TooOld)
     } else {
         None

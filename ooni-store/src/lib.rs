@@ -43,7 +43,6 @@ pub use self::import::dump::{Loaded, load as load_dump};
 pub use self::import::{Reference, ReferenceRow};
 pub use self::migration::Migration;
 pub use self::options::{SqliteOptions, StoreOptions};
-pub use self::query::grain::month_after;
 pub use self::query::planner::{Part, Source, plan};
 pub use self::store::Store;
 pub use self::store::state::{Difference, RollupState, Stats};

@@ -8,7 +8,7 @@
 use anyhow::{Result, bail};
 use clap::Parser;
 use ooni_benches::measure::machine::Machine;
-use ooni_benches::rows::{self, PER_DAY, Rows};
+use ooni_benches::rows::{self, BEGIN, PER_DAY, Rows};
 use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::{Category, Filter, Window};
@@ -209,7 +209,7 @@ async fn under_load(
 
 /// A day of the rows, counted from the first.
 fn day(number: i64) -> DateTime {
-    DateTime::from_timestamp(1_672_531_200 + number * 86_400).unwrap_or(DateTime::MAX)
+    DateTime::from_timestamp(BEGIN).and_then(|first| first.plus_days(number)).unwrap_or(DateTime::MAX)
 }
 
 /// Runs one of the queries over this many days; each number has other values.

@@ -1,9 +1,6 @@
 //! Days, weeks, months and years of a [`DateTime`]. All calendar arithmetic of the workspace is here.
 
-use super::{DateTime, SECONDS_PER_DAY};
-
-/// Seconds in an hour.
-const SECONDS_PER_HOUR: i64 = 3600;
+use super::{DateTime, SECONDS_PER_DAY, SECONDS_PER_HOUR};
 
 impl DateTime {
     /// Midnight at the start of a day, by its number of days since 1970-01-01; `None` outside the years 1 to 9999.
@@ -55,12 +52,13 @@ impl DateTime {
         first_of(year, 1).unwrap_or(DateTime::MIN)
     }
 
-    /// The first second of the next month; `None` in the last month of year 9999.
-    pub fn start_of_next_month(self) -> Option<DateTime> {
-        match self.date() {
+    /// The first second of the next month; [`DateTime::MAX`] in the last month of year 9999.
+    pub fn start_of_next_month(self) -> DateTime {
+        let start = match self.date() {
             (year, 12, _) => first_of(year + 1, 1),
             (year, month, _) => first_of(year, month + 1),
-        }
+        };
+        start.unwrap_or(DateTime::MAX)
     }
 
     /// Its date as `YYYY-MM-DD`.
@@ -109,10 +107,10 @@ mod tests {
             let midnight = |date: &str| at(&format!("{date} 00:00:00"));
             assert_eq!(time.start_of_week(), midnight(week), "{time}");
             assert_eq!(time.start_of_month(), midnight(month), "{time}");
-            assert_eq!(time.start_of_next_month(), Some(midnight(next_month)), "{time}");
+            assert_eq!(time.start_of_next_month(), midnight(next_month), "{time}");
             assert_eq!(time.start_of_year(), midnight(year), "{time}");
         }
-        assert_eq!(DateTime::MAX.start_of_next_month(), None);
+        assert_eq!(DateTime::MAX.start_of_next_month(), DateTime::MAX);
     }
 
     #[test]

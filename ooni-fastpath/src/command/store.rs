@@ -13,7 +13,7 @@ use crate::cli::store::{Store, StoreCommand};
 use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::Aggregation;
 use ooni_store::query::filter::{Filter, Window};
-use ooni_store::{BlockingStore, Error, month_after};
+use ooni_store::{BlockingStore, Error};
 use std::fmt::Display;
 
 /// Does what was asked for.
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Store) -> Said {
 /// How many measurements started in a month.
 fn count_month(month: DateTime, url: &str) -> Result<u64, String> {
     let waiting = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
-    let window = Window { from: Some(month), to: Some(month_after(month)) };
+    let window = Window::new(month, month.start_of_next_month());
     let query = Aggregation { filter: Filter { window, ..Filter::default() }, axes: Vec::new() };
     let groups = waiting.wait(waiting.store.aggregate(&query)).map_err(|error| error.to_string())?;
     Ok(groups.iter().map(|group| group.counts.measurements).sum())

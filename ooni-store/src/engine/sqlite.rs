@@ -23,7 +23,6 @@ use crate::error::Error;
 use crate::failpoint::{Failpoint, reach};
 use crate::migration::Migration;
 use crate::options::StoreOptions;
-use crate::query::grain::month_after;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect, Statement};
 use crate::value::Value;
@@ -186,7 +185,7 @@ impl Engine for Sqlite {
     }
 
     async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {
-        let (from, to) = (month.timestamp(), month_after(month).timestamp());
+        let (from, to) = (month.timestamp(), month.start_of_next_month().timestamp());
         let drop = move |transaction: &Transaction<'_>, _: &mut Tally| {
             // A month can be too large to tally.
             rollups::subtract_window(transaction, from, to)?;

@@ -1,6 +1,6 @@
 //! [`Filter`]: which rows a query selects (API spec §4.1, §4.5).
 
-use crate::query::grain::{Grain, month_after};
+use crate::query::grain::Grain;
 use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 
 /// Conditions on rows, all of which must hold. An empty list or `None` is no condition.
@@ -85,7 +85,7 @@ impl Window {
     pub(crate) fn split(&self, grain: Grain) -> Option<Split> {
         let from = self.from.map(|from| match grain.start(from) {
             start if start == from => Some(from),
-            start => next(grain, start),
+            start => grain.end(start),
         });
         let from = match from {
             Some(None) => return None,
@@ -115,18 +115,6 @@ pub(crate) struct Split {
     pub(crate) before: Option<Window>,
     pub(crate) whole: Window,
     pub(crate) after: Option<Window>,
-}
-
-/// The start of the hour, day, … after the one that begins at `start`.
-fn next(grain: Grain, start: DateTime) -> Option<DateTime> {
-    let later = |seconds: i64| DateTime::from_timestamp(start.timestamp().checked_add(seconds)?);
-    match grain {
-        Grain::Hour => later(3600),
-        Grain::Day => later(SECONDS_PER_DAY),
-        Grain::Week => later(7 * SECONDS_PER_DAY),
-        Grain::Month => Some(month_after(start)),
-        Grain::Year => later(366 * SECONDS_PER_DAY).map(|time| Grain::Year.start(time)),
-    }
 }
 
 #[cfg(test)]

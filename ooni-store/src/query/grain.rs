@@ -1,6 +1,6 @@
 //! [`Grain`]: the resolution of a time axis, and when an hour, day, week, month or year begins.
 
-use ooni_core::time::{DateTime, SECONDS_PER_DAY};
+use ooni_core::time::{DateTime, SECONDS_PER_HOUR};
 
 /// The resolution of a time axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,36 +18,27 @@ pub enum Grain {
 }
 
 impl Grain {
-    /// The first moment of the hour, day, … that a time is in.
+    /// The first second of the hour, day, … that contains a time.
     pub fn start(self, time: DateTime) -> DateTime {
-        let seconds = time.timestamp();
-        let days_before = |days: u32| (seconds.div_euclid(SECONDS_PER_DAY) - i64::from(days)) * SECONDS_PER_DAY;
-        let start = match self {
-            Grain::Hour => seconds.div_euclid(3600) * 3600,
-            Grain::Day => days_before(0),
-            // 1970-01-04 was a Sunday.
-            Grain::Week => {
-                (seconds - 3 * SECONDS_PER_DAY).div_euclid(7 * SECONDS_PER_DAY) * 7 * SECONDS_PER_DAY
-                    + 3 * SECONDS_PER_DAY
-            }
-            Grain::Month => days_before(time.date().2 - 1),
-            Grain::Year => {
-                let start = Grain::Month.start(time);
-                match time.date().1 {
-                    1 => return start,
-                    _ => return Grain::Year.start(DateTime::from_timestamp(start.timestamp() - 1).unwrap_or(start)),
-                }
-            }
-        };
-        DateTime::from_timestamp(start).unwrap_or(time)
+        match self {
+            Grain::Hour => time.start_of_hour(),
+            Grain::Day => time.start_of_day(),
+            Grain::Week => time.start_of_week(),
+            Grain::Month => time.start_of_month(),
+            Grain::Year => time.start_of_year(),
+        }
     }
-}
 
-/// The first of the month after that of `month`.
-pub fn month_after(month: DateTime) -> DateTime {
-    // Between 28 and 31 days later.
-    let at = |days: i64| DateTime::from_timestamp(month.timestamp() + days * SECONDS_PER_DAY);
-    (28..=31).filter_map(at).find(|time| time.date().2 == 1).unwrap_or(DateTime::MAX)
+    /// The first second after the hour, day, … that begins at `start`.
+    pub(crate) fn end(self, start: DateTime) -> Option<DateTime> {
+        match self {
+            Grain::Hour => start.plus_seconds(SECONDS_PER_HOUR),
+            Grain::Day => start.plus_days(1),
+            Grain::Week => start.plus_days(7),
+            Grain::Month => Some(start.start_of_next_month()),
+            Grain::Year => start.plus_days(366).map(DateTime::start_of_year),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -138,12 +138,11 @@ mod tests {
     use super::*;
     use crate::query::filter::Category;
     use crate::query::grain::Grain;
-    use ooni_core::time::DateTime;
+    use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 
     fn days(days: i64) -> Window {
-        let start = 1_704_067_200; // 2024-01-01
-        let at = |timestamp| DateTime::from_timestamp(timestamp);
-        Window { from: at(start), to: at(start + days * 86_400) }
+        let start = DateTime::new(2024, 1, 1, 0, 0, 0).unwrap();
+        Window { from: Some(start), to: start.plus_days(days) }
     }
 
     fn chosen(filter: Filter, axes: &[Axis]) -> String {
@@ -217,7 +216,7 @@ mod tests {
     fn edges_use_smaller_cells_and_rows() {
         let moved = |length: i64, from: i64, to: i64| {
             let mut filter = of("world", length);
-            let moved = |time: Option<DateTime>, by| time.and_then(|at| DateTime::from_timestamp(at.timestamp() + by));
+            let moved = |time: Option<DateTime>, by| time.and_then(|at| at.plus_seconds(by));
             filter.window = Window { from: moved(filter.window.from, from), to: moved(filter.window.to, to) };
             filter
         };
@@ -229,13 +228,13 @@ mod tests {
             (moved(30, 1, -1), "day_test hour_country rows hour_country rows"),
             (moved(1, 3600, -3600), "hour_country"),
             (moved(0, 1, 3599), "rows"),
-            (moved(3, 0, -4 * 86_400), "rows"),
+            (moved(3, 0, -4 * SECONDS_PER_DAY), "rows"),
         ] {
             assert_eq!(chosen(filter.clone(), &by_day), expected, "{filter:?}");
         }
         let parts = plan(&Aggregation { filter: moved(3, 1, -1), axes: Vec::new() });
         let seconds = |window: Window| window.to.unwrap().timestamp() - window.from.unwrap().timestamp();
-        assert_eq!(parts.iter().map(|part| seconds(part.window)).sum::<i64>(), 3 * 86_400 - 2);
+        assert_eq!(parts.iter().map(|part| seconds(part.window)).sum::<i64>(), 3 * SECONDS_PER_DAY - 2);
         for (number, part) in parts.iter().enumerate() {
             let overlaps = |other: &Part| part.window.from < other.window.to && other.window.from < part.window.to;
             assert!(!parts[number + 1..].iter().any(overlaps), "{parts:?}");

@@ -5,6 +5,12 @@ use crate::query::grain::Grain;
 use crate::rollup::{Dimension, Rollup};
 use crate::value::Type;
 use ooni_core::hex::hex;
+use ooni_core::time::{SECONDS_PER_DAY, SECONDS_PER_HOUR};
+
+const SECONDS_PER_WEEK: i64 = 7 * SECONDS_PER_DAY;
+
+/// Seconds from the last Sunday before 1970-01-01, a Thursday.
+const SINCE_SUNDAY: i64 = 4 * SECONDS_PER_DAY;
 
 /// Maximum bytes of a value for ClickHouse. A form field holds 128 KiB, and escaping at most doubles a text.
 const LONGEST: usize = 60_000;
@@ -131,10 +137,11 @@ impl Dialect {
     /// The start of the hour, day, … that contains a time.
     pub(super) fn bucket(self, grain: Grain, time: &str) -> String {
         match (self, grain) {
-            (Dialect::Sqlite, Grain::Hour) => format!("{time} / 3600 * 3600"),
-            (Dialect::Sqlite, Grain::Day) => format!("{time} / 86400 * 86400"),
-            // 1970-01-04 was a Sunday.
-            (Dialect::Sqlite, Grain::Week) => format!("({time} + 345600) / 604800 * 604800 - 345600"),
+            (Dialect::Sqlite, Grain::Hour) => format!("{time} / {SECONDS_PER_HOUR} * {SECONDS_PER_HOUR}"),
+            (Dialect::Sqlite, Grain::Day) => format!("{time} / {SECONDS_PER_DAY} * {SECONDS_PER_DAY}"),
+            (Dialect::Sqlite, Grain::Week) => {
+                format!("({time} + {SINCE_SUNDAY}) / {SECONDS_PER_WEEK} * {SECONDS_PER_WEEK} - {SINCE_SUNDAY}")
+            }
             (Dialect::Sqlite, Grain::Month) => format!("unixepoch({time}, 'unixepoch', 'start of month')"),
             (Dialect::Sqlite, Grain::Year) => format!("unixepoch({time}, 'unixepoch', 'start of year')"),
             (Dialect::Postgres, Grain::Hour) => format!("date_trunc('hour', {time})"),
@@ -149,7 +156,8 @@ impl Dialect {
             (Dialect::Clickhouse, Grain::Day) => format!("toStartOfDay({time})"),
             // `Date` starts in 1970, and the first week starts before that.
             (Dialect::Clickhouse, Grain::Week) => {
-                format!("toDateTime64(intDiv(toInt64({time}) + 345600, 604800) * 604800 - 345600, 0, 'UTC')")
+                let weeks = format!("intDiv(toInt64({time}) + {SINCE_SUNDAY}, {SECONDS_PER_WEEK})");
+                format!("toDateTime64({weeks} * {SECONDS_PER_WEEK} - {SINCE_SUNDAY}, 0, 'UTC')")
             }
             // Without the conversion these are a `Date`.
             (Dialect::Clickhouse, Grain::Month) => format!("toDateTime(toStartOfMonth({time}), 'UTC')"),

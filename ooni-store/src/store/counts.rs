@@ -9,7 +9,7 @@ use crate::query::planner::{Part, Source, plan};
 use crate::rollup::Rollup;
 use crate::sql::{self, Dialect};
 use crate::value::Value;
-use ooni_core::time::{DateTime, SECONDS_PER_DAY};
+use ooni_core::time::DateTime;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -219,5 +219,5 @@ fn order(a: &[Value<'static>], b: &[Value<'static>]) -> Ordering {
 
 /// The week that begins on a day.
 fn week_of(first: DateTime) -> Window {
-    Window { from: Some(first), to: DateTime::from_timestamp(first.timestamp() + 7 * SECONDS_PER_DAY) }
+    Window { from: Some(first), to: first.plus_days(7) }
 }

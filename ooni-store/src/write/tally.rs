@@ -212,6 +212,7 @@ impl Tallied {
 mod tests {
     use super::*;
     use crate::rollup::ROLLUPS;
+    use ooni_core::time::SECONDS_PER_DAY;
 
     fn row(input: &str, time: i64, flags: &str) -> [Value<'static>; 10] {
         let text = |text: &str| Value::Text(Cow::Owned(text.to_owned()));
@@ -228,7 +229,7 @@ mod tests {
 
     #[test]
     fn rows_are_counted_by_cell() {
-        const DAY: i64 = 86_400;
+        const DAY: i64 = SECONDS_PER_DAY;
         let mut tally = Tally::default();
         tally.subtract(&row("b", DAY, "ca"));
         tally.subtract(&row("b", 2 * DAY, ""));

@@ -32,8 +32,7 @@ pub(crate) fn distinct_values_are_counted(engine: &dyn Engine) {
     assert_eq!(months(ask(&by_month, Axis::ProbeCc)), expected(3, &|_| true));
     assert_eq!(months(ask(&by_month, Axis::TestName)), expected(5, &|_| true));
     // A window that begins and ends within a day.
-    let moved = |time: DateTime, seconds| DateTime::from_timestamp(time.timestamp() + seconds).unwrap();
-    let (from, to) = (moved(of_day(3), 1), moved(of_day(66), 4000));
+    let (from, to) = (of_day(3).plus_seconds(1).unwrap(), of_day(66).plus_seconds(4000).unwrap());
     let of_window =
         Aggregation { filter: Filter { window: Window::new(from, to), ..Filter::default() }, ..by_month.clone() };
     assert!(plan(&of_window).len() > 2);

@@ -5,10 +5,11 @@ use crate::proxy::FlakyProxy;
 use crate::rollups::{entries, rollups_are_as_rows, rollups_are_right};
 use crate::server::OnClickhouse;
 use crate::support::{
-    Engine, Fields, SOUND, counted, is_wanted, measured, message, migrated, new, open, open_to_read, sound, uids,
+    Engine, Fields, SOUND, counted, is_wanted, measured, message, migrated, new, of_day, open, open_to_read, sound,
+    uids,
 };
 use ooni_core::json::Json;
-use ooni_core::time::DateTime;
+use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::{Filter, Window};
 use ooni_store::query::grain::Grain;
@@ -147,7 +148,7 @@ fn the_first_and_the_last_week() {
         new.row.measurement_start_time = DateTime::from_timestamp(timestamp).unwrap();
         new
     };
-    let times = [0, 86_400 * 3 - 1, 86_400 * 3, i64::from(u32::MAX)];
+    let times = [0, 3 * SECONDS_PER_DAY - 1, 3 * SECONDS_PER_DAY, i64::from(u32::MAX)];
     let rows: Vec<_> = times.iter().zip(0..).map(|(&time, uid)| at(uid, time)).collect();
     store.write(&rows, OnExisting::Keep).unwrap();
     let BlockingStore { store: clickhouse, .. } = &store.0;
@@ -195,8 +196,7 @@ fn concurrent_writers() {
                     let rows: Vec<_> = (0..20_u8)
                         .map(|uid| {
                             let mut row = measured(uid, 7 * u16::from(uid) + 108 * writer);
-                            let start = 1_704_067_200 + i64::from(uid) * 86_400;
-                            row.row.measurement_start_time = DateTime::from_timestamp(start).unwrap();
+                            row.row.measurement_start_time = of_day(uid.into());
                             row
                         })
                         .chain((0..5).map(|uid| measured(40 + uid + 5 * batch as u8 + 100 * writer as u8, batch)))
@@ -222,7 +222,7 @@ fn windows_at_the_limits_of_time() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
-    let rows: Vec<_> = [0, 9998, 9999, 10_000, 86_400 * 200, i64::from(u32::MAX)]
+    let rows: Vec<_> = [0, 9998, 9999, 10_000, 200 * SECONDS_PER_DAY, i64::from(u32::MAX)]
         .into_iter()
         .zip(0..)
         .map(|(timestamp, uid)| {

@@ -4,7 +4,7 @@ use crate::server::OnPostgres;
 use crate::support::{Engine, InFile, Open, SOUND, new};
 use ooni_core::json::Json;
 use ooni_core::number::Int;
-use ooni_core::time::DateTime;
+use ooni_core::time::{DateTime, SECONDS_PER_DAY};
 use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::{Category, Filter, Window};
 use ooni_store::query::grain::Grain;
@@ -63,7 +63,7 @@ fn fill(engine: &dyn Engine) -> Open {
 
 /// A filter with the conditions named in `what`, over a number of days.
 fn filter(what: &str, days: i64) -> Filter {
-    let window = Window::new(at(0), at(days * 86_400));
+    let window = Window::new(at(0), at(0).plus_days(days).unwrap());
     let mut filter = Filter { window, ..Filter::default() };
     for word in what.split_whitespace() {
         match word {
@@ -282,7 +282,7 @@ fn sqlite_uses_its_indexes() {
 fn sqlite_reads_edges_of_a_window_from_rows() {
     let engine = InFile::new();
     let store = fill(&engine);
-    let window = Window::new(at(2000), at(20 * 86_400 + 5000));
+    let window = Window::new(at(2000), at(20 * SECONDS_PER_DAY + 5000));
     let query = Aggregation { filter: Filter { window, ..Filter::default() }, axes: vec![Axis::ProbeCc] };
     let plan = store.0.wait(store.0.store.explain_aggregate(&query)).unwrap();
     // Two rollups, searched by time, and the rows of less than an hour at both ends.

@@ -116,7 +116,7 @@ fn answers_are_those_of_the_rows(engine: &dyn Engine, store: &Open) {
         Axis::ProbeCc,
         Axis::TestName,
     ];
-    let moved = |time: DateTime, seconds| DateTime::from_timestamp(time.timestamp() + seconds).unwrap();
+    let moved = |time: DateTime, seconds| time.plus_seconds(seconds).unwrap();
     let category = |lists: &[&str]| {
         let lists = lists.iter().map(|&cc| cc.to_owned()).collect();
         Filter { category: Some(Category { code: "NEWS".to_owned(), lists }), ..Filter::default() }

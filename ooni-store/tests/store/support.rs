@@ -7,7 +7,7 @@ use ooni_core::json::Json;
 use ooni_core::number::Int;
 use ooni_core::process::{Outcome, process};
 use ooni_core::rules::Rules;
-use ooni_core::time::DateTime;
+use ooni_core::time::{DateTime, SECONDS_PER_DAY, SECONDS_PER_HOUR};
 use ooni_store::query::aggregate::{Aggregation, Axis, Counts, Group};
 use ooni_store::query::filter::Filter;
 use ooni_store::query::grain::Grain;
@@ -191,7 +191,7 @@ pub(crate) fn uids(store: &Open) -> Vec<String> {
 
 /// Midnight of a day of 2024, counted from 0.
 pub(crate) fn of_day(day: i64) -> DateTime {
-    DateTime::from_timestamp(1_704_067_200 + day * 86_400).unwrap()
+    DateTime::new(2024, 1, 1, 0, 0, 0).unwrap().plus_days(day).unwrap()
 }
 
 /// A measurement with a uid and with fields that depend on `content`.
@@ -210,8 +210,8 @@ pub(crate) fn measured(uid: u8, content: u16) -> ScoredRow {
     row.anomaly = content / 108 % 2 == 1;
     row.confirmed = content / 216 % 2 == 1;
     row.msm_failure = content / 432 % 2 == 1;
-    let seconds = i64::from(content) * 7919 % (86_400 * 75);
-    row.measurement_start_time = DateTime::from_timestamp(1_704_067_200 + seconds).unwrap();
+    let seconds = i64::from(content) * 7919 % (75 * SECONDS_PER_DAY);
+    row.measurement_start_time = of_day(0).plus_seconds(seconds).unwrap();
     new
 }
 
@@ -292,11 +292,10 @@ fn key(axis: Axis, row: &[String], entry: Option<&ListedUrl>) -> Value<'static> 
 
 /// The start of the hour, day, … that contains a time, found by stepping back day by day.
 fn bucket(time: DateTime, grain: Grain) -> DateTime {
-    let at = time.timestamp();
     let days = |is_first: &dyn Fn(DateTime, i64) -> bool| {
-        let mut day = at.div_euclid(86_400);
+        let mut day = time.day_number();
         loop {
-            let first = DateTime::from_timestamp(day * 86_400).unwrap();
+            let first = DateTime::from_day_number(day).unwrap();
             if is_first(first, day) {
                 return first;
             }
@@ -304,7 +303,7 @@ fn bucket(time: DateTime, grain: Grain) -> DateTime {
         }
     };
     match grain {
-        Grain::Hour => DateTime::from_timestamp(at / 3600 * 3600).unwrap(),
+        Grain::Hour => time.plus_seconds(-(time.timestamp() % SECONDS_PER_HOUR)).unwrap(),
         Grain::Day => days(&|_, _| true),
         Grain::Week => days(&|_, day| day.rem_euclid(7) == 3), // 1970-01-04 was a Sunday
         Grain::Month => days(&|first, _| first.date().2 == 1),

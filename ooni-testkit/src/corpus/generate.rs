@@ -272,7 +272,7 @@ struct PlaceholderValues {
 impl PlaceholderValues {
     /// Most measurements are sent within two minutes, 3 % up to 90 days late.
     fn new(rng: &mut Rng, received: u64, cc: &str, asn: u64, test: &str) -> Self {
-        let late = if rng.chance(0.97) { 5 + rng.below(90) } else { rng.range(87 * 86400, 90 * 86400) };
+        let late = if rng.chance(0.97) { 5 + rng.below(90) } else { rng.range(87 * DAY / SECOND, 90 * DAY / SECOND) };
         let started = received - late * SECOND;
         let report_started = Moment::new(started - rng.below(300) * SECOND);
         let mut report_id = format!("{}_{}_{cc}_{asn}_n1_", report_started.report(), test.replace('_', ""));

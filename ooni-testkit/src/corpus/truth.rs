@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::calendar;
+use ooni_core::time::DateTime;
+
 use super::hashes;
 use super::json::Value;
 
@@ -26,7 +27,8 @@ impl Identity {
 
     /// The day of the start, if it is a valid time.
     pub(super) fn day(&self) -> Option<String> {
-        calendar::day_of(self.fields[3].trim_matches('"'))
+        let start = DateTime::parse(self.fields[3].trim_matches('"').as_bytes())?;
+        Some(start.date_text().replace('-', ""))
     }
 }
 

@@ -42,9 +42,7 @@ fn parts(waiting: &BlockingStore, days: DayRange) -> Result<Vec<(String, String)
     let query = Aggregation { filter, axes: vec![Axis::MeasurementStart(Grain::Day), Axis::TestName] };
     let groups = waiting.wait(waiting.store.aggregate(&query)).map_err(|error| error.to_string())?;
     let part = |keys: &[Value<'_>]| match keys {
-        [Value::Time(day), Value::Text(test)] => {
-            Some((day.to_string().get(..10)?.to_owned(), test.clone().into_owned()))
-        }
+        [Value::Time(day), Value::Text(test)] => Some((day.date_text(), test.clone().into_owned())),
         _ => None,
     };
     Ok(groups.iter().filter_map(|group| part(&group.keys)).collect())

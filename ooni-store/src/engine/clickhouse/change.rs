@@ -6,7 +6,6 @@ use super::lease::Lease;
 use super::value::{self, Rows};
 use super::{batch, rollups};
 use crate::failpoint::{Failpoint, reach};
-use crate::query::grain::month_after;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::value::{Type, Value};
 use crate::write::removal::RemoveOutcome;
@@ -68,7 +67,7 @@ pub(super) async fn drop_month(context: &ChangeContext<'_>, month: DateTime) -> 
     const WITHIN: &str =
         "measurement_start_time >= {from:DateTime64(0, 'UTC')} AND measurement_start_time < {to:DateTime64(0, 'UTC')}";
     let bound = |name: &str, time: DateTime| (name.to_owned(), value::moment(time));
-    let window = [bound("from", month), bound("to", month_after(month))];
+    let window = [bound("from", month), bound("to", month.start_of_next_month())];
     let sql = format!("SELECT toDate(measurement_start_time), count() FROM fastpath WHERE {WITHIN} GROUP BY 1");
     let (mut days, mut rows) = (BTreeSet::new(), 0);
     for row in context.http.select(&sql, &window, &[Type::UInt32; 2]).await? {

@@ -42,8 +42,8 @@ const JOINED: [(&str, &str, &str); 2] = [
     (
         "obs_openvpn",
         "measurement_start_time",
-        "t.measurement_start_time BETWEEN (SELECT min(page_start) - 86400 FROM page)
-            AND (SELECT max(page_start) + 86400 FROM page)",
+        "t.measurement_start_time BETWEEN (SELECT min(page_start) - INTERVAL 24 HOUR FROM page)
+            AND (SELECT max(page_start) + INTERVAL 24 HOUR FROM page)",
     ),
 ];
 

@@ -15,7 +15,7 @@ use crate::query::filter::Window;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
 use crate::value::{Type, Value};
-use ooni_core::time::{DateTime, SECONDS_PER_DAY};
+use ooni_core::time::DateTime;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -54,8 +54,8 @@ pub(super) async fn done(context: &ChangeContext<'_>) -> Result<(), ClickhouseEr
 
 /// Whether a rollup has no dirty day in a window.
 pub(super) async fn is_rollup_current(http: &Http, rollup: &Rollup, window: Window) -> Result<bool, ClickhouseError> {
-    let from = window.from.map_or(0, |from| from.timestamp().div_euclid(SECONDS_PER_DAY));
-    let to = window.to.map_or(i64::MAX, |to| (to.timestamp() - 1).div_euclid(SECONDS_PER_DAY) + 1);
+    let from = window.from.map_or(0, |from| from.day_number());
+    let to = window.to.map_or(i64::MAX, |to| to.plus_seconds(-1).unwrap_or(to).day_number() + 1);
     let parameters = [("rollup", rollup.name.to_owned()), ("from", from.to_string()), ("to", to.to_string())];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value));
     Ok(http.select(ANY_DIRTY, &parameters, &[Type::UInt32]).await?.is_empty())
@@ -124,7 +124,7 @@ async fn numbers(http: &Http, sql: &str) -> Result<BTreeSet<u64>, ClickhouseErro
 /// Rebuilds some days.
 async fn rebuild(http: &Http, lease: &mut Lease, rollup: &Rollup, days: &BTreeSet<u16>) -> Result<(), ClickhouseError> {
     let mut months: BTreeMap<u64, Vec<DateTime>> = BTreeMap::new();
-    for day in days.iter().filter_map(|&day| DateTime::from_timestamp(i64::from(day) * SECONDS_PER_DAY)) {
+    for day in days.iter().filter_map(|&day| DateTime::from_day_number(i64::from(day))) {
         let (year, month, _) = day.date();
         // The result of toYYYYMM.
         months.entry(year as u64 * 100 + u64::from(month)).or_default().push(day);
@@ -151,7 +151,7 @@ async fn rebuild_months(
         "IN {days:Array(Date)}",
         "toYYYYMM(of_day) IN {months:Array(UInt32)} AND of_day NOT IN {days:Array(Date)}",
     );
-    let dates: Vec<String> = months.iter().flat_map(|(_, days)| days).map(|&day| date(day)).collect();
+    let dates: Vec<String> = months.iter().flat_map(|(_, days)| days).map(|day| day.date_text()).collect();
     let parameters: [Parameter; 2] = [
         ("days".to_owned(), value::texts(dates.iter().map(String::as_str))),
         ("months".to_owned(), value::numbers(months.iter().map(|(month, _)| month))),
@@ -166,10 +166,4 @@ async fn rebuild_months(
         })
         .collect();
     lease.hold(http.execute(&format!("ALTER TABLE {table} {}", swaps.join(", ")), &[])).await
-}
-
-/// `YYYY-MM-DD`
-fn date(day: DateTime) -> String {
-    let (year, month, day) = day.date();
-    format!("{year:04}-{month:02}-{day:02}")
 }

@@ -3,7 +3,7 @@
 use crate::sql::Parameter;
 use crate::value::{Type, Value};
 use hyper::body::Bytes;
-use ooni_core::time::{DateTime, SECONDS_PER_DAY};
+use ooni_core::time::DateTime;
 use std::borrow::Cow;
 
 /// The range of DateTime64, in seconds since 1970.
@@ -94,7 +94,7 @@ pub(super) fn seconds(time: DateTime) -> u32 {
 
 /// The day of a time in a row, in days since 1970.
 pub(super) fn day(time: DateTime) -> u16 {
-    u16::try_from(time.timestamp() / SECONDS_PER_DAY).unwrap_or_default()
+    u16::try_from(time.day_number()).unwrap_or_default()
 }
 
 /// A parameter as text.

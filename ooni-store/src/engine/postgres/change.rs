@@ -5,7 +5,6 @@ use super::{partition, rollups, value};
 use crate::app::lists::{ListChanges, list_changes};
 use crate::app::row::AppRow;
 use crate::failpoint::{Failpoint, reach};
-use crate::query::grain::month_after;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect, Parameter, Statement};
 use crate::value::Value;
@@ -109,7 +108,7 @@ impl Change for DropMonth {
     type Outcome = u64;
 
     async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<u64, PgError> {
-        let window = [Parameter::Time(self.0), Parameter::Time(month_after(self.0))];
+        let window = [Parameter::Time(self.0), Parameter::Time(self.0.start_of_next_month())];
         let window = [&window[0] as &(dyn postgres_types::ToSql + Sync), &window[1]];
         let within = "measurement_start_time >= $1 AND measurement_start_time < $2";
         // A month can be too large to tally.

@@ -1,7 +1,6 @@
 //! Partitions of `fastpath`. Each month has one, `fastpath_YYYY_MM`, which is created before its first row is written. Two
 //! more have the rows outside of [`YEARS`].
 
-use crate::query::grain::{Grain, month_after};
 use ooni_core::time::DateTime;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -20,8 +19,8 @@ pub(super) fn name((year, month): Month) -> Option<String> {
 
 /// Creates the missing partitions for measurements of these times, and those of the following months.
 pub(super) async fn make(transaction: &Transaction<'_>, times: &[DateTime]) -> Result<(), Error> {
-    let mut months: BTreeSet<DateTime> = times.iter().map(|&time| Grain::Month.start(time)).collect();
-    let next: Vec<DateTime> = months.iter().map(|&month| month_after(month)).collect();
+    let mut months: BTreeSet<DateTime> = times.iter().map(|time| time.start_of_month()).collect();
+    let next: Vec<DateTime> = months.iter().map(|month| month.start_of_next_month()).collect();
     months.extend(next);
     for begin in months {
         let (year, month, _) = begin.date();
@@ -31,7 +30,7 @@ pub(super) async fn make(transaction: &Transaction<'_>, times: &[DateTime]) -> R
             continue;
         }
         // Created separately and then attached, so that readers need not wait.
-        let (end_year, end_month, _) = month_after(begin).date();
+        let (end_year, end_month, _) = begin.start_of_next_month().date();
         let make = format!(
             "CREATE TABLE {name} (LIKE fastpath INCLUDING ALL);
              ALTER TABLE fastpath ATTACH PARTITION {name}

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::super::bodies::LATIN;
+use super::super::calendar::{DAY, SECOND};
 use super::super::generate::address;
 use super::super::rng::Rng;
 use super::probe_tests::KeyKind;
@@ -34,7 +35,7 @@ fn dns(out: &mut String, rng: &mut Rng, host: &str) {
     out.push_str(if count == 0 { "queries: []\n" } else { "queries:\n" });
     for _ in 0..count {
         let ip = address(rng);
-        let ttl = rng.below(86_400);
+        let ttl = rng.below(DAY / SECOND);
         let rr = |kind: &str| format!("<RR name={host} type={kind} class=IN ttl={ttl}s auth=False>");
         let answers = match rng.below(8) {
             0 => Vec::new(),
