@@ -8,13 +8,13 @@ mod find;
 mod index;
 mod stream;
 
+pub use self::find::Body;
 pub use self::index::{IndexError, MemberIndex};
 
 use self::find::find;
 use self::stream::{Pieces, feed};
 use crate::blobs::{Blobs, Failure, FailureKind, Retries};
 use crate::can::{CanName, Expected, Format};
-use crate::chunk::Kind;
 use crate::layout::Layout;
 use crate::source::archive::{Archive, Core};
 use std::fs::File;
@@ -28,15 +28,6 @@ use tokio::task::{JoinSet, spawn_blocking};
 const INDEX_SIZE: usize = 16 << 20;
 /// Compressed bytes of members that are read into memory; files with larger ones are read from their beginning.
 const MEMBER_SIZE: u64 = 64 << 20;
-
-/// A body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Body {
-    /// What it is: a line is the measurement itself, a post has an envelope around it.
-    pub kind: Kind,
-    /// Its text, without the line feed of a line.
-    pub text: Vec<u8>,
-}
 
 /// Why there is no body. Messages name the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! A folder: keys are the paths below it.
 
-use super::{Blob, Listing, finish};
+use super::blob::{Blob, Listing};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
@@ -116,4 +116,16 @@ fn same(one: File, other: File) -> io::Result<bool> {
         one.consume(common);
         other.consume(common);
     }
+}
+
+/// Makes what was written to a file durable and gives the file its name.
+pub(super) fn finish(file: File, part: &Path, target: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    drop(file);
+    std::fs::rename(part, target)?;
+    // The name is durable when the folder is. Not every system can open a folder.
+    if let Some(folder) = target.parent().and_then(|folder| std::fs::File::open(folder).ok()) {
+        folder.sync_all()?;
+    }
+    Ok(())
 }

@@ -2,11 +2,13 @@
 //!
 //! A part is named after the version of the object, so that another run can resume what this one has left.
 
+use super::blob::Blob;
 use super::checksum::{Checksum, Sum, bare};
+use super::counters::Counters;
+use super::directory::finish;
 use super::failure::Failure;
 use super::retry::Retries;
 use super::s3::S3;
-use super::{Blob, Counters, finish};
 use ooni_core::hex::hex;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, TryLockError};

@@ -6,8 +6,8 @@ mod proxy;
 mod tls;
 
 use self::proxy::{Proxies, ProxyConnector};
-use super::RetryPolicy;
 use super::failure::Failure;
+use super::retry::RetryPolicy;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;

@@ -1,6 +1,6 @@
 //! [`RetryPolicy`]: timeouts, and how often a request is retried. [`Retries`]: the one retry loop of this crate.
 
-use super::Counters;
+use super::counters::Counters;
 use super::failure::{Failure, FailureKind};
 use std::future::Future;
 use std::time::Duration;

@@ -7,9 +7,9 @@ mod sign;
 pub(crate) use self::object::Received;
 pub(crate) use self::sign::Credentials;
 
-use super::RetryPolicy;
 use super::failure::Failure;
 use super::http::{Answer, HttpClient};
+use super::retry::RetryPolicy;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};

@@ -1,10 +1,18 @@
-//! The measurement with a number among those of a file.
+//! [`Body`], found by its number among those of a file.
 
-use super::Body;
 use crate::can::{Can, CanName, Expected};
 use crate::chunk::{Chunk, Kind, ReadStatus, TARGET};
 use crate::limits::Limits;
 use std::io::Read;
+
+/// A body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// What it is: a line is the measurement itself, a post has an envelope around it.
+    pub kind: Kind,
+    /// Its text, without the line feed of a line.
+    pub text: Vec<u8>,
+}
 
 /// Reads a file up to measurement `number`, from 0; `None` when it has fewer.
 ///

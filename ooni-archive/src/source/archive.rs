@@ -4,74 +4,34 @@
 
 mod listing;
 mod location;
+mod place;
+mod state;
 mod survey;
 
 pub use self::listing::ArchiveCan;
 use self::listing::Listed;
 pub use self::location::Location;
+pub use self::place::Options;
+use self::place::Place;
+pub(crate) use self::state::Core;
+pub(super) use self::state::can_error;
 pub use self::survey::Survey;
 pub use crate::blobs::{Counters, RetryPolicy};
 
 use crate::blobs::{Blobs, HttpClient, copy, is_copy};
 use crate::day::Day;
-use crate::layout::Layout;
 use crate::selection::Selection;
-use ooni_core::error::{Code, Error};
+use ooni_core::error::Error;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use tokio::sync::Semaphore;
+use std::path::Path;
+use std::sync::Arc;
 use tokio::task::spawn_blocking;
-
-/// Pages that are asked for at once.
-const LISTINGS: usize = 8;
-
-/// How the archive is read.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Folder in which downloads stay; `None` for a temporary one.
-    pub cache: Option<PathBuf>,
-    /// Bytes of downloads that may be there at once.
-    pub cache_size: u64,
-    /// Downloads at once.
-    pub parallel: usize,
-    /// How long servers are waited for.
-    pub retry: RetryPolicy,
-    /// Whether what was downloaded is held against its MD5, where the server's ETag looks like one.
-    pub checksums: bool,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options { cache: None, cache_size: 2 << 30, parallel: 4, retry: RetryPolicy::default(), checksums: true }
-    }
-}
 
 /// A part of OONI's archive. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Archive {
     pub(crate) core: Arc<Core>,
-}
-
-/// What clones share.
-#[derive(Debug)]
-pub(crate) struct Core {
-    pub(crate) places: Vec<Place>,
-    pub(super) wanted: Selection,
-    pub(super) options: Options,
-    pub(crate) counters: Arc<Counters>,
-    listings: Semaphore,
-    /// What all listings have found.
-    survey: Mutex<Survey>,
-}
-
-/// One of the places.
-#[derive(Debug)]
-pub(crate) struct Place {
-    pub(crate) blobs: Blobs,
-    /// The only layout that is kept there, if that is known.
-    pub(crate) only: Option<Layout>,
 }
 
 /// What became of a can that was to be brought somewhere.
@@ -94,9 +54,7 @@ impl Archive {
         let http = if is_remote { Some(HttpClient::new(&options.retry)?) } else { None };
         let places = locations.into_iter().map(|location| location.open(&options, http.as_ref()));
         let places = places.collect::<Result<_, _>>()?;
-        let listings = Semaphore::new(LISTINGS);
-        let core = Core { places, wanted, options, counters: Arc::default(), listings, survey: Mutex::default() };
-        Ok(Archive { core: Arc::new(core) })
+        Ok(Archive { core: Arc::new(Core::new(places, wanted, options)) })
     }
 
     /// What is asked for.
@@ -107,6 +65,18 @@ impl Archive {
     /// What has been done so far.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.core.counters)
+    }
+
+    /// What listings have found so far.
+    pub fn survey(&self) -> Survey {
+        self.core.survey().clone()
+    }
+
+    /// When no can was selected: what is there instead, as parts of a sentence. None of them when the places are empty.
+    pub fn found_instead(&self) -> Vec<String> {
+        let mut found: Vec<_> = self.core.places.iter().filter_map(Place::without_layout).collect();
+        found.extend(self.core.survey().instead_of(&self.core.wanted));
+        found
     }
 
     /// The cans of a day, by key.
@@ -130,31 +100,83 @@ impl Archive {
     /// What failed, after all attempts.
     pub async fn bring(&self, can: &ArchiveCan, folder: &Path) -> Result<Brought, Error> {
         let target = folder.join(&can.key);
-        let failed = |error: std::io::Error| trouble(format!("{}: {error}", target.display()));
+        let failed = |error: std::io::Error| can_error(format!("{}: {error}", target.display()));
         target.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
         let blob = can.blob();
         match &self.core.places[can.at].blobs {
             Blobs::Directory(directory) => {
                 let (from, target) = (directory.path(&can.key), target.clone());
-                let copied = spawn_blocking(move || copy(&from, &target)).await.map_err(|e| trouble(e.to_string()))?;
-                Ok(if copied.map_err(trouble)? { Brought::Now } else { Brought::Already })
+                let copied =
+                    spawn_blocking(move || copy(&from, &target)).await.map_err(|e| can_error(e.to_string()))?;
+                Ok(if copied.map_err(can_error)? { Brought::Now } else { Brought::Already })
             }
             Blobs::S3(s3) => {
                 let (listed, copy, checksums) = (blob.clone(), target.clone(), self.core.options.checksums);
                 let there = spawn_blocking(move || is_copy(&listed, &copy, checksums));
-                match there.await.map_err(|error| trouble(error.to_string()))? {
+                match there.await.map_err(|error| can_error(error.to_string()))? {
                     Ok(true) => return Ok(Brought::Already),
                     Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
                     _ => {}
                 }
-                s3.download(&blob, &target, &self.core.counters).await.map_err(trouble)?;
+                s3.download(&blob, &target, &self.core.counters).await.map_err(can_error)?;
                 Ok(Brought::Now)
             }
         }
     }
 }
 
-/// An error of a container, or of a place with containers.
-pub(super) fn trouble(sentence: impl Into<String>) -> Error {
-    Error::new(Code::Can, "", sentence)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::day::DayRange;
+    use crate::layout::Layout;
+    use std::fs;
+    use tempfile::TempDir;
+
+    fn folder(keys: &[&str]) -> TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for key in keys {
+            let path = root.path().join(key);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        root
+    }
+
+    /// An archive in a folder, listed.
+    fn listed(root: &TempDir, ccs: &[&str], testnames: &[&str], days: [&str; 2]) -> Archive {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let days = DayRange { start: days[0].parse().unwrap(), end: days[1].parse().unwrap() };
+        let selection = Selection { days, ccs: set(ccs), testnames: set(testnames) };
+        let locations = vec![Location::Directory(root.path().to_owned())];
+        let archive = Archive::open(locations, selection, Options::default()).unwrap();
+        for day in days {
+            for layout in Layout::ALL {
+                assert_eq!(archive.core.folder(0, &layout.prefix(day)).errors, []);
+            }
+        }
+        archive
+    }
+
+    const DAY: [&str; 2] = ["2021-06-14", "2021-06-15"];
+    const SIGNAL: &str = "raw/20210614/00/JO/signal/2021061400_JO_signal.n1.0.tar.gz";
+
+    #[test]
+    fn what_is_there_instead_is_said() {
+        let root = folder(&[SIGNAL, "raw/20210614/00/JO/signal/2021061400_JO_signal.tar"]);
+        let found = |ccs: &[&str], names: &[&str], days| listed(&root, ccs, names, days).found_instead();
+        assert_eq!(found(&["IT"], &["ndt", "tor"], ["2021-06-14", "2021-06-17"]), ["countries there: JO"]);
+        assert_eq!(found(&["JO"], &["ndt"], DAY), ["tests there: signal"]);
+        assert_eq!(found(&[], &[], ["2021-06-15", "2021-06-16"]), Vec::<String>::new());
+        let survey = listed(&root, &[], &[], DAY).survey();
+        assert_eq!((survey.selected, survey.others, survey.unknown_keys), (1, 0, 1));
+        // Files of the day that are not laid out as in the archive, and no layout at all.
+        let root = folder(&["raw/20210614/2021061400_JO_signal.n1.0.tar.gz"]);
+        let key = r#""raw/20210614/2021061400_JO_signal.n1.0.tar.gz""#;
+        let expected = format!("a file there is not a can by its name: {key}");
+        assert_eq!(listed(&root, &[], &[], DAY).found_instead(), [expected]);
+        let root = folder(&["20210614/00/x"]);
+        let expected = format!("there is neither raw/ nor canned/ in {}/", root.path().display());
+        assert_eq!(listed(&root, &[], &[], DAY).found_instead(), [expected]);
+    }
 }

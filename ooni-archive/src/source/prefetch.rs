@@ -1,6 +1,6 @@
 //! [`Prefetch`]: one can after another, each with its file ready, while the next ones are being downloaded.
 
-use super::archive::{Archive, ArchiveCan, Core, trouble};
+use super::archive::{Archive, ArchiveCan, Core, can_error};
 use super::cache::{Awaiting, Cache, Hold};
 use crate::blobs::{Blobs, Counters, part_path};
 use crate::day::Day;
@@ -107,7 +107,7 @@ impl Prefetch {
             Coming::Download(can, mut task) => {
                 let file = (&mut task.0).await;
                 self.cache.as_ref().inspect(|cache| cache.delivered());
-                let file = file.unwrap_or_else(|error| Err(trouble(format!("{}: {error}", can.key))));
+                let file = file.unwrap_or_else(|error| Err(can_error(format!("{}: {error}", can.key))));
                 Prefetched::Can { can, file }
             }
         })
@@ -184,7 +184,7 @@ impl Driver {
             if let (false, Blobs::S3(s3)) = (hold.there, &core.places[at].blobs) {
                 if let Err(why) = s3.download(&blob, &path, &core.counters).await {
                     let _ = fs::remove_file(part_path(&blob, &path)); // there may be none
-                    return Err(trouble(why));
+                    return Err(can_error(why));
                 }
                 hold.there = true;
             }

@@ -4,9 +4,10 @@
 //! gives no token; it is then asked for the keys after the last one.
 
 use super::{S3, S3Request};
+use crate::blobs::blob::{Blob, Listing};
+use crate::blobs::counters::Counters;
 use crate::blobs::failure::Failure;
 use crate::blobs::retry::Retries;
-use crate::blobs::{Blob, Counters, Listing};
 use hyper::Method;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;

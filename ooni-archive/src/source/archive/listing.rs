@@ -1,7 +1,6 @@
 //! [`ArchiveCan`], and how the cans of a day are found.
 
-use super::survey::Survey;
-use super::{Core, trouble};
+use super::state::{Core, can_error};
 use crate::blobs::{Blob, Blobs, Counters, Listing, S3};
 use crate::can::{CanName, Expected};
 use crate::day::Day;
@@ -11,7 +10,7 @@ use ooni_core::error::Error;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tokio::task::{JoinSet, spawn_blocking};
 
 /// Prefixes into which the listing of a day may be cut. A day of all countries has about a hundred pages, which come one
@@ -73,7 +72,7 @@ pub(in crate::source) struct Listed {
 
 impl Listed {
     fn failed(why: String) -> Listed {
-        Listed { cans: Vec::new(), errors: vec![trouble(why)] }
+        Listed { cans: Vec::new(), errors: vec![can_error(why)] }
     }
 }
 
@@ -132,7 +131,7 @@ impl Core {
             match part {
                 Ok(cans) => listed.cans.extend(cans),
                 // That of the other parts is most likely the same.
-                Err(why) if listed.errors.is_empty() => listed.errors.push(trouble(why)),
+                Err(why) if listed.errors.is_empty() => listed.errors.push(can_error(why)),
                 Err(_) => {}
             }
         }
@@ -178,13 +177,7 @@ impl Core {
             layout::may_hold(folder, |cc, test| self.wanted.takes(cc, test))
         };
         let result = directory.list(Listing { prefix, enter: &enter, found: &mut found });
-        Listed { cans, errors: result.err().map(trouble).into_iter().collect() }
-    }
-
-    /// What listings have found so far.
-    pub(super) fn survey(&self) -> MutexGuard<'_, Survey> {
-        // Its numbers and names are consistent even after a panic.
-        self.survey.lock().unwrap_or_else(PoisonError::into_inner)
+        Listed { cans, errors: result.err().map(can_error).into_iter().collect() }
     }
 
     /// The can that was found, if it may have something that was selected.

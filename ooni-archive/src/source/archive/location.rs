@@ -1,6 +1,6 @@
 //! [`Location`]: where the archive is, as people say it.
 
-use super::{Options, Place};
+use super::place::{Options, Place};
 use crate::blobs::{Blobs, Bucket, Credentials, Directory, HttpClient, S3};
 use crate::layout::Layout;
 use std::env;
