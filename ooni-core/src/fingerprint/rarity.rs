@@ -1,7 +1,7 @@
 //! The expected frequency of groups of four bytes in text: HTML in JSON, and scripts.
 //!
 //! The table is measured; searches with the best estimate without it are three times slower. It is fixed, so that a list
-//! is searched the same way everywhere. A wrong estimate costs time but never a match. `tests/fingerprint_rarity.rs`
+//! is searched the same way everywhere. A wrong estimate costs time but never a match. `tests/fingerprints/rarity.rs`
 //! rebuilds the table.
 
 /// Bits of the hash of a group, here and in the scan: groups with the same hash have the same cost.

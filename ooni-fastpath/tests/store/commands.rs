@@ -1,4 +1,4 @@
-//! The commands that look after a store, over every engine; `tests/store_commands.rs` has what is said of wrong arguments.
+//! The commands that look after a store, over every engine; `cli.rs` has what is said of wrong arguments.
 
 use crate::support::{Engine, Fields, Open, SOUND, measured, new, open_to_read, sound, stored, text};
 use ooni_core::error::{Code, Error};

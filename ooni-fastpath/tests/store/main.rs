@@ -1,0 +1,89 @@
+//! Stores: what every engine has to do, and what SQLite does besides.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
+
+mod archive;
+mod cli;
+mod commands;
+mod copy;
+mod export;
+mod failpoints;
+#[path = "../support/mod.rs"]
+mod files;
+mod import;
+#[path = "../../../ooni-store/tests/store/server.rs"]
+mod server;
+#[path = "../../../ooni-store/tests/store/support.rs"]
+mod support;
+
+use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
+use server::{OnClickhouse, OnPostgres};
+use support::{Engine, InFile};
+
+/// Tests of every engine.
+macro_rules! engines {
+    ($($name:ident: $new:expr, $server:expr;)*) => {
+        const ENGINES: &[fn() -> Box<dyn Engine>] = &[$(|| Box::new($new)),*];
+
+        $(mod $name {
+            use super::*;
+
+            #[test]
+            fn commands_do_what_they_say() {
+                skip_without!($server);
+                commands::commands_do_what_they_say(&$new);
+            }
+
+            #[test]
+            fn rows_of_the_reference_are_imported() {
+                skip_without!($server);
+                import::tables_of_the_reference(|| Box::new($new));
+            }
+
+            #[test]
+            fn a_rerun_fills_it() {
+                skip_without!($server);
+                archive::a_rerun_fills(|| Box::new($new));
+            }
+        })*
+    };
+}
+
+engines! {
+    on_sqlite: InFile::new(), Ok::<(), String>(());
+    on_postgres: OnPostgres::new(), Server::shared_postgres();
+    on_clickhouse: OnClickhouse::new(), Server::shared_clickhouse();
+}
+
+#[test]
+#[cfg(all(debug_assertions, unix))]
+fn commands_that_are_killed_over_sqlite() {
+    failpoints::commands_that_are_killed(|| Box::new(InFile::new()));
+}
+
+#[test]
+#[cfg(all(debug_assertions, unix))]
+fn commands_that_are_killed_over_postgres() {
+    skip_without!(Server::shared_postgres());
+    failpoints::commands_that_are_killed(|| Box::new(OnPostgres::new()));
+}
+
+#[test]
+#[cfg(all(debug_assertions, unix))]
+#[ignore = "takes minutes on the engine of chdb; every change of it is killed before each statement in store/statements.rs"]
+fn commands_that_are_killed_over_clickhouse() {
+    skip_without!(Server::shared_clickhouse());
+    failpoints::commands_that_are_killed(|| Box::new(OnClickhouse::new()));
+}
+
+#[test]
+fn a_store_is_copied_from_any_engine_to_any() {
+    skip_without!(Server::shared_postgres());
+    skip_without!(Server::shared_clickhouse());
+    for from in ENGINES {
+        for to in ENGINES {
+            commands::copies(&*from(), &*to());
+        }
+    }
+}

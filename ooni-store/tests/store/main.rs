@@ -1,0 +1,91 @@
+//! Stores: tests that every engine must pass, and tests of single engines.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // clippy does not count test helpers as tests
+
+mod application;
+mod charts;
+mod clickhouse;
+mod deadlines;
+mod environment;
+mod explain;
+mod file;
+mod history;
+mod killed;
+mod limits;
+mod lists;
+mod parquet;
+mod postgres;
+mod postgres_limits;
+mod proxy;
+#[cfg(target_os = "linux")]
+mod read_only;
+mod rejections;
+mod results;
+mod rollups;
+mod rows;
+mod secrets;
+mod server;
+mod statements;
+mod support;
+mod tls;
+
+use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
+use server::{OnClickhouse, OnPostgres};
+use support::{Engine, InFile};
+
+/// Runs the tests that every engine must pass, with so many cases of each property.
+fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
+    let tests: [fn(&dyn Engine); 15] = [
+        rows::rows_read_back,
+        rows::a_row_is_written_once,
+        rows::replacing_replaces_all,
+        rows::refused_rows_are_set_aside,
+        rows::a_refused_openvpn_row_does_not_refuse_the_measurement,
+        rows::pages_are_ordered_by_uid,
+        rows::odd_values_read_back,
+        rejections::rejections_are_kept_by_can,
+        rejections::what_is_stored_is_not_rejected,
+        rejections::removed_measurements_are_not_stored_until_restored,
+        charts::distinct_values_are_counted,
+        charts::runtimes_of_tests,
+        lists::pages_have_all_rows_in_order,
+        lists::filters_with_many_values,
+        lists::changed_test_lists_update_the_rollup,
+    ];
+    for test in tests {
+        test(&*new());
+    }
+    rejections::identities_distinguish_stores(&*new(), &*new());
+    history::any_history(new, 2 * cases);
+    rollups::any_history_leaves_rollups_right(new, cases);
+}
+
+/// Fails if PostgreSQL cannot be installed; the other tests that need it are skipped then.
+#[test]
+fn postgres_starts() {
+    Server::shared_postgres().unwrap();
+}
+
+/// Fails if the engine of ClickHouse cannot be installed; the other tests that need it are skipped then.
+#[test]
+fn clickhouse_starts() {
+    Server::shared_clickhouse().unwrap();
+}
+
+#[test]
+fn sqlite_behaves() {
+    behaves(|| Box::new(InFile::new()), 12);
+}
+
+#[test]
+fn postgres_behaves() {
+    skip_without!(Server::shared_postgres());
+    behaves(|| Box::new(OnPostgres::new()), 12);
+}
+
+#[test]
+fn clickhouse_behaves() {
+    skip_without!(Server::shared_clickhouse());
+    behaves(|| Box::new(OnClickhouse::new()), 2);
+}
