@@ -1,6 +1,6 @@
-//! The command line: its arguments and their checks. What the commands do is in [`command`](crate::command).
+//! The command line: arguments and their validation. What the commands do is in [`command`](crate::command).
 //!
-//! The arguments of each command are in a file of its name; this file has what is common to all.
+//! The arguments of a command are in the file of that name; what several commands share is here.
 
 pub mod archive;
 pub mod compare;
@@ -24,7 +24,7 @@ use ooni_core::time::DateTime;
 use ooni_store::rollup::{ROLLUPS, Rollup};
 use std::ffi::OsString;
 
-/// Score OONI measurements and look after the stores of their rows
+/// Score OONI measurements and maintain stores of the resulting rows
 #[derive(Debug, Parser)]
 #[command(name = "fastpath", version, long_version = long_version(), about, after_help = NOTICE, max_term_width = 80)]
 pub struct Cli {
@@ -35,7 +35,7 @@ pub struct Cli {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-#[expect(missing_docs, reason = "a sentence here would replace the long help of the arguments")]
+#[expect(missing_docs, reason = "a doc comment here would replace the help of the command")]
 pub enum Command {
     Score(Score),
     Rerun(Box<Rerun>),
@@ -46,7 +46,7 @@ pub enum Command {
     Store(store::Store),
 }
 
-/// Rules on the command line.
+/// Values of `--rules`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum RulesName {
     /// The reference with its errors corrected
@@ -64,10 +64,10 @@ impl From<RulesName> for Rules {
     }
 }
 
-/// Formats of what is printed.
+/// Formats of a summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Shape {
-    /// Tables for people
+pub enum SummaryFormat {
+    /// Human-readable tables
     Table,
     /// One JSON object
     Json,
@@ -89,7 +89,7 @@ pub fn parse() -> Cli {
     cli
 }
 
-/// The reference has no commands: flags alone are those of a rerun.
+/// The reference has no subcommands: flags without one belong to `rerun`.
 fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let own = ["-h", "--help", "-V", "--version"];
     let is_flag =
@@ -103,10 +103,10 @@ fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 /// Reads the name of a rollup.
 fn parse_rollup(name: &str) -> Result<&'static Rollup, String> {
     let names = || ROLLUPS.map(|rollup| rollup.name).join(", ");
-    Rollup::named(name).ok_or_else(|| format!("unknown rollup; there are {}", names()))
+    Rollup::named(name).ok_or_else(|| format!("unknown rollup; expected one of {}", names()))
 }
 
-/// Reads `YYYY-MM`: when the month begins.
+/// Reads `YYYY-MM`; returns the start of the month.
 fn parse_month(text: &str) -> Result<DateTime, String> {
     let day: Result<Day, _> = format!("{text}-01").parse();
     day.map(Day::start).map_err(|_| "not a month; expected YYYY-MM, such as 2021-06".to_owned())

@@ -1,4 +1,4 @@
-//! The subcommands, one in each file.
+//! The subcommands, one per file.
 
 mod compare;
 pub mod fetch;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// The exit code when nothing was done: invalid arguments, or something that they name cannot be used.
+/// The exit code when nothing was done: the arguments are invalid, or something that they name cannot be used.
 const USAGE: u8 = 2;
 
 /// Runs a command.
@@ -30,23 +30,23 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-/// What is to be printed, and whether the exit code is 0; or why the command failed.
-type Said = Result<(String, bool), String>;
+/// The text to print and whether the exit code is 0, or the error message of the command.
+type CommandResult = Result<(String, bool), String>;
 
-/// Prints it, and chooses the exit code.
-fn print(said: Said) -> ExitCode {
-    match said {
+/// Prints the result of a command and returns the exit code.
+fn print(result: CommandResult) -> ExitCode {
+    match result {
         Ok((text, is_good)) => match io::stdout().write_all(text.as_bytes()) {
-            // The reader has read enough.
+            // The reader closed the pipe: it has read enough.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                tell(&format!("cannot write to standard output: {error}"));
+                eprint_line(&format!("cannot write to standard output: {error}"));
                 ExitCode::from(USAGE)
             }
             _ if is_good => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,
         },
         Err(message) => {
-            tell(&text::line(&message));
+            eprint_line(&text::line(&message));
             ExitCode::from(USAGE)
         }
     }
@@ -57,7 +57,7 @@ fn json(value: &impl Serialize) -> Result<String, String> {
     serde_json::to_string(value).map(|text| text + "\n").map_err(|error| error.to_string())
 }
 
-/// A line on standard error. If that is closed, the command goes on.
-fn tell(line: &str) {
+/// Prints a line on standard error. Errors are ignored: the command continues if standard error is closed.
+fn eprint_line(line: &str) {
     let _ = writeln!(io::stderr(), "fastpath: {line}");
 }

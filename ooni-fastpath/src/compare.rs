@@ -1,11 +1,11 @@
-//! Comparisons: of rows from two inputs ([`rows`]), and of two sets of rules on the same measurements ([`rules`]).
+//! Compares rows from two inputs ([`rows`]), and two sets of rules on the same measurements ([`rules`]).
 //!
-//! Only a few examples are held in memory: rows are sorted on disk. What is printed is decided in
+//! Rows are sorted on disk; only a few examples are kept in memory. The output is written by
 //! [`command::compare`](crate::command).
 
+pub mod comparison;
 pub mod input;
 pub mod record;
-pub mod report;
 pub mod rows;
 pub mod rules;
 mod sort;

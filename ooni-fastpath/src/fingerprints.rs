@@ -1,4 +1,4 @@
-//! The fingerprint lists: those built into the binary, or others from a folder.
+//! The fingerprint lists: built in, or loaded from a folder.
 //!
 //! The lists are those of `ooni/blocking-fingerprints` (see `data/fingerprints/README.md`). Matching is in
 //! `ooni_core::fingerprint`.
@@ -12,7 +12,7 @@ use thiserror::Error;
 
 /// The built-in list of false DNS answers, CSV.
 pub const DNS: &[u8] = include_bytes!("../data/fingerprints/fingerprints_dns.csv");
-/// The built-in list of blockpages, CSV.
+/// The built-in list of block pages, CSV.
 pub const HTTP: &[u8] = include_bytes!("../data/fingerprints/fingerprints_http.csv");
 
 /// Where the built-in lists come from, and their licence.
@@ -30,12 +30,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// A row of a list is wrong.
+    /// A row of a list is invalid.
     #[error(transparent)]
     Wrong(#[from] LoadError),
 }
 
-/// The lists of a folder, or those that are built in.
+/// The lists of a folder, or the built-in ones.
 ///
 /// # Errors
 /// As [`from_folder`].
@@ -43,10 +43,10 @@ pub fn lists(folder: Option<&Path>) -> Result<Fingerprints, Error> {
     folder.map_or_else(built_in, from_folder)
 }
 
-/// The lists that are built in.
+/// The built-in lists.
 ///
 /// # Errors
-/// None, unless the lists were broken when this was built.
+/// None, unless this was built with broken lists.
 pub fn built_in() -> Result<Fingerprints, Error> {
     read(DNS, HTTP)
 }
@@ -54,7 +54,7 @@ pub fn built_in() -> Result<Fingerprints, Error> {
 /// The lists `fingerprints_dns.csv` and `fingerprints_http.csv` of a folder.
 ///
 /// # Errors
-/// When a file cannot be read, or a row of it is wrong.
+/// When a file cannot be read, or one of its rows is invalid.
 pub fn from_folder(folder: &Path) -> Result<Fingerprints, Error> {
     let file = |name| {
         let path = folder.join(name);
@@ -67,7 +67,7 @@ fn read(dns: &[u8], http: &[u8]) -> Result<Fingerprints, Error> {
     Ok(Fingerprints::from_csv(dns, http, list_sha256(dns, http))?)
 }
 
-/// What rows name the lists by: SHA-256 over the bytes of the DNS list and then of the HTTP list, in hexadecimal digits.
+/// The hash of the lists that rows refer to: the SHA-256 of the DNS list followed by the HTTP list, in hexadecimal.
 pub fn list_sha256(dns: &[u8], http: &[u8]) -> String {
     hex(Sha256::new().chain_update(dns).chain_update(http).finalize())
 }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn built_in_lists_are_whole() {
+    fn built_in_lists_are_complete() {
         let lists = built_in().unwrap();
         assert_eq!((lists.dns().len(), lists.http().len()), (226, 1729));
         assert_eq!(lists.list_sha256(), list_sha256(DNS, HTTP));

@@ -1,9 +1,9 @@
 //! [`Journal`]: which cans of a run are finished, so that a run that was stopped can be resumed.
 //!
-//! A file of JSON lines. The first says what the run is ([`Identity`]), each further one what became durable since the
-//! last: cans, the length of the output, the counts up to there. A line that is not whole was being written when the run
-//! was killed, and does not count. What the counts and lengths mean is up to the caller. The file is locked as long as a
-//! process works on the run, and says which one.
+//! A file of JSON lines. The first line identifies the run ([`Identity`]); each later line records what became durable
+//! since the one before: cans, the length of the output, and the counts so far. A truncated last line was being written
+//! when the run was killed, and is ignored. What the counts and lengths mean is up to the caller. The file names the
+//! process that works on the run, which holds a lock on it.
 
 use crate::lock::{self, Attempt, Process};
 use crate::stats::Counts;
@@ -16,10 +16,10 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read as _, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// Bytes of a line beyond which a file is not a journal.
+/// Maximum bytes of a line. A file with a longer one is not a journal.
 const LONGEST_LINE: u64 = 256 << 20;
 
-/// What a run is, by the names of its arguments. Only a run with the same can be resumed. It holds no passwords.
+/// The arguments of a run, by name. A run can only be resumed with the same ones. Passwords are left out.
 pub type Identity = BTreeMap<String, String>;
 
 /// How far a run has come, at the end of a can.
@@ -29,9 +29,9 @@ pub struct Mark {
     pub out: u64,
     /// What became of the measurements of all cans up to there.
     pub counts: Counts,
-    /// Rows of these that the store had already.
+    /// Rows of these that were already in the store.
     pub already_there: u64,
-    /// Rows of these that took the place of others in the store.
+    /// Rows of these that replaced others in the store.
     #[serde(default)]
     pub replaced: u64,
     /// Cans up to there.
@@ -40,7 +40,7 @@ pub struct Mark {
     pub bytes: u64,
 }
 
-/// A can, as a journal names it.
+/// A finished can, as a journal records it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
     /// Its day.
@@ -63,35 +63,35 @@ struct Header {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    /// What is durable since the last such line.
+    /// What became durable since the last such line.
     Finished {
         cans: Vec<Finished>,
-        /// Days of which a can or a listing could not be read: they are tried again.
+        /// Days with a can or a listing that could not be read; they are tried again.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         incomplete: Vec<Day>,
         mark: Box<Mark>,
     },
-    /// All is done, up to a day.
+    /// Everything before a day is done.
     Complete { end: Day },
     /// A process resumes the run.
     Resumed { process: Process },
 }
 
-/// The cans that are finished. Cans come day by day, so of past days only what is missing has to be known.
+/// The cans that are finished. Cans are read day by day, so for earlier days only the incomplete ones are remembered.
 #[derive(Clone, Debug, Default)]
-pub struct Past {
-    /// The last day of a finished can; all days before it are done.
+pub struct FinishedCans {
+    /// The last day of a finished can; all days before it are done, except for incomplete ones.
     day: Option<Day>,
-    /// Finished cans of that day, and of days with something missing.
+    /// Finished cans of that day and of incomplete days.
     cans: BTreeMap<Day, HashSet<String>>,
     incomplete: BTreeSet<Day>,
 }
 
-impl Past {
+impl FinishedCans {
     fn add(&mut self, cans: Vec<Finished>, incomplete: Vec<Day>) {
-        // A resumed run lists past days again. If one cannot be listed then, nothing of it is missing, and its cans are not
-        // known any more: as an incomplete day it would be counted twice.
-        let incomplete: Vec<_> = incomplete.into_iter().filter(|&day| !self.is_over(day)).collect();
+        // A resumed run lists earlier days again. If a finished day cannot be listed then, nothing of it is missing. Its
+        // cans are no longer remembered, so as an incomplete day they would be counted twice.
+        let incomplete: Vec<_> = incomplete.into_iter().filter(|&day| !self.is_day_done(day)).collect();
         self.incomplete.extend(incomplete);
         for Finished { day, key, .. } in cans {
             if self.day.is_none_or(|last| last < day) {
@@ -104,42 +104,42 @@ impl Past {
     }
 
     /// Whether all cans of a day are finished.
-    pub fn is_over(&self, day: Day) -> bool {
+    pub fn is_day_done(&self, day: Day) -> bool {
         self.day.is_some_and(|last| day < last) && !self.incomplete.contains(&day)
     }
 
     /// Whether a can is finished.
-    pub fn has(&self, day: Day, key: &str) -> bool {
-        self.is_over(day) || self.cans.get(&day).is_some_and(|cans| cans.contains(key))
+    pub fn contains(&self, day: Day, key: &str) -> bool {
+        self.is_day_done(day) || self.cans.get(&day).is_some_and(|cans| cans.contains(key))
     }
 }
 
-/// What a journal says of an earlier run.
+/// What a journal says about an earlier run.
 #[derive(Debug, Default)]
-pub struct Read {
+pub struct JournalState {
     /// The cans that are finished.
-    pub past: Past,
+    pub finished: FinishedCans,
     /// How far it came.
     pub mark: Mark,
-    /// The day up to which all is done, if it is.
+    /// The day before which everything is done, if the run is complete.
     pub complete: Option<Day>,
 }
 
-/// The run that a journal is of.
+/// The run that a journal belongs to.
 #[derive(Debug)]
 pub struct Earlier {
     /// Its arguments.
     pub identity: Identity,
-    /// The process that worked on it last.
+    /// The process that last worked on it.
     pub process: Process,
     /// How far it came.
-    pub read: Read,
-    /// Bytes of the journal up to the end of the last whole line.
+    pub state: JournalState,
+    /// Bytes of the journal up to the end of the last complete line.
     length: u64,
 }
 
 impl Earlier {
-    /// The first argument in which this run differs from another, in a sentence.
+    /// Describes the first argument in which this run differs from another.
     pub fn difference(&self, other: &Identity) -> Option<String> {
         difference(&self.identity, other)
     }
@@ -149,7 +149,7 @@ impl fmt::Display for Earlier {
     /// `2024-01-02 03:04:05 UTC, --start-day 2020-01-01 --end-day 2020-02-01 …`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} UTC,", self.process.since)?;
-        // The names of the others are not those of arguments, and they would be long.
+        // The other entries are not arguments, and would be long.
         let given = self.identity.iter().filter(|(name, value)| name.starts_with("--") && !value.is_empty());
         for (name, value) in given {
             match &**value {
@@ -162,7 +162,7 @@ impl fmt::Display for Earlier {
     }
 }
 
-/// A journal that this process alone may write.
+/// A journal that is locked by this process.
 #[derive(Debug)]
 pub struct Journal {
     file: File,
@@ -170,12 +170,12 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Where the journal of an output is: beside it.
+    /// The path of an output's journal, which is beside the output.
     pub fn path_of(output: &Path) -> PathBuf {
         beside(output, ".journal")
     }
 
-    /// Opens and locks a journal; an empty file is created where there is none.
+    /// Opens and locks a journal; creates an empty file if there is none.
     ///
     /// # Errors
     /// A sentence: the file cannot be written, or another process uses it.
@@ -195,7 +195,7 @@ impl Journal {
         &self.path
     }
 
-    /// The run that the journal describes; `None` if there is no journal, or the run was killed when it began.
+    /// The run that the journal describes; `None` if it is empty, or if the run was killed while it wrote the first line.
     ///
     /// # Errors
     /// A sentence: the file cannot be read, or is not a journal.
@@ -203,7 +203,7 @@ impl Journal {
         read(&self.file).map_err(|error| format!("{}: {error}", self.path.display()))
     }
 
-    /// Removes what is in it.
+    /// Removes its content.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -220,7 +220,7 @@ impl Journal {
         self.append(&Header { run: identity.clone(), process: Process::this() })
     }
 
-    /// Goes on with a run, after the last line that is whole.
+    /// Continues a run after the last complete line.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -231,7 +231,7 @@ impl Journal {
         self.append(&Line::Resumed { process: Process::this() })
     }
 
-    /// Notes what is durable.
+    /// Records what became durable.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -239,7 +239,7 @@ impl Journal {
         self.append(&Line::Finished { cans, incomplete, mark: Box::new(mark.clone()) })
     }
 
-    /// Notes that all is done, up to the day `end`, which is excluded.
+    /// Records that everything before the day `end` is done.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -247,7 +247,7 @@ impl Journal {
         self.append(&Line::Complete { end })
     }
 
-    /// Removes the file if it is empty: nothing has begun.
+    /// Removes the file if it is empty, because no run has begun.
     pub fn discard_if_empty(self) {
         if self.file.metadata().is_ok_and(|file| file.len() == 0) {
             let _ = fs::remove_file(&self.path); // an empty journal does no harm
@@ -278,27 +278,27 @@ fn read(file: &File) -> io::Result<Option<Earlier>> {
     };
     let damaged = |_| io::Error::new(io::ErrorKind::InvalidData, "not a journal, or a damaged one");
     if !next(&mut text)? {
-        // Killed when it began. A file that does not begin like a journal was never one.
+        // Killed while it wrote the first line. A file that does not begin like a journal never was one.
         let is_beginning = text.iter().zip(b"{\"run\":").all(|(ours, journal)| ours == journal);
         return if is_beginning { Ok(None) } else { Err(damaged(())) };
     }
     let damaged_line = |_: serde_json::Error| damaged(());
     let Header { run: identity, mut process } = serde_json::from_slice(&text).map_err(damaged_line)?;
     let mut length = text.len() as u64;
-    let mut read = Read::default();
+    let mut state = JournalState::default();
     while next(&mut text)? {
         match serde_json::from_slice(&text).map_err(damaged_line)? {
             Line::Resumed { process: later } => process = later,
-            Line::Complete { end } => read.complete = Some(end),
+            Line::Complete { end } => state.complete = Some(end),
             Line::Finished { cans, incomplete, mark } => {
-                read.complete = None; // it went on
-                read.past.add(cans, incomplete);
-                read.mark = *mark;
+                state.complete = None; // the run went on
+                state.finished.add(cans, incomplete);
+                state.mark = *mark;
             }
         }
         length += text.len() as u64;
     }
-    Ok(Some(Earlier { identity, process, read, length }))
+    Ok(Some(Earlier { identity, process, state, length }))
 }
 
 /// The first argument in which two runs differ.
@@ -321,15 +321,16 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_is_over_does_not_become_incomplete() {
+    fn a_finished_day_does_not_become_incomplete() {
         let day = |text: &str| text.parse::<Day>().unwrap();
-        let mut past = Past::default();
-        past.add(vec![can("2020-01-01", "a"), can("2020-01-02", "b")], vec![]);
-        past.add(vec![can("2020-01-02", "c")], vec![day("2020-01-01"), day("2020-01-02")]);
-        assert!(past.is_over(day("2020-01-01")) && past.has(day("2020-01-01"), "a"));
-        assert!(!past.is_over(day("2020-01-02")));
-        past.add(vec![can("2020-01-03", "d")], vec![]);
-        assert!(past.has(day("2020-01-02"), "b") && !past.has(day("2020-01-02"), "e"), "a can of it is incomplete");
+        let mut finished = FinishedCans::default();
+        finished.add(vec![can("2020-01-01", "a"), can("2020-01-02", "b")], vec![]);
+        finished.add(vec![can("2020-01-02", "c")], vec![day("2020-01-01"), day("2020-01-02")]);
+        assert!(finished.is_day_done(day("2020-01-01")) && finished.contains(day("2020-01-01"), "a"));
+        assert!(!finished.is_day_done(day("2020-01-02")));
+        finished.add(vec![can("2020-01-03", "d")], vec![]);
+        let day = day("2020-01-02");
+        assert!(finished.contains(day, "b") && !finished.contains(day, "e"), "the day is incomplete");
     }
 
     fn identity(rules: &str) -> Identity {
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_back() {
+    fn a_journal_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let mut journal = open(&path);
@@ -355,28 +356,28 @@ mod tests {
         let whole = fs::metadata(&path).unwrap().len();
         journal.finished(vec![can(third, "f")], vec![], &mark(10)).unwrap();
         drop(journal);
-        // Killed in the middle of the last line, at any byte.
+        // Killed while it wrote the last line, at any byte.
         let text = fs::read(&path).unwrap();
         for length in usize::try_from(whole).unwrap()..text.len() {
             fs::write(&path, &text[..length]).unwrap();
             let mut journal = open(&path);
             let earlier = journal.read().unwrap().unwrap();
-            assert_eq!((earlier.read.mark.out, earlier.read.complete), (9, None));
-            let has = |day: &str, key| earlier.read.past.has(day.parse().unwrap(), key);
+            assert_eq!((earlier.state.mark.out, earlier.state.complete), (9, None));
+            let has = |day: &str, key| earlier.state.finished.contains(day.parse().unwrap(), key);
             assert!(has(first, "a") && has(first, "anything of an earlier day"));
-            assert!(has(second, "c") && !has(second, "d"), "something of this day is missing");
+            assert!(has(second, "c") && !has(second, "d"), "this day is incomplete");
             assert!(has(third, "e") && !has(third, "f") && !has("2020-01-04", "g"));
             let end = "2020-01-05".parse().unwrap();
             journal.resume(&earlier).unwrap();
             journal.complete(end).unwrap();
             let earlier = journal.read().unwrap().unwrap();
-            assert_eq!(earlier.read.complete, Some(end));
-            // There may be more days by now.
+            assert_eq!(earlier.state.complete, Some(end));
+            // By now there may be more days.
             journal.resume(&earlier).unwrap();
             journal.finished(vec![can("2020-01-05", "g")], vec![], &mark(11)).unwrap();
-            assert_eq!(journal.read().unwrap().unwrap().read.complete, None);
+            assert_eq!(journal.read().unwrap().unwrap().state.complete, None);
         }
-        // Killed in the middle of the first line, there is no journal yet.
+        // A run that was killed while it wrote the first line has no journal yet.
         fs::write(&path, &text[..5]).unwrap();
         let mut journal = open(&path);
         assert!(journal.read().unwrap().is_none());
@@ -386,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_says_which_run_it_is_of() {
+    fn a_journal_identifies_its_run() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let mut journal = open(&path);

@@ -1,10 +1,10 @@
 //! The pipeline from files to rows, and the binary `fastpath`.
 //!
-//! The path of a measurement: `ooni-archive` finds files and takes them apart into chunks of entries, a [`worker`] scores
-//! them with `ooni-core` and has a [`sink`] write each record, the [`pipeline`] outputs the chunks in the order of the
-//! input, and `ooni-store` keeps the rows. The binary is [`cli`] and [`command`]: arguments in, exit code out.
+//! The path of a measurement: `ooni-archive` finds files and splits them into chunks of entries, a [`worker`] scores the
+//! entries with `ooni-core` and writes each with a [`sink`], the [`pipeline`] outputs the chunks in the order of the input,
+//! and `ooni-store` stores the rows. The binary is [`cli`] and [`command`]: arguments in, exit code out.
 //!
-//! What a measurement means is decided in `ooni-core` alone. SQL and HTTP routes are not here either.
+//! Scoring rules are in `ooni-core`. This crate has no SQL and no HTTP routes.
 #![forbid(unsafe_code)]
 
 // From entries to output.
@@ -14,7 +14,7 @@ pub mod sink;
 pub mod stats;
 pub mod worker;
 
-// What the binary is made of.
+// The parts of the binary.
 pub mod cli;
 pub mod command;
 pub mod compare;

@@ -1,7 +1,7 @@
-//! Locks on files that one process at a time may write.
+//! Locks on files that only one process at a time may write.
 //!
-//! The lock belongs to the file and not to its name, so that another spelling or a link is locked as well. It ends with
-//! the process, however that ends.
+//! The lock is on the inode and not on the name, so it also holds for other spellings of the path and for hard links. The
+//! system releases it when the process ends, even if it is killed.
 
 use ooni_archive::Day;
 use ooni_core::time::DateTime;
@@ -12,17 +12,17 @@ use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A process, as it describes itself to others.
+/// A process, as recorded in a file that it has locked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Its id.
     pub pid: u32,
-    /// When it began to use the file, `YYYY-MM-DD HH:MM:SS` in UTC.
+    /// When it started to use the file, `YYYY-MM-DD HH:MM:SS` in UTC.
     pub since: String,
 }
 
 impl Process {
-    /// This one, now.
+    /// The current process, now.
     pub fn this() -> Process {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         let now = i64::try_from(seconds).ok().and_then(DateTime::from_timestamp).unwrap_or(Day::today().start());
@@ -36,7 +36,7 @@ impl fmt::Display for Process {
     }
 }
 
-/// What became of an attempt.
+/// The result of an attempt to lock a file.
 #[derive(Debug)]
 pub enum Attempt {
     /// The file is locked until it is closed.
@@ -61,10 +61,10 @@ pub fn open(path: &Path) -> io::Result<Attempt> {
     }
 }
 
-/// Opens and locks a file as [`open`] does, for callers that need no more than the file.
+/// Opens and locks a file as [`open`] does; a file that is in use is an error.
 ///
 /// # Errors
-/// The file cannot be opened or locked, or another process has locked it; the error names that.
+/// The file cannot be opened or locked, or another process, which the error names, has locked it.
 pub fn require(path: &Path) -> io::Result<File> {
     match open(path)? {
         Attempt::Locked(file) => Ok(file),
@@ -72,7 +72,7 @@ pub fn require(path: &Path) -> io::Result<File> {
     }
 }
 
-/// A sentence on the process that has locked a file: the one that says so in the file, unless the system knows better.
+/// Names the process that has locked a file: the one recorded in the file, unless the system lists another one.
 pub fn in_use(file: &File, process: Option<&Process>) -> String {
     match (holder(file), process) {
         (pid, Some(process)) if pid.is_none_or(|pid| pid == process.pid) => format!("in use by {process}"),
@@ -81,7 +81,7 @@ pub fn in_use(file: &File, process: Option<&Process>) -> String {
     }
 }
 
-/// Whether the file of this name is this file.
+/// Whether the path still refers to this file.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     #[cfg(unix)]
     {
@@ -118,7 +118,7 @@ fn holder(_: &File) -> Option<u32> {
     None
 }
 
-/// `process 4908 (fastpath)`. The arguments may hold a password.
+/// `process 4908 (fastpath)`, without the arguments, which may contain a password.
 fn described(pid: u32) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     match name.trim() {
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_locked_by_any_name() {
+    fn a_lock_holds_for_hard_links() {
         let folder = tempfile::tempdir().unwrap();
         let [path, link] = ["a", "b"].map(|name| folder.path().join(name));
         let file = require(&path).unwrap();

@@ -1,4 +1,4 @@
-//! The binary `fastpath`: arguments, one command, exit code.
+//! The binary `fastpath`: parses the arguments, runs one command and returns its exit code.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

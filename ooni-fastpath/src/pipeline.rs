@@ -1,11 +1,11 @@
-//! From files to output: decompress, score and write, at the same time and in order.
+//! From files to output: decompresses, scores and writes in parallel, with output in the order of the input.
 //!
 //! With one job the calling thread does everything. With more, each thread takes the next piece of a file that no other is
 //! reading, decompresses it, and scores it while it is still in its cache; so many files are read at once, and one large
 //! file by all threads in turn. The calling thread gets the results in the order of the files.
 //!
 //! Everything is bounded: at most one file is open for each thread, each thread has one chunk, results that are too
-//! early are held up to `HELD` bytes, beyond which only the file that is due is read, and only one chunk at a time may be
+//! early are held up to `MAX_HELD` bytes, beyond which only the file that is due is read, and only one chunk at a time may be
 //! larger than usual.
 
 use crate::sink::Sink;
@@ -20,26 +20,26 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Bytes of results that wait for others, beyond which only the file that is due is read.
-const HELD: usize = 64 << 20;
+/// Maximum bytes of early results. Beyond that only the file that is due is read.
+const MAX_HELD: usize = 64 << 20;
 
-/// Text of a chunk: what was decompressed is still in the cache when it is read.
+/// Text of a chunk in bytes. It is small enough that decompressed text is still in the CPU cache when it is scored.
 const TEXT: usize = chunk::TARGET / 4;
 
-/// The number of threads that score: what was asked for, by default one for each processor.
+/// The number of scoring threads: as requested, by default the number of processors.
 pub fn jobs(asked: Option<u16>) -> usize {
     asked.map_or_else(|| thread::available_parallelism().map_or(1, |number| number.get()), usize::from)
 }
 
-/// How the work is done.
+/// How files are scored.
 pub struct Plan<'p, 'f> {
     /// How measurements are scored.
     pub scoring: &'p Scoring<'f>,
-    /// Threads that score.
+    /// Number of scoring threads.
     pub jobs: usize,
-    /// Makes a sink for each of them.
+    /// Creates a sink for each of them.
     pub sink: &'p (dyn Fn() -> Box<dyn Sink> + Sync),
-    /// Set when no more is to be read; what was read is finished.
+    /// Set to stop reading; what was read is still scored.
     pub stop: &'p AtomicBool,
     /// Counts the bytes read from files.
     pub read: &'p Arc<AtomicU64>,
@@ -55,30 +55,30 @@ pub struct Piece {
     pub is_last: bool,
 }
 
-/// Gets the pieces in the order of the files.
+/// Receives the pieces in the order of the files.
 pub type Put<'p> = &'p mut dyn FnMut(&mut Piece) -> io::Result<()>;
 
 /// Scores all files.
 ///
 /// # Errors
-/// That of `put`, which ends the work.
+/// The error of `put`, which stops the pipeline.
 pub fn run(plan: &Plan<'_, '_>, supply: InputFiles<'_>, put: Put<'_>) -> io::Result<()> {
-    // Where to stop is known only when everything before has been scored.
+    // Where to stop is only known after everything before has been scored.
     if plan.jobs <= 1 || plan.scoring.stop_after.is_some() {
-        alone(plan, supply, put)
+        run_single(plan, supply, put)
     } else {
-        together(plan, supply, put)
+        run_parallel(plan, supply, put)
     }
 }
 
-fn alone(plan: &Plan<'_, '_>, supply: InputFiles<'_>, put: Put<'_>) -> io::Result<()> {
+fn run_single(plan: &Plan<'_, '_>, supply: InputFiles<'_>, put: Put<'_>) -> io::Result<()> {
     let mut worker = Worker::new(plan.scoring, (plan.sink)());
     let mut chunk = Chunk::new(TEXT);
     let mut done = ScoredChunk::default();
     for found in supply {
         let Some(mut opened) = found.open(&plan.scoring.limits, plan.read) else { continue };
         loop {
-            if plan.stop.load(Ordering::Relaxed) || worker.has_enough() {
+            if plan.stop.load(Ordering::Relaxed) || worker.is_done() {
                 return Ok(());
             }
             let filled = fill(&mut opened, &mut chunk);
@@ -105,38 +105,40 @@ fn fill(opened: &mut Opened, chunk: &mut Chunk) -> ReadStatus {
     if opened.source.is_cancelled() { ReadStatus::End } else { opened.can.fill(chunk) }
 }
 
-/// The position of a piece in the order: the number of its file, and its own in that.
+/// The position of a piece: the number of its file, and its number in the file.
 type Order = (u64, u64);
 
-/// A file that is open, and how many pieces of it were taken.
-struct Open {
+/// An open file.
+struct OpenFile {
     number: u64,
+    /// Pieces that were read.
     pieces: u64,
     opened: Opened,
 }
 
-/// What the threads share.
-struct Desk<'s> {
-    /// Files that are open and that no thread is reading.
-    free: BTreeMap<u64, Open>,
-    /// Files that are being read.
+/// The state that is shared under a lock.
+struct State<'s> {
+    /// Open files that no thread is reading.
+    free: BTreeMap<u64, OpenFile>,
+    /// Number of files that are being read.
     reading: usize,
-    /// The files to come, unless a thread is waiting for the next.
+    /// The files to open; `None` while a thread waits for the next one.
     supply: Option<InputFiles<'s>>,
-    /// No file is to come.
+    /// Whether all files have been opened.
     is_over: bool,
     /// The number of the next file.
     next: u64,
     /// The number of the file whose results are due.
     due: u64,
-    /// Bytes of results that wait.
+    /// Bytes of early results.
     held: usize,
-    /// Used results.
+    /// Results to be reused for their memory.
     used: Vec<ScoredChunk>,
 }
 
+/// What the threads share.
 struct Shared<'p, 's> {
-    desk: Mutex<Desk<'s>>,
+    state: Mutex<State<'s>>,
     changed: Condvar,
     /// The thread that holds this may have a chunk larger than usual.
     large: Mutex<()>,
@@ -146,8 +148,8 @@ struct Shared<'p, 's> {
     most_open: usize,
 }
 
-fn together(plan: &Plan<'_, '_>, supply: InputFiles<'_>, put: Put<'_>) -> io::Result<()> {
-    let desk = Desk {
+fn run_parallel(plan: &Plan<'_, '_>, supply: InputFiles<'_>, put: Put<'_>) -> io::Result<()> {
+    let state = State {
         free: BTreeMap::new(),
         reading: 0,
         supply: Some(supply),
@@ -158,7 +160,7 @@ fn together(plan: &Plan<'_, '_>, supply: InputFiles<'_>, put: Put<'_>) -> io::Re
         used: Vec::new(),
     };
     let shared = Shared {
-        desk: Mutex::new(desk),
+        state: Mutex::new(state),
         changed: Condvar::new(),
         large: Mutex::new(()),
         stop: plan.stop,
@@ -187,7 +189,7 @@ fn together(plan: &Plan<'_, '_>, supply: InputFiles<'_>, put: Put<'_>) -> io::Re
         }
         drop(to_writer);
         let result = shared.write(&scored, put);
-        // After an error the rest is not needed.
+        // After an error the other results are not needed.
         ended.store(true, Ordering::Relaxed);
         drop(scored);
         shared.changed.notify_all();
@@ -196,36 +198,36 @@ fn together(plan: &Plan<'_, '_>, supply: InputFiles<'_>, put: Put<'_>) -> io::Re
 }
 
 impl<'s> Shared<'_, 's> {
-    fn desk(&self) -> MutexGuard<'_, Desk<'s>> {
-        // A panic of a thread cannot leave it inconsistent: every change of the desk is a single step.
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State<'s>> {
+        // A panic cannot leave it inconsistent: each update is a single step.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the first file that no thread is reading, or opens the next; `None` when nothing is left to do.
-    fn take(&self) -> Option<Open> {
-        let mut desk = self.desk();
+    fn take(&self) -> Option<OpenFile> {
+        let mut state = self.state();
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return None;
             }
-            let crowded = desk.held > HELD;
-            let due = desk.due;
-            if let Some(first) = desk.free.first_entry()
-                && (!crowded || *first.key() == due)
+            let over_limit = state.held > MAX_HELD;
+            let due = state.due;
+            if let Some(first) = state.free.first_entry()
+                && (!over_limit || *first.key() == due)
             {
-                desk.reading += 1;
-                return desk.free.pop_first().map(|(_, open)| open);
+                state.reading += 1;
+                return state.free.pop_first().map(|(_, open)| open);
             }
-            let is_open = desk.free.len() + desk.reading;
-            if desk.is_over && is_open == 0 {
+            let is_open = state.free.len() + state.reading;
+            if state.is_over && is_open == 0 {
                 return None;
             }
             if is_open < self.most_open
-                && (!crowded || is_open == 0)
-                && let Some(mut supply) = desk.supply.take()
+                && (!over_limit || is_open == 0)
+                && let Some(mut supply) = state.supply.take()
             {
-                // The next file may take a while; other threads go on meanwhile.
-                drop(desk);
+                // The next file may take a while; the lock is released so that other threads can continue.
+                drop(state);
                 let next = loop {
                     match supply.next() {
                         None => break None,
@@ -235,25 +237,25 @@ impl<'s> Shared<'_, 's> {
                         },
                     }
                 };
-                desk = self.desk();
+                state = self.state();
                 match next {
-                    None => desk.is_over = true,
+                    None => state.is_over = true,
                     Some(opened) => {
-                        let number = desk.next;
-                        desk.next += 1;
-                        desk.free.insert(number, Open { number, pieces: 0, opened });
-                        desk.supply = Some(supply);
+                        let number = state.next;
+                        state.next += 1;
+                        state.free.insert(number, OpenFile { number, pieces: 0, opened });
+                        state.supply = Some(supply);
                     }
                 }
                 self.changed.notify_all();
                 continue;
             }
-            desk = self.changed.wait(desk).unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// Reads and scores the next piece of a file.
-    fn piece(&self, mut open: Open, chunk: &mut Chunk, worker: &mut Worker<'_>) -> (Order, Piece) {
+    fn piece(&self, mut open: OpenFile, chunk: &mut Chunk, worker: &mut Worker<'_>) -> (Order, Piece) {
         let mut filled = fill(&mut open.opened, chunk);
         let large = chunk.needs_growth().then(|| {
             let large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
@@ -265,13 +267,13 @@ impl<'s> Shared<'_, 's> {
         let source = Arc::clone(&open.opened.source);
         let is_last = filled == ReadStatus::End;
         let mut done = {
-            let mut desk = self.desk();
-            desk.reading -= 1;
+            let mut state = self.state();
+            state.reading -= 1;
             if !is_last {
                 open.pieces += 1;
-                desk.free.insert(open.number, open);
+                state.free.insert(open.number, open);
             }
-            desk.used.pop().unwrap_or_default()
+            state.used.pop().unwrap_or_default()
         };
         self.changed.notify_all();
         worker.work(chunk, &source, &mut done);
@@ -286,14 +288,14 @@ impl<'s> Shared<'_, 's> {
         (order, Piece { done, source, is_last })
     }
 
-    /// Passes results on in their order.
+    /// Passes results to `put` in order.
     fn write(&self, scored: &Receiver<(Order, Piece)>, put: Put<'_>) -> io::Result<()> {
         let mut early = BTreeMap::new();
         let mut due = (0, 0);
-        // A file that was given up: whatever else was read of it does not count.
+        // The file whose rest is skipped; later pieces of it do not count.
         let mut given_up = None;
         for (order, piece) in scored {
-            self.desk().held += piece.done.weight();
+            self.state().held += piece.done.weight();
             early.insert(order, piece);
             while let Some(mut piece) = early.remove(&due) {
                 let weight = piece.done.weight();
@@ -307,11 +309,11 @@ impl<'s> Shared<'_, 's> {
                 put(&mut piece)?;
                 due = if is_last { (due.0 + 1, 0) } else { (due.0, due.1 + 1) };
                 piece.done.clear();
-                let mut desk = self.desk();
-                desk.held -= weight;
-                desk.due = due.0;
-                desk.used.push(piece.done);
-                drop(desk);
+                let mut state = self.state();
+                state.held -= weight;
+                state.due = due.0;
+                state.used.push(piece.done);
+                drop(state);
                 self.changed.notify_all();
             }
         }

@@ -1,5 +1,4 @@
-//! [`Progress`]: a bar on standard error when that is a terminal and the work takes longer than a second. All of it fits
-//! 80 columns.
+//! [`Progress`]: a bar on standard error if that is a terminal and the work takes longer than a second. It fits 80 columns.
 
 use crate::stats::Counts;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -8,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Work that takes less has no bar.
-const MOMENT: Duration = Duration::from_secs(1);
+/// Time after which the bar appears.
+const DELAY: Duration = Duration::from_secs(1);
 
-/// The progress of some work.
+/// The progress of reading files.
 #[derive(Debug)]
 pub struct Progress {
     /// Bytes read so far, counted by the reader.
@@ -23,14 +22,14 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Of `total` bytes; 0 if that is unknown.
+    /// The progress of reading `total` bytes; 0 if that is unknown.
     pub fn new(total: u64, read: Arc<AtomicU64>) -> Progress {
         Progress { read, total, begun: Instant::now(), wanted: io::stderr().is_terminal(), bar: None }
     }
 
-    /// Shows the progress, after `write` has written to the terminal.
+    /// Calls `write`, which may write to the terminal, and then shows the progress.
     pub fn around<T>(&mut self, counts: &Counts, write: impl FnOnce() -> T) -> T {
-        if self.bar.is_none() && self.wanted && self.begun.elapsed() > MOMENT {
+        if self.bar.is_none() && self.wanted && self.begun.elapsed() > DELAY {
             self.bar = Some(bar(self.total));
         }
         let Some(bar) = &self.bar else { return write() };
@@ -48,7 +47,7 @@ impl Progress {
     }
 }
 
-/// A bar over so many bytes, with a message; without an end where the number is unknown and 0.
+/// A bar over so many bytes, with a message; if the number is unknown (0), without an end.
 pub(crate) fn bar(total: u64) -> ProgressBar {
     let (length, template) = match total {
         0 => (None, "{bytes} read, {msg}, {elapsed}"),

@@ -1,16 +1,16 @@
-//! [`refuse`]: two paths that must be different files.
+//! [`refuse`]: checks that paths refer to different files.
 
 use std::fs;
 use std::path::{Path, PathBuf, absolute};
 
-/// Links that are followed from one path at most.
+/// Maximum number of links that are followed from one path.
 const MOST_LINKS: usize = 40;
 
-/// Checks that these are different files: by whatever spelling, symbolic or hard links, and also where their names differ
-/// only in the case of letters, which many file systems ignore. The files need not exist. Each has a name for the message.
+/// Checks that paths refer to different files, considering spelling, symbolic links, hard links, and names that differ in
+/// case only, which many file systems ignore. The files need not exist. Each path has a name for the error message.
 ///
 /// # Errors
-/// A sentence that names two which are the same.
+/// A sentence that names two paths to the same file.
 pub fn refuse(files: &[(&str, PathBuf)]) -> Result<(), String> {
     let known: Vec<_> = files.iter().map(|(name, path)| (name, path, Identity::of(path))).collect();
     for (index, (name, path, identity)) in known.iter().enumerate() {
@@ -21,9 +21,9 @@ pub fn refuse(files: &[(&str, PathBuf)]) -> Result<(), String> {
     Ok(())
 }
 
-/// What tells a file from others.
+/// Identifies a file.
 struct Identity {
-    /// Device and number of a file that exists.
+    /// Device and inode number, if the file exists.
     inode: Option<(u64, u64)>,
     /// Its path without links and dots, in lower case.
     path: String,
@@ -51,7 +51,7 @@ fn inode(_: &Path) -> Option<(u64, u64)> {
     None
 }
 
-/// The path without links and dots, also of a file that does not exist, or of a link to one.
+/// The path without links and dots, also for a file that does not exist and for a link to one.
 fn resolved(path: &Path, links: usize) -> Option<PathBuf> {
     let path = absolute(path).ok()?;
     if let Ok(path) = fs::canonicalize(&path) {
@@ -70,7 +70,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn every_spelling_is_found() {
+    fn other_spellings_and_links_are_recognized() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("a"), "").unwrap();

@@ -1,9 +1,9 @@
-//! Outputs: what is written of each measurement. One file for each format.
+//! Outputs, one file per format.
 //!
-//! Workers write records into buffers, each with a sink of its own, so a sink keeps nothing that depends on what came
-//! before. Stores are not sinks.
+//! Each worker has its own sink and writes to its own buffer, so a sink keeps no state between entries. Stores are not
+//! sinks.
 //!
-//! All outputs are UTF-8 that other programs read: where a probe sent half of a surrogate pair, they have U+FFFD.
+//! All outputs are valid UTF-8, so other programs can read them: lone surrogates are written as U+FFFD.
 
 mod csv;
 mod jsonl;
@@ -21,18 +21,18 @@ use ooni_core::measurement::Measurement;
 use ooni_core::process::Outcome;
 use std::fmt;
 
-/// What became of an entry.
+/// An entry and its outcome.
 #[derive(Clone, Copy, Debug)]
-pub struct Record<'r> {
+pub struct ScoredEntry<'r> {
     /// The uid, if it has one.
     pub uid: Option<&'r str>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: &'r Outcome,
-    /// Why, if that was asked for.
+    /// The explanation, if one was requested.
     pub explanation: Option<&'r Explanation>,
     /// The measurement, for outcomes without a row, if there is one.
     pub measurement: Option<Measurement<'r>>,
-    /// Where it was.
+    /// Where it is.
     pub place: &'r Place<'r>,
 }
 
@@ -47,8 +47,8 @@ pub struct Place<'r> {
     pub entry: Option<u64>,
     /// The name of the member of an archive.
     pub member: Option<&'r [u8]>,
-    /// Offset of the first byte of the line, entry, member or document in the file, decompressed; for an error of the whole
-    /// file, its offset in the file as it is on disk, if it has one.
+    /// Offset of the first byte of the line, entry, member or document in the decompressed file. For an error of the whole
+    /// file, its offset in the file as stored, if known.
     pub byte: Option<u64>,
 }
 
@@ -70,22 +70,22 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// A format of output.
+/// An output format.
 pub trait Sink {
-    /// What comes before all records.
+    /// Writes what comes before all entries.
     fn begin(&mut self, _out: &mut Vec<u8>) {}
 
-    /// Appends a record.
-    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>);
+    /// Appends an entry.
+    fn write(&mut self, entry: &ScoredEntry<'_>, out: &mut Vec<u8>);
 
-    /// What comes after all records.
+    /// Writes what comes after all entries.
     fn end(&mut self, _counts: &Counts, _out: &mut Vec<u8>) {}
 }
 
-/// Writes nothing: the rows go elsewhere.
+/// Writes nothing, for runs whose rows go to a store or a Parquet file.
 #[derive(Clone, Copy, Debug)]
-pub struct Silent;
+pub struct NullSink;
 
-impl Sink for Silent {
-    fn write(&mut self, _record: &Record<'_>, _out: &mut Vec<u8>) {}
+impl Sink for NullSink {
+    fn write(&mut self, _entry: &ScoredEntry<'_>, _out: &mut Vec<u8>) {}
 }

@@ -1,4 +1,4 @@
-//! [`Spool`]: POST bodies in files, as the collector leaves them for the uploader (formats spec §4.2).
+//! [`Spool`]: writes POST bodies to files in the layout of the collector (formats spec §4.2).
 
 use crate::worker;
 use ooni_core::uid;
@@ -8,42 +8,41 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A folder `incoming/<YYYYmmddHH>_<CC>_<testname>/<uid>.post` below another.
+/// A folder with files `incoming/<YYYYmmddHH>_<CC>_<testname>/<uid>.post`.
 #[derive(Debug)]
 pub struct Spool {
     folder: PathBuf,
-    kept: AtomicU64,
+    written: AtomicU64,
     failed: AtomicU64,
-    /// The first error.
-    first: Mutex<Option<String>>,
+    first_error: Mutex<Option<String>>,
 }
 
 impl Spool {
-    /// A spool in this folder, which is created when it is needed.
+    /// A spool in this folder, which is created when it is first needed.
     pub fn new(folder: &Path) -> Spool {
-        let (kept, failed) = (AtomicU64::new(0), AtomicU64::new(0));
-        Spool { folder: folder.to_owned(), kept, failed, first: Mutex::new(None) }
+        let (written, failed) = (AtomicU64::new(0), AtomicU64::new(0));
+        Spool { folder: folder.to_owned(), written, failed, first_error: Mutex::new(None) }
     }
 
-    /// How many bodies were kept, in a sentence.
+    /// A sentence with the number of bodies written.
     pub fn summary(&self) -> String {
-        let kept = self.kept.load(Ordering::Relaxed);
-        let why = self.first.lock().ok().and_then(|first| first.clone());
+        let written = self.written.load(Ordering::Relaxed);
+        let why = self.first_error.lock().ok().and_then(|first| first.clone());
         match (self.failed.load(Ordering::Relaxed), why) {
-            (0, _) | (_, None) => format!("{kept} POST bodies spooled"),
-            (failed, Some(why)) => format!("{kept} POST bodies spooled, {failed} not; the first: {why}"),
+            (0, _) | (_, None) => format!("{written} POST bodies spooled"),
+            (failed, Some(why)) => format!("{written} POST bodies spooled, {failed} failed; the first error: {why}"),
         }
     }
 
     fn write(&self, id: &str, body: &[u8]) -> io::Result<()> {
-        let wrong = || io::Error::other(format!("{id}: not a uid of a collector"));
+        let invalid = || io::Error::other(format!("{id}: not a uid made by a collector"));
         let mut parts = id.split('_');
         let parts = (parts.next(), parts.next(), parts.next(), parts.next(), parts.next());
-        let (Some(time), Some(cc), Some(testname), Some(_), None) = parts else { return Err(wrong()) };
+        let (Some(time), Some(cc), Some(testname), Some(_), None) = parts else { return Err(invalid()) };
         if !uid::is_current(id) {
-            return Err(wrong());
+            return Err(invalid());
         }
-        let hour = time.get(..10).ok_or_else(wrong)?;
+        let hour = time.get(..10).ok_or_else(invalid)?;
         let folder = self.folder.join("incoming").join(format!("{hour}_{cc}_{testname}"));
         fs::create_dir_all(&folder)?;
         let part = folder.join(format!("{id}.post.tmp"));
@@ -52,14 +51,14 @@ impl Spool {
     }
 }
 
-impl worker::Spool for Spool {
-    /// Keeps a body. An error is noted and the run goes on, as in the reference.
-    fn keep(&self, uid: &str, body: &[u8]) {
+impl worker::PostBodyWriter for Spool {
+    /// Writes a body. An error is recorded and the run continues, as in the reference.
+    fn save(&self, uid: &str, body: &[u8]) {
         match self.write(uid, body) {
-            Ok(()) => drop(self.kept.fetch_add(1, Ordering::Relaxed)),
+            Ok(()) => drop(self.written.fetch_add(1, Ordering::Relaxed)),
             Err(error) => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
-                if let Ok(mut first) = self.first.lock() {
+                if let Ok(mut first) = self.first_error.lock() {
                     first.get_or_insert_with(|| format!("{}: {error}", self.folder.display()));
                 }
             }

@@ -1,6 +1,6 @@
-//! [`Counts`]: what became of all measurements, so that none is lost unnoticed.
+//! [`Counts`]: counts of the outcomes of all measurements, so that a lost one is noticed.
 //!
-//! `accepted = stored + discarded + rejected + refused`, over all and for each test.
+//! `accepted = stored + discarded + rejected + refused`, overall and for each test.
 
 use ooni_core::process::Outcome;
 use ooni_core::row::FastpathRow;
@@ -10,28 +10,28 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-/// Maximum number of tests that are counted separately. Names come from measurements, so their number is unlimited.
+/// Maximum number of tests that are counted separately. Names come from measurements, so their number is unbounded.
 const MOST_TESTS: usize = 1000;
 
-/// Bytes of a name by which a test is counted; of longer ones only the beginning counts.
+/// Maximum bytes of the name of a test; longer names are truncated.
 const LONGEST_NAME: usize = 200;
 
-/// Tests that a summary shows.
+/// Maximum number of tests in a summary.
 pub const SHOWN_TESTS: usize = 50;
 
-/// Name of the other tests.
+/// Name under which all other tests are counted.
 const OTHERS: &str = "(other tests)";
 
-/// Name for measurements whose test is not known.
+/// Name for measurements whose test is unknown.
 pub const UNKNOWN: &str = "(unknown)";
 
-/// How often each name occurred, in the order of the names.
+/// The number of occurrences of each name, in the order of names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tally(BTreeMap<String, u64>);
 
 impl Tally {
-    /// Counts one.
+    /// Counts one occurrence.
     pub fn add(&mut self, name: &str) {
         match self.0.get_mut(name) {
             Some(number) => *number += 1,
@@ -41,12 +41,12 @@ impl Tally {
         }
     }
 
-    /// All of them.
+    /// The total.
     pub fn sum(&self) -> u64 {
         self.0.values().sum()
     }
 
-    /// Each with its number.
+    /// The names and their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|(name, &number)| (&**name, number))
     }
@@ -60,12 +60,12 @@ impl AddAssign<&Tally> for Tally {
     }
 }
 
-/// What became of measurements.
+/// Counts of outcomes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
-    /// Entries that were read, good or broken.
+    /// Entries that were read, valid or not.
     pub accepted: u64,
-    /// Those that have a row.
+    /// Entries with a row.
     pub stored: u64,
     /// Of these, anomalies.
     pub anomaly: u64,
@@ -73,11 +73,11 @@ pub struct Count {
     pub confirmed: u64,
     /// Of these, measurements that failed.
     pub failure: u64,
-    /// Those left out on purpose, by reason.
+    /// Entries that were discarded, by reason.
     pub discarded: Tally,
-    /// Those with something wrong, by code.
+    /// Entries that were rejected, by error code.
     pub rejected: Tally,
-    /// Those whose row a typed store does not take, by column.
+    /// Entries whose row a typed store refuses, by column.
     pub refused: Tally,
 }
 
@@ -101,7 +101,7 @@ impl Count {
         self.refused.add(column);
     }
 
-    fn take_back(&mut self, row: &FastpathRow, column: &str) {
+    fn refuse_stored(&mut self, row: &FastpathRow, column: &str) {
         self.stored -= 1;
         self.anomaly -= u64::from(row.anomaly);
         self.confirmed -= u64::from(row.confirmed);
@@ -109,7 +109,7 @@ impl Count {
         self.refused.add(column);
     }
 
-    /// Whether it adds up.
+    /// Whether the counter equation holds.
     pub fn adds_up(&self) -> bool {
         self.accepted == self.stored + self.discarded.sum() + self.rejected.sum() + self.refused.sum()
     }
@@ -128,47 +128,47 @@ impl AddAssign<&Count> for Count {
     }
 }
 
-/// What became of measurements, in all and by test.
+/// Counts of outcomes, overall and by test.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     all: Count,
-    /// In the order in which they came; they are few, and the most frequent come first.
+    /// In the order of first occurrence. There are few, and the most frequent ones come first.
     tests: Vec<(String, Count)>,
 }
 
 impl Counts {
-    /// Counts one measurement of a test.
+    /// Counts a measurement of a test.
     pub fn add(&mut self, test: &str, outcome: &Outcome) {
         self.all.add(outcome);
         self.of(test).add(outcome);
     }
 
-    /// Counts one whose row is refused because of a column.
+    /// Counts a measurement whose row is refused because of a column.
     pub fn refuse(&mut self, test: &str, column: &str) {
         self.all.refuse(column);
         self.of(test).refuse(column);
     }
 
-    /// Counts that a store does not take a row that was counted as stored.
+    /// Counts a row as refused that was counted as stored.
     pub fn refuse_stored(&mut self, row: &FastpathRow, column: &str) {
         let name = row.test_name.as_str().filter(|name| !name.is_empty()).unwrap_or(UNKNOWN);
-        self.all.take_back(row, column);
-        self.of(name).take_back(row, column);
+        self.all.refuse_stored(row, column);
+        self.of(name).refuse_stored(row, column);
     }
 
-    /// Over all tests.
+    /// The counts of all tests together.
     pub fn all(&self) -> &Count {
         &self.all
     }
 
-    /// By test, in the order of their names.
+    /// The counts of each test, in the order of names.
     pub fn tests(&self) -> impl Iterator<Item = (&str, &Count)> {
         let mut tests: Vec<_> = self.tests.iter().map(|(name, count)| (&**name, count)).collect();
         tests.sort_unstable_by_key(|(name, _)| *name);
         tests.into_iter()
     }
 
-    /// At most `most` tests in the order of their names, those with the most measurements; then all others together.
+    /// The `most` tests with the most measurements, in the order of names; then all others together.
     pub fn summary(&self, most: usize) -> Vec<(&str, Cow<'_, Count>)> {
         let mut tests: Vec<_> = self.tests.iter().map(|(name, count)| (&**name, count)).collect();
         tests.sort_unstable_by_key(|(name, count)| (*name == OTHERS, Reverse(count.accepted), *name));
@@ -183,7 +183,7 @@ impl Counts {
         rows
     }
 
-    /// Counts what another has counted.
+    /// Adds other counts.
     pub fn merge(&mut self, other: &Counts) {
         self.all += &other.all;
         for (test, count) in &other.tests {
@@ -191,7 +191,7 @@ impl Counts {
         }
     }
 
-    /// Whether the whole and each test add up, and the tests to the whole.
+    /// Whether the counter equation holds overall and for each test, and the tests sum up to the total.
     pub fn adds_up(&self) -> bool {
         let mut sum = Count::default();
         for (_, count) in &self.tests {
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_is_short() {
+    fn summaries_are_bounded() {
         let discarded = Outcome::Discarded { reason: Discard::UnknownCountry };
         let mut counts = Counts::default();
         counts.add("dash", &discarded);

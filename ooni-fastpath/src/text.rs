@@ -1,20 +1,20 @@
-//! Text from measurements, files and servers, made safe for terminals: [`plain`] for any text, [`line()`] for messages,
+//! Makes text from measurements, files and servers safe for terminals: [`plain`] for any text, [`line()`] for messages,
 //! [`cell`] for tables.
 //!
-//! Everything that is shown to a person passes through here. All of it takes linear time and, but for [`plain`], the
-//! result is short, whatever the probe sent.
+//! All text that is shown to a person passes through here. The functions take linear time and, except for [`plain`], bound
+//! the length of the result.
 
-/// Characters of a message.
+/// Maximum characters of a message.
 pub const LINE: usize = 2000;
 
-/// Characters of a table cell whose column has no width of its own.
+/// Maximum characters of a table cell whose column has no fixed width.
 pub const CELL: usize = 500;
 
-/// Characters of a name in a summary, such as that of a test. The longest of OONI's has 30.
+/// Maximum characters of a name in a summary, such as that of a test. The longest name of OONI's tests has 30.
 pub const NAME: usize = 40;
 
-/// The text without characters that could manipulate a terminal, which become U+FFFD: control characters, line
-/// separators, and those that change the direction of writing.
+/// The text with characters that could manipulate a terminal replaced by U+FFFD: control characters, line separators, and
+/// characters that change the direction of writing.
 pub fn plain(text: &str) -> String {
     text.chars().map(harmless).collect()
 }
@@ -34,7 +34,7 @@ pub fn name(text: &str) -> String {
     shortened(text, NAME)
 }
 
-/// At most so many characters, the last of which is `…` if there were more; [`plain`].
+/// [`plain`], at most `most` characters; if there are more, the last one is `…`.
 pub fn shortened(text: &str, most: usize) -> String {
     let mut shown: String = text.chars().take(most).map(harmless).collect();
     if text.chars().nth(most).is_some() {
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terminals_are_safe() {
+    fn harmful_characters_are_replaced() {
         assert_eq!(plain("a\x1b[31m\u{202e}b\u{9b}"), "a\u{fffd}[31m\u{fffd}b\u{fffd}");
         for harmful in ['\0', '\x07', '\x7f', '\u{85}', '\u{61c}', '\u{200e}', '\u{2028}', '\u{202a}', '\u{2069}'] {
             assert_eq!(cell(&format!("a{harmful}b")), "a\u{fffd}b", "{harmful:?}");
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn long_text_is_cut() {
+    fn long_text_is_truncated() {
         assert_eq!((shortened("abc", 3), shortened("abcd", 3)), ("abc".to_owned(), "ab…".to_owned()));
         let long = "x".repeat(10 << 20);
         assert_eq!([line(&long), cell(&long), name(&long)].map(|text| text.chars().count()), [LINE, CELL, NAME]);

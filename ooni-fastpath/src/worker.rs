@@ -1,10 +1,10 @@
-//! [`Worker`]: scores the entries of a chunk and has a sink write each record.
+//! [`Worker`]: scores the entries of a chunk and writes each with a sink.
 //!
-//! A worker has the buffers of its own and shares nothing but the fingerprints. Which uid an entry gets, and what of a
-//! postcan's members is a measurement at all, is decided here; what a measurement is worth in `ooni-core`.
+//! Workers have their own buffers and share only the fingerprints. The uid of an entry and the envelope of a POST body are
+//! handled here; scoring is in `ooni-core`.
 
 use crate::diagnostics::Diagnostics;
-use crate::sink::{Place, Record, Sink};
+use crate::sink::{Place, ScoredEntry, Sink};
 use crate::stats::{Counts, UNKNOWN};
 use ooni_archive::can::cases::{Case, case};
 use ooni_archive::chunk::{Chunk, Entry, Kind};
@@ -31,26 +31,26 @@ pub struct Scoring<'f> {
     pub fingerprints: &'f Fingerprints,
     /// The rules.
     pub rules: Rules,
-    /// Sizes beyond which input is refused.
+    /// Limits beyond which input is rejected.
     pub limits: Limits,
-    /// Whether each outcome is explained.
+    /// Whether outcomes are explained.
     pub explain: bool,
-    /// Whether a can is given up where the reference gives it up.
+    /// Whether the rest of a can is skipped where the reference stops reading it.
     pub strict: bool,
-    /// Which measurements are wanted, where the name of a file does not tell.
+    /// The measurements to score, for files whose names do not show country and test.
     pub wanted: Option<&'f Selection>,
-    /// Whether rows are for a typed store: those that it would refuse are counted as refused, the others kept.
+    /// Whether rows are collected for a typed store, and those that it would refuse are counted as refused.
     pub typed: bool,
-    /// Whether a store gets the rows: their bodies are hashed, and rejections are collected.
+    /// Whether rows are written to a store, so that bodies are hashed and rejections collected.
     pub stored: bool,
-    /// Measurements after which no more are scored.
+    /// Maximum number of measurements to score.
     pub stop_after: Option<u64>,
-    /// Gets each POST body before it is scored.
-    pub spool: Option<&'f dyn Spool>,
+    /// Saves each POST body before it is scored.
+    pub post_bodies: Option<&'f dyn PostBodyWriter>,
 }
 
 impl<'f> Scoring<'f> {
-    /// All measurements by these lists and rules, with the usual limits and nothing else.
+    /// Scores all measurements with these lists and rules, with default limits and no other options.
     pub fn new(fingerprints: &'f Fingerprints, rules: Rules) -> Scoring<'f> {
         Scoring {
             fingerprints,
@@ -62,32 +62,32 @@ impl<'f> Scoring<'f> {
             typed: false,
             stored: false,
             stop_after: None,
-            spool: None,
+            post_bodies: None,
         }
     }
 }
 
-/// Keeps POST bodies.
-pub trait Spool: std::fmt::Debug + Sync {
-    /// Keeps one.
-    fn keep(&self, uid: &str, body: &[u8]);
+/// Saves POST bodies.
+pub trait PostBodyWriter: std::fmt::Debug + Sync {
+    /// Saves the body of a measurement.
+    fn save(&self, uid: &str, body: &[u8]);
 }
 
-/// A row that is to be stored.
+/// A row to be stored.
 #[derive(Debug)]
-pub struct Kept {
+pub struct PendingRow {
     /// The row of `fastpath`.
     pub row: Box<FastpathRow>,
     /// The row of `obs_openvpn`.
     pub openvpn: Option<Box<OpenvpnRow>>,
-    /// The measurement in its file, from 0.
+    /// The number of the measurement in its file, from 0.
     pub place: u64,
-    /// SHA-256 of its body as it was read, without the end of its line; zeros unless a store wants it.
+    /// SHA-256 of the body as it was read, without its line feed; zeros if rows are not written to a store.
     pub body_sha256: [u8; 32],
 }
 
-impl Kept {
-    /// The memory that it takes in bytes, near enough: a probe can send columns of any size.
+impl PendingRow {
+    /// Approximate memory use in bytes. A probe can send columns of any size.
     pub fn weight(&self) -> usize {
         let of = |column: Column<'_>| if let Column::Json(value) = column { weight(value) } else { 0 };
         let openvpn = self.openvpn.iter().flat_map(|row| row.columns()).map(|(_, column)| of(column));
@@ -111,7 +111,7 @@ fn weight(value: &Json) -> usize {
 pub struct RejectedEntry {
     /// Its uid, if one is known.
     pub uid: Option<String>,
-    /// The measurement in its file, from 0; `None` where it is the file, or a member of it, that cannot be read.
+    /// The number of the measurement in its file, from 0; `None` for a file or member that cannot be read.
     pub place: Option<u64>,
     /// Why.
     pub error: Error,
@@ -127,33 +127,33 @@ impl RejectedEntry {
 /// The result of a chunk.
 #[derive(Debug, Default)]
 pub struct ScoredChunk {
-    /// Output, to be written as it is.
+    /// Output to be written.
     pub out: Vec<u8>,
-    /// Rows, if they are for a typed store. Those that are counted as refused are among them: a store sets them aside.
-    pub rows: Vec<Kept>,
-    /// What became of the measurements.
+    /// Rows, if they are collected for a typed store. They include those counted as refused, which a store keeps aside.
+    pub rows: Vec<PendingRow>,
+    /// Counts of the outcomes.
     pub counts: Counts,
-    /// Rejections, if a store gets the rows.
+    /// Rejections, if rows are written to a store.
     pub rejections: Vec<RejectedEntry>,
-    /// Messages for standard error: one for each rejection and refused row.
+    /// Messages for standard error, one for each rejection and refused row.
     pub diagnostics: Diagnostics,
-    /// Files and members that cannot be read, or not to their end. They are counted as rejected as well.
+    /// Files and members that cannot be read to the end. They are counted as rejected as well.
     pub unreadable: u64,
-    /// Whether the file is given up after this.
+    /// Whether the rest of the file is skipped.
     pub gave_up: bool,
 }
 
-/// Output buffers that have grown beyond this give their memory back.
-const KEPT: usize = 4 << 20;
+/// Maximum capacity that an output buffer keeps when it is reused.
+const MAX_KEPT: usize = 4 << 20;
 
-/// What a row that is kept takes without what the probe sent, near enough.
+/// Approximate size of a row without the values that the probe sent.
 const ROW: usize = 2 << 10;
 
 impl ScoredChunk {
-    /// Makes it as new, but for its memory.
+    /// Empties it and keeps its memory.
     pub fn clear(&mut self) {
         self.out.clear();
-        self.out.shrink_to(KEPT);
+        self.out.shrink_to(MAX_KEPT);
         self.rows.clear();
         self.counts = Counts::default();
         self.rejections.clear();
@@ -162,27 +162,27 @@ impl ScoredChunk {
         self.gave_up = false;
     }
 
-    /// The memory that it holds in bytes, near enough.
+    /// Approximate memory use in bytes.
     pub fn weight(&self) -> usize {
         let rejections = self.rejections.iter().map(RejectedEntry::weight).sum::<usize>();
-        self.out.len() + self.rows.iter().map(Kept::weight).sum::<usize>() + rejections + ROW
+        self.out.len() + self.rows.iter().map(PendingRow::weight).sum::<usize>() + rejections + ROW
     }
 }
 
 /// Scores entries.
 pub struct Worker<'f> {
     reader: Reader,
-    /// Reads the lines of cases, whose measurements `reader` reads.
+    /// Reads the lines of cases; the measurements in them are read by `reader`.
     lines: Reader,
     scorer: Scorer<'f>,
     scoring: Scoring<'f>,
     sink: Box<dyn Sink>,
-    /// Measurements that are still to be scored.
+    /// Measurements left to score.
     left: u64,
 }
 
 impl<'f> Worker<'f> {
-    /// A worker that writes to this sink.
+    /// A worker that writes with this sink.
     pub fn new(scoring: &Scoring<'f>, sink: Box<dyn Sink>) -> Worker<'f> {
         let limits = scoring.limits.json();
         Worker {
@@ -199,34 +199,34 @@ impl<'f> Worker<'f> {
     pub fn work(&mut self, chunk: &Chunk, source: &Source, done: &mut ScoredChunk) {
         let Worker { reader, lines, scorer, scoring, sink, left } = self;
         let before = done.counts.all().accepted;
-        let mut desk = Desk { scorer, scoring, sink: &mut **sink, source, done };
+        let mut entry_scorer = EntryScorer { scorer, scoring, sink: &mut **sink, source, done };
         for entry in chunk.entries() {
-            if desk.done.counts.all().accepted - before >= *left {
+            if entry_scorer.done.counts.all().accepted - before >= *left {
                 break;
             }
-            let gives_up = desk.entry(reader, lines, chunk, entry);
+            let gives_up = entry_scorer.entry(reader, lines, chunk, entry);
             if gives_up && scoring.strict {
-                desk.done.gave_up = true;
+                entry_scorer.done.gave_up = true;
                 break;
             }
         }
         *left -= done.counts.all().accepted - before;
     }
 
-    /// Gives back the memory that only an uncommonly large measurement needed.
+    /// Frees memory that only an unusually large measurement needed.
     pub fn shrink(&mut self) {
         self.reader.shrink();
         self.lines.shrink();
     }
 
-    /// Whether as many were scored as were asked for.
-    pub fn has_enough(&self) -> bool {
+    /// Whether the maximum number of measurements was scored.
+    pub fn is_done(&self) -> bool {
         self.left == 0
     }
 }
 
-/// What an entry needs besides readers, which its values borrow.
-struct Desk<'w, 'f> {
+/// Scores single entries. Readers are passed separately, because values borrow from them.
+struct EntryScorer<'w, 'f> {
     scorer: &'w Scorer<'f>,
     scoring: &'w Scoring<'f>,
     sink: &'w mut dyn Sink,
@@ -236,15 +236,15 @@ struct Desk<'w, 'f> {
 
 /// An entry, and where it is.
 #[derive(Clone, Copy)]
-struct At<'b> {
-    /// Its bytes as they were in the file, of a line without its end.
+struct EntryRef<'b> {
+    /// Its bytes as in the file, without the line feed of a line.
     body: &'b [u8],
     place: Place<'b>,
-    /// The measurement in its file, from 0; `None` for the file or a member as a whole.
+    /// The number of the measurement in its file, from 0; `None` for the file or a member as a whole.
     number: Option<u64>,
 }
 
-impl Desk<'_, '_> {
+impl EntryScorer<'_, '_> {
     /// Scores an entry. Returns true if the reference stops reading the can here.
     fn entry(&mut self, reader: &mut Reader, lines: &mut Reader, chunk: &Chunk, entry: &Entry) -> bool {
         let body = match entry.kind {
@@ -254,12 +254,12 @@ impl Desk<'_, '_> {
         let is_whole = entry.kind == Kind::Whole;
         self.done.unreadable += u64::from(is_whole);
         let number = (!is_whole).then_some(entry.position.index);
-        let at = At { body, place: place(chunk, entry, self.source), number };
+        let at = EntryRef { body, place: place(chunk, entry, self.source), number };
         let named = uid_of_name(chunk, entry, self.source);
         if let Some(error) = &entry.error {
             let mut error = (**error).clone();
             if entry.aborts_can && self.scoring.strict {
-                error.message += GIVEN_UP;
+                error.message += REST_SKIPPED;
             }
             self.reject(at, named, None, error);
             return entry.aborts_can;
@@ -269,8 +269,8 @@ impl Desk<'_, '_> {
             self.case(reader, lines, text, at);
             return false;
         }
-        if let (Some(spool), Kind::Post, Some(uid)) = (self.scoring.spool, entry.kind, named) {
-            spool.keep(uid, text);
+        if let (Some(post_bodies), Kind::Post, Some(uid)) = (self.scoring.post_bodies, entry.kind, named) {
+            post_bodies.save(uid, text);
         }
         let read = if entry.kind == Kind::Yaml { reader.read_normalized(text) } else { reader.read(text) };
         let document = match read {
@@ -291,7 +291,7 @@ impl Desk<'_, '_> {
                 self.score(root, &uid, at);
             }
             Kind::LegacyLine if self.scoring.strict && !root.is_object() => {
-                let error = format!("a line that is no object{GIVEN_UP}");
+                let error = format!("a line that is not an object{REST_SKIPPED}");
                 self.reject(at, None, Some(root), Error::new(Code::Can, "", error));
                 return true;
             }
@@ -306,7 +306,7 @@ impl Desk<'_, '_> {
                     Ok(content) => self.score(content, uid, at),
                     Err(NoContent { mut error, gives_up }) => {
                         if gives_up && self.scoring.strict {
-                            error.message += GIVEN_UP;
+                            error.message += REST_SKIPPED;
                         }
                         self.reject(at, Some(uid), Some(root), error);
                         return gives_up;
@@ -318,13 +318,13 @@ impl Desk<'_, '_> {
         false
     }
 
-    fn case(&mut self, reader: &mut Reader, lines: &mut Reader, text: &[u8], at: At<'_>) {
+    fn case(&mut self, reader: &mut Reader, lines: &mut Reader, text: &[u8], at: EntryRef<'_>) {
         let line = match lines.read(text) {
             Ok(line) => line,
             Err(error) => return self.reject(at, None, None, error.into()),
         };
         match case(line.root()) {
-            Ok(None) => {} // passed over
+            Ok(None) => {} // a line without a measurement is skipped
             Err(error) => self.reject(at, None, None, error),
             Ok(Some(Case { uid, raw })) => {
                 let uid = decoded(&uid);
@@ -336,7 +336,7 @@ impl Desk<'_, '_> {
         }
     }
 
-    fn score(&mut self, value: Value<'_>, uid: &str, at: At<'_>) {
+    fn score(&mut self, value: Value<'_>, uid: &str, at: EntryRef<'_>) {
         if let Some(wanted) = self.scoring.wanted
             && !is_wanted(wanted, self.source, value)
         {
@@ -358,12 +358,12 @@ impl Desk<'_, '_> {
                     self.done.diagnostics.add_cause(&cause, line);
                 }
                 let body_sha256 = if self.scoring.stored { Sha256::digest(at.body).into() } else { [0; 32] };
-                self.done.rows.push(Kept { row, openvpn, place: at.number.unwrap_or_default(), body_sha256 });
+                self.done.rows.push(PendingRow { row, openvpn, place: at.number.unwrap_or_default(), body_sha256 });
             }
         }
     }
 
-    fn reject(&mut self, at: At<'_>, uid: Option<&str>, value: Option<Value<'_>>, error: Error) {
+    fn reject(&mut self, at: EntryRef<'_>, uid: Option<&str>, value: Option<Value<'_>>, error: Error) {
         if self.scoring.explain {
             let explanation = self.scorer.explain_unread(error, uid.unwrap_or_default());
             self.record(at, uid, &explanation.outcome, Some(&explanation), value);
@@ -372,10 +372,10 @@ impl Desk<'_, '_> {
         }
     }
 
-    /// Writes the outcome of an entry, counts it and reports what is wrong with it.
+    /// Writes the outcome of an entry, counts it and reports errors.
     fn record(
         &mut self,
-        at: At<'_>,
+        at: EntryRef<'_>,
         uid: Option<&str>,
         outcome: &Outcome,
         explanation: Option<&Explanation>,
@@ -408,20 +408,20 @@ impl Desk<'_, '_> {
                 self.done.diagnostics.add_cause(&cause, || format!("{place}: the row is refused: {refused}"));
             }
         }
-        let record = Record { uid, outcome, explanation, measurement, place };
-        self.sink.write(&record, &mut self.done.out);
+        let entry = ScoredEntry { uid, outcome, explanation, measurement, place };
+        self.sink.write(&entry, &mut self.done.out);
     }
 }
 
-/// A body without the end of its line.
+/// A body without its line feed.
 fn line(body: &[u8]) -> &[u8] {
     body.strip_suffix(b"\n").unwrap_or(body)
 }
 
-/// What is added to an error where the reference loses the rest of a can.
-const GIVEN_UP: &str = "; the rest of the can is given up";
+/// Appended to an error where the reference stops reading the can.
+const REST_SKIPPED: &str = "; the rest of the can is skipped";
 
-/// Why a typed store would not take what came out.
+/// Why a typed store would refuse the row of an outcome.
 fn refusal(outcome: &Outcome) -> Option<Refused> {
     match outcome {
         Outcome::Stored { row, .. } => row.acceptance().err(),
@@ -429,8 +429,8 @@ fn refusal(outcome: &Outcome) -> Option<Refused> {
     }
 }
 
-/// Whether a measurement is wanted, where the key of its can does not tell. One that cannot be told apart is: it is to be
-/// seen why.
+/// Whether a measurement is selected, if the key of its can does not show that. One without an object is selected, so that
+/// its error is reported.
 fn is_wanted(wanted: &Selection, source: &Source, value: Value<'_>) -> bool {
     let [cc, testname] = [source.cc.as_deref(), source.testname.as_deref()];
     wanted.takes(cc, testname).unwrap_or_else(|| {
@@ -460,7 +460,7 @@ fn place<'b>(chunk: &'b Chunk, entry: &Entry, source: &'b Source) -> Place<'b> {
     }
 }
 
-/// The uid that the name of a file or member says, whatever is inside.
+/// The uid in the name of a file or member, which takes precedence over the content.
 fn uid_of_name<'b>(chunk: &'b Chunk, entry: &Entry, source: &'b Source) -> Option<&'b str> {
     match entry.kind {
         Kind::Document => source.uid.as_deref(),
@@ -472,27 +472,27 @@ fn uid_of_name<'b>(chunk: &'b Chunk, entry: &Entry, source: &'b Source) -> Optio
     }
 }
 
-/// The trivial id of a line or file.
+/// The trivial uid of a line or file.
 #[cold]
 fn trivial(text: &[u8], root: Value<'_>) -> String {
     let measurement = Measurement::new(root).map_or(root, |measurement| measurement.content());
     uid::trivial(text, measurement.field("measurement_start_time").value().text().as_deref())
 }
 
-/// Why a POST body contains no measurement.
+/// Why a POST body has no measurement.
 struct NoContent {
     error: Error,
     /// Whether the reference stops reading the can here; otherwise it skips the member.
     gives_up: bool,
 }
 
-/// The measurement in a POST body out of a postcan (formats spec §7.1).
+/// The measurement in a POST body of a postcan (formats spec §7.1).
 fn content(root: Value<'_>) -> Result<Value<'_>, NoContent> {
     let none = |path: &str, sentence: &str, gives_up| {
         Err(NoContent { error: Error::new(Code::Can, path, sentence), gives_up })
     };
     if !root.is_object() {
-        return none("", "a POST body that is no object", true);
+        return none("", "a POST body that is not an object", true);
     }
     let format = root.field("format").value();
     if !format.is_text("json") {
@@ -501,6 +501,6 @@ fn content(root: Value<'_>) -> Result<Value<'_>, NoContent> {
     match root.field("content").found() {
         None => Ok(Value::EMPTY_OBJECT),
         Some(content) if content.is_object() => Ok(content),
-        Some(_) => none("/content", "a POST body whose content is no object", true),
+        Some(_) => none("/content", "a POST body whose content is not an object", true),
     }
 }

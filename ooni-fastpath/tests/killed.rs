@@ -122,7 +122,10 @@ fn a_run_that_is_interrupted_says_how_to_go_on() {
         let output = run.interrupt(child);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.ends_with("fastpath: stopped: by a signal; the same command with --resume continues\n"), "{said}");
+        assert!(
+            said.ends_with("fastpath: stopped: by a signal; repeat the command with --resume to continue\n"),
+            "{said}"
+        );
         assert!(run.cans() < corpus.cans());
         if form == "jsonl" {
             assert!(corpus.has_beginning(&run.output()), "whole cans, and no more");
@@ -159,8 +162,7 @@ fn a_can_that_cannot_be_had_comes_later() {
         let ended = run.command(&[]).output().unwrap();
         let said = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(1), "{said}");
-        let advice =
-            "fastpath: some of the archive could not be read; the same command with --resume tries that again\n";
+        let advice = "fastpath: part of the archive could not be read; repeat the command with --resume to retry it\n";
         assert!(said.contains(advice) && said.contains("403"), "{said}");
         assert_eq!(run.cans(), corpus.cans() - 1);
         let before = run.output();

@@ -18,7 +18,7 @@ use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::Reader;
 use ooni_core::rules::{Rules, Ruleset};
 use ooni_fastpath::pipeline::{self, Plan};
-use ooni_fastpath::sink::{Jsonl, Silent, Sink};
+use ooni_fastpath::sink::{Jsonl, NullSink, Sink};
 use ooni_fastpath::worker::Scoring;
 
 use super::clock::{Spent, of_thread};
@@ -100,8 +100,8 @@ impl<'f> Steps<'f> {
             Step::Decompress => self.decompress(kind, path),
             Step::Split => self.split(path, false),
             Step::Parse => self.split(path, true),
-            Step::Score => self.score(path, self.none, &|| Box::new(Silent)),
-            Step::Match => self.score(path, self.lists, &|| Box::new(Silent)),
+            Step::Score => self.score(path, self.none, &|| Box::new(NullSink)),
+            Step::Match => self.score(path, self.lists, &|| Box::new(NullSink)),
             Step::Write => {
                 let ruleset = self.ruleset.clone();
                 self.score(path, self.lists, &|| Box::new(Jsonl::new(&ruleset)))

@@ -82,7 +82,7 @@ async fn receive(
     position.etag = etag.or(position.etag.take());
     while let Some(mut bytes) = body.next().await? {
         Counters::add(&counters.bytes_downloaded, bytes.len() as u64);
-        // A server that ignores ranges begins again.
+        // A server that ignores ranges starts again.
         let known = position.offset.saturating_sub(first).min(bytes.len() as u64);
         first += bytes.len() as u64;
         bytes.advance(known as usize);

@@ -1,4 +1,4 @@
-//! Arguments of the commands that read the archive: which part of it, where it is, and where downloads are kept.
+//! Arguments of the commands that read the archive: what to read, where it is, and where downloads are kept.
 
 use super::names::{parse_country, parse_test};
 use clap::Args;
@@ -11,11 +11,11 @@ use std::path::PathBuf;
 /// Which part of the archive.
 #[derive(Args, Debug)]
 pub struct ArchiveArguments {
-    /// First day, YYYY-MM-DD; days are those of upload, in UTC
+    /// First day of upload, YYYY-MM-DD, in UTC
     #[arg(long, value_name = "DAY")]
     pub start_day: Day,
 
-    /// The day after the last, YYYY-MM-DD; today and later days are skipped, since they are not complete yet
+    /// Day after the last one, YYYY-MM-DD. Today and later days are skipped, since they are not complete yet
     #[arg(long, value_name = "DAY")]
     pub end_day: Day,
 
@@ -29,7 +29,7 @@ pub struct ArchiveArguments {
 }
 
 impl ArchiveArguments {
-    /// What to read, up to the day before `today`.
+    /// The selection, up to the day before `today`.
     pub fn wanted(&self, today: Day) -> Selection {
         Selection {
             days: DayRange { start: self.start_day, end: self.end_day }.before(today),
@@ -38,37 +38,37 @@ impl ArchiveArguments {
         }
     }
 
-    /// What is wrong with arguments that are valid one by one.
+    /// What is wrong with a combination of arguments.
     pub fn conflict(&self) -> Option<&'static str> {
         (self.start_day >= self.end_day).then_some(NO_DAYS)
     }
 }
 
-/// What is wrong with an empty range of days.
-pub(super) const NO_DAYS: &str = "no days: --end-day, which is excluded, has to be after --start-day";
+/// The error for an empty range of days.
+pub(super) const NO_DAYS: &str = "no days selected: --end-day is exclusive and must be after --start-day";
 
 /// Where the archive is.
 #[derive(Args, Debug)]
 pub struct Sources {
-    /// Folder or s3://BUCKET[/PREFIX] with raw/ or canned/ in it; may be repeated [default: OONI's public buckets]
+    /// Folder or s3://BUCKET[/PREFIX] that contains raw/ or canned/; can be repeated [default: OONI's public buckets]
     ///
     /// Credentials are taken from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, the region from
     /// AWS_REGION or AWS_DEFAULT_REGION. Without credentials, and for OONI's buckets, requests are not signed.
     #[arg(long = "source", value_name = "PLACE")]
     pub sources: Vec<String>,
 
-    /// Server for all s3:// sources instead of Amazon's, such as http://127.0.0.1:9000; addressed by path
+    /// S3 server to use instead of Amazon's, such as http://127.0.0.1:9000; path-style addressing
     #[arg(long, value_name = "URL")]
     pub s3_endpoint: Option<String>,
 
-    /// Do not compare downloads with the ETags of the server: for encrypted buckets (SSE-KMS, SSE-C), whose ETags are not
-    /// MD5 sums. Sizes are always compared
+    /// Do not verify downloads against ETags, for encrypted buckets (SSE-KMS, SSE-C), whose ETags are not MD5 sums. Sizes
+    /// are always verified
     #[arg(long)]
     pub no_checksums: bool,
 }
 
 impl Sources {
-    /// Where to look.
+    /// The places to read from.
     ///
     /// # Errors
     /// A sentence, for a source that is invalid or a folder that does not exist.
@@ -95,17 +95,17 @@ impl Sources {
 /// Where downloads are kept.
 #[derive(Args, Debug)]
 pub struct Caching {
-    /// Folder in which downloads stay for other runs [default: a temporary one, removed at the end]
+    /// Folder that keeps downloads for later runs [default: a temporary folder, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
 
-    /// Bytes of downloads at a time; a larger can is read when there is no other. Units: KiB, MiB, GiB
+    /// Maximum size of the downloads on disk, in bytes or with KiB, MiB or GiB. A can that is larger is downloaded alone
     #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = parse_disk_size)]
     pub cache_size: u64,
 }
 
 impl Caching {
-    /// The options with these arguments.
+    /// Adds these arguments to the options.
     pub fn options(&self, options: Options) -> Options {
         Options { cache: self.cache.clone(), cache_size: self.cache_size, ..options }
     }

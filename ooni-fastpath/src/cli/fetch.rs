@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 /// Copy cans of the archive to a folder.
 ///
-/// It copies the cans that a run over the archive reads, under the same keys, so that the folder can itself be a --source.
-/// Where a .tar.gz and a .jsonl.gz of one stem hold the same measurements, it copies the .tar.gz; with --with-jsonl both.
-/// Filters apply where the key shows country and test; cans that only their content could rule out are copied.
+/// Copies the cans that "rerun" would read, under the same keys, so the folder can be used as a --source. If a .tar.gz and
+/// a .jsonl.gz of the same stem have the same measurements, only the .tar.gz is copied; --with-jsonl copies both.
+/// Countries and tests are filtered by the key. A can whose key does not show them is copied.
 ///
-/// A table of the cans comes first, on standard output. A file with the right content (size and checksum, or every byte
-/// when the source is a folder) is not copied again, any other is replaced. An interrupted download is resumed: to
-/// continue after Ctrl-C, repeat the command.
+/// First a table of the cans is printed on standard output. A file that already has the right content (same size and
+/// checksum, or the same bytes if the source is a folder) is not copied again; any other file is replaced. Interrupted
+/// downloads are resumed: to continue after Ctrl-C, repeat the command.
 #[derive(Args, Debug)]
 #[command(after_help = NOTES)]
 pub struct Fetch {
@@ -28,20 +28,20 @@ pub struct Fetch {
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
 
-    /// Only show the table
+    /// Only print the table
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Downloads at once
+    /// Number of parallel downloads
     #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
 
-    /// Also copy the .jsonl.gz beside a .tar.gz, which rows of the table jsonl name
+    /// Also copy the .jsonl.gz of the same stem, to which rows of the table jsonl refer
     #[arg(long)]
     pub with_jsonl: bool,
 }
 
 const NOTES: &str = "Environment: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY (also in lower case) choose proxies; \
                      AWS_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR choose certificate authorities.\n\
-                     Exit code: 0 when all cans were copied or present, 1 when nothing matched or something could not be \
-                     listed or copied, 2 for wrong arguments.";
+                     Exit code: 0 when all cans were copied or already there; 1 when nothing matched, or something could \
+                     not be listed or copied; 2 for invalid arguments.";

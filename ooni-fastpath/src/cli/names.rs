@@ -1,4 +1,4 @@
-//! The countries and tests that can be asked for by name, and suggestions for names that are misspelt.
+//! Names of countries and tests in arguments, with suggestions for misspelt ones.
 
 use ooni_archive::selection::{parse_cc, parse_testname, plain_testname};
 use ooni_core::nettest::NETTESTS;
@@ -103,7 +103,7 @@ const OTHER_TESTS: [&str; 48] = [
 /// Reads a country code.
 ///
 /// # Errors
-/// A sentence with a suggestion, for a code that is not known.
+/// A sentence with a suggestion, for an unknown code.
 pub fn parse_country(text: &str) -> Result<String, String> {
     let countries = || COUNTRIES.split("; ").filter_map(|entry| entry.split_once(' '));
     let text = text.trim();
@@ -124,10 +124,10 @@ pub fn parse_country(text: &str) -> Result<String, String> {
     Err(format!("unknown country; expected a code of two letters, such as IT{suggestion}"))
 }
 
-/// Reads the name of a test, with or without underscores, as keys of the archive have it.
+/// Reads the name of a test, with or without underscores; returns it as in keys of the archive.
 ///
 /// # Errors
-/// A sentence with a suggestion, for a test that is not known.
+/// A sentence with a suggestion, for an unknown test.
 pub fn parse_test(text: &str) -> Result<String, String> {
     let tests = || NETTESTS.iter().map(|test| test.name).chain(OTHER_TESTS);
     let plain = plain_testname(text.trim());
@@ -139,7 +139,7 @@ pub fn parse_test(text: &str) -> Result<String, String> {
     Err(format!("unknown test{suggestion}"))
 }
 
-/// The name that is most like this one.
+/// The most similar name.
 fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let likeness = |other: &str| strsim::normalized_damerau_levenshtein(name, &other.to_lowercase());
     let upper = |other: &str| strsim::normalized_damerau_levenshtein(name, other);

@@ -1,4 +1,4 @@
-//! Arguments of `fastpath rerun`, those of the reference's runbooks among them.
+//! Arguments of `fastpath rerun`, including those used by runbooks of the reference.
 
 use super::archive::{ArchiveArguments, Caching, Sources};
 use super::scoring::ScoringArguments;
@@ -8,22 +8,22 @@ use std::path::PathBuf;
 /// Score the archive again
 ///
 /// Reads the cans of some days, countries and tests from OONI's buckets, other S3 servers or folders, and writes a row
-/// for each measurement to a store, to a file, or to both. A run that was stopped is continued with --resume. The word
-/// "rerun" may be omitted.
+/// for each measurement to a store, to a file, or to both. A run that was stopped can be resumed with --resume. The word
+/// "rerun" can be omitted.
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
 pub struct Rerun {
     /// What to score.
     #[command(flatten)]
     pub selection: ArchiveArguments,
-    /// From where.
+    /// Where the archive is.
     #[command(flatten)]
     pub sources: Sources,
     /// Where downloads are kept.
     #[command(flatten)]
     pub caching: Caching,
 
-    /// Store that gets the rows: sqlite:PATH, postgres://… or clickhouse://…
+    /// Store to write rows to: sqlite:PATH, postgres://… or clickhouse://…
     #[arg(long, value_name = "URL", default_value = "sqlite:ooni-data/ooni.db")]
     pub db_uri: String,
 
@@ -31,73 +31,73 @@ pub struct Rerun {
     #[arg(long, value_name = "URL", conflicts_with = "db_uri")]
     pub clickhouse_url: Option<String>,
 
-    /// Replace rows that the store already has; by default they are kept
+    /// Replace rows that are already in the store; by default they are kept
     #[arg(long)]
     pub update: bool,
 
-    /// Write to no store. Rows are derived and refused as if there were one
+    /// Do not write to a store. Rows are still checked, and counted as refused if a store would not accept them
     #[arg(long)]
     pub no_write_to_db: bool,
 
-    /// File for the result of each measurement: .jsonl or .csv as "score" writes them, or rows as .parquet; - is
-    /// standard output, as jsonl. Rows that a store refuses are in jsonl and csv all the same
+    /// File for the results: .jsonl or .csv as "score" writes them, or .parquet for rows alone; - is standard output, as
+    /// jsonl. Rows that a store refuses are included in jsonl and csv
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
-    /// Continue a run with the same arguments that was stopped
+    /// Resume a stopped run that had the same arguments
     ///
-    /// The journal beside the output, or beside the store where there is no --out, says which cans are finished. Where it
-    /// is that of a run that has not finished, either --resume or --restart is required.
+    /// A journal beside the output, or beside the store if there is no --out, records which cans are finished. If it
+    /// belongs to an unfinished run, either --resume or --restart is required.
     #[arg(long)]
     pub resume: bool,
 
-    /// Discard the output of a run that has not finished, and begin again
+    /// Discard the output of an unfinished run and start again
     #[arg(long, conflicts_with = "resume")]
     pub restart: bool,
 
-    /// List what would be read, by day and test, and read nothing
+    /// List what would be read, by day and test, without reading it
     #[arg(long)]
     pub dry_run: bool,
 
-    /// File for the numbers of the final table, as JSON; - is standard output
+    /// File for the counts of the final table, as JSON; - is standard output
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 
-    /// Stop after this many measurements; scores with one thread
+    /// Stop after this many measurements; uses one thread
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub stop_after: Option<u64>,
 
-    /// Write POST bodies from postcans to a spool like that of the collector: --spool-dir
+    /// Write the POST bodies of postcans to --spool-dir, in the layout of the collector's spool
     #[arg(long)]
     pub write_to_disk: bool,
 
-    /// Folder of that spool
+    /// Folder for the POST bodies of --write-to-disk
     #[arg(long, value_name = "DIR", default_value = "/var/lib/ooniapi/measurements", requires = "write_to_disk")]
     pub spool_dir: PathBuf,
 
-    /// Log to standard output
+    /// Log to standard output instead of standard error
     #[arg(long)]
     pub stdout: bool,
 
     /// How to score.
     #[command(flatten)]
     pub scoring: ScoringArguments,
-    /// Arguments without effect.
+    /// Arguments that are ignored.
     #[command(flatten)]
-    pub idle: Idle,
+    pub ignored: IgnoredArguments,
 }
 
-/// Arguments that have no effect here, and why.
+/// Arguments that are accepted and ignored, and why.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Accepted for runbooks of the reference, without effect")]
-pub struct Idle {
+#[command(next_help_heading = "Ignored; accepted for runbooks of the reference")]
+pub struct IgnoredArguments {
     /// Results are always in the order of the archive
     #[arg(long)]
     pub ordered: bool,
-    /// A rerun does not listen on any port
+    /// A rerun does not listen on a port
     #[arg(long)]
     pub noapi: bool,
-    /// Downloads are kept with --cache
+    /// Use --cache to keep downloads
     #[arg(long)]
     pub keep_s3_cache: bool,
     /// Measurements are written to disk only with --write-to-disk
@@ -106,17 +106,18 @@ pub struct Idle {
     /// There are no special paths for a development tree
     #[arg(long)]
     pub devel: bool,
-    /// Accepted for runbooks of the reference: every rejection is reported anyway
+    /// Rejections are always reported
     #[arg(long)]
     pub debug: bool,
 }
 
 const EXIT_CODES: &str = "Exit code: 0 when everything was read and nothing was rejected or refused; 1 when something \
-                          was, when nothing was found, or when the run was stopped; 2 for invalid arguments, lists, \
-                          stores or outputs, among them an output that is in use or belongs to an unfinished run.";
+                          could not be read, was rejected or was refused, when nothing was found, or when the run was \
+                          stopped; 2 for invalid arguments, lists, stores or outputs, including an output that is in \
+                          use or belongs to an unfinished run.";
 
 impl Rerun {
-    /// What is wrong with arguments that are valid one by one.
+    /// What is wrong with a combination of arguments.
     pub(super) fn conflict(&self) -> Option<String> {
         let to_stdout = self.out.as_deref().is_some_and(|out| out.as_os_str() == "-");
         let report_to_stdout = self.report.as_deref().is_some_and(|report| report.as_os_str() == "-");
@@ -136,19 +137,19 @@ impl Rerun {
         } else if report_to_stdout && self.stdout {
             Some("--stdout and --report - both use standard output".to_owned())
         } else if self.resume && no_journal {
-            Some("--resume needs a store or a file for --out, beside which the journal is".to_owned())
+            Some("--resume needs a store or --out FILE: the journal is beside it".to_owned())
         } else if self.resume && self.stop_after.is_some() {
-            Some("--resume and --stop-after: the number of earlier measurements is unknown".to_owned())
+            Some("--resume cannot be used with --stop-after: a run that stops early cannot be resumed".to_owned())
         } else if self.resume && to_stdout {
-            Some("--resume cannot undo what was written to standard output: use --out FILE".to_owned())
+            Some("--resume cannot truncate standard output: use --out FILE".to_owned())
         } else {
             None
         }
     }
 }
 
-impl Idle {
-    /// A line for each of those that were given.
+impl IgnoredArguments {
+    /// A message for each of those that were given.
     pub fn lines(&self) -> impl Iterator<Item = &'static str> {
         [
             (self.ordered, "--ordered: no effect, results are always in the order of the archive"),

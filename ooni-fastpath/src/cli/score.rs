@@ -7,20 +7,20 @@ use std::path::PathBuf;
 
 /// Score measurements in files and archives
 ///
-/// The first bytes of a file tell its format: one measurement or POST body, lines of them, a tar archive of POST bodies
-/// (postcan), or a can of the years up to 2020; plain, with gzip or with LZ4. The name decides only what the bytes leave
-/// open. Folders are walked in name order and links followed; files of names that no format has are skipped there. Of a
-/// .tar.gz and the .jsonl.gz of the same stem, only the first is read; the other one only if that has nothing in it.
+/// The format of a file is detected from its first bytes: one measurement or POST body, one per line, a tar archive of
+/// POST bodies (postcan), or a can of the years up to 2020; plain, or compressed with gzip or LZ4. The name is only used
+/// if the bytes are ambiguous. Folders are walked in the order of names, and links are followed; files with an unknown
+/// suffix are skipped there. Of a .tar.gz and a .jsonl.gz of the same stem only the .tar.gz is read, unless it is empty.
 #[derive(Args, Debug)]
 #[command(after_help = format!("{EXIT_CODES}\n\n{NOTICE}"))]
 pub struct Score {
-    /// Files and folders; - is standard input, in any of the formats
+    /// Files and folders; - is standard input
     #[arg(required_unless_present = "cases", conflicts_with = "cases")]
     pub paths: Vec<PathBuf>,
 
-    /// Lines {"uid", "raw"} or {"uid", "raw_base64"} instead, to compare scorers with; - is standard input
+    /// File of lines {"uid", "raw"} or {"uid", "raw_base64"}, to compare scorers; - is standard input
     ///
-    /// In jsonl, halves of surrogate pairs stay as the reference writes them. All other output has U+FFFD instead.
+    /// With --format jsonl, lone surrogates are written as the reference does. All other output has U+FFFD instead.
     #[arg(long, value_name = "FILE")]
     pub cases: Option<PathBuf>,
 
@@ -28,7 +28,7 @@ pub struct Score {
     #[arg(long, value_enum, default_value = "table")]
     pub format: OutputFormat,
 
-    /// Explain: rules that fired, fingerprints that were found, where the two sets of rules differ
+    /// Explain the scores: rules that fired, fingerprints that were found, differences between the sets of rules
     #[arg(long)]
     pub explain: bool,
 
@@ -44,16 +44,16 @@ const EXIT_CODES: &str = "Exit code: 0 when everything was read and nothing was 
 /// Formats of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {
-    /// A line for each measurement, and a summary, for people
+    /// Human-readable: one line per measurement, and a summary
     Table,
-    /// A JSON object on each line
+    /// One JSON object per line
     Jsonl,
     /// Comma-separated values with a header
     Csv,
 }
 
 impl Score {
-    /// What is wrong with arguments that are valid one by one.
+    /// What is wrong with a combination of arguments.
     pub(super) fn conflict(&self) -> Option<String> {
         let lost = self.explain && self.format == OutputFormat::Csv;
         lost.then(|| "--explain is not available in csv: use table or jsonl".to_owned())

@@ -1,4 +1,4 @@
-//! How measurements are scored, as arguments of `score` and `rerun`.
+//! How measurements are scored: arguments of `score` and `rerun`.
 
 use super::RulesName;
 use super::limits::LimitArguments;
@@ -11,11 +11,11 @@ use std::path::PathBuf;
 /// Threads, rules, lists and limits.
 #[derive(Args, Debug)]
 pub struct ScoringArguments {
-    /// Number of threads that score; with 1, that one does everything [default: one for each processor]
+    /// Number of scoring threads; with 1, the main thread does everything [default: number of processors]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub jobs: Option<u16>,
 
-    /// Rules to score by
+    /// Set of scoring rules
     #[arg(long, value_enum, default_value = "fixed")]
     pub rules: RulesName,
 
@@ -23,11 +23,11 @@ pub struct ScoringArguments {
     #[arg(long, value_name = "DIR")]
     pub fingerprints: Option<PathBuf>,
 
-    /// Give up a whole can where the reference does, instead of rejecting only the invalid measurement
+    /// Skip the rest of a can where the reference does, instead of rejecting only the invalid measurement
     #[arg(long)]
     pub strict_cans: bool,
 
-    /// Format of the input, whatever its name and first bytes say; compression is always detected
+    /// Format of the input, overriding detection; compression is always detected
     #[arg(long, value_enum, default_value = "auto")]
     pub input_format: InputFormat,
 
@@ -36,12 +36,12 @@ pub struct ScoringArguments {
     pub limits: LimitArguments,
 }
 
-/// Formats of files on the command line.
+/// Values of `--input-format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum InputFormat {
-    /// By the first bytes; the name is a hint for what they leave open
+    /// Detect it from the first bytes, and from the name if they are ambiguous
     Auto,
-    /// A measurement per line
+    /// One measurement per line
     Jsonl,
     /// One measurement or POST body
     Json,
@@ -54,13 +54,13 @@ pub enum InputFormat {
 }
 
 impl InputFormat {
-    /// As it is written on the command line; empty for the default.
+    /// Its value on the command line; empty for the default.
     pub fn named(self) -> String {
         let value = self.to_possible_value().filter(|_| self != InputFormat::Auto);
         value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// The format, unless the files tell.
+    /// The format; `None` to detect it.
     pub fn format(self) -> Option<Format> {
         match self {
             InputFormat::Auto => None,
@@ -74,7 +74,7 @@ impl InputFormat {
 }
 
 impl ScoringArguments {
-    /// The same, with these lists.
+    /// How measurements are scored with these lists.
     pub fn scoring<'f>(&self, lists: &'f Fingerprints) -> Scoring<'f> {
         Scoring { limits: self.limits.limits(), strict: self.strict_cans, ..Scoring::new(lists, self.rules.into()) }
     }

@@ -1,7 +1,7 @@
-//! Arguments of the commands that look after a store: `fastpath store`, `rollup` and `migrate`.
+//! Arguments of the commands that maintain a store: `fastpath store`, `rollup` and `migrate`.
 
 use super::archive::NO_DAYS;
-use super::{Shape, parse_month, parse_rollup};
+use super::{SummaryFormat, parse_month, parse_rollup};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use ooni_archive::day::Day;
@@ -12,27 +12,29 @@ use std::path::PathBuf;
 
 /// Which store.
 #[derive(Args, Debug)]
-pub struct At {
-    /// The store, which has to exist: sqlite:PATH, postgres://… or clickhouse://…
+pub struct StoreArguments {
+    /// Existing store: sqlite:PATH, postgres://… or clickhouse://…
     #[arg(long, value_name = "URL", default_value = "sqlite:ooni-data/ooni.db")]
     pub db_uri: String,
 }
 
-/// Create the tables of a store or bring them up to date, and say what was done
+/// Create or migrate the tables of a store, and print what was done
 ///
-/// Commands that write do this themselves for SQLite. The tables of a server are changed by this command only.
+/// Commands that write do this automatically for SQLite. On a server, tables are only changed by this command.
 #[derive(Args, Debug)]
-#[command(after_help = "Exit code: 0 when the tables are up to date, 2 when they could not be brought up to date.")]
+#[command(after_help = "Exit code: 0 when the tables are up to date, 2 when they could not be migrated.")]
 pub struct Migrate {
-    /// The store: sqlite:PATH, postgres://… or clickhouse://…
+    /// Store: sqlite:PATH, postgres://… or clickhouse://…
     #[arg(long, value_name = "URL", default_value = "sqlite:ooni-data/ooni.db")]
     pub db_uri: String,
 }
 
-/// Rollups: the counts that a store keeps beside its rows
+/// Rebuild or check rollups, the tables of counts in a store
 #[derive(Args, Debug)]
-#[command(after_help = "Exit code: 0 when it is done and nothing differs, 1 when something differs, 2 for wrong \
-                        arguments or a store that cannot be used.")]
+#[command(
+    after_help = "Exit code: 0 when nothing differs, 1 when something differs, 2 for invalid arguments or a store \
+                        that cannot be used."
+)]
 pub struct Rollups {
     /// What to do.
     #[command(subcommand)]
@@ -49,19 +51,19 @@ pub enum RollupCommand {
         names: Vec<&'static Rollup>,
         /// Which store.
         #[command(flatten)]
-        at: At,
+        store: StoreArguments,
     },
-    /// Count all rows again and show where rollups differ from the result
+    /// Count all rows and show where rollups differ
     Check {
         /// Rollups, such as day_test [default: all]
         #[arg(value_name = "NAME", value_parser = parse_rollup)]
         names: Vec<&'static Rollup>,
-        /// Differences to show of each rollup
+        /// Maximum number of differences to show of each rollup
         #[arg(long, value_name = "N", default_value_t = 20)]
         examples: u32,
         /// Which store.
         #[command(flatten)]
-        at: At,
+        store: StoreArguments,
     },
 }
 
@@ -77,7 +79,7 @@ pub struct Store {
 /// Formats of lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
-    /// Lines for people, at most 80 columns wide
+    /// Human-readable, at most 80 columns wide
     Table,
     /// One JSON object per line
     Jsonl,
@@ -87,69 +89,69 @@ pub enum ListFormat {
 
 /// What can be done with a store.
 #[derive(Debug, Subcommand)]
-#[expect(missing_docs, reason = "a sentence here would take the place of the long help of the arguments")]
+#[expect(missing_docs, reason = "a doc comment here would replace the help of the command")]
 pub enum StoreCommand {
     /// Show what is in a store
     Stats {
         /// Format of the output
         #[arg(long, value_enum, default_value = "table")]
-        format: Shape,
+        format: SummaryFormat,
         #[command(flatten)]
-        at: At,
+        store: StoreArguments,
     },
     /// Replace the test lists
     ///
     /// Reads global.csv and the lists of countries, such as it.csv, from the folder "lists" of a checkout of
-    /// github.com/citizenlab/test-lists; files of other names are ignored. From then on the categories of all measurements,
-    /// old ones included, are those of these lists. A row without a valid url and category_code is skipped and reported
-    /// with its line. A file with more than 100 such rows is refused: the store keeps the list that it has of that country.
+    /// github.com/citizenlab/test-lists; other files are ignored. The categories of all measurements, old ones included,
+    /// are then taken from these lists. A row without a valid url and category_code is skipped and reported with its line
+    /// number. A file with more than 100 such rows is refused, and the store keeps its current list of that country.
     #[command(
         after_help = "Exit code: 0 when all files are loaded, 1 when a file is refused and the others are loaded, 2 \
-                            when no file can be loaded; nothing is changed then."
+                            when no file can be loaded and nothing is changed."
     )]
     LoadTestLists {
         /// Folder with the lists
         #[arg(value_name = "DIR")]
         folder: PathBuf,
         #[command(flatten)]
-        at: At,
+        store: StoreArguments,
     },
-    /// Remove a measurement for good
+    /// Remove a measurement permanently
     ///
-    /// It is deleted from all tables and counts, and is not stored again. Its uid and the reason are kept: see "fastpath
-    /// store removed". Its body is not in the store and stays where it is.
+    /// The measurement is deleted from all tables and counts, and is not stored again. Its uid and the reason are kept; see
+    /// "fastpath store removed". Its body is in the archive and is not deleted.
     #[command(
-        after_help = "Exit code: 0 when the measurement is removed or was removed before, 1 when the store has no \
-                            such measurement, 2 for wrong arguments or a store that cannot be used."
+        after_help = "Exit code: 0 when the measurement is removed or was already removed, 1 when the store has no \
+                            such measurement, 2 for invalid arguments or a store that cannot be used."
     )]
     Remove {
         /// Its measurement_uid
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         uid: String,
-        /// Why; an earlier reason stays
+        /// Reason for the removal; an earlier reason is kept
         #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
         reason: String,
         /// Ban the uid even if the store has no such measurement
         #[arg(long)]
         ban: bool,
-        /// Only say what would be done
+        /// Only print what would be done
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
-        at: At,
+        store: StoreArguments,
     },
     /// List the measurements that were removed: uid, time and reason
     Removed {
         #[command(flatten)]
         list: List,
         #[command(flatten)]
-        at: At,
+        store: StoreArguments,
     },
     /// Allow a removed measurement to be stored again
     ///
-    /// The measurement itself comes back with the next rerun of its day.
+    /// The measurement is stored again by the next rerun of its day.
     #[command(
-        after_help = "Exit code: 0 when it may be stored again, 1 when it was not removed, 2 for wrong arguments or \
+        after_help = "Exit code: 0 when it can be stored again, 1 when it was not removed, 2 for invalid arguments or \
                             a store that cannot be used."
     )]
     Restore {
@@ -157,96 +159,96 @@ pub enum StoreCommand {
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         uid: String,
         #[command(flatten)]
-        at: At,
+        store: StoreArguments,
     },
     /// List the measurements that reruns rejected
     ///
-    /// Each with its can, its position in the can (from 0; empty for a part of a can that cannot be read), its uid if one is
-    /// known, the error code, and where and what the error is. A rerun of the can replaces its rejections; storing the
+    /// Prints the can, the position in the can (from 0; empty for a part of a can that cannot be read), the uid if it is
+    /// known, and the code, location and message of the error. A rerun of the can replaces its rejections; storing the
     /// measurement deletes them.
     Rejected {
-        /// Only of this can, by its key
+        /// Only rejections in the can with this key
         #[arg(long, value_name = "KEY")]
         can: Option<String>,
-        /// Only with this error code, such as E-TYPE
+        /// Only rejections with this error code, such as E-TYPE
         #[arg(long, value_name = "CODE", value_parser = parse_code)]
         code: Option<&'static str>,
         #[command(flatten)]
         list: List,
         #[command(flatten)]
-        at: At,
+        store: StoreArguments,
     },
-    /// Delete all measurements that started in a month; a rerun can store them again
+    /// Delete all measurements that started in a month; reruns can store them again
     DropMonth {
-        /// The month, UTC
+        /// Month, in UTC
         #[arg(value_name = "YYYY-MM", value_parser = parse_month)]
         month: DateTime,
-        /// Only say how many there are
+        /// Only print how many there are
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
-        at: At,
+        store: StoreArguments,
     },
     /// Copy a store into another one, of any engine
     ///
-    /// Copies measurements, with those that were refused, rejected or removed, and, if there are any, test lists, which
-    /// replace those of the other store. Measurements that the other store has are left alone, so a copy that was stopped
-    /// is completed by the same command; with --after it starts later. Rollups are built in the other store. The time of
-    /// update becomes the time of the copy. Afterwards "fastpath compare FROM TO" shows differences.
+    /// Copies measurements, including those that were refused, rejected or removed, and test lists, which replace those of
+    /// the target. Measurements that the target already has are kept, so a stopped copy can be completed by repeating the
+    /// command, with --after to skip what was copied. Rollups are built in the target. The column update_time gets the time
+    /// of the copy. "fastpath compare FROM TO" shows differences afterwards.
     Copy {
         /// The store to read
         #[arg(value_name = "FROM")]
         from: String,
-        /// The store to write; an SQLite store is created if it does not exist
+        /// The store to write; a SQLite store is created if it does not exist
         #[arg(value_name = "TO")]
         to: String,
-        /// Leave out measurements up to this uid, which were copied before
+        /// Skip measurements up to this uid, which were copied before
         #[arg(long, value_name = "UID")]
         after: Option<String>,
     },
-    /// Import the rows of a database of the reference, OONI's own backend
+    /// Import the database of the reference, OONI's own backend
     ///
-    /// Reads the tables fastpath and, where they exist, jsonl, obs_openvpn and citizenlab of a PostgreSQL or ClickHouse
-    /// server, of any age. A row whose columns the store does not take is set aside with the reason. Imported rows have
-    /// "reference" as their rules; the hash of their bodies is not known. Measurements that the store has are left alone,
-    /// so an import that was stopped is completed by the same command; with --after it starts later.
+    /// Reads the table fastpath and, if they exist, jsonl, obs_openvpn and citizenlab from PostgreSQL or ClickHouse, in any
+    /// version of the schema. Rows that the store refuses are kept aside with the reason. Imported rows have "reference" as
+    /// their rules, and no hash of their bodies. Measurements that the store already has are kept, so a stopped import can
+    /// be completed by repeating the command, with --after to skip what was imported.
     ///
     /// From a file, reads a dump: JSON, one row per line, {"table": …, "row": {column: value}}, with the same tables and
     /// url_priorities, asnmeta, msmt_feedback, faulty_measurements and counters_asn_test_list, which need a store on SQLite
-    /// or PostgreSQL. Lines that cannot be used are reported by their numbers and counted; the exit code is 1 then.
+    /// or PostgreSQL. Invalid lines are reported with their numbers and counted; the exit code is then 1.
     Import {
-        /// The database to read, postgres://… or clickhouse://…, or the file of a dump
+        /// The database to read, postgres://… or clickhouse://…, or a dump file
         #[arg(value_name = "FROM")]
         from: String,
-        /// The store to write; an SQLite store is created if it does not exist
+        /// The store to write; a SQLite store is created if it does not exist
         #[arg(value_name = "TO")]
         to: String,
-        /// Leave out measurements up to this one, which were imported before. Measurements are read in the order of their
-        /// uids from PostgreSQL, and in the order of their start times from ClickHouse
+        /// Skip measurements up to this one, which were imported before. PostgreSQL is read in the order of uids, ClickHouse
+        /// in the order of start times
         #[arg(long, value_name = "UID")]
         after: Option<String>,
     },
     /// Write rows to Parquet files, one per day and test
     ///
     /// A file is named after the UTC day on which its measurements started and their test, such as 2021-06-14_dash.parquet;
-    /// in names of tests all but a to z, 0 to 9 and _ is written %XX. It holds the 26 columns of the table "fastpath" in the
-    /// order of measurement_start_time and measurement_uid, compressed with zstd. Existing files of these days are replaced,
-    /// and removed where the store has no such measurements; each file is complete at any time.
+    /// in names of tests, characters other than a to z, 0 to 9 and _ are written as %XX. It has the 26 columns of the table
+    /// "fastpath" in the order of measurement_start_time and measurement_uid, compressed with zstd. Existing files of these
+    /// days are replaced, or removed if the store has no such measurements. Files are replaced atomically.
     Export {
         #[command(flatten)]
         days: Days,
-        /// Folder for the files, which is created if it does not exist
+        /// Folder for the files; created if it does not exist
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
         #[command(flatten)]
-        at: At,
+        store: StoreArguments,
     },
 }
 
 /// How a list is printed.
 #[derive(Args, Debug)]
 pub struct List {
-    /// Entries to print [default: all]
+    /// Maximum number of entries to print [default: all]
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// Format of the output
@@ -261,13 +263,13 @@ pub struct Days {
     #[arg(long, value_name = "DAY")]
     pub start_day: Day,
 
-    /// The day after the last, YYYY-MM-DD
+    /// Day after the last one, YYYY-MM-DD
     #[arg(long, value_name = "DAY")]
     pub end_day: Day,
 }
 
 impl Store {
-    /// What is wrong with arguments that are right one by one.
+    /// What is wrong with a combination of arguments.
     pub(super) fn conflict(&self) -> Option<&'static str> {
         match &self.what {
             StoreCommand::Export { days, .. } if days.start_day >= days.end_day => Some(NO_DAYS),
@@ -277,13 +279,13 @@ impl Store {
     }
 }
 
-/// Reads the code of an error.
+/// Reads an error code.
 fn parse_code(text: &str) -> Result<&'static str, String> {
     let codes = Code::ALL.map(Code::as_str);
     let code = codes.iter().find(|code| code.eq_ignore_ascii_case(text));
     code.copied().ok_or_else(|| format!("not an error code: expected one of {}", codes.join(", ")))
 }
 
-const EXIT_CODES: &str = "Exit code: 0 when it is done; 1 when it is done in part: the other store of a copy or import refuses \
-                          measurements, a test list is refused, or a uid is not found; 2 for wrong arguments or a store \
-                          that cannot be used.";
+const EXIT_CODES: &str = "Exit code: 0 on success; 1 on partial success: the target of a copy or import refused measurements, \
+                          a test list was refused, or a uid was not found; 2 for invalid arguments or a store that \
+                          cannot be used.";

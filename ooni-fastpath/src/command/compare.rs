@@ -1,10 +1,10 @@
-//! `fastpath compare`: what differs between two sets of rows, or two sets of rules.
+//! `fastpath compare`: differences between two sets of rows, or between two sets of rules.
 
-use super::{Said, json, print, tell};
-use crate::cli::Shape;
+use super::{CommandResult, eprint_line, json, print};
+use crate::cli::SummaryFormat;
 use crate::cli::compare::Compare;
+use crate::compare::comparison::Comparison;
 use crate::compare::input::Input;
-use crate::compare::report::Report;
 use crate::compare::rules::{Change, Changes, Corpus};
 use crate::compare::{rows, rules};
 use crate::diagnostics::Diagnostics;
@@ -16,7 +16,7 @@ use ooni_core::rules::Rules;
 use std::fmt::Write as _;
 
 /// Compares two sets of rows, or two sets of rules.
-pub(super) fn run(arguments: &Compare) -> Said {
+pub(super) fn run(arguments: &Compare) -> CommandResult {
     match arguments.rules[..] {
         [] => of_rows(arguments),
         [first, second] => of_rules(arguments, [first.into(), second.into()]),
@@ -24,20 +24,20 @@ pub(super) fn run(arguments: &Compare) -> Said {
     }
 }
 
-fn of_rows(arguments: &Compare) -> Said {
+fn of_rows(arguments: &Compare) -> CommandResult {
     let [left, right] = &arguments.paths[..] else {
         return Err("expected two files or stores, or files and folders with --rules".to_owned());
     };
     let input = |path: &std::path::Path| Input::of(&path.to_string_lossy());
-    let report = rows::compare(&input(left)?, &input(right)?, usize::from(arguments.examples))?;
+    let comparison = rows::compare(&input(left)?, &input(right)?, usize::from(arguments.examples))?;
     let text = match arguments.format {
-        Shape::Json => json(&report)?,
-        Shape::Table => row_tables(&report),
+        SummaryFormat::Json => json(&comparison)?,
+        SummaryFormat::Table => row_tables(&comparison),
     };
-    Ok((text, report.is_equal()))
+    Ok((text, comparison.is_equal()))
 }
 
-fn of_rules(arguments: &Compare, rules: [Rules; 2]) -> Said {
+fn of_rules(arguments: &Compare, rules: [Rules; 2]) -> CommandResult {
     let lists = fingerprints::lists(arguments.fingerprints.as_deref());
     let lists = lists.map_err(|error| error.to_string())?;
     if arguments.paths.iter().any(|path| path.as_os_str() == "-") {
@@ -48,29 +48,25 @@ fn of_rules(arguments: &Compare, rules: [Rules; 2]) -> Said {
         Corpus { paths: &arguments.paths, fingerprints: &lists, jobs, examples: usize::from(arguments.examples) };
     let mut diagnostics = Diagnostics::default();
     let changes = rules::compare(&corpus, rules, &mut diagnostics).map_err(|error| error.to_string())?;
-    diagnostics.rest().for_each(|line| tell(&line));
+    diagnostics.rest().for_each(|line| eprint_line(&line));
     if changes.files == 0 {
         let paths: Vec<_> = arguments.paths.iter().map(|path| path.display().to_string()).collect();
         return Err(format!("nothing found in {}: no files of measurements", paths.join(" ")));
     }
     let text = match arguments.format {
-        Shape::Json => json(&changes)?,
-        Shape::Table => rule_tables(&changes),
+        SummaryFormat::Json => json(&changes)?,
+        SummaryFormat::Table => rule_tables(&changes),
     };
     if changes.unreadable > 0 {
         print(Ok((text, true)));
-        let [files, are] =
-            if changes.unreadable == 1 { ["file or member", "was"] } else { ["files or members", "were"] };
-        return Err(format!(
-            "{} {files} could not be read, and {are} compared only as far as they could",
-            changes.unreadable
-        ));
+        let files = if changes.unreadable == 1 { "file or member" } else { "files or members" };
+        return Err(format!("{} {files} could not be read to the end; what was read is compared", changes.unreadable));
     }
     Ok((text, changes.changed == 0))
 }
 
-fn row_tables(report: &Report) -> String {
-    let Report { left_rows, right_rows, same, different, only_left, only_right, .. } = report;
+fn row_tables(comparison: &Comparison) -> String {
+    let Comparison { left_rows, right_rows, same, different, only_left, only_right, .. } = comparison;
     let mut out = format!("{left_rows} and {right_rows} rows: {same} the same, {different} different");
     let _ = writeln!(out, ", {} only in the first, {} only in the second", only_left.rows, only_right.rows);
     for (which, only) in [("first", only_left), ("second", only_right)] {
@@ -78,22 +74,22 @@ fn row_tables(report: &Report) -> String {
             let _ = writeln!(out, "  only in the {which}: {}", text::cell(uid));
         }
     }
-    columns(report, &mut out);
+    columns(comparison, &mut out);
     out
 }
 
-/// The columns that differ, and examples below.
-fn columns(report: &Report, out: &mut String) {
-    if report.columns.is_empty() {
+/// The columns that differ, followed by examples.
+fn columns(comparison: &Comparison, out: &mut String) {
+    if comparison.columns.is_empty() {
         return;
     }
-    let rows = report
+    let rows = comparison
         .columns
         .iter()
         .map(|column| [text::name(&column.test), column.column.to_owned(), column.rows.to_string()]);
     table(["test", "column", "rows"], rows, out);
     out.push('\n');
-    for column in &report.columns {
+    for column in &comparison.columns {
         for example in &column.examples {
             let [uid, left, right] = [&example.measurement_uid, &example.left, &example.right].map(|text| cut(text));
             let _ = writeln!(out, "{}, {uid}\n  - {left}\n  + {right}", column.column);
@@ -106,8 +102,8 @@ fn rule_tables(changes: &Changes) -> String {
     let mut out = format!("{measurements} measurements by {first} and {second}: {changed} differ");
     match changes.passed_over {
         0 => out.push('\n'),
-        1 => out.push_str("; 1 file of another name passed over\n"),
-        files => drop(writeln!(out, "; {files} files of other names passed over")),
+        1 => out.push_str("; 1 file with an unknown suffix skipped\n"),
+        files => drop(writeln!(out, "; {files} files with unknown suffixes skipped")),
     }
     let parts = [("repair", repairs), ("fingerprint", fingerprints), ("verdict", verdicts)];
     for (name, changes) in parts.into_iter().filter(|(_, changes)| !changes.is_empty()) {
@@ -142,10 +138,10 @@ fn table(header: [&str; 3], rows: impl Iterator<Item = [String; 3]>, out: &mut S
     let _ = write!(out, "\n{}\n", table.trim_fmt());
 }
 
-/// Characters of a change in a table.
+/// Maximum characters of a change in a table.
 const LONGEST: usize = 100;
 
-/// Characters of a value that are shown.
+/// Maximum characters of a value in an example.
 const SHOWN: usize = 300;
 
 fn cut(text: &str) -> String {

@@ -1,7 +1,7 @@
-//! `fastpath fetch`: a table of the cans, then a copy of them.
+//! `fastpath fetch`: prints a table of the cans, then copies them.
 
 use super::rerun::nothing_found;
-use super::{USAGE, tell};
+use super::{USAGE, eprint_line};
 use crate::cli::Fetch;
 use crate::diagnostics::Diagnostics;
 use crate::progress;
@@ -20,9 +20,9 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Cans whose listings are kept for copying; later days are listed again.
-const KEPT: usize = 200_000;
-/// Interval between progress lines in a log.
+/// Maximum number of listed cans that are kept in memory for copying; later days are listed again.
+const MAX_KEPT: usize = 200_000;
+/// Interval between progress messages in a log.
 const LINE: Duration = Duration::from_secs(10);
 /// Interval between updates of the progress bar.
 const TICK: Duration = Duration::from_millis(250);
@@ -32,37 +32,39 @@ pub fn run(arguments: &Fetch) -> ExitCode {
     let today = Day::today();
     let wanted = arguments.selection.wanted(today);
     if wanted.days.end < arguments.selection.end_day {
-        tell(&format!("days from {today} on are left out: they are not complete yet"));
+        eprint_line(&format!("days from {today} on are skipped: they are not complete yet"));
     }
     let opened = arguments.sources.locations();
     let opened = opened.and_then(|locations| BlockingArchive::open(locations, wanted, arguments.sources.options()));
     let archive = match opened {
         Ok(archive) => archive,
         Err(why) => {
-            tell(&why);
+            eprint_line(&why);
             return ExitCode::from(USAGE);
         }
     };
     let mut fetch = Fetching { archive, with_jsonl: arguments.with_jsonl, diagnostics: Diagnostics::default() };
     let listed = Listed::all(&fetch.archive, fetch.with_jsonl, &mut fetch.diagnostics);
     match io::stdout().write_all(listed.table().as_bytes()) {
-        // A reader that closes the pipe may have read enough of the table; the copy is still wanted.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => tell(&format!("cannot write the table: {error}")),
+        // A reader that closes the pipe may have read enough of the table; copying continues.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprint_line(&format!("cannot write the table: {error}"))
+        }
         _ => {}
     }
     if listed.is_empty() && fetch.diagnostics.is_empty() {
         let sentence = nothing_found(&arguments.sources.sources, &fetch.archive, None);
-        complain(&mut fetch.diagnostics, sentence);
+        report_error(&mut fetch.diagnostics, sentence);
     } else if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
         fetch.copy(listed, out, usize::from(arguments.jobs));
     }
     fetch.exit()
 }
 
-/// The cans to be copied.
+/// The cans to copy.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
-    /// Days, and their cans if they are kept.
+    /// Days, with their cans if these are kept.
     days: Vec<(Day, Option<Vec<ArchiveCan>>)>,
     /// Cans and bytes by day and test.
     sums: BTreeMap<(Day, String), (u64, u64)>,
@@ -75,18 +77,18 @@ impl Listed {
     pub(super) fn all(archive: &BlockingArchive, with_jsonl: bool, diagnostics: &mut Diagnostics) -> Listed {
         let mut listed = Listed::default();
         let mut kept = 0;
-        let mut told = Instant::now();
+        let mut reported = Instant::now();
         let days = archive.wanted().days;
         for day in days {
             let (cans, errors) = day_of(archive, day, with_jsonl);
-            errors.into_iter().for_each(|why| complain(diagnostics, why));
+            errors.into_iter().for_each(|why| report_error(diagnostics, why));
             cans.iter().for_each(|can| listed.add(can));
-            let keep = kept + cans.len() <= KEPT;
+            let keep = kept + cans.len() <= MAX_KEPT;
             kept += if keep { cans.len() } else { 0 };
             listed.days.push((day, keep.then_some(cans)));
-            if told.elapsed() >= LINE {
-                told = Instant::now();
-                tell(&format!("{} of {} days listed: {} cans", listed.days.len(), days.len(), listed.cans));
+            if reported.elapsed() >= LINE {
+                reported = Instant::now();
+                eprint_line(&format!("{} of {} days listed: {} cans", listed.days.len(), days.len(), listed.cans));
             }
         }
         listed
@@ -101,7 +103,7 @@ impl Listed {
         }
     }
 
-    /// Whether there is nothing.
+    /// Whether there are no cans.
     pub(super) fn is_empty(&self) -> bool {
         self.cans == 0
     }
@@ -130,41 +132,41 @@ struct Fetching {
     diagnostics: Diagnostics,
 }
 
-/// Whether a can was copied, and its bytes; or why a can or a day is missing.
-type Told = Result<(Brought, u64), String>;
+/// Whether a can was copied, and its bytes; or why a can could not be copied or a day not be listed.
+type FetchResult = Result<(Brought, u64), String>;
 
 impl Fetching {
     /// Copies all cans, `jobs` of them at once.
     fn copy(&mut self, listed: Listed, out: &Path, jobs: usize) {
         let mut display = Display::new(&listed, self.archive.counters());
-        let (giver, taker) = bounded::<ArchiveCan>(jobs);
-        let (teller, told) = bounded::<Told>(jobs);
+        let (can_sender, cans) = bounded::<ArchiveCan>(jobs);
+        let (sender, results) = bounded::<FetchResult>(jobs);
         let (archive, with_jsonl) = (self.archive.clone(), self.with_jsonl);
         thread::scope(|scope| {
             for _ in 0..jobs {
-                let (taker, teller, archive) = (taker.clone(), teller.clone(), archive.clone());
+                let (cans, sender, archive) = (cans.clone(), sender.clone(), archive.clone());
                 scope.spawn(move || {
-                    for can in taker {
+                    for can in cans {
                         let brought = archive.bring(&can, out);
-                        let _ = teller.send(brought.map(|brought| (brought, can.size)).map_err(|error| error.message));
+                        let _ = sender.send(brought.map(|brought| (brought, can.size)).map_err(|error| error.message));
                     }
                 });
             }
-            drop(taker);
+            drop(cans);
             scope.spawn(move || {
-                for (day, cans) in listed.days {
-                    let cans = cans.unwrap_or_else(|| {
+                for (day, kept) in listed.days {
+                    let cans = kept.unwrap_or_else(|| {
                         let (cans, errors) = day_of(&archive, day, with_jsonl);
-                        errors.into_iter().for_each(|why| drop(teller.send(Err(why))));
+                        errors.into_iter().for_each(|why| drop(sender.send(Err(why))));
                         cans
                     });
-                    cans.into_iter().for_each(|can| drop(giver.send(can)));
+                    cans.into_iter().for_each(|can| drop(can_sender.send(can)));
                 }
             });
             loop {
-                match told.recv_timeout(TICK) {
+                match results.recv_timeout(TICK) {
                     Ok(Ok((brought, size))) => display.add(brought, size),
-                    Ok(Err(why)) => display.around(|| complain(&mut self.diagnostics, why)),
+                    Ok(Err(why)) => display.around(|| report_error(&mut self.diagnostics, why)),
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
@@ -175,21 +177,21 @@ impl Fetching {
     }
 
     fn exit(&self) -> ExitCode {
-        match self.diagnostics.unseen() {
+        match self.diagnostics.hidden() {
             0 => {}
-            unseen => tell(&format!("and {unseen} more")),
+            hidden => eprint_line(&format!("and {hidden} more")),
         }
         if self.diagnostics.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
-fn complain(diagnostics: &mut Diagnostics, why: String) {
+fn report_error(diagnostics: &mut Diagnostics, why: String) {
     let mut one = Diagnostics::default();
     one.add(|| why);
     diagnostics.show(&mut one);
 }
 
-/// The cans of a day that are to be copied, and what could not be listed.
+/// The cans of a day to copy, and what could not be listed.
 fn day_of(archive: &BlockingArchive, day: Day, with_jsonl: bool) -> (Vec<ArchiveCan>, Vec<String>) {
     let (cans, errors) = archive.day_in_part(day);
     let lines = |can: &ArchiveCan| can.lines().filter(|_| with_jsonl).cloned();
@@ -197,11 +199,11 @@ fn day_of(archive: &BlockingArchive, day: Day, with_jsonl: bool) -> (Vec<Archive
     (cans, errors.into_iter().map(|error| error.message).collect())
 }
 
-/// Progress of the copying: a bar on a terminal, else a line now and then.
+/// Progress of copying: a bar on a terminal, otherwise a message every few seconds.
 struct Display {
     counters: Arc<Counters>,
     bar: Option<ProgressBar>,
-    told: Instant,
+    reported: Instant,
     begun: Instant,
     cans: u64,
     bytes: u64,
@@ -216,7 +218,7 @@ impl Display {
         let (cans, bytes, now) = (listed.cans, listed.bytes, Instant::now());
         let bar = io::stderr().is_terminal().then(|| progress::bar(bytes));
         let (done, done_bytes, already, already_bytes) = (0, 0, 0, 0);
-        Display { counters, bar, told: now, begun: now, cans, bytes, done, done_bytes, already, already_bytes }
+        Display { counters, bar, reported: now, begun: now, cans, bytes, done, done_bytes, already, already_bytes }
     }
 
     fn add(&mut self, brought: Brought, size: u64) {
@@ -230,16 +232,16 @@ impl Display {
 
     fn show(&mut self) {
         let downloaded = self.counters.bytes_downloaded.load(Ordering::Relaxed);
-        // Failed downloads are counted too, and copies from a folder are not.
+        // This counter includes failed downloads, and leaves out copies from a folder.
         let bytes =
             self.already_bytes.saturating_add(downloaded).clamp(self.done_bytes, self.bytes.max(self.done_bytes));
         let cans = format!("{} of {} cans", self.done, self.cans);
         if let Some(bar) = &self.bar {
             bar.set_position(bytes);
             bar.set_message(cans);
-        } else if self.told.elapsed() >= LINE {
-            self.told = Instant::now();
-            tell(&format!("{cans}, {} of {}", HumanBytes(bytes), HumanBytes(self.bytes)));
+        } else if self.reported.elapsed() >= LINE {
+            self.reported = Instant::now();
+            eprint_line(&format!("{cans}, {} of {}", HumanBytes(bytes), HumanBytes(self.bytes)));
         }
     }
 
@@ -258,10 +260,10 @@ impl Display {
         let downloaded = HumanBytes(self.counters.bytes_downloaded.load(Ordering::Relaxed));
         let seconds = self.begun.elapsed().as_secs_f64();
         let Display { done, cans, already, .. } = self;
-        tell(&format!("{done} of {cans} cans, {already} of them already there; {downloaded} in {seconds:.1} s"));
+        eprint_line(&format!("{done} of {cans} cans, {already} of them already there; {downloaded} in {seconds:.1} s"));
         match self.counters.retries.load(Ordering::Relaxed) {
             0 => {}
-            retries => tell(&format!("{retries} requests were retried")),
+            retries => eprint_line(&format!("{retries} requests were retried")),
         }
     }
 }

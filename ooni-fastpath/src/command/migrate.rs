@@ -1,11 +1,11 @@
-//! `fastpath migrate`: the tables of a store, as this program needs them.
+//! `fastpath migrate`: creates or migrates the tables of a store.
 
-use super::Said;
+use super::CommandResult;
 use crate::cli::store::Migrate;
 use ooni_store::{BlockingStore, Migration, without_password};
 
-/// Brings tables up to date, and says what was done.
-pub(super) fn run(arguments: &Migrate) -> Said {
+/// Migrates the tables, and says what was done.
+pub(super) fn run(arguments: &Migrate) -> CommandResult {
     let Migration { from, to } = BlockingStore::migrate(&arguments.db_uri).map_err(|error| error.to_string())?;
     let done = match from {
         0 => format!("created the tables, version {to}"),

@@ -1,5 +1,5 @@
-//! `fastpath rerun`: reads the archive, writes rows to a store and a file, keeps a journal to resume from, and reports at
-//! the end.
+//! `fastpath rerun`: reads the archive, writes rows to a store and a file, keeps a journal to resume from, and prints a
+//! report at the end.
 
 mod display;
 mod ledger;
@@ -10,16 +10,16 @@ mod report;
 use self::display::Display;
 use self::ledger::Ledger;
 use self::open::Opened;
-use self::output::Form;
-use self::report::Report;
+use self::output::FileFormat;
+use self::report::RunReport;
 use super::fetch::Listed;
-use super::{USAGE, tell};
+use super::{USAGE, eprint_line};
 use crate::cli::Rerun;
 use crate::diagnostics::Diagnostics;
 use crate::fingerprints;
-use crate::journal::Past;
+use crate::journal::FinishedCans;
 use crate::pipeline::{self, Plan};
-use crate::sink::{Csv, Jsonl, Silent, Sink};
+use crate::sink::{Csv, Jsonl, NullSink, Sink};
 use crate::spool::Spool;
 use crate::text::{line, plain};
 use crate::worker::Scoring;
@@ -31,7 +31,6 @@ use ooni_archive::source::prefetch::Prefetched;
 use ooni_archive::source::{InputFile, Origin, Twin};
 use ooni_archive::{Day, Selection};
 use ooni_core::rules::Ruleset;
-
 use ooni_store::without_password;
 use std::io::{self, Write};
 use std::path::Path;
@@ -42,11 +41,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Scores the archive again.
 pub fn run(arguments: &Rerun) -> ExitCode {
     let log = Log { to_stdout: arguments.stdout };
-    arguments.idle.lines().for_each(|line| log.tell(line));
-    match prepared(arguments, log) {
+    arguments.ignored.lines().for_each(|line| log.print_line(line));
+    match open_and_run(arguments, log) {
         Ok(code) => code,
         Err(why) => {
-            log.tell(&why);
+            log.print_line(&why);
             ExitCode::from(USAGE)
         }
     }
@@ -59,11 +58,11 @@ struct Log {
 }
 
 impl Log {
-    fn tell(self, line: &str) {
+    fn print_line(self, line: &str) {
         if self.to_stdout {
-            let _ = writeln!(io::stdout(), "fastpath: {line}"); // nowhere to report a closed standard output
+            let _ = writeln!(io::stdout(), "fastpath: {line}"); // a closed standard output cannot be reported
         } else {
-            tell(line);
+            eprint_line(line);
         }
     }
 
@@ -76,16 +75,18 @@ impl Log {
     }
 }
 
-/// Opens everything, then works. An error is one of the arguments.
-fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
+/// Opens everything and runs. An error means that an argument cannot be used.
+fn open_and_run(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
     let today = Day::today();
     let wanted = arguments.selection.wanted(today);
     if wanted.days.end < arguments.selection.end_day {
-        log.tell(&format!("days from {today} on are skipped: they are not complete yet"));
+        log.print_line(&format!("days from {today} on are skipped: they are not complete yet"));
     }
     let format = match arguments.out.as_deref() {
         None => None,
-        Some(out) => Some(Form::of(out).ok_or("--out: expected a name that ends in .jsonl, .csv or .parquet, or -")?),
+        Some(out) => {
+            Some(FileFormat::of(out).ok_or("--out: expected a name that ends in .jsonl, .csv or .parquet, or -")?)
+        }
     };
     open::check_files(arguments)?;
     let options = arguments.caching.options(arguments.sources.options());
@@ -101,14 +102,14 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
         typed: true,
         stored: !arguments.no_write_to_db,
         stop_after: arguments.stop_after,
-        spool: spool.as_ref().map(|spool| spool as &dyn crate::worker::Spool),
+        post_bodies: spool.as_ref().map(|spool| spool as &dyn crate::worker::PostBodyWriter),
         ..arguments.scoring.scoring(&lists)
     };
     let sink = sinks(format, &ruleset);
-    let Opened { ledger, past, was_complete, placeholder, closed } =
+    let Opened { ledger, finished, was_complete, placeholder, closed } =
         open::open(arguments, &ruleset, wanted.days.end, &*sink)?;
     let mut rerun = Run { arguments, log, ledger, diagnostics: Diagnostics::default() };
-    let result = if was_complete { Ok(()) } else { rerun.all(&archive, &scoring, &*sink, past) };
+    let result = if was_complete { Ok(()) } else { rerun.all(&archive, &scoring, &*sink, finished) };
     if let Some(journal) = placeholder {
         journal.discard_if_empty();
     }
@@ -117,15 +118,15 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
         if error.kind() == io::ErrorKind::BrokenPipe && arguments.out.as_deref() == Some(Path::new("-")) {
             return Ok(ExitCode::SUCCESS);
         }
-        let how = if rerun.ledger.journal.is_some() { "; the same command with --resume continues" } else { "" };
-        log.tell(&format!("stopped: {error}{how}"));
+        let how = if rerun.ledger.journal.is_some() { "; repeat the command with --resume to continue" } else { "" };
+        log.print_line(&format!("stopped: {error}{how}"));
         return Ok(ExitCode::FAILURE);
     }
     if let Some(spool) = &spool {
-        log.tell(&spool.summary());
+        log.print_line(&spool.summary());
     }
     if was_complete {
-        log.tell("this run was complete already; without --resume it begins again");
+        log.print_line("this run is already complete; to start again, omit --resume");
     }
     let mut is_good = rerun.report(&ruleset);
     if !was_complete && rerun.ledger.mark.counts.all().accepted == 0 && rerun.diagnostics.is_empty() {
@@ -134,11 +135,11 @@ fn prepared(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
             1 => Some("no measurements in the can that was read".to_owned()),
             cans => Some(format!("no measurements in the {cans} cans that were read")),
         };
-        log.tell(&nothing_found(&arguments.sources.sources, &archive, what));
+        log.print_line(&nothing_found(&arguments.sources.sources, &archive, what));
         is_good = false;
     }
     if closed.is_closed() {
-        log.tell("standard output was closed by its reader and lacks some lines; the store has all rows");
+        log.print_line("standard output was closed early, so lines are missing there; the store has all rows");
         is_good = false;
     }
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -150,19 +151,20 @@ fn dry_run(arguments: &Rerun, archive: &BlockingArchive, log: Log) -> ExitCode {
     let listed = Listed::all(archive, false, &mut diagnostics);
     match io::stdout().write_all(listed.table().as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            log.tell(&format!("cannot write the table to standard output: {error}"));
+            log.print_line(&format!("cannot write the table to standard output: {error}"));
             return ExitCode::FAILURE;
         }
         _ => {}
     }
     if listed.is_empty() && diagnostics.is_empty() {
-        log.tell(&nothing_found(&arguments.sources.sources, archive, None));
+        log.print_line(&nothing_found(&arguments.sources.sources, archive, None));
         return ExitCode::FAILURE;
     }
     if diagnostics.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A sentence on what was looked for and where, when nothing was found. `what` is missing, by default any can.
+/// A sentence that says what was looked for and where, for when nothing was found. `what` says what is missing; by
+/// default it is cans.
 pub(super) fn nothing_found(sources: &[String], archive: &BlockingArchive, what: Option<String>) -> String {
     let Selection { days, ccs, testnames } = archive.wanted();
     let mut looked_for = format!("days {} to {} (excluded)", days.start, days.end);
@@ -187,18 +189,18 @@ pub(super) fn nothing_found(sources: &[String], archive: &BlockingArchive, what:
 }
 
 /// Returns a function that makes sinks of a format.
-fn sinks(format: Option<Form>, ruleset: &Ruleset) -> Box<dyn Fn() -> Box<dyn Sink> + Sync> {
+fn sinks(format: Option<FileFormat>, ruleset: &Ruleset) -> Box<dyn Fn() -> Box<dyn Sink> + Sync> {
     match format {
-        Some(Form::Jsonl) => {
+        Some(FileFormat::Jsonl) => {
             let ruleset = ruleset.clone();
             Box::new(move || Box::new(Jsonl::new(&ruleset)))
         }
-        Some(Form::Csv) => Box::new(|| Box::new(Csv::default())),
-        Some(Form::Parquet) | None => Box::new(|| Box::new(Silent)),
+        Some(FileFormat::Csv) => Box::new(|| Box::new(Csv::default())),
+        Some(FileFormat::Parquet) | None => Box::new(|| Box::new(NullSink)),
     }
 }
 
-/// A run.
+/// The state of a run.
 struct Run<'r> {
     arguments: &'r Rerun,
     log: Log,
@@ -207,23 +209,24 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    /// Scores everything; complete or not, what was done is durable at the end.
+    /// Scores everything. Even if it is stopped, what was done is durable at the end.
     fn all(
         &mut self,
         archive: &BlockingArchive,
         scoring: &Scoring<'_>,
         sink: &(dyn Fn() -> Box<dyn Sink> + Sync),
-        past: Past,
+        finished: FinishedCans,
     ) -> io::Result<()> {
         let stop = stop_on_signals()?;
         let read = Arc::default();
-        let failures = Arc::new(Failures { incomplete: Arc::clone(&self.ledger.incomplete), told: Mutex::default() });
-        let past = Arc::new(past);
-        let finished = Arc::clone(&past);
+        let failures =
+            Arc::new(Failures { incomplete: Arc::clone(&self.ledger.incomplete), messages: Mutex::default() });
+        let finished = Arc::new(finished);
+        let skipped = Arc::clone(&finished);
         let supply =
-            BlockingPrefetch::new(archive, move |can| finished.has(can.day, &can.key)).map_err(io::Error::other)?;
+            BlockingPrefetch::new(archive, move |can| skipped.contains(can.day, &can.key)).map_err(io::Error::other)?;
         let format = self.arguments.scoring.input_format.format();
-        let supply = found(supply, archive.clone(), format, past, Arc::clone(&failures));
+        let supply = input_files(supply, archive.clone(), format, finished, Arc::clone(&failures));
         let jobs = pipeline::jobs(self.arguments.scoring.jobs);
         let plan = Plan { scoring, jobs, sink, stop: &stop, read: &read };
         let mut display = Display::new(self.log, archive, Arc::clone(&read), &self.ledger.mark);
@@ -231,18 +234,18 @@ impl Run<'_> {
         let log = *log;
         let result = pipeline::run(&plan, Box::new(supply), &mut |piece| {
             display.around(ledger, || {
-                diagnostics.show_to(&mut piece.done.diagnostics, |line| log.tell(line));
+                diagnostics.show_to(&mut piece.done.diagnostics, |line| log.print_line(line));
                 failures.show(diagnostics, log);
                 if let (true, Some(fallback)) = (piece.is_last, &piece.source.fallback) {
-                    log.tell(&format!("{}: {fallback}", piece.source.name));
+                    log.print_line(&format!("{}: {fallback}", piece.source.name));
                 }
             });
             ledger.put(piece)
         });
         display.finish();
         failures.show(diagnostics, log);
-        diagnostics.rest().for_each(|line| log.tell(&line));
-        // From here on a signal ends the process at once: whatever it is doing, the run can be resumed.
+        diagnostics.rest().for_each(|line| log.print_line(&line));
+        // From here on a signal ends the process at once. The run can be resumed at any point.
         let is_stopped = stop.swap(true, Ordering::Relaxed);
         result?;
         if is_stopped {
@@ -252,18 +255,18 @@ impl Run<'_> {
         let is_complete = !failures.any();
         ledger.finish(archive.wanted().days.end, is_complete)?;
         if !is_complete && ledger.journal.is_some() {
-            log.tell("some of the archive could not be read; the same command with --resume tries that again");
+            log.print_line("part of the archive could not be read; repeat the command with --resume to retry it");
         }
         Ok(())
     }
 
-    /// Writes table and report; whether all is well.
+    /// Writes the table and the report. Returns whether there were no errors.
     fn report(&self, ruleset: &Ruleset) -> bool {
-        let report = Report { mark: &self.ledger.mark, ruleset, is_stored: self.ledger.store.is_some() };
+        let report = RunReport { mark: &self.ledger.mark, ruleset, is_stored: self.ledger.store.is_some() };
         self.log.write(&report.table());
         let mut is_good = report.is_good() && self.diagnostics.is_empty();
         if !report.adds_up() {
-            self.log.tell("the counts do not add up: please report this");
+            self.log.print_line("the counts do not add up: please report this");
             is_good = false;
         }
         let written = match self.arguments.report.as_deref() {
@@ -275,7 +278,7 @@ impl Run<'_> {
             Some(path) => std::fs::write(path, report.json()).map_err(|error| format!("{}: {error}", path.display())),
         };
         if let Err(why) = written {
-            self.log.tell(&format!("cannot write the report: {why}"));
+            self.log.print_line(&format!("cannot write the report: {why}"));
             is_good = false;
         }
         is_good
@@ -297,7 +300,8 @@ fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
 /// Parts of the archive that could not be read.
 struct Failures {
     incomplete: Arc<Mutex<Vec<Day>>>,
-    told: Mutex<(u64, Vec<String>)>,
+    /// How many there are, and the messages that have not been shown.
+    messages: Mutex<(u64, Vec<String>)>,
 }
 
 impl Failures {
@@ -306,34 +310,34 @@ impl Failures {
         if incomplete.last() != Some(&day) {
             incomplete.push(day);
         }
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.0 += 1;
-        told.1.push(line);
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        messages.0 += 1;
+        messages.1.push(line);
     }
 
     fn any(&self) -> bool {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).0 > 0
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner).0 > 0
     }
 
     fn show(&self, diagnostics: &mut Diagnostics, log: Log) {
-        let mut these = Diagnostics::default();
-        let lines = std::mem::take(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner).1);
-        lines.into_iter().for_each(|line| these.add(|| line));
-        diagnostics.show_to(&mut these, |line| log.tell(line));
+        let mut batch = Diagnostics::default();
+        let lines = std::mem::take(&mut self.messages.lock().unwrap_or_else(PoisonError::into_inner).1);
+        lines.into_iter().for_each(|line| batch.add(|| line));
+        diagnostics.show_to(&mut batch, |line| log.print_line(line));
     }
 }
 
-/// The files of cans, for the pipeline. What could not be read is reported and skipped, so that it does not count as
-/// finished.
-fn found(
+/// The cans as input files for the pipeline. What could not be listed or downloaded is reported and skipped, so it does
+/// not count as finished.
+fn input_files(
     supply: BlockingPrefetch,
     archive: BlockingArchive,
     format: Option<Format>,
-    past: Arc<Past>,
+    finished: Arc<FinishedCans>,
     failures: Arc<Failures>,
 ) -> impl Iterator<Item = InputFile> + Send {
     supply.filter_map(move |supplied| match supplied {
-        Prefetched::Unlisted { day, .. } if past.is_over(day) => None, // nothing of it is missing
+        Prefetched::Unlisted { day, .. } if finished.is_day_done(day) => None, // nothing is missing
         Prefetched::Unlisted { day, error } => {
             failures.add(day, format!("{day}: {}", error.message));
             None
@@ -351,7 +355,7 @@ fn found(
     })
 }
 
-/// The lines of a postcan, brought when that gives no entry.
+/// The JSONL file with the same measurements as a postcan; it is copied only if the postcan gives no entry.
 fn twin(archive: &BlockingArchive, can: &ArchiveCan) -> Option<Twin> {
     let (archive, lines) = (archive.clone(), can.lines()?.clone());
     Some(Box::new(move || {

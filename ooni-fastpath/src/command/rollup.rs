@@ -1,6 +1,6 @@
-//! `fastpath rollup`: rollups rebuilt from the rows, or compared with them.
+//! `fastpath rollup`: rebuilds rollups from the rows, or compares them.
 
-use super::{Said, store::open};
+use super::{CommandResult, store::open};
 use crate::cli::store::{RollupCommand, Rollups};
 use crate::sink::plain;
 use ooni_store::Difference;
@@ -9,23 +9,23 @@ use ooni_store::rollup::{ROLLUPS, Rollup};
 use ooni_store::value::Value;
 use std::fmt::Write as _;
 
-/// Rebuilds or checks.
-pub(super) fn run(arguments: &Rollups) -> Said {
+/// Rebuilds or checks rollups.
+pub(super) fn run(arguments: &Rollups) -> CommandResult {
     match &arguments.what {
-        RollupCommand::Rebuild { names, at } => {
-            let waiting = open(&at.db_uri)?;
+        RollupCommand::Rebuild { names, store } => {
+            let store = open(&store.db_uri)?;
             let mut out = String::new();
             for rollup in chosen(names) {
-                waiting.wait(waiting.store.rebuild(rollup)).map_err(|error| error.to_string())?;
+                store.wait(store.store.rebuild(rollup)).map_err(|error| error.to_string())?;
                 let _ = writeln!(out, "{}: rebuilt", rollup.name);
             }
             Ok((out, true))
         }
-        RollupCommand::Check { names, examples, at } => {
-            let waiting = ooni_store::BlockingStore::open_to_read(&at.db_uri).map_err(|error| error.to_string())?;
+        RollupCommand::Check { names, examples, store } => {
+            let store = ooni_store::BlockingStore::open_to_read(&store.db_uri).map_err(|error| error.to_string())?;
             let (mut out, mut equal) = (String::new(), true);
             for rollup in chosen(names) {
-                let found = waiting.wait(waiting.store.check(rollup)).map_err(|error| error.to_string())?;
+                let found = store.wait(store.store.check(rollup)).map_err(|error| error.to_string())?;
                 equal &= found.is_empty();
                 describe(rollup, found, *examples as usize, &mut out);
             }
@@ -38,18 +38,20 @@ fn chosen(names: &[&'static Rollup]) -> Vec<&'static Rollup> {
     if names.is_empty() { ROLLUPS.iter().collect() } else { names.to_vec() }
 }
 
-/// A cell that differs.
+/// The counts of a cell that differs.
 #[derive(Default)]
 struct Pair {
+    /// As in the rollup.
     kept: Counts,
+    /// As counted from the rows.
     counted: Counts,
 }
 
-/// A line for the rollup, and one for each cell that is shown.
+/// Describes the result for a rollup, with some of the cells that differ.
 fn describe(rollup: &Rollup, found: Vec<Difference>, examples: usize, out: &mut String) {
     let mut cells = std::collections::BTreeMap::<String, Pair>::new();
     for Difference { is_of_rollup, key, counts } in found {
-        let pair = cells.entry(named(rollup, &key)).or_default();
+        let pair = cells.entry(key_text(rollup, &key)).or_default();
         *(if is_of_rollup { &mut pair.kept } else { &mut pair.counted }) = counts;
     }
     let _ = match cells.len() {
@@ -66,8 +68,8 @@ fn describe(rollup: &Rollup, found: Vec<Difference>, examples: usize, out: &mut 
     }
 }
 
-/// `day 2024-01-02 00:00:00, test_name dash`.
-fn named(rollup: &Rollup, key: &[Value<'_>]) -> String {
+/// The key of a cell: `day 2024-01-02 00:00:00, test_name dash`.
+fn key_text(rollup: &Rollup, key: &[Value<'_>]) -> String {
     let part = |(dimension, cell): (&ooni_store::rollup::Dimension, &Value<'_>)| {
         let mut text = Vec::new();
         cell.write_plain(&mut text);

@@ -1,6 +1,6 @@
 //! `fastpath score`: reads files, writes records and a summary.
 
-use super::{USAGE, tell};
+use super::{USAGE, eprint_line};
 use crate::cli::{OutputFormat, Score};
 use crate::diagnostics::{Diagnostics, SHOWN};
 use crate::fingerprints;
@@ -19,30 +19,30 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Scores what was asked for.
+/// Runs the command.
 pub fn run(arguments: &Score) -> ExitCode {
     match fingerprints::lists(arguments.scoring.fingerprints.as_deref()) {
         Ok(lists) => {
             if arguments.scoring.fingerprints.is_some() {
-                report(&lists);
+                report_self_test(&lists);
             }
             with_lists(arguments, &lists)
         }
         Err(error) => {
-            tell(&error.to_string());
+            eprint_line(&error.to_string());
             ExitCode::from(USAGE)
         }
     }
 }
 
-/// Reports what the self-test of the user's lists found; what is wrong with the built-in ones is known.
-fn report(lists: &Fingerprints) {
+/// Reports the findings of the self-test of the user's lists. Those of the built-in lists are known.
+fn report_self_test(lists: &Fingerprints) {
     let findings = lists.self_test();
     for finding in findings.iter().take(SHOWN) {
-        tell(&finding.to_string());
+        eprint_line(&finding.to_string());
     }
     if findings.len() > SHOWN {
-        tell(&format!("and {} more in the fingerprint lists", findings.len() - SHOWN));
+        eprint_line(&format!("and {} more in the fingerprint lists", findings.len() - SHOWN));
     }
 }
 
@@ -54,7 +54,7 @@ fn with_lists(arguments: &Score, lists: &Fingerprints) -> ExitCode {
     let list = match list {
         Ok(list) => list,
         Err(missing) => {
-            missing.0.iter().for_each(|missing| tell(&text::line(&missing.to_string())));
+            missing.0.iter().for_each(|missing| eprint_line(&text::line(&missing.to_string())));
             return ExitCode::from(USAGE);
         }
     };
@@ -68,21 +68,21 @@ fn with_lists(arguments: &Score, lists: &Fingerprints) -> ExitCode {
     };
     match run.all(arguments, &scoring, &*sink, list) {
         Ok(found) => run.exit(arguments, found),
-        // The reader has read enough.
+        // The reader closed the pipe: it has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            tell(&format!("cannot write to standard output: {error}"));
+            eprint_line(&format!("cannot write to standard output: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Returns a function that makes sinks of a format.
+/// Returns a function that creates sinks of a format.
 fn sinks(arguments: &Score, rules: Rules, lists: &Fingerprints) -> Box<dyn Fn() -> Box<dyn Sink> + Sync> {
     match arguments.format {
         OutputFormat::Jsonl => {
             let ruleset = Ruleset::new(rules, lists.list_sha256());
-            // Cases are there to compare scorers with, which keep lone surrogates.
+            // Cases serve to compare scorers, which keep lone surrogates.
             let is_exact = arguments.cases.is_some();
             Box::new(move || {
                 let sink = Jsonl::new(&ruleset);
@@ -114,7 +114,7 @@ struct Run {
     progress: Progress,
 }
 
-/// What was found below the paths.
+/// What was found at the paths.
 struct Found {
     files: usize,
     skipped: u64,
@@ -122,7 +122,7 @@ struct Found {
 }
 
 impl Run {
-    /// Scores everything.
+    /// Scores all files.
     fn all(
         &mut self,
         arguments: &Score,
@@ -141,7 +141,7 @@ impl Run {
         let plan = Plan { scoring, jobs, sink, stop: &AtomicBool::new(false), read: &read };
         let result = pipeline::run(&plan, Box::new(files.into_iter()), &mut |piece| {
             if let (true, Some(fallback)) = (piece.is_last, &piece.source.fallback) {
-                self.progress.around(&self.counts, || tell(&format!("{}: {fallback}", piece.source.name)));
+                self.progress.around(&self.counts, || eprint_line(&format!("{}: {fallback}", piece.source.name)));
             }
             self.put(&mut piece.done)
         });
@@ -154,7 +154,7 @@ impl Run {
         Ok(found)
     }
 
-    /// Writes the results of a batch.
+    /// Writes the results of a chunk.
     fn put(&mut self, done: &mut ScoredChunk) -> io::Result<()> {
         let Run { out, counts, diagnostics, progress } = self;
         counts.merge(&done.counts);
@@ -164,36 +164,38 @@ impl Run {
         })
     }
 
-    /// Sums up on standard error, if there is something to say, and chooses the exit code.
+    /// Prints a summary on standard error if there is something to report, and returns the exit code.
     fn exit(&self, arguments: &Score, found: Found) -> ExitCode {
-        self.diagnostics.rest().for_each(|line| tell(&line));
+        self.diagnostics.rest().for_each(|line| eprint_line(&line));
         let Count { accepted, stored, discarded, rejected, .. } = self.counts.all();
         let (discarded, rejected) = (discarded.sum(), rejected.sum());
         if rejected > 0 || found.skipped > 0 || found.twins > 0 {
             let mut files = match found.skipped {
                 0 => String::new(),
-                1 => "; 1 file of another name skipped".to_owned(),
-                files => format!("; {files} files of other names skipped"),
+                1 => "; 1 file with an unknown suffix skipped".to_owned(),
+                files => format!("; {files} files with unknown suffixes skipped"),
             };
             files += &match found.twins {
                 0 => String::new(),
-                1 => "; 1 file of lines left out, whose postcan was read".to_owned(),
-                files => format!("; {files} files of lines left out, whose postcans were read"),
+                1 => "; 1 JSONL file skipped because its postcan was read".to_owned(),
+                files => format!("; {files} JSONL files skipped because their postcans were read"),
             };
-            tell(&format!("{accepted} read: {stored} stored, {discarded} discarded, {rejected} rejected{files}"));
+            eprint_line(&format!(
+                "{accepted} read: {stored} stored, {discarded} discarded, {rejected} rejected{files}"
+            ));
         }
         if !self.counts.adds_up() {
-            tell("the counts do not add up: please report this");
+            eprint_line("the counts do not add up: please report this");
             return ExitCode::FAILURE;
         }
         if found.files == 0 {
             let paths: Vec<_> = arguments.paths.iter().map(|path| text::line(&path.display().to_string())).collect();
-            tell(&format!("nothing found in {}: no files named {NAMES}", paths.join(" ")));
+            eprint_line(&format!("nothing found in {}: no files named {NAMES}", paths.join(" ")));
             return ExitCode::FAILURE;
         }
         if rejected > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }
 
-/// What is looked for in folders.
+/// The names that are read in folders.
 const NAMES: &str = "*.json, *.post, *.jsonl, *.jsonl.gz, *.tar.gz, *.json.lz4, *.tar.lz4 or *.yaml.lz4";

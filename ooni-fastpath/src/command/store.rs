@@ -1,4 +1,4 @@
-//! `fastpath store`: what is in a store, and what an operator changes in it.
+//! `fastpath store`: inspects and changes a store.
 
 mod copy;
 mod export;
@@ -8,7 +8,7 @@ mod remove;
 mod stats;
 mod test_lists;
 
-use super::Said;
+use super::CommandResult;
 use crate::cli::store::{Store, StoreCommand};
 use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::Aggregation;
@@ -16,51 +16,51 @@ use ooni_store::query::filter::{Filter, Window};
 use ooni_store::{BlockingStore, Error};
 use std::fmt::Display;
 
-/// Does what was asked for.
-pub(super) fn run(arguments: &Store) -> Said {
+/// Runs the command.
+pub(super) fn run(arguments: &Store) -> CommandResult {
     match &arguments.what {
-        StoreCommand::Stats { format, at } => stats::run(*format, &at.db_uri),
-        StoreCommand::LoadTestLists { folder, at } => test_lists::load(folder, &at.db_uri),
-        StoreCommand::Remove { uid, reason, ban, dry_run, at } => match dry_run {
-            true => remove::dry_run(uid, *ban, &at.db_uri),
-            false => remove::remove(uid, reason, *ban, &at.db_uri),
+        StoreCommand::Stats { format, store } => stats::run(*format, &store.db_uri),
+        StoreCommand::LoadTestLists { folder, store } => test_lists::load(folder, &store.db_uri),
+        StoreCommand::Remove { uid, reason, ban, dry_run, store } => match dry_run {
+            true => remove::dry_run(uid, *ban, &store.db_uri),
+            false => remove::remove(uid, reason, *ban, &store.db_uri),
         },
-        StoreCommand::Removed { list, at } => list::removed(list, &at.db_uri),
-        StoreCommand::Restore { uid, at } => remove::restore(uid, &at.db_uri),
-        StoreCommand::Rejected { can, code, list, at } => list::rejected(can.as_deref(), *code, list, &at.db_uri),
-        StoreCommand::DropMonth { month, dry_run, at } => {
+        StoreCommand::Removed { list, store } => list::removed(list, &store.db_uri),
+        StoreCommand::Restore { uid, store } => remove::restore(uid, &store.db_uri),
+        StoreCommand::Rejected { can, code, list, store } => list::rejected(can.as_deref(), *code, list, &store.db_uri),
+        StoreCommand::DropMonth { month, dry_run, store } => {
             if *dry_run {
-                let rows = count_month(*month, &at.db_uri)?;
+                let rows = count_month(*month, &store.db_uri)?;
                 return Ok(done(&format!("{rows} measurements would be deleted")));
             }
-            let rows = change(&at.db_uri, |waiting| waiting.wait(waiting.store.drop_month(*month)))?;
+            let rows = change(&store.db_uri, |store| store.wait(store.store.drop_month(*month)))?;
             Ok(done(&format!("{rows} measurements deleted")))
         }
         StoreCommand::Copy { from, to, after } => copy::run(from, to, after.clone()),
         StoreCommand::Import { from, to, after } => import::run(from, to, after.clone()),
-        StoreCommand::Export { days, out, at } => export::run(days, out, &at.db_uri),
+        StoreCommand::Export { days, out, store } => export::run(days, out, &store.db_uri),
     }
 }
 
-/// How many measurements started in a month.
+/// The number of measurements that started in a month.
 fn count_month(month: DateTime, url: &str) -> Result<u64, String> {
-    let waiting = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
+    let store = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
     let window = Window::new(month, month.start_of_next_month());
     let query = Aggregation { filter: Filter { window, ..Filter::default() }, axes: Vec::new() };
-    let groups = waiting.wait(waiting.store.aggregate(&query)).map_err(|error| error.to_string())?;
+    let groups = store.wait(store.store.aggregate(&query)).map_err(|error| error.to_string())?;
     Ok(groups.iter().map(|group| group.counts.measurements).sum())
 }
 
-/// Opens a store that exists, to write to.
+/// Opens an existing store for writing.
 pub(super) fn open(url: &str) -> Result<BlockingStore, String> {
-    // Opening to write would create one of a misspelt name.
+    // Opening for writing would create a store if the name is misspelt.
     BlockingStore::open_to_read(url).and_then(|_| BlockingStore::open(url)).map_err(|error| error.to_string())
 }
 
-/// Changes a store, and brings the rollups up to date.
+/// Changes a store, and updates the rollups.
 fn change<T>(url: &str, change: impl FnOnce(&BlockingStore) -> Result<T, Error>) -> Result<T, String> {
-    let waiting = open(url)?;
-    let changed = change(&waiting).and_then(|outcome| waiting.wait(waiting.store.refresh_rollups()).map(|()| outcome));
+    let store = open(url)?;
+    let changed = change(&store).and_then(|outcome| store.wait(store.store.refresh_rollups()).map(|()| outcome));
     changed.map_err(|error| error.to_string())
 }
 

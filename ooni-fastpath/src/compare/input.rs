@@ -1,4 +1,4 @@
-//! [`Input`]: where the rows of a comparison are read from, and [`Form`]: the text as which their values are compared.
+//! [`Input`]: where the rows of a comparison are read from; [`Precision`]: how their values are compared.
 
 use super::record::Record;
 use ooni_core::json::{Reader, Value, write_json};
@@ -13,38 +13,38 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Rows of `fastpath`.
+/// A source of rows of the table `fastpath`.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// Lines as `score` writes them.
+    /// A JSONL file as `score` writes it.
     Jsonl(PathBuf),
-    /// Values with a header as `score` writes them.
+    /// A CSV file as `score` writes it.
     Csv(PathBuf),
-    /// A column file.
+    /// A Parquet file.
     Parquet(PathBuf),
     /// A store, by URL.
     Store(String),
 }
 
-/// How exactly values can be compared: as exactly as the coarser of two inputs has them.
+/// How exactly values are compared: with the lower precision of two inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Form {
-    /// As JSON: the kinds count.
+pub enum Precision {
+    /// As JSON: types must be equal.
     Json,
     /// As text: `"5"` and `5` are the same.
     Text,
-    /// As text, runtimes with the precision of 32 bits.
+    /// As text, with runtimes as 32-bit floats.
     Typed,
 }
 
-/// Bytes of a line beyond which a file is not one of rows.
+/// Maximum bytes of a line. A file with a longer one is not an output of `score`.
 const LONGEST_LINE: u64 = 1 << 30;
 
 impl Input {
-    /// The input that an argument names.
+    /// The input named by an argument.
     ///
     /// # Errors
-    /// A sentence, for a file whose name is not that of a known format.
+    /// A sentence, for a file with an unknown extension.
     pub fn of(text: &str) -> Result<Input, String> {
         if is_url(text) {
             return Ok(Input::Store(text.to_owned()));
@@ -61,22 +61,23 @@ impl Input {
         }
     }
 
-    /// The form of its values.
-    pub fn form(&self) -> Form {
+    /// The precision of its values.
+    pub fn precision(&self) -> Precision {
         match self {
-            Input::Jsonl(_) => Form::Json,
-            Input::Csv(_) => Form::Text,
-            Input::Parquet(_) | Input::Store(_) => Form::Typed,
+            Input::Jsonl(_) => Precision::Json,
+            Input::Csv(_) => Precision::Text,
+            Input::Parquet(_) | Input::Store(_) => Precision::Typed,
         }
     }
 
-    /// Gives the values of every row, in the order of [`fastpath::COLUMNS`]. What was discarded or rejected has no row.
+    /// Passes the values of each row to `put`, in the order of [`fastpath::COLUMNS`]. Discarded and rejected entries have
+    /// no row.
     ///
     /// # Errors
-    /// A sentence that names the place; or that of `put`.
-    pub fn read(&self, form: Form, put: &mut dyn FnMut(Record) -> io::Result<()>) -> Result<(), String> {
-        let read = |path: &Path, read: fn(&Path, Form, Put<'_>) -> Result<(), String>, put: Put<'_>| {
-            read(path, form, put).map_err(|error| format!("{}{error}", path.display()))
+    /// A sentence that names the location, or the error of `put`.
+    pub fn read(&self, precision: Precision, put: &mut dyn FnMut(Record) -> io::Result<()>) -> Result<(), String> {
+        let read = |path: &Path, read: fn(&Path, Precision, Put<'_>) -> Result<(), String>, put: Put<'_>| {
+            read(path, precision, put).map_err(|error| format!("{}{error}", path.display()))
         };
         match self {
             Input::Jsonl(path) => read(path, jsonl, put),
@@ -97,10 +98,10 @@ fn open(path: &Path) -> Result<File, String> {
 }
 
 fn cannot_sort(error: io::Error) -> String {
-    format!(": its rows cannot be put in order: {error}")
+    format!(": cannot sort its rows: {error}")
 }
 
-fn jsonl(path: &Path, form: Form, put: Put<'_>) -> Result<(), String> {
+fn jsonl(path: &Path, precision: Precision, put: Put<'_>) -> Result<(), String> {
     let mut file = BufReader::with_capacity(1 << 20, open(path)?);
     let (mut reader, mut line) = (Reader::new(), Vec::new());
     for number in 1_u64.. {
@@ -110,7 +111,7 @@ fn jsonl(path: &Path, form: Form, put: Put<'_>) -> Result<(), String> {
         match read {
             0 => break,
             _ if !line.ends_with(b"\n") && read as u64 == LONGEST_LINE => {
-                return Err(at(&"too long for a line of rows"));
+                return Err(at(&"the line is too long"));
             }
             _ => {}
         }
@@ -118,15 +119,15 @@ fn jsonl(path: &Path, form: Form, put: Put<'_>) -> Result<(), String> {
         let root = document.root();
         let outcome = root.field("outcome").value();
         if outcome.text().is_none() {
-            return Err(at(&"not a line of score: it has no outcome"));
+            return Err(at(&"not an output line of \"fastpath score\": it has no outcome"));
         }
         if outcome.is_text("stored") {
             let row = root.field("row").value();
             let mut record = Record::default();
             for (column, ColumnSchema { name, kind, .. }) in fastpath::COLUMNS.into_iter().enumerate() {
-                // The key is always text.
-                let form = if column == fastpath::measurement_uid { Form::Text } else { form };
-                json_value(row.field(name).value(), kind, form, &mut record);
+                // The key is always compared as text.
+                let precision = if column == fastpath::measurement_uid { Precision::Text } else { precision };
+                json_value(row.field(name).value(), kind, precision, &mut record);
             }
             put(record).map_err(cannot_sort)?;
         }
@@ -134,20 +135,20 @@ fn jsonl(path: &Path, form: Form, put: Put<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn json_value(value: Value<'_>, kind: Type, form: Form, record: &mut Record) {
+fn json_value(value: Value<'_>, kind: Type, precision: Precision, record: &mut Record) {
     let value = value.to_json();
-    record.push(|out| match form {
-        Form::Json => write_json(&value, out),
-        Form::Typed if kind == Type::Float32 => {
+    record.push(|out| match precision {
+        Precision::Json => write_json(&value, out),
+        Precision::Typed if kind == Type::Float32 => {
             let mut text = Vec::new();
             write_json(&value, &mut text);
             write_float(&text, out);
         }
-        Form::Text | Form::Typed => Column::Json(&value).write_plain(out),
+        Precision::Text | Precision::Typed => Column::Json(&value).write_plain(out),
     });
 }
 
-/// A runtime as a store has it; other values stay as they are.
+/// Writes a runtime with the precision of a store, and other values unchanged.
 fn write_float(text: &[u8], out: &mut Vec<u8>) {
     let parsed = match text {
         b"true" => Some(1.0),
@@ -160,7 +161,7 @@ fn write_float(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn csv(path: &Path, form: Form, put: Put<'_>) -> Result<(), String> {
+fn csv(path: &Path, precision: Precision, put: Put<'_>) -> Result<(), String> {
     let mut reader = csv::Reader::from_reader(BufReader::with_capacity(1 << 20, open(path)?));
     let bad = |error: csv::Error| format!(": {error}");
     let header = reader.byte_headers().map_err(bad)?.clone();
@@ -179,7 +180,7 @@ fn csv(path: &Path, form: Form, put: Put<'_>) -> Result<(), String> {
         for &(column, kind) in &columns {
             let text = &line[column];
             record.push(|out| match kind {
-                Type::Float32 if form == Form::Typed => write_float(text, out),
+                Type::Float32 if precision == Precision::Typed => write_float(text, out),
                 _ => out.extend_from_slice(text),
             });
         }
@@ -188,7 +189,7 @@ fn csv(path: &Path, form: Form, put: Put<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn parquet(path: &Path, _form: Form, put: Put<'_>) -> Result<(), String> {
+fn parquet(path: &Path, _precision: Precision, put: Put<'_>) -> Result<(), String> {
     let bad = |error: parquet::errors::ParquetError| format!(": {error}");
     let reader = SerializedFileReader::new(open(path)?).map_err(bad)?;
     for row in reader.get_row_iter(None).map_err(bad)? {

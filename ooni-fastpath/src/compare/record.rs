@@ -1,8 +1,8 @@
-//! [`Record`]: byte strings one after another, the form in which rows wait on disk.
+//! [`Record`]: a sequence of byte strings, the format of rows in temporary files.
 
 use std::io::{self, Read};
 
-/// Some fields of bytes, each behind its length.
+/// Byte strings, each prefixed with its length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record(Vec<u8>);
 
@@ -27,17 +27,17 @@ impl Record {
         })
     }
 
-    /// A field, empty if there are not so many.
+    /// A field; empty if there are fewer fields.
     pub fn field(&self, number: usize) -> &[u8] {
         self.fields().nth(number).unwrap_or_default()
     }
 
-    /// Bytes that it takes.
+    /// Its size in bytes.
     pub fn size(&self) -> usize {
         self.0.len()
     }
 
-    /// Makes room for another.
+    /// Removes all fields and keeps the memory.
     pub fn clear(&mut self) {
         self.0.clear();
     }
@@ -48,10 +48,10 @@ impl Record {
         out.write_all(&self.0)
     }
 
-    /// The next of a file of records; `None` at its end.
+    /// Reads the next record of a file; `None` at its end.
     ///
     /// # Errors
-    /// The file cannot be read, or ends within a record.
+    /// The file cannot be read, or ends inside a record.
     pub fn read(from: &mut impl Read) -> io::Result<Option<Record>> {
         let mut length = [0; 8];
         if from.read(&mut length[..1])? == 0 {

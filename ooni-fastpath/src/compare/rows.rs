@@ -1,32 +1,31 @@
-//! Rows of two inputs against each other, by `measurement_uid`. A uid that occurs more than once is compared in the order
-//! of its rows.
+//! Compares the rows of two inputs by `measurement_uid`. If a uid occurs more than once, its rows are compared in order.
 
-use super::input::{Form, Input};
-use super::report::Report;
+use super::comparison::Comparison;
+use super::input::{Input, Precision};
 use super::sort::{Sorted, Sorter};
 use std::cmp::Ordering;
 use std::io;
 
-/// Compares all rows; of each difference at most `examples` are kept. `update_time` is left out.
+/// Compares all rows, and keeps at most `examples` examples of each difference. `update_time` is ignored.
 ///
 /// # Errors
-/// A sentence that names the place, when an input cannot be read.
-pub fn compare(left: &Input, right: &Input, examples: usize) -> Result<Report, String> {
-    let form = left.form().max(right.form());
-    let (mut left, mut right) = (sorted(left, form)?, sorted(right, form)?);
-    let mut report = Report::new(examples);
-    merge(&mut left, &mut right, &mut report).map_err(|error| format!("rows cannot be read back: {error}"))?;
-    report.sort();
-    Ok(report)
+/// A sentence that names the location, when an input cannot be read.
+pub fn compare(left: &Input, right: &Input, examples: usize) -> Result<Comparison, String> {
+    let precision = left.precision().max(right.precision());
+    let (mut left, mut right) = (sorted(left, precision)?, sorted(right, precision)?);
+    let mut comparison = Comparison::new(examples);
+    merge(&mut left, &mut right, &mut comparison).map_err(|error| format!("cannot read sorted rows: {error}"))?;
+    comparison.sort();
+    Ok(comparison)
 }
 
-fn sorted(input: &Input, form: Form) -> Result<Sorted, String> {
+fn sorted(input: &Input, precision: Precision) -> Result<Sorted, String> {
     let mut sorter = Sorter::new();
-    input.read(form, &mut |record| sorter.push(record))?;
-    sorter.sorted().map_err(|error| format!("rows cannot be put in order: {error}"))
+    input.read(precision, &mut |record| sorter.push(record))?;
+    sorter.sorted().map_err(|error| format!("cannot sort rows: {error}"))
 }
 
-fn merge(left: &mut Sorted, right: &mut Sorted, report: &mut Report) -> io::Result<()> {
+fn merge(left: &mut Sorted, right: &mut Sorted, comparison: &mut Comparison) -> io::Result<()> {
     let (mut a, mut b) = (left.next()?, right.next()?);
     loop {
         let order = match (&a, &b) {
@@ -36,9 +35,9 @@ fn merge(left: &mut Sorted, right: &mut Sorted, report: &mut Report) -> io::Resu
             (Some(a), Some(b)) => a.field(0).cmp(b.field(0)),
         };
         match (order, &a, &b) {
-            (Ordering::Equal, Some(a), Some(b)) => report.records(a, b),
-            (Ordering::Less, Some(a), _) => report.only(true, a.field(0)),
-            (_, _, Some(b)) => report.only(false, b.field(0)),
+            (Ordering::Equal, Some(a), Some(b)) => comparison.records(a, b),
+            (Ordering::Less, Some(a), _) => comparison.only(true, a.field(0)),
+            (_, _, Some(b)) => comparison.only(false, b.field(0)),
             _ => {}
         }
         if order != Ordering::Greater {

@@ -1,10 +1,10 @@
-//! How two sets of rules score the same measurements: differences by repair, by fingerprint, by column.
+//! Compares how two sets of rules score the same measurements, by repair, fingerprint and column.
 //!
-//! The files are read twice, since a measurement is scored by one set of rules at a time. The results of the first wait on
-//! disk; both come in the order of the input.
+//! The files are read twice, because the pipeline scores with one set of rules at a time. The results of the first pass
+//! are kept in a temporary file; both passes produce them in the order of the input.
 
+use super::comparison::{Comparison, shown};
 use super::record::Record;
-use super::report::{Report, shown};
 use crate::diagnostics::Diagnostics;
 use crate::pipeline::{self, Plan};
 use crate::sink::{self, Sink};
@@ -22,31 +22,31 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Maximum number of distinct items in each part of a report.
+/// Maximum number of distinct changes in each part of the result.
 const MOST: usize = 10_000;
 
 /// What changes from one set of rules to another.
 #[derive(Debug, Serialize)]
 pub struct Changes {
-    /// Names of the two.
+    /// Names of the two sets of rules.
     pub rules: [&'static str; 2],
     /// Measurements that were scored by both.
     pub measurements: u64,
-    /// Those that came out otherwise.
+    /// Measurements with a different outcome.
     pub changed: u64,
-    /// By test and repair, how the outcome is without and with it.
+    /// By test and repair: the outcome without and with it.
     pub repairs: Vec<Change>,
-    /// By test and fingerprint, those that only one of the two finds.
+    /// By test and fingerprint: those that only one of the two finds.
     pub fingerprints: Vec<Change>,
-    /// By test, verdicts that change.
+    /// By test: verdicts that change.
     pub verdicts: Vec<Change>,
-    /// The columns of rows that both have.
-    pub rows: Report,
-    /// Files in folders that were skipped because of their names.
+    /// Differences between the rows.
+    pub rows: Comparison,
+    /// Files in folders that were skipped because of an unknown suffix.
     pub passed_over: u64,
     /// Files that were read.
     pub files: u64,
-    /// Files and members of archives that could not be read, or not to their end.
+    /// Files and members of archives that could not be read to the end.
     pub unreadable: u64,
 }
 
@@ -55,11 +55,11 @@ pub struct Changes {
 pub struct Change {
     /// Name of the test.
     pub test: String,
-    /// The repair; the fingerprint, with what happens to it; or the verdicts before and after.
+    /// The repair, the fingerprint with "lost" or "found", or the verdicts before and after.
     pub what: String,
-    /// How many measurements.
+    /// How many measurements change.
     pub measurements: u64,
-    /// The first.
+    /// The first ones.
     pub examples: Vec<ChangeExample>,
 }
 
@@ -68,29 +68,29 @@ pub struct Change {
 pub struct ChangeExample {
     /// Its id.
     pub measurement_uid: String,
-    /// What it was without.
+    /// The outcome before the change.
     pub before: String,
-    /// What it is with.
+    /// The outcome after the change.
     pub after: String,
 }
 
-/// What is to be compared, and how.
+/// What to compare, and how.
 #[derive(Debug)]
 pub struct Corpus<'c> {
     /// Files and folders.
     pub paths: &'c [PathBuf],
-    /// Fingerprint lists of both.
+    /// Fingerprint lists for both sets of rules.
     pub fingerprints: &'c Fingerprints,
-    /// Threads that score.
+    /// Number of scoring threads.
     pub jobs: usize,
-    /// Examples that are kept of each change.
+    /// Maximum number of examples of each change.
     pub examples: usize,
 }
 
-/// Scores a corpus by both rules.
+/// Scores a corpus with both sets of rules.
 ///
 /// # Errors
-/// The temporary file cannot be written or read, or the files have changed meanwhile.
+/// The temporary file cannot be written or read, or the input files changed between the passes.
 pub fn compare(corpus: &Corpus<'_>, rules: [Rules; 2], diagnostics: &mut Diagnostics) -> io::Result<Changes> {
     let temporary = |error: io::Error| {
         io::Error::new(error.kind(), format!("a temporary file in {}: {error}", std::env::temp_dir().display()))
@@ -145,7 +145,7 @@ impl Corpus<'_> {
     }
 }
 
-// The fields of what was scored; the columns of a row follow.
+// The fields of a record; the columns of the row follow.
 const UID: usize = 0;
 const TEST: usize = 1;
 const VERDICT: usize = 2;
@@ -153,39 +153,39 @@ const FINGERPRINTS: usize = 3;
 const DIFFERENCES: usize = 4;
 const COLUMNS: usize = 5;
 
-/// Writes each measurement as a record.
+/// A sink that writes each measurement as a record.
 #[derive(Default)]
 struct Scored {
     record: Record,
 }
 
 impl Sink for Scored {
-    fn write(&mut self, record: &sink::Record<'_>, out: &mut Vec<u8>) {
+    fn write(&mut self, entry: &sink::ScoredEntry<'_>, out: &mut Vec<u8>) {
         let text = |text: &str| {
             let text = text.to_owned();
             move |out: &mut Vec<u8>| out.extend_from_slice(text.as_bytes())
         };
         self.record.clear();
-        self.record.push(text(record.uid.unwrap_or_default()));
-        self.record.push(text(&test(record)));
-        self.record.push(text(&verdict(record.outcome)));
-        let row = match record.outcome {
+        self.record.push(text(entry.uid.unwrap_or_default()));
+        self.record.push(text(&test(entry)));
+        self.record.push(text(&verdict(entry.outcome)));
+        let row = match entry.outcome {
             Outcome::Stored { row, .. } => Some(row),
             _ => None,
         };
         let mut names = Record::default();
-        for name in row.into_iter().flat_map(|row| found(row)) {
+        for name in row.into_iter().flat_map(|row| fingerprints(row)) {
             names.push(text(name));
         }
         self.record.push(|out| out.extend(names.fields().flat_map(|name| [name, b"\n"].concat())));
         let mut differences = Record::default();
-        for difference in record.explanation.into_iter().flat_map(|explanation| &explanation.differences) {
+        for difference in entry.explanation.into_iter().flat_map(|explanation| &explanation.differences) {
             differences.push(text(difference.repair.name()));
             differences.push(text(&difference.without));
             differences.push(text(&difference.with));
         }
         self.record.push(|out| {
-            let _ = differences.write(out); // memory takes all
+            let _ = differences.write(out); // writing to memory does not fail
         });
         for (_, column) in row.into_iter().flat_map(|row| row.columns()) {
             self.record.push(|out| column.write_json(out));
@@ -194,8 +194,8 @@ impl Sink for Scored {
     }
 }
 
-fn test(record: &sink::Record<'_>) -> String {
-    let name = match (record.outcome, record.measurement) {
+fn test(entry: &sink::ScoredEntry<'_>) -> String {
+    let name = match (entry.outcome, entry.measurement) {
         (Outcome::Stored { row, .. }, _) => row.test_name.as_str().map(str::to_owned),
         (_, Some(measurement)) => {
             let name = measurement.field("test_name").value().text();
@@ -210,16 +210,16 @@ fn verdict(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Stored { row, .. } => {
             let flags = [(row.anomaly, "anomaly"), (row.confirmed, "confirmed"), (row.msm_failure, "failure")];
-            let said: Vec<_> = flags.into_iter().filter_map(|(is, name)| is.then_some(name)).collect();
-            if said.is_empty() { "ok".to_owned() } else { said.join(", ") }
+            let set: Vec<_> = flags.into_iter().filter_map(|(is_set, name)| is_set.then_some(name)).collect();
+            if set.is_empty() { "ok".to_owned() } else { set.join(", ") }
         }
         Outcome::Discarded { reason } => format!("discarded {reason}"),
         Outcome::Rejected { error } => format!("rejected {}", error.code),
     }
 }
 
-/// The fingerprints in the scores of a row.
-fn found(row: &FastpathRow) -> impl Iterator<Item = &str> {
+/// The names of the fingerprints in the scores of a row.
+fn fingerprints(row: &FastpathRow) -> impl Iterator<Item = &str> {
     let found = match row.scores.get("fingerprints") {
         Some(Json::Array(found)) => &**found,
         _ => &[],
@@ -227,14 +227,14 @@ fn found(row: &FastpathRow) -> impl Iterator<Item = &str> {
     found.iter().filter_map(|found| found.get("name")?.as_str())
 }
 
-/// Changes while they are counted.
+/// Counts changes.
 struct Counting {
     measurements: u64,
     changed: u64,
     repairs: Kinds,
     fingerprints: Kinds,
     verdicts: Kinds,
-    rows: Report,
+    rows: Comparison,
 }
 
 impl Counting {
@@ -246,7 +246,7 @@ impl Counting {
             repairs: kinds(),
             fingerprints: kinds(),
             verdicts: kinds(),
-            rows: Report::new(examples),
+            rows: Comparison::new(examples),
         }
     }
 
@@ -260,8 +260,7 @@ impl Counting {
             (false, true) => self.rows.only(false, uid),
             (false, false) => {}
         }
-        let told = |number| (shown(before.field(number)), shown(after.field(number)));
-        let (was, is) = told(VERDICT);
+        let (was, is) = (shown(before.field(VERDICT)), shown(after.field(VERDICT)));
         let same = was == is && values(before).eq(values(after));
         self.changed += u64::from(!same);
         let example = |before: &str, after: &str| ChangeExample {
@@ -305,7 +304,7 @@ impl Counting {
     }
 }
 
-/// Kinds of changes by test and name.
+/// Changes of one kind, by test and name.
 struct Kinds {
     kinds: BTreeMap<(String, String), (u64, Vec<ChangeExample>)>,
     examples: usize,

@@ -1,6 +1,6 @@
-//! [`Sorter`]: puts any number of records in the order of their first field, with bounded memory.
+//! [`Sorter`]: sorts any number of records by their first field, in bounded memory (external merge sort).
 //!
-//! Records of one key keep the order in which they came.
+//! The sort is stable: records with the same key keep their order.
 
 use super::record::Record;
 use std::cmp::Reverse;
@@ -9,10 +9,10 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::rc::Rc;
 
-/// Bytes of records that are sorted in memory.
+/// Maximum bytes of records that are sorted in memory.
 const MEMORY: usize = 64 << 20;
 
-/// Bytes that are read at once of each sorted run.
+/// Size of the read buffer of each sorted run.
 const BUFFER: usize = 64 << 10;
 
 /// Takes records in any order.
@@ -20,7 +20,7 @@ pub(super) struct Sorter {
     records: Vec<Record>,
     bytes: usize,
     memory: usize,
-    /// Where the sorted runs are, one after another.
+    /// The sorted runs, one after another.
     file: Option<BufWriter<File>>,
     written: u64,
     runs: Vec<(u64, u64)>,
@@ -57,7 +57,7 @@ impl Sorter {
         Ok(())
     }
 
-    /// All of them in order.
+    /// The records in order.
     pub(super) fn sorted(mut self) -> io::Result<Sorted> {
         let mut runs: Vec<Run> = Vec::new();
         if let Some(mut file) = self.file.take() {
@@ -70,16 +70,16 @@ impl Sorter {
         }
         self.records.sort_by(|a, b| a.field(0).cmp(b.field(0)));
         runs.push(Run::Memory(self.records.into_iter()));
-        let mut sorted = Sorted { runs, heads: BinaryHeap::new(), waiting: Vec::new() };
+        let mut sorted = Sorted { runs, heads: BinaryHeap::new(), next: Vec::new() };
         for run in 0..sorted.runs.len() {
-            sorted.waiting.push(None);
+            sorted.next.push(None);
             sorted.refill(run)?;
         }
         Ok(sorted)
     }
 }
 
-/// A part of a file that others read too.
+/// A part of a shared file.
 struct Part {
     file: Rc<File>,
     at: u64,
@@ -114,15 +114,16 @@ impl Run {
 /// Records in the order of their first field.
 pub(super) struct Sorted {
     runs: Vec<Run>,
-    /// Key and number of each run that has a record waiting, the least first.
+    /// Key of the next record and number of each run that has one, smallest first.
     heads: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
-    waiting: Vec<Option<Record>>,
+    /// The next record of each run.
+    next: Vec<Option<Record>>,
 }
 
 impl Sorted {
     pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
         let Some(Reverse((_, run))) = self.heads.pop() else { return Ok(None) };
-        let record = self.waiting[run].take();
+        let record = self.next[run].take();
         self.refill(run)?;
         Ok(record)
     }
@@ -130,7 +131,7 @@ impl Sorted {
     fn refill(&mut self, run: usize) -> io::Result<()> {
         if let Some(record) = self.runs[run].next()? {
             self.heads.push(Reverse((record.field(0).to_vec(), run)));
-            self.waiting[run] = Some(record);
+            self.next[run] = Some(record);
         }
         Ok(())
     }
@@ -143,7 +144,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_records(keys in prop::collection::vec("[ab]{0,3}", 0..60), memory in 1..1000_usize) {
+        fn records_are_sorted(keys in prop::collection::vec("[ab]{0,3}", 0..60), memory in 1..1000_usize) {
             let mut sorter = Sorter::with_memory(memory);
             for (number, key) in keys.iter().enumerate() {
                 let mut record = Record::default();

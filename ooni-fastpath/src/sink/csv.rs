@@ -1,9 +1,9 @@
 //! [`Csv`]: comma-separated values with a header line.
 //!
 //! `measurement_uid,outcome,reason,error`, then the other columns of `fastpath` in order, empty where there is no row.
-//! Text is written as it is, anything else as JSON. Rows of `obs_openvpn` and explanations are left out.
+//! Text values are written as plain text, other values as JSON. Rows of `obs_openvpn` and explanations are omitted.
 
-use super::{Record, Sink};
+use super::{ScoredEntry, Sink};
 use ooni_core::process::Outcome;
 use ooni_core::row::schema::fastpath;
 
@@ -16,7 +16,7 @@ pub struct Csv {
 impl Sink for Csv {
     fn begin(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"measurement_uid,outcome,reason,error");
-        // The first is the id.
+        // The first column is the uid.
         for name in &fastpath::NAMES[1..] {
             out.push(b',');
             out.extend_from_slice(name.as_bytes());
@@ -24,9 +24,9 @@ impl Sink for Csv {
         out.push(b'\n');
     }
 
-    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        quote(record.uid.unwrap_or_default().as_bytes(), out);
-        match record.outcome {
+    fn write(&mut self, entry: &ScoredEntry<'_>, out: &mut Vec<u8>) {
+        quote(entry.uid.unwrap_or_default().as_bytes(), out);
+        match entry.outcome {
             Outcome::Stored { row, .. } => {
                 out.extend_from_slice(b",stored,,");
                 for (_, column) in row.columns().into_iter().skip(1) {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_read_back() {
+    fn quoted_fields_are_read_back() {
         let fields = ["", "plain", "a,b", "say \"no\"", "\"", "two\nlines", "\r", "日本", "'"];
         let mut out = Vec::new();
         for field in fields {

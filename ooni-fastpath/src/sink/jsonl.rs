@@ -1,21 +1,21 @@
-//! [`Jsonl`]: one JSON object on each line, in the reference's spelling (scoring spec §14).
+//! [`Jsonl`]: one JSON object per line, serialized as the reference does (scoring spec §14).
 //!
-//! There is one difference: half of a surrogate pair, which the reference writes as `\ud83d`, is written as `\ufffd`,
-//! since DuckDB and other readers refuse the former. Only [`Jsonl::exact`] keeps it.
+//! There is one difference: a lone surrogate, which the reference writes as `\ud83d`, is written as `\ufffd`, because
+//! DuckDB and other readers reject the former. Only [`Jsonl::exact`] keeps it.
 //!
 //! | Key | When | What |
 //! |---|---|---|
-//! | `measurement_uid` | always | text, `null` when there is none |
+//! | `measurement_uid` | always | text, or `null` if there is none |
 //! | `outcome` | always | `stored`, `discarded` or `rejected` |
 //! | `row` | stored | the 26 columns of `fastpath` in order |
 //! | `openvpn` | stored, for that test | the columns of `obs_openvpn` |
 //! | `reason` | discarded | `no_report_id`, `unknown_country` or `unknown_network` |
 //! | `error` | rejected | `code`, `path`, `message` |
-//! | `source` | rejected | `file`, `member`, `line`, `entry`, `byte` as far as it has them, see [`Place`] |
+//! | `source` | rejected | `file`, and `member`, `line`, `entry`, `byte` if known, see [`Place`] |
 //! | `ruleset` | always | `rules`, `version`, `fingerprints` |
-//! | `explanation` | asked for | `fired`, `fingerprints`, `differences` |
+//! | `explanation` | requested | `fired`, `fingerprints`, `differences` |
 
-use super::{Place, Record, Sink};
+use super::{Place, ScoredEntry, Sink};
 use ooni_core::error::Error;
 use ooni_core::explain::Explanation;
 use ooni_core::json::{Json, replace_lone_surrogates, write_json, write_text};
@@ -23,17 +23,17 @@ use ooni_core::process::Outcome;
 use ooni_core::rules::Ruleset;
 use serde::Serialize;
 
-/// Lines of JSON.
+/// JSON lines.
 #[derive(Debug)]
 pub struct Jsonl {
-    /// The end of each line but for the explanation: `,"ruleset":{…}`.
+    /// The end of each line, without the explanation: `,"ruleset":{…}`.
     ruleset: Vec<u8>,
     /// Whether lone surrogates are kept.
     is_exact: bool,
 }
 
 impl Jsonl {
-    /// Lines for measurements that are scored by this ruleset.
+    /// A sink for measurements scored with this ruleset.
     pub fn new(ruleset: &Ruleset) -> Jsonl {
         let Ruleset { rules, version, fingerprints } = ruleset;
         let members = [("rules", rules), ("version", version), ("fingerprints", fingerprints)];
@@ -43,21 +43,21 @@ impl Jsonl {
         Jsonl { ruleset, is_exact: false }
     }
 
-    /// The same with lone surrogates as the reference writes them, to compare scorers with.
+    /// Keeps lone surrogates as the reference writes them, to compare scorers.
     pub fn exact(self) -> Jsonl {
         Jsonl { is_exact: true, ..self }
     }
 }
 
 impl Sink for Jsonl {
-    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+    fn write(&mut self, entry: &ScoredEntry<'_>, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(b"{\"measurement_uid\":");
-        match record.uid {
+        match entry.uid {
             Some(uid) => write_text(uid.as_bytes(), out),
             None => out.extend_from_slice(b"null"),
         }
-        match record.outcome {
+        match entry.outcome {
             Outcome::Stored { row, openvpn } => {
                 out.extend_from_slice(b",\"outcome\":\"stored\",\"row\":");
                 row.write_json(out);
@@ -74,11 +74,11 @@ impl Sink for Jsonl {
                 out.extend_from_slice(b",\"outcome\":\"rejected\",\"error\":");
                 write_error(error, out);
                 out.extend_from_slice(b",\"source\":");
-                write_place(record.place, out);
+                write_place(entry.place, out);
             }
         }
         out.extend_from_slice(&self.ruleset);
-        if let Some(explanation) = record.explanation {
+        if let Some(explanation) = entry.explanation {
             out.extend_from_slice(b",\"explanation\":");
             write_explanation(explanation, out);
         }
@@ -116,7 +116,7 @@ fn write_explanation(explanation: &Explanation, out: &mut Vec<u8>) {
         differences: &'e [ooni_core::explain::Difference],
     }
     let Explanation { fired, fingerprints, differences, .. } = explanation;
-    // Through a value of `ooni-core`, for its spelling. Neither step can fail for these types.
+    // Converted to a `Json` value to be serialized as the rest. Neither step can fail for these types.
     let text = serde_json::to_vec(&Part { fired, fingerprints, differences }).unwrap_or_default();
     let value: Json = serde_json::from_slice(&text).unwrap_or_default();
     write_json(&value, out);

@@ -1,9 +1,9 @@
-//! [`Table`]: one line for each measurement, for people, and a summary by test at the end.
+//! [`Table`]: a human-readable table with one line per measurement, and a summary by test at the end.
 //!
-//! On a terminal the columns share its width and longer text is cut; elsewhere only very long text is. Whatever comes from
+//! On a terminal the columns fit its width and longer text is truncated; elsewhere only very long text is. All text from
 //! measurements goes through [`text`] first.
 
-use super::{Record, Sink};
+use super::{ScoredEntry, Sink};
 use crate::stats::{Count, Counts, SHOWN_TESTS};
 use crate::text;
 use comfy_table::{CellAlignment, presets};
@@ -16,33 +16,33 @@ use ooni_core::text::decoded;
 use std::borrow::Cow;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A table for people.
+/// A human-readable table.
 #[derive(Clone, Debug)]
 pub struct Table {
     widths: [usize; 7],
-    /// Whether text that is wider than its column is cut.
-    cut: bool,
+    /// Whether text that is wider than its column is truncated.
+    truncates: bool,
     colour: bool,
 }
 
 const NAMES: [&str; 7] = ["time", "cc", "network", "test", "verdict", "why", "input"];
 
-/// Widths where the columns are not cut: those that most values have.
+/// Widths if columns are not truncated: most values fit.
 const WIDE: [usize; 7] = [19, 2, 8, 16, 9, 24, 0];
 
-/// Minimum widths: 80 columns with a blank between any two.
+/// Minimum widths: 80 columns in total, including a space between columns.
 const NARROW: [usize; 7] = [10, 2, 8, 16, 9, 15, 14];
 
 impl Table {
-    /// A table; `width` is that of the terminal, if it goes to one.
+    /// A table; `width` is the width of the terminal, if the output is one.
     pub fn new(width: Option<usize>, colour: bool) -> Table {
-        let Some(width) = width else { return Table { widths: WIDE, cut: false, colour } };
+        let Some(width) = width else { return Table { widths: WIDE, truncates: false, colour } };
         let mut widths = NARROW;
         let mut spare = width.saturating_sub(NARROW.iter().sum::<usize>() + NARROW.len() - 1);
-        // First the time of day, then reasons and longer names of tests; a third of the rest is for reasons as well.
+        // Priorities: the time of day, the network, reasons, names of tests. Reasons also get a third of the rest.
         for (column, most) in [(0, 16), (2, 10), (5, 20), (3, 20)] {
             let more = spare.min(most - widths[column]);
-            // Half a time of day is useless.
+            // A truncated time of day is useless.
             if column != 0 || widths[0] + more == most {
                 widths[column] += more;
                 spare -= more;
@@ -50,7 +50,7 @@ impl Table {
         }
         widths[5] += spare / 3;
         widths[6] += spare - spare / 3;
-        Table { widths, cut: true, colour }
+        Table { widths, truncates: true, colour }
     }
 
     fn line(&self, cells: [Cow<'_, str>; 7], colour: Option<&str>, out: &mut Vec<u8>) {
@@ -61,7 +61,7 @@ impl Table {
             }
             let painted = colour.filter(|_| column == 4 && self.colour);
             line.push_str(painted.unwrap_or_default());
-            let shown = if self.cut { cut(cell, width) } else { Cow::Borrowed(&**cell) };
+            let shown = if self.truncates { truncated(cell, width) } else { Cow::Borrowed(&**cell) };
             line.push_str(&shown);
             line.push_str(if painted.is_some() { RESET } else { "" });
             let blanks = width.saturating_sub(shown.width());
@@ -74,12 +74,12 @@ impl Table {
 
 const RESET: &str = "\x1b[0m";
 
-/// Text that is not wider than `width`.
-fn cut(text: &str, width: usize) -> Cow<'_, str> {
+/// Truncates text to `width` columns.
+fn truncated(text: &str, width: usize) -> Cow<'_, str> {
     if text.width() <= width {
         return Cow::Borrowed(text);
     }
-    let mut used = 1; // of the dots
+    let mut used = 1; // the ellipsis
     let fits = |c: &char| {
         used += c.width().unwrap_or(0);
         used <= width
@@ -94,28 +94,28 @@ impl Sink for Table {
         self.line(NAMES.map(Cow::Borrowed), None, out);
     }
 
-    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let (verdict, colour) = verdict(record.outcome);
-        let cells = match record.outcome {
+    fn write(&mut self, entry: &ScoredEntry<'_>, out: &mut Vec<u8>) {
+        let (verdict, colour) = verdict(entry.outcome);
+        let cells = match entry.outcome {
             Outcome::Stored { row, .. } => stored(row, verdict),
-            Outcome::Discarded { reason } => unstored(record, verdict, reason.to_string()),
-            Outcome::Rejected { error } if self.cut => unstored(record, verdict, error.code.to_string()),
-            Outcome::Rejected { error } => unstored(record, verdict, format!("{error} ({})", record.place)),
+            Outcome::Discarded { reason } => unstored(entry, verdict, reason.to_string()),
+            Outcome::Rejected { error } if self.truncates => unstored(entry, verdict, error.code.to_string()),
+            Outcome::Rejected { error } => unstored(entry, verdict, format!("{error} ({})", entry.place)),
         };
         let mut cells = cells.map(|cell| text::cell(&cell));
-        if self.cut {
+        if self.truncates {
             // A day, or a time to the minute.
             let shown = if self.widths[0] < 16 { 10 } else { 16 };
             cells[0] = cells[0].chars().take(shown).collect();
         }
         self.line(cells.map(Cow::Owned), colour, out);
-        // Where the columns are cut, an error has a line of its own, which is not.
-        if let (Outcome::Rejected { error }, true) = (record.outcome, self.cut) {
+        // If columns are truncated, an error has a line of its own, which is not.
+        if let (Outcome::Rejected { error }, true) = (entry.outcome, self.truncates) {
             let Error { path, message, .. } = error;
             let at = if path.is_empty() { String::new() } else { format!("at {}: ", text::line(path)) };
-            out.extend_from_slice(format!("    {at}{} ({})\n", text::line(message), record.place).as_bytes());
+            out.extend_from_slice(format!("    {at}{} ({})\n", text::line(message), entry.place).as_bytes());
         }
-        if let Some(explanation) = record.explanation {
+        if let Some(explanation) = entry.explanation {
             for line in explanation.to_string().split('\n').filter(|line| !line.is_empty()) {
                 out.extend_from_slice(format!("    {}\n", text::line(line)).as_bytes());
             }
@@ -147,7 +147,7 @@ impl Sink for Table {
     }
 }
 
-/// The verdict in a word, and its colour.
+/// The verdict, and its colour.
 fn verdict(outcome: &Outcome) -> (&'static str, Option<&'static str>) {
     match outcome {
         Outcome::Stored { row, .. } if row.confirmed => ("confirmed", Some("\x1b[1;31m")),
@@ -177,10 +177,10 @@ fn stored(row: &FastpathRow, verdict: &'static str) -> [String; 7] {
     ]
 }
 
-/// The line of a measurement without a row: what is known of it.
-fn unstored(record: &Record<'_>, verdict: &'static str, why: String) -> [String; 7] {
+/// The line of an entry without a row, as far as its values are known.
+fn unstored(entry: &ScoredEntry<'_>, verdict: &'static str, why: String) -> [String; 7] {
     let field = |key| {
-        let text = record.measurement.and_then(|measurement| measurement.field(key).value().text());
+        let text = entry.measurement.and_then(|measurement| measurement.field(key).value().text());
         text.map_or_else(String::new, |text| decoded(&text).into_owned())
     };
     let [time, country, network, test, input] =
@@ -188,7 +188,7 @@ fn unstored(record: &Record<'_>, verdict: &'static str, why: String) -> [String;
     [time, country, network, test, verdict.to_owned(), why, input]
 }
 
-/// A few words on what decided, from the scores alone.
+/// The reason of a verdict in a few words, from the scores alone.
 fn why(row: &FastpathRow) -> String {
     let scores = &row.scores;
     if row.confirmed
@@ -201,39 +201,39 @@ fn why(row: &FastpathRow) -> String {
     }
     let blocking_type = row.blocking_type.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let message = |value: Option<&Json>| value.and_then(Json::as_str).map(str::to_owned);
-    let said = blocking_type
+    let reason = blocking_type
         .or_else(|| message(scores.get("msg")))
         .or_else(|| message(scores.get("analysis").and_then(|analysis| analysis.get("msg"))))
         .or_else(|| fingerprint(scores))
-        .or_else(|| telling(scores));
-    said.unwrap_or_else(|| match row.anomaly {
+        .or_else(|| first_detail(scores));
+    reason.unwrap_or_else(|| match row.anomaly {
         true => format!("blocking {}", scores.blocking(ooni_core::scores::BLOCKING_GENERAL)),
         false => "accuracy 0".to_owned(),
     })
 }
 
-/// The fingerprint that was found, the first that confirms if any does.
+/// The name of the first fingerprint found; those that confirm blocking come first.
 fn fingerprint(scores: &Scores) -> Option<String> {
     let Some(Json::Array(found)) = scores.get("fingerprints") else { return None };
     found.first()?.get("name")?.as_str().map(str::to_owned)
 }
 
-/// The first text or boolean in the scores: `web_failure eof_error`.
-fn telling(scores: &Scores) -> Option<String> {
-    let tells = |value: &Json| matches!(value, Json::Text(_) | Json::Bool(_));
-    let ours = |key: &str| key.starts_with("blocking_") || matches!(key, "accuracy" | "confirmed");
-    let said = |key: &str, value: &Json| match value {
+/// The first text or boolean in the scores, with its key: `web_failure eof_error`.
+fn first_detail(scores: &Scores) -> Option<String> {
+    let is_detail = |value: &Json| matches!(value, Json::Text(_) | Json::Bool(_));
+    let is_shown_elsewhere = |key: &str| key.starts_with("blocking_") || matches!(key, "accuracy" | "confirmed");
+    let described = |key: &str, value: &Json| match value {
         Json::Text(text) => format!("{key} {}", decoded(text)),
         other => format!("{key} {}", json_text(other)),
     };
-    for (key, value) in scores.entries().filter(|(key, _)| !ours(key)) {
+    for (key, value) in scores.entries().filter(|(key, _)| !is_shown_elsewhere(key)) {
         match value {
             Json::Object(members) => {
-                if let Some((key, value)) = members.iter().find(|(_, value)| tells(value)) {
-                    return Some(said(&String::from_utf8_lossy(key), value));
+                if let Some((key, value)) = members.iter().find(|(_, value)| is_detail(value)) {
+                    return Some(described(&String::from_utf8_lossy(key), value));
                 }
             }
-            value if tells(value) => return Some(said(key, value)),
+            value if is_detail(value) => return Some(described(key, value)),
             _ => {}
         }
     }
@@ -264,10 +264,10 @@ mod tests {
     }
 
     #[test]
-    fn cut_text() {
-        assert_eq!(cut("abc", 3), "abc");
-        assert_eq!(cut("abcd", 3), "ab…");
-        assert_eq!(cut("日本語", 5), "日本…");
-        assert_eq!(cut("日本語", 4), "日…");
+    fn text_is_truncated() {
+        assert_eq!(truncated("abc", 3), "abc");
+        assert_eq!(truncated("abcd", 3), "ab…");
+        assert_eq!(truncated("日本語", 5), "日本…");
+        assert_eq!(truncated("日本語", 4), "日…");
     }
 }

@@ -184,7 +184,7 @@ fn what_cannot_be_read() {
     let none = format!("sqlite:{}", files.path("none.db").display());
     for (broken, said) in [
         (path(files.add("cut.jsonl", cut)), "cut.jsonl, line 1: "),
-        (path(files.add("x.jsonl", "{}\n")), "x.jsonl, line 1: not a line of score: it has no outcome"),
+        (path(files.add("x.jsonl", "{}\n")), "x.jsonl, line 1: not an output line of \"fastpath score\": it has no outcome"),
         (path(files.add("x.csv", "measurement_uid\nu\n")), "x.csv: no column report_id"),
         (path(files.add("x.parquet", "no such file")), "x.parquet: "),
         (
@@ -278,7 +278,7 @@ fn what_rules_change() {
     let ran = compare(&[&["--rules", "compat,fixed", "--examples", "1"], &lists[..2]].concat(), &[&corpus]);
     files.add("corpus/notes.txt", "");
     let ran_in_folder = compare(&["--rules", "fixed,fixed"], &[corpus.parent().unwrap()]);
-    let expected = "6 measurements by fixed and fixed: 0 differ; 1 file of another name passed over\n";
+    let expected = "6 measurements by fixed and fixed: 0 differ; 1 file with an unknown suffix skipped\n";
     assert_eq!(ran_in_folder.text(), expected);
     let begin = "6 measurements by compat and fixed: 3 differ
 

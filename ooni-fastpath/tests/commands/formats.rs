@@ -62,7 +62,7 @@ fn of_two_files_of_a_stem_one_is_read() {
     assert_eq!(ran.outcomes(), ["stored"; 3]);
     assert_eq!(
         ran.err,
-        "fastpath: 3 read: 3 stored, 0 discarded, 0 rejected; 1 file of lines left out, whose postcan was read\n"
+        "fastpath: 3 read: 3 stored, 0 discarded, 0 rejected; 1 JSONL file skipped because its postcan was read\n"
     );
     assert_eq!(ran.code, Some(0));
     // As the shell lists them.

@@ -29,7 +29,7 @@ fn outputs_of_the_examples() {
             golden(name, &ran.out);
             assert_eq!(
                 ran.err,
-                "fastpath: 12 read: 11 stored, 1 discarded, 0 rejected; 1 file of another name skipped\n"
+                "fastpath: 12 read: 11 stored, 1 discarded, 0 rejected; 1 file with an unknown suffix skipped\n"
             );
         }
     }

@@ -60,10 +60,10 @@ fn what_cannot_be_is_refused() {
             &["--db-uri", "mysql://me:secret@host/x"],
             "unsupported store URL: expected sqlite:PATH, postgres://… or clickhouse://…",
         ),
-        (&["--resume", "--no-write-to-db"], "--resume needs a store or a file for --out"),
-        (&["--resume", "--out", "-"], "--resume cannot undo what was written to standard output"),
-        (&["--resume", "--no-write-to-db", "--out", "-"], "--resume needs a store or a file for --out"),
-        (&["--resume", "--stop-after", "3"], "--resume and --stop-after"),
+        (&["--resume", "--no-write-to-db"], "--resume needs a store or --out FILE"),
+        (&["--resume", "--out", "-"], "--resume cannot truncate standard output"),
+        (&["--resume", "--no-write-to-db", "--out", "-"], "--resume needs a store or --out FILE"),
+        (&["--resume", "--stop-after", "3"], "--resume cannot be used with --stop-after"),
         (&["--out", "rows.json"], "--out: expected a name that ends in .jsonl, .csv or .parquet, or -"),
         (&["--out", "rows"], "--out: expected a name that ends in .jsonl, .csv or .parquet, or -"),
         (&["--out", "/nowhere/rows.csv"], "/nowhere/rows.csv: No such file"),
@@ -93,7 +93,7 @@ fn what_cannot_be_is_refused() {
     }
     let ran = bench.run(&["--start-day", "2024-01-02", "--end-day", "2024-01-02"].map(str::to_owned));
     assert_eq!(ran.code, Some(2));
-    assert!(ran.err.contains("--end-day, which is excluded, has to be after --start-day"), "{}", ran.err);
+    assert!(ran.err.contains("--end-day is exclusive and must be after --start-day"), "{}", ran.err);
     assert!(!fs::exists(format!("{ROOT}/ooni-data")).unwrap());
 }
 
@@ -179,7 +179,7 @@ fn a_spool_that_cannot_be_written_stops_nothing() {
     bench.can(POSTCAN, &crate::support::gzip(&crate::support::tar(&members)));
     let ran = bench.rerun(&["--write-to-disk", "--spool-dir", &bench.path("spool")]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
-    assert!(ran.err.contains("fastpath: 1 POST bodies spooled, 1 not; the first: "), "{}", ran.err);
+    assert!(ran.err.contains("fastpath: 1 POST bodies spooled, 1 failed; the first error: "), "{}", ran.err);
     assert_eq!(bench.query("SELECT 1 FROM fastpath").len(), 2);
 }
 

@@ -208,7 +208,7 @@ fn a_reader_may_have_enough() {
         assert!(said.contains("\n1 cans; 4000 rows, 0 of them already there\n"), "{said}");
         assert!(
             said.ends_with(
-                "fastpath: standard output was closed by its reader and lacks some lines; the store has all rows\n"
+                "fastpath: standard output was closed early, so lines are missing there; the store has all rows\n"
             ),
             "{said}"
         );
@@ -227,7 +227,7 @@ fn a_journal_goes_on_where_it_was() {
     // To be told again what a complete run came to.
     let ran = bench.rerun(&[&arguments[..], &["--resume"]].concat());
     assert_eq!((ran.code, bench.read("rows.csv") == whole), (Some(0), true));
-    let complete = "fastpath: this run was complete already; without --resume it begins again\n";
+    let complete = "fastpath: this run is already complete; to start again, omit --resume\n";
     assert!(ran.err.starts_with(complete), "{}", ran.err);
     assert_eq!(bench.read("report.json"), first);
     // Without its last line, and without all but the first, it goes on: with what the killed run wrote beyond.
@@ -246,19 +246,19 @@ fn a_journal_goes_on_where_it_was() {
     fs::write(bench.path("rows.csv.journal"), &journal[..ends[1]]).unwrap();
     let ran = bench.rerun(&[&arguments[..], &["--resume"]].concat());
     assert_eq!(ran.code, Some(2));
-    assert!(ran.err.contains("rows.csv: is shorter than its journal says; --restart begins again"), "{}", ran.err);
+    assert!(ran.err.contains("rows.csv: is shorter than its journal says; --restart starts again"), "{}", ran.err);
     fs::write(bench.path("rows.csv"), &whole).unwrap();
     for file in ["ooni.db", "ooni.db-wal", "ooni.db-shm"] {
         let _ = fs::remove_file(bench.path(file));
     }
     let ran = bench.rerun(&[&arguments[..], &["--resume"]].concat());
     assert_eq!(ran.code, Some(2));
-    assert!(ran.err.contains("has no rows, but the journal says that it has; --restart begins again"), "{}", ran.err);
+    assert!(ran.err.contains("has no rows, but the journal says that it has; --restart starts again"), "{}", ran.err);
     // Another run.
     let ran = bench.rerun(&[&arguments[..], &["--resume", "--ccs", "IT"]].concat());
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.contains("the journal of another run: --ccs was nothing and is IT"), "{}", ran.err);
-    // With --restart everything begins again.
+    // With --restart everything starts again.
     assert_eq!(bench.rerun(&arguments).code, Some(2));
     let ran = bench.rerun(&[&arguments[..], &["--restart"]].concat());
     assert_eq!((ran.code, bench.read("rows.csv") == whole), (Some(0), true));

@@ -25,7 +25,7 @@ fn both(key: &str, can: &[u8]) -> [(Vec<String>, Vec<String>); 2] {
     })
 }
 
-const GIVEN_UP: &str = "; the rest of the can is given up";
+const GIVEN_UP: &str = "; the rest of the can is skipped";
 
 /// One of three entries is wrong. Without `--strict-cans` it alone is lost.
 fn aborts(key: &str, can: &[u8], why: &str) {
@@ -70,10 +70,10 @@ fn post_bodies() {
         gzip(&tar(&[(&names[0], &post(GOOD)), (&names[1], body), (&names[2], &post(GOOD))]))
     };
     for body in ["[]", "5", "null"] {
-        aborts(POSTCAN, &can(body), "a POST body that is no object");
+        aborts(POSTCAN, &can(body), "a POST body that is not an object");
     }
     for content in ["null", "[]", "\"{}\"", "5"] {
-        aborts(POSTCAN, &can(&post(content)), "a POST body whose content is no object");
+        aborts(POSTCAN, &can(&post(content)), "a POST body whose content is not an object");
     }
     for body in ["", "{", "{}", r#"{"format":"JSON","content":{}}"#, r#"{"format":"yaml","content":"a: 1"}"#] {
         passes_by(POSTCAN, &can(body));

@@ -104,7 +104,7 @@ fn a_run_of_other_days_into_the_same_store() {
     bench.can(NEXT, &postcan(&[post(GOOD)]));
     let days = ["--start-day", "2024-01-03", "--end-day", "2024-01-04"].map(str::to_owned);
     let ran = bench.run(&days);
-    assert_refused(&ran, &["--end-day was 2024-02-01 and is 2024-01-04", "it was begun ", " --start-day 2010-01-01"]);
+    assert_refused(&ran, &["--end-day was 2024-02-01 and is 2024-01-04", "it started ", " --start-day 2010-01-01"]);
     let ran = bench.run(&[&days[..], &["--resume".to_owned()]].concat());
     assert_refused(&ran, &["the journal of another run: --end-day was 2024-02-01 and is 2024-01-04"]);
     assert_eq!(bench.rerun(&["--resume"]).code, Some(0));

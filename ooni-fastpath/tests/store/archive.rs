@@ -79,7 +79,7 @@ impl Bench {
         if arguments[0] == "rerun" {
             command.arg("--source").arg(self.path("archive"));
             command.args(["--start-day", "2010-01-01", "--end-day", "2021-01-01", "--jobs", "1"]);
-            // One that was killed begins again; there is nothing to discard otherwise.
+            // One that was killed starts again; there is nothing to discard otherwise.
             command.arg("--restart");
         }
         command.env("FASTPATH_CHECKPOINTS", "1");

@@ -209,19 +209,19 @@ fn what_was_removed_stays_away() {
         (ran.code, ran.text().to_owned())
     };
     let said = |code: i32, text: &str| (Some(code), format!("{text}\n"));
-    let unknown = "the store has no such measurement, nothing was changed; --ban bans the uid all the same";
+    let unknown = "the store has no such measurement, nothing was changed; use --ban to ban the uid anyway";
     assert_eq!(remove(&uid, &["--dry-run"]), said(0, "would be removed"));
     assert_eq!(remove("other", &["--dry-run"]), said(1, unknown));
     assert_eq!(remove("other", &[]), said(1, unknown));
-    let would_be_banned = "not in the store; would be banned, so that it is not stored";
+    let would_be_banned = "not in the store; the uid would be banned";
     assert_eq!(remove("other", &["--ban", "--dry-run"]), said(0, would_be_banned));
     assert_eq!((store.count("fastpath"), store.count("removed")), (39, 0));
     assert_eq!(store.said(&["store", "removed"]), "none\n");
 
     assert_eq!(remove(&uid, &[]), said(0, "removed"));
-    assert_eq!(remove("other", &["--ban"]), said(0, "not in the store; banned, so that it is not stored"));
+    assert_eq!(remove("other", &["--ban"]), said(0, "not in the store; the uid is now banned"));
     assert_eq!(store.run(&["store", "remove", &uid, "--reason", "another"], &[]).code, Some(0));
-    assert_eq!(remove(&uid, &["--dry-run"]), said(0, "already removed; the first reason stays"));
+    assert_eq!(remove(&uid, &["--dry-run"]), said(0, "already removed; the first reason is kept"));
     assert_eq!((store.count("fastpath"), store.count("jsonl"), store.count("removed")), (38, 38, 2));
     store.is_clean();
 
@@ -371,7 +371,7 @@ fn arguments_that_are_wrong() {
         (&["store", "drop-month", "2021-13"], "not a month; expected YYYY-MM, such as 2021-06"),
         (&["store", "drop-month", "2021-1"], "not a month"),
         (&["store", "drop-month", "2021-01-01"], "not a month"),
-        (&["rollup", "check", "nonsense"], "unknown rollup; there are day_test, day_country, "),
+        (&["rollup", "check", "nonsense"], "unknown rollup; expected one of day_test, day_country, "),
         (&["rollup", "rebuild", "rollup_day_test"], "unknown rollup"),
         (&["migrate", "x"], "unexpected argument 'x'"),
     ] {

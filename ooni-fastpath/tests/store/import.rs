@@ -276,7 +276,7 @@ fn a_dump_in_a_file() {
     std::fs::write(&path, format!("{{\n{}", std::fs::read_to_string(DUMP).unwrap())).unwrap();
     let (code, said) = fastpath(&["store", "import", &path.display().to_string(), &to.url()]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("lines that could not be used: 1\n") && said.contains("bad.jsonl:1: not a row"), "{said}");
+    assert!(said.contains("invalid lines: 1\n") && said.contains("bad.jsonl:1: not a row"), "{said}");
     let (code, said) = fastpath(&["store", "import", "nowhere.jsonl", &to.url()]);
     assert!(code == Some(2) && said.contains("nowhere.jsonl: no such file"), "{said}");
 }

@@ -1,4 +1,4 @@
-//! [`Display`]: the progress of a rerun: a bar on a terminal, otherwise a line every ten seconds.
+//! [`Display`]: the progress of a rerun, as a bar on a terminal or a message every ten seconds.
 
 use super::Log;
 use super::ledger::Ledger;
@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often a log has a line.
+/// Interval between progress messages in a log.
 const LINE: Duration = Duration::from_secs(10);
-/// How often a bar moves.
+/// Interval between updates of the progress bar.
 const TICK: Duration = Duration::from_millis(250);
 
 /// Progress of a run.
@@ -26,7 +26,7 @@ pub(super) struct Display {
     /// Bytes read from cans.
     read: Arc<AtomicU64>,
     begun: Instant,
-    told: Instant,
+    reported: Instant,
     /// Cans and measurements of earlier runs.
     before: (u64, u64),
     bar: Option<ProgressBar>,
@@ -38,20 +38,20 @@ impl Display {
         let bar = (!log.to_stdout && io::stderr().is_terminal()).then(progress::narrow_bar);
         let before = (mark.cans, mark.counts.all().accepted);
         let (counters, days) = (archive.counters(), archive.wanted().days.len());
-        Display { log, counters, days, read, begun: now, told: now, before, bar }
+        Display { log, counters, days, read, begun: now, reported: now, before, bar }
     }
 
-    /// Shows the progress, and lets `tell` write to the terminal.
-    pub(super) fn around(&mut self, ledger: &Ledger, tell: impl FnOnce()) {
+    /// Calls `write`, which may write to the terminal, and then shows the progress.
+    pub(super) fn around(&mut self, ledger: &Ledger, write: impl FnOnce()) {
         match &self.bar {
-            Some(bar) => bar.suspend(tell),
-            None => tell(),
+            Some(bar) => bar.suspend(write),
+            None => write(),
         }
         let interval = if self.bar.is_some() { TICK } else { LINE };
-        if self.told.elapsed() < interval {
+        if self.reported.elapsed() < interval {
             return;
         }
-        self.told = Instant::now();
+        self.reported = Instant::now();
         let line = self.line(ledger);
         match &self.bar {
             Some(bar) => {
@@ -60,7 +60,7 @@ impl Display {
                 bar.set_position(self.read.load(Ordering::Relaxed).min(all));
                 bar.set_message(line);
             }
-            None => self.log.tell(&line),
+            None => self.log.print_line(&line),
         }
     }
 
@@ -74,10 +74,10 @@ impl Display {
         let [listed, found] =
             [&self.counters.days_listed, &self.counters.cans_listed].map(|n| n.load(Ordering::Relaxed));
         let per_second = read as f64 / seconds;
-        // Days that are not listed yet are taken to be like those that are.
+        // Days that are not listed yet are assumed to be as large as those that are.
         let share = if listed == 0 { 1.0 } else { (self.days as f64 / listed as f64).max(1.0) };
         let left = (all as f64 * share - read as f64).max(0.0) / per_second.max(1.0);
-        let numbers = Numbers {
+        let numbers = ProgressLine {
             cans,
             found,
             days: (listed < self.days).then_some((listed, self.days)),
@@ -95,21 +95,22 @@ impl Display {
     }
 }
 
-/// What a line of a log shows. With `fastpath: ` before it, it fits 80 columns.
-struct Numbers {
+/// A progress message. Prefixed with `fastpath: `, it fits 80 columns.
+struct ProgressLine {
     cans: u64,
     found: u64,
-    /// Days that were listed, of so many, until all of them are.
+    /// Listed days and all days, until all are listed.
     days: Option<(u64, u64)>,
-    /// Per second, as the bytes.
+    /// Measurements per second.
     measurements: u64,
+    /// Bytes per second.
     bytes: u64,
     left: Duration,
 }
 
-impl fmt::Display for Numbers {
+impl fmt::Display for ProgressLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Numbers { cans, found, days, measurements, bytes, left } = self;
+        let ProgressLine { cans, found, days, measurements, bytes, left } = self;
         write!(f, "{cans}/{found} cans")?;
         if let Some((listed, days)) = days {
             write!(f, ", {listed}/{days} days")?;
@@ -123,8 +124,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_fits_80_columns() {
-        let numbers = Numbers {
+    fn a_message_fits_80_columns() {
+        let numbers = ProgressLine {
             cans: 9_999_999,
             found: 9_999_999,
             days: Some((4999, 4999)),
@@ -134,7 +135,7 @@ mod tests {
         };
         let line = format!("fastpath: {numbers}");
         assert!(line.len() <= 80, "{} columns: {line}", line.len());
-        let numbers = Numbers { days: None, ..numbers };
+        let numbers = ProgressLine { days: None, ..numbers };
         assert_eq!(numbers.to_string(), "9999999/9999999 cans, 99999/s, 1023.00 MiB/s, 2h left");
     }
 }

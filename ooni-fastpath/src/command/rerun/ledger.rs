@@ -1,14 +1,15 @@
-//! [`Ledger`]: what comes out of the pipeline, made durable step by step.
+//! [`Ledger`]: makes the results of the pipeline durable.
 //!
-//! Rows go to the store in batches, output to its file; at the end of a can, now and then, both are made durable and the
-//! journal says so, in that order. A run that is killed between any two steps finds cans that are done but not in the
-//! journal: it does them again, the store keeps what it has, and the output is cut back to what the journal says.
+//! Rows are written to the store in batches, and output to its file. From time to time, at the end of a can, a checkpoint
+//! makes the rows durable, then the output, then the journal line. A run that is killed between two of these steps repeats
+//! the cans that the journal does not list: the store already has their rows, and the output is truncated to the length in
+//! the journal.
 
 use super::output::Output;
 use crate::journal::{Finished, Journal, Mark};
 use crate::pipeline::Piece;
 use crate::stats::Counts;
-use crate::worker::{Kept, RejectedEntry};
+use crate::worker::{PendingRow, RejectedEntry};
 use ooni_archive::day::Day;
 use ooni_archive::source::InArchive;
 use ooni_store::failpoint::{Failpoint, interval, reach};
@@ -18,45 +19,46 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Rows of a batch, and their bytes, beyond which it is stored.
+/// A batch is written when it has so many rows, or so many bytes.
 const ROWS: usize = 10_000;
 const BYTES: usize = 64 << 20;
 
-/// How often something is made durable, at the end of a can.
+/// Minimum time between checkpoints.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Where the results of a run go, and how far it has come.
+/// The outputs of a run, and its progress.
 pub(super) struct Ledger {
-    /// The store, unless it is left alone.
+    /// The store, if rows are written to one.
     pub(super) store: Option<BlockingStore>,
-    /// What to do with rows that it has.
+    /// What to do with rows that are already in the store.
     pub(super) on_existing: OnExisting,
-    /// The file.
+    /// The output file.
     pub(super) output: Output,
-    /// Records progress; `None` if there is no file for it.
+    /// The journal, if there is one.
     pub(super) journal: Option<Journal>,
-    /// Up to the end of the last can.
+    /// The progress at the end of the last can.
     pub(super) mark: Mark,
-    /// Days of which a can or a listing is missing.
+    /// Days with a can or listing that could not be read.
     pub(super) incomplete: Arc<Mutex<Vec<Day>>>,
-    /// Counts of the can that has not ended, and what the store had of it already.
+    /// Counts of the current can, and how many of its rows were already in the store.
     current: (Counts, Existing),
-    /// What is to be stored of cans that have ended.
+    /// Rows and rejections of finished cans that are not stored yet.
     ended: BatchInput<ScoredRow>,
-    /// What is to be stored of the can that has not ended.
+    /// Rows and rejections of the current can that are not stored yet.
     pending: BatchInput<ScoredRow>,
-    /// Parts of that can that cannot be read as measurements; `None` before its first piece.
+    /// The position of the last part of the current can that cannot be read as a measurement, negative or 0; `None` before
+    /// its first piece.
     unreadable: Option<i64>,
-    /// Bytes of the rows and rejections that are to be stored.
+    /// Bytes of the rows and rejections that are not stored yet.
     bytes: usize,
     finished: Vec<Finished>,
-    durable: Instant,
-    /// How often that is done.
+    last_checkpoint: Instant,
+    /// Minimum time between checkpoints.
     interval: Duration,
 }
 
 impl Ledger {
-    /// A ledger that goes on from a mark.
+    /// A ledger that continues from a mark.
     pub(super) fn new(
         store: Option<BlockingStore>,
         on_existing: OnExisting,
@@ -78,12 +80,12 @@ impl Ledger {
             unreadable: None,
             bytes: 0,
             finished: Vec::new(),
-            durable: Instant::now(),
+            last_checkpoint: Instant::now(),
             interval: interval(INTERVAL),
         }
     }
 
-    /// What was counted, up to the last piece.
+    /// The counts up to the last piece.
     pub(super) fn counts(&self) -> Counts {
         let mut counts = self.mark.counts.clone();
         counts.merge(&self.current.0);
@@ -112,28 +114,28 @@ impl Ledger {
                 let instead = piece.source.fallback.is_some().then(|| piece.source.name.clone());
                 self.finished.push(Finished { day: can.day, key: can.key.to_string(), instead });
             }
-            if self.durable.elapsed() >= self.interval {
+            if self.last_checkpoint.elapsed() >= self.interval {
                 self.checkpoint()?;
             }
         }
         Ok(())
     }
 
-    /// Takes rows and rejections in the order of the can.
+    /// Collects rows and rejections in the order of the can.
     fn collect(&mut self, piece: &mut Piece) {
         let Piece { source, done, .. } = piece;
-        let Some(can) = &source.can else { return }; // rows of no archive are not stored
+        let Some(can) = &source.can else { return }; // only rows of the archive are stored
         if self.unreadable.is_none() {
             self.pending.begin_can(&can.key);
             self.unreadable = Some(0);
         }
-        self.bytes += done.rows.iter().map(Kept::weight).sum::<usize>();
+        self.bytes += done.rows.iter().map(PendingRow::weight).sum::<usize>();
         let mut rejections = done.rejections.drain(..).peekable();
-        for kept in done.rows.drain(..) {
-            while let Some(entry) = rejections.next_if(|entry| entry.place.is_some_and(|place| place < kept.place)) {
+        for pending in done.rows.drain(..) {
+            while let Some(entry) = rejections.next_if(|entry| entry.place.is_some_and(|place| place < pending.place)) {
                 reject(&mut self.pending, &mut self.unreadable, &can.key, &entry);
             }
-            self.pending.push(new_row(can, kept));
+            self.pending.push(new_row(can, pending));
         }
         for entry in rejections {
             reject(&mut self.pending, &mut self.unreadable, &can.key, &entry);
@@ -161,11 +163,11 @@ impl Ledger {
     }
 
     fn store(&mut self, batch: BatchInput<ScoredRow>, have_ended: bool) -> io::Result<()> {
-        let Some(waiting) = self.store.as_ref().filter(|_| !batch.is_empty()) else { return Ok(()) };
+        let Some(store) = self.store.as_ref().filter(|_| !batch.is_empty()) else { return Ok(()) };
         reach(Failpoint::RowsComing);
         let batch = Arc::new(batch);
-        let write = waiting.store.write(batch.clone(), self.on_existing);
-        let written = waiting.wait(write).map_err(io::Error::other)?;
+        let write = store.store.write(batch.clone(), self.on_existing);
+        let written = store.wait(write).map_err(io::Error::other)?;
         reach(Failpoint::RowsStored);
         let counts = match have_ended {
             true => {
@@ -180,7 +182,7 @@ impl Ledger {
             }
         };
         for refusal in &written.refused {
-            // What no store would take was counted as refused when it was scored.
+            // Rows that every typed store refuses were counted as refused when they were scored.
             if let Some(ScoredRow { row, .. }) = batch.rows().get(refusal.index)
                 && row.acceptance().is_ok()
             {
@@ -190,7 +192,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Makes everything durable that came of cans that have ended, and more as it comes.
+    /// Makes the results of all finished cans durable. Results of the current can are stored as well.
     ///
     /// # Errors
     /// Something cannot be written.
@@ -205,18 +207,16 @@ impl Ledger {
             journal.finished(finished, incomplete, &self.mark)?;
         }
         reach(Failpoint::CheckpointDone);
-        self.durable = Instant::now();
+        self.last_checkpoint = Instant::now();
         Ok(())
     }
 
-    /// Has the rollups follow.
+    /// Updates the rollups.
     fn refresh_rollups(&self) -> io::Result<()> {
-        self.store
-            .as_ref()
-            .map_or(Ok(()), |waiting| waiting.wait(waiting.store.refresh_rollups()).map_err(io::Error::other))
+        self.store.as_ref().map_or(Ok(()), |store| store.wait(store.store.refresh_rollups()).map_err(io::Error::other))
     }
 
-    /// Ends a run that was stopped; it can go on. A can that has not ended is read again then.
+    /// Ends a run that was stopped and can be resumed. The current can will be read again.
     ///
     /// # Errors
     /// Something cannot be written.
@@ -224,16 +224,16 @@ impl Ledger {
         self.pending.clear();
         self.checkpoint()?;
         self.refresh_rollups()?;
-        self.output.cut(self.mark.out)
+        self.output.truncate(self.mark.out)
     }
 
-    /// Ends a run that has read everything; it is complete up to the day `end` unless a part is missing.
+    /// Ends a run that has read everything. It is complete up to the day `end` unless a part is missing.
     ///
     /// # Errors
     /// Something cannot be written.
     pub(super) fn finish(&mut self, end: Day, is_complete: bool) -> io::Result<()> {
         if self.current.0.all().accepted > 0 {
-            self.end_can(); // of which no more was asked for
+            self.end_can(); // a can cut short by --stop-after
         }
         self.checkpoint()?;
         self.refresh_rollups()?;
@@ -252,19 +252,19 @@ impl Ledger {
     }
 }
 
-/// A row with the location of its body.
-fn new_row(can: &InArchive, kept: Kept) -> ScoredRow {
-    let linenum = u32::try_from(kept.place).unwrap_or(u32::MAX);
+/// The row to store, with the location of its body.
+fn new_row(can: &InArchive, pending: PendingRow) -> ScoredRow {
+    let linenum = u32::try_from(pending.place).unwrap_or(u32::MAX);
     let body = BodyLocation {
         s3path: Arc::clone(&can.bodies),
         linenum,
         date: Arc::clone(&can.date),
         source: Arc::clone(&can.key),
     };
-    ScoredRow { row: kept.row, openvpn: kept.openvpn, body, body_sha256: kept.body_sha256 }
+    ScoredRow { row: pending.row, openvpn: pending.openvpn, body, body_sha256: pending.body_sha256 }
 }
 
-/// Adds a rejection of a can. `unreadable` counts the parts of the can that cannot be read as measurements.
+/// Adds a rejection of a can. Parts that cannot be read as measurements get the positions -1, -2, … from `unreadable`.
 fn reject(batch: &mut BatchInput<ScoredRow>, unreadable: &mut Option<i64>, can: &str, entry: &RejectedEntry) {
     let position = match entry.place {
         Some(place) => i64::try_from(place).unwrap_or(i64::MAX),
@@ -277,7 +277,7 @@ fn reject(batch: &mut BatchInput<ScoredRow>, unreadable: &mut Option<i64>, can: 
     batch.reject(Rejection::new(can, position, entry.uid.as_deref(), &entry.error));
 }
 
-/// Rows that the store had already.
+/// Rows that were already in the store.
 #[derive(Default)]
 struct Existing {
     already: u64,

@@ -1,9 +1,9 @@
-//! What a run needs before it begins: its output, its store and its journal, each used by this process alone.
+//! Opens the output, the store and the journal of a run. Output and journal are locked.
 
 use super::ledger::Ledger;
-use super::output::{Closed, Form, Output};
+use super::output::{Closed, FileFormat, Output};
 use crate::cli::Rerun;
-use crate::journal::{Earlier, Identity, Journal, Mark, Past, Read};
+use crate::journal::{Earlier, FinishedCans, Identity, Journal, JournalState, Mark};
 use crate::same_file;
 use crate::sink::Sink;
 use ooni_archive::Day;
@@ -18,17 +18,17 @@ use std::path::{Path, PathBuf};
 /// What was opened.
 pub(super) struct Opened {
     pub(super) ledger: Ledger,
-    /// The cans that an earlier run has finished.
-    pub(super) past: Past,
-    /// Whether the earlier run came to its end, and there are no further days.
+    /// The cans that an earlier run finished.
+    pub(super) finished: FinishedCans,
+    /// Whether the earlier run is complete and there are no further days.
     pub(super) was_complete: bool,
-    /// The journal of a run that cannot be resumed. It is empty, and keeps others away from the output.
+    /// The journal of a run that cannot be resumed. It is empty; its lock keeps other processes away from the output.
     pub(super) placeholder: Option<Journal>,
-    /// Whether the reader of standard output has closed it.
+    /// Whether standard output was closed by its reader.
     pub(super) closed: Closed,
 }
 
-/// Checks that all files of a run are different ones.
+/// Checks that all files of a run are distinct.
 ///
 /// # Errors
 /// A sentence that names two arguments.
@@ -38,7 +38,7 @@ pub(super) fn check_files(arguments: &Rerun) -> Result<(), String> {
     if let Some(out) = arguments.out.as_ref().filter(is_file) {
         files.push(("--out", out.clone()));
         files.push(("the journal of --out", Journal::path_of(out)));
-        if Form::of(out) == Some(Form::Parquet) {
+        if FileFormat::of(out) == Some(FileFormat::Parquet) {
             files.push(("the spool of --out", beside(out, ".spool")));
             files.push(("the unfinished file of --out", beside(out, ".partial")));
         }
@@ -63,10 +63,10 @@ pub(super) fn check_files(arguments: &Rerun) -> Result<(), String> {
     same_file::refuse(&files)
 }
 
-/// Opens journal, store and output: from the beginning, or where an earlier run ended. The days end before `end`.
+/// Opens journal, store and output, for a new run or at the point that an earlier one reached. The days end before `end`.
 ///
 /// # Errors
-/// A sentence. An earlier run that did not end is an error unless the arguments say what to do with it.
+/// A sentence. An unfinished earlier run is an error unless the arguments say what to do with it.
 pub(super) fn open(
     arguments: &Rerun,
     ruleset: &Ruleset,
@@ -107,15 +107,15 @@ fn open_all(
     let out = arguments.out.as_deref();
     let failed = |error: io::Error| error.to_string();
     let closed = Closed::new(store.is_some());
-    let Read { past, mark, complete } = match earlier {
+    let JournalState { finished, mark, complete } = match earlier {
         Some(earlier) => {
-            check_store(store.as_ref(), arguments, &earlier.read.mark)?;
+            check_store(store.as_ref(), arguments, &earlier.state.mark)?;
             if let Some(journal) = journal.as_mut()
-                && earlier.read.complete.is_none_or(|before| before < end)
+                && earlier.state.complete.is_none_or(|before| before < end)
             {
                 journal.resume(&earlier).map_err(failed)?;
             }
-            earlier.read
+            earlier.state
         }
         None => {
             // In this order: a journal never describes an output that does not exist.
@@ -131,61 +131,62 @@ fn open_all(
             let journal = journal.take();
             let (journal, placeholder) = if resumable { (journal, None) } else { (None, journal) };
             let ledger = Ledger::new(store, on_existing(arguments), output, journal, Mark::default());
-            return Ok(Opened { ledger, past: Past::default(), was_complete: false, placeholder, closed });
+            return Ok(Opened { ledger, finished: FinishedCans::default(), was_complete: false, placeholder, closed });
         }
     };
     let was_complete = complete.is_some_and(|before| end <= before);
     let output = match complete {
         Some(_) if was_complete => Output::Nothing,
-        Some(day) if out.and_then(Form::of) == Some(Form::Parquet) => {
+        Some(day) if out.and_then(FileFormat::of) == Some(FileFormat::Parquet) => {
             return Err(format!("--out is complete up to {day}; for later days name another file"));
         }
         _ => Output::open(out, Some(mark.out), &header, &closed).map_err(failed)?,
     };
     let ledger = Ledger::new(store, on_existing(arguments), output, journal.take(), mark);
-    Ok(Opened { ledger, past, was_complete, placeholder: None, closed })
+    Ok(Opened { ledger, finished, was_complete, placeholder: None, closed })
 }
 
 fn on_existing(arguments: &Rerun) -> OnExisting {
     if arguments.update { OnExisting::Replace } else { OnExisting::Keep }
 }
 
-/// The earlier run that is to be resumed; `None` to begin.
+/// The earlier run to resume; `None` for a new run.
 fn earlier(arguments: &Rerun, journal: &Journal, identity: &Identity) -> Result<Option<Earlier>, String> {
     if arguments.restart {
         return Ok(None);
     }
     let path = journal.path().display();
-    let read = journal.read().map_err(|why| format!("{why}; --restart overwrites it"))?;
-    let Some(earlier) = read else { return Ok(None) };
+    let earlier = journal.read().map_err(|why| format!("{why}; --restart overwrites it"))?;
+    let Some(earlier) = earlier else { return Ok(None) };
     let difference = earlier.difference(identity);
     match (arguments.resume, difference) {
         (true, None) => Ok(Some(earlier)),
         (true, Some(difference)) => {
-            Err(format!("{path}: the journal of another run: {difference}; that run was begun {earlier}"))
+            Err(format!("{path}: the journal of another run: {difference}; that run started {earlier}"))
         }
-        (false, _) if earlier.read.complete.is_some() => Ok(None),
+        (false, _) if earlier.state.complete.is_some() => Ok(None),
         (false, difference) => {
             let how = match (arguments.stop_after, difference) {
                 (Some(_), _) => "--restart discards it".to_owned(),
-                (None, None) => "--resume continues it, --restart begins again".to_owned(),
+                (None, None) => "--resume continues it, --restart starts again".to_owned(),
                 (None, Some(difference)) => format!(
                     "it differs from this run ({difference}): --resume with its arguments continues it, --restart \
                      discards it"
                 ),
             };
-            let cans = earlier.read.mark.cans;
-            Err(format!("{path}: an earlier run has not finished, {cans} cans are done; {how}; it was begun {earlier}"))
+            let cans = earlier.state.mark.cans;
+            Err(format!("{path}: an earlier run has not finished, {cans} cans are done; {how}; it started {earlier}"))
         }
     }
 }
 
-/// A store that was removed, while its journal was not, would never get the rows that the journal calls done.
+/// Checks that the store has rows if the journal says so. If the store was deleted and its journal was not, a resumed run
+/// would never write the rows that the journal counts as done.
 fn check_store(store: Option<&BlockingStore>, arguments: &Rerun, mark: &Mark) -> Result<(), String> {
     let Some(store) = store.filter(|_| mark.counts.all().stored > 0) else { return Ok(()) };
     match store.wait(store.store.page(None, 1)) {
         Ok(rows) if rows.is_empty() => Err(format!(
-            "{} has no rows, but the journal says that it has; --restart begins again",
+            "{} has no rows, but the journal says that it has; --restart starts again",
             without_password(&arguments.db_uri)
         )),
         Ok(_) => Ok(()),
@@ -193,8 +194,8 @@ fn check_store(store: Option<&BlockingStore>, arguments: &Rerun, mark: &Mark) ->
     }
 }
 
-/// The journal is beside the output file, or beside the store if there is no file. A run into a store alone that ends
-/// early has no journal: it cannot be resumed, and it overwrites nothing.
+/// The journal is beside the output file, or beside the store if there is no file. A run with `--stop-after` that writes
+/// to a store alone has no journal: it cannot be resumed, and it overwrites nothing.
 fn journal_path(arguments: &Rerun) -> Result<Option<PathBuf>, String> {
     match &arguments.out {
         Some(out) if out.as_os_str() == "-" => Ok(None),
@@ -214,7 +215,7 @@ fn journal_path(arguments: &Rerun) -> Result<Option<PathBuf>, String> {
     }
 }
 
-/// What has to be the same for a run to be resumed.
+/// The arguments that must be the same for a run to be resumed.
 fn identity(arguments: &Rerun, ruleset: &Ruleset) -> Identity {
     let Rerun { selection, sources, scoring, .. } = arguments;
     let named = |name: &str, value: String| (name.to_owned(), value);
@@ -242,7 +243,7 @@ mod tests {
     use clap::Parser as _;
     use ooni_core::rules::Rules;
 
-    /// What a journal says of the arguments.
+    /// What a journal says about the arguments.
     fn identity_of(arguments: &[&str]) -> String {
         let days = ["fastpath", "rerun", "--start-day", "2024-01-01", "--end-day", "2024-01-02"];
         let cli = Cli::try_parse_from([&days[..], arguments].concat()).unwrap();
@@ -251,14 +252,14 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_holds_no_password() {
+    fn a_journal_has_no_password() {
         for url in
             ["postgres://me:PLANTED@host/db", "clickhouse://me:PLANTED@host:8123/db", "mysql://me:PLANTED@host/db"]
         {
-            let said = identity_of(&["--db-uri", url]);
-            assert!(said.contains("@host") && !said.contains("PLANTED"), "{said}");
-            let said = identity_of(&["--source", url, "--source", "folder"]);
-            assert!(said.contains("folder") && !said.contains("PLANTED"), "{said}");
+            let text = identity_of(&["--db-uri", url]);
+            assert!(text.contains("@host") && !text.contains("PLANTED"), "{text}");
+            let text = identity_of(&["--source", url, "--source", "folder"]);
+            assert!(text.contains("folder") && !text.contains("PLANTED"), "{text}");
         }
         assert!(!identity_of(&["--s3-endpoint", "http://me:PLANTED@host:9000"]).contains("PLANTED"));
         assert!(identity_of(&["--ccs", "it,ir", "--db-uri", "sqlite:a@b.db"]).contains("sqlite:a@b.db"));

@@ -1,4 +1,4 @@
-//! [`Output`]: the file of `--out`, which can be cut back to where a can ended.
+//! [`Output`]: the file of `--out`, which can be truncated to the end of a can.
 
 use crate::lock;
 use crate::worker::ScoredChunk;
@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What `--out` can be, by the end of its name.
+/// The format of `--out`, by the extension of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum FileFormat {
     /// `.jsonl`, and standard output.
     Jsonl,
     /// `.csv`.
@@ -20,46 +20,46 @@ pub(super) enum Form {
     Parquet,
 }
 
-impl Form {
-    /// The form of a file; `None` for other names.
-    pub(super) fn of(path: &Path) -> Option<Form> {
+impl FileFormat {
+    /// The format of a file; `None` for other names.
+    pub(super) fn of(path: &Path) -> Option<FileFormat> {
         if path.as_os_str() == "-" {
-            return Some(Form::Jsonl);
+            return Some(FileFormat::Jsonl);
         }
         match path.extension()?.to_str()? {
-            "jsonl" => Some(Form::Jsonl),
-            "csv" => Some(Form::Csv),
-            "parquet" => Some(Form::Parquet),
+            "jsonl" => Some(FileFormat::Jsonl),
+            "csv" => Some(FileFormat::Csv),
+            "parquet" => Some(FileFormat::Parquet),
             _ => None,
         }
     }
 }
 
-/// Whether the reader of standard output has closed it, in a run that goes on for its store.
+/// Whether standard output was closed by its reader. A run that writes to a store continues then.
 #[derive(Clone, Debug)]
 pub(super) struct Closed {
-    goes_on: bool,
+    continues: bool,
     is_closed: Arc<AtomicBool>,
 }
 
 impl Closed {
-    /// `goes_on`: whether the run continues after standard output is closed.
-    pub(super) fn new(goes_on: bool) -> Closed {
-        Closed { goes_on, is_closed: Arc::default() }
+    /// `continues`: whether the run continues after standard output is closed.
+    pub(super) fn new(continues: bool) -> Closed {
+        Closed { continues, is_closed: Arc::default() }
     }
 
-    /// Whether it was closed and the run went on.
+    /// Whether standard output was closed and the run continued.
     pub(super) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
     }
 
-    /// Writes, unless it is closed.
+    /// Calls `write`, unless standard output is closed.
     fn write(&self, write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         if self.is_closed() {
             return Ok(());
         }
         match write() {
-            Err(error) if self.goes_on && error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(error) if self.continues && error.kind() == io::ErrorKind::BrokenPipe => {
                 self.is_closed.store(true, Ordering::Relaxed);
                 Ok(())
             }
@@ -74,7 +74,7 @@ impl Closed {
 pub(super) enum Output {
     /// Nowhere.
     Nothing,
-    /// Standard output, which cannot be cut back.
+    /// Standard output, which cannot be truncated.
     Stdout(io::Stdout, Closed),
     /// Lines.
     Lines {
@@ -90,10 +90,10 @@ pub(super) enum Output {
 }
 
 impl Output {
-    /// Begins with a header, or goes on at a length.
+    /// Starts with a header, or resumes at a length.
     ///
     /// # Errors
-    /// The file cannot be written, is used by another process, or is shorter than that.
+    /// The file cannot be written, is locked by another process, or is shorter than that.
     pub(super) fn open(
         path: Option<&Path>,
         resume_at: Option<u64>,
@@ -106,15 +106,15 @@ impl Output {
             output.append(header)?;
             return Ok(output);
         }
-        if Form::of(path) == Some(Form::Parquet) {
+        if FileFormat::of(path) == Some(FileFormat::Parquet) {
             return Parquet::create(path, resume_at).map(Output::Parquet);
         }
         let named = |error: io::Error| named(path, &error);
         let length = resume_at.unwrap_or(0);
-        // The journal is locked already, but this file may have another name, with another journal beside it.
+        // The journal is locked already, but a hard link to this file may have another journal.
         let mut file = lock::require(path).map_err(named)?;
         if file.metadata().map_err(named)?.len() < length {
-            return Err(named(io::Error::other("is shorter than its journal says; --restart begins again")));
+            return Err(named(io::Error::other("is shorter than its journal says; --restart starts again")));
         }
         file.set_len(length).and_then(|()| file.seek(SeekFrom::Start(length))).map_err(named)?;
         let mut output = Output::Lines { file, path: path.to_owned(), length };
@@ -147,7 +147,7 @@ impl Output {
         }
     }
 
-    /// Where to go on after what was put so far.
+    /// The length to resume at after what was written so far.
     pub(super) fn length(&self) -> u64 {
         match self {
             Output::Nothing | Output::Stdout(..) => 0,
@@ -156,7 +156,7 @@ impl Output {
         }
     }
 
-    /// Makes what was put so far durable.
+    /// Makes what was written so far durable.
     ///
     /// # Errors
     /// It cannot be written.
@@ -169,18 +169,18 @@ impl Output {
         }
     }
 
-    /// Ends the output of a run that was stopped: what is beyond `length` belongs to a can that is not finished.
+    /// Ends the output of a run that was stopped. What is beyond `length` belongs to an unfinished can.
     ///
     /// # Errors
     /// It cannot be written.
-    pub(super) fn cut(&mut self, length: u64) -> io::Result<()> {
+    pub(super) fn truncate(&mut self, length: u64) -> io::Result<()> {
         match self {
             Output::Lines { file, path, .. } => file.set_len(length).map_err(|error| named(path, &error)),
-            _ => Ok(()), // a spool is cut when the run goes on
+            _ => Ok(()), // a spool is truncated when the run is resumed
         }
     }
 
-    /// Publishes the current output of a run that may be resumed.
+    /// Makes the current output of a run that can be resumed visible to readers.
     ///
     /// # Errors
     /// It cannot be written.

@@ -1,4 +1,4 @@
-//! [`Report`]: what became of the measurements of a run, as a table for people and as JSON.
+//! [`RunReport`]: what became of the measurements of a run, as a table for people and as JSON.
 
 use crate::journal::Mark;
 use crate::stats::{Count, SHOWN_TESTS, Tally};
@@ -10,25 +10,25 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The numbers of a run.
-pub(super) struct Report<'r> {
-    /// What was done, by all runs of a journal together.
+/// The report of a run.
+pub(super) struct RunReport<'r> {
+    /// The counts of the whole run, including earlier sessions of a resumed run.
     pub(super) mark: &'r Mark,
-    /// What it was scored by.
+    /// The ruleset of the run.
     pub(super) ruleset: &'r Ruleset,
-    /// Whether a store got the rows.
+    /// Whether rows were written to a store.
     pub(super) is_stored: bool,
 }
 
 /// The JSON of `--report`.
 #[derive(Serialize)]
-struct Numbers<'r> {
+struct ReportJson<'r> {
     cans: u64,
     bytes: u64,
-    /// Only where a store got the rows.
+    /// Only if rows were written to a store.
     #[serde(skip_serializing_if = "Option::is_none")]
     already_there: Option<u64>,
-    /// Likewise.
+    /// Only if rows were written to a store.
     #[serde(skip_serializing_if = "Option::is_none")]
     replaced: Option<u64>,
     all: &'r Count,
@@ -36,7 +36,7 @@ struct Numbers<'r> {
     ruleset: &'r Ruleset,
 }
 
-impl Report<'_> {
+impl RunReport<'_> {
     /// Whether nothing was rejected or refused.
     pub(super) fn is_good(&self) -> bool {
         let Count { rejected, refused, .. } = self.mark.counts.all();
@@ -48,7 +48,7 @@ impl Report<'_> {
         self.mark.counts.adds_up()
     }
 
-    /// A line for each test, and below it why measurements were not stored.
+    /// The human-readable table: a line per test, followed by the reasons why measurements were not stored.
     pub(super) fn table(&self) -> String {
         let counts = &self.mark.counts;
         let mut rows = counts.summary(SHOWN_TESTS);
@@ -96,10 +96,10 @@ impl Report<'_> {
         out
     }
 
-    /// The same as JSON.
+    /// The report as JSON.
     pub(super) fn json(&self) -> String {
         let Mark { counts, already_there, replaced, cans, bytes, .. } = self.mark;
-        let numbers = Numbers {
+        let numbers = ReportJson {
             cans: *cans,
             bytes: *bytes,
             already_there: self.is_stored.then_some(*already_there),

@@ -1,8 +1,8 @@
-//! `fastpath store copy`: everything of a store, copied into another one.
+//! `fastpath store copy`: copies everything in a store into another one.
 //!
-//! What the other store has is left alone, so a copy that was stopped is completed by the same command.
+//! Measurements that the target already has are kept, so a stopped copy can be completed by repeating the command.
 
-use crate::command::{Said, tell};
+use crate::command::{CommandResult, eprint_line};
 use crate::sink::plain;
 use ooni_store::{
     BatchInput, BatchResult, BlockingStore, Error, Incoming, ListedUrl, OnExisting, Rejection, ScoredRow,
@@ -10,11 +10,11 @@ use ooni_store::{
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Measurements that are written at once.
+/// Measurements per batch.
 const BATCH: usize = 10_000;
 
 /// Copies a store.
-pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {
+pub(super) fn run(from: &str, to: &str, after: Option<String>) -> CommandResult {
     let from = BlockingStore::open_to_read(from).map_err(|error| error.to_string())?;
     let to = BlockingStore::open(to).map_err(|error| error.to_string())?;
     refuse_same(&from, &to)?;
@@ -27,30 +27,30 @@ pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {
     Ok((format!("{text}{beside}\n"), is_good))
 }
 
-/// Refuses a store and itself, whatever the URLs.
+/// Refuses to copy a store onto itself, however its URLs are spelled.
 fn refuse_same(from: &BlockingStore, to: &BlockingStore) -> Result<(), String> {
     let identity = |store: &BlockingStore| store.wait(store.store.identity());
     match (identity(from), identity(to)) {
         (Ok(from), Ok(to)) if from == to => Err("FROM and TO are the same store".to_owned()),
-        // A server that does not tell: a copy onto itself changes nothing.
+        // A server may not report its identity. Then a copy onto itself changes nothing.
         _ => Ok(()),
     }
 }
 
-/// Writes measurements, and says how far it is and what became of them.
+/// Writes measurements, and reports progress and the result.
 pub(super) fn measurements<T: Incoming + 'static>(
     to: &BlockingStore,
     all: impl Iterator<Item = Result<T, Error>>,
     after: Option<String>,
     written: &str,
-) -> Said {
+) -> CommandResult {
     let mut last = after;
     let copied = write_all(to, all, |all, uid| {
         last = Some(uid.to_owned());
-        tell(&format!("{all} measurements, up to {}", plain(uid)));
+        eprint_line(&format!("{all} measurements, up to {}", plain(uid)));
     });
     let Copied { written: BatchResult { inserted, already, .. }, refused } = copied.map_err(|error| match &last {
-        Some(uid) => format!("{error}; the same command goes on with --after {uid}"),
+        Some(uid) => format!("{error}; to continue, repeat the command with --after {uid}"),
         None => error.to_string(),
     })?;
     to.wait(to.store.refresh_rollups()).map_err(|error| error.to_string())?;
@@ -66,7 +66,7 @@ struct Beside {
     listed: usize,
 }
 
-/// Copies what measurements depend on. First, so that none is stored that was removed.
+/// Copies removals, test lists and refused rows. Removals come first, so that no removed measurement is stored.
 fn copy_beside(from: &BlockingStore, to: &BlockingStore) -> Result<Beside, Error> {
     let there = to.removals().map(|removal| Ok(removal?.uid)).collect::<Result<HashSet<_>, Error>>()?;
     let mut removed = 0;
@@ -82,8 +82,8 @@ fn copy_beside(from: &BlockingStore, to: &BlockingStore) -> Result<Beside, Error
     Ok(Beside { refused, removed, listed })
 }
 
-/// Copies rejections, but none of a measurement that the other store alone has a row of; how many there are. Last, since
-/// a measurement that is stored clears its rejections.
+/// Copies rejections, except for measurements of which only the target has a row; returns their number. They are copied
+/// last, because storing a measurement deletes its rejections.
 fn rejections(from: &BlockingStore, to: &BlockingStore) -> Result<u64, Error> {
     let has = |store: &BlockingStore, uid: &str| store.wait(store.store.find(uid)).map(|row| row.is_some());
     let is_outdated = |rejection: &Rejection| match &rejection.uid {
@@ -108,7 +108,7 @@ fn rejections(from: &BlockingStore, to: &BlockingStore) -> Result<u64, Error> {
     }
 }
 
-/// Replaces test lists, if there are any; how many entries they have.
+/// Replaces test lists, if there are any; returns the number of entries.
 pub(super) fn lists(to: &BlockingStore, lists: Vec<ListedUrl>) -> Result<usize, Error> {
     let listed = lists.len();
     if listed > 0 && lists != to.wait(to.store.test_lists(&[]))? {
@@ -117,14 +117,14 @@ pub(super) fn lists(to: &BlockingStore, lists: Vec<ListedUrl>) -> Result<usize, 
     Ok(listed)
 }
 
-/// The result of what was written.
+/// The total of all batches.
 #[derive(Default)]
 struct Copied {
     written: BatchResult,
     refused: u64,
 }
 
-/// Writes batch by batch, and calls a function after each with the number of measurements and the last uid.
+/// Writes in batches, and calls `batch_done` after each with the number of measurements so far and the last uid.
 fn write_all<T: Incoming + 'static>(
     to: &BlockingStore,
     mut all: impl Iterator<Item = Result<T, Error>>,

@@ -1,7 +1,7 @@
-//! `fastpath store export`: rows as Parquet files, one a day and test.
+//! `fastpath store export`: writes rows to Parquet files, one per day and test.
 
 use crate::cli::store::Days;
-use crate::command::Said;
+use crate::command::CommandResult;
 use ooni_archive::{Day, DayRange};
 use ooni_core::hex::hex;
 use ooni_core::time::DateTime;
@@ -17,17 +17,17 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{fs, io};
 
-/// Writes the files of some days.
-pub(super) fn run(days: &Days, folder: &Path, url: &str) -> Said {
-    let waiting = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
+/// Writes the files of a range of days.
+pub(super) fn run(days: &Days, folder: &Path, url: &str) -> CommandResult {
+    let store = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
     let at = |error: io::Error| format!("{}: {error}", folder.display());
     fs::create_dir_all(folder).map_err(at)?;
     let days = DayRange { start: days.start_day, end: days.end_day };
     let (mut names, mut rows) = (HashSet::new(), 0);
-    for (day, test) in parts(&waiting, days)? {
+    for (day, test) in parts(&store, days)? {
         let name = file_name(&day, &test);
         let filter = Filter { test_names: vec![test], window: of_day(&day)?, ..Filter::default() };
-        let slice = waiting.slice(filter).map(|row| row.map_err(io::Error::other));
+        let slice = store.slice(filter).map(|row| row.map_err(io::Error::other));
         rows += write_parquet(&folder.join(&name), slice).map_err(|error| error.to_string())?;
         names.insert(name);
     }
@@ -35,12 +35,12 @@ pub(super) fn run(days: &Days, folder: &Path, url: &str) -> Said {
     Ok((format!("{rows} rows in {} files\n", names.len()), true))
 }
 
-/// Days and tests of which there are measurements.
-fn parts(waiting: &BlockingStore, days: DayRange) -> Result<Vec<(String, String)>, String> {
+/// The days and tests with measurements.
+fn parts(store: &BlockingStore, days: DayRange) -> Result<Vec<(String, String)>, String> {
     let window = Window { from: Some(days.start.start()), to: Some(days.end.start()) };
     let filter = Filter { window, ..Filter::default() };
     let query = Aggregation { filter, axes: vec![Axis::MeasurementStart(Grain::Day), Axis::TestName] };
-    let groups = waiting.wait(waiting.store.aggregate(&query)).map_err(|error| error.to_string())?;
+    let groups = store.wait(store.store.aggregate(&query)).map_err(|error| error.to_string())?;
     let part = |keys: &[Value<'_>]| match keys {
         [Value::Time(day), Value::Text(test)] => Some((day.date_text(), test.clone().into_owned())),
         _ => None,
@@ -48,17 +48,17 @@ fn parts(waiting: &BlockingStore, days: DayRange) -> Result<Vec<(String, String)
     Ok(groups.iter().filter_map(|group| part(&group.keys)).collect())
 }
 
-/// A day from its first second to the next day.
+/// The window of a day.
 fn of_day(day: &str) -> Result<Window, String> {
     let day: Day = day.parse()?;
     let to = day.next().map_or(DateTime::MAX, Day::start);
     Ok(Window { from: Some(day.start()), to: Some(to) })
 }
 
-/// Bytes of a test's name that are in that of a file; if there are more, a hash comes in their place.
+/// Maximum bytes of a test's name in a file name; in longer ones, a hash replaces the rest.
 const LONGEST_NAME: usize = 100;
 
-/// Name of a file. Tests are called what probes say, which need not be fit for one.
+/// The name of a file. Names of tests come from probes and may contain characters that are not safe in file names.
 fn file_name(day: &str, test: &str) -> String {
     let mut name = String::new();
     for byte in test.bytes() {
@@ -74,7 +74,7 @@ fn file_name(day: &str, test: &str) -> String {
     format!("{day}_{name}.parquet")
 }
 
-/// Removes files of these days that others have left: of tests that are no more, and such as were not finished.
+/// Removes files of these days left by earlier exports: those of tests without measurements, and unfinished ones.
 fn remove_others(folder: &Path, days: DayRange, names: &HashSet<String>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_files() {
+    fn file_names() {
         assert_eq!(file_name("2021-06-14", "web_connectivity"), "2021-06-14_web_connectivity.parquet");
         assert_eq!(file_name("2021-06-14", "../A é"), "2021-06-14_%2E%2E%2F%41%20%C3%A9.parquet");
         let [first, second] = ["1", "2"].map(|end| file_name("2021-06-14", &("x".repeat(5000) + end)));

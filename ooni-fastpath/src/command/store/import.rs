@@ -1,15 +1,15 @@
-//! `fastpath store import`: rows of a database of the reference, or of a dump of one, put into a store.
+//! `fastpath store import`: imports a database of the reference, or a dump of one, into a store.
 //!
-//! What is there is left alone, so an import that was stopped is made whole by another.
+//! Measurements that the store already has are kept, so a stopped import can be completed by repeating the command.
 
 use super::copy;
-use crate::command::{Said, tell};
+use crate::command::{CommandResult, eprint_line};
 use crate::sink::plain;
 use ooni_store::{BlockingReference, BlockingStore, Loaded, is_url, load_dump};
 use std::path::Path;
 
 /// Imports a database, or a file that is a dump.
-pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {
+pub(super) fn run(from: &str, to: &str, after: Option<String>) -> CommandResult {
     if !is_url(from) {
         return match after {
             Some(_) => Err("--after is for databases; a dump is read from its beginning".to_owned()),
@@ -23,11 +23,11 @@ pub(super) fn run(from: &str, to: &str, after: Option<String>) -> Said {
     Ok((format!("{text}{lists} entries of test lists\n"), is_good))
 }
 
-/// Lines that cannot be used are reported one by one up to so many.
+/// Maximum number of invalid lines that are reported one by one.
 const REPORTED: u64 = 20;
 
 /// Imports a dump.
-fn dump(from: &Path, to: &str) -> Said {
+fn dump(from: &Path, to: &str) -> CommandResult {
     if !from.is_file() {
         return Err(format!("{}: no such file", from.display()));
     }
@@ -36,7 +36,7 @@ fn dump(from: &Path, to: &str) -> Said {
     let loaded = load_dump(&to, from, |line, message| {
         reported += 1;
         if reported <= REPORTED {
-            tell(&format!("{}:{line}: {}", from.display(), plain(message)));
+            eprint_line(&format!("{}:{line}: {}", from.display(), plain(message)));
         }
     });
     let Loaded { inserted, already, bodies, listed, application, constants, bad } =
@@ -52,7 +52,7 @@ fn dump(from: &Path, to: &str) -> Said {
         text += &format!("{constants} rows of test_groups skipped: they are constants\n");
     }
     if bad > 0 {
-        text += &format!("lines that could not be used: {bad}\n");
+        text += &format!("invalid lines: {bad}\n");
     }
     Ok((text, bad == 0))
 }

@@ -1,17 +1,17 @@
-//! `fastpath store removed` and `rejected`: lists of what a store has without rows, written as they are read.
+//! `fastpath store removed` and `rejected`: lists that are written while they are read.
 
 use crate::cli::store::{List, ListFormat};
-use crate::command::Said;
+use crate::command::CommandResult;
 use crate::sink::plain;
 use ooni_store::{BlockingStore, Error, Rejection, Removal};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 use unicode_width::UnicodeWidthChar;
 
-/// Columns of a line for people.
+/// Maximum columns of a line in the human-readable format.
 const WIDTH: usize = 80;
 
-/// An entry of a list, which is a JSON object or a line of CSV.
+/// An entry of a list.
 trait Entry {
     /// Names of the fields, in order.
     const FIELDS: &'static [&'static str];
@@ -19,27 +19,27 @@ trait Entry {
     /// Its fields.
     fn fields(&self) -> impl Serialize;
 
-    /// Lines for people, after another entry.
+    /// Human-readable lines; `before` is the entry before this one.
     fn lines(&self, before: Option<&Self>) -> Vec<String>;
 }
 
-/// Lists what was removed.
-pub(super) fn removed(list: &List, url: &str) -> Said {
-    let waiting = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
-    write(waiting.removals(), list)
+/// Lists removals.
+pub(super) fn removed(list: &List, url: &str) -> CommandResult {
+    let store = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
+    write(store.removals(), list)
 }
 
-/// Lists what was rejected, of one can and with one code if these are given.
-pub(super) fn rejected(can: Option<&str>, code: Option<&str>, list: &List, url: &str) -> Said {
-    let waiting = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
-    write(waiting.rejections(can.map(str::to_owned), code.map(str::to_owned)), list)
+/// Lists rejections, optionally of one can or with one error code.
+pub(super) fn rejected(can: Option<&str>, code: Option<&str>, list: &List, url: &str) -> CommandResult {
+    let store = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
+    write(store.rejections(can.map(str::to_owned), code.map(str::to_owned)), list)
 }
 
 /// Writes a list to standard output.
-fn write<E: Entry>(entries: impl Iterator<Item = Result<E, Error>>, list: &List) -> Said {
+fn write<E: Entry>(entries: impl Iterator<Item = Result<E, Error>>, list: &List) -> CommandResult {
     let entries = entries.take(list.limit.unwrap_or(usize::MAX));
     let mut failure = None;
-    // A store that fails in between ends the list.
+    // An error of the store ends the list.
     let entries = entries.map_while(|entry| entry.map_err(|error| failure = Some(error.to_string())).ok());
     let out = BufWriter::new(io::stdout().lock());
     let written = match list.format {
@@ -48,7 +48,7 @@ fn write<E: Entry>(entries: impl Iterator<Item = Result<E, Error>>, list: &List)
         ListFormat::Csv => write_csv(entries, out),
     };
     match written {
-        // Whoever reads has read enough.
+        // The reader closed the pipe: it has read enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("cannot write the output: {error}")),
         _ => failure.map_or_else(|| Ok((String::new(), true)), Err),
     }
@@ -126,7 +126,7 @@ impl Entry for Rejection {
         }
     }
 
-    /// The can once, then two lines each.
+    /// The can, if it is another one than before, then two lines.
     fn lines(&self, before: Option<&Rejection>) -> Vec<String> {
         let Rejection { can, position, uid, code, path, message } = self;
         let heading = if before.is_some_and(|before| before.can == *can) { None } else { Some(can.to_string()) };
@@ -137,13 +137,13 @@ impl Entry for Rejection {
     }
 }
 
-/// A line of at most [`WIDTH`] characters.
+/// Truncates a line to [`WIDTH`] columns.
 fn cut(line: &str) -> String {
     let width = |c: char| c.width().unwrap_or(0);
     if line.chars().map(width).sum::<usize>() <= WIDTH {
         return line.to_owned();
     }
-    let mut used = 1; // of the dots
+    let mut used = 1; // the ellipsis
     let fits = |c: &char| {
         used += width(*c);
         used <= WIDTH

@@ -1,7 +1,7 @@
-//! `fastpath store stats`.
+//! `fastpath store stats`: sizes of the tables and rollups of a store.
 
-use crate::cli::Shape;
-use crate::command::{Said, json};
+use crate::cli::SummaryFormat;
+use crate::command::{CommandResult, json};
 use comfy_table::{CellAlignment, Table, presets};
 use ooni_core::time::DateTime;
 use ooni_store::{BlockingStore, RollupState, Stats};
@@ -9,20 +9,20 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// Says what is in a store.
-pub(super) fn run(shape: Shape, url: &str) -> Said {
-    let waiting = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
-    let stats = waiting.wait(waiting.store.stats()).map_err(|error| error.to_string())?;
-    let text = match shape {
-        Shape::Table => tables(&stats),
-        Shape::Json => json(&Numbers::of(&stats))?,
+/// Prints what is in a store.
+pub(super) fn run(format: SummaryFormat, url: &str) -> CommandResult {
+    let store = BlockingStore::open_to_read(url).map_err(|error| error.to_string())?;
+    let stats = store.wait(store.store.stats()).map_err(|error| error.to_string())?;
+    let text = match format {
+        SummaryFormat::Table => tables(&stats),
+        SummaryFormat::Json => json(&StatsJson::of(&stats))?,
     };
     Ok((text, true))
 }
 
-/// The same as JSON.
+/// The JSON output.
 #[derive(Serialize)]
-struct Numbers<'s> {
+struct StatsJson<'s> {
     bytes: u64,
     oldest: Option<String>,
     newest: Option<String>,
@@ -36,11 +36,11 @@ struct Cells {
     measurements: u64,
 }
 
-impl Numbers<'_> {
-    fn of(stats: &Stats) -> Numbers<'_> {
+impl StatsJson<'_> {
+    fn of(stats: &Stats) -> StatsJson<'_> {
         let cells =
             |&RollupState { rollup, cells, measurements }: &RollupState| (rollup.name, Cells { cells, measurements });
-        Numbers {
+        StatsJson {
             bytes: stats.bytes,
             oldest: stats.span.map(|(oldest, _)| iso(oldest)),
             newest: stats.span.map(|(_, newest)| iso(newest)),

@@ -1,17 +1,17 @@
-//! `fastpath store load-test-lists`.
+//! `fastpath store load-test-lists`: replaces the test lists of a store.
 
 use super::change;
-use crate::command::{Said, tell};
+use crate::command::{CommandResult, eprint_line};
 use crate::sink::plain;
 use ooni_store::test_lists::{self, ListContent, ListFile};
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Skipped rows of a file that are shown.
+/// Maximum number of skipped rows of a file that are reported one by one.
 const SHOWN: usize = 20;
 
-/// Replaces the lists of a store by those of a folder; a list whose file is refused stays as it is.
-pub(super) fn load(folder: &Path, url: &str) -> Said {
+/// Replaces the lists of a store with those of a folder; if a file is refused, the store keeps that list.
+pub(super) fn load(folder: &Path, url: &str) -> CommandResult {
     let (mut urls, mut refused, mut skipped, mut out) = (Vec::new(), Vec::new(), 0, String::new());
     let files = test_lists::read(folder)?;
     let number = files.len();
@@ -24,7 +24,7 @@ pub(super) fn load(folder: &Path, url: &str) -> Said {
                 urls.extend(content.urls);
             }
             Err(why) => {
-                tell(&plain(&format!("{name} is refused: {why}")));
+                eprint_line(&plain(&format!("{name} is refused: {why}")));
                 refused.push(cc);
             }
         }
@@ -33,13 +33,13 @@ pub(super) fn load(folder: &Path, url: &str) -> Said {
         return Err(format!("{}: no test list can be loaded; nothing was changed", folder.display()));
     }
     let loaded = entries(urls.len());
-    change(url, |waiting| {
+    change(url, |store| {
         if !refused.is_empty() {
-            urls.extend(waiting.wait(waiting.store.test_lists(&refused))?);
+            urls.extend(store.wait(store.store.test_lists(&refused))?);
         }
         urls.sort_unstable();
         urls.dedup();
-        waiting.wait(waiting.store.replace_test_lists(urls))
+        store.wait(store.store.replace_test_lists(urls))
     })?;
     let _ = writeln!(
         out,
@@ -56,9 +56,9 @@ fn entries(number: usize) -> String {
 
 fn show_skipped(name: &str, content: &ListContent) {
     for (line, why) in content.skipped.iter().take(SHOWN) {
-        tell(&format!("{name}, line {line}: {why}; the row is skipped"));
+        eprint_line(&format!("{name}, line {line}: {why}; the row is skipped"));
     }
     if let more @ 1.. = content.skipped.len().saturating_sub(SHOWN) {
-        tell(&format!("{name}: {more} more rows are skipped"));
+        eprint_line(&format!("{name}: {more} more rows are skipped"));
     }
 }

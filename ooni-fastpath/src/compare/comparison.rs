@@ -1,58 +1,60 @@
-//! [`Report`]: what differs, counted, with a few examples of each.
+//! [`Comparison`]: counts of the differences between two sets of rows, with a few examples of each.
 
 use super::record::Record;
 use ooni_core::row::schema::fastpath;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Maximum number of tests that a report counts separately. Names come from measurements, so their number is unlimited.
+/// Maximum number of tests that are counted separately. Names come from measurements, so their number is unbounded.
 const MOST_TESTS: usize = 1000;
 
-/// Bytes of a value that an example shows.
+/// Maximum bytes of a value in an example.
 const LONGEST: usize = 2000;
 
-/// Which rows differ.
+/// The differences between two sets of rows.
 #[derive(Debug, Default, Serialize)]
-pub struct Report {
-    /// Rows of the first.
+pub struct Comparison {
+    /// Rows of the first input.
     pub left_rows: u64,
-    /// Rows of the second.
+    /// Rows of the second input.
     pub right_rows: u64,
-    /// Rows of both that are the same.
+    /// Rows of both that are equal.
     pub same: u64,
-    /// Rows of both with another value in some column.
+    /// Rows of both that differ in a column.
     pub different: u64,
-    /// Rows that only the first has.
+    /// Rows only in the first input.
     pub only_left: Only,
-    /// Rows that only the second has.
+    /// Rows only in the second input.
     pub only_right: Only,
-    /// Of those that differ, by test and column.
-    pub columns: Vec<Difference>,
+    /// The differences by test and column.
+    pub columns: Vec<ColumnDifference>,
+    /// The index in `columns` of a test and column.
     #[serde(skip)]
     at: BTreeMap<(String, usize), usize>,
+    /// Maximum number of examples of each difference.
     #[serde(skip)]
     examples: usize,
 }
 
-/// A number of rows, and the uids of a few.
+/// The number of rows in only one input, with a few of their uids.
 #[derive(Debug, Default, Serialize)]
 pub struct Only {
-    /// How many.
+    /// How many there are.
     pub rows: u64,
-    /// The first.
+    /// The first uids.
     pub examples: Vec<String>,
 }
 
 /// A column that differs in rows of a test.
 #[derive(Debug, Serialize)]
-pub struct Difference {
+pub struct ColumnDifference {
     /// Name of the test.
     pub test: String,
     /// Name of the column.
     pub column: &'static str,
-    /// How many rows.
+    /// How many rows differ.
     pub rows: u64,
-    /// The first.
+    /// The first ones.
     pub examples: Vec<Example>,
 }
 
@@ -61,24 +63,24 @@ pub struct Difference {
 pub struct Example {
     /// Id of the measurement.
     pub measurement_uid: String,
-    /// The value of the first.
+    /// The value in the first input.
     pub left: String,
-    /// The value of the second.
+    /// The value in the second input.
     pub right: String,
 }
 
-impl Report {
-    /// An empty report with at most so many examples of each.
-    pub fn new(examples: usize) -> Report {
-        Report { examples, ..Report::default() }
+impl Comparison {
+    /// An empty comparison that keeps at most `examples` examples of each difference.
+    pub fn new(examples: usize) -> Comparison {
+        Comparison { examples, ..Comparison::default() }
     }
 
-    /// Whether all rows are the same.
+    /// Whether all rows are equal.
     pub fn is_equal(&self) -> bool {
         self.different == 0 && self.only_left.rows == 0 && self.only_right.rows == 0
     }
 
-    /// Notes a row that the other does not have.
+    /// Counts a row that is in one input only.
     pub fn only(&mut self, left: bool, uid: &[u8]) {
         let (rows, only) = match left {
             true => (&mut self.left_rows, &mut self.only_left),
@@ -91,7 +93,7 @@ impl Report {
         }
     }
 
-    /// Notes a row that both have; the values are those of [`fastpath::COLUMNS`].
+    /// Counts a row that is in both inputs; the values are in the order of [`fastpath::COLUMNS`].
     pub fn both<'r>(
         &mut self,
         uid: &[u8],
@@ -109,10 +111,10 @@ impl Report {
         *(if same { &mut self.same } else { &mut self.different }) += 1;
     }
 
-    /// The same for records with just these values.
+    /// Counts a row that is in both inputs, given as records of these values.
     pub fn records(&mut self, left: &Record, right: &Record) {
         let test = left.field(fastpath::test_name);
-        // In the form of JSON it is in quotes.
+        // As JSON it is quoted.
         let name = test.strip_prefix(b"\"").and_then(|test| test.strip_suffix(b"\"")).unwrap_or(test);
         self.both(left.field(0), name, left.fields(), right.fields());
     }
@@ -125,7 +127,7 @@ impl Report {
         let columns = &mut self.columns;
         let at = *self.at.entry((test.clone(), column)).or_insert_with(|| {
             let name = fastpath::NAMES.get(column).copied().unwrap_or_default();
-            columns.push(Difference { test, column: name, rows: 0, examples: Vec::new() });
+            columns.push(ColumnDifference { test, column: name, rows: 0, examples: Vec::new() });
             columns.len() - 1
         });
         let difference = &mut columns[at];
@@ -136,14 +138,14 @@ impl Report {
         }
     }
 
-    /// Puts the differences in order: by test, the most frequent first.
+    /// Sorts the differences by test, the most frequent first.
     pub fn sort(&mut self) {
         self.columns.sort_by(|a, b| (&a.test, b.rows, a.column).cmp(&(&b.test, a.rows, b.column)));
         self.at.clear();
     }
 }
 
-/// A value fit to be kept as an example.
+/// A value as text, truncated for an example.
 pub(super) fn shown(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(&value[..value.len().min(LONGEST)]);
     if value.len() > LONGEST { format!("{text}…") } else { text.into_owned() }
