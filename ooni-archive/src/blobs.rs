@@ -1,4 +1,4 @@
-//! Bytes kept under keys: in a folder, or in a bucket of an S3 server. The meaning of keys is not known here.
+//! Objects by key, in a folder or in a bucket of an S3 server. The meaning of keys is not known here.
 //!
 //! Requests are futures for the tokio runtime of the caller. Nothing here starts a runtime.
 

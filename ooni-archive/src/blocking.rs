@@ -1,12 +1,12 @@
 //! The archive for callers without a tokio runtime: [`BlockingArchive`] and [`BlockingPrefetch`].
 //!
-//! The only place of this crate that starts a runtime. Its calls block the thread; they may also be made, and values
+//! This is the only module of the crate that starts a runtime. Its calls block the thread. They can be made, and values
 //! dropped, on a thread of another runtime.
 
 use crate::body::{Body, BodyError};
 use crate::day::Day;
 use crate::selection::Selection;
-use crate::source::archive::{Archive, ArchiveCan, Brought, Counters, Location, Options, Survey};
+use crate::source::archive::{Archive, ArchiveCan, CopyOutcome, Counters, Location, Options, Survey};
 use crate::source::prefetch::{Prefetch, Prefetched};
 use ooni_core::error::{Code, Error};
 use std::future::Future;
@@ -25,14 +25,14 @@ pub struct BlockingArchive {
     runtime: Arc<OwnRuntime>,
 }
 
-/// A runtime that may be used and dropped anywhere, also inside of another runtime.
+/// A runtime that can be used and dropped anywhere, even inside another runtime.
 #[derive(Debug)]
 struct OwnRuntime(Option<Runtime>);
 
 impl OwnRuntime {
     /// Waits for a future; `None` if it panicked.
     ///
-    /// `Runtime::block_on` panics inside of another runtime; a channel does not.
+    /// `Runtime::block_on` panics inside another runtime; a channel does not.
     fn wait<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let (sender, receiver) = sync_channel(1);
         self.0.as_ref()?.spawn(async move {
@@ -51,14 +51,14 @@ impl Drop for OwnRuntime {
 }
 
 fn stopped() -> Error {
-    Error::new(Code::Can, "", "reading the archive failed: a task has ended without a result")
+    Error::new(Code::Can, "", "reading the archive failed: a task ended without a result")
 }
 
 impl BlockingArchive {
     /// As [`Archive::open`].
     ///
     /// # Errors
-    /// As [`Archive::open`], or that no thread can be started.
+    /// As [`Archive::open`], or threads cannot be started.
     pub fn open(locations: Vec<Location>, wanted: Selection, options: Options) -> Result<BlockingArchive, String> {
         let archive = Archive::open(locations, wanted, options)?;
         let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("archive").enable_all().build();
@@ -102,13 +102,13 @@ impl BlockingArchive {
         listed.unwrap_or_else(|| (Vec::new(), vec![stopped()]))
     }
 
-    /// As [`Archive::bring`].
+    /// As [`Archive::copy_can`].
     ///
     /// # Errors
-    /// As [`Archive::bring`].
-    pub fn bring(&self, can: &ArchiveCan, folder: &Path) -> Result<Brought, Error> {
+    /// As [`Archive::copy_can`].
+    pub fn copy_can(&self, can: &ArchiveCan, folder: &Path) -> Result<CopyOutcome, Error> {
         let (archive, can, folder) = (self.archive.clone(), can.clone(), folder.to_owned());
-        self.runtime.wait(async move { archive.bring(&can, &folder).await }).unwrap_or_else(|| Err(stopped()))
+        self.runtime.wait(async move { archive.copy_can(&can, &folder).await }).unwrap_or_else(|| Err(stopped()))
     }
 
     /// As [`Archive::body`].
@@ -134,7 +134,7 @@ impl BlockingPrefetch {
     /// As [`Prefetch::new`].
     ///
     /// # Errors
-    /// A sentence, when there can be no cache.
+    /// A sentence, when the cache cannot be opened.
     pub fn new(
         archive: &BlockingArchive,
         skip: impl Fn(&ArchiveCan) -> bool + Send + 'static,
@@ -160,7 +160,7 @@ impl Drop for BlockingPrefetch {
     /// Stops all downloads, so that a temporary cache is removed with this.
     fn drop(&mut self) {
         if let Some(prefetch) = self.prefetch.take() {
-            let _ = self.runtime.wait(prefetch.close()); // nothing to report
+            let _ = self.runtime.wait(prefetch.close()); // errors do not matter here
         }
     }
 }

@@ -1,7 +1,7 @@
-//! One body by its location: the key of a file and the number of the measurement in it, as rows of the table `jsonl`
-//! say (formats spec §9).
+//! Reads one body by its location: the key of a file and the number of the measurement in it, as in rows of the table
+//! `jsonl` (formats spec §9).
 //!
-//! A file of gzip members with a [`MemberIndex`] beside it is read by one request for the member; any other file is read
+//! If a file of gzip members has a [`MemberIndex`], the member is read with one ranged request. Any other file is streamed
 //! from its beginning to the measurement, in bounded memory.
 
 mod find;
@@ -24,15 +24,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::task::{JoinSet, spawn_blocking};
 
-/// Bytes of an index that are read, about a million members.
+/// Maximum size of an index: about a million members.
 const INDEX_SIZE: usize = 16 << 20;
-/// Compressed bytes of members that are read into memory; files with larger ones are read from their beginning.
+/// Maximum compressed size of a member that is read into memory; files with larger members are streamed.
 const MEMBER_SIZE: u64 = 64 << 20;
 
-/// Why there is no body. Messages name the file.
+/// Why a body cannot be read. Messages name the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// There is no such file, or it has fewer measurements.
+    /// The file does not exist, or has fewer measurements.
     #[error("{0}")]
     NotFound(String),
     /// The file is damaged before the measurement, or the measurement exceeds a limit.
@@ -41,7 +41,7 @@ pub enum BodyError {
     /// The server cannot be reached or is overloaded; retry later.
     #[error("{0}")]
     Unavailable(String),
-    /// The file cannot be read; a retry gives the same.
+    /// The file cannot be read; a retry fails in the same way.
     #[error("{0}")]
     Failed(String),
 }
@@ -52,7 +52,7 @@ impl BodyError {
         match failure.kind {
             FailureKind::NotFound => BodyError::NotFound(why),
             FailureKind::Permanent => BodyError::Failed(why),
-            FailureKind::Wrong | FailureKind::Transient => BodyError::Unavailable(why),
+            FailureKind::InvalidResponse | FailureKind::Transient => BodyError::Unavailable(why),
         }
     }
 
@@ -129,7 +129,7 @@ impl Archive {
         feeding.spawn(feed(Arc::clone(&self.core), at, wanted.key.clone(), sender));
         let found = decode(wanted.clone(), move || Ok(Box::new(pieces))).await;
         match (found, feeding.join_next().await) {
-            // What was read before it failed is enough.
+            // The body was read before the download failed.
             (Ok(body), _) => Ok(body),
             (Err(_), Some(Ok(Err(failure)))) => Err(BodyError::of_failure(&name, failure)),
             (Err(error), _) => Err(error),
@@ -157,7 +157,7 @@ impl Core {
                 let read = read.run(|| async { s3.get(&index_key, 0, None, None).await?.body.bytes(INDEX_SIZE).await });
                 match read.await {
                     Ok(text) => text,
-                    // Servers that do not allow listing answer 403 for what does not exist.
+                    // Servers that do not allow listing respond with 403 for objects that do not exist.
                     Err(failure) if failure.kind != FailureKind::Transient => return Ok(None),
                     Err(failure) => return Err(BodyError::of_failure(&name, failure)),
                 }
@@ -170,11 +170,11 @@ impl Core {
                 }
             }
         };
-        // An index that is damaged is as good as none.
+        // A damaged index is ignored.
         Ok(MemberIndex::parse(&text).ok())
     }
 
-    /// A part of a file of so many bytes; `None` when the file has another size, so that its index is of another version.
+    /// A part of a file of `size` bytes; `None` if the file has another size, because its index belongs to another version.
     async fn member(&self, at: usize, key: &str, range: Range<u64>, size: u64) -> Result<Option<Vec<u8>>, BodyError> {
         let length = range.end - range.start;
         match &self.places[at].blobs {
@@ -189,12 +189,12 @@ impl Core {
                     if bytes.len() == most {
                         Ok(Some(bytes))
                     } else {
-                        Err(Failure::transient("the answer is too short"))
+                        Err(Failure::transient("the response is too short"))
                     }
                 });
                 match read.await {
                     Ok(bytes) => Ok(bytes),
-                    // Reading the file from its beginning tells what is wrong.
+                    // Streaming the file will report the error.
                     Err(failure) if failure.kind != FailureKind::Transient => Ok(None),
                     Err(failure) => Err(BodyError::of_failure(&format!("{}/{key}", s3.name()), failure)),
                 }
@@ -217,7 +217,7 @@ impl Core {
     }
 }
 
-/// Decodes a file up to the measurement, on a thread for that.
+/// Decodes a file up to the measurement, on a thread for blocking work.
 async fn decode<R>(wanted: Wanted, open: R) -> Result<Body, BodyError>
 where
     R: FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + 'static,
@@ -225,7 +225,7 @@ where
     let found = spawn_blocking(move || {
         let Wanted { key, expected, number } = &wanted;
         let bytes = open().map_err(|error| BodyError::of_file(key, &error))?;
-        let missing = || BodyError::NotFound(format!("{key}: it has no measurement {number}"));
+        let missing = || BodyError::NotFound(format!("{key}: has no measurement {number}"));
         let found = find(*expected, bytes, &CanName::of_path(Path::new(key)), *number);
         found.map_err(|why| BodyError::Invalid(format!("{key}: {why}")))?.ok_or_else(missing)
     });

@@ -1,7 +1,7 @@
-//! Containers: from the bytes of a file to the entries in it. One file per format.
+//! Containers: from the bytes of a file to its entries. One file per format.
 //!
-//! The first bytes tell the format ([`format`](mod@format)). A [`Can`] fills [`Chunk`]es; an error in an entry costs that
-//! entry, an error of the file ends it, after everything that was read before.
+//! The format is detected from the first bytes ([`format`](mod@format)). A [`Can`] fills [`Chunk`]s. An error in an entry
+//! affects only that entry; an error of the file ends it, after the entries before the error.
 //!
 //! Order of the modules: `raw`, `tar`, `format`, `gzip` and `lz4`, `input`, `chunk_reader`, the readers, this file.
 
@@ -51,8 +51,7 @@ enum Reader {
     Postcan(Postcan),
     Reports(Box<Reports>),
     Yaml(Yaml),
-    /// Nothing but why it cannot be read, and from which byte on; none once that was said, or where there is nothing to
-    /// read.
+    /// A file that cannot be read: the error and its offset, until it was reported. `None` also if there is nothing to read.
     Refused(Option<(Error, Option<u64>)>),
 }
 
@@ -62,7 +61,7 @@ impl Can {
         Can { reader: Reader::Refused(Some((why, None))), recognition: Recognition::Unrecognized }
     }
 
-    /// A can over these bytes, of which the first are read. What is wrong with them is an entry of the can.
+    /// Opens a can and reads its first bytes. An error becomes an entry of the can.
     pub fn open(expected: Expected, bytes: Box<dyn Read + Send>, name: &CanName, limits: &Limits) -> Can {
         if expected.format() == Some(Format::Index) {
             return Can { reader: Reader::Refused(None), recognition: Recognition::Recognized };
@@ -97,12 +96,12 @@ impl Can {
         Can { reader: Reader::new(format, expected, input, name, limits), recognition }
     }
 
-    /// What the first bytes said.
+    /// What the first bytes say.
     pub fn recognition(&self) -> Recognition {
         self.recognition
     }
 
-    /// Reads on, until the chunk is full, [would have to grow](Chunk::needs_growth), or the can is at its end.
+    /// Reads until the chunk is full or [would have to grow](Chunk::needs_growth), or the can is at its end.
     pub fn fill(&mut self, chunk: &mut Chunk) -> ReadStatus {
         match &mut self.reader {
             Reader::Lines(can) => can.fill(chunk),

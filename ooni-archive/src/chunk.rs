@@ -1,18 +1,18 @@
 //! [`Chunk`]: a piece of the text of a container, and the entries in it.
 //!
-//! Containers write into a chunk, workers read out of it; nothing is copied in between. A chunk is reused. Entries are not
+//! Readers of containers fill a chunk and workers read it, without a copy in between. Chunks are reused. Entries are not
 //! parsed here.
 
 use ooni_core::error::Error;
 use std::ops::Range;
 
-/// Text of a chunk in bytes, when no single entry needs more.
+/// Size of the text of a chunk in bytes, unless a single entry needs more.
 pub const TARGET: usize = 1 << 20;
 
-/// A chunk does not grow beyond this unless it [may](Chunk::allow_growth), and frees what it has beyond it.
+/// Maximum size of a chunk unless [growth is allowed](Chunk::allow_growth), and maximum capacity that is kept for reuse.
 pub const KEPT: usize = 4 * TARGET;
 
-/// Most entries of a chunk: a measurement has some thousand bytes, but a line can be empty.
+/// Maximum number of entries of a chunk. A measurement has thousands of bytes, but a line can be empty.
 const MOST_ENTRIES: usize = 1 << 14;
 
 /// Whether there is more to read of a can.
@@ -27,7 +27,7 @@ pub enum ReadStatus {
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The file, or a member of it, as a whole: an error of it.
+    /// An error of the whole file, or of a whole member.
     Whole,
     /// A file that is one measurement or POST body.
     Document,
@@ -52,16 +52,16 @@ pub struct Name(Range<usize>);
 pub struct Position {
     /// The member of an archive.
     pub member: Option<Name>,
-    /// The line or entry in its file or member, from 1; 0 for what is neither.
+    /// The number of the line or entry in its file or member, from 1; 0 if it is neither.
     pub number: u64,
-    /// The measurement in its file from 0, counted through all members.
+    /// The number of the measurement in its file from 0, across all members.
     pub index: u64,
     /// Offset of its first byte in the decompressed file. For [`Kind::Whole`] the offset of the error in the file as it is
     /// stored, if it has one.
     pub offset: Option<u64>,
 }
 
-/// One measurement to be read, or why it cannot be.
+/// A measurement to be read, or the error in its place.
 #[derive(Debug)]
 pub struct Entry {
     /// What it is.
@@ -70,7 +70,7 @@ pub struct Entry {
     pub position: Position,
     /// Why it cannot be read.
     pub error: Option<Box<Error>>,
-    /// Whether the reference aborts the can here.
+    /// Whether the reference stops reading the can here.
     pub aborts_can: bool,
     text: Text,
 }
@@ -87,11 +87,11 @@ enum Text {
 /// Text and the entries in it, in order.
 #[derive(Debug)]
 pub struct Chunk {
-    /// Initialised to its end, so that decompressors can write anywhere.
+    /// Initialized to its end, so that decompressors can write into it.
     text: Vec<u8>,
     /// Bytes of `text` that are in use.
     filled: usize,
-    /// Text that is not as it was in the file.
+    /// Text that was changed by normalization.
     normalized: Vec<u8>,
     target: usize,
     names: Vec<u8>,
@@ -129,13 +129,13 @@ impl Chunk {
         (self.may_grow, self.needs_growth) = (false, false);
     }
 
-    /// Lets it have as much text as a single entry needs.
+    /// Allows it to grow as much as a single entry needs.
     pub fn allow_growth(&mut self) {
         self.may_grow = true;
         self.needs_growth = false;
     }
 
-    /// Whether it has no entry because it [may](Chunk::allow_growth) not grow.
+    /// Whether it has no entry because it would have to [grow](Chunk::allow_growth).
     pub fn needs_growth(&self) -> bool {
         self.needs_growth
     }
@@ -154,7 +154,7 @@ impl Chunk {
         .unwrap_or_default()
     }
 
-    /// The bytes of an entry as they were in the file.
+    /// The bytes of an entry as in the file.
     pub fn body(&self, entry: &Entry) -> &[u8] {
         let (Text::Read(range) | Text::Normalized(_, range)) = &entry.text;
         self.text.get(range.clone()).unwrap_or_default()
@@ -165,18 +165,18 @@ impl Chunk {
         self.names.get(entry.position.member.as_ref()?.0.clone())
     }
 
-    /// True when it has entries and no room for much more.
+    /// Whether it has entries and not much space left.
     pub fn is_full(&self) -> bool {
         self.has_enough_entries()
             || !self.entries.is_empty() && self.filled + self.target / 8 > self.text.len().min(self.target)
     }
 
-    /// True when it has as many entries as it may have.
+    /// Whether it has the maximum number of entries.
     pub fn has_enough_entries(&self) -> bool {
         self.entries.len() >= MOST_ENTRIES || self.normalized.len() >= 2 * self.target
     }
 
-    /// True when it has grown as far as it may; [`Chunk::needs_growth`] tells from now on.
+    /// Whether it has reached its maximum size without an entry; [`Chunk::needs_growth`] returns the same afterwards.
     pub(crate) fn check_growth(&mut self) -> bool {
         self.needs_growth = !self.may_grow
             && self.entries.is_empty()
@@ -195,7 +195,7 @@ impl Chunk {
         self.text.get(start..self.filled).unwrap_or_default()
     }
 
-    /// Room behind the text, at least an eighth of the target; [`Chunk::advance`] says how much of it was used.
+    /// The free space after the text, at least an eighth of the target. Call [`Chunk::advance`] with the bytes written.
     pub fn room(&mut self) -> &mut [u8] {
         if self.text.len() - self.filled < self.target / 8 {
             self.grow(self.filled + self.target / 8);
@@ -226,12 +226,12 @@ impl Chunk {
         self.text.resize(least.max(length + more), 0);
     }
 
-    /// Forgets the text from `start` on.
+    /// Discards the text from `start` on.
     pub fn truncate(&mut self, start: usize) {
         self.filled = self.filled.min(start);
     }
 
-    /// Forgets the text before `start`, when that is worth moving the rest; there must be no entries.
+    /// Discards the text before `start`, if that is worth moving the rest. There must be no entries.
     pub fn forget_until(&mut self, start: &mut usize) {
         if *start > self.target / 2 {
             self.text.copy_within(*start..self.filled, 0);
@@ -240,19 +240,19 @@ impl Chunk {
         }
     }
 
-    /// Keeps a name.
+    /// Adds a name.
     pub fn push_name(&mut self, name: &[u8]) -> Name {
         let start = self.names.len();
         self.names.extend_from_slice(name);
         Name(start..self.names.len())
     }
 
-    /// Adds an entry that is to be read, out of the text.
+    /// Adds an entry at a range of the text.
     pub fn push(&mut self, kind: Kind, position: Position, text: Range<usize>) {
         self.entries.push(Entry { kind, position, text: Text::Read(text), error: None, aborts_can: false });
     }
 
-    /// Adds an entry whose text `normalize` appends to what it is given, unless that fails.
+    /// Adds an entry whose text is appended by `normalize`, unless that fails.
     ///
     /// # Errors
     /// The error of `normalize`.
@@ -281,13 +281,13 @@ impl Chunk {
         }
     }
 
-    /// Adds something that cannot be read.
+    /// Adds an error in place of an entry.
     pub fn push_error(&mut self, kind: Kind, position: Position, error: Error) {
         let error = Some(Box::new(error));
         self.entries.push(Entry { kind, position, text: Text::Read(0..0), error, aborts_can: false });
     }
 
-    /// Marks the entry that was added last as one where the reference aborts the can.
+    /// Marks the last entry as one where the reference stops reading the can.
     pub fn mark_abort(&mut self) {
         if let Some(entry) = self.entries.last_mut() {
             entry.aborts_can = true;

@@ -1,6 +1,4 @@
-//! [`Day`] and [`DayRange`]: the calendar by which the archive is kept.
-//!
-//! Dates are those of upload, in UTC.
+//! [`Day`] and [`DayRange`]: days of upload, in UTC, by which the archive is organized.
 
 use ooni_core::time::DateTime;
 use serde::{Deserialize, Serialize};
@@ -26,7 +24,7 @@ impl Day {
         Day(now.start_of_day())
     }
 
-    /// The day after, except on the last.
+    /// The next day; `None` for the last one.
     pub fn next(self) -> Option<Day> {
         self.0.plus_days(1).map(Day)
     }
@@ -89,7 +87,7 @@ impl FromStr for Day {
     }
 }
 
-/// Days from a first one up to another, which is excluded.
+/// The days from `start` to `end`, exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayRange {
     /// The first day.
@@ -104,12 +102,12 @@ impl DayRange {
         self.start >= self.end
     }
 
-    /// How many days there are.
+    /// The number of days.
     pub fn len(&self) -> u64 {
         u64::try_from(self.end.0.day_number() - self.start.0.day_number()).unwrap_or(0)
     }
 
-    /// Whether a day is one of them.
+    /// Whether a day is in the range.
     pub fn contains(&self, day: Day) -> bool {
         self.start <= day && day < self.end
     }

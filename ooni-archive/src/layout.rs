@@ -1,6 +1,6 @@
-//! The keys of the archive in its two layouts (formats spec §6): what a key says of a can, and where the keys of a day are.
+//! The keys of the archive in its two layouts (formats spec §6): parsing keys, and the prefixes of a day.
 //!
-//! Keys come from servers and end up as paths of files, so only those of exactly these shapes are taken.
+//! Keys come from servers and become paths of files, so only keys of exactly these formats are accepted.
 
 use crate::day::Day;
 use crate::selection::plain_testname;
@@ -35,20 +35,20 @@ impl Layout {
     }
 }
 
-/// What the key of a can says.
+/// The parts of the key of a can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanKey {
-    /// The layout that it belongs to.
+    /// The layout.
     pub layout: Layout,
     /// The day of upload.
     pub day: Day,
-    /// The country, if the key tells.
+    /// The country, if the key shows it.
     pub cc: Option<String>,
-    /// The test in lower case without underscores, if the key tells.
+    /// The test in lower case without underscores, if the key shows it.
     pub testname: Option<String>,
 }
 
-/// Parses a key; `None` for one that does not belong to a can.
+/// Parses the key of a can; `None` for other keys.
 pub fn parse_key(key: &str) -> Option<CanKey> {
     // All names in the archive are printable ASCII, which is safe on terminals and disks.
     let odd =
@@ -72,8 +72,8 @@ pub fn parse_key(key: &str) -> Option<CanKey> {
     }
 }
 
-/// Whether a folder, named as the keys below it begin, may hold cans of these countries and tests.
-pub fn may_hold(folder: &str, takes: impl Fn(Option<&str>, Option<&str>) -> Option<bool>) -> bool {
+/// Whether a folder, given by the prefix of the keys in it, may contain cans of these countries and tests.
+pub fn may_contain(folder: &str, takes: impl Fn(Option<&str>, Option<&str>) -> Option<bool>) -> bool {
     let parts: Vec<_> = folder.trim_end_matches('/').split('/').collect();
     match *parts {
         ["raw", _, _, cc] => takes(Some(cc), None) != Some(false),
@@ -84,17 +84,17 @@ pub fn may_hold(folder: &str, takes: impl Fn(Option<&str>, Option<&str>) -> Opti
     }
 }
 
-/// The key of the lines that belong to a postcan: that of the same stem.
+/// The key of the JSONL file of the same stem as a postcan.
 pub fn lines_key(key: &str) -> Option<String> {
     key.strip_suffix(".tar.gz").map(|stem| format!("{stem}.jsonl.gz"))
 }
 
-/// The key of the postcan that belongs to lines: that of the same stem.
+/// The key of the postcan of the same stem as a JSONL file.
 pub fn postcan_key(key: &str) -> Option<String> {
     key.strip_suffix(".jsonl.gz").map(|stem| format!("{stem}.tar.gz"))
 }
 
-/// Country and test out of the name of a legacy can.
+/// Country and test from the name of a legacy can.
 ///
 /// `<test_name>.<n>.tar.lz4`, or `<time>-<CC>-<ASN>-<test_name>-<report_id>-<version>-probe.json.lz4` and `.yaml.lz4`.
 fn canned(name: &str) -> (Option<String>, Option<String>) {
@@ -110,12 +110,12 @@ fn canned(name: &str) -> (Option<String>, Option<String>) {
         return (None, None);
     };
     let cc = (cc.len() == 2 && cc.bytes().all(|c| c.is_ascii_uppercase()) && asn.starts_with("AS")).then_some(cc);
-    // With an additional `-`, a part of the test's name cannot be told from one of the report id.
+    // With another `-`, the end of the test's name cannot be distinguished from the start of the report id.
     let test = rest.split_once('-').filter(|(_, report_id)| !report_id.contains('-')).map(|(test, _)| test);
     (cc.map(str::to_owned), test.and_then(testname))
 }
 
-/// A name as it is compared, if it can be the name of a test.
+/// A name normalized for comparison, if it can be the name of a test.
 fn testname(name: &str) -> Option<String> {
     let usual = !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
     usual.then(|| plain_testname(name))
@@ -125,7 +125,7 @@ fn testname(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn told(key: &str) -> Option<(Layout, String, Option<String>, Option<String>)> {
+    fn parsed(key: &str) -> Option<(Layout, String, Option<String>, Option<String>)> {
         parse_key(key).map(|key| (key.layout, key.day.to_string(), key.cc, key.testname))
     }
 
@@ -134,7 +134,7 @@ mod tests {
         let folder = "raw/20210614/00/JO/signal";
         for name in ["2021061400_JO_signal.n1.0.tar.gz", "2021061400_JO_signal.n1.0.jsonl.gz"] {
             let wanted = (Layout::Raw, "2021-06-14".to_owned(), Some("JO".to_owned()), Some("signal".to_owned()));
-            assert_eq!(told(&format!("{folder}/{name}")), Some(wanted));
+            assert_eq!(parsed(&format!("{folder}/{name}")), Some(wanted));
         }
         for key in [
             "raw/20210614/00/JO/signal/x.tar.gz.part",
@@ -157,7 +157,7 @@ mod tests {
             "raw",
             "",
         ] {
-            assert_eq!(told(key), None, "{key}");
+            assert_eq!(parsed(key), None, "{key}");
         }
     }
 
@@ -192,7 +192,7 @@ mod tests {
             "canned/20191030/ndt.0.tar.lz4",
             "canned/ndt.0.tar.lz4",
         ] {
-            assert_eq!(told(key), None, "{key}");
+            assert_eq!(parsed(key), None, "{key}");
         }
     }
 
@@ -215,7 +215,7 @@ mod tests {
             ("canned/2019-10-30/more/", false),
             ("jsonl/ndt/", false),
         ] {
-            assert_eq!(may_hold(folder, takes), enters, "{folder}");
+            assert_eq!(may_contain(folder, takes), enters, "{folder}");
         }
     }
 

@@ -1,13 +1,13 @@
 //! OONI's archive: where its bytes are, and how they are read.
 //!
-//! [`day`], [`selection`] and [`layout`] describe what the archive has and where; [`can`] turns the bytes of files into
+//! [`day`], [`selection`] and [`layout`] describe the content of the archive; [`can`] turns the bytes of files into
 //! [`chunk`]s of entries; [`blobs`] reads directories and object storage; [`source`] finds the files to read; [`body`] reads
 //! one measurement by its location. Futures run on the caller's runtime; [`blocking`] has one of its own.
 //!
 //! Scoring rules, SQL and the command line are not here. A module imports only from those before it in this file.
 #![forbid(unsafe_code)]
 
-// What there is, and where.
+// Content and layout.
 pub mod day;
 pub mod selection;
 

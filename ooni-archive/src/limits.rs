@@ -1,24 +1,24 @@
-//! [`Limits`]: sizes beyond which input is rejected, whatever its content.
+//! [`Limits`]: limits beyond which input is rejected with `E-LIMIT`.
 //!
-//! Each limit is a flag of the command line with the default given here. Larger input is rejected as `E-LIMIT`.
+//! Each limit has a command-line flag; the defaults are defined here.
 
 use ooni_core::json;
 
-/// Sizes beyond which input is refused.
+/// Limits beyond which input is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one measurement: a line, a member of an archive, a file of its own.
+    /// Bytes of a measurement: a line, a member of an archive, or a file.
     pub measurement_size: usize,
     /// Levels of nesting in JSON.
     pub depth: usize,
     /// JSON values in one measurement, keys included: each takes 16 bytes of memory.
     pub values: usize,
-    /// How many times its stored size a file may become when it is decompressed. This applies only beyond [`RATIO_FREE`]
-    /// bytes: short files of repeated text come near 1032, the most that deflate can do.
+    /// Ratio of decompressed to stored size of a file. It applies only beyond [`RATIO_FREE`] bytes, because short files of
+    /// repeated text come close to 1032, the maximum of deflate.
     pub ratio: u64,
 }
 
-/// Decompressed bytes that a file may have at any ratio.
+/// Decompressed bytes up to which the ratio is not checked.
 pub const RATIO_FREE: u64 = 64 << 20;
 
 impl Default for Limits {
@@ -41,7 +41,7 @@ impl Limits {
 /// A sentence, for anything else and for sizes beyond 4095 MiB.
 pub fn parse_size(text: &str) -> Result<usize, String> {
     let sized = |size: &u64| (1..=4095 << 20).contains(size);
-    let size = parse_bytes(text)?.filter(sized).ok_or("at least 1 byte, at most 4095MiB")?;
+    let size = parse_bytes(text)?.filter(sized).ok_or("expected at least 1 byte and at most 4095MiB")?;
     usize::try_from(size).map_err(|error| error.to_string())
 }
 
@@ -50,7 +50,7 @@ pub fn parse_size(text: &str) -> Result<usize, String> {
 /// # Errors
 /// A sentence, for anything else.
 pub fn parse_disk_size(text: &str) -> Result<u64, String> {
-    parse_bytes(text)?.filter(|size| *size > 0).ok_or_else(|| "at least 1 byte, less than 2^64".to_owned())
+    parse_bytes(text)?.filter(|size| *size > 0).ok_or_else(|| "expected at least 1 byte and less than 2^64".to_owned())
 }
 
 /// A number of bytes; `None` beyond what can be counted.
@@ -61,9 +61,10 @@ fn parse_bytes(text: &str) -> Result<Option<u64>, String> {
         "k" | "kib" => 1 << 10,
         "m" | "mib" => 1 << 20,
         "g" | "gib" => 1 << 30,
-        _ => return Err("a number of bytes, or one with KiB, MiB or GiB".to_owned()),
+        _ => return Err("expected a number of bytes, or a number with KiB, MiB or GiB".to_owned()),
     };
-    let number: u64 = digits.parse().map_err(|_| "a number of bytes, or one with KiB, MiB or GiB".to_owned())?;
+    let number: u64 =
+        digits.parse().map_err(|_| "expected a number of bytes, or a number with KiB, MiB or GiB".to_owned())?;
     Ok(number.checked_mul(factor))
 }
 

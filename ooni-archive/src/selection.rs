@@ -15,7 +15,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Whether a country and a test are selected; `None` where one of them has to be known for that.
+    /// Whether a country and a test are selected; `None` if that depends on one that is unknown.
     pub fn takes(&self, cc: Option<&str>, testname: Option<&str>) -> Option<bool> {
         let known = |set: &BTreeSet<String>, value: Option<&str>| match value {
             _ if set.is_empty() => Some(true),
@@ -35,12 +35,12 @@ impl Selection {
     }
 }
 
-/// A test's name as it is compared: in lower case, without underscores.
+/// A test's name normalized for comparison: in lower case, without underscores.
 pub fn plain_testname(name: &str) -> String {
     name.chars().filter(|letter| *letter != '_').map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
-/// Parses the code of a country.
+/// Parses a country code.
 ///
 /// # Errors
 /// A sentence, for anything but two letters.
@@ -49,7 +49,7 @@ pub fn parse_cc(text: &str) -> Result<String, String> {
     if cc.len() == 2 && cc.bytes().all(|letter| letter.is_ascii_uppercase()) {
         return Ok(cc);
     }
-    Err("a country is a code of two letters, such as IT".to_owned())
+    Err("expected a country code of two letters, such as IT".to_owned())
 }
 
 /// Parses the name of a test, with or without underscores.
@@ -62,7 +62,7 @@ pub fn parse_testname(text: &str) -> Result<String, String> {
     if !name.is_empty() && name.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'-') {
         return Ok(name);
     }
-    Err("the name of a test has letters, digits, _ and -, such as web_connectivity".to_owned())
+    Err("expected a test name of letters, digits, _ and -, such as web_connectivity".to_owned())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! [`Checksum`]: the checksum that a server has of an object, and [`Sum`], the one of what was received.
+//! [`Checksum`]: the checksum of an object according to the server; [`Sum`]: the checksum of what was received.
 
 use crc::{CRC_32_ISCSI, CRC_32_ISO_HDLC, CRC_64_NVME, Crc, Table};
 use hyper::header::HeaderMap;
@@ -16,7 +16,7 @@ static CRC64: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_NVME);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Checksum {
     algorithm: Algorithm,
-    /// In lower case hexadecimal digits.
+    /// In hexadecimal, lower case.
     digits: String,
 }
 
@@ -31,14 +31,14 @@ enum Algorithm {
 }
 
 impl Checksum {
-    /// The MD5 that an ETag is; `None` for those of objects that were uploaded in parts.
+    /// The MD5 in an ETag; `None` for objects uploaded in parts, whose ETags are not MD5 sums.
     pub(crate) fn of_etag(etag: &str) -> Option<Checksum> {
         let digits = bare(etag).to_ascii_lowercase();
         let is_md5 = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
         is_md5.then_some(Checksum { algorithm: Algorithm::Md5, digits })
     }
 
-    /// The best one among the headers of an answer; `None` for those that are made of checksums of parts.
+    /// The strongest checksum in the headers of a response; composite checksums of parts are ignored.
     pub(crate) fn of_headers(headers: &HeaderMap) -> Option<Checksum> {
         let value = |name: &str| headers.get(name)?.to_str().ok();
         if value("x-amz-checksum-type").is_some_and(|kind| kind.eq_ignore_ascii_case("COMPOSITE")) {
@@ -60,7 +60,7 @@ impl Checksum {
         })
     }
 
-    /// A sum of nothing yet, to be compared with this one.
+    /// An empty sum of the same algorithm.
     pub(crate) fn sum(&self) -> Sum {
         match self.algorithm {
             Algorithm::Md5 => Sum::Md5(Md5::new()),
@@ -72,7 +72,7 @@ impl Checksum {
         }
     }
 
-    /// Compares.
+    /// Compares the checksum with a sum.
     ///
     /// # Errors
     /// A sentence with both, when they differ.
@@ -87,7 +87,7 @@ impl Checksum {
         };
         match found == *digits {
             true => Ok(()),
-            false => Err(format!("its {} is {found} and should be {digits}", algorithm.name())),
+            false => Err(format!("its {} is {found} but should be {digits}", algorithm.name())),
         }
     }
 }
@@ -126,7 +126,7 @@ impl Sum {
     }
 }
 
-/// An ETag without quotes and the mark of a weak one, which a server may have in one place and not in the other.
+/// An ETag without quotes and the prefix of a weak one, which servers do not use consistently.
 pub(crate) fn bare(etag: &str) -> &str {
     etag.trim_start_matches("W/").trim_matches('"')
 }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_of_parts_are_not_compared() {
+    fn composite_checksums_are_ignored() {
         assert_eq!(Checksum::of_etag("\"0123456789abcdef0123456789abcdef-7\""), None);
         let crc = ("x-amz-checksum-crc32", "y/Q5Jg==");
         assert_eq!(Checksum::of_headers(&headers(&[crc, ("x-amz-checksum-type", "COMPOSITE")])), None);

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counters {
     /// Days that were listed.
     pub days_listed: AtomicU64,
-    /// Cans that were found on them, without finished ones.
+    /// Cans of these days, without finished ones.
     pub cans_listed: AtomicU64,
     /// Bytes of these cans.
     pub bytes_listed: AtomicU64,
-    /// Bytes received over the network, those of failed downloads included.
+    /// Bytes received over the network, including those of failed downloads.
     pub bytes_downloaded: AtomicU64,
     /// Requests that were retried.
     pub retries: AtomicU64,

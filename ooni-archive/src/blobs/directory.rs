@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
 
-/// Bytes that are read at once when files are compared.
+/// Size of the read buffers for comparing files.
 const BUFFER: usize = 256 << 10;
 
 /// A folder of the local disk.
@@ -25,17 +25,17 @@ impl Directory {
         self.root.join(key)
     }
 
-    /// The file of a key that comes from elsewhere; `None` for one that is not below the folder.
+    /// The file of a key from an untrusted source; `None` if it is not below the folder.
     pub(crate) fn checked_path(&self, key: &str) -> Option<PathBuf> {
         let is_below = Path::new(key).components().all(|part| matches!(part, Component::Normal(_)));
         (is_below && !key.is_empty() && !key.contains('\0')).then(|| self.path(key))
     }
 
-    /// Lists files. Links are followed; that a link leads in a circle ends where `enter` wants no deeper folder.
+    /// Lists files. Links are followed; `enter` bounds the depth, so a cycle of links ends.
     ///
     /// # Errors
-    /// A sentence that names the first folder which cannot be read, after all others were listed. A folder that does not
-    /// exist is no error, a link to one is.
+    /// A sentence that names the first folder that cannot be read; all others are listed nevertheless. A folder that does
+    /// not exist is not an error, but a link to one is.
     pub(crate) fn list(&self, listing: Listing<'_>) -> Result<(), String> {
         let Listing { prefix, enter, found } = listing;
         let mut open = vec![prefix.trim_end_matches('/').to_owned()];
@@ -61,7 +61,7 @@ impl Directory {
                 };
                 let Ok(name) = entry.file_name().into_string() else { continue };
                 let key = format!("{folder}/{name}");
-                // A link to something that does not exist is listed as itself; what was removed meanwhile is not listed.
+                // A broken link is listed as itself; a file that was removed meanwhile is not listed.
                 let Ok(metadata) = fs::metadata(entry.path()).or_else(|_| entry.metadata()) else { continue };
                 let may_be_folder = metadata.is_dir() || metadata.is_symlink();
                 if may_be_folder && enter(&format!("{key}/")) {
@@ -75,7 +75,7 @@ impl Directory {
     }
 }
 
-/// Copies a file, unless the target has the same content; tells whether it did.
+/// Copies a file unless the target has the same content; returns whether it was copied.
 ///
 /// # Errors
 /// A sentence that names one of the files.

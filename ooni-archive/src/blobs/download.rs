@@ -1,6 +1,6 @@
-//! Downloads: into a part beside the target, resumed by range after each failure, checked, and then renamed.
+//! Downloads to a partial file beside the target, resumes with ranged requests after failures, verifies and renames.
 //!
-//! A part is named after the version of the object, so that another run can resume what this one has left.
+//! The partial file is named after the version of the object, so that another run can resume it.
 
 use super::blob::Blob;
 use super::checksum::{Checksum, Sum, bare};
@@ -16,16 +16,17 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tokio::task::spawn_blocking;
 
-/// Bytes that are collected before they are written.
+/// Size of the write buffer.
 const BUFFER: usize = 256 << 10;
-/// An attempt that received so many bytes was no failure: a slow server may break a long download many times.
+/// An attempt that received this many bytes made progress, and does not count as failed: a slow server may interrupt a
+/// long download many times.
 const PROGRESS: u64 = 1 << 20;
 
 impl S3 {
     /// Downloads an object to a file. Its folder has to exist.
     ///
     /// # Errors
-    /// A sentence that names the object, and the part that failed. What was received stays for another attempt.
+    /// A sentence that names the object and the part that failed. What was received is kept for another attempt.
     pub(crate) async fn download(&self, blob: &Blob, target: &Path, counters: &Counters) -> Result<(), String> {
         let failed = |why: String| format!("{}/{}: {why}", self.name(), blob.key);
         let mut part = Part::open(blob, target, self.checksums).await.map_err(failed)?;
@@ -36,7 +37,7 @@ impl S3 {
             if result.is_ok() {
                 result = match part.verify() {
                     Ok(()) => break,
-                    Err(why) => part.restart().and(Err(Failure::wrong(why))),
+                    Err(why) => part.restart().and(Err(Failure::invalid_response(why))),
                 };
             } else if part.have >= had + PROGRESS {
                 retries.reset();
@@ -54,36 +55,36 @@ impl S3 {
         part.finish(target).await.map_err(failed)
     }
 
-    /// Receives what is missing of an object, as a rule in one request.
+    /// Receives the rest of an object, usually in one request.
     async fn receive(&self, blob: &Blob, part: &mut Part, counters: &Counters) -> Result<(), Failure> {
         while part.have < blob.size {
             let last = (part.have > 0).then(|| blob.size - 1);
-            let mut answer = self.get(&blob.key, part.have, last, part.etag.as_deref()).await?;
-            match (&part.etag, answer.etag.take()) {
+            let mut response = self.get(&blob.key, part.have, last, part.etag.as_deref()).await?;
+            match (&part.etag, response.etag.take()) {
                 (Some(known), Some(etag)) if bare(known) != bare(&etag) => return Err(Failure::changed()),
                 (None, etag) => part.etag = etag,
                 _ => {}
             }
-            let wanted = blob.size - answer.first;
-            match (answer.total, answer.length) {
-                // A proxy or a disk that cuts answers, or a change that no ETag tells.
+            let wanted = blob.size - response.first;
+            match (response.total, response.length) {
+                // A proxy or disk truncated the response, or the object changed without a new ETag.
                 (Some(total), _) if total != blob.size => {
                     return Err(Failure::transient(format!("the object has {total} bytes instead of {}", blob.size)));
                 }
                 (_, Some(length)) if length > wanted => {
-                    return Err(Failure::transient(format!("the answer has {length} bytes instead of {wanted}")));
+                    return Err(Failure::transient(format!("the response has {length} bytes instead of {wanted}")));
                 }
                 _ => {}
             }
-            if answer.first != part.have {
+            if response.first != part.have {
                 // The server ignores ranges.
                 part.restart()?;
             }
-            part.expect(answer.checksum.take())?;
-            let end = answer.length.map_or(blob.size, |length| answer.first + length);
+            part.expect(response.checksum.take())?;
+            let end = response.length.map_or(blob.size, |length| response.first + length);
             let mut buffer = Vec::with_capacity(BUFFER);
             let result = loop {
-                match answer.body.next().await {
+                match response.body.next().await {
                     Err(failure) => break Err(failure),
                     Ok(None) => break Ok(()),
                     Ok(Some(bytes)) => {
@@ -92,8 +93,8 @@ impl S3 {
                     }
                 }
                 if part.have + buffer.len() as u64 > end {
-                    return Err(Failure::wrong(format!(
-                        "the answer has more bytes than the {end} that it should have"
+                    return Err(Failure::invalid_response(format!(
+                        "the response has more than the expected {end} bytes"
                     )));
                 }
                 if buffer.len() >= BUFFER {
@@ -104,17 +105,17 @@ impl S3 {
             part.write(&buffer)?;
             result?;
             if part.have != end {
-                return Err(Failure::transient(format!("the answer ended after {} of {end} bytes", part.have)));
+                return Err(Failure::transient(format!("the response ended after {} of {end} bytes", part.have)));
             }
         }
         Ok(())
     }
 }
 
-/// Whether a file is what a listing says: of the same size and, where its ETag is an MD5, with the same content.
+/// Whether a file matches a listed object: it has the same size and, if the ETag is an MD5, the same content.
 ///
 /// # Errors
-/// As reading the file.
+/// The file cannot be read.
 pub(crate) fn is_copy(blob: &Blob, path: &Path, checksums: bool) -> io::Result<bool> {
     let mut file = File::open(path)?;
     if file.metadata()?.len() != blob.size {
@@ -141,19 +142,19 @@ pub(crate) fn part_path(blob: &Blob, target: &Path) -> PathBuf {
 struct Part {
     file: File,
     path: PathBuf,
-    /// Bytes of it that are there.
+    /// Bytes that were received.
     have: u64,
-    /// Checksums that it should have, and those of what is there.
+    /// Expected checksums, and the sums of what was received.
     sums: Vec<(Checksum, Sum)>,
-    /// The version that is downloaded, as soon as it is known.
+    /// The version of the object, if known.
     etag: Option<String>,
 }
 
 impl Part {
-    /// Opens what is there of a version, or creates it.
+    /// Opens the partial file of a version, or creates it.
     async fn open(blob: &Blob, target: &Path, checksums: bool) -> Result<Part, String> {
         let path = part_path(blob, target);
-        // Of an unknown version nothing can be kept.
+        // Parts of an unknown version cannot be resumed.
         let most = if blob.etag.is_some() { blob.size } else { 0 };
         let etag = blob.etag.clone();
         let opened = spawn_blocking(move || {
@@ -178,7 +179,7 @@ impl Part {
         opened.await.map_err(|error| error.to_string())?
     }
 
-    /// Notes a checksum that the object should have.
+    /// Adds an expected checksum.
     fn expect(&mut self, checksum: Option<Checksum>) -> Result<(), Failure> {
         let Some(checksum) = checksum.filter(|new| self.sums.iter().all(|(known, _)| known != new)) else {
             return Ok(());
@@ -196,7 +197,7 @@ impl Part {
         Ok(())
     }
 
-    /// Forgets what is there.
+    /// Discards what was received.
     fn restart(&mut self) -> Result<(), Failure> {
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(|error| self.broken(&error))?;
         self.sums.iter_mut().for_each(|(checksum, sum)| *sum = checksum.sum());
@@ -208,7 +209,7 @@ impl Part {
         Failure::permanent(format!("{}: {error}", self.path.display()))
     }
 
-    /// Compares the checksums.
+    /// Verifies the checksums.
     fn verify(&mut self) -> Result<(), String> {
         for (checksum, sum) in &mut self.sums {
             checksum.compare(std::mem::replace(sum, checksum.sum()))?;
@@ -216,7 +217,7 @@ impl Part {
         Ok(())
     }
 
-    /// Leaves what is there to another attempt, if there is something.
+    /// Keeps what was received for another attempt; removes an empty file.
     fn leave(self) {
         if self.have == 0 {
             let _ = fs::remove_file(&self.path); // an empty one does no harm
@@ -233,7 +234,7 @@ impl Part {
     }
 }
 
-/// Adds the first bytes of a file to a sum; the file is left at the place after them.
+/// Adds the first bytes of a file to a sum. The position of the file is then after them.
 fn add(file: &mut File, bytes: u64, sum: &mut Sum) -> io::Result<()> {
     file.rewind()?;
     let mut left = bytes;

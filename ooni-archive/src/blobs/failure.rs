@@ -1,6 +1,6 @@
 //! [`Failure`]: why a request failed, and whether a retry may help.
 //!
-//! Texts of servers are not repeated, only their error codes: the texts may contain what was signed.
+//! Messages contain error codes of servers, but not their texts, which may repeat what was signed.
 
 use hyper::StatusCode;
 use std::error::Error;
@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) kind: FailureKind,
-    /// A sentence without the name of the object.
+    /// An error message without the name of the object.
     pub(crate) why: String,
     /// How long the server asks clients to wait.
     pub(crate) retry_after: Option<Duration>,
@@ -21,12 +21,12 @@ pub(crate) struct Failure {
 /// Whether a retry may help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailureKind {
-    /// There is no such object.
+    /// The object does not exist.
     NotFound,
-    /// A retry gives the same.
+    /// A retry fails in the same way.
     Permanent,
-    /// The answer is not what was asked for. When it is the same twice, it is not the fault of the network.
-    Wrong,
+    /// The response is not what was requested. If it is invalid in the same way twice, the network is not the cause.
+    InvalidResponse,
     /// A retry may help.
     Transient,
 }
@@ -44,8 +44,8 @@ impl Failure {
         Failure::new(FailureKind::Permanent, why)
     }
 
-    pub(crate) fn wrong(why: impl Into<String>) -> Failure {
-        Failure::new(FailureKind::Wrong, why)
+    pub(crate) fn invalid_response(why: impl Into<String>) -> Failure {
+        Failure::new(FailureKind::InvalidResponse, why)
     }
 
     pub(crate) fn transient(why: impl Into<String>) -> Failure {
@@ -56,36 +56,39 @@ impl Failure {
         Failure::permanent("the object has changed since it was listed")
     }
 
-    /// Of an answer with an error status. `code` is the S3 error code in its body, if any.
+    /// The failure for a response with an error status. `code` is the S3 error code in its body, if any.
     pub(crate) fn of_status(status: StatusCode, code: &str, retry_after: Option<Duration>) -> Failure {
         let code: String = code.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
-        let said = match code.as_str() {
+        let status_and_code = match code.as_str() {
             "" => format!("HTTP {}", status.as_u16()),
             code => format!("HTTP {}, {code}", status.as_u16()),
         };
         match (status.as_u16(), code.as_str()) {
-            (408 | 425 | 429 | 500.., _) | (_, "RequestTimeout" | "SlowDown" | "Throttling") => {
-                Failure { retry_after, ..Failure::transient(format!("the server is overloaded or failing ({said})")) }
-            }
-            (404, "NoSuchBucket") => Failure::permanent(format!("no such bucket ({said})")),
-            (404, _) => Failure::not_found(format!("no such object ({said})")),
-            (407, _) => Failure::permanent(format!("the proxy rejects the credentials ({said})")),
+            (408 | 425 | 429 | 500.., _) | (_, "RequestTimeout" | "SlowDown" | "Throttling") => Failure {
+                retry_after,
+                ..Failure::transient(format!("the server is overloaded or failing ({status_and_code})"))
+            },
+            (404, "NoSuchBucket") => Failure::permanent(format!("no such bucket ({status_and_code})")),
+            (404, _) => Failure::not_found(format!("no such object ({status_and_code})")),
+            (407, _) => Failure::permanent(format!("the proxy rejects the credentials ({status_and_code})")),
             (_, "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "ExpiredToken" | "InvalidToken" | "NotSignedUp") => {
-                Failure::permanent(format!("the server rejects the credentials ({said})"))
+                Failure::permanent(format!("the server rejects the credentials ({status_and_code})"))
             }
             (_, "RequestTimeTooSkewed") => {
-                Failure::permanent(format!("the clocks of this machine and the server differ ({said})"))
+                Failure::permanent(format!("the clocks of this machine and the server differ ({status_and_code})"))
             }
-            (401 | 403, _) => Failure::permanent(format!("access denied ({said})")),
-            (412 | 416, _) => Failure::permanent(format!("the object has changed since it was listed ({said})")),
+            (401 | 403, _) => Failure::permanent(format!("access denied ({status_and_code})")),
+            (412 | 416, _) => {
+                Failure::permanent(format!("the object has changed since it was listed ({status_and_code})"))
+            }
             (300..=399, _) | (_, "AuthorizationHeaderMalformed") => {
-                Failure::permanent(format!("the bucket is in another region or at another server ({said})"))
+                Failure::permanent(format!("the bucket is in another region or at another server ({status_and_code})"))
             }
-            _ => Failure::permanent(format!("the server refuses the request ({said})")),
+            _ => Failure::permanent(format!("the server refuses the request ({status_and_code})")),
         }
     }
 
-    /// Of a connection that could not be opened or broke.
+    /// The failure for a connection that could not be opened or broke.
     pub(crate) fn of_connection(error: &(dyn Error + 'static)) -> Failure {
         let causes = causes(error);
         let root = causes.last().map(ToString::to_string).unwrap_or_default();
@@ -102,7 +105,7 @@ impl Failure {
             if text.contains("proxy authorization required") {
                 return Failure::permanent("the proxy demands credentials");
             }
-            // `EAI_AGAIN` is the only error of the resolver that may go away.
+            // `EAI_AGAIN` is the only temporary error of the resolver.
             if text.starts_with("failed to lookup address information") && !text.contains("Temporary failure") {
                 return Failure::permanent(format!("unknown host: {text}"));
             }
@@ -125,7 +128,7 @@ impl fmt::Display for Failure {
 #[error("{0}")]
 pub(crate) struct ProxyError(pub(crate) String);
 
-/// An error and what caused it, outermost first.
+/// An error and its sources, outermost first.
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> Vec<&'e (dyn Error + 'static)> {
     let mut causes = vec![error];
     let mut error = error;

@@ -1,6 +1,6 @@
-//! [`HttpClient`]: requests by HTTP/1.1 with the proxies and certificate authorities of the environment.
+//! [`HttpClient`]: an HTTP/1.1 client that uses the proxies and certificate authorities of the environment.
 //!
-//! What S3 is, is not known here. Nothing here retries.
+//! It knows nothing of S3 and does not retry.
 
 mod proxy;
 mod tls;
@@ -51,8 +51,8 @@ impl HttpClient {
         Ok(HttpClient { client, proxies, idle_timeout, request_timeout })
     }
 
-    /// Sends a request and waits for the head of the answer.
-    pub(crate) async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
+    /// Sends a request and waits for the head of the response.
+    pub(crate) async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<HttpResponse, Failure> {
         if let Some(credentials) = self.proxies.credentials(request.uri()) {
             request.headers_mut().insert(PROXY_AUTHORIZATION, credentials);
         }
@@ -63,7 +63,7 @@ impl HttpClient {
             .map_err(|error| Failure::of_connection(&error))?;
         let (head, body) = response.into_parts();
         let timeouts = Timeouts { idle: self.idle_timeout, request: self.request_timeout, deadline };
-        Ok(Response::from_parts(head, AnswerBody { body, timeouts }))
+        Ok(Response::from_parts(head, ResponseBody { body, timeouts }))
     }
 }
 
@@ -73,12 +73,12 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// The head of an answer, and its body to be received.
-pub(crate) type Answer = Response<AnswerBody>;
+/// A response whose body is still to be received.
+pub(crate) type HttpResponse = Response<ResponseBody>;
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Debug)]
-pub(crate) struct AnswerBody {
+pub(crate) struct ResponseBody {
     body: Incoming,
     timeouts: Timeouts,
 }
@@ -90,7 +90,7 @@ struct Timeouts {
     deadline: Instant,
 }
 
-impl AnswerBody {
+impl ResponseBody {
     /// The next bytes; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         let Timeouts { idle, request, deadline } = self.timeouts;
@@ -111,12 +111,12 @@ impl AnswerBody {
         }
     }
 
-    /// The whole body, if it has at most so many bytes.
+    /// The whole body, if it has at most `most` bytes.
     pub(crate) async fn bytes(&mut self, most: usize) -> Result<Vec<u8>, Failure> {
         let mut all = Vec::new();
         while let Some(bytes) = self.next().await? {
             if all.len() + bytes.len() > most {
-                return Err(Failure::permanent(format!("the answer has more than {most} bytes")));
+                return Err(Failure::permanent(format!("the response has more than {most} bytes")));
             }
             all.extend_from_slice(&bytes);
         }

@@ -9,13 +9,13 @@ use tokio::time::sleep;
 /// Timeouts and retries of requests to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts in a row that may fail without progress before the request is given up.
+    /// Maximum number of consecutive attempts that fail without progress.
     pub attempts: u32,
     /// Upper bound of the wait before the second attempt; it doubles with each further attempt.
     pub first_wait: Duration,
     /// Upper bound of the wait before any attempt.
     pub longest_wait: Duration,
-    /// How long a server may take to connect, to answer or to send the next bytes.
+    /// How long a server may take to connect, to respond or to send the next bytes.
     pub idle_timeout: Duration,
     /// How long a request may take in all. A download keeps what it has received until then.
     pub request_timeout: Duration,
@@ -34,7 +34,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The wait after this many failures in a row: random, so that clients do not return all at once.
+    /// The wait after this many consecutive failures, with jitter so that clients do not retry all at once.
     fn wait(&self, failures: u32) -> Duration {
         let longest = self.first_wait.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(self.longest_wait);
         longest.mul_f64(0.5 + fastrand::f64() / 2.0)
@@ -47,16 +47,16 @@ pub(crate) struct Retries<'r> {
     policy: &'r RetryPolicy,
     counters: &'r Counters,
     failures: u32,
-    /// The last answer that was wrong.
-    wrong: Option<String>,
+    /// Why the last invalid response was invalid.
+    invalid: Option<String>,
 }
 
 impl<'r> Retries<'r> {
     pub(crate) fn new(policy: &'r RetryPolicy, counters: &'r Counters) -> Retries<'r> {
-        Retries { policy, counters, failures: 0, wrong: None }
+        Retries { policy, counters, failures: 0, invalid: None }
     }
 
-    /// Notes progress: earlier failures no longer count.
+    /// Called after progress: earlier failures no longer count.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
@@ -64,12 +64,14 @@ impl<'r> Retries<'r> {
     /// Waits until the next attempt.
     ///
     /// # Errors
-    /// The failure, when it is permanent, when it is the same wrong answer twice, or after too many attempts.
+    /// The failure, when it is permanent, when the response is invalid in the same way twice, or after too many attempts.
     pub(crate) async fn wait(&mut self, failure: Failure) -> Result<(), Failure> {
         self.failures += 1;
         let repeated = match failure.kind {
             FailureKind::NotFound | FailureKind::Permanent => return Err(failure),
-            FailureKind::Wrong => self.wrong.replace(failure.why.clone()).is_some_and(|before| before == failure.why),
+            FailureKind::InvalidResponse => {
+                self.invalid.replace(failure.why.clone()).is_some_and(|before| before == failure.why)
+            }
             FailureKind::Transient => false,
         };
         if repeated || self.failures >= self.policy.attempts {
@@ -81,7 +83,7 @@ impl<'r> Retries<'r> {
         Ok(())
     }
 
-    /// Repeats a request until it succeeds or [`Retries::wait`] gives it up.
+    /// Repeats a request until it succeeds or [`Retries::wait`] fails.
     pub(crate) async fn run<T, F>(mut self, attempt: impl Fn() -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,

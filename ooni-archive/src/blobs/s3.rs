@@ -8,7 +8,7 @@ pub(crate) use self::object::Received;
 pub(crate) use self::sign::Credentials;
 
 use super::failure::Failure;
-use super::http::{Answer, HttpClient};
+use super::http::{HttpClient, HttpResponse};
 use super::retry::RetryPolicy;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -23,34 +23,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use url::Url;
 
-/// Redirects, those to another region included, of one request.
+/// Maximum number of redirects of one request, including those to another region.
 const MOST_REDIRECTS: u32 = 5;
-/// Bytes of the body of an error that are read.
+/// Maximum size of the body of an error.
 const ERROR_SIZE: usize = 64 << 10;
 
-/// What a signature leaves as it is in a name or value.
+/// The characters that are percent-encoded in names and values of signed requests.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// The same for keys, whose parts stay apart.
+/// The same for keys, in which `/` is kept.
 const ENCODED_KEY: &AsciiSet = &ENCODED.remove(b'/');
 
-/// A bucket, or what is below a prefix of it.
+/// A bucket, or a prefix in one.
 pub(crate) struct S3 {
     http: HttpClient,
     bucket: String,
-    /// What comes before keys: empty, or with a `/` at its end.
+    /// The prefix of keys: empty, or ends with `/`.
     prefix: String,
     name: String,
     /// `SCHEME://HOST[:PORT][/PATH]`; `None` for Amazon.
     endpoint: Option<String>,
-    /// The region of the bucket, as far as is known.
+    /// The region of the bucket; updated by redirects.
     region: Mutex<Arc<str>>,
     credentials: Option<Credentials>,
     pub(crate) retry: RetryPolicy,
-    /// Whether an ETag that looks like an MD5 is compared with what was downloaded.
+    /// Whether downloads are verified against ETags that look like MD5 sums.
     pub(super) checksums: bool,
 }
 
-/// Where a bucket is, and how to talk to it.
+/// The address and access settings of a bucket.
 #[derive(Debug)]
 pub(crate) struct Bucket<'b> {
     pub(crate) bucket: &'b str,
@@ -74,7 +74,7 @@ struct S3Request {
     headers: Vec<(HeaderName, String)>,
 }
 
-/// The body of an error, as far as it matters.
+/// The parts of an error body that are used.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct ErrorBody {
@@ -102,7 +102,7 @@ impl S3 {
         Ok(S3 { http, bucket: bucket.to_owned(), prefix, name, endpoint, region, credentials, retry, checksums })
     }
 
-    /// What it is called in messages.
+    /// Its name in messages.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -111,21 +111,21 @@ impl S3 {
         Arc::clone(&self.region.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Sends a request, to another region or address if the server says so. An answer with an error status is a failure.
-    async fn send(&self, request: &S3Request) -> Result<Answer, Failure> {
+    /// Sends a request and follows redirects to another region or address. A response with an error status is a failure.
+    async fn send(&self, request: &S3Request) -> Result<HttpResponse, Failure> {
         let mut region = self.region();
         let mut uri = self.uri(request, &region)?;
         for _ in 0..=MOST_REDIRECTS {
-            let mut answer = self.http.send(self.request(request, &uri, &region)?).await?;
-            let status = answer.status();
+            let mut response = self.http.send(self.request(request, &uri, &region)?).await?;
+            let status = response.status();
             if status.is_success() {
-                return Ok(answer);
+                return Ok(response);
             }
             let header =
-                |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+                |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
             let [named, location, after] = ["x-amz-bucket-region", LOCATION.as_str(), RETRY_AFTER.as_str()].map(header);
-            // An answer whose body cannot be read still has its status.
-            let body = answer.body_mut().bytes(ERROR_SIZE).await.unwrap_or_default();
+            // A response whose body cannot be read still has its status.
+            let body = response.body_mut().bytes(ERROR_SIZE).await.unwrap_or_default();
             let body: ErrorBody =
                 std::str::from_utf8(&body).ok().and_then(|body| quick_xml::de::from_str(body).ok()).unwrap_or_default();
             let may_move = status.is_redirection() || body.code == "AuthorizationHeaderMalformed";
@@ -162,7 +162,7 @@ impl S3 {
                 let usual = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
                 match bucket.chars().all(usual) {
                     true => format!("https://{bucket}.s3.{region}.{domain}"),
-                    // As part of the host, it would not fit Amazon's certificate.
+                    // As part of the host name, it would not match Amazon's certificate.
                     false => format!("https://s3.{region}.{domain}/{bucket}"),
                 }
             }
@@ -180,7 +180,8 @@ impl S3 {
 
     /// The request as it is sent.
     fn request(&self, request: &S3Request, uri: &Uri, region: &str) -> Result<Request<Full<Bytes>>, Failure> {
-        let invalid = |what: &str| Failure::permanent(format!("{what} has characters that no request may have"));
+        let invalid =
+            |what: &str| Failure::permanent(format!("{what} has characters that are not allowed in a request"));
         let mut built = Request::new(Full::default());
         *built.method_mut() = request.method.clone();
         *built.uri_mut() = uri.clone();
@@ -206,7 +207,7 @@ impl fmt::Debug for S3 {
     }
 }
 
-/// The URL of an endpoint without what is no part of requests to it.
+/// The URL of an endpoint, normalized for requests.
 fn base(endpoint: &str) -> Result<String, String> {
     let invalid = |why: &str| format!("invalid endpoint: {why}; a URL such as http://127.0.0.1:9000 is expected");
     let url = Url::parse(endpoint).map_err(|error| invalid(&error.to_string()))?;
@@ -214,9 +215,7 @@ fn base(endpoint: &str) -> Result<String, String> {
         return Err(invalid("neither http nor https"));
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid(
-            "it has a user or password, which belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        ));
+        return Err(invalid("it has a user or password, which belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(invalid("it has a query or fragment"));
@@ -235,7 +234,7 @@ fn host(uri: &Uri) -> Option<HeaderValue> {
     .ok()
 }
 
-/// Where a redirect leads; never from TLS to plain text.
+/// The target of a redirect; never from TLS to plain text.
 fn redirected(from: &Uri, location: &str) -> Option<Uri> {
     let location: Uri = location.parse().ok()?;
     let Parts { scheme, authority, path_and_query, .. } = location.into_parts();
@@ -251,7 +250,7 @@ fn redirected(from: &Uri, location: &str) -> Option<Uri> {
     Uri::builder().scheme(scheme).authority(host).path_and_query(path_and_query?).build().ok()
 }
 
-/// Whether this can be the name of a region, which becomes a part of a host.
+/// Whether this can be the name of a region, which becomes a part of a host name.
 fn is_region(name: &str) -> bool {
     let usual = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     (1..=32).contains(&name.len()) && name.bytes().all(usual)

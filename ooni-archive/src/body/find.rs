@@ -8,7 +8,7 @@ use std::io::Read;
 /// A body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
-    /// What it is: a line is the measurement itself, a post has an envelope around it.
+    /// Its kind: a line is the measurement itself, a POST body has an envelope around it.
     pub kind: Kind,
     /// Its text, without the line feed of a line.
     pub text: Vec<u8>,
@@ -17,7 +17,7 @@ pub struct Body {
 /// Reads a file up to measurement `number`, from 0; `None` when it has fewer.
 ///
 /// # Errors
-/// What is wrong with the file before that measurement, or with the measurement.
+/// What is wrong with the measurement, or with the file before it.
 pub(super) fn find(
     expected: Expected,
     bytes: Box<dyn Read + Send>,

@@ -9,9 +9,9 @@
 //! 81234 29
 //! ```
 //!
-//! The first line is the name of the format and its version. Each further line is the offset of a member in the file and
+//! The first line has the name and version of the format. Each further line has the offset of a member in the file and
 //! the number of lines before it, both in decimal; the first is `0 0`. The last line is the end: the size of the file and
-//! the number of all its lines. A member that begins inside of a line is not listed.
+//! the number of all its lines. A member that begins inside a line is not listed.
 
 use flate2::bufread::GzDecoder;
 use std::fmt::Write as _;
@@ -25,11 +25,11 @@ const MOST_MEMBERS: usize = 1 << 20;
 /// Where the members of a gzip file of lines begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberIndex {
-    /// Offset in the file and number of lines before it; the last is the end of the file. Both grow.
+    /// Offsets in the file and the number of lines before each, ascending; the last one is the end of the file.
     marks: Vec<(u64, u64)>,
 }
 
-/// Why there is no index.
+/// Why an index cannot be built or parsed.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
     /// The file cannot be read, or is not gzip.
@@ -39,7 +39,7 @@ pub enum IndexError {
     #[error("more than {MOST_MEMBERS} gzip members")]
     TooMany,
     /// The text is not an index; the number is that of the line from 1.
-    #[error("line {0} is not as an index of gzip members has it")]
+    #[error("line {0} is not valid in an index of gzip members")]
     Text(usize),
 }
 
@@ -93,7 +93,7 @@ impl MemberIndex {
     /// Reads the text of an index.
     ///
     /// # Errors
-    /// The first line that is wrong.
+    /// The first invalid line.
     pub fn parse(text: &[u8]) -> Result<MemberIndex, IndexError> {
         let text = std::str::from_utf8(text).map_err(|_| IndexError::Text(1))?;
         let mut lines = text.lines();

@@ -1,4 +1,4 @@
-//! An object of a server as a reader: a task downloads, a thread decodes, and a short queue is between them.
+//! Reads an object of a server: a task downloads, a thread decodes, and a bounded queue connects them.
 
 use crate::blobs::{Blobs, Counters, Failure, Received, Retries, S3};
 use crate::source::archive::Core;
@@ -7,12 +7,12 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Pieces that may wait in the queue, each of some ten thousand bytes.
+/// Capacity of the queue, in pieces of some ten thousand bytes.
 const QUEUE: usize = 8;
-/// With so many new bytes, an attempt was no failure.
+/// An attempt that received this many bytes made progress, and does not count as failed.
 const PROGRESS: u64 = 1 << 20;
 
-/// Reads the pieces that [`feed`] sends, on a thread that may block.
+/// Reads the pieces sent by [`feed`], on a thread for blocking work.
 pub(super) struct Pieces {
     queue: mpsc::Receiver<Bytes>,
     piece: Bytes,
@@ -39,10 +39,10 @@ impl Read for Pieces {
     }
 }
 
-/// Downloads an object, resumed after failures, until its end or until the reader is dropped.
+/// Downloads an object to its end or until the reader is dropped, and resumes after failures.
 ///
 /// # Errors
-/// What failed after all attempts.
+/// The last failure, after all attempts.
 pub(super) async fn feed(core: Arc<Core>, at: usize, key: String, queue: mpsc::Sender<Bytes>) -> Result<(), Failure> {
     let Blobs::S3(s3) = &core.places[at].blobs else { return Ok(()) };
     let mut retries = Retries::new(&s3.retry, &core.counters);
@@ -74,10 +74,10 @@ async fn receive(
     queue: &mpsc::Sender<Bytes>,
     counters: &Counters,
 ) -> Result<(), Failure> {
-    let answer = s3.get(&position.key, position.offset, None, position.etag.as_deref()).await?;
-    let Received { mut first, total, etag, mut body, .. } = answer;
+    let response = s3.get(&position.key, position.offset, None, position.etag.as_deref()).await?;
+    let Received { mut first, total, etag, mut body, .. } = response;
     if position.etag.is_some() && etag.is_some() && position.etag != etag {
-        return Err(Failure::permanent("the object has changed while it was read"));
+        return Err(Failure::permanent("the object changed while it was read"));
     }
     position.etag = etag.or(position.etag.take());
     while let Some(mut bytes) = body.next().await? {
@@ -93,7 +93,7 @@ async fn receive(
     }
     match total {
         Some(total) if total != position.offset => {
-            Err(Failure::transient(format!("the answer ended after {} of {total} bytes", position.offset)))
+            Err(Failure::transient(format!("the response ended after {} of {total} bytes", position.offset)))
         }
         _ => Ok(()),
     }

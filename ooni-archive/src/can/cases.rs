@@ -1,6 +1,6 @@
-//! Lines of uid and measurement, `{"uid", "raw"}` or `{"uid", "raw_base64"}`, by which scorers are compared.
+//! Lines with a uid and a measurement, `{"uid", "raw"}` or `{"uid", "raw_base64"}`, used to compare scorers.
 //!
-//! [`Lines`](super::Lines) splits them; here is the content of one.
+//! [`Lines`](super::Lines) splits the file; the content of a line is parsed here.
 
 use ooni_core::base64;
 use ooni_core::error::{Code, Error};
@@ -11,7 +11,7 @@ use ooni_core::json::{Text, Value};
 pub struct Case<'a> {
     /// The uid as given; empty when there is none.
     pub uid: Text<'a>,
-    /// The body. Lone surrogates of the text are three bytes each.
+    /// The body. Lone surrogates of the text are encoded as three bytes each.
     pub raw: Text<'a>,
 }
 

@@ -1,16 +1,16 @@
-//! [`ChunkReader`]: from decompressed bytes to the text of chunks.
+//! [`ChunkReader`]: reads decompressed bytes into chunks.
 
 use super::input::{Input, InputError};
 use crate::chunk::{Chunk, TARGET};
 
-/// What a can is read from: decompressed bytes, and those that did not complete an entry in the last chunk.
+/// Reads decompressed bytes, and carries an incomplete entry over from one chunk to the next.
 #[derive(Debug)]
 pub(super) struct ChunkReader {
     input: Input,
     rest: Vec<u8>,
 }
 
-/// The result of reading on.
+/// The result of reading more bytes.
 #[derive(Debug)]
 pub(super) enum Refill {
     /// There is more text in the chunk.
@@ -19,7 +19,7 @@ pub(super) enum Refill {
     Full,
     /// The file is at its end.
     End,
-    /// The file is broken here.
+    /// The file is damaged here.
     Failed(InputError),
 }
 
@@ -28,7 +28,7 @@ impl ChunkReader {
         ChunkReader { input, rest: Vec::new() }
     }
 
-    /// Puts what was pending at the end of the last chunk into this one; returns where it begins.
+    /// Copies the pending bytes of the last chunk into this one; returns where they begin.
     pub(super) fn resume(&mut self, chunk: &mut Chunk) -> usize {
         let start = chunk.filled();
         chunk.append(&self.rest);
@@ -43,7 +43,7 @@ impl ChunkReader {
         chunk.truncate(start);
     }
 
-    /// Reads on. What is pending begins at `start`; it stays in one piece, but may be moved.
+    /// Reads more bytes. The pending bytes begin at `start`; they stay contiguous, but may be moved.
     pub(super) fn refill(&mut self, chunk: &mut Chunk, start: &mut usize) -> Refill {
         if chunk.entries().is_empty() {
             chunk.forget_until(start);

@@ -17,10 +17,10 @@ pub struct Document {
     first_line: FirstLine,
 }
 
-/// What is known of the first line: where it is a whole object with others behind it, the file is one of lines.
+/// What is known of the first line. If it is a complete object followed by another one, the file is JSONL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FirstLine {
-    /// It does not end in the bytes so far, this many.
+    /// It does not end in the bytes so far; their number.
     Open(usize),
     /// It ends here.
     Ends(usize),
@@ -35,7 +35,7 @@ impl Document {
         Document { reader, limit, offset, first_line }
     }
 
-    /// Reads on; `None` when the file turns out to be one of lines.
+    /// Reads the document; `None` if the file turns out to be JSONL.
     pub(super) fn fill(&mut self, chunk: &mut Chunk) -> Option<ReadStatus> {
         let mut start = self.reader.resume(chunk);
         let whole = Position { offset: Some(self.offset), ..Position::default() };
@@ -68,7 +68,7 @@ impl Document {
 
     /// Whether the text so far is several lines, each of them an object.
     fn is_lines(&mut self, text: &[u8]) -> bool {
-        // The same whatever number of bytes comes at once.
+        // Independent of the number of bytes that a read returns.
         let text = &text[..text.len().min(self.limit)];
         if let FirstLine::Open(searched) = self.first_line {
             self.first_line = match memchr::memchr(b'\n', text.get(searched..).unwrap_or_default()) {
@@ -86,7 +86,7 @@ impl Document {
         }
     }
 
-    /// The same as a file of lines.
+    /// Reads the file as JSONL instead.
     pub(super) fn into_lines(self) -> Lines {
         Lines::new(self.reader, self.limit, Kind::Line, self.offset)
     }

@@ -1,12 +1,12 @@
 //! [`Format`]: the format of a file, detected from its first bytes.
 //!
-//! A name is only a hint ([`Expected`]) for what the bytes leave open: postcans of 2020 to 2022 are plain tar archives
+//! A name is only a hint ([`Expected`]) for ambiguous bytes: postcans of 2020 to 2022 are plain tar archives
 //! named `.tar.gz`, HTTP clients decompress gzip while they download, and cans get compressed again. An explicitly
 //! named format ([`Expected::Exactly`]) is used as it is; even then, the compression is detected from the bytes.
 
 use super::tar;
 
-/// Decompressed bytes that are looked at, at most.
+/// Maximum number of decompressed bytes to peek at.
 pub(super) const PEEK: usize = 8 << 10;
 
 /// The layout of a file's content, whatever its compression.
@@ -26,7 +26,7 @@ pub enum Format {
     Yaml,
     /// `index.json.gz`: nothing to read.
     Index,
-    /// Lines of uid and measurement, see [`cases`](super::cases). Neither names nor bytes tell.
+    /// Lines with a uid and a measurement, see [`cases`](super::cases). Never detected.
     Cases,
 }
 
@@ -44,23 +44,23 @@ pub enum Compression {
 /// What is known of a file before its first bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expected {
-    /// Nothing: the bytes have to tell.
+    /// Nothing: the bytes decide.
     #[default]
     Unknown,
-    /// What the name says: a hint for what the bytes leave open.
+    /// What the name says: a hint for ambiguous bytes.
     Named(Format, Compression),
-    /// What the caller says: the bytes tell the compression only.
+    /// What the caller says: only the compression is detected.
     Exactly(Format),
 }
 
-/// What the first bytes of a file say of it.
+/// The result of detecting a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recognition {
-    /// They are those of the format.
+    /// The first bytes match a format.
     Recognized,
-    /// There are none, or an archive has no members.
+    /// The file is empty, or an archive without members.
     Empty,
-    /// They are not those of any format, or cannot be read.
+    /// The first bytes match no format, or cannot be read.
     Unrecognized,
 }
 
@@ -84,7 +84,7 @@ const SUFFIXES: [(&str, Format, Compression); 15] = [
 ];
 
 impl Expected {
-    /// Standard input: measurements, one per line unless the bytes tell something else.
+    /// Standard input: one measurement per line, unless the bytes match another format.
     pub const STDIN: Expected = Expected::Named(Format::Lines, Compression::None);
 
     /// What a file's name says.
@@ -104,7 +104,7 @@ impl Expected {
         }
     }
 
-    /// The compression that the name says.
+    /// The compression according to the name.
     pub(super) fn compression(self) -> Compression {
         match self {
             Expected::Named(_, compression) => compression,
@@ -114,7 +114,8 @@ impl Expected {
 }
 
 impl Compression {
-    /// The compression that a file's first bytes say; four are enough. A file that ends inside these is cut.
+    /// The compression according to the first bytes of a file; four are enough. A file of one to three bytes that begins like a
+    /// compressed one is taken for a truncated one.
     pub(super) fn of_bytes(bytes: &[u8]) -> Compression {
         const FRAMES: [[u8; 4]; 2] = [LZ4_FRAME, LZ4_LEGACY_FRAME];
         let is = |magic: &[u8]| bytes.starts_with(magic) || (bytes.len() > 1 && magic.starts_with(bytes));
@@ -132,7 +133,7 @@ pub(super) const LZ4_FRAME: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 /// The first bytes of an LZ4 frame of the legacy format, which has no end mark.
 pub(super) const LZ4_LEGACY_FRAME: [u8; 4] = [0x02, 0x21, 0x4c, 0x18];
 
-/// Whether an LZ4 frame begins here that holds something else and is to be skipped.
+/// Whether a skippable LZ4 frame begins here.
 pub(super) fn is_skippable(bytes: &[u8]) -> bool {
     matches!(bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
@@ -142,15 +143,15 @@ pub(super) fn is_skippable(bytes: &[u8]) -> bool {
 pub(super) enum Verdict {
     /// The format.
     Is(Format),
-    /// There is nothing in the file; the name says what it would have been.
+    /// The file is empty; this is the format according to the name.
     Empty(Format),
-    /// They do not look like any format; by the name, or since any text can be lines, it may be this one.
+    /// No format was recognized, but according to the name it may be this one.
     Perhaps(Format),
-    /// They do not look like any format: a sentence.
+    /// No format was recognized; an error message.
     Unknown(String),
 }
 
-/// Tells the format by the first decompressed bytes; `None` when more are needed, which is never so for all of a file
+/// Detects the format from the first decompressed bytes; `None` if more are needed, which never happens for the whole file
 /// (`is_all`) or [`PEEK`] bytes.
 pub(super) fn decide(bytes: &[u8], is_all: bool, expected: Expected, found: Compression) -> Option<Verdict> {
     let is_all = is_all || bytes.len() >= PEEK;
@@ -177,16 +178,16 @@ pub(super) fn decide(bytes: &[u8], is_all: bool, expected: Expected, found: Comp
             Err(_) => {}
         }
     }
-    // The same whatever number of bytes comes at once.
+    // Independent of the number of bytes that a read returns.
     is_all.then(|| if is_yaml(text) { Verdict::Is(Format::Yaml) } else { unrecognized(bytes, expected, found) })
 }
 
-/// Text without the mark that some editors put before UTF-8.
+/// Text without a UTF-8 byte order mark.
 pub(super) fn without_bom(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-/// Lines of this kind: as the name says, else by the compression that only the years up to 2020 had.
+/// The kind of lines: according to the name, otherwise to the compression. Only cans of the years up to 2020 are LZ4.
 fn lines(named: Option<Format>, found: Compression) -> Format {
     match named {
         Some(named @ (Format::Lines | Format::LegacyLines)) => named,
@@ -213,14 +214,14 @@ fn json(text: &[u8], is_all: bool, expected: Expected, found: Compression) -> Op
     }
 }
 
-/// How a line that begins with an object goes on.
+/// How far the first object extends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FirstValue {
-    /// The object ends in it.
+    /// The object ends in the first line.
     Whole,
-    /// It does not, and its line ends between values.
+    /// The object does not end there, and the line ends between values.
     Open,
-    /// It ends inside a text, where no line can end.
+    /// The line ends inside a string, which is invalid.
     Cut,
 }
 
@@ -241,7 +242,7 @@ fn first_value(line: &[u8]) -> FirstValue {
     if is_text { FirstValue::Cut } else { FirstValue::Open }
 }
 
-/// Whether the first line of a text is an object and another one follows it; `None` when more has to be read.
+/// Whether the first line of a text is an object and another object follows; `None` if more bytes are needed.
 pub(super) fn is_lines(text: &[u8], end_of_first: usize) -> Option<bool> {
     if first_value(&text[..end_of_first]) != FirstValue::Whole {
         return Some(false);
@@ -249,7 +250,7 @@ pub(super) fn is_lines(text: &[u8], end_of_first: usize) -> Option<bool> {
     text[end_of_first..].trim_ascii_start().first().map(|&byte| byte == b'{')
 }
 
-/// POST bodies or reports, by the first file.
+/// Decides between POST bodies and reports by the name of the first file.
 fn archive(bytes: &[u8], is_all: bool, named: Option<Format>, found: Compression) -> Option<Format> {
     let default = match named {
         Some(named @ (Format::Postcan | Format::Reports)) => named,
@@ -264,18 +265,18 @@ fn archive(bytes: &[u8], is_all: bool, named: Option<Format>, found: Compression
     }
 }
 
-/// Whether a report begins here, behind comments and stray end marks (formats spec §11.1).
+/// Whether a report begins here, possibly after comments and stray end marks (formats spec §11.1).
 fn is_yaml(text: &[u8]) -> bool {
     let mut lines = text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let first = lines.find(|line| !line.starts_with(b"#") && *line != b"...");
     first.is_some_and(|line| line == b"---" || line.starts_with(b"--- "))
 }
 
-/// What is said of bytes that do not look like any format.
+/// The verdict for bytes that match no format.
 fn unrecognized(bytes: &[u8], expected: Expected, found: Compression) -> Verdict {
     let foreign = foreign(bytes);
     let is_text = foreign.is_none() && bytes.iter().all(|&byte| !byte.is_ascii_control() || byte.is_ascii_whitespace());
-    // The first line may be broken; the others need not be.
+    // The first line may be invalid, but others valid.
     let has_line = || bytes.split(|&byte| byte == b'\n').skip(1).any(|line| line.starts_with(b"{"));
     match expected {
         Expected::Named(format @ (Format::Lines | Format::LegacyLines | Format::Document | Format::Yaml), named)
@@ -300,7 +301,7 @@ fn unrecognized(bytes: &[u8], expected: Expected, found: Compression) -> Verdict
     }
 }
 
-/// The name of a well-known format that is not among ours.
+/// The name of a well-known format that is not supported.
 fn foreign(bytes: &[u8]) -> Option<&'static str> {
     const KNOWN: [(&[u8], &str); 8] = [
         (b"\x28\xb5\x2f\xfd", "zstd data"),
@@ -315,7 +316,7 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
     KNOWN.into_iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| name)
 }
 
-/// The first bytes as they can be shown.
+/// The first bytes, for a message.
 fn shown(bytes: &[u8]) -> String {
     let first = &bytes[..bytes.len().min(16)];
     match std::str::from_utf8(first) {
@@ -403,7 +404,7 @@ mod tests {
         }
         assert_eq!(of(b"{}\n{}", Expected::Unknown, Compression::Lz4), Verdict::Is(LegacyLines));
         assert_eq!(of(b"{}\n{}", NAMED_LINES, Compression::Lz4), Verdict::Is(Lines));
-        // What is there so far does not tell yet.
+        // More bytes are needed.
         for (text, expected) in [
             (&b"{\"a\":1"[..], NAMED_LINES),
             (b"{\"a\":1}\n", NAMED_DOCUMENT),

@@ -1,7 +1,7 @@
-//! [`Gzip`]: gzip of any number of members.
+//! [`Gzip`]: decompresses gzip with any number of members.
 //!
-//! Zero bytes between members and after the last one are padding, as gzip and Python take them; anything else there is
-//! an error, as is a file that ends inside a member.
+//! Zero bytes between members and after the last one are padding, as in gzip and Python. Anything else there is an error,
+//! and so is a file that ends inside a member.
 
 use super::raw::{RawBytes, can_error, unreadable};
 use flate2::{Decompress, FlushDecompress, Status};
@@ -20,7 +20,7 @@ impl Gzip {
         Gzip { raw, inflate: Box::new(Decompress::new_gzip(15)), is_inside: true }
     }
 
-    /// Decompresses until there is something, or the file is at its end.
+    /// Decompresses until there is output, or the file is at its end.
     pub(super) fn read(&mut self, into: &mut [u8]) -> (usize, Result<(), Error>) {
         let Gzip { raw, inflate, is_inside } = self;
         let mut bytes = 0;
@@ -43,10 +43,10 @@ impl Gzip {
                 match result {
                     Ok(Status::StreamEnd) => *is_inside = false,
                     Ok(_) if used > 0 || bytes > 0 => {}
-                    Ok(_) if raw.offset() == 0 => break Err(can_error("the file is empty where gzip should be")),
+                    Ok(_) if raw.offset() == 0 => break Err(can_error("the file is empty; expected gzip data")),
                     Ok(_) => break Err(can_error("the file ends inside its gzip data")),
-                    // What exactly is wrong is said or not, depending on how much came at once.
-                    Err(_) => break Err(can_error("not sound gzip data")),
+                    // The details of the error depend on how many bytes a read returns, so they are left out.
+                    Err(_) => break Err(can_error("invalid gzip data")),
                 }
                 continue;
             }
@@ -59,7 +59,7 @@ impl Gzip {
                     let is_member = rest[zeros] == 0x1f;
                     raw.take(zeros);
                     if !is_member {
-                        break Err(can_error("something else follows the gzip data"));
+                        break Err(can_error("unexpected data after the gzip data"));
                     }
                     inflate.reset(true);
                     *is_inside = true;

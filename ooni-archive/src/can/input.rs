@@ -1,6 +1,6 @@
-//! [`Input`]: the bytes of a file, decompressed. The one place that decompresses, and the one that bounds it.
+//! [`Input`]: the decompressed bytes of a file. All decompression is here, and is bounded here.
 //!
-//! What was decompressed before an error has been delivered by then.
+//! Bytes that were decompressed before an error are returned before the error.
 
 use super::format::{Compression, PEEK};
 use super::gzip::Gzip;
@@ -13,10 +13,10 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How often compressed data may be compressed again. Files that were packed once more do occur.
+/// Maximum number of layers of compression. Files that were compressed again do occur.
 const MOST_LAYERS: usize = 3;
 
-/// Why a file cannot be read on.
+/// Why the rest of a file cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputError {
     /// Offset in the file as it is stored.
@@ -25,16 +25,16 @@ pub struct InputError {
     pub error: Error,
 }
 
-/// The bytes of a file, decompressed.
+/// The decompressed bytes of a file.
 pub struct Input {
     decoder: Decoder,
-    /// The first bytes, while they have been looked at and not yet been read from `peeked_at` on.
+    /// The first bytes, if they were peeked at; those from `peeked_at` on have not been read.
     peeked: Vec<u8>,
     peeked_at: usize,
     total_out: u64,
     ratio: u64,
     failed: Option<InputError>,
-    /// Offset in the stored file, if this is what another decompressor found in there.
+    /// Offset in the stored file, if this is an inner layer of compression.
     outer_offset: Option<Arc<AtomicU64>>,
 }
 
@@ -55,23 +55,23 @@ impl Decoder {
 }
 
 impl Input {
-    /// Bytes as they are.
+    /// Uncompressed bytes.
     pub fn plain(file: Box<dyn Read + Send>) -> Input {
         Input::new(Compression::None, RawBytes::new(file), u64::MAX)
     }
 
-    /// Gzip. Beyond [`RATIO_FREE`] bytes it may not become more than `ratio` times its size.
+    /// Gzip. Beyond [`RATIO_FREE`] bytes, it is an error if the ratio of decompressed to compressed size exceeds `ratio`.
     pub fn gzip(file: Box<dyn Read + Send>, ratio: u64) -> Input {
         Input::new(Compression::Gzip, RawBytes::new(file), ratio)
     }
 
-    /// LZ4 frames, bounded likewise.
+    /// LZ4 frames, with the same bound.
     pub fn lz4(file: Box<dyn Read + Send>, ratio: u64) -> Input {
         Input::new(Compression::Lz4, RawBytes::new(file), ratio)
     }
 
-    /// Whatever the first bytes say, compressed several times or not at all, bounded likewise. An empty file is one of
-    /// the compression that was `expected`. Also returns the outermost compression.
+    /// Detects the compression from the first bytes, with several layers or none, and the same bound. An empty file has the
+    /// `expected` compression. Also returns the outermost compression.
     pub(super) fn detected(file: Box<dyn Read + Send>, expected: Compression, ratio: u64) -> (Input, Compression) {
         let mut raw = RawBytes::new(file);
         let failed = raw.at_least(4).err();
@@ -106,12 +106,12 @@ impl Input {
         }
     }
 
-    /// The first bytes, as far as they have been looked at. Nothing of the input may have been read.
+    /// The first bytes peeked at so far. Nothing of the input may have been read.
     pub(super) fn peek(&self) -> &[u8] {
         &self.peeked
     }
 
-    /// Looks at more of the first bytes; false when there are no more, or [`PEEK`] are there.
+    /// Peeks at more of the first bytes; false when there are no more, or [`PEEK`] bytes were peeked at.
     pub(super) fn peek_more(&mut self) -> bool {
         let length = self.peeked.len();
         if length >= PEEK {
@@ -125,7 +125,7 @@ impl Input {
         more > 0
     }
 
-    /// Leaves out some of the bytes that have been looked at.
+    /// Skips some of the bytes that were peeked at.
     pub(super) fn skip_peeked(&mut self, bytes: usize) {
         self.peeked_at = bytes.min(self.peeked.len());
     }
@@ -135,10 +135,10 @@ impl Input {
         self.failed.is_some() && self.peeked.is_empty()
     }
 
-    /// Reads on; 0 is the end.
+    /// Reads bytes; 0 is the end.
     ///
     /// # Errors
-    /// [`InputError`] where the file is broken, each time again.
+    /// [`InputError`] where the file is damaged, and for each later call.
     pub fn read(&mut self, into: &mut [u8]) -> Result<usize, InputError> {
         let peeked = &self.peeked[self.peeked_at..];
         if peeked.is_empty() {
@@ -164,7 +164,7 @@ impl Input {
         };
         self.total_out += bytes as u64;
         let result = result.and_then(|()| self.check_ratio());
-        // What was decompressed before the error goes first.
+        // Bytes that were decompressed before the error are returned first.
         match result {
             Err(error) => {
                 let failed = InputError { offset: self.offset(), error };
@@ -175,7 +175,7 @@ impl Input {
         }
     }
 
-    /// Offset in the stored file of what is decompressed next.
+    /// Offset in the stored file of the next bytes to decompress.
     fn offset(&self) -> u64 {
         match (&self.outer_offset, &self.decoder) {
             (Some(offset), _) => offset.load(Ordering::Relaxed),
@@ -210,7 +210,7 @@ struct Layer {
 impl Read for Layer {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let result = self.input.read(into);
-        // Those below have set it themselves.
+        // An inner layer sets it itself.
         if self.input.outer_offset.is_none() {
             self.offset.store(self.input.offset(), Ordering::Relaxed);
         }
@@ -236,7 +236,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// Hands out a byte at a time.
+    /// Returns one byte at a time.
     struct Slow(Vec<u8>, usize);
 
     impl Read for Slow {
@@ -285,25 +285,25 @@ mod tests {
         assert_eq!(both(&two), ([&*text, &*text].concat(), None));
         assert_eq!(both(&[&*one, &[0; 700]].concat()), (text.clone(), None));
         let end = one.len() as u64;
-        // Padding between members, as tapes and some writers leave it.
+        // Padding between members, as left by tapes and some writers.
         let padded = [&*one, &[0; 300], &*packed(b""), &[0; 70_000], &*one, b"\0"].concat();
         assert_eq!(both(&padded), ([&*text, &*text].concat(), None));
         for (tail, at) in [(&b"garbage"[..], end), (b"\0\0x", end + 2), (b"\0{\x8b", end + 1)] {
             let (out, broken) = both(&[&*one, tail].concat());
             assert_eq!(
                 (out, broken.unwrap()),
-                (text.clone(), (at, "E-CAN: something else follows the gzip data".into()))
+                (text.clone(), (at, "E-CAN: unexpected data after the gzip data".into()))
             );
         }
         let (out, broken) = both(&[&*one, b"\x1fgarbage"].concat());
         assert_eq!(out, text);
-        assert!(broken.unwrap().1.starts_with("E-CAN: not sound gzip data"));
+        assert!(broken.unwrap().1.starts_with("E-CAN: invalid gzip data"));
         let (out, broken) = both(&[&*one, b"\0\x1f\x8b"].concat());
         assert_eq!((out, broken.unwrap()), (text, (end + 3, "E-CAN: the file ends inside its gzip data".into())));
     }
 
     #[test]
-    fn packed_more_than_once() {
+    fn several_layers_of_compression() {
         let text: Vec<u8> = (0..50_000u32).flat_map(|i| (i * i).to_le_bytes()).collect();
         let lz4 = |text: &[u8]| {
             let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
@@ -316,7 +316,7 @@ mod tests {
             assert!(text.starts_with(&out));
             assert_eq!(broken.unwrap().0, file.len() as u64 / 2);
         }
-        // Not without end.
+        // The number of layers is bounded.
         let deep = packed(&packed(&packed(&packed(&text))));
         assert_eq!(all(detected(&deep)), (packed(&text), None));
         let bomb = packed(&packed(&vec![b' '; 200 << 20]));
@@ -351,15 +351,15 @@ mod tests {
         let mixed = [&*legacy(small), &*legacy(b""), &*current, &*skippable, &*legacy(small), &*skippable, &*current];
         assert_eq!(read(&mixed.concat()), ([small; 4].concat(), None));
         assert_eq!(all(detected(&mixed.concat())), ([small; 4].concat(), None));
-        // Zeros behind a current frame are padding, as lz4 takes them; in a legacy frame they are no block.
+        // Zeros after a current frame are padding, as in lz4; in a legacy frame they are not a block.
         assert_eq!(read(&[&*current, &[0; 999]].concat()), (small.to_vec(), None));
         let (out, broken) = read(&[&*current, b"\0\0x"].concat());
-        let error = "E-CAN: something else follows the LZ4 data".to_owned();
+        let error = "E-CAN: unexpected data after the LZ4 data".to_owned();
         assert_eq!((out, broken), (small.to_vec(), Some((current.len() as u64 + 2, error))));
         let whole = legacy(small);
         let (out, broken) = read(&[&*whole, &[0; 8]].concat());
         assert_eq!(out, small);
-        assert!(broken.unwrap().1.starts_with("E-CAN: not sound LZ4 data"));
+        assert!(broken.unwrap().1.starts_with("E-CAN: invalid LZ4 data"));
         for cut in [5, 7, 8, 9, whole.len() / 2, whole.len() - 1] {
             let (out, broken) = read(&whole[..cut]);
             assert_eq!(
@@ -367,7 +367,7 @@ mod tests {
                 (0, (cut as u64, "E-CAN: the file ends inside its LZ4 data".into()))
             );
         }
-        // In the size of the block; legacy frames have no checksums, so that other bytes cannot be told as spoiled.
+        // In the size of the block. Legacy frames have no checksums, so damage to other bytes cannot be detected.
         for at in [4, 6, 7] {
             let mut spoiled = whole.clone();
             spoiled[at] ^= 0x40;
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_and_damaged() {
+    fn truncated_and_damaged() {
         let text: Vec<u8> = (0..50_000u32).flat_map(|i| (i * i).to_le_bytes()).collect();
         let mut one = packed(&text);
         for length in [1, 2, 9, 10, 11, one.len() / 2, one.len() - 8, one.len() - 1] {
@@ -385,13 +385,13 @@ mod tests {
             assert!(text.starts_with(&out));
             assert_eq!(broken.unwrap(), (length as u64, "E-CAN: the file ends inside its gzip data".into()));
         }
-        assert_eq!(both(b"").1.unwrap().1, "E-CAN: the file is empty where gzip should be");
-        assert!(both(b"{}\n").1.unwrap().1.starts_with("E-CAN: not sound gzip data"));
+        assert_eq!(both(b"").1.unwrap().1, "E-CAN: the file is empty; expected gzip data");
+        assert!(both(b"{}\n").1.unwrap().1.starts_with("E-CAN: invalid gzip data"));
         let crc = one.len() - 8;
         one[crc] ^= 1;
         let (out, broken) = both(&one);
         assert_eq!(out, text);
-        assert!(broken.unwrap().1.starts_with("E-CAN: not sound gzip data"));
+        assert!(broken.unwrap().1.starts_with("E-CAN: invalid gzip data"));
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(super) struct Splitter {
     offset: u64,
     /// Bytes of an overlong line that have been dropped; 0 when there is none.
     dropped: u64,
-    /// Bytes of that line, as it lies in the chunk, that have no line end.
+    /// Bytes of that line in the chunk that were searched for a line feed.
     searched: usize,
 }
 
@@ -73,7 +73,7 @@ impl Splitter {
         Splitter { limit, kind, before: 0, index, offset, dropped: 0, searched: 0 }
     }
 
-    /// What is pending was put into a new chunk.
+    /// Called when the pending bytes were copied into a new chunk.
     pub(super) fn resume(&mut self) {
         self.searched = 0;
     }
@@ -83,7 +83,7 @@ impl Splitter {
         self.index
     }
 
-    /// Adds the whole lines between `start`, which moves on, and `end`; true when the chunk has no room for more
+    /// Adds the complete lines between `start`, which is advanced, and `end`; true when the chunk has no space for more
     /// entries.
     pub(super) fn split(&mut self, chunk: &mut Chunk, start: &mut usize, end: usize, member: Option<&Name>) -> bool {
         loop {
@@ -105,14 +105,14 @@ impl Splitter {
         false
     }
 
-    /// Adds what is left between `start` and `end`, where the text ends without a line end.
+    /// Adds the last line, between `start` and `end`, which has no line feed.
     pub(super) fn finish(&mut self, chunk: &mut Chunk, start: usize, end: usize, member: Option<&Name>) {
         if end > start || self.dropped > 0 {
             self.line(chunk, start, end, member);
         }
     }
 
-    /// The line ends here, after its line feed if it has one.
+    /// Adds a line, with its line feed if it has one.
     #[inline]
     fn line(&mut self, chunk: &mut Chunk, start: usize, end: usize, member: Option<&Name>) {
         self.before += 1;
@@ -132,7 +132,7 @@ impl Splitter {
         self.offset += length;
     }
 
-    /// The end of the message about a broken file: how much was read, and how much of the last line is lost.
+    /// The end of the message about a damaged file: how much was read, and how much of the last line is lost.
     #[cold]
     pub(super) fn read_before(&self, pending: usize) -> String {
         let lost = self.dropped + pending as u64;

@@ -1,8 +1,8 @@
-//! [`Lz4`]: LZ4 of any number of frames, of the current and the legacy format, mixed as they come.
+//! [`Lz4`]: decompresses any number of LZ4 frames of the current and the legacy format, in any order.
 //!
-//! Frames that hold something else are skipped. A frame of the legacy format has no end mark: it ends with the file or
-//! where another frame begins, as `lz4 -dc` reads it, so that a file which is cut between its blocks cannot be told from
-//! a whole one. Zero bytes after a current frame are padding.
+//! Skippable frames are skipped. A frame of the legacy format has no end mark: it ends with the file or where another frame
+//! begins, as in `lz4 -dc`. So a file that is truncated between blocks cannot be distinguished from a complete one. Zero
+//! bytes after a current frame are padding.
 
 use super::format::{LZ4_FRAME, LZ4_LEGACY_FRAME, is_skippable};
 use super::raw::{RawBytes, can_error, unreadable};
@@ -11,13 +11,13 @@ use lz4_flex::frame::FrameDecoder;
 use ooni_core::error::Error;
 use std::io::{self, ErrorKind, Read};
 
-/// Bytes of the mark at the end of a frame.
+/// Size of the end mark of a frame.
 const END_MARK: u64 = 4;
 
-/// Decompressed bytes of a legacy block: all but the last one have as many.
+/// Decompressed size of a legacy block, except for the last one.
 const LEGACY_BLOCK: usize = 8 << 20;
 
-/// Compressed bytes of such a block, at most.
+/// Maximum compressed size of a legacy block.
 const LEGACY_COMPRESSED: usize = LEGACY_BLOCK + LEGACY_BLOCK / 255 + 16;
 
 /// A decompressor of LZ4 frames.
@@ -29,11 +29,11 @@ pub(super) struct Lz4 {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// At the begin of the file.
+    /// At the start of the file.
     Begin,
     Frame,
     Legacy,
-    /// Behind a frame.
+    /// After a frame.
     Between,
 }
 
@@ -42,7 +42,7 @@ enum State {
 struct LegacyBlock {
     compressed: Vec<u8>,
     text: Vec<u8>,
-    /// Bytes of the text that have been read, and those that there are.
+    /// Bytes of the text that have been read, and their number in total.
     read: usize,
     length: usize,
 }
@@ -59,7 +59,7 @@ impl Lz4 {
         self.decoder.get_ref().offset()
     }
 
-    /// Decompresses until there is something, or the file is at its end.
+    /// Decompresses until there is output, or the file is at its end.
     pub(super) fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
         loop {
             match self.state {
@@ -79,31 +79,31 @@ impl Lz4 {
                 State::Frame => {
                     let before = self.offset();
                     match self.decoder.read(into) {
-                        // A frame ends with a mark. The decoder takes a file that ends before it, or in it, for a frame
-                        // that ends.
+                        // A frame ends with a mark. If the file ends before or inside it, the decoder does not report
+                        // an error.
                         Ok(0) if self.offset() - before < END_MARK => {
                             let is_cut = self.decoder.get_mut().at_least(1).map_err(unreadable)? == 0;
-                            return Err(if is_cut { cut() } else { can_error("not sound LZ4 data") });
+                            return Err(if is_cut { cut() } else { can_error("invalid LZ4 data") });
                         }
                         Ok(0) => self.state = State::Between,
                         Ok(bytes) => return Ok(bytes),
                         Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(cut()),
                         Err(error) if error.kind() == ErrorKind::Interrupted => {}
                         Err(error) if is_of_file(&error) => return Err(unreadable(error)),
-                        Err(error) => return Err(can_error(&format!("not sound LZ4 data: {error}"))),
+                        Err(error) => return Err(can_error(&format!("invalid LZ4 data: {error}"))),
                     }
                 }
             }
         }
     }
 
-    /// Goes on to the next frame with text; false at the end of the file.
+    /// Advances to the next frame that is not skippable; false at the end of the file.
     fn next_frame(&mut self) -> Result<bool, Error> {
         loop {
             let raw = self.decoder.get_mut();
             if raw.at_least(4).map_err(unreadable)? == 0 {
                 let is_empty = raw.offset() == 0;
-                return if is_empty { Err(can_error("the file is empty where LZ4 should be")) } else { Ok(false) };
+                return if is_empty { Err(can_error("the file is empty; expected LZ4 data")) } else { Ok(false) };
             }
             let rest = raw.rest();
             if rest.starts_with(&LZ4_LEGACY_FRAME) {
@@ -123,7 +123,7 @@ impl Lz4 {
                 let is_other = zeros < rest.len();
                 raw.take(zeros);
                 if is_other {
-                    return Err(can_error("something else follows the LZ4 data"));
+                    return Err(can_error("unexpected data after the LZ4 data"));
                 }
                 continue;
             }
@@ -134,7 +134,7 @@ impl Lz4 {
 }
 
 impl LegacyBlock {
-    /// Hands out text.
+    /// Copies decompressed text.
     fn read(&mut self, into: &mut [u8]) -> usize {
         let text = &self.text[self.read..self.length];
         let bytes = text.len().min(into.len());
@@ -158,7 +158,7 @@ impl LegacyBlock {
         }
         let size = u32::from_le_bytes(head) as usize;
         if size == 0 || size > LEGACY_COMPRESSED {
-            return Err(can_error("not sound LZ4 data: neither a block nor another frame"));
+            return Err(can_error("invalid LZ4 data: neither a block nor another frame"));
         }
         raw.take(4);
         self.compressed.clear();
@@ -173,12 +173,12 @@ impl LegacyBlock {
         }
         self.text.resize(LEGACY_BLOCK, 0);
         let length = decompress_into(&self.compressed, &mut self.text);
-        self.length = length.map_err(|error| can_error(&format!("not sound LZ4 data: {error}")))?;
+        self.length = length.map_err(|error| can_error(&format!("invalid LZ4 data: {error}")))?;
         Ok(true)
     }
 }
 
-/// Skips a frame that holds something else.
+/// Skips a skippable frame.
 fn skip_frame(raw: &mut RawBytes) -> Result<(), Error> {
     let available = raw.at_least(8).map_err(unreadable)?;
     let Some(&[_, _, _, _, a, b, c, d]) = raw.rest().first_chunk::<8>() else {
@@ -198,7 +198,7 @@ fn skip_frame(raw: &mut RawBytes) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether an error of the decoder is that of the file below it.
+/// Whether an error of the decoder was caused by the underlying file.
 fn is_of_file(error: &io::Error) -> bool {
     error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>())
 }

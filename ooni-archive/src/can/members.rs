@@ -1,24 +1,24 @@
-//! [`Members`]: from one member of a tar archive to the next, whatever is in them.
+//! [`Members`]: iterates over the members of a tar archive.
 //!
-//! Headers are read where they were decompressed to. Overlong ones, sparse members and the content of members that are
-//! not wanted are skipped without being kept. Nothing is unpacked to a disk, whatever a name says.
+//! Headers are read where they were decompressed to. Overlong headers, sparse members and the content of other unwanted
+//! members are skipped without being kept in memory. Nothing is extracted to disk.
 
 use super::tar::{self, BLOCK, Header, Records, Type};
 use crate::chunk::Chunk;
 use ooni_core::error::{Code, Error};
 
-/// Bytes of an extended header or long name that are read; real ones are some hundred.
+/// Maximum size of an extended header or long name; real ones have some hundred bytes.
 const LONGEST_HEADER: u64 = 64 << 10;
 
-/// Place in a tar archive.
+/// A position in a tar archive.
 #[derive(Debug)]
 pub(super) struct Members {
     state: State,
     /// Offset in the archive of what is pending.
     offset: u64,
-    /// What extended headers say of the next member.
+    /// What extended headers say about the next member.
     records: Records,
-    /// What is wrong with them.
+    /// The error of an extended header.
     wrong: Option<Error>,
 }
 
@@ -27,13 +27,13 @@ pub(super) struct Members {
 enum State {
     Header,
     Records(Type, u64),
-    /// The content of a member, which is the caller's.
+    /// The content of a member, which the caller reads.
     Content(u64),
     /// Bytes to skip.
     Skip(u64),
-    /// Blocks with more of the map of a sparse member, whose stored content has so many bytes.
+    /// Further blocks with the map of a sparse member, whose stored content has this size.
     SparseMap(u64),
-    /// Nothing but zeros should follow.
+    /// The end of the archive, after which only zeros are expected.
     End,
 }
 
@@ -42,7 +42,7 @@ enum State {
 pub(super) enum Next {
     /// More bytes are needed.
     NeedsMore,
-    /// A file whose content begins here. The caller says with [`Members::take`] what it has read of it, or skips it.
+    /// A file whose content begins here. The caller reports with [`Members::take`] what it read, or skips it.
     File(Member),
     /// Something other than a file, or with a wrong header; it is skipped.
     Other(Member, Error),
@@ -50,7 +50,7 @@ pub(super) enum Next {
     Lost(u64, Error),
 }
 
-/// A member, as its header announces it.
+/// A member, as described by its header.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) name: Vec<u8>,
@@ -77,7 +77,7 @@ impl Members {
         }
     }
 
-    /// Counts bytes of a content, or of anything else, as read.
+    /// Counts bytes as read.
     pub(super) fn take(&mut self, bytes: u64) {
         self.offset += bytes;
         if let State::Content(left) = &mut self.state {
@@ -85,12 +85,12 @@ impl Members {
         }
     }
 
-    /// The rest of the content is not wanted. `size` is that of the whole content.
+    /// Skips the rest of the content. `size` is the size of the whole content.
     pub(super) fn skip(&mut self, size: u64) {
         self.state = State::Skip(self.left().saturating_add(padding(size)));
     }
 
-    /// Goes on from what is pending, at `start` of the chunk.
+    /// Continues with the pending bytes, at `start` of the chunk.
     pub(super) fn next(&mut self, chunk: &mut Chunk, start: &mut usize) -> Next {
         loop {
             let pending = chunk.pending(*start);
@@ -135,7 +135,7 @@ impl Members {
                     let bytes = (*left).min(pending.len() as u64);
                     *left -= bytes;
                     self.offset += bytes;
-                    // Of what is skipped, nothing is kept.
+                    // Skipped bytes are not kept.
                     if bytes == pending.len() as u64 {
                         chunk.truncate(*start);
                     } else {
@@ -146,7 +146,10 @@ impl Members {
                     if let Some(other) = pending.iter().position(|&byte| byte != 0) {
                         let at = self.offset + other as u64;
                         chunk.truncate(*start);
-                        return Next::Lost(at, Error::new(Code::Can, "", "something follows the end of the archive"));
+                        return Next::Lost(
+                            at,
+                            Error::new(Code::Can, "", "unexpected data after the end of the archive"),
+                        );
                     }
                     self.offset += pending.len() as u64;
                     chunk.truncate(*start);
@@ -161,7 +164,7 @@ impl Members {
         *start += bytes;
     }
 
-    /// Goes on as a header says.
+    /// Handles a header.
     fn after(&mut self, header: Header) -> Option<Next> {
         let Header { kind, size, name } = header;
         let skip = State::Skip(size.saturating_add(padding(size)));
@@ -214,7 +217,7 @@ impl Members {
         Next::Other(Member { name, size: 0, offset: self.offset }, self.wrong.take().unwrap_or(error))
     }
 
-    /// Keeps what an extended header says of the next member.
+    /// Records what an extended header says about the next member.
     fn remember(&mut self, kind: Type, content: &[u8]) {
         if kind == Type::LongName {
             self.records.name = Some(tar::text(content).to_vec());
@@ -232,8 +235,7 @@ impl Members {
         }
     }
 
-    /// What is wrong if the archive is at its end here, `pending` bytes after what was read. Between members that is
-    /// fine.
+    /// The error if the archive ends here, with `pending` unread bytes; `None` between members.
     pub(super) fn ended(&self, pending: usize) -> Option<Error> {
         let what = match self.state {
             State::Header if pending == 0 => return None,
@@ -253,19 +255,19 @@ fn padding(size: u64) -> u64 {
     size.wrapping_neg() % BLOCK as u64
 }
 
-/// The error of a member that is stored without its zeros: a measurement has none, so no collector writes one.
+/// The error of a sparse member. No collector writes one.
 fn sparse_error() -> Error {
     Error::new(Code::Can, "", "a sparse member, which cannot be read")
 }
 
-/// Why a member of that name is not taken, whatever is in it: no collector writes such a name.
-pub(super) fn leads_away(name: &[u8]) -> Option<Error> {
+/// Why a member with this name is rejected. No collector writes such names.
+pub(super) fn unsafe_name(name: &[u8]) -> Option<Error> {
     let error = |sentence: &str| Some(Error::new(Code::Can, "", sentence));
     if name.starts_with(b"/") {
         return error("a member with an absolute name");
     }
     if name.split(|&byte| byte == b'/').any(|part| part == b"..") {
-        return error("a member whose name leads out of the archive");
+        return error("a member whose name points outside the archive");
     }
     None
 }

@@ -1,8 +1,8 @@
-//! [`CanName`]: what the path of a can says to the reports in it.
+//! [`CanName`]: the parts of the path of a can that its YAML reports need.
 
 use std::path::Path;
 
-/// Names of a can that become a part of its measurements: a YAML report has none of its own (formats spec §7).
+/// Names of a can that become values of its measurements, because a YAML report has none of its own (formats spec §7).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CanName {
     /// The folder of the can, which is named after the day on which the can was created.

@@ -1,10 +1,10 @@
 //! [`Postcan`]: POST bodies in a tar archive (formats spec §7.1).
 //!
-//! Members are read where they were decompressed to, in one piece. POST bodies are not parsed here.
+//! Members are read where they were decompressed to, as a whole. POST bodies are not parsed here.
 
 use super::chunk_reader::{ChunkReader, Refill};
 use super::input::InputError;
-use super::members::{Member, Members, Next, leads_away};
+use super::members::{Member, Members, Next, unsafe_name};
 use crate::chunk::{Chunk, Kind, Position, ReadStatus};
 use ooni_core::error::{Code, Error};
 
@@ -14,7 +14,7 @@ pub struct Postcan {
     reader: ChunkReader,
     limit: u64,
     members: Members,
-    /// The one whose content is pending.
+    /// The member whose content is pending.
     current: Option<Member>,
     /// Members so far.
     index: u64,
@@ -58,7 +58,7 @@ impl Postcan {
         }
     }
 
-    /// Takes all members that are complete; true when the rest of the archive is lost.
+    /// Adds all complete members; true when the rest of the archive is lost.
     fn take(&mut self, chunk: &mut Chunk, start: &mut usize) -> bool {
         loop {
             if let Some(Member { size, .. }) = self.current {
@@ -81,7 +81,7 @@ impl Postcan {
                     Some(error) => {
                         self.members.skip(member.size);
                         self.reject(chunk, &member, error);
-                        // The reference looks for the folder in what it takes for a POST body.
+                        // The reference expects a folder in the name of every POST body.
                         if member.name.ends_with(b".post") && !member.name.contains(&b'/') {
                             chunk.mark_abort();
                         }
@@ -98,7 +98,7 @@ impl Postcan {
 
     fn refused(&self, member: &Member) -> Option<Error> {
         let error = |sentence: &str| Some(Error::new(Code::Can, "", sentence));
-        leads_away(&member.name).or_else(|| {
+        unsafe_name(&member.name).or_else(|| {
             if !member.name.ends_with(b".post") {
                 error("a member whose name does not end in .post")
             } else if !member.name.contains(&b'/') {
@@ -124,7 +124,7 @@ impl Postcan {
         self.index += 1;
     }
 
-    /// Notes that the archive cannot be read on.
+    /// Adds the error that the rest of the archive cannot be read.
     #[cold]
     fn lost(&self, chunk: &mut Chunk, offset: u64, error: Error) {
         let member = self.current.as_ref().map(|member| chunk.push_name(&member.name));

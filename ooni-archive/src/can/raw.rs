@@ -1,12 +1,12 @@
-//! [`RawBytes`]: the bytes of a file as they are stored, with a buffer that decompressors can look ahead in.
+//! [`RawBytes`]: the stored bytes of a file, with a buffer for look-ahead.
 
 use ooni_core::error::{Code, Error};
 use std::io::{self, ErrorKind, Read};
 
-/// Bytes read from a file at once.
+/// Size of the buffer.
 const BUFFER: usize = 64 << 10;
 
-/// The bytes of a file as they are stored.
+/// The stored bytes of a file.
 #[derive(Default)]
 pub(super) struct RawBytes {
     file: Option<Box<dyn Read + Send>>,
@@ -40,7 +40,7 @@ impl RawBytes {
         self.offset += bytes as u64;
     }
 
-    /// Reads until so many bytes are in [`RawBytes::rest`], or all of the file; returns how many are.
+    /// Reads until [`RawBytes::rest`] has at least so many bytes or the file ends; returns their number.
     pub(super) fn at_least(&mut self, least: usize) -> io::Result<usize> {
         if self.buffer.is_empty() {
             self.buffer = vec![0; BUFFER].into_boxed_slice();
@@ -91,7 +91,7 @@ fn read(file: &mut Option<Box<dyn Read + Send>>, into: &mut [u8]) -> io::Result<
     }
 }
 
-/// The error of a file that cannot be read. That of a decompressor below another one is kept as it is.
+/// The error of a file that cannot be read. An error of an outer decompressor is passed through.
 pub(super) fn unreadable(error: io::Error) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => error,

@@ -1,11 +1,11 @@
 //! [`Reports`]: JSON lines and YAML reports in a tar archive (formats spec §7), the cans of the years up to 2020.
 //!
-//! A member can be larger than what is held of it: its lines or entries are taken as they come.
+//! A member can be larger than a chunk: its lines or entries are read one after another.
 
 use super::chunk_reader::{ChunkReader, Refill};
 use super::input::InputError;
 use super::lines::Splitter;
-use super::members::{Member, Members, Next, leads_away};
+use super::members::{Member, Members, Next, unsafe_name};
 use super::name::CanName;
 use super::yaml::{Split, Stream};
 use crate::chunk::{Chunk, Kind, Name, Position, ReadStatus};
@@ -19,7 +19,7 @@ pub struct Reports {
     limits: Limits,
     named: CanName,
     members: Members,
-    /// The one whose content is pending.
+    /// The member that is being read.
     current: Option<Current>,
     /// Measurements so far.
     index: u64,
@@ -29,7 +29,7 @@ pub struct Reports {
 struct Current {
     member: Member,
     content: Content,
-    /// Its name in the chunk at hand.
+    /// Its name in the current chunk.
     name: Option<Name>,
 }
 
@@ -89,7 +89,7 @@ impl Reports {
         }
     }
 
-    /// Takes what is complete of the members.
+    /// Adds the complete entries of the members.
     fn take(&mut self, chunk: &mut Chunk, start: &mut usize) -> Stopped {
         loop {
             if let Some(current) = &mut self.current {
@@ -98,7 +98,7 @@ impl Reports {
                 let is_whole = (end - *start) as u64 == left;
                 let (begin, filled) = (*start, chunk.filled());
                 let split = current.split(chunk, start, end);
-                // What was dropped of an overlong line has been read as well.
+                // Dropped bytes of an overlong line were read as well.
                 self.members.take((*start - begin + (filled - chunk.filled())) as u64);
                 self.index = current.index();
                 match split {
@@ -131,7 +131,7 @@ impl Reports {
         }
     }
 
-    /// Begins with a member; files of other names are skipped, as the reference does.
+    /// Begins a member; files with other suffixes are skipped, as in the reference.
     fn open(&mut self, chunk: &mut Chunk, member: Member) {
         let content = if member.name.ends_with(b".json") {
             Content::Lines(Splitter::new(self.limits.measurement_size, Kind::LegacyLine, self.index, member.offset))
@@ -140,7 +140,7 @@ impl Reports {
         } else {
             return self.members.skip(member.size);
         };
-        match leads_away(&member.name) {
+        match unsafe_name(&member.name) {
             Some(error) => {
                 self.members.skip(member.size);
                 self.reject(chunk, &member, error);
@@ -155,7 +155,7 @@ impl Reports {
         chunk.push_error(Kind::Whole, position, error);
     }
 
-    /// Notes that the archive cannot be read on.
+    /// Adds the error that the rest of the archive cannot be read.
     #[cold]
     fn lost(&self, chunk: &mut Chunk, offset: u64, error: Error) {
         let member = self.current.as_ref().map(|current| chunk.push_name(&current.member.name));

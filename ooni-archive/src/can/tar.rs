@@ -1,14 +1,13 @@
 //! Headers of a tar archive: the fields of a block, and the records of extended headers.
 //!
-//! Blocks are parsed in place; nothing is read, kept or unpacked here. Python's `tarfile`, which the reference reads with,
-//! is the model for what is accepted. The types of the crate `tar` differ from it: its `PaxExtensions` takes a header with
-//! a line feed inside a value for malformed, and its `Header` neither checks sums, signed ones included, nor refuses
-//! sizes beyond 64 bits.
+//! Blocks are parsed in place; nothing is read, kept or extracted here. Headers are accepted as by Python's `tarfile`, which
+//! the reference uses. The types of the crate `tar` differ from it: its `PaxExtensions` rejects a line feed
+//! inside a value, and its `Header` neither verifies checksums, including signed ones, nor rejects sizes beyond 64 bits.
 
 /// Headers take one block; contents are padded to whole blocks.
 pub(super) const BLOCK: usize = 512;
 
-/// What a header announces.
+/// The type of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
     /// A file with its content.
@@ -21,7 +20,7 @@ pub(super) enum Type {
     LongName,
     /// The target of the next member (GNU).
     LongLink,
-    /// A sparse file of GNU tar; more of its map follows in blocks of their own, if it goes on.
+    /// A sparse file of GNU tar; if the map goes on, more of it follows in separate blocks.
     Sparse { map_goes_on: bool },
     /// A directory, link, device or other thing without content.
     Bare(&'static str),
@@ -35,19 +34,19 @@ pub(super) struct Header {
     pub(super) kind: Type,
     /// Bytes of content.
     pub(super) size: u64,
-    /// The name; longer ones are in an extended header before this.
+    /// The name; a longer one is in an extended header before this one.
     pub(super) name: Vec<u8>,
 }
 
 /// Parses a header; `None` for a block of zeros, which ends an archive.
 ///
 /// # Errors
-/// A few words, for a block that is not a header.
+/// A message, for a block that is not a header.
 pub(super) fn header(block: &[u8; BLOCK]) -> Result<Option<Header>, &'static str> {
     if block.iter().all(|&byte| byte == 0) {
         return Ok(None);
     }
-    // The sum counts its own field as blanks. Some old writers took bytes for signed.
+    // The checksum is computed with blanks in its own field. Some old writers treat bytes as signed.
     let (mut unsigned, mut signed) = (256u32, 256i32);
     for (at, &byte) in block.iter().enumerate() {
         if !(148..156).contains(&at) {
@@ -55,7 +54,7 @@ pub(super) fn header(block: &[u8; BLOCK]) -> Result<Option<Header>, &'static str
             signed += i32::from(byte.cast_signed());
         }
     }
-    let sum = number(&block[148..156]).ok_or("a tar header without a checksum")?;
+    let sum = number(&block[148..156]).ok_or("a tar header with an invalid checksum field")?;
     if sum != u64::from(unsigned) && i64::try_from(sum) != Ok(i64::from(signed)) {
         return Err("not a tar header, or a damaged one");
     }
@@ -75,7 +74,7 @@ pub(super) fn header(block: &[u8; BLOCK]) -> Result<Option<Header>, &'static str
     };
     let size = match kind {
         Type::Bare(_) => 0,
-        _ => number(&block[124..136]).ok_or("a tar header without a size")?,
+        _ => number(&block[124..136]).ok_or("a tar header with an invalid size field")?,
     };
     let (name, prefix) = (text(&block[..100]), text(&block[345..500]));
     let is_ustar = &block[257..263] == b"ustar\0";
@@ -83,12 +82,12 @@ pub(super) fn header(block: &[u8; BLOCK]) -> Result<Option<Header>, &'static str
     Ok(Some(Header { kind, size, name }))
 }
 
-/// Whether another block with a part of a sparse file's map follows this one.
+/// Whether another block of the map of a sparse file follows.
 pub(super) fn map_goes_on(block: &[u8; BLOCK]) -> bool {
     block[504] != 0
 }
 
-/// The name of the first file of an archive; `None` where it is not in these bytes.
+/// The name of the first file of an archive; `None` if it is not in these bytes.
 pub(super) fn first_name(mut archive: &[u8]) -> Option<Vec<u8>> {
     let mut name = None;
     loop {
@@ -130,19 +129,19 @@ fn number(field: &[u8]) -> Option<u64> {
     }
 }
 
-/// What is needed of the records of an extended header.
+/// The records of an extended header that are needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Records {
     pub(super) name: Option<Vec<u8>>,
     pub(super) size: Option<u64>,
-    /// Whether the content is that of a sparse file, which begins with or lacks its map.
+    /// Whether the member is a sparse file.
     pub(super) is_sparse: bool,
 }
 
 /// Reads the records `<length> <key>=<value>\n` of an extended header.
 ///
 /// # Errors
-/// A few words, for anything else.
+/// A message, for anything else.
 pub(super) fn records(mut content: &[u8]) -> Result<Records, &'static str> {
     const WRONG: &str = "a damaged extended tar header";
     let mut records = Records::default();
@@ -164,7 +163,7 @@ pub(super) fn records(mut content: &[u8]) -> Result<Records, &'static str> {
         }
         content = &content[length..];
     }
-    // The path of a sparse file is one that does no harm when it is unpacked by others.
+    // The record `path` of a sparse file is only a placeholder for programs that do not know sparse files.
     records.is_sparse |= sparse_name.is_some();
     records.name = sparse_name.or(records.name);
     if text(content).is_empty() { Ok(records) } else { Err(WRONG) }
@@ -219,7 +218,7 @@ mod tests {
         assert_eq!(read(b"20 mtime=1.123456789\n"), Err("a damaged extended tar header"));
         assert_eq!(read(b"21 mtime=1.123456789\n11 size=77\n"), Ok((None, Some(77))));
         assert_eq!(read(b""), Ok((None, None)));
-        // A value may hold line feeds.
+        // A value may contain line feeds.
         assert_eq!(read(b"17 comment=a\nb=c\n12 path=a/b\n"), Ok((Some(b"a/b".to_vec()), None)));
         let sparse = records(b"22 GNU.sparse.major=1\n25 GNU.sparse.name=a/b.c\n9 path=x\n").unwrap();
         assert_eq!((sparse.is_sparse, sparse.name.as_deref()), (true, Some(&b"a/b.c"[..])));

@@ -1,7 +1,7 @@
 //! [`Yaml`]: a YAML report (formats spec §11). [`Stream`]: the same for a part of a file.
 //!
-//! The bytes are cut into entries here; what an entry means is `ooni_core::normalize`'s. A report's header changes with
-//! its entries, so they are normalized one after another, while the can is read.
+//! The bytes are split into entries here; `ooni_core::normalize` interprets them. The header of a report changes with its
+//! entries, so they are normalized in order, while the can is read.
 
 use super::chunk_reader::{ChunkReader, Refill};
 use super::input::InputError;
@@ -57,19 +57,19 @@ impl Yaml {
     }
 }
 
-/// A report that comes piece by piece.
+/// A report that is read piece by piece.
 #[derive(Debug)]
 pub(super) struct Stream {
     report: Box<Report>,
     limit: usize,
     has_header: bool,
-    /// Entries before the one that is pending, the header not among them.
+    /// Entries before the one that is pending, without the header.
     before: u64,
     /// Measurements of the file before that entry.
     index: u64,
     /// Offset of that entry in the file.
     offset: u64,
-    /// Bytes of that entry, as it lies in the chunk, that have no end mark.
+    /// Bytes of that entry in the chunk that were searched for an end mark.
     searched: usize,
 }
 
@@ -80,7 +80,7 @@ pub(super) enum Split {
     NeedsMore,
     /// The chunk has no room for more entries.
     ChunkFull,
-    /// Nothing of the rest can be read; the error has been added.
+    /// The rest cannot be read; the error has been added.
     End,
 }
 
@@ -91,7 +91,7 @@ impl Stream {
         Stream { report, limit: limits.measurement_size, has_header: false, before: 0, index, offset, searched: 0 }
     }
 
-    /// What is pending was put into a new chunk.
+    /// Called when the pending bytes were copied into a new chunk.
     pub(super) fn resume(&mut self) {
         self.searched = 0;
     }
@@ -101,7 +101,7 @@ impl Stream {
         self.index
     }
 
-    /// Adds the whole entries between `start`, which moves on, and `end`.
+    /// Adds the complete entries between `start`, which is advanced, and `end`.
     pub(super) fn split(&mut self, chunk: &mut Chunk, start: &mut usize, end: usize, member: Option<&Name>) -> Split {
         loop {
             let pending = &chunk.pending(*start)[..end - *start];
@@ -123,8 +123,7 @@ impl Stream {
                     return Split::NeedsMore;
                 }
                 Framed::Broken => {
-                    let error =
-                        "something that is no entry between `---` and `...`; the rest of the report is not read";
+                    let error = "text that is not an entry between `---` and `...`; the rest of the report is not read";
                     return self.end(chunk, member, Error::new(Code::Can, "", error));
                 }
             };
@@ -137,7 +136,7 @@ impl Stream {
         }
     }
 
-    /// Adds the error of a report that ends here too early, if it does.
+    /// Adds an error if the report ends here prematurely.
     pub(super) fn finish(&mut self, chunk: &mut Chunk, start: usize, end: usize, member: Option<&Name>) {
         let error = match (end - start, self.has_header) {
             (0, true) => return,

@@ -1,6 +1,6 @@
-//! [`Archive`]: the cans of a day, out of folders and buckets.
+//! [`Archive`]: lists and copies the cans of a day, from folders and buckets.
 //!
-//! Asynchronous, on the tokio runtime of the caller; [`blocking`](crate::blocking) has the same for callers without one.
+//! Futures run on the tokio runtime of the caller; [`blocking`](crate::blocking) is for callers without one.
 
 mod listing;
 mod location;
@@ -34,17 +34,17 @@ pub struct Archive {
     pub(crate) core: Arc<Core>,
 }
 
-/// What became of a can that was to be brought somewhere.
+/// The result of copying a can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Brought {
-    /// It was there already, and right.
-    Already,
-    /// It is there now.
-    Now,
+pub enum CopyOutcome {
+    /// It was already there with the same content.
+    AlreadyThere,
+    /// It was copied.
+    Copied,
 }
 
 impl Archive {
-    /// Sends nothing to servers yet.
+    /// Opens the places of the archive. No request is sent yet.
     ///
     /// # Errors
     /// A sentence, for folders that do not exist, and for addresses, credentials and variables of the environment that
@@ -57,12 +57,12 @@ impl Archive {
         Ok(Archive { core: Arc::new(Core::new(places, wanted, options)) })
     }
 
-    /// What is asked for.
+    /// The selection.
     pub fn wanted(&self) -> &Selection {
         &self.core.wanted
     }
 
-    /// What has been done so far.
+    /// The progress so far.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.core.counters)
     }
@@ -72,7 +72,7 @@ impl Archive {
         self.core.survey().clone()
     }
 
-    /// When no can was selected: what is there instead, as parts of a sentence. None of them when the places are empty.
+    /// What was found instead if no can was selected, as parts of a sentence; empty if the places are empty.
     pub fn found_instead(&self) -> Vec<String> {
         let mut found: Vec<_> = self.core.places.iter().filter_map(Place::without_layout).collect();
         found.extend(self.core.survey().instead_of(&self.core.wanted));
@@ -94,11 +94,11 @@ impl Archive {
         (cans, errors)
     }
 
-    /// Copies a can below a folder, under its key, unless it is there with the same content.
+    /// Copies a can below a folder, under its key, unless it is already there with the same content.
     ///
     /// # Errors
-    /// What failed, after all attempts.
-    pub async fn bring(&self, can: &ArchiveCan, folder: &Path) -> Result<Brought, Error> {
+    /// The last error, after all attempts.
+    pub async fn copy_can(&self, can: &ArchiveCan, folder: &Path) -> Result<CopyOutcome, Error> {
         let target = folder.join(&can.key);
         let failed = |error: std::io::Error| can_error(format!("{}: {error}", target.display()));
         target.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
@@ -108,18 +108,18 @@ impl Archive {
                 let (from, target) = (directory.path(&can.key), target.clone());
                 let copied =
                     spawn_blocking(move || copy(&from, &target)).await.map_err(|e| can_error(e.to_string()))?;
-                Ok(if copied.map_err(can_error)? { Brought::Now } else { Brought::Already })
+                Ok(if copied.map_err(can_error)? { CopyOutcome::Copied } else { CopyOutcome::AlreadyThere })
             }
             Blobs::S3(s3) => {
                 let (listed, copy, checksums) = (blob.clone(), target.clone(), self.core.options.checksums);
                 let there = spawn_blocking(move || is_copy(&listed, &copy, checksums));
                 match there.await.map_err(|error| can_error(error.to_string()))? {
-                    Ok(true) => return Ok(Brought::Already),
+                    Ok(true) => return Ok(CopyOutcome::AlreadyThere),
                     Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
                     _ => {}
                 }
                 s3.download(&blob, &target, &self.core.counters).await.map_err(can_error)?;
-                Ok(Brought::Now)
+                Ok(CopyOutcome::Copied)
             }
         }
     }
@@ -162,7 +162,7 @@ mod tests {
     const SIGNAL: &str = "raw/20210614/00/JO/signal/2021061400_JO_signal.n1.0.tar.gz";
 
     #[test]
-    fn what_is_there_instead_is_said() {
+    fn what_was_found_instead_is_reported() {
         let root = folder(&[SIGNAL, "raw/20210614/00/JO/signal/2021061400_JO_signal.tar"]);
         let found = |ccs: &[&str], names: &[&str], days| listed(&root, ccs, names, days).found_instead();
         assert_eq!(found(&["IT"], &["ndt", "tor"], ["2021-06-14", "2021-06-17"]), ["countries there: JO"]);
@@ -173,7 +173,7 @@ mod tests {
         // Files of the day that are not laid out as in the archive, and no layout at all.
         let root = folder(&["raw/20210614/2021061400_JO_signal.n1.0.tar.gz"]);
         let key = r#""raw/20210614/2021061400_JO_signal.n1.0.tar.gz""#;
-        let expected = format!("a file there is not a can by its name: {key}");
+        let expected = format!("a file there is not named like a can: {key}");
         assert_eq!(listed(&root, &[], &[], DAY).found_instead(), [expected]);
         let root = folder(&["20210614/00/x"]);
         let expected = format!("there is neither raw/ nor canned/ in {}/", root.path().display());

@@ -1,7 +1,7 @@
-//! [`Cache`]: a folder for downloads with a bound on its size.
+//! [`Cache`]: a folder for downloads of bounded size.
 //!
-//! `held + kept ≤ size`, where held are files that are being downloaded or read, and kept are those that may be removed.
-//! Only two files exceed the bound: a single can that is larger, and the next one for a reader that holds all others.
+//! `held + kept ≤ size`: held files are being downloaded or read; kept files can be evicted. The bound is exceeded in two
+//! cases only: by a single can that is larger, and by the next can if the reader holds all others.
 
 use ooni_core::hex::hex;
 use sha2::{Digest, Sha256};
@@ -25,7 +25,7 @@ pub(super) struct Cache {
     temporary: bool,
     size: u64,
     state: Mutex<State>,
-    /// Notified when there may be room.
+    /// Notified when space may have become free.
     freed: Notify,
     /// Locked as long as the folder is in use.
     _lock: File,
@@ -35,7 +35,7 @@ pub(super) struct Cache {
 struct State {
     /// Bytes of files that are being downloaded or read.
     held: u64,
-    /// Files that are not held and their bytes, the least recently used first.
+    /// Files that are not held and their sizes, least recently used first.
     kept: BTreeMap<u64, (String, u64)>,
     kept_bytes: u64,
     /// The key of a file in `kept`.
@@ -44,7 +44,7 @@ struct State {
     next: u64,
     /// Files that are held and not yet delivered.
     ahead: u64,
-    /// Whether the reader waits for the next file.
+    /// Whether the reader is waiting for the next file.
     awaited: bool,
 }
 
@@ -76,7 +76,7 @@ impl Cache {
             freed: Notify::new(),
             _lock: lock,
         };
-        cache.look_around();
+        cache.find_existing();
         Ok(cache)
     }
 
@@ -90,7 +90,7 @@ impl Cache {
         format!("{sum}-{}", &name[start..])
     }
 
-    /// Reserves room for a file, as soon as there is some.
+    /// Waits until there is space for a file, and reserves it.
     pub(super) async fn hold(self: &Arc<Cache>, name: String, size: u64) -> Hold {
         loop {
             let freed = self.freed.notified();
@@ -101,13 +101,13 @@ impl Cache {
         }
     }
 
-    /// Notes that the reader has the next file.
+    /// Records that the reader received the next file.
     pub(super) fn delivered(&self) {
         let mut state = self.state();
         state.ahead = state.ahead.saturating_sub(1);
     }
 
-    /// Notes whether the reader waits for the next file.
+    /// Records whether the reader is waiting for the next file.
     fn awaited(&self, awaited: bool) {
         self.state().awaited = awaited;
         if awaited {
@@ -121,7 +121,7 @@ impl Cache {
     }
 
     /// Finds the files of earlier runs.
-    fn look_around(&self) {
+    fn find_existing(&self) {
         let mut left = Vec::new();
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let Ok(name) = entry.file_name().into_string() else { continue };
@@ -145,12 +145,12 @@ impl Cache {
 impl Drop for Cache {
     fn drop(&mut self) {
         if self.temporary {
-            let _ = fs::remove_dir_all(&self.folder); // there is no way to report it
+            let _ = fs::remove_dir_all(&self.folder); // an error cannot be reported here
         }
     }
 }
 
-/// Notes that the reader waits, until it is dropped.
+/// While it exists, the reader is waiting.
 #[derive(Debug)]
 pub(super) struct Awaiting<'c>(&'c Cache);
 
@@ -168,7 +168,7 @@ impl Drop for Awaiting<'_> {
 }
 
 impl State {
-    /// Admits a file, if there is room or the reader needs it; tells whether the file exists.
+    /// Admits a file if there is space or the reader needs it; returns whether the file exists.
     fn admit(&mut self, cache: &Cache, name: &str, size: u64) -> Option<bool> {
         let there = self.places.contains_key(name);
         let room = self.held == 0 || self.held.saturating_add(size) <= cache.size;
@@ -178,7 +178,7 @@ impl State {
         }
         if let Some((_, bytes)) = self.places.remove(name).and_then(|place| self.kept.remove(&place)) {
             self.kept_bytes -= bytes;
-            // So that the next run knows too which file was used least recently.
+            // The next run takes the order of use from modification times.
             let _ = File::open(cache.folder.join(name)).and_then(|file| file.set_modified(SystemTime::now()));
         }
         self.held = self.held.saturating_add(size);
@@ -205,7 +205,7 @@ impl State {
     }
 }
 
-/// Reserved room for a file, and the file as soon as it is downloaded.
+/// Reserved space for a file, and the file once it is downloaded.
 #[derive(Debug)]
 pub(super) struct Hold {
     cache: Arc<Cache>,
@@ -243,7 +243,7 @@ fn is_ours(name: &str) -> bool {
     name.split_once('-').is_some_and(|(sum, _)| digits(sum))
 }
 
-/// Locks a folder, unless another process has.
+/// Locks a folder; `None` if another process has locked it.
 fn lock(folder: &Path) -> io::Result<Option<File>> {
     let file = File::options().write(true).create(true).truncate(false).open(folder.join(LOCK))?;
     match file.try_lock() {
@@ -253,7 +253,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Creates a folder that other users cannot read, and removes those of killed runs.
+/// Creates a folder that other users cannot read, and removes those left by killed runs.
 fn temporary() -> io::Result<(PathBuf, File)> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let root = std::env::temp_dir();
@@ -275,7 +275,7 @@ fn temporary() -> io::Result<(PathBuf, File)> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             created => created?,
         }
-        // Another process may have taken it for the folder of a killed run.
+        // Another process may have mistaken it for the folder of a killed run and removed it.
         if let Ok(Some(lock)) = lock(&folder) {
             return Ok((folder, lock));
         }

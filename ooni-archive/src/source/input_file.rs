@@ -11,26 +11,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// A file, as outputs and stores name it.
+/// How outputs and stores refer to a file.
 #[derive(Debug, Default)]
 pub struct Source {
     /// Its path as given, its key in the archive, or `-`.
     pub name: String,
     /// The uid in its name, for a file of one measurement.
     pub uid: Option<String>,
-    /// The can of the archive that it is.
+    /// Its location, if it is a can of the archive.
     pub can: Option<InArchive>,
-    /// The country of all its measurements in upper case, if its key tells.
+    /// The country of all its measurements in upper case, if its key shows it.
     pub cc: Option<String>,
-    /// Their test in lower case without underscores, if its key tells.
+    /// The test of all its measurements in lower case without underscores, if its key shows it.
     pub testname: Option<String>,
     /// The file that this one is read instead of.
     pub fallback: Option<Fallback>,
-    /// Whether the rest of this file is not wanted.
+    /// Whether the rest of the file is skipped.
     pub cancelled: AtomicBool,
 }
 
-/// A file that gave no entry, so that its [`Twin`] is read.
+/// A file without entries, whose [`Twin`] is read instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fallback {
     /// Its path or key.
@@ -39,12 +39,12 @@ pub struct Fallback {
     pub why: &'static str,
 }
 
-/// A can of the archive, as rows of the table `jsonl` say where bodies are (formats spec §9).
+/// A can of the archive, with what rows of the table `jsonl` need to refer to its bodies (formats spec §9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InArchive {
     /// Its key.
     pub key: Arc<str>,
-    /// The key of the file of lines with the same measurements; its own where there is none.
+    /// The key of the JSONL file with the same measurements, or its own if there is none.
     pub bodies: Arc<str>,
     /// The day under which it is kept.
     pub day: Day,
@@ -60,47 +60,47 @@ pub enum Origin {
     Stdin,
     /// A file.
     File(PathBuf),
-    /// A file that is there until the second is dropped.
+    /// A file that exists until the second value is dropped.
     Kept(PathBuf, Box<dyn Send>),
 }
 
-/// Finds the other file of the same stem, which has the same measurements: its name and where it is, if there is one.
+/// Finds the other file of the same stem, which has the same measurements; returns its name and origin, if it exists.
 pub type Twin = Box<dyn FnOnce() -> Option<(String, Origin)> + Send>;
 
 /// A file to be read.
 pub struct InputFile {
-    /// What it is called.
+    /// How it is referred to.
     pub source: Source,
-    /// Where it is.
+    /// Where its bytes are.
     pub origin: Origin,
     /// What is known of its format.
     pub expected: Expected,
-    /// The file name that its reports are interpreted with.
+    /// The name that YAML reports in it take values from.
     pub can_name: CanName,
-    /// Why it cannot be read, if that is known already.
+    /// Why it cannot be read, if that is already known.
     pub error: Option<Error>,
-    /// What is read when this file gives no entry.
+    /// Read instead if this file has no entries.
     pub twin: Option<Twin>,
 }
 
-/// Files one after another.
+/// A sequence of files.
 pub type InputFiles<'f> = Box<dyn Iterator<Item = InputFile> + Send + 'f>;
 
 /// A file that is open.
 #[derive(Debug)]
 pub struct Opened {
-    /// What is in it.
+    /// Its content.
     pub can: Can,
-    /// What it is called.
+    /// How it is referred to.
     pub source: Arc<Source>,
     _kept: Origin,
 }
 
 impl InputFile {
-    /// Opens it and reads its first bytes; `None` is a file with nothing to read.
+    /// Opens it and reads its first bytes; `None` if there is nothing to read.
     ///
-    /// One that cannot be opened is a can with that error in it. One that is empty or not recognized is replaced by its
-    /// twin where that is sound. `read` counts the bytes that are read.
+    /// If it cannot be opened, the can has that error as its only entry. If it is empty or not recognized, and its twin is
+    /// recognized, the twin is opened. `read` counts the bytes that are read.
     pub fn open(self, limits: &Limits, read: &Arc<AtomicU64>) -> Option<Opened> {
         let InputFile { mut source, origin, expected, can_name, error, twin } = self;
         if expected.format() == Some(Format::Index) {
@@ -143,12 +143,12 @@ impl Origin {
 }
 
 impl Source {
-    /// The rest of the file is not wanted.
+    /// Skips the rest of the file.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the rest of the file is not wanted.
+    /// Whether the rest of the file is skipped.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }

@@ -1,7 +1,7 @@
-//! [`FileList`]: files of the local disk. Paths as given, folders walked in the order of names.
+//! [`FileList`]: files of the local disk, in the order of the given paths and of names in folders.
 //!
-//! Links are followed; a folder that links make reachable several times is read once. Of a postcan and the lines of the
-//! same stem, which have the same measurements, only the postcan is read, as a rerun does; the lines are its [`Twin`].
+//! Links are followed; a folder that is reachable several times is read once. Of a postcan and the JSONL file of the same
+//! stem, which have the same measurements, only the postcan is read, as in a rerun; the JSONL file is its [`Twin`].
 
 use super::input_file::{InputFile, Origin, Source, Twin};
 use crate::can::{CanName, Expected, Format};
@@ -14,14 +14,14 @@ use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// What there is to read.
+/// The files to read.
 #[derive(Debug, Default)]
 pub struct FileList {
     /// The files, in order.
     pub files: Vec<InputFile>,
     /// Files in folders that are skipped because of their names.
     pub skipped: u64,
-    /// Files of lines that are left out because the postcan of the same stem is read.
+    /// JSONL files that are skipped because the postcan of the same stem is read.
     pub twins: u64,
     /// Bytes of all files.
     pub bytes: u64,
@@ -36,7 +36,7 @@ pub struct NotFound(pub Vec<MissingPath>);
 pub struct MissingPath {
     /// The path as given.
     pub path: PathBuf,
-    /// A name in the same folder that is nearly the same.
+    /// A similar name in the same folder.
     pub nearest: Option<String>,
 }
 
@@ -59,7 +59,7 @@ impl FileList {
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                     missing.push(MissingPath::new(path));
                 }
-                // It is said when the file is opened.
+                // Reported when the file is opened.
                 Err(_) => finder.file(path, None),
             }
         }
@@ -74,7 +74,7 @@ impl FileList {
         FileList::find(&[path.to_owned()], Some(Format::Cases))
     }
 
-    /// Leaves out lines whose postcan is read.
+    /// Removes JSONL files whose postcan is read.
     fn without_twins(mut self) -> FileList {
         let path = |file: &InputFile| match &file.origin {
             Origin::File(path) => Some(path.clone()),
@@ -131,7 +131,7 @@ impl fmt::Display for NotFound {
 
 impl std::error::Error for NotFound {}
 
-/// Names of a folder that a mistyped one is compared with.
+/// Maximum number of names in a folder that a mistyped one is compared with.
 const MOST_NAMES: usize = 10_000;
 
 struct Finder {
@@ -160,12 +160,12 @@ impl Finder {
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => open.push(self.enter(&path, &metadata)),
                 _ if expected.format() == Some(Format::Index) => {}
-                // Something else, such as a pipe, could block for ever.
+                // Other kinds of files, such as pipes, could block forever.
                 Ok(metadata) if !metadata.is_file() => self.list.skipped += 1,
                 Ok(metadata) if expected != Expected::Unknown => self.file(&path, Some(&metadata)),
                 Ok(_) => self.list.skipped += 1,
                 Err(_) if expected != Expected::Unknown => self.file(&path, None),
-                // A folder on a disk that is not there, for example.
+                // For example, a link to a disk that is not mounted.
                 Err(error) if fs::symlink_metadata(&path).is_ok() => {
                     self.unreadable(&path, &format!("the link cannot be followed: {error}"));
                 }
@@ -174,7 +174,7 @@ impl Finder {
         }
     }
 
-    /// The paths in a folder, the last name first; none when it was entered before.
+    /// The paths in a folder in reverse order; none if it was entered before.
     fn enter(&mut self, folder: &Path, metadata: &Metadata) -> Vec<PathBuf> {
         if !self.folders.insert(folder_id(folder, metadata)) {
             return Vec::new();
@@ -194,7 +194,7 @@ impl Finder {
     }
 }
 
-/// Identifies a folder, by whatever path.
+/// Identifies a folder independently of its path.
 #[cfg(unix)]
 type FolderId = (u64, u64);
 

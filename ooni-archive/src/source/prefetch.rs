@@ -1,4 +1,4 @@
-//! [`Prefetch`]: one can after another, each with its file ready, while the next ones are being downloaded.
+//! [`Prefetch`]: yields cans in order, each with its file, and downloads the next ones ahead of use.
 
 use super::archive::{Archive, ArchiveCan, Core, can_error};
 use super::cache::{Awaiting, Cache, Hold};
@@ -13,10 +13,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, spawn};
 
-/// Cans that may be under way, or ready and not yet taken. Their bytes are bounded by the cache.
+/// Maximum number of cans that are being downloaded or are ready. Their size is bounded by the cache.
 const AHEAD: usize = 256;
 
-/// The cans of the archive in order: day after day, the cans of a day by key.
+/// The cans of the archive, by day and key.
 #[derive(Debug)]
 pub struct Prefetch {
     queue: mpsc::Receiver<Coming>,
@@ -24,26 +24,26 @@ pub struct Prefetch {
     driver: Task<()>,
 }
 
-/// A can, or why there is none.
+/// A can, or a part of the archive that could not be listed.
 #[derive(Debug)]
 pub enum Prefetched {
-    /// A can, and its file or what failed after all attempts.
+    /// A can, with its file or the last error after all attempts.
     Can {
-        /// What listings say of it.
+        /// The can as listed.
         can: ArchiveCan,
         /// Its file.
         file: Result<CanFile, Error>,
     },
-    /// A place could not be listed for a day. What other places have of the day follows.
+    /// A place could not be listed for a day. Cans of the day at other places follow.
     Unlisted {
         /// The day.
         day: Day,
-        /// The place, and what failed.
+        /// The error, which names the place.
         error: Error,
     },
 }
 
-/// The file of a can. Dropping it frees its room in the cache.
+/// The file of a can. Dropping it frees its space in the cache.
 #[derive(Debug)]
 pub struct CanFile(Inner);
 
@@ -72,11 +72,11 @@ enum Coming {
 }
 
 impl Prefetch {
-    /// All cans that are wanted, without those to be skipped, which are not downloaded either. Downloads begin at once,
-    /// on the runtime of the caller.
+    /// All selected cans except for those to skip, which are not downloaded. Downloads start immediately, on the runtime of
+    /// the caller.
     ///
     /// # Errors
-    /// A sentence, when there can be no cache, or when this is called outside of a tokio runtime.
+    /// A sentence, when the cache cannot be opened, or when this is called outside of a tokio runtime.
     pub fn new(archive: &Archive, skip: impl Fn(&ArchiveCan) -> bool + Send + 'static) -> Result<Prefetch, String> {
         Handle::try_current().map_err(|error| error.to_string())?;
         let core = &archive.core;
@@ -92,7 +92,7 @@ impl Prefetch {
         Ok(Prefetch { queue, cache, driver })
     }
 
-    /// The next can, as soon as its file is ready; `None` at the end.
+    /// Waits for the next can and its file; `None` at the end.
     pub async fn next(&mut self) -> Option<Prefetched> {
         let coming = match self.queue.try_recv() {
             Ok(coming) => coming,
@@ -163,7 +163,7 @@ impl Driver {
         }
     }
 
-    /// Starts the download of a can, when the cache has room for it and an earlier download has ended.
+    /// Starts the download of a can, once the cache has space and the number of downloads allows it.
     async fn start(&self, can: ArchiveCan) -> Option<Coming> {
         let (place, cache) = match (&self.core.places[can.at].blobs, &self.cache) {
             (Blobs::Directory(directory), _) => {

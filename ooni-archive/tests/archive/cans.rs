@@ -121,7 +121,7 @@ fn lz4_that_is_cut() {
     }
     assert_eq!(most, 101, "all lines are read before the end is missed");
     let empty = seen(LINES, b"");
-    assert_eq!(empty[0].error.as_deref(), Some("E-CAN: the file is empty where LZ4 should be; 0 lines were read"));
+    assert_eq!(empty[0].error.as_deref(), Some("E-CAN: the file is empty; expected LZ4 data; 0 lines were read"));
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn lz4_in_pieces() {
     }
     let all = seen(LINES, &[&*first, b"something else"].concat());
     let error = ends_with_one_error(&all, &whole, "something else behind");
-    assert!(error.error.as_deref().unwrap().contains("not sound LZ4 data"), "{error:?}");
+    assert!(error.error.as_deref().unwrap().contains("invalid LZ4 data"), "{error:?}");
 }
 
 #[test]
@@ -394,7 +394,7 @@ fn files_without_entries() {
     assert_eq!(recognition("x.tar.gz", &gzip(&[0; 1024])), (Recognition::Empty, vec![]));
     assert_eq!(recognition("x.jsonl.gz", &gzip(b"")), (Recognition::Empty, vec![]));
     assert_eq!(recognition("x.jsonl", b""), (Recognition::Empty, vec![]));
-    let empty = "E-CAN: the file is empty where gzip should be; 0 lines were read".to_owned();
+    let empty = "E-CAN: the file is empty; expected gzip data; 0 lines were read".to_owned();
     assert_eq!(recognition("x.jsonl.gz", b""), (Recognition::Unrecognized, vec![empty]));
     let (what, errors) = recognition("x.tar.gz", &gzip(b"damaged")[..12]);
     assert_eq!((what, errors.len()), (Recognition::Unrecognized, 1));

@@ -7,7 +7,7 @@ mod cans;
 mod s3;
 
 use ooni_archive::blocking::{BlockingArchive, BlockingPrefetch};
-use ooni_archive::source::archive::{ArchiveCan, Brought, Location, Options, RetryPolicy};
+use ooni_archive::source::archive::{ArchiveCan, CopyOutcome, Location, Options, RetryPolicy};
 use ooni_archive::source::prefetch::{CanFile, Prefetched};
 use ooni_archive::{Day, DayRange, Selection};
 use ooni_testkit::s3_server::{Fault, Plan, Server, start};
@@ -243,22 +243,22 @@ fn everything_comes_through_faults() {
     }
 }
 
-/// One can of so many bytes, brought from a server with faults.
-fn bring(size: usize, plan: Plan) -> (Server, Result<Brought, String>, u64) {
+/// One can of so many bytes, outcome from a server with faults.
+fn copy_one(size: usize, plan: Plan) -> (Server, Result<CopyOutcome, String>, u64) {
     let key = format!("{JO}.tar.gz");
     let bucket = Bucket::new(&[(&key, size)]);
     let server = bucket.serve(plan);
     let archive = remote(&server, wanted(&[], &[]), quick());
     let can = archive.day(day("2021-06-14")).unwrap().remove(0);
     let out = TempDir::new().unwrap();
-    let brought = archive.bring(&can, out.path()).map_err(|error| error.message);
-    if brought.is_ok() {
+    let outcome = archive.copy_can(&can, out.path()).map_err(|error| error.message);
+    if outcome.is_ok() {
         assert!(fs::read(out.path().join(&key)).unwrap() == content(&key, size));
-        assert_eq!(archive.bring(&can, out.path()), Ok(Brought::Already));
+        assert_eq!(archive.copy_can(&can, out.path()), Ok(CopyOutcome::AlreadyThere));
         assert_eq!(fs::read_dir(out.path().join(&key).parent().unwrap()).unwrap().count(), 1, "no part is left");
     }
     let retries = archive.counters().retries.load(Ordering::Relaxed);
-    (server, brought, retries)
+    (server, outcome, retries)
 }
 
 fn objects(faults: &[Option<Fault>]) -> Plan {
@@ -268,8 +268,8 @@ fn objects(faults: &[Option<Fault>]) -> Plan {
 #[test]
 fn a_broken_download_goes_on_where_it_ended() {
     let size = 4 << 20;
-    let (server, brought, retries) = bring(size, objects(&[Some(Fault::Reset(3 << 20))]));
-    assert_eq!((brought, retries), (Ok(Brought::Now), 1));
+    let (server, outcome, retries) = copy_one(size, objects(&[Some(Fault::Reset(3 << 20))]));
+    assert_eq!((outcome, retries), (Ok(CopyOutcome::Copied), 1));
     let ranges: Vec<_> = server.objects().into_iter().map(|asked| asked.range).collect();
     let from: u64 = match &ranges[..] {
         [None, Some(range)] => range.strip_prefix("bytes=").unwrap().split('-').next().unwrap().parse().unwrap(),
@@ -281,40 +281,40 @@ fn a_broken_download_goes_on_where_it_ended() {
 
 #[test]
 fn a_can_larger_than_any_buffer() {
-    let (server, brought, retries) = bring(40 << 20, Plan::default());
-    assert_eq!((brought, retries, server.objects().len()), (Ok(Brought::Now), 0, 1));
+    let (server, outcome, retries) = copy_one(40 << 20, Plan::default());
+    assert_eq!((outcome, retries, server.objects().len()), (Ok(CopyOutcome::Copied), 0, 1));
 }
 
 #[test]
 fn a_server_without_ranges() {
-    let (server, brought, _) = bring(1 << 20, objects(&[Some(Fault::Reset(900_000)), Some(Fault::NoRange)]));
-    assert_eq!((brought, server.sent()), (Ok(Brought::Now), 900_000 + (1 << 20)));
+    let (server, outcome, _) = copy_one(1 << 20, objects(&[Some(Fault::Reset(900_000)), Some(Fault::NoRange)]));
+    assert_eq!((outcome, server.sent()), (Ok(CopyOutcome::Copied), 900_000 + (1 << 20)));
 }
 
 #[test]
 fn a_server_that_stalls() {
-    let (_, brought, retries) = bring(100_000, objects(&[Some(Fault::Stall(50_000)), Some(Fault::Stall(0))]));
-    assert_eq!((brought, retries), (Ok(Brought::Now), 2));
+    let (_, outcome, retries) = copy_one(100_000, objects(&[Some(Fault::Stall(50_000)), Some(Fault::Stall(0))]));
+    assert_eq!((outcome, retries), (Ok(CopyOutcome::Copied), 2));
 }
 
 #[test]
 fn other_bytes_than_the_server_has() {
-    let (_, brought, retries) = bring(100_000, objects(&[Some(Fault::Corrupt)]));
-    assert_eq!((brought, retries), (Ok(Brought::Now), 1));
-    let (_, brought, _) = bring(100_000, objects(&[Some(Fault::Corrupt); 12]));
-    assert!(brought.unwrap_err().contains("its MD5 is"));
+    let (_, outcome, retries) = copy_one(100_000, objects(&[Some(Fault::Corrupt)]));
+    assert_eq!((outcome, retries), (Ok(CopyOutcome::Copied), 1));
+    let (_, outcome, _) = copy_one(100_000, objects(&[Some(Fault::Corrupt); 12]));
+    assert!(outcome.unwrap_err().contains("its MD5 is"));
 }
 
 #[test]
 fn what_cannot_work_is_not_tried_again() {
     for (status, says) in [(403, "access denied"), (404, "no such object"), (301, "another region"), (400, "refuses")] {
-        let (server, brought, retries) = bring(10, objects(&[Some(Fault::Status(status))]));
-        let why = brought.unwrap_err();
+        let (server, outcome, retries) = copy_one(10, objects(&[Some(Fault::Status(status))]));
+        let why = outcome.unwrap_err();
         assert!(why.contains(says) && why.contains(&format!("s3://archive/{JO}")), "{why}");
         assert_eq!((retries, server.objects().len()), (0, 1));
     }
-    let (server, brought, _) = bring(10, objects(&[Some(Fault::Status(503)); 20]));
-    assert!(brought.unwrap_err().contains("(12 attempts)"));
+    let (server, outcome, _) = copy_one(10, objects(&[Some(Fault::Status(503)); 20]));
+    assert!(outcome.unwrap_err().contains("(12 attempts)"));
     assert_eq!(server.objects().len(), 12);
 }
 
@@ -327,7 +327,7 @@ fn an_object_that_changes() {
     let can = archive.day(day("2021-06-14")).unwrap().remove(0);
     fs::write(bucket.path().join(&key), content("other", 100)).unwrap();
     let out = TempDir::new().unwrap();
-    let why = archive.bring(&can, out.path()).unwrap_err().message;
+    let why = archive.copy_can(&can, out.path()).unwrap_err().message;
     assert!(why.contains("changed since it was listed"), "{why}");
 }
 
@@ -440,7 +440,7 @@ fn servers_without_end() {
     };
     let token = "<NextContinuationToken>again</NextContinuationToken>";
     let key = format!("{JO}.tar.gz");
-    for (answer, says) in [
+    for (response, says) in [
         (page(&key, ""), "the same page"),
         (page(&key, token), "the same page"),
         (page("other/key", token), "not asked for"),
@@ -449,7 +449,7 @@ fn servers_without_end() {
         let location = Location::S3 {
             bucket: "archive".to_owned(),
             prefix: String::new(),
-            endpoint: Some(parrot(answer)),
+            endpoint: Some(parrot(response)),
             region: None,
             unsigned: true,
             only: Some(ooni_archive::layout::Layout::Raw),

@@ -1,4 +1,4 @@
-//! Servers that are not Amazon's, and answers that are not what was requested.
+//! Servers that are not Amazon's, and responses that are not what was requested.
 
 use super::*;
 use ooni_testkit::http_server::{HttpServer, answer, serve};
@@ -150,16 +150,16 @@ fn errors_that_stay_are_reported_at_once() {
 fn a_part_that_is_not_the_requested_one() {
     let broken = Some(Fault::Reset(3 << 20));
     for fault in [Fault::OtherRange, Fault::Longer, Fault::NoRange] {
-        let (_, brought, _) = bring(4 << 20, objects(&[broken, Some(fault)]));
-        assert_eq!(brought, Ok(Brought::Now), "{fault:?}");
+        let (_, outcome, _) = copy_one(4 << 20, objects(&[broken, Some(fault)]));
+        assert_eq!(outcome, Ok(CopyOutcome::Copied), "{fault:?}");
     }
-    let (_, brought, _) = bring(4 << 20, objects(&[broken, Some(Fault::OtherRange), Some(Fault::OtherRange)]));
-    let why = brought.unwrap_err();
+    let (_, outcome, _) = copy_one(4 << 20, objects(&[broken, Some(Fault::OtherRange), Some(Fault::OtherRange)]));
+    let why = outcome.unwrap_err();
     let said = |part: &str| assert!(why.contains(part), "{why}");
     said(&format!("s3://archive/{JO}.tar.gz: from byte "));
-    said("of 4194304 on: the answer has bytes 0-");
-    let (_, brought, _) = bring(4 << 20, objects(&[broken, Some(Fault::OtherVersion)]));
-    let why = brought.unwrap_err();
+    said("of 4194304 on: the response has bytes 0-");
+    let (_, outcome, _) = copy_one(4 << 20, objects(&[broken, Some(Fault::OtherVersion)]));
+    let why = outcome.unwrap_err();
     assert!(why.contains("changed since it was listed"), "{why}");
 }
 
@@ -174,12 +174,12 @@ fn a_checksum_that_the_server_sends() {
             }
         })
     };
-    let bring = |sum| {
+    let copy_one = |sum| {
         let server = served(sum);
         let archive = at(url(&server));
         let can = archive.day(day("2021-06-14")).unwrap().into_iter().find(|can| can.key.contains("JO")).unwrap();
         let out = TempDir::new().unwrap();
-        archive.bring(&can, out.path()).map_err(|error| error.message)
+        archive.copy_can(&can, out.path()).map_err(|error| error.message)
     };
     let crc = flate2::Crc::new();
     let sum = {
@@ -187,9 +187,9 @@ fn a_checksum_that_the_server_sends() {
         crc.update(&content(&format!("{JO}.tar.gz"), 100));
         base64(&crc.sum().to_be_bytes())
     };
-    assert_eq!(bring(Box::leak(sum.into_boxed_str())), Ok(Brought::Now));
-    let why = bring("AAAAAA==").unwrap_err();
-    assert!(why.contains("its CRC-32 is ") && why.contains("and should be 00000000 (2 attempts)"), "{why}");
+    assert_eq!(copy_one(Box::leak(sum.into_boxed_str())), Ok(CopyOutcome::Copied));
+    let why = copy_one("AAAAAA==").unwrap_err();
+    assert!(why.contains("its CRC-32 is ") && why.contains("but should be 00000000 (2 attempts)"), "{why}");
 }
 
 /// Four bytes in base64.

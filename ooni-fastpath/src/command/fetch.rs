@@ -10,7 +10,7 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 use indicatif::{HumanBytes, ProgressBar};
 use ooni_archive::blocking::BlockingArchive;
 use ooni_archive::day::Day;
-use ooni_archive::source::archive::{ArchiveCan, Brought, Counters};
+use ooni_archive::source::archive::{ArchiveCan, CopyOutcome, Counters};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -133,7 +133,7 @@ struct Fetching {
 }
 
 /// Whether a can was copied, and its bytes; or why a can could not be copied or a day not be listed.
-type FetchResult = Result<(Brought, u64), String>;
+type FetchResult = Result<(CopyOutcome, u64), String>;
 
 impl Fetching {
     /// Copies all cans, `jobs` of them at once.
@@ -147,8 +147,8 @@ impl Fetching {
                 let (cans, sender, archive) = (cans.clone(), sender.clone(), archive.clone());
                 scope.spawn(move || {
                     for can in cans {
-                        let brought = archive.bring(&can, out);
-                        let _ = sender.send(brought.map(|brought| (brought, can.size)).map_err(|error| error.message));
+                        let outcome = archive.copy_can(&can, out);
+                        let _ = sender.send(outcome.map(|outcome| (outcome, can.size)).map_err(|error| error.message));
                     }
                 });
             }
@@ -165,7 +165,7 @@ impl Fetching {
             });
             loop {
                 match results.recv_timeout(TICK) {
-                    Ok(Ok((brought, size))) => display.add(brought, size),
+                    Ok(Ok((outcome, size))) => display.add(outcome, size),
                     Ok(Err(why)) => display.around(|| report_error(&mut self.diagnostics, why)),
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break,
@@ -221,10 +221,10 @@ impl Display {
         Display { counters, bar, reported: now, begun: now, cans, bytes, done, done_bytes, already, already_bytes }
     }
 
-    fn add(&mut self, brought: Brought, size: u64) {
+    fn add(&mut self, outcome: CopyOutcome, size: u64) {
         self.done += 1;
         self.done_bytes = self.done_bytes.saturating_add(size);
-        if brought == Brought::Already {
+        if outcome == CopyOutcome::AlreadyThere {
             self.already += 1;
             self.already_bytes = self.already_bytes.saturating_add(size);
         }

@@ -360,7 +360,7 @@ fn twin(archive: &BlockingArchive, can: &ArchiveCan) -> Option<Twin> {
     let (archive, lines) = (archive.clone(), can.lines()?.clone());
     Some(Box::new(move || {
         let folder = tempfile::tempdir().ok()?;
-        archive.bring(&lines, folder.path()).ok()?;
+        archive.copy_can(&lines, folder.path()).ok()?;
         let path = folder.path().join(&lines.key);
         Some((lines.key, Origin::Kept(path, Box::new(folder))))
     }))

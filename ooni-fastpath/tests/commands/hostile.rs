@@ -141,7 +141,7 @@ fn gzip_with_something_behind() {
     let plain = files.add("c.jsonl.gz", GOOD);
     let ran = score(&[&garbage, &zeros, &plain]);
     assert_eq!(ran.outcomes(), ["stored", "E-CAN", "stored", "stored"]);
-    assert_eq!(ran.messages()[0], "something else follows the gzip data; 1 line was read");
+    assert_eq!(ran.messages()[0], "unexpected data after the gzip data; 1 line was read");
     assert_eq!(ran.lines()[1].get("source").unwrap().get("byte"), Some(&Json::from(whole.len() as i64)));
 }
 
@@ -192,7 +192,7 @@ fn names_that_lead_away() {
     ]);
     let ran = score(&[files.add("x.tar.gz", gzip(&tar))]);
     assert_eq!(ran.outcomes(), ["E-CAN", "E-CAN", "stored"]);
-    assert_eq!(ran.messages(), ["a member with an absolute name", "a member whose name leads out of the archive"]);
+    assert_eq!(ran.messages(), ["a member with an absolute name", "a member whose name points outside the archive"]);
     assert_eq!(ran.code, Some(1));
     assert_eq!(std::fs::read_dir(files.0.path()).unwrap().count(), 1);
 }
@@ -264,7 +264,7 @@ fn archives_that_are_cut_or_damaged() {
     assert_eq!(ran.outcomes(), ["stored", "E-CAN", "stored", "stored", "E-CAN", "E-CAN"]);
     let messages = ran.messages();
     assert_eq!(messages[0], "not a tar header, or a damaged one, where a member should begin");
-    assert_eq!(messages[1], "something follows the end of the archive");
+    assert_eq!(messages[1], "unexpected data after the end of the archive");
     assert_eq!(messages[2], "the archive ends inside a header");
 }
 
@@ -281,7 +281,7 @@ fn folders_and_names() {
     assert_eq!(ran.outcomes(), ["stored", "stored", "E-CAN", "E-CAN"]);
     let messages = ran.messages();
     assert!(messages[0].starts_with("cannot be opened: "), "{}", messages[0]);
-    assert_eq!(messages[1], "the file is empty where LZ4 should be; 0 measurements were read");
+    assert_eq!(messages[1], "the file is empty; expected LZ4 data; 0 measurements were read");
     assert!(ran.err.ends_with("4 read: 2 stored, 0 discarded, 2 rejected; 1 file with an unknown suffix skipped\n"));
     // Given directly, a file of another name is read if its bytes are of a format.
     let lines = files.add("lines", format!("{GOOD}\n{GOOD}\n"));

@@ -28,7 +28,7 @@ const VARIABLES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 type BoxError = Box<dyn Error + Send + Sync>;
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
-/// Which proxy leads to which host.
+/// The proxies of the environment.
 #[derive(Debug)]
 pub(super) struct Proxies(Matcher);
 
@@ -36,7 +36,8 @@ impl Proxies {
     /// Reads the environment.
     ///
     /// # Errors
-    /// A sentence that names a variable which is not the URL of a proxy, but does not show it: it may have a password.
+    /// A sentence that names a variable whose value is not the URL of a proxy. The value is not shown, because it may contain
+    /// a password.
     pub(super) fn of_environment() -> Result<Proxies, String> {
         let target = Uri::from_static("http://host/");
         for name in VARIABLES.into_iter().flat_map(|name| [name.to_owned(), name.to_ascii_lowercase()]) {
@@ -46,13 +47,13 @@ impl Proxies {
                 return Err(format!("{name}: not the URL of a proxy, such as http://USER:PASSWORD@HOST:PORT"));
             }
         }
-        // The matcher takes `*` for all names, but not for addresses.
+        // The matcher applies `*` to all names, but not to addresses.
         let no_proxy = env::var("NO_PROXY").or_else(|_| env::var("no_proxy")).unwrap_or_default();
         let is_none = no_proxy.split(',').any(|entry| entry.trim() == "*");
         Ok(Proxies(if is_none { Matcher::builder().build() } else { Matcher::from_env() }))
     }
 
-    /// What the proxy of a request has to be sent with the request. A tunnel has sent it before.
+    /// The proxy credentials to send with a request. Through a tunnel, they were sent when it was opened.
     pub(super) fn credentials(&self, target: &Uri) -> Option<HeaderValue> {
         match target.scheme() == Some(&Scheme::HTTP) {
             true => self.0.intercept(target)?.basic_auth().cloned(),
@@ -61,11 +62,11 @@ impl Proxies {
     }
 }
 
-/// Opens connections, directly or through a proxy. TLS to the target itself is not its task.
+/// Opens connections, directly or through a proxy. TLS to the target is added by the caller.
 #[derive(Clone, Debug)]
 pub(super) struct ProxyConnector {
     proxies: Arc<Proxies>,
-    /// Connects to a proxy, which may speak TLS itself, or without TLS to the target.
+    /// Connects to a proxy, with TLS if it requires that, or to the target without TLS.
     direct: HttpsConnector<HttpConnector>,
 }
 
@@ -108,7 +109,7 @@ impl Service<Uri> for ProxyConnector {
                 }
                 scheme => {
                     let scheme = scheme.unwrap_or_default();
-                    return Err(ProxyError(format!("proxies of the kind {scheme} are not supported")).into());
+                    return Err(ProxyError(format!("{scheme} proxies are not supported")).into());
                 }
             };
             let forwards = !is_https && matches!(proxy.uri().scheme_str(), Some("http" | "https"));
@@ -143,7 +144,7 @@ fn without_tls(uri: &Uri, port: u16) -> Result<Uri, BoxError> {
 #[derive(Debug)]
 pub(super) struct ProxyStream {
     stream: MaybeHttpsStream<TokioIo<TcpStream>>,
-    /// Whether a proxy at the other end forwards requests, so that it has to see whole URLs.
+    /// Whether the connection is to a forwarding proxy, which needs absolute URLs.
     forwards: bool,
 }
 

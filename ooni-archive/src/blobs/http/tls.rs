@@ -38,7 +38,7 @@ fn variable(name: &str) -> Option<std::ffi::OsString> {
 
 fn bundle(file: &OsStr, roots: &mut RootCertStore) -> Result<(), String> {
     let certificates = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    // The bundles of systems have certificates that are too old to be used.
+    // System bundles contain some certificates that are too old to be parsed.
     let (added, _unusable) = roots.add_parsable_certificates(certificates.map_err(|error| error.to_string())?);
     if added == 0 { Err("no certificates found".to_owned()) } else { Ok(()) }
 }

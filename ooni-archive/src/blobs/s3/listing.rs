@@ -1,7 +1,7 @@
 //! Listing all pages of a prefix.
 //!
-//! Pages are asked for as listings of version 2. A server that knows only version 1 says that there are more keys, but
-//! gives no token; it is then asked for the keys after the last one.
+//! Pages are requested with version 2 of the API. A server that implements only version 1 reports more keys without a
+//! token; then the keys after the last one are requested.
 
 use super::{S3, S3Request};
 use crate::blobs::blob::{Blob, Listing};
@@ -12,9 +12,9 @@ use hyper::Method;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-/// Pages of one listing: a server that has more is taken for one that never ends.
+/// Maximum number of pages of a listing; a server with more is assumed to repeat itself endlessly.
 const MOST_PAGES: u32 = 20_000;
-/// Bytes of a page: a thousand keys of at most 1024 bytes, percent-encoded, and what stands around them.
+/// Maximum size of a page: a thousand keys of at most 1024 bytes, percent-encoded, with their markup.
 const PAGE_SIZE: usize = 16 << 20;
 
 /// One page of a listing.
@@ -24,7 +24,7 @@ struct Page {
     next: Option<Next>,
 }
 
-/// What the next page is asked for with.
+/// How the next page is requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Next {
     /// The server's token.
@@ -87,13 +87,13 @@ impl S3 {
     /// One page of a listing.
     async fn page(&self, prefix: &str, delimiter: Option<&str>, next: Option<&Next>) -> Result<Page, Failure> {
         let prefix = format!("{}{prefix}", self.prefix);
-        // In the order of their names, as signatures have them.
+        // Sorted by name, as in signatures.
         let mut query = Vec::new();
         if let Some(Next::Token(token)) = next {
             query.push(("continuation-token", token.clone()));
         }
         query.extend(delimiter.map(|delimiter| ("delimiter", delimiter.to_owned())));
-        // Keys may have characters that XML has not.
+        // Keys may contain characters that are not allowed in XML.
         query.push(("encoding-type", "url".to_owned()));
         query.push(("list-type", "2".to_owned()));
         if let Some(Next::After(key)) = next {
@@ -105,14 +105,14 @@ impl S3 {
         }
         let request = S3Request { method: Method::GET, key: String::new(), query, headers: Vec::new() };
         let body = self.send(&request).await?.body_mut().bytes(PAGE_SIZE).await?;
-        let invalid = || Failure::wrong("the answer is not a listing");
-        let answer: ListBucketResult =
+        let invalid = || Failure::invalid_response("the response is not a listing");
+        let response: ListBucketResult =
             std::str::from_utf8(&body).ok().and_then(|body| quick_xml::de::from_str(body).ok()).ok_or_else(invalid)?;
-        answer.page(&prefix, self.prefix.len())
+        response.page(&prefix, self.prefix.len())
     }
 }
 
-/// The answer to a request for a page.
+/// The response to a request for a page.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct ListBucketResult {
@@ -158,7 +158,7 @@ impl ListBucketResult {
         };
         let own = |key: &str| match key.strip_prefix(prefix) {
             Some(_) => Ok(key[skipped..].to_owned()),
-            None => Err(Failure::permanent("the server lists keys that were not asked for")),
+            None => Err(Failure::permanent("the server lists keys that were not requested")),
         };
         let mut last = String::new();
         let mut blobs = Vec::with_capacity(self.contents.len());
@@ -179,7 +179,7 @@ impl ListBucketResult {
             (true, Some(token), _) => Some(Next::Token(token)),
             (true, None, Some(marker)) => Some(Next::After(decoded(marker)?)),
             (true, None, None) if last.is_empty() => {
-                return Err(Failure::permanent("the server says that there are more keys, but gives none"));
+                return Err(Failure::permanent("the server reports more keys, but lists none"));
             }
             (true, None, None) => Some(Next::After(last)),
         };

@@ -1,9 +1,9 @@
-//! Reading an object or a part of it, and whether the answer is that part.
+//! Reads an object or a part of it, and checks that the response is that part.
 
 use super::{S3, S3Request, text};
 use crate::blobs::checksum::Checksum;
 use crate::blobs::failure::Failure;
-use crate::blobs::http::AnswerBody;
+use crate::blobs::http::ResponseBody;
 use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_MATCH, RANGE};
 use hyper::{Method, StatusCode};
 
@@ -13,24 +13,24 @@ const CHECKSUM_MODE: HeaderName = HeaderName::from_static("x-amz-checksum-mode")
 /// A part of an object that is being received.
 #[derive(Debug)]
 pub(crate) struct Received {
-    /// Offset of its first byte: that of the request, or 0 from servers that know no ranges.
+    /// Offset of its first byte: as requested, or 0 if the server does not support ranges.
     pub(crate) first: u64,
-    /// Its bytes, if the server says so.
+    /// Its size in bytes, if the server reports it.
     pub(crate) length: Option<u64>,
-    /// Bytes of the whole object, if the server says so.
+    /// Size of the whole object in bytes, if the server reports it.
     pub(crate) total: Option<u64>,
     /// The version of the object.
     pub(crate) etag: Option<String>,
     /// The checksum of the whole object.
     pub(crate) checksum: Option<Checksum>,
-    pub(crate) body: AnswerBody,
+    pub(crate) body: ResponseBody,
 }
 
 impl S3 {
     /// Requests the bytes of an object from `first` to `last`, both included; without `last` to its end.
     ///
     /// # Errors
-    /// Answers that are not the part that was requested are failures.
+    /// Responses that are not the part that was requested are failures.
     pub(crate) async fn get(
         &self,
         key: &str,
@@ -46,24 +46,26 @@ impl S3 {
         }
         headers.extend(etag.map(|etag| (IF_MATCH, etag.to_owned())));
         let key = format!("{}{key}", self.prefix);
-        let answer = self.send(&S3Request { method: Method::GET, key, query: Vec::new(), headers }).await?;
-        let (head, body) = answer.into_parts();
+        let response = self.send(&S3Request { method: Method::GET, key, query: Vec::new(), headers }).await?;
+        let (head, body) = response.into_parts();
         let length = text(&head.headers, CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
         let range = match head.status {
             StatusCode::OK => None,
             StatusCode::PARTIAL_CONTENT => Some(content_range(&head.headers)?),
-            status => return Err(Failure::wrong(format!("the answer has the status {}", status.as_u16()))),
+            status => {
+                return Err(Failure::invalid_response(format!("the response has the status {}", status.as_u16())));
+            }
         };
         let (first, total) = match range {
             // The whole object, whatever was requested.
             None => (0, length),
             Some(ContentRange { first: start, last: end, total }) => {
                 if start != first || last.is_some_and(|last| end > last) {
-                    return Err(Failure::wrong(format!("the answer has bytes {start}-{end}")));
+                    return Err(Failure::invalid_response(format!("the response has bytes {start}-{end}")));
                 }
                 if length.is_some_and(|length| length != end - start + 1) {
                     return Err(Failure::transient(format!(
-                        "the answer is shorter or longer than bytes {start}-{end}"
+                        "the response is shorter or longer than bytes {start}-{end}"
                     )));
                 }
                 (start, total)
@@ -86,7 +88,8 @@ struct ContentRange {
 
 fn content_range(headers: &HeaderMap) -> Result<ContentRange, Failure> {
     let value = text(headers, CONTENT_RANGE.as_str()).unwrap_or_default();
-    parse(value).ok_or_else(|| Failure::wrong("the answer is a part of the object without a valid Content-Range"))
+    parse(value)
+        .ok_or_else(|| Failure::invalid_response("the response is a part of the object without a valid Content-Range"))
 }
 
 fn parse(value: &str) -> Option<ContentRange> {

@@ -1,4 +1,4 @@
-//! [`Credentials`], and how requests are signed with them: AWS Signature Version 4, in the header `Authorization`.
+//! [`Credentials`], and signatures of requests: AWS Signature Version 4 in the header `Authorization`.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>.
 
@@ -10,7 +10,7 @@ use ooni_core::time::DateTime;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// What requests are signed with.
+/// Credentials to sign requests with.
 #[derive(Clone)]
 pub(crate) struct Credentials {
     /// The id of the access key.
@@ -22,7 +22,7 @@ pub(crate) struct Credentials {
 }
 
 impl fmt::Debug for Credentials {
-    /// Shows nothing of them.
+    /// Shows none of the fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! [`ArchiveCan`], and how the cans of a day are found.
+//! [`ArchiveCan`], and listing the cans of a day.
 
 use super::state::{Core, can_error};
 use crate::blobs::{Blob, Blobs, Counters, Listing, S3};
@@ -13,8 +13,8 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::task::{JoinSet, spawn_blocking};
 
-/// Prefixes into which the listing of a day may be cut. A day of all countries has about a hundred pages, which come one
-/// after the other; requests for prefixes are made side by side.
+/// Maximum number of prefixes that the listing of a day is split into. A day of all countries has about a hundred pages,
+/// which are requested one after another; prefixes are listed in parallel.
 const MOST_PREFIXES: usize = 200;
 
 /// A can that was listed.
@@ -26,9 +26,9 @@ pub struct ArchiveCan {
     pub size: u64,
     /// The day of upload.
     pub day: Day,
-    /// The country, if the key tells.
+    /// The country, if the key shows it.
     pub cc: Option<String>,
-    /// The test in lower case without underscores, if the key tells.
+    /// The test in lower case without underscores, if the key shows it.
     pub testname: Option<String>,
     /// The key that rows of the table `jsonl` name: that of the lines of the same stem where there are some, else its own.
     pub body_key: String,
@@ -40,7 +40,7 @@ pub struct ArchiveCan {
 }
 
 impl ArchiveCan {
-    /// The lines of the same stem, which have the same measurements as this postcan and are read only if it is not sound.
+    /// The lines of the same stem, which have the same measurements as this postcan and are only read if it has no entries.
     pub fn lines(&self) -> Option<&ArchiveCan> {
         self.lines.as_deref()
     }
@@ -92,7 +92,7 @@ impl Core {
         let mut cans = BTreeMap::new();
         for (_, part) in parts {
             for can in part.cans {
-                // Of several places with the same can, the first one has it.
+                // If several places have the same can, the first one is used.
                 if let Entry::Vacant(entry) = cans.entry(can.key.clone()) {
                     entry.insert(can);
                 }
@@ -103,7 +103,7 @@ impl Core {
         Listed { cans: without_twins(cans), errors }
     }
 
-    /// Lists a day of one layout at one place. A part that cannot be listed does not cost the others.
+    /// Lists a day of one layout at one place. If a part cannot be listed, the others are still listed.
     async fn layout(self: Arc<Core>, at: usize, layout: Layout, day: Day) -> Listed {
         let prefix = layout.prefix(day);
         let s3 = match &self.places[at].blobs {
@@ -114,7 +114,7 @@ impl Core {
             }
         };
         let prefixes = match layout {
-            // The name begins with what no filter tells: the time or the test's name with its underscores.
+            // Names begin with the time or the name of the test with underscores, neither of which a filter can use.
             Layout::Canned => vec![prefix],
             Layout::Raw => match self.prefixes(s3, prefix).await {
                 Ok(prefixes) => prefixes,
@@ -130,7 +130,7 @@ impl Core {
         for part in tasks.join_all().await {
             match part {
                 Ok(cans) => listed.cans.extend(cans),
-                // That of the other parts is most likely the same.
+                // The errors of the other parts are most likely the same.
                 Err(why) if listed.errors.is_empty() => listed.errors.push(can_error(why)),
                 Err(_) => {}
             }
@@ -138,8 +138,8 @@ impl Core {
         listed
     }
 
-    /// What to list of a day below `raw/`. Hours come before countries in keys, and countries before tests: prefixes for
-    /// few countries, and few tests in them, are worth while; those for tests in all countries would be too many.
+    /// The prefixes to list of a day below `raw/`. Keys have the hour before the country, and the country before the test.
+    /// So prefixes are useful for a few countries, and a few tests in them, but there are too many for tests in all countries.
     async fn prefixes(&self, s3: &S3, day: String) -> Result<Vec<String>, String> {
         let (ccs, testnames) = (&self.wanted.ccs, &self.wanted.testnames);
         if ccs.is_empty() || ccs.len() * 24 > MOST_PREFIXES {
@@ -174,13 +174,13 @@ impl Core {
             if let ["raw", _, _, cc, rest @ ..] = &*folder.trim_end_matches('/').split('/').collect::<Vec<_>>() {
                 self.survey().add_names(Some(cc), rest.first().copied());
             }
-            layout::may_hold(folder, |cc, test| self.wanted.takes(cc, test))
+            layout::may_contain(folder, |cc, test| self.wanted.takes(cc, test))
         };
         let result = directory.list(Listing { prefix, enter: &enter, found: &mut found });
         Listed { cans, errors: result.err().map(can_error).into_iter().collect() }
     }
 
-    /// The can that was found, if it may have something that was selected.
+    /// The can with this key, if it may contain selected measurements.
     fn can(&self, at: usize, blob: Blob) -> Option<ArchiveCan> {
         let mut survey = self.survey();
         let Some(CanKey { layout, day, cc, testname }) = parse_key(&blob.key) else {
@@ -188,7 +188,7 @@ impl Core {
             return None;
         };
         survey.add_names(cc.as_deref(), testname.as_deref());
-        // An upload that failed has left an empty postcan (formats spec §8.2); a legacy can that is empty is a loss.
+        // Failed uploads leave empty postcans (formats spec §8.2). An empty legacy can is an error.
         if (blob.size == 0 && layout == Layout::Raw)
             || self.wanted.takes(cc.as_deref(), testname.as_deref()) == Some(false)
         {
@@ -202,7 +202,7 @@ impl Core {
     }
 }
 
-/// Moves lines whose postcan is there from the list to that postcan.
+/// Moves JSONL files with a postcan of the same stem from the list to that postcan.
 fn without_twins(mut cans: BTreeMap<String, ArchiveCan>) -> Vec<ArchiveCan> {
     let twins: Vec<_> = cans
         .keys()

@@ -1,4 +1,4 @@
-//! [`Location`]: where the archive is, as people say it.
+//! [`Location`]: where a part of the archive is, parsed from the command line.
 
 use super::place::{Options, Place};
 use crate::blobs::{Blobs, Bucket, Credentials, Directory, HttpClient, S3};
@@ -10,21 +10,21 @@ use std::path::{Path, PathBuf};
 const OONI: [(&str, &str, Layout); 2] =
     [("ooni-data", "us-east-1", Layout::Canned), ("ooni-data-eu-fra", "eu-central-1", Layout::Raw)];
 
-/// Region of signed requests when neither the URL nor the environment names one.
-const USUAL_REGION: &str = "us-east-1";
+/// Region of signed requests if neither the URL nor the environment names one.
+const DEFAULT_REGION: &str = "us-east-1";
 
 /// A place with a part of the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
-    /// A folder with `raw/` or `canned/` in it, or one of that name.
+    /// A folder that contains `raw/` or `canned/`, or that folder itself.
     Directory(PathBuf),
     /// A bucket.
     S3 {
         /// Its name.
         bucket: String,
-        /// What comes before `raw/` and `canned/`.
+        /// The part of keys before `raw/` and `canned/`.
         prefix: String,
-        /// A server of another address than Amazon's, addressed by path.
+        /// The URL of a server other than Amazon's, with path-style addressing.
         endpoint: Option<String>,
         /// Region of the bucket; `None` takes the one of the environment.
         region: Option<String>,
@@ -39,7 +39,7 @@ impl Location {
     /// Reads a folder or `s3://BUCKET[/PREFIX]`.
     ///
     /// # Errors
-    /// A sentence, for an address that is none.
+    /// A sentence, for an invalid address.
     pub fn parse(text: &str, endpoint: Option<&str>) -> Result<Location, String> {
         let Some(place) = text.strip_prefix("s3://") else {
             return match text.split_once("://") {
@@ -51,11 +51,11 @@ impl Location {
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
         if bucket.is_empty() || !bucket.chars().all(usual) {
-            return Err(format!("{text}: that is no name of a bucket"));
+            return Err(format!("{text}: not a valid bucket name"));
         }
         let prefix = prefix.trim_matches('/');
         if prefix.split('/').any(|part| matches!(part, "." | "..")) || prefix.chars().any(char::is_control) {
-            return Err(format!("{text}: that can be no prefix"));
+            return Err(format!("{text}: not a valid prefix"));
         }
         let public = OONI.into_iter().find(|(name, ..)| *name == bucket && endpoint.is_none());
         Ok(Location::S3 {
@@ -92,7 +92,7 @@ impl Location {
                 let place = Bucket {
                     bucket: &bucket,
                     prefix: &prefix,
-                    region: region.as_deref().unwrap_or(USUAL_REGION),
+                    region: region.as_deref().unwrap_or(DEFAULT_REGION),
                     endpoint: endpoint.as_deref(),
                     credentials: if unsigned { None } else { credentials(variable)? },
                     retry: options.retry,
@@ -106,11 +106,11 @@ impl Location {
 
 fn open_directory(root: &Path) -> Result<Place, String> {
     if !root.is_dir() {
-        return Err(format!("{}: there is no such folder", root.display()));
+        return Err(format!("{}: no such folder", root.display()));
     }
     let has = |layout: Layout| root.join(layout.top()).is_dir();
     let named = |layout: &Layout| root.file_name().is_some_and(|name| name == layout.top());
-    // Somebody may name the folder in which the days are.
+    // The folder with the days may have been given.
     let inside = Layout::ALL.into_iter().find(named).filter(|_| !Layout::ALL.into_iter().any(has));
     let (root, only) = match (inside, root.parent()) {
         (Some(layout), Some(parent)) if parent == Path::new("") => (Path::new("."), Some(layout)),
@@ -155,7 +155,7 @@ mod tests {
         let frankfurt = Some("eu-central-1".to_owned());
         assert_eq!(s3("s3://ooni-data-eu-fra", None).3, frankfurt);
         assert!(s3("s3://ooni-data", None).4);
-        // Somebody's own server may have buckets of these names.
+        // Another server may have buckets of these names.
         assert!(s3("s3://ooni-data", Some("http://127.0.0.1:1")).2);
         assert!(!s3("s3://ooni-data", Some("http://127.0.0.1:1")).4);
         assert_eq!(Location::parse("a/b", None), Ok(Location::Directory("a/b".into())));

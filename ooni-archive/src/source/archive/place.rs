@@ -7,15 +7,15 @@ use std::path::PathBuf;
 /// How the archive is read.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Folder in which downloads stay; `None` for a temporary one.
+    /// Folder that keeps downloads; `None` for a temporary one.
     pub cache: Option<PathBuf>,
-    /// Bytes of downloads that may be there at once.
+    /// Maximum size of the downloads on disk, in bytes.
     pub cache_size: u64,
-    /// Downloads at once.
+    /// Number of parallel downloads.
     pub parallel: usize,
-    /// How long servers are waited for.
+    /// Timeouts and retries.
     pub retry: RetryPolicy,
-    /// Whether what was downloaded is held against its MD5, where the server's ETag looks like one.
+    /// Whether downloads are verified against ETags that look like MD5 sums.
     pub checksums: bool,
 }
 
@@ -25,7 +25,7 @@ impl Default for Options {
     }
 }
 
-/// One of the places.
+/// A folder or bucket with a part of the archive.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) blobs: Blobs,
@@ -34,7 +34,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// What is wrong with a folder that has no part of the archive in it.
+    /// Describes a folder that contains no part of the archive.
     pub(super) fn without_layout(&self) -> Option<String> {
         let Blobs::Directory(directory) = &self.blobs else { return None };
         let has_none = Layout::ALL.into_iter().all(|layout| !directory.path(layout.top()).is_dir());

@@ -8,10 +8,10 @@ use ooni_core::error::{Code, Error};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
 
-/// Pages that are asked for at once.
+/// Number of parallel listings.
 const LISTINGS: usize = 8;
 
-/// What clones share.
+/// The state shared by clones.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) places: Vec<Place>,
@@ -19,20 +19,20 @@ pub(crate) struct Core {
     pub(in crate::source) options: Options,
     pub(crate) counters: Arc<Counters>,
     pub(super) listings: Semaphore,
-    /// What all listings have found.
+    /// What all listings found.
     survey: Mutex<Survey>,
 }
 
 impl Core {
-    /// Before anything is listed.
+    /// The state before anything is listed.
     pub(super) fn new(places: Vec<Place>, wanted: Selection, options: Options) -> Core {
         let listings = Semaphore::new(LISTINGS);
         Core { places, wanted, options, counters: Arc::default(), listings, survey: Mutex::default() }
     }
 
-    /// What listings have found so far.
+    /// What listings found so far.
     pub(super) fn survey(&self) -> MutexGuard<'_, Survey> {
-        // Its numbers and names are consistent even after a panic.
+        // It is consistent even after a panic.
         self.survey.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,9 @@
-//! [`Survey`]: what listings have found, to say something useful when no can was selected.
+//! [`Survey`]: what listings found, for a helpful message if no can was selected.
 
 use crate::selection::Selection;
 use std::collections::BTreeSet;
 
-/// What listings have found.
+/// What listings found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
     /// Cans that were selected.
@@ -12,22 +12,22 @@ pub struct Survey {
     pub others: u64,
     /// Files whose keys do not belong to cans.
     pub unknown_keys: u64,
-    /// The first of these.
+    /// The first of these keys.
     pub unknown_key: Option<String>,
-    /// Countries of all cans and folders, in upper case, as far as they are remembered.
+    /// Countries of cans and folders, in upper case, up to a maximum number.
     pub ccs: BTreeSet<String>,
-    /// Their tests, in lower case without underscores, likewise.
+    /// Tests of cans and folders, in lower case without underscores, up to a maximum number.
     pub testnames: BTreeSet<String>,
 }
 
-/// Names of countries, and of tests, that a survey remembers.
+/// Maximum number of countries, and of tests, that are recorded.
 const MOST_NAMES: usize = 1000;
 
-/// Names of countries or tests that are shown.
+/// Maximum number of countries or tests that are shown.
 const SHOWN: usize = 10;
 
 impl Survey {
-    /// Remembers names of folders or cans.
+    /// Records the country and test of a folder or can.
     pub(super) fn add_names(&mut self, cc: Option<&str>, testname: Option<&str>) {
         for (names, name) in [(&mut self.ccs, cc), (&mut self.testnames, testname)] {
             if let Some(name) = name
@@ -47,15 +47,15 @@ impl Survey {
         }
     }
 
-    /// What is there instead of the cans of a selection, as parts of a sentence; none when nothing was found.
+    /// What was found instead of the cans of a selection, as parts of a sentence; empty if nothing was found.
     pub(super) fn instead_of(&self, selection: &Selection) -> Vec<String> {
         let mut found = Vec::new();
         match self {
             Survey { unknown_keys: 1, unknown_key: Some(key), .. } => {
-                found.push(format!("a file there is not a can by its name: {key:?}"));
+                found.push(format!("a file there is not named like a can: {key:?}"));
             }
             Survey { unknown_keys: keys @ 2.., unknown_key: Some(key), .. } => {
-                found.push(format!("{keys} files there are not cans by their names, such as {key:?}"));
+                found.push(format!("{keys} files there are not named like cans, such as {key:?}"));
             }
             _ => {}
         }
