@@ -37,7 +37,7 @@ fn found(archive: &BlockingArchive, key: &str, number: u64) -> String {
 }
 
 #[test]
-fn by_index_and_from_the_beginning() {
+fn by_index_and_by_streaming() {
     let bucket = Bucket::new(&[]);
     let content = file(2000);
     store(&bucket, LINES, &content);
@@ -50,7 +50,7 @@ fn by_index_and_from_the_beginning() {
         let missing = archive.body(LINES, 20_000).unwrap_err();
         assert!(matches!(&missing, BodyError::NotFound(why) if why.contains(LINES)), "{missing}");
     }
-    // A line near the beginning does not need the whole file.
+    // A line near the beginning does not require the whole file.
     assert!(server.sent() > content.len() as u64);
     let index = MemberIndex::build(&*content).unwrap();
     store(&bucket, &MemberIndex::key_of(LINES), index.to_text().as_bytes());
@@ -100,7 +100,7 @@ fn through_faults() {
 }
 
 #[test]
-fn files_that_are_not_there_or_damaged() {
+fn missing_and_damaged_files() {
     let bucket = Bucket::new(&[("raw/20210614/00/IT/ndt/notes.txt", 5)]);
     let content = file(20);
     store(&bucket, LINES, &content[..content.len() / 2]);

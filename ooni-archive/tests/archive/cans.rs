@@ -1,5 +1,5 @@
-//! Containers that are in pieces, cut or spoiled: what can be read is read, then one error says where it ended. Formats
-//! that the names do not say.
+//! Containers in pieces, truncated or damaged: entries before the damage are read, followed by one error. Formats that do
+//! not match the names.
 
 use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
 use ooni_archive::can::{Can, CanName, Expected, Format, Recognition};
@@ -9,12 +9,12 @@ use ooni_testkit::files::{GOOD, append, gzip, member, post, tar};
 use std::io::{Cursor, Write};
 use std::path::Path;
 
-/// Names by which tests say what is expected.
+/// Names that stand for formats.
 const LINES: &str = "x.json.lz4";
 const POSTCAN: &str = "x.tar.gz";
 const REPORTS: &str = "x.tar.lz4";
 
-/// What is read of a can, or stands in its place.
+/// An entry of a can, or the error in its place.
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
     kind: Kind,
@@ -75,7 +75,7 @@ fn lz4(pieces: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// Text that does not pack well.
+/// Text that does not compress well.
 fn noise(length: usize, seed: usize) -> String {
     let mut x = seed as u64 + 1;
     let mut next = || {
@@ -89,7 +89,7 @@ fn lines(number: usize) -> String {
     (0..number).map(|n| format!("{{\"n\":\"{}\",{}\n", noise(3000, n), &GOOD[1..])).collect()
 }
 
-/// Of a file that is cut or spoiled: some of the entries of the whole, then one error.
+/// Checks the result for a truncated or damaged file: some entries of the complete file, then one error.
 fn ends_with_one_error<'s>(all: &'s [Seen], whole: &[Seen], what: &str) -> &'s Seen {
     let Some((last, read)) = all.split_last() else { panic!("nothing at all: {what}") };
     assert!(read.len() < whole.len() + 1, "{what}");
@@ -102,7 +102,7 @@ fn ends_with_one_error<'s>(all: &'s [Seen], whole: &[Seen], what: &str) -> &'s S
 }
 
 #[test]
-fn lz4_that_is_cut() {
+fn truncated_lz4() {
     let text = lines(100);
     let file = lz4(&[text.as_bytes()]);
     let whole = seen(LINES, &file);
@@ -113,9 +113,9 @@ fn lz4_that_is_cut() {
         let all = seen(LINES, &file[..cut]);
         let error = ends_with_one_error(&all, &whole, &format!("{cut} bytes"));
         assert_eq!(error.offset, Some(cut as u64));
-        let said = error.error.as_deref().unwrap();
-        assert!(said.starts_with("E-CAN: the file ends inside its LZ4 data; "), "{cut}: {said}");
-        assert!(said.contains(&format!("{} line", all.len() - 1)), "{cut}: {said}");
+        let message = error.error.as_deref().unwrap();
+        assert!(message.starts_with("E-CAN: the file ends inside its LZ4 data; "), "{cut}: {message}");
+        assert!(message.contains(&format!("{} line", all.len() - 1)), "{cut}: {message}");
         assert!(all.len() >= most, "more of the file, and less of it is read");
         most = all.len();
     }
@@ -125,7 +125,7 @@ fn lz4_that_is_cut() {
 }
 
 #[test]
-fn lz4_that_is_spoiled() {
+fn damaged_lz4() {
     let text = lines(100);
     let file = lz4(&[text.as_bytes()]);
     let whole = seen(LINES, &file);
@@ -135,7 +135,7 @@ fn lz4_that_is_spoiled() {
         let all = seen(LINES, &spoiled);
         let error = ends_with_one_error(&all, &whole, &format!("byte {at}"));
         let (from, to) = (error.offset.unwrap(), at as u64);
-        // A block is checked when it has been read.
+        // The checksum of a block is verified after it was read.
         assert!(from.abs_diff(to) < 2 * (64 << 10), "{at}: {error:?}");
     }
 }
@@ -147,7 +147,7 @@ fn lz4_in_pieces() {
     let (first, second) = text.as_bytes().split_at(70_001);
     let frames = lz4(&[first, b"", second]);
     assert!(seen(LINES, &frames) == whole);
-    // Frames that hold something else.
+    // Skippable frames.
     let skippable = |kind: u8, content: &[u8]| {
         [&[0x50 | kind, 0x2a, 0x4d, 0x18], &u32::try_from(content.len()).unwrap().to_le_bytes()[..], content].concat()
     };
@@ -155,7 +155,7 @@ fn lz4_in_pieces() {
     let mixed =
         [skippable(0, b""), first.clone(), skippable(15, &[b'x'; 100_000]), second.clone(), skippable(7, b"end")];
     assert!(seen(LINES, &mixed.concat()) == whole);
-    // Cut between frames there is nothing to be seen, but of the line that was begun.
+    // A file truncated between frames has no error, only an incomplete line.
     let all = seen(LINES, &first);
     assert!(all.iter().all(|seen| seen.error.is_none()));
     assert_eq!(
@@ -183,7 +183,7 @@ fn a_postcan_in_gzip_members() {
     for (seen, (name, body)) in whole.iter().zip(&members) {
         assert_eq!((seen.member.as_deref(), &*seen.text), (Some(*name), body.as_bytes()));
     }
-    // Wherever one gzip member ends: in a header, in a content, in what fills up a block.
+    // Wherever a gzip member ends: in a header, in content, or in padding.
     for size in [100, 513, 5000, 70_000] {
         let pieces: Vec<u8> = archive.chunks(size).flat_map(gzip).collect();
         assert!(seen(POSTCAN, &pieces) == whole, "{size}");
@@ -203,7 +203,7 @@ fn a_postcan_in_gzip_members() {
 const REPORT: &str = "---\ntest_name: ndt\nprobe_cc: IT\nprobe_asn: AS1\nsoftware_name: o\nsoftware_version: '1'\n\
                       start_time: 1400000000.0\ntest_version: '1'\n...\n---\na: 1\n...\n---\nb: 1\n...\n";
 
-/// Lines, a report, other files, a last line without line end, and a member that is larger than a chunk.
+/// Lines, a report, other files, a last line without a line feed, and a member that is larger than a chunk.
 fn reports() -> (Vec<u8>, Vec<(&'static str, u64)>) {
     let mut builder = tar::Builder::new(Vec::new());
     append(&mut builder, "d/a.json", lines(3).as_bytes());
@@ -257,14 +257,14 @@ fn a_line_beyond_the_limit_inside_a_member() {
 }
 
 #[test]
-fn archives_that_are_cut() {
+fn truncated_archives() {
     let (archive, _) = reports();
     let whole = seen(REPORTS, &lz4(&[&archive]));
     for cut in (1..12_000).step_by(251).chain((12_000..archive.len() - 1024).step_by(399_989)) {
         let all = seen(REPORTS, &lz4(&[&archive[..cut]]));
         let is_between = all.iter().all(|seen| seen.kind != Kind::Whole);
         if is_between {
-            // The last line of a member may be without its end; so may a member that ends where it should.
+            // The last line of a member may lack its line feed.
             assert!(all.len() <= whole.len(), "{cut}");
             assert!(all.iter().zip(&whole).all(|(ours, whole)| ours == whole), "{cut}");
             continue;
@@ -278,7 +278,7 @@ fn archives_that_are_cut() {
     }
 }
 
-/// Measurements with a uid of their own, so that lines keep it.
+/// Measurements that contain a uid, so that lines have one.
 fn documents(number: u32) -> Vec<String> {
     (0..number).map(|n| format!("{{\"n\":{n},{}", &GOOD[1..])).collect()
 }
@@ -288,9 +288,9 @@ fn legacy_lz4(text: &[u8]) -> Vec<u8> {
     [&[0x02, 0x21, 0x4c, 0x18], &u32::try_from(block.len()).unwrap().to_le_bytes()[..], &block].concat()
 }
 
-/// Every format in every compression under every name: the entries are those that the bytes have.
+/// Every format in every compression under every name: the content decides.
 #[test]
-fn formats_are_told_by_the_bytes() {
+fn formats_are_detected_from_the_bytes() {
     let documents = documents(3);
     let lines = documents.iter().map(|document| format!("{document}\n")).collect::<String>();
     let posts: Vec<_> = (0..3).map(|n| (member(n), post(&documents[n as usize]))).collect();
@@ -342,13 +342,13 @@ fn formats_are_told_by_the_bytes() {
             }
         }
     }
-    // The byte order mark is no part of the first line, and counts as bytes of the file.
+    // The byte order mark is not a part of the first line, but counts for offsets.
     let all = seen("x.jsonl", with_mark.as_bytes());
     assert_eq!((&*all[0].text, all[0].offset), (format!("{}\n", documents[0]).as_bytes(), Some(3)));
 }
 
 #[test]
-fn a_format_that_is_named_on_purpose() {
+fn an_explicit_format() {
     let text = format!("{GOOD}\n{GOOD}\n");
     for file in [text.clone().into_bytes(), gzip(text.as_bytes())] {
         let kinds = |format| {
@@ -363,9 +363,9 @@ fn a_format_that_is_named_on_purpose() {
     }
 }
 
-/// Lines in a file that is named like one document, the first of them longer than what is looked at.
+/// Lines in a file named like a document, the first of them longer than the bytes peeked at.
 #[test]
-fn lines_in_place_of_a_document() {
+fn lines_named_like_a_document() {
     let text = lines(40);
     assert!(text.find('\n').unwrap() > 2000);
     let long = format!("{{\"n\":\"{}\"}}\n{text}", noise(100_000, 7));
@@ -398,15 +398,15 @@ fn files_without_entries() {
     assert_eq!(recognition("x.jsonl.gz", b""), (Recognition::Unrecognized, vec![empty]));
     let (what, errors) = recognition("x.tar.gz", &gzip(b"damaged")[..12]);
     assert_eq!((what, errors.len()), (Recognition::Unrecognized, 1));
-    // A damaged first header is that of an archive by its name.
+    // With a damaged first header, the name decides.
     let mut archive = tar(&[(&member(1), GOOD)]);
     archive[3] ^= 1;
     let damaged = "E-CAN: not a tar header, or a damaged one, where a member should begin".to_owned();
     assert_eq!(recognition("x.tar.gz", &gzip(&archive)), (Recognition::Unrecognized, vec![damaged]));
 }
 
-/// Sparse members, of GNU tar's old format with more map than a header has, and of the pax formats: each is an error that
-/// names it, and costs nothing else.
+/// Sparse members, in the old format of GNU tar with a map beyond the header, and in the pax formats: each is an error with
+/// the name of the member, and other members are read.
 #[test]
 fn sparse_members() {
     let block = |bytes: &[u8]| [bytes, &vec![0; bytes.len().next_multiple_of(512) - bytes.len()]].concat();

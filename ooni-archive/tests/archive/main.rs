@@ -1,6 +1,6 @@
-//! The archive as a source: what is found of a day, and how its cans come, from folders and from a server with faults.
+//! The archive as a source: listing days and reading cans, from folders and from a server with faults.
 
-#![allow(clippy::unwrap_used, clippy::panic, dead_code)] // helpers of tests count as no tests
+#![allow(clippy::unwrap_used, clippy::panic, dead_code)] // clippy does not treat helpers of tests as tests
 
 mod body;
 mod cans;
@@ -50,13 +50,13 @@ impl Bucket {
     }
 }
 
-/// Bytes that are different at each place and under each key.
+/// Bytes that differ by offset and key.
 fn content(key: &str, size: usize) -> Vec<u8> {
     let seed = key.bytes().fold(7_u32, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
     (0..size as u32).map(|at| (at.wrapping_mul(2_654_435_761) ^ seed).to_be_bytes()[(at % 3) as usize]).collect()
 }
 
-/// Both days with legacy cans and postcans, and files that are no cans.
+/// Two days with legacy cans and postcans, and files that are not cans.
 fn mixed() -> Bucket {
     let [jo, it, it_later] = [JO, IT, IT_LATER].map(|stem| format!("{stem}.tar.gz"));
     let bucket = Bucket::new(&[(&jo, 30), (&it, 40), (&it_later, 50), ("README.md", 5)]);
@@ -122,7 +122,7 @@ fn keys(cans: &[ArchiveCan]) -> Vec<&str> {
     cans.iter().map(|can| can.key.as_str()).collect()
 }
 
-/// All that is supplied, with the contents of the files.
+/// All prefetched cans, with the contents of the files.
 fn all(archive: &BlockingArchive) -> Vec<(String, Result<Vec<u8>, String>)> {
     let supply = BlockingPrefetch::new(archive, |_| false).unwrap();
     supply
@@ -163,8 +163,11 @@ fn a_day_in_both_layouts() {
         let expected: Vec<_> = wanted_keys.iter().map(|place| every[*place]).collect();
         assert_eq!(keys(&from_folder), expected, "{wanted:?}");
         assert_eq!(keys(&from_server), expected, "{wanted:?}");
-        let told = |can: &ArchiveCan| (can.size, can.cc.clone(), can.testname.clone(), can.body_key.clone());
-        assert_eq!(from_folder.iter().map(told).collect::<Vec<_>>(), from_server.iter().map(told).collect::<Vec<_>>());
+        let fields = |can: &ArchiveCan| (can.size, can.cc.clone(), can.testname.clone(), can.body_key.clone());
+        assert_eq!(
+            from_folder.iter().map(fields).collect::<Vec<_>>(),
+            from_server.iter().map(fields).collect::<Vec<_>>()
+        );
     }
     assert!(local(&bucket, wanted(&[], &[])).day(day("2021-06-16")).unwrap().is_empty());
 }
@@ -199,7 +202,7 @@ fn all_pages_below_a_prefix() {
         cans.iter().all(|can| can.key.starts_with("raw/20210614/00/IT/ndt/20"))
             && cans.is_sorted_by_key(|can| &can.key)
     );
-    // One of canned/, three pages of raw/, one of them twice.
+    // One page of canned/, three of raw/, one of them twice.
     assert_eq!(server.listings().len(), 5);
     assert_eq!(archive.counters().retries.load(Ordering::Relaxed), 1);
 }
@@ -217,7 +220,7 @@ fn few_countries_are_listed_by_prefix() {
 }
 
 #[test]
-fn everything_comes_through_faults() {
+fn all_cans_are_read_despite_faults() {
     let bucket = mixed();
     for number in 0..40 {
         bucket.add(&format!("raw/20210614/01/IT/ndt/2021061401_IT_ndt.n1.{number:02}.tar.gz"), number * 3000);
@@ -243,7 +246,7 @@ fn everything_comes_through_faults() {
     }
 }
 
-/// One can of so many bytes, outcome from a server with faults.
+/// Copies one can of this size from a server with faults.
 fn copy_one(size: usize, plan: Plan) -> (Server, Result<CopyOutcome, String>, u64) {
     let key = format!("{JO}.tar.gz");
     let bucket = Bucket::new(&[(&key, size)]);
@@ -266,7 +269,7 @@ fn objects(faults: &[Option<Fault>]) -> Plan {
 }
 
 #[test]
-fn a_broken_download_goes_on_where_it_ended() {
+fn an_interrupted_download_is_resumed() {
     let size = 4 << 20;
     let (server, outcome, retries) = copy_one(size, objects(&[Some(Fault::Reset(3 << 20))]));
     assert_eq!((outcome, retries), (Ok(CopyOutcome::Copied), 1));
@@ -298,7 +301,7 @@ fn a_server_that_stalls() {
 }
 
 #[test]
-fn other_bytes_than_the_server_has() {
+fn corrupted_bytes_are_detected() {
     let (_, outcome, retries) = copy_one(100_000, objects(&[Some(Fault::Corrupt)]));
     assert_eq!((outcome, retries), (Ok(CopyOutcome::Copied), 1));
     let (_, outcome, _) = copy_one(100_000, objects(&[Some(Fault::Corrupt); 12]));
@@ -306,7 +309,7 @@ fn other_bytes_than_the_server_has() {
 }
 
 #[test]
-fn what_cannot_work_is_not_tried_again() {
+fn permanent_errors_are_not_retried() {
     for (status, says) in [(403, "access denied"), (404, "no such object"), (301, "another region"), (400, "refuses")] {
         let (server, outcome, retries) = copy_one(10, objects(&[Some(Fault::Status(status))]));
         let why = outcome.unwrap_err();
@@ -344,14 +347,14 @@ fn a_place_that_cannot_be_listed() {
     let why = archive.day(day("2021-06-14")).unwrap_err().message;
     assert!(why.contains("s3://nowhere/") && why.contains("no such bucket"), "{why}");
     let supplied = all(&archive);
-    // Both layouts of the one, and then what the other has.
+    // Errors for both layouts of one place, then the cans of the other.
     assert_eq!(supplied.len(), 9);
     assert!(supplied[..2].iter().all(|(day, result)| day == "2021-06-14" && result.is_err()));
     assert!(supplied[2..].iter().all(|(_, result)| result.is_ok()));
 }
 
 #[test]
-fn a_cache_has_a_bound() {
+fn a_cache_is_bounded() {
     let bucket = Bucket::new(&[]);
     for number in 0..20 {
         bucket.add(&format!("raw/20210614/01/IT/ndt/2021061401_IT_ndt.n1.{number:02}.tar.gz"), 100_000);
@@ -378,13 +381,13 @@ fn a_cache_has_a_bound() {
     assert!(keys.len() == 20 && keys.is_sorted());
     assert_eq!(server.objects().len(), 20);
     assert!(held() > 0, "some are kept");
-    // Whoever takes all gets all, whatever the bound.
+    // A reader that holds all files gets all of them, whatever the bound.
     let archive = remote(&server, wanted(&[], &[]), options(150_000));
     let all: Vec<_> = BlockingPrefetch::new(&archive, |_| false).unwrap().collect();
     assert_eq!(all.len(), 20);
     assert!(BlockingPrefetch::new(&archive, |_| false).unwrap_err().contains("in use by another process"));
     drop(all);
-    // In a large one all stay, and are not asked for again.
+    // A large cache keeps all files, and none is requested again.
     let archive = remote(&server, wanted(&[], &[]), options(1 << 30));
     assert_eq!(BlockingPrefetch::new(&archive, |_| false).unwrap().count(), 20);
     let before = server.objects().len();
@@ -407,16 +410,16 @@ fn finished_cans_are_not_downloaded() {
 }
 
 #[test]
-fn a_supply_that_nobody_takes() {
+fn an_unread_prefetch_is_dropped() {
     let bucket = mixed();
     let server = bucket.serve(Plan { faults: vec![(Fault::Stall(0), 1000)], ..Plan::default() });
     let archive = remote(&server, wanted(&[], &[]), Options { retry: RetryPolicy::default(), ..quick() });
-    // Ends at once, not after the retry of half a minute.
+    // It ends immediately, not after the half minute of a retry.
     drop(BlockingPrefetch::new(&archive, |_| false).unwrap());
 }
 
-/// A server that says the same to everybody.
-fn parrot(body: String) -> String {
+/// A server with the same response to every request.
+fn constant_server(body: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -431,7 +434,7 @@ fn parrot(body: String) -> String {
 }
 
 #[test]
-fn servers_without_end() {
+fn endless_listings() {
     let page = |key: &str, more: &str| {
         format!(
             "<?xml version=\"1.0\"?><ListBucketResult><Name>archive</Name><IsTruncated>true</IsTruncated>{more}\
@@ -449,7 +452,7 @@ fn servers_without_end() {
         let location = Location::S3 {
             bucket: "archive".to_owned(),
             prefix: String::new(),
-            endpoint: Some(parrot(response)),
+            endpoint: Some(constant_server(response)),
             region: None,
             unsigned: true,
             only: Some(ooni_archive::layout::Layout::Raw),

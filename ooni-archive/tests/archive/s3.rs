@@ -1,4 +1,4 @@
-//! Servers that are not Amazon's, and responses that are not what was requested.
+//! S3 servers other than Amazon's, and invalid responses.
 
 use super::*;
 use ooni_testkit::http_server::{HttpServer, answer, serve};
@@ -129,13 +129,13 @@ fn a_bucket_in_another_region() {
 }
 
 #[test]
-fn errors_that_stay_are_reported_at_once() {
+fn permanent_errors_are_reported_at_once() {
     let retry = RetryPolicy::default();
     let open = |endpoint: &str| {
         let location = Location::parse("s3://archive", Some(endpoint)).unwrap();
         BlockingArchive::open(vec![location], wanted(&[], &[]), Options { retry, ..Options::default() }).unwrap()
     };
-    // A label of a name has at most 63 letters, so that no resolver needs to be asked.
+    // A label of a host name has at most 63 letters, so no resolver is asked.
     let unknown = open(&format!("http://{}.example", "x".repeat(64)));
     let begun = std::time::Instant::now();
     let why = unknown.day(day("2021-06-14")).unwrap_err().message;
@@ -147,7 +147,7 @@ fn errors_that_stay_are_reported_at_once() {
 }
 
 #[test]
-fn a_part_that_is_not_the_requested_one() {
+fn another_part_than_requested() {
     let broken = Some(Fault::Reset(3 << 20));
     for fault in [Fault::OtherRange, Fault::Longer, Fault::NoRange] {
         let (_, outcome, _) = copy_one(4 << 20, objects(&[broken, Some(fault)]));
@@ -155,16 +155,16 @@ fn a_part_that_is_not_the_requested_one() {
     }
     let (_, outcome, _) = copy_one(4 << 20, objects(&[broken, Some(Fault::OtherRange), Some(Fault::OtherRange)]));
     let why = outcome.unwrap_err();
-    let said = |part: &str| assert!(why.contains(part), "{why}");
-    said(&format!("s3://archive/{JO}.tar.gz: from byte "));
-    said("of 4194304 on: the response has bytes 0-");
+    let contains = |part: &str| assert!(why.contains(part), "{why}");
+    contains(&format!("s3://archive/{JO}.tar.gz: from byte "));
+    contains("of 4194304 on: the response has bytes 0-");
     let (_, outcome, _) = copy_one(4 << 20, objects(&[broken, Some(Fault::OtherVersion)]));
     let why = outcome.unwrap_err();
     assert!(why.contains("changed since it was listed"), "{why}");
 }
 
 #[test]
-fn a_checksum_that_the_server_sends() {
+fn checksums_of_the_server_are_verified() {
     let served = |sum: &'static str| {
         serve(move |head| match target(head).0 {
             "/archive/" => bucket(head, ""),
@@ -201,7 +201,7 @@ fn base64(bytes: &[u8; 4]) -> String {
 }
 
 #[tokio::test]
-async fn blocking_calls_inside_of_a_runtime() {
+async fn blocking_calls_inside_a_runtime() {
     let bucket = mixed();
     let server = tokio::task::spawn_blocking(move || (bucket.serve(Plan::default()), bucket)).await.unwrap();
     let archive = remote(&server.0, wanted(&[], &[]), quick());

@@ -1,4 +1,4 @@
-//! `fastpath compare`: rows of files and stores, and what rules change.
+//! `fastpath compare`: rows of files and stores, and differences between sets of rules.
 
 use crate::support::{Files, GOOD, Ran, fastpath, score};
 use ooni_core::fingerprint::Fingerprints;
@@ -16,7 +16,7 @@ fn measurement(uid: &str, fields: &str) -> String {
     format!(r#"{{"measurement_uid":"{uid}",{fields}{}"#, &GOOD[1..])
 }
 
-/// The same rows in every form that there is.
+/// The same rows in every format.
 fn everywhere(files: &Files, name: &str, measurements: &[String]) -> [PathBuf; 4] {
     let lines = files.add(&format!("{name}/in.jsonl"), measurements.join("\n"));
     let jsonl = files.add(&format!("{name}.jsonl"), score(&[&lines]).out);
@@ -71,7 +71,7 @@ fn numbers(json: &Json, names: &[&str]) -> Vec<f64> {
 const COUNTS: [&str; 6] = ["left_rows", "right_rows", "same", "different", "only_left/rows", "only_right/rows"];
 
 #[test]
-fn the_same_rows_are_equal_in_any_form() {
+fn equal_rows_in_any_format() {
     let files = Files::new();
     let more = r#""input":"http://x.org/a,\"b\"\u0000","test_runtime":0.1,"annotations":{"ooni_run_link_id":5,"platform":"é"},"#;
     let odd = r#""test_runtime":NaN,"test_version":"1","software_name":"null","#;
@@ -143,13 +143,13 @@ test_version, u4
 }
 
 #[test]
-fn kinds_count_where_both_have_them() {
+fn types_are_compared_if_both_inputs_have_them() {
     let files = Files::new();
     let [number, _, _, _] = everywhere(&files, "a", &[measurement("u", r#""test_version":5,"test_runtime":0.1,"#)]);
     let [text, csv, ..] = everywhere(&files, "b", &[measurement("u", r#""test_version":"5","test_runtime":0.1,"#)]);
     assert_eq!(compare(&[], &[&number, &text]).code, Some(1));
     assert_eq!(compare(&[], &[&number, &csv]).code, Some(0));
-    // A double that is another one with the precision of a store.
+    // A double that a store rounds to another value.
     let near = r#""test_version":"5","test_runtime":0.1000000001,"#;
     let [jsonl, csv, parquet, _] = everywhere(&files, "c", &[measurement("u", near)]);
     assert_eq!(compare(&[], &[&text, &jsonl]).code, Some(1));
@@ -175,7 +175,7 @@ fn a_uid_that_occurs_twice() {
 }
 
 #[test]
-fn what_cannot_be_read() {
+fn unreadable_inputs() {
     let files = Files::new();
     let [jsonl, ..] = everywhere(&files, "a", &[measurement("u", "")]);
     let mut cut = std::fs::read(&jsonl).unwrap();
@@ -184,7 +184,10 @@ fn what_cannot_be_read() {
     let none = format!("sqlite:{}", files.path("none.db").display());
     for (broken, said) in [
         (path(files.add("cut.jsonl", cut)), "cut.jsonl, line 1: "),
-        (path(files.add("x.jsonl", "{}\n")), "x.jsonl, line 1: not an output line of \"fastpath score\": it has no outcome"),
+        (
+            path(files.add("x.jsonl", "{}\n")),
+            "x.jsonl, line 1: not an output line of \"fastpath score\": it has no outcome",
+        ),
         (path(files.add("x.csv", "measurement_uid\nu\n")), "x.csv: no column report_id"),
         (path(files.add("x.parquet", "no such file")), "x.parquet: "),
         (
@@ -216,7 +219,7 @@ fn what_cannot_be_read() {
 }
 
 #[test]
-fn what_rules_change() {
+fn differences_between_rules() {
     let files = Files::new();
     files.add(
         "lists/fingerprints_http.csv",
@@ -270,7 +273,7 @@ fn what_rules_change() {
         assert_eq!(*at(&changes, "repairs/1/examples/0/measurement_uid"), Json::from("u1"));
         assert_eq!(numbers(at(&changes, "rows"), &COUNTS), [5.0, 5.0, 2.0, 3.0, 0.0, 0.0]);
     }
-    // The other way round, and nothing.
+    // The other way round, and no differences.
     let turned = json(&compare(&[&["--rules", "fixed,compat"], &lists[..]].concat(), &[&corpus]));
     assert_eq!(*at(&turned, "fingerprints/0/what"), Json::from("expression lost"));
     let ran = compare(&["--rules", "fixed,fixed"], &[&corpus]);

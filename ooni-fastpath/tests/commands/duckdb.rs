@@ -1,6 +1,6 @@
-//! Exported files as DuckDB reads them: their types, their rows, and the recipes of the README as they stand there.
+//! Exported files as read by DuckDB: types, rows, and the queries of the README.
 //!
-//! DuckDB comes with pip, once.
+//! DuckDB is installed once, with pip.
 
 use crate::support::{Files, GOOD, ROOT, fastpath, gzip};
 use ooni_core::row::schema::fastpath;
@@ -19,14 +19,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Runs the statements of standard input; every value of the last one's rows as text.
+/// Runs the statements on standard input; prints the values of the rows of the last one as text.
 const SCRIPT: &str = "
 import duckdb, json, sys
 rows = duckdb.connect().execute(sys.stdin.read()).fetchall()
 json.dump([['' if value is None else str(value) for value in row] for row in rows], sys.stdout)
 ";
 
-/// A folder with exported files in `rows`, and the rows that the store has.
+/// A folder with exported files in `rows`, and the rows of the store.
 struct Exported {
     files: Files,
     python: PathBuf,
@@ -51,18 +51,18 @@ impl Exported {
         Exported { files, python: Package::Duckdb.python().unwrap(), rows }
     }
 
-    /// What DuckDB answers, in the folder that has `rows`.
+    /// The result of a query in the folder that contains `rows`.
     fn ask(&self, sql: &str) -> Vec<Vec<String>> {
         ask(&self.python, &self.files, sql)
     }
 
     /// Rows whose measurement did not fail.
-    fn sound(&self) -> impl Iterator<Item = &StoredRow> {
+    fn not_failed(&self) -> impl Iterator<Item = &StoredRow> {
         self.rows.iter().filter(|row| get(row, "msm_failure") == "f")
     }
 }
 
-/// What DuckDB answers in a folder.
+/// The result of a query in a folder.
 fn ask(python: &Path, files: &Files, sql: &str) -> Vec<Vec<String>> {
     let mut command = Command::new(python);
     command.args(["-c", SCRIPT]).current_dir(files.0.path()).env("TZ", "Pacific/Kiritimati");
@@ -94,7 +94,7 @@ fn texts<const N: usize>(values: [&dyn ToString; N]) -> Vec<String> {
     values.iter().map(|value| value.to_string()).collect()
 }
 
-/// The one test that fails where DuckDB cannot be installed; the others are skipped.
+/// The only test that fails if DuckDB cannot be installed; the others are skipped.
 #[test]
 fn duckdb_is_installed() {
     Package::Duckdb.python().unwrap();
@@ -118,7 +118,7 @@ fn duckdb_reads_what_was_exported() {
 fn blocked_sites(exported: &Exported) -> Vec<Vec<String>> {
     let mut sites = BTreeMap::<String, (u64, u64, BTreeSet<String>)>::new();
     let in_indonesia = |row: &&StoredRow| get(row, "test_name") == "web_connectivity" && get(row, "probe_cc") == "ID";
-    for row in exported.sound().filter(in_indonesia) {
+    for row in exported.not_failed().filter(in_indonesia) {
         let (measurements, confirmed, networks) = sites.entry(get(row, "domain")).or_default();
         *measurements += 1;
         if get(row, "confirmed") == "t" {
@@ -137,7 +137,7 @@ fn blocked_sites(exported: &Exported) -> Vec<Vec<String>> {
 fn failing_messengers(exported: &Exported) -> Vec<Vec<String>> {
     let tests = ["facebook_messenger", "signal", "telegram", "whatsapp"];
     let mut networks = BTreeMap::<(String, u64, String), (u64, u64)>::new();
-    for row in exported.sound().filter(|row| tests.contains(&&*get(row, "test_name"))) {
+    for row in exported.not_failed().filter(|row| tests.contains(&&*get(row, "test_name"))) {
         let key = (get(row, "probe_cc"), get(row, "probe_asn").parse().unwrap(), get(row, "test_name"));
         let (measurements, anomalies) = networks.entry(key).or_default();
         *measurements += 1;
@@ -151,7 +151,7 @@ fn failing_messengers(exported: &Exported) -> Vec<Vec<String>> {
 fn ways_by_day(exported: &Exported) -> Vec<Vec<String>> {
     let mut days = BTreeMap::<[String; 3], u64>::new();
     let is_anomaly = |row: &&StoredRow| get(row, "test_name") == "web_connectivity" && get(row, "anomaly") == "t";
-    for row in exported.sound().filter(is_anomaly).filter(|row| ["IR", "RU"].contains(&&*get(row, "probe_cc"))) {
+    for row in exported.not_failed().filter(is_anomaly).filter(|row| ["IR", "RU"].contains(&&*get(row, "probe_cc"))) {
         let day = get(row, "measurement_start_time")[..10].to_owned();
         *days.entry([get(row, "probe_cc"), day, get(row, "blocking_type")]).or_default() += 1;
     }
@@ -184,7 +184,7 @@ fn types_are_as_documented(exported: &Exported) {
     }
 }
 
-/// Every column of every row. `Exported::ask` makes text of what Python makes of it, so DuckDB does that itself.
+/// Every column of every row. DuckDB converts the values to text, because Python would format some of them differently.
 fn rows_are_those_of_the_store(exported: &Exported) {
     let columns = fastpath::NAMES.map(|name| match name {
         "test_start_time" | "measurement_start_time" => {
@@ -206,7 +206,7 @@ fn rows_are_those_of_the_store(exported: &Exported) {
     }
 }
 
-/// Half of a surrogate pair is U+FFFD in every output; JSON with `\ud83d` would make DuckDB refuse the whole file.
+/// Lone surrogates are written as U+FFFD in every output; DuckDB rejects a JSON file with `\ud83d`.
 #[test]
 fn lone_surrogates_are_replaced_in_every_output() {
     skip_without!(Package::Duckdb.python());
@@ -214,7 +214,7 @@ fn lone_surrogates_are_replaced_in_every_output() {
     let odd = GOOD
         .replace("\"dash\"", "\"stunreachability\"")
         .replace("\"test_keys\":{}", "\"test_keys\":{\"failure\":\"a\\ud83d\"}");
-    // Text columns with half a pair are refused by typed stores, and by Parquet files.
+    // Text columns with lone surrogates are refused by typed stores and Parquet files.
     let input = odd.replace("\"R\"", "\"R2\",\"input\":\"x\\ud83dy\\ud83d\\ude00\"");
     let bad = odd.replace("AS1", "x\\ud83d");
     let key = "archive/raw/20240102/03/IT/stunreachability/2024010203_IT_stunreachability.n1.0.jsonl.gz";
@@ -243,7 +243,7 @@ fn lone_surrogates_are_replaced_in_every_output() {
     assert_eq!(rows.len(), 1);
     let scores: JsonValue = serde_json::from_str(&get(&rows[0], "scores")).unwrap();
     assert_eq!(scores["extra"]["failure"], failure);
-    // Beside the table, which has them in a terminal, the outputs are the same rows.
+    // All outputs except for the table have the same rows.
     let table = fastpath(["score", files.path(key).to_str().unwrap()]);
     assert!(table.text().contains(" x\u{fffd}y😀\n"), "{}", table.text());
     let compared = fastpath(["compare", &url, files.path("rows.parquet").to_str().unwrap()]);

@@ -1,4 +1,4 @@
-//! `fastpath fetch`: copies that are complete, can be taken up, and are a source themselves.
+//! `fastpath fetch`: copies are complete, can be resumed, and can be used as a source.
 
 mod network;
 
@@ -110,7 +110,7 @@ fn a_copy() {
     same(&root, &out, &cans);
     assert!(server.asked().iter().all(|asked| !asked.signed));
 
-    // Nothing is copied twice, but what has become wrong.
+    // Only damaged copies are copied again.
     let before = server.objects().len();
     fs::write(out.join(KEYS[1].0), vec![0; 2000]).unwrap();
     fs::write(out.join(KEYS[3].0), "short").unwrap();
@@ -118,7 +118,7 @@ fn a_copy() {
     assert_eq!(server.objects().len(), before + 2);
     same(&root, &out, &cans);
 
-    // The copy is a source.
+    // The copy can be used as a source.
     let again = command(&["--dry-run", "--source", out.to_str().unwrap()]).output().unwrap();
     assert_eq!(text(&again.stdout), text(&dry.stdout));
 
@@ -140,10 +140,10 @@ fn through_faults() {
 }
 
 #[test]
-fn killed_and_taken_up() {
+fn a_killed_fetch_is_resumed() {
     let root = buckets();
     let (_folder, out) = out();
-    // The last and largest one never comes whole.
+    // The last and largest download does not complete.
     let server = start(root.path(), Plan { faults: vec![(Fault::Stall(3_000_000), 1000)], ..Plan::default() });
     let arguments = ["--source", "s3://archive", "--s3-endpoint", &server.url, "--out", out.to_str().unwrap()];
     let mut child = command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -154,16 +154,16 @@ fn killed_and_taken_up() {
             Some(part) => break part,
             None => std::thread::yield_now(),
         }
-        assert!(child.try_wait().unwrap().is_none(), "it has ended by itself");
+        assert!(child.try_wait().unwrap().is_none(), "fetch ended by itself");
     };
     child.kill().unwrap();
     child.wait().unwrap();
     let had = fs::metadata(out.join(part)).unwrap().len();
-    let sound = start(root.path(), Plan::default());
-    let ran = fetch(&sound, &out, &[]);
+    let healthy = start(root.path(), Plan::default());
+    let ran = fetch(&healthy, &out, &[]);
     assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
     same(&root, &out, &[KEYS[0].0, KEYS[1].0, KEYS[3].0, KEYS[4].0]);
-    let ranges: Vec<_> = sound.objects().into_iter().filter_map(|asked| asked.range).collect();
+    let ranges: Vec<_> = healthy.objects().into_iter().filter_map(|asked| asked.range).collect();
     assert_eq!(ranges, [format!("bytes={had}-4999999")]);
 }
 
@@ -177,7 +177,7 @@ fn a_folder_is_compared_by_content() {
     let ran = fetch();
     assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
     same(&root, &out, &cans);
-    // The right size, but other bytes.
+    // The same size, but other bytes.
     let mut bytes = fs::read(out.join(KEYS[4].0)).unwrap();
     bytes[4_999_999] ^= 1;
     fs::write(out.join(KEYS[4].0), bytes).unwrap();
@@ -187,7 +187,7 @@ fn a_folder_is_compared_by_content() {
     assert!(text(&ran.stderr).contains("4 of 4 cans, 2 of them already there"), "{}", text(&ran.stderr));
     assert!(text(&ran.stderr).lines().all(|line| line.len() <= 80), "{}", text(&ran.stderr));
     same(&root, &out, &cans);
-    // A folder stands where a file should be.
+    // There is a folder where a file should be.
     fs::remove_file(out.join(KEYS[0].0)).unwrap();
     fs::create_dir(out.join(KEYS[0].0)).unwrap();
     let ran = fetch();
@@ -202,7 +202,7 @@ fn linked_folders_are_followed() {
     let hour = root.path().join("archive/raw/20201021/11");
     fs::rename(&hour, root.path().join("disk2")).unwrap();
     std::os::unix::fs::symlink(root.path().join("disk2"), &hour).unwrap();
-    // A link in a circle ends where no can may be.
+    // A cycle of links ends where no can is expected.
     std::os::unix::fs::symlink(root.path().join("archive/raw"), root.path().join("disk2/raw")).unwrap();
     let (_folder, out) = out();
     let source = root.path().join("archive");
@@ -218,9 +218,9 @@ fn nothing_found_is_a_failure() {
     let ran = command(&["--source", source.to_str().unwrap(), "--dry-run", "--ccs", "FR", "--testnames", "dash"])
         .output()
         .unwrap();
-    let said = text(&ran.stderr);
+    let stderr = text(&ran.stderr);
     assert_eq!(ran.status.code(), Some(1));
-    assert!(said.contains("/archive: no cans below") && said.contains("countries FR, tests dash"), "{said}");
+    assert!(stderr.contains("/archive: no cans below") && stderr.contains("countries FR, tests dash"), "{stderr}");
 }
 
 #[test]
@@ -240,25 +240,25 @@ fn signed() {
     assert!(text(&unsigned.stderr).contains("access denied"), "{}", text(&unsigned.stderr));
     for (key, secret) in [("KEYOFTHISTEST", "WRONGSECRET"), ("OTHERKEY", "SECRETOFTHISTEST")] {
         let wrong = with(key, secret);
-        let said = text(&wrong.stderr);
+        let stderr = text(&wrong.stderr);
         assert_eq!(wrong.status.code(), Some(1));
-        assert!(said.contains("rejects the credentials") && said.contains("s3://archive/"), "{said}");
-        assert!(!said.contains(key) && !said.contains(secret), "{said}");
+        assert!(stderr.contains("rejects the credentials") && stderr.contains("s3://archive/"), "{stderr}");
+        assert!(!stderr.contains(key) && !stderr.contains(secret), "{stderr}");
     }
     assert_eq!(with("KEYOFTHISTEST", "SECRETOFTHISTEST").status.code(), Some(0));
     same(&root, &out, &[KEYS[0].0, KEYS[1].0, KEYS[3].0, KEYS[4].0]);
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_cans_are_named() {
     let root = buckets();
     let objects = vec![Some(Fault::Status(404))];
     let server = start(root.path(), Plan { objects, ..Plan::default() });
     let (_folder, out) = out();
     let ran = fetch(&server, &out, &["--jobs", "1"]);
-    let said = text(&ran.stderr);
+    let stderr = text(&ran.stderr);
     assert_eq!(ran.status.code(), Some(1));
-    assert!(said.contains(&format!("s3://archive/{}: no such object", KEYS[0].0)), "{said}");
+    assert!(stderr.contains(&format!("s3://archive/{}: no such object", KEYS[0].0)), "{stderr}");
     same(&root, &out, &[KEYS[1].0, KEYS[3].0, KEYS[4].0]);
     let nowhere = command(&["--source", "s3://nowhere", "--s3-endpoint", &server.url, "--dry-run"]).output().unwrap();
     assert_eq!(nowhere.status.code(), Some(1));
@@ -285,7 +285,7 @@ fn arguments() {
         assert!(!ran.stderr.is_empty());
     }
     let help = fetch(&["--help"]).unwrap();
-    for said in ["--source", "--s3-endpoint", "--dry-run", "Ctrl-C", "Exit code", "AWS_ACCESS_KEY_ID"] {
-        assert!(text(&help.stdout).contains(said), "{said}");
+    for word in ["--source", "--s3-endpoint", "--dry-run", "Ctrl-C", "Exit code", "AWS_ACCESS_KEY_ID"] {
+        assert!(text(&help.stdout).contains(word), "{word}");
     }
 }

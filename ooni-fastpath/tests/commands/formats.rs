@@ -1,5 +1,4 @@
-//! Files whose names say something else than their bytes, in twos of a stem, behind links: every measurement is scored
-//! once.
+//! Files whose names do not match their content, two files of a stem, and links: every measurement is scored once.
 
 use crate::support::{Files, GOOD, Ran, fastpath, fed, gzip, member, post, score, tar, uid};
 use std::os::unix::fs::symlink;
@@ -18,7 +17,7 @@ fn rerun(source: &Path, out: &Path) -> Ran {
 }
 
 #[test]
-fn bytes_decide_whatever_the_name_says() {
+fn the_content_decides_not_the_name() {
     for (name, stored) in [
         ("plain-tar.tar.gz", 3), // as OONI's postcans before August 2022
         ("plain-lines.jsonl.gz", 2),
@@ -35,7 +34,7 @@ fn bytes_decide_whatever_the_name_says() {
 }
 
 #[test]
-fn a_format_that_is_named_on_purpose() {
+fn an_explicit_format() {
     let files = Files::new();
     let path = files.add("a.jsonl", format!("{GOOD}\n{GOOD}\n"));
     let run = |format| fastpath(["score", "--format", "jsonl", "--input-format", format, path.to_str().unwrap()]);
@@ -65,7 +64,7 @@ fn of_two_files_of_a_stem_one_is_read() {
         "fastpath: 3 read: 3 stored, 0 discarded, 0 rejected; 1 JSONL file skipped because its postcan was read\n"
     );
     assert_eq!(ran.code, Some(0));
-    // As the shell lists them.
+    // In the order of shell expansion.
     assert_eq!(score(&[&lines_path, &postcan_path]).outcomes(), ["stored"; 2]);
     assert_eq!(score(&[&lines_path]).outcomes(), ["stored"; 2]);
     let compared = fastpath(["compare", "--rules", "compat,fixed", files.path("a").to_str().unwrap()]);
@@ -87,13 +86,13 @@ fn the_twin_of_a_file_without_entries_is_read() {
         let twin = files.add(&format!("{name}.jsonl.gz"), &lines);
         let ran = score(&[&path]);
         assert_eq!((ran.outcomes(), ran.code), (vec!["stored".to_owned(); 2], Some(0)), "{name}: {}", ran.err);
-        let said = format!("fastpath: {}: read instead of {}, which {why}\n", twin.display(), path.display());
-        assert_eq!(ran.err, said);
-        // One that breaks later has been read up to there.
+        let message = format!("fastpath: {}: read instead of {}, which {why}\n", twin.display(), path.display());
+        assert_eq!(ran.err, message);
+        // A file that is damaged later is read up to there.
         let whole = gzip(&postcan());
         let path = files.add(&format!("{name}.tar.gz"), &whole[..whole.len() - 9]);
         assert!(score(&[&path]).outcomes().contains(&"E-CAN".to_owned()));
-        // And a twin that is no better is not read.
+        // A twin that is not recognized either is not read.
         files.add(&format!("{name}.tar.gz"), b"<html>");
         files.add(&format!("{name}.jsonl.gz"), b"<html>");
         assert_eq!(score(&[&path]).outcomes(), ["E-CAN"]);
@@ -125,8 +124,8 @@ fn a_rerun_reads_twins_as_score_does() {
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert_eq!(std::fs::read_to_string(&out).unwrap().lines().count(), 2);
     let key = format!("raw/20210614/00/JO/signal/{STEM}");
-    let said = format!("fastpath: {key}.jsonl.gz: read instead of {key}.tar.gz, which cannot be read\n");
-    assert!(ran.err.contains(&said), "{}", ran.err);
+    let message = format!("fastpath: {key}.jsonl.gz: read instead of {key}.tar.gz, which cannot be read\n");
+    assert!(ran.err.contains(&message), "{}", ran.err);
     let instead = format!(r#""key":"{key}.tar.gz","instead":"{key}.jsonl.gz""#);
     assert!(journal(&out).contains(&instead), "{}", journal(&out));
 }
@@ -139,13 +138,13 @@ fn links_to_folders_are_followed() {
     files.add(&format!("disk/00/JO/signal/{STEM}.tar.gz"), can);
     std::fs::create_dir_all(files.path("archive/raw/20210614")).unwrap();
     symlink(&hour, files.path("archive/raw/20210614/00")).unwrap();
-    // In a circle, and to the same folder once more.
+    // A cycle of links, and another link to the same folder.
     symlink(files.path("archive"), files.path("disk/00/JO/signal/up")).unwrap();
     symlink(&hour, files.path("archive/raw/again")).unwrap();
     let [archive, out] = ["archive", "o.jsonl"].map(|name| files.path(name));
     assert_eq!(score(&[&archive]).outcomes(), ["stored"; 3]);
     assert_eq!(score(&[&archive, &hour]).outcomes(), ["stored"; 3], "given twice, read once");
-    // A disk that is not there is not passed over in silence.
+    // A link to a disk that is not mounted is reported.
     symlink(files.path("nowhere"), files.path("archive/raw/lost")).unwrap();
     let ran = score(&[&archive]);
     assert_eq!(
@@ -157,7 +156,7 @@ fn links_to_folders_are_followed() {
     let ran = rerun(&archive, &out);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert_eq!(std::fs::read_to_string(&out).unwrap().lines().count(), 3);
-    // An hour, and a can, on a disk that is not there: an error that costs nothing else.
+    // An hour and a can on a disk that is not mounted: an error that affects nothing else.
     symlink(files.path("nowhere"), files.path("archive/raw/20210614/01")).unwrap();
     let ran = rerun(&archive, &files.path("p.jsonl"));
     assert_eq!(ran.code, Some(1));
@@ -171,7 +170,7 @@ fn links_to_folders_are_followed() {
 }
 
 #[test]
-fn what_is_there_instead_of_the_selection() {
+fn what_was_found_instead_is_reported() {
     let files = Files::new();
     let can = std::fs::read(fixture("gzip-tar.tar.gz")).unwrap();
     files.add(&format!("archive/raw/20210614/00/JO/signal/{STEM}.tar.gz"), can);

@@ -1,4 +1,4 @@
-//! The corpus of the fuzz target `cans` through its function, so that `cargo test` finds what fuzzing found.
+//! Runs the fuzz target `cans` on its corpus, so that `cargo test` covers what fuzzing found.
 
 #[allow(unreachable_pub)] // it is a part of another crate too
 #[path = "../../../fuzz/src/cans.rs"]
@@ -15,13 +15,13 @@ fn cans() {
     for input in inputs {
         let bytes = std::fs::read(&input).unwrap();
         let whole = std::panic::catch_unwind(|| cans::run(&bytes));
-        assert!(whole.is_ok(), "a law is broken by {}", input.display());
+        assert!(whole.is_ok(), "a property does not hold for {}", input.display());
     }
 }
 
-/// Not fuzzing, but files that are cut and spoiled at many places.
+/// Files that are truncated and damaged at many places.
 #[test]
-fn files_that_are_spoiled() {
+fn damaged_files() {
     let cans = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cans");
     for (letter, key) in [
         (b'P', "raw/20220524/01/TM/webconnectivity/2022052401_TM_webconnectivity.n1.0.tar.gz"),

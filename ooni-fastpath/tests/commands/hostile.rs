@@ -1,12 +1,11 @@
-//! `fastpath score` on broken and hostile input: each has its message, its rejection and its place, and costs nothing
-//! else its row.
+//! `fastpath score` on damaged and hostile input: each error is reported with its location, and other rows are kept.
 
 use crate::support::{Files, GOOD, append, bounded, fastpath, fed, gzip, member, post, score, tar, uid};
 use lz4_flex::frame::FrameEncoder;
 use ooni_core::json::Json;
 use std::io::Write as _;
 
-/// Scores lines with a good one before and after; the outcomes between, and their messages.
+/// Scores lines with a valid one before and after; returns the outcomes in between, and their messages.
 fn between(lines: &[&[u8]]) -> (Vec<String>, Vec<String>) {
     let mut input = Vec::new();
     for line in [&[GOOD.as_bytes()], lines, &[GOOD.as_bytes()]].concat() {
@@ -25,13 +24,13 @@ fn between(lines: &[&[u8]]) -> (Vec<String>, Vec<String>) {
     (outcomes[1..=lines.len()].to_vec(), ran.messages())
 }
 
-/// The good measurement with something more in it.
+/// The valid measurement with an additional member.
 fn with(member: &str) -> Vec<u8> {
     format!("{{{member},{}", &GOOD[1..]).into_bytes()
 }
 
 #[test]
-fn lines_that_are_wrong() {
+fn invalid_lines() {
     let deep = |levels: usize| with(&format!("\"x\":{}{}", "[".repeat(levels), "]".repeat(levels)));
     let digits = |number: usize| with(&format!("\"x\":{}", "7".repeat(number)));
     let cases: [(Vec<u8>, &str, &str); 15] = [
@@ -58,14 +57,14 @@ fn lines_that_are_wrong() {
         let shown = String::from_utf8_lossy(&line[..line.len().min(80)]);
         assert_eq!(outcome, *wanted, "{shown}");
         if !message.is_empty() {
-            let said = messages.next().unwrap();
-            assert!(said.contains(message), "{shown}: {said}");
+            let reported = messages.next().unwrap();
+            assert!(reported.contains(message), "{shown}: {reported}");
         }
     }
 }
 
 #[test]
-fn what_is_said_of_a_line() {
+fn errors_of_a_line() {
     let files = Files::new();
     let path = files.add("a.jsonl", format!("{GOOD}\n\n{GOOD}\n{{\"a\":1"));
     let ran = score(&[&path]);
@@ -88,7 +87,7 @@ fn what_is_said_of_a_line() {
 }
 
 #[test]
-fn many_complaints_are_not_all_told() {
+fn many_messages_are_not_all_shown() {
     for jobs in ["-j1", "-j4"] {
         let ran = fed(["score", "--format", "csv", jobs, "-"], &b"x\n".repeat(100_000));
         assert_eq!(ran.code, Some(1));
@@ -107,13 +106,13 @@ fn empty_files() {
     let ran = score(&paths);
     assert_eq!(ran.outcomes(), ["E-PARSE", "E-PARSE", "E-CAN", "E-CAN"]);
     assert_eq!(ran.code, Some(1));
-    // An archive without members is one all the same.
+    // An archive without members is still an archive.
     let ran = score(&[files.add("f.tar.gz", gzip(&[0; 1024])), files.add("g.jsonl.gz", gzip(b""))]);
     assert_eq!((ran.code, ran.out.len(), ran.err.len()), (Some(0), 0, 0));
 }
 
 #[test]
-fn gzip_that_is_cut() {
+fn truncated_gzip() {
     let files = Files::new();
     let lines: String = (0..2000).map(|i| format!("{{\"measurement_uid\":\"{}\",{}\n", uid(i), &GOOD[1..])).collect();
     let whole = gzip(lines.as_bytes());
@@ -132,12 +131,12 @@ fn gzip_that_is_cut() {
 }
 
 #[test]
-fn gzip_with_something_behind() {
+fn data_after_gzip() {
     let files = Files::new();
     let whole = gzip(format!("{GOOD}\n").as_bytes());
     let garbage = files.add("a.jsonl.gz", [&*whole, b"garbage"].concat());
     let zeros = files.add("b.jsonl.gz", [&*whole, &[0; 1000]].concat());
-    // A client that decompressed while it downloaded has left lines under this name.
+    // A client that decompressed while it downloaded leaves JSON lines under this name.
     let plain = files.add("c.jsonl.gz", GOOD);
     let ran = score(&[&garbage, &zeros, &plain]);
     assert_eq!(ran.outcomes(), ["stored", "E-CAN", "stored", "stored"]);
@@ -157,7 +156,7 @@ fn gzip_bombs() {
     let arguments = ["score", "-j1", "--format", "jsonl"];
     let ran = bounded(300, [&arguments[..], &paths].concat());
     assert_eq!(ran.outcomes(), ["stored", "E-LIMIT", "E-LIMIT", "stored"], "{}", ran.err);
-    assert!(ran.messages().iter().all(|said| said.starts_with("decompresses to more than 500 times its size")));
+    assert!(ran.messages().iter().all(|message| message.starts_with("decompresses to more than 500 times its size")));
     // Without that limit, the one for a measurement holds, and memory stays below what would be skipped.
     let flags = ["--max-ratio", "2000", "--max-measurement-size", "10MiB"];
     let ran = bounded(100, [&arguments[..], &flags, &paths].concat());
@@ -166,7 +165,7 @@ fn gzip_bombs() {
 }
 
 #[test]
-fn limits_can_be_set() {
+fn limits_are_configurable() {
     let files = Files::new();
     let long = with(&format!("\"x\":\"{}\"", "a".repeat(100_000)));
     let input = [&*long, b"\n", GOOD.as_bytes(), b"\n"].concat();
@@ -182,7 +181,7 @@ fn limits_can_be_set() {
 }
 
 #[test]
-fn names_that_lead_away() {
+fn names_outside_the_archive() {
     let files = Files::new();
     let body = post(GOOD);
     let tar = tar(&[
@@ -198,7 +197,7 @@ fn names_that_lead_away() {
 }
 
 #[test]
-fn members_that_are_no_files() {
+fn members_that_are_not_files() {
     let files = Files::new();
     let mut builder = tar::Builder::new(Vec::new());
     for kind in [tar::EntryType::Directory, tar::EntryType::Symlink, tar::EntryType::Link, tar::EntryType::Char] {
@@ -216,7 +215,7 @@ fn members_that_are_no_files() {
 }
 
 #[test]
-fn a_long_name_without_end() {
+fn an_endless_name() {
     let files = Files::new();
     let long = |kind: u8, size: usize| {
         let mut header = tar::Header::new_gnu();
@@ -239,7 +238,7 @@ fn a_long_name_without_end() {
 }
 
 #[test]
-fn archives_that_are_cut_or_damaged() {
+fn truncated_and_damaged_archives() {
     let files = Files::new();
     let body = post(GOOD);
     let whole = tar(&[(&member(1), &body), (&member(2), &body)]);
@@ -283,7 +282,7 @@ fn folders_and_names() {
     assert!(messages[0].starts_with("cannot be opened: "), "{}", messages[0]);
     assert_eq!(messages[1], "the file is empty; expected LZ4 data; 0 measurements were read");
     assert!(ran.err.ends_with("4 read: 2 stored, 0 discarded, 2 rejected; 1 file with an unknown suffix skipped\n"));
-    // Given directly, a file of another name is read if its bytes are of a format.
+    // A file with an unknown suffix is read if it is given directly and its format is recognized.
     let lines = files.add("lines", format!("{GOOD}\n{GOOD}\n"));
     let ran = score(&[files.path("x.tar.gz/notes.txt"), files.path("x.tar.gz/a.json"), lines]);
     assert_eq!(ran.outcomes(), ["E-CAN", "stored", "stored", "stored"]);
@@ -292,7 +291,7 @@ fn folders_and_names() {
 }
 
 #[test]
-fn paths_where_nothing_is() {
+fn paths_without_files() {
     let files = Files::new();
     let good = files.add("a.json", GOOD);
     std::os::unix::fs::symlink("nowhere", files.path("link.json")).unwrap();
@@ -306,7 +305,7 @@ fn paths_where_nothing_is() {
             assert_eq!((ran.code, &*ran.err), (Some(2), &*expected));
         }
     }
-    // A folder without files, or with none that are measurements.
+    // A folder without files, or without files of measurements.
     files.add("empty/notes.txt", "hello");
     std::fs::create_dir(files.path("empty/more")).unwrap();
     let empty = files.path("empty").display().to_string();
@@ -319,7 +318,7 @@ fn paths_where_nothing_is() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read() {
+fn a_file_without_read_permission() {
     use std::os::unix::fs::PermissionsExt as _;
     let files = Files::new();
     let path = files.add("a.json", GOOD);
@@ -339,11 +338,11 @@ fn noise(length: usize) -> String {
     (0..length).map(|_| next()).filter(|c| !matches!(c, '"' | '\\')).collect()
 }
 
-/// A can of `OONI_CAN_MEGABYTES` is read in little memory, however it is packed.
+/// A can of `OONI_CAN_MEGABYTES` is read in bounded memory, whatever its compression.
 #[test]
 fn a_large_can_needs_little_memory() {
     let megabytes: usize = std::env::var("OONI_CAN_MEGABYTES").map_or(128, |text| text.parse().unwrap());
-    // Of address space, which is more than what is used; threads have much of it without use.
+    // Of address space, which is larger than memory use; threads reserve much of it.
     let bounds: &[(&str, u32)] = if megabytes < 500 { &[("1", 100)] } else { &[("1", 500), ("2", 500)] };
     let line = format!("{{\"n\":\"{}\",{}\n", noise(200_000), &GOOD[1..]);
     let number = (megabytes << 20) / line.len();

@@ -1,4 +1,4 @@
-//! `fastpath score` on sound input: outputs, uids, order, arguments.
+//! `fastpath score` on valid input: outputs, uids, order, arguments.
 
 use crate::support::{Files, GOOD, ROOT, bounded, fastpath, fed, gzip, member, post, score, tar, uid};
 use ooni_core::json::Json;
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 /// Compares with a file in `tests/golden`, or writes it when `UPDATE_GOLDEN` is set.
 fn golden(name: &str, text: &[u8]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    // The version of the scorer is in every line.
+    // Every line contains the version of the scorer.
     let version = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
     let text = std::str::from_utf8(text).unwrap().replace(&version, "\"version\":\"?\"");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -49,7 +49,7 @@ fn explanations() {
 }
 
 #[test]
-fn csv_reads_back() {
+fn csv_is_read_back() {
     let ran = fastpath(["score", "--format", "csv", "examples/data"]);
     let mut reader = csv::Reader::from_reader(&*ran.out);
     let header = reader.headers().unwrap().clone();
@@ -72,7 +72,7 @@ fn csv_reads_back() {
 }
 
 #[test]
-fn lines_in_their_order_at_any_number_of_jobs() {
+fn output_is_in_order_with_any_number_of_jobs() {
     let files = Files::new();
     let lines: Vec<String> =
         (0..9000).map(|i| format!("{{\"measurement_uid\":\"{}\",{}\n", uid(i), &GOOD[1..])).collect();
@@ -137,14 +137,14 @@ fn a_postcan_is_read_as_the_reference_does() {
     let uids = ran.uids();
     assert_eq!(uids[3], Some(uid(3)));
     assert_eq!(uids[12..], [None, None]);
-    // The envelope is gone.
+    // The envelope was removed.
     assert!(ran.text().lines().nth(11).unwrap().contains("\"is_verified\":\"u\""));
     assert_eq!(ran.err.lines().count(), 12);
 }
 
 #[test]
 fn members_of_many_sizes() {
-    // Their names are too long for a plain header.
+    // The names are too long for a plain header.
     let files = Files::new();
     let bodies: Vec<String> =
         (0..400).map(|i| post(&format!("{{\"pad\":\"{}\",{}", "x".repeat(i * 37 % 9000), &GOOD[1..]))).collect();
@@ -245,7 +245,7 @@ fn arguments() {
 }
 
 #[test]
-fn a_reader_that_has_enough() {
+fn a_reader_that_closes_the_pipe() {
     let files = Files::new();
     let path = files.add("a.jsonl", format!("{GOOD}\n").repeat(30_000));
     for jobs in ["1", "4"] {
@@ -265,10 +265,10 @@ fn a_reader_that_has_enough() {
 }
 
 #[test]
-fn no_colour_but_on_a_terminal() {
+fn colour_only_on_a_terminal() {
     let ran = fastpath(["score", "examples/data"]);
     assert!(!ran.out.contains(&0x1b));
-    // `script` of util-linux gives it a terminal, where there is such a program.
+    // `script` of util-linux provides a terminal, if it is installed.
     let on_a_terminal = |before: &str| {
         let line = format!("stty rows 24 cols 80; {before} {} score examples/data", env!("CARGO_BIN_EXE_fastpath"));
         let output =
@@ -284,7 +284,7 @@ fn no_colour_but_on_a_terminal() {
 }
 
 #[test]
-fn data_cannot_command_a_terminal() {
+fn data_cannot_manipulate_a_terminal() {
     let files = Files::new();
     let path =
         files.add("a.jsonl", GOOD.replace("\"report_id\"", "\"input\":\"\\u001b[31mred\\u202e\\n\",\"report_id\""));
@@ -293,7 +293,7 @@ fn data_cannot_command_a_terminal() {
 }
 
 #[test]
-fn a_long_measurement_needs_little_more_than_itself() {
+fn memory_for_a_long_measurement_is_bounded() {
     let files = Files::new();
     let long = GOOD.replace("\"test_keys\":{}", &format!("\"test_keys\":{{\"x\":\"{}\"}}", "a".repeat(100 << 20)));
     let path = files.add("a.jsonl.gz", gzip(format!("{long}\n{GOOD}\n").as_bytes()));

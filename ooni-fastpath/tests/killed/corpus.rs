@@ -1,4 +1,4 @@
-//! The corpus, and what comes of it when nothing happens.
+//! The corpus, and the results of uninterrupted runs.
 
 use crate::run::{Run, Source};
 use ooni_store::sqlite_path;
@@ -17,13 +17,13 @@ use tempfile::TempDir;
 /// A folder with the bucket `archive`.
 pub(crate) struct Corpus {
     root: TempDir,
-    /// Finished runs by the form of their file.
+    /// Finished runs by the extension of `--out`.
     runs: BTreeMap<&'static str, Run<'static>>,
     dump: Vec<String>,
 }
 
 impl Corpus {
-    /// The one that all tests share that run at the time.
+    /// The corpus shared by all running tests.
     pub(crate) fn get() -> Arc<Corpus> {
         static CORPUS: Mutex<Weak<Corpus>> = Mutex::new(Weak::new());
         let mut shared = CORPUS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,10 +45,10 @@ impl Corpus {
         write(&options, &legacy, &packing, &archive).unwrap();
         let forms = ["jsonl", "csv", "parquet"];
         let runs: BTreeMap<_, _> = forms
-            .map(|form| {
-                let run = Run::new(Source::Folder(archive.clone()), form);
+            .map(|format| {
+                let run = Run::new(Source::Folder(archive.clone()), format);
                 run.complete(&["--jobs", "1"]);
-                (form, run)
+                (format, run)
             })
             .into();
         let dump = dump(&runs["jsonl"].uri());
@@ -68,14 +68,14 @@ impl Corpus {
         self.runs["jsonl"].cans()
     }
 
-    /// What a run has come to is what the run has that nothing happened to.
+    /// Compares a run with an uninterrupted one.
     pub(crate) fn compare(&self, run: &Run<'_>) {
         assert!(dump(&run.uri()) == self.dump, "the stores differ");
         let mut reports = [run, &self.runs["jsonl"]].map(Run::report);
-        // Rows of cans that were not finished when it was killed are there already.
+        // Rows of cans that were unfinished when the run was killed are already there.
         reports.iter_mut().for_each(|report| report["already_there"] = Value::Null);
         assert_eq!(reports[0], reports[1]);
-        if let Some(same) = self.runs.get(run.form()) {
+        if let Some(same) = self.runs.get(run.format()) {
             let [ours, theirs] = [run, same].map(Run::output);
             let at = ours.iter().zip(&theirs).take_while(|(ours, theirs)| ours == theirs).count();
             let near = |bytes: &[u8]| {
@@ -87,7 +87,7 @@ impl Corpus {
         }
     }
 
-    /// The same, but for the order of lines.
+    /// Compares a run with an uninterrupted one, without the order of lines.
     pub(crate) fn compare_unordered(&self, run: &Run<'_>) {
         assert!(dump(&run.uri()) == self.dump, "the stores differ");
         let sorted = |run: &Run<'_>| {
@@ -99,12 +99,12 @@ impl Corpus {
         assert!(sorted(run) == sorted(&self.runs["jsonl"]), "the lines differ");
     }
 
-    /// Whether these are the first lines of the whole.
+    /// Whether these are the first lines of the complete output.
     pub(crate) fn has_beginning(&self, lines: &[u8]) -> bool {
         self.runs["jsonl"].output().starts_with(lines) && lines.ends_with(b"\n")
     }
 
-    /// Whether the run that nothing happened to has done what the generator says.
+    /// Compares the uninterrupted run with the expectations of the generator.
     pub(crate) fn check(&self) {
         let read = |bytes: &[u8]| -> Vec<Value> {
             let text = std::str::from_utf8(bytes).unwrap();
@@ -122,7 +122,7 @@ impl Corpus {
                 continue;
             }
             assert_eq!(line["measurement_uid"], truth["uid"], "{truth}");
-            // What was read may be found wrong when it is scored.
+            // An entry that was read may be rejected by scoring.
             let code = line["error"]["code"].as_str().unwrap_or_default();
             assert!(!["E-PARSE", "E-CAN", "E-LIMIT"].contains(&code), "{truth}: {line}");
             let row = &line["row"];
@@ -138,7 +138,7 @@ impl Corpus {
             assert!(row["input"] == input || input.is_array(), "{truth}: {row}");
             first.entry(truth["uid"].as_str().unwrap()).or_insert(truth);
         }
-        // Of measurements with one uid the first has its place, where that is not refused.
+        // Of measurements with the same uid, the first is stored, unless it is refused.
         let (mut checked, mut twins) = (0, 0);
         for (uid, (source, s3path, linenum)) in &stored {
             let truth = first[&**uid];
@@ -151,7 +151,7 @@ impl Corpus {
     }
 }
 
-/// Where bodies are, by uid.
+/// Locations of bodies, by uid.
 fn bodies(uri: &str) -> BTreeMap<String, (Value, Value, Value)> {
     let connection = Connection::open(sqlite_path(uri).unwrap()).unwrap();
     let mut statement = connection.prepare("SELECT measurement_uid, source, s3path, linenum FROM jsonl").unwrap();
@@ -161,7 +161,7 @@ fn bodies(uri: &str) -> BTreeMap<String, (Value, Value, Value)> {
     statement.query_map([], row).unwrap().map(Result::unwrap).collect()
 }
 
-/// All rows of all tables but for the time at which they were written.
+/// All rows of all tables, without the times at which they were written.
 fn dump(uri: &str) -> Vec<String> {
     let connection = Connection::open(sqlite_path(uri).unwrap()).unwrap();
     let query = |sql: &str| -> Vec<Vec<Sql>> {

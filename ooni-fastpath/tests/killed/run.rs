@@ -1,4 +1,4 @@
-//! A rerun that is begun, stopped and gone on with.
+//! A rerun that is started, stopped and resumed.
 
 use ooni_testkit::s3_server::Server;
 use std::fs;
@@ -7,33 +7,33 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How often a process that runs is looked at.
+/// Polling interval for a running process.
 pub(crate) const POLL: Duration = Duration::from_millis(3);
 
 /// Where the archive is.
 pub(crate) enum Source<'s> {
-    /// On the disk.
+    /// In a folder.
     Folder(PathBuf),
     /// On a server.
     S3(&'s Server),
 }
 
-/// A rerun, with a folder for what comes of it.
+/// A rerun, with a folder for its files.
 pub(crate) struct Run<'s> {
     folder: TempDir,
     pub(crate) source: Source<'s>,
-    /// The end of the name of `--out`; without one there is none.
-    form: &'static str,
+    /// The extension of `--out`; if empty, there is no `--out`.
+    format: &'static str,
 }
 
 impl<'s> Run<'s> {
-    pub(crate) fn new(source: Source<'s>, form: &str) -> Run<'s> {
-        let form = ["jsonl", "csv", "parquet", ""].into_iter().find(|known| *known == form).unwrap();
-        Run { folder: TempDir::new().unwrap(), source, form }
+    pub(crate) fn new(source: Source<'s>, format: &str) -> Run<'s> {
+        let format = ["jsonl", "csv", "parquet", ""].into_iter().find(|known| *known == format).unwrap();
+        Run { folder: TempDir::new().unwrap(), source, format }
     }
 
-    pub(crate) fn form(&self) -> &'static str {
-        self.form
+    pub(crate) fn format(&self) -> &'static str {
+        self.format
     }
 
     pub(crate) fn uri(&self) -> String {
@@ -41,7 +41,7 @@ impl<'s> Run<'s> {
     }
 
     fn out(&self) -> PathBuf {
-        self.folder.path().join(format!("rows.{}", self.form))
+        self.folder.path().join(format!("rows.{}", self.format))
     }
 
     /// What is in the file.
@@ -50,10 +50,10 @@ impl<'s> Run<'s> {
     }
 
     fn journal(&self) -> PathBuf {
-        self.folder.path().join(if self.form.is_empty() {
+        self.folder.path().join(if self.format.is_empty() {
             "ooni.db.journal".into()
         } else {
-            format!("rows.{}.journal", self.form)
+            format!("rows.{}.journal", self.format)
         })
     }
 
@@ -61,7 +61,7 @@ impl<'s> Run<'s> {
         serde_json::from_slice(&fs::read(self.folder.path().join("report.json")).unwrap()).unwrap()
     }
 
-    /// Finished cans, as the journal has them.
+    /// The number of finished cans in the journal.
     pub(crate) fn cans(&self) -> usize {
         let journal = fs::read_to_string(self.journal()).unwrap_or_default();
         let whole = journal.rfind('\n').map_or("", |end| &journal[..end]);
@@ -77,7 +77,7 @@ impl<'s> Run<'s> {
         let folder = self.folder.path();
         command.args(["rerun", "--start-day", start_day, "--end-day", "2020-11-01", "--db-uri", &self.uri()]);
         command.arg("--report").arg(folder.join("report.json"));
-        if !self.form.is_empty() {
+        if !self.format.is_empty() {
             command.arg("--out").arg(self.out());
         }
         match &self.source {
@@ -88,7 +88,7 @@ impl<'s> Run<'s> {
             command.env_remove(name);
         }
         command.args(more);
-        // Downloads of a killed run stay there, for nobody to find.
+        // Keeps the downloads of killed runs in a folder of this test.
         command.env("TMPDIR", folder).env("FASTPATH_CHECKPOINTS", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -98,40 +98,40 @@ impl<'s> Run<'s> {
         self.command(more).stderr(fs::File::create(self.folder.path().join("stderr")).unwrap()).spawn().unwrap()
     }
 
-    /// Leaves what another run would, of fewer days.
+    /// Runs over fewer days, to leave the files of another run.
     pub(crate) fn another(&self) {
         let ended = self.command_from("2020-10-20", &[]).output().unwrap();
         assert!(ended.status.code().is_some());
     }
 
-    /// Returns when so many cans are finished.
+    /// Waits until so many cans are finished.
     pub(crate) fn wait_for_cans(&self, child: &mut Child, cans: usize) {
         while self.cans() < cans {
-            assert!(child.try_wait().unwrap().is_none(), "it has come to its end: {}", self.said());
+            assert!(child.try_wait().unwrap().is_none(), "the run ended: {}", self.stderr());
             std::thread::sleep(POLL);
         }
     }
 
-    fn said(&self) -> String {
+    fn stderr(&self) -> String {
         fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
     }
 
-    /// Sends an interrupt; what became of it.
+    /// Sends an interrupt and waits for the result.
     pub(crate) fn interrupt(&self, child: Child) -> Output {
         signal(&child, "INT");
         let mut output = child.wait_with_output().unwrap();
-        output.stderr = self.said().into_bytes();
+        output.stderr = self.stderr().into_bytes();
         output
     }
 
-    /// Goes on to the end.
+    /// Resumes the run to its end.
     pub(crate) fn complete(&self, more: &[&str]) {
         let ended = self.command(&[&["--resume"], more].concat()).output().unwrap();
-        let said = String::from_utf8_lossy(&ended.stderr);
-        // Some of the corpus is broken on purpose.
-        assert_eq!(ended.status.code(), Some(1), "{said}");
-        assert!(said.lines().last().unwrap().contains(" cans; "), "{said}");
-        assert!(!said.contains("could not be read"), "{said}");
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        // A part of the corpus is damaged on purpose.
+        assert_eq!(ended.status.code(), Some(1), "{stderr}");
+        assert!(stderr.lines().last().unwrap().contains(" cans; "), "{stderr}");
+        assert!(!stderr.contains("could not be read"), "{stderr}");
         for left in [".spool", ".partial"] {
             let left = PathBuf::from(format!("{}{left}", self.out().display()));
             assert!(!Path::exists(&left), "{}", left.display());

@@ -1,4 +1,4 @@
-//! What the arguments do, one by one and together.
+//! Arguments, alone and in combination.
 
 use crate::bench::{Bench, NEXT, POSTCAN, postcan, with};
 use crate::support::{GOOD, ROOT, fastpath, member, post, uid};
@@ -6,8 +6,8 @@ use std::fs;
 use std::process::Command;
 
 #[test]
-fn flags_alone_ask_for_a_rerun() {
-    // As runbooks of the reference have it, and nothing of that day in OONI's buckets is wanted here.
+fn flags_without_a_command_are_a_rerun() {
+    // As in runbooks of the reference. Nothing of that day is read from OONI's buckets.
     let bench = Bench::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_fastpath"));
     let given = "--start-day 2016-05-13 --end-day 2016-05-14 --stdout --no-write-msmt";
@@ -26,7 +26,7 @@ fn flags_alone_ask_for_a_rerun() {
 }
 
 #[test]
-fn idle_flags_say_why() {
+fn ignored_flags_are_reported() {
     let bench = Bench::with(1);
     for (flag, why) in [
         ("--ordered", "no effect, results are always in the order of the archive"),
@@ -44,7 +44,7 @@ fn idle_flags_say_why() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn invalid_arguments_are_refused() {
     let bench = Bench::with(1);
     let db = bench.uri();
     for (arguments, why) in [
@@ -82,7 +82,7 @@ fn what_cannot_be_is_refused() {
         if !arguments.contains(&"--source") {
             all.extend(["--source", &archive]);
         }
-        // The usual store would be made in the root of the repository.
+        // The default store would be created in the root of the repository.
         if !arguments.iter().any(|given| ["--db-uri", "--no-write-to-db", "--clickhouse-url"].contains(given)) {
             all.extend(["--db-uri", &db]);
         }
@@ -98,7 +98,7 @@ fn what_cannot_be_is_refused() {
 }
 
 #[test]
-fn today_is_not_over() {
+fn incomplete_days_are_skipped() {
     let bench = Bench::with(1);
     let ran = bench.run(&["--start-day", "2024-01-01", "--end-day", "9999-01-01"].map(str::to_owned));
     assert_eq!(ran.code, Some(0));
@@ -123,8 +123,8 @@ fn a_dry_run_reads_nothing() {
 }
 
 #[test]
-fn a_run_stops_after_so_many() {
-    // The first can is larger than a batch, so that it stops inside of one, at the end of one, and in the next can.
+fn a_run_stops_after_a_number_of_measurements() {
+    // The first can is larger than a batch, so the run stops inside a batch, at the end of one, and in the next can.
     let padded = with(&format!("\"padding\":\"{}\"", "x".repeat(2000)));
     let bench = Bench::with(1);
     let mut bodies = vec![post(&padded); 400];
@@ -143,7 +143,7 @@ fn a_run_stops_after_so_many() {
         let stored = number - usize::from(!is_good);
         assert_eq!((&report["all"]["accepted"], &report["all"]["stored"]), (&number.into(), &stored.into()));
         assert_eq!(report["cans"], if number > 400 { 2 } else { 1 });
-        // The can of the next day has a uid of the first one's.
+        // The can of the next day repeats a uid of the first can.
         assert_eq!(bench.query("SELECT 1 FROM fastpath").len(), stored.min(399));
         assert!(!fs::exists(bench.path("rows.jsonl.journal")).unwrap(), "it does not go on");
     }
@@ -152,7 +152,7 @@ fn a_run_stops_after_so_many() {
 #[test]
 fn bodies_go_to_a_spool() {
     let bench = Bench::new();
-    // What cannot be read, or is discarded, is spooled as well.
+    // Bodies that cannot be read or are discarded are spooled as well.
     let bodies = [post(GOOD), "broken".to_owned(), post("{}"), "[]".to_owned()];
     bench.can(POSTCAN, &postcan(&bodies));
     let spool = bench.path("spool");
@@ -170,7 +170,7 @@ fn bodies_go_to_a_spool() {
 }
 
 #[test]
-fn a_spool_that_cannot_be_written_stops_nothing() {
+fn an_unwritable_spool_does_not_stop_the_run() {
     let bench = Bench::new();
     let odd = "a/not-a-uid.post".to_owned();
     let good = member(1);
@@ -228,7 +228,7 @@ fn passwords_are_never_shown() {
     }
 }
 
-/// Nothing of the help is wider than a terminal.
+/// No line of the help is wider than 80 columns.
 #[test]
 fn help_fits_80_columns() {
     for command in ["", "score", "rerun", "fetch", "compare", "migrate", "rollup", "store"] {

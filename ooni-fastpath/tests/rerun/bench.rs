@@ -13,10 +13,10 @@ use std::path::PathBuf;
 /// The key of a postcan whose members are [`member`]s.
 pub(crate) const POSTCAN: &str = "raw/20240102/03/IT/dash/2024010203_IT_dash.n1.0.tar.gz";
 
-/// The key of another, of the next day.
+/// The key of another postcan, of the next day.
 pub(crate) const NEXT: &str = "raw/20240103/03/IT/dash/2024010303_IT_dash.n1.0.tar.gz";
 
-/// The key of a legacy can whose key tells the test alone.
+/// The key of a legacy can that shows only the test.
 pub(crate) const REPORTS: &str = "canned/2020-01-02/dash.0.tar.lz4";
 
 /// The key of a legacy can of lines.
@@ -32,7 +32,7 @@ impl Bench {
         bench
     }
 
-    /// One with a can of so many good measurements.
+    /// A bench with a can of so many valid measurements.
     pub(crate) fn with(measurements: u32) -> Bench {
         let bench = Bench::new();
         bench.can(POSTCAN, &postcan(&(0..measurements).map(|_| post(GOOD)).collect::<Vec<_>>()));
@@ -57,7 +57,7 @@ impl Bench {
         self.run(&[days.to_vec(), arguments.iter().map(|text| (*text).to_owned()).collect()].concat())
     }
 
-    /// Reruns days that the arguments say.
+    /// Runs with arguments that include the days.
     pub(crate) fn run(&self, arguments: &[String]) -> Ran {
         let mut all = vec!["rerun".to_owned(), "--source".to_owned(), self.archive().display().to_string()];
         if !arguments.iter().any(|argument| argument == "--no-write-to-db") {
@@ -99,7 +99,7 @@ impl Bench {
         self.query(sql).into_iter().map(text).collect()
     }
 
-    /// All rows of all tables but for the time at which they were written.
+    /// All rows of all tables, without the times at which they were written.
     pub(crate) fn dump(&self) -> Vec<String> {
         dump(&self.uri())
     }
@@ -139,7 +139,7 @@ pub(crate) fn lz4(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// The good measurement with a member more, or another value of one.
+/// The valid measurement with an additional member, or another value of one.
 pub(crate) fn with(member: &str) -> String {
     let key = member.split_once(':').unwrap().0;
     let at = GOOD.find(key).map(|at| (at, GOOD[at..].find([',', '}']).unwrap() + at));

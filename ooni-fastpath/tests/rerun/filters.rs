@@ -32,7 +32,7 @@ fn archive() -> Bench {
     bench
 }
 
-/// The report ids of what is accepted.
+/// The report ids of accepted measurements.
 fn accepted(bench: &Bench, arguments: &[&str]) -> Vec<String> {
     let [out, report] = ["rows.jsonl", "report.json"].map(|name| bench.path(name));
     let given = ["--no-write-to-db", "--out", &out, "--report", &report];
@@ -70,7 +70,7 @@ fn filters_apply_to_every_format() {
 }
 
 #[test]
-fn the_last_day_is_left_out() {
+fn the_end_day_is_exclusive() {
     let bench = archive();
     let days = |start, end| accepted(&bench, &["--start-day", start, "--end-day", end]);
     assert_eq!(days("2020-01-02", "2020-01-03"), ["json", "tar-it", "tar-de"]);
@@ -79,9 +79,9 @@ fn the_last_day_is_left_out() {
     assert_eq!(days("2021-01-04", "2022-01-01"), [""; 0]);
 }
 
-/// What was looked for, and where.
+/// The message says what was looked for, and where.
 #[test]
-fn nothing_found_is_no_success() {
+fn nothing_found_is_a_failure() {
     let bench = archive();
     let days = |more: &[&str]| {
         let days = ["--start-day", "2021-01-04", "--end-day", "2021-01-06", "--no-write-to-db"];
@@ -102,14 +102,14 @@ fn nothing_found_is_no_success() {
     let ran = bench.rerun(&["--ccs", "FR"]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.err.contains(": no measurements in the can that was read; looked for "), "{}", ran.err);
-    // Of a complete run nothing is left, which is no error.
+    // A complete run has nothing left to read, which is not an error.
     let out = bench.path("rows.csv");
     assert_eq!(bench.rerun(&["--out", &out]).code, Some(0));
     assert_eq!(bench.rerun(&["--out", &out, "--resume"]).code, Some(0));
 }
 
 #[test]
-fn names_that_are_not_known() {
+fn unknown_names() {
     let bench = archive();
     for (arguments, why) in [
         (["--testnames", "signl"], "unknown test; did you mean signal?"),

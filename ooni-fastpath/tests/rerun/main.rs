@@ -1,6 +1,6 @@
-//! `fastpath rerun` from folders: rows in stores and files, and what the arguments do.
+//! `fastpath rerun` from folders: rows in stores and files, and arguments.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
+#![allow(clippy::unwrap_used, clippy::panic)] // clippy does not treat helpers of tests as tests
 
 mod arguments;
 mod bench;

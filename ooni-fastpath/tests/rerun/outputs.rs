@@ -1,4 +1,4 @@
-//! Stores and files: what is in them, and that it does not depend on how it came there.
+//! Stores and files: their content, which does not depend on threads, batches or interruptions.
 
 use crate::bench::{Bench, LINES, NEXT, POSTCAN, REPORTS, lz4, postcan, with};
 use crate::support::{GOOD, Ran, fastpath, gzip, post, tar, uid};
@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
-/// Cans of several formats, larger and smaller than a batch, with something of everything.
+/// Cans of several formats, larger and smaller than a batch, with all outcomes.
 fn mixed() -> Bench {
     let bench = Bench::new();
     let padded = |number: usize| with(&format!("\"padding{number}\":\"{}\"", "x".repeat(3000)));
@@ -20,7 +20,7 @@ fn mixed() -> Bench {
     bodies[6] = post(&with("\"probe_cc\":\"ZZ\""));
     bodies[7] = post(&with("\"test_name\":\"ndt\"").replace("\"R\"", "\"N\""));
     bench.can(POSTCAN, &postcan(&bodies));
-    // Uids that there are already, and a new one.
+    // Uids that occurred before, and a new one.
     bench.can(NEXT, &postcan(&[post(GOOD), post(&with("\"probe_asn\":\"AS2\""))]));
     let lines =
         |from: usize, to: usize| -> String { (from..to).map(|number| format!("{}\n", padded(number))).collect() };
@@ -73,7 +73,7 @@ fn counts_add_up() {
         };
         let tests: BTreeMap<_, _> =
             report["tests"].as_object().unwrap().iter().map(|(test, count)| (&**test, of(count))).collect();
-        // A body that is no measurement has no test.
+        // A body that is not a measurement has no test.
         assert_eq!(tests["(unknown)"], [2, 0, 1, 1, 0]);
         assert_eq!(tests["ndt"], [1, 1, 0, 0, 0]);
         assert_eq!(tests["dash"], [1249, 1247, 1, 0, 1]);
@@ -110,9 +110,9 @@ fn a_refused_row_is_set_aside() {
     assert_eq!(bench.texts("SELECT measurement_uid FROM fastpath ORDER BY 1"), [uid(0), uid(2)]);
     assert_eq!(bench.texts("SELECT measurement_uid FROM refused WHERE column_name = 'test_version'"), [uid(1)]);
     assert_eq!(bench.texts("SELECT source FROM refused"), [POSTCAN]);
-    // What a store refuses, files of lines have all the same.
+    // JSONL and CSV files include rows that a store refuses.
     assert_eq!(bench.lines("rows.jsonl")[1]["row"]["test_version"], 0.1);
-    // Once more, it is counted once more.
+    // A second run counts it again.
     let ran = bench.rerun(&["--report", &bench.path("report.json")]);
     assert_eq!(at_the_end(&ran), "1 cans; 2 rows, 2 of them already there");
     assert_eq!(bench.json("report.json")["all"]["refused"]["test_version"], 1);
@@ -120,7 +120,7 @@ fn a_refused_row_is_set_aside() {
 }
 
 #[test]
-fn a_second_run_changes_nothing_but_with_update() {
+fn a_second_run_changes_rows_only_with_update() {
     let bench = Bench::with(3);
     let first = bench.rerun(&[]);
     assert_eq!(at_the_end(&first), "1 cans; 3 rows, 0 of them already there");
@@ -130,7 +130,7 @@ fn a_second_run_changes_nothing_but_with_update() {
     assert_eq!((again.code, at_the_end(&again)), (Some(0), "1 cans; 3 rows, 3 of them already there"));
     assert_eq!(bench.json("report.json")["already_there"], 3);
     assert_eq!((bench.dump(), bench.texts(times)), (dump, before));
-    // Other bytes under the same uids.
+    // The same uids with other content.
     bench.can(POSTCAN, &postcan(&[post(&with("\"software_name\":\"new\"")), post(GOOD), post(GOOD)]));
     bench.rerun(&[]);
     assert_eq!(bench.texts("SELECT software_name FROM fastpath WHERE software_name <> ''"), [""; 0]);
@@ -169,7 +169,7 @@ fn csv_and_parquet_have_the_rows_of_jsonl() {
     let reader = SerializedFileReader::new(fs::File::open(bench.path("rows.parquet")).unwrap()).unwrap();
     let uids: Vec<_> =
         reader.get_row_iter(None).unwrap().map(|row| row.unwrap().get_string(0).unwrap().clone()).collect();
-    // Rows alone, without the refused one; one uid twice as in the archive.
+    // Only rows, without the refused one; one uid twice, as in the archive.
     let stored = lines.iter().filter(|line| line["outcome"] == "stored" && line["row"]["test_version"] != 0.1);
     assert_eq!(uids, stored.map(|line| line["measurement_uid"].as_str().unwrap()).collect::<Vec<_>>());
     assert_eq!(uids.len(), 1248);
@@ -184,7 +184,7 @@ fn standard_output_gets_lines() {
     assert!(ran.out == bench.read("rows.jsonl"));
 }
 
-/// Runs with a reader that reads a little and closes its end.
+/// Runs with a reader that closes standard output early.
 fn closed(bench: &Bench, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fastpath"));
     command.args(["rerun", "--start-day", "2010-01-01", "--end-day", "2024-02-01", "--out", "-", "--source"]);
@@ -196,41 +196,41 @@ fn closed(bench: &Bench, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_reader_may_have_enough() {
+fn a_reader_may_close_standard_output() {
     // More than a pipe holds.
     let bench = Bench::with(4000);
     for jobs in ["1", "3"] {
         assert_eq!(closed(&bench, &["--no-write-to-db", "--jobs", jobs]), (Some(0), String::new()));
-        // A store gets all rows all the same.
+        // The store still gets all rows.
         let uri = format!("{}{jobs}", bench.uri());
-        let (code, said) = closed(&bench, &["--db-uri", &uri, "--jobs", jobs]);
+        let (code, output) = closed(&bench, &["--db-uri", &uri, "--jobs", jobs]);
         assert_eq!(code, Some(1));
-        assert!(said.contains("\n1 cans; 4000 rows, 0 of them already there\n"), "{said}");
+        assert!(output.contains("\n1 cans; 4000 rows, 0 of them already there\n"), "{output}");
         assert!(
-            said.ends_with(
+            output.ends_with(
                 "fastpath: standard output was closed early, so lines are missing there; the store has all rows\n"
             ),
-            "{said}"
+            "{output}"
         );
         assert_eq!(crate::bench::query(&uri, "SELECT 1 FROM fastpath").len(), 4000);
     }
 }
 
 #[test]
-fn a_journal_goes_on_where_it_was() {
+fn a_run_is_resumed_from_its_journal() {
     let bench = Bench::with(3);
     let [out, report] = ["rows.csv", "report.json"].map(|name| bench.path(name));
     let arguments = ["--out", &out, "--report", &report];
     bench.rerun(&arguments);
     let (whole, first) = (bench.read("rows.csv"), bench.read("report.json"));
     assert_eq!(whole.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"measurement_uid,")).count(), 1);
-    // To be told again what a complete run came to.
+    // Resuming a complete run prints its report again.
     let ran = bench.rerun(&[&arguments[..], &["--resume"]].concat());
     assert_eq!((ran.code, bench.read("rows.csv") == whole), (Some(0), true));
     let complete = "fastpath: this run is already complete; to start again, omit --resume\n";
     assert!(ran.err.starts_with(complete), "{}", ran.err);
     assert_eq!(bench.read("report.json"), first);
-    // Without its last line, and without all but the first, it goes on: with what the killed run wrote beyond.
+    // The run is resumed without the last line of its journal, and with only the first; the output has more than it says.
     let journal = fs::read_to_string(bench.path("rows.csv.journal")).unwrap();
     let ends: Vec<_> = journal.match_indices('\n').map(|(at, _)| at + 1).collect();
     assert_eq!(ends.len(), 3);
@@ -241,7 +241,7 @@ fn a_journal_goes_on_where_it_was() {
         assert_eq!((ran.code, bench.read("rows.csv") == whole), (Some(0), true), "{end}: {}", ran.err);
         assert_eq!(bench.json("report.json")["all"]["stored"], 3);
     }
-    // A journal that speaks of what is not there.
+    // A journal that does not match its output or store.
     fs::write(bench.path("rows.csv"), &whole[..20]).unwrap();
     fs::write(bench.path("rows.csv.journal"), &journal[..ends[1]]).unwrap();
     let ran = bench.rerun(&[&arguments[..], &["--resume"]].concat());

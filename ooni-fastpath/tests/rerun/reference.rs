@@ -23,7 +23,7 @@ fn text_of(json: &Json, key: &str) -> String {
     json.get(key).and_then(Json::as_str).unwrap_or_else(|| panic!("{key}")).to_owned()
 }
 
-/// In the reference's spelling.
+/// Serialized as by the reference.
 fn written(json: &Json) -> String {
     let mut out = Vec::new();
     write_json(json, &mut out);
@@ -71,7 +71,7 @@ fn outcomes_are_those_of_the_reference() {
         "--out",
         out.to_str().unwrap(),
     ]);
-    // Six members of a can cannot be read.
+    // Six members of one can cannot be read.
     assert_eq!(ran.code, Some(1), "{}", ran.err);
     let (mut rejected, mut yielded) = (Vec::new(), Vec::new());
     for line in lines(&out) {
@@ -92,7 +92,7 @@ fn outcomes_are_those_of_the_reference() {
     bodies_are_where_the_uploader_says(&uri);
 }
 
-/// Of two measurements with one uid the first is stored.
+/// Of two measurements with the same uid, the first is stored.
 fn store_is_the_same(uri: &str, expected: &[Expected]) {
     let mut first = BTreeMap::new();
     for one in expected.iter().filter(|one| one.row.is_some()) {
@@ -126,7 +126,7 @@ fn store_is_the_same(uri: &str, expected: &[Expected]) {
     }
 }
 
-/// As `sha256sum` gives them of a line without its end, an entry of YAML with its markers, and a member.
+/// Checked with `sha256sum`: a line without its line feed, a YAML entry with its markers, and a member.
 fn hashes_are_those_of_the_bodies(uri: &str) {
     for (uid, sha256) in [
         // lz4 -dc …-probe.json.lz4 | sed -n 2p | head -c -1 | sha256sum

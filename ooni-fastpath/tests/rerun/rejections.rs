@@ -1,21 +1,21 @@
-//! What standard error, reports and outputs say of measurements that are rejected, or odd.
+//! Rejected and odd measurements in messages, reports and outputs.
 
 use crate::bench::{Bench, LINES, POSTCAN, lz4, postcan, with};
 use crate::support::{GOOD, fastpath, fed, post};
 
-/// A good line, then one for each of three errors.
+/// A valid line, then one for each of three errors.
 fn broken() -> String {
     let date = GOOD.replace("2024-01-02 03:04:05", "2024-01-02T03:04:05Z");
     let lines = [GOOD, &with("\"input\":[\"a\"]"), &date, "{\"report_id\":"];
     lines.map(|line| format!("{line}\n")).concat()
 }
 
-/// Of each rejection the file, the line, the code and the sentence.
-fn assert_reported(said: &str, file: &str) {
+/// Checks that each rejection is reported with file, line, code and message.
+fn assert_reported(stderr: &str, file: &str) {
     for (line, code) in [(2, "E-ASSERT"), (3, "E-VALUE"), (4, "E-PARSE")] {
         let start = format!("fastpath: {file}, line {line}, byte ");
-        let found: Vec<_> = said.lines().filter(|line| line.starts_with(&start)).collect();
-        assert_eq!(found.len(), 1, "{start}: {said}");
+        let found: Vec<_> = stderr.lines().filter(|line| line.starts_with(&start)).collect();
+        assert_eq!(found.len(), 1, "{start}: {stderr}");
         let (_, error) = found[0][start.len()..].split_once(": ").unwrap();
         assert!(error.starts_with(code) && error.len() > code.len() + 10, "{error}");
     }
@@ -58,9 +58,9 @@ fn many_rejections_are_grouped() {
     }
 }
 
-/// Of a gigantic or hostile name, tables have a harmless beginning.
+/// Tables show only the start of a long or hostile name, with harmless characters.
 #[test]
-fn names_of_any_size_cost_little() {
+fn names_are_bounded() {
     let bench = Bench::new();
     let named = |name: &str| GOOD.replace("\"dash\"", &format!("\"{name}\""));
     let mut lines: Vec<_> = (0..200).map(|number| named(&format!("test{number:03}"))).collect();
@@ -91,7 +91,7 @@ fn names_of_any_size_cost_little() {
 }
 
 #[test]
-fn rejections_of_a_can_that_is_broken() {
+fn rejections_of_a_damaged_can() {
     let bench = Bench::new();
     let whole = postcan(&vec![post(GOOD); 50]);
     bench.can(POSTCAN, &whole[..whole.len() - 20]);
@@ -99,7 +99,7 @@ fn rejections_of_a_can_that_is_broken() {
     assert_eq!(ran.code, Some(1));
     assert!(ran.err.starts_with(&format!("fastpath: {POSTCAN}")) && ran.err.contains(": E-CAN: "), "{}", ran.err);
     let path = bench.archive().join(POSTCAN).display().to_string();
-    // What cannot be read cannot be compared.
+    // A file that cannot be read cannot be compared.
     let ran = fastpath(["compare", "--rules", "compat,fixed", &path]);
     assert_eq!(ran.code, Some(2), "{}", ran.err);
     assert!(ran.text().contains(" measurements by compat and fixed: 0 differ\n"), "{}", ran.text());

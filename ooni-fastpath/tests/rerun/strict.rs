@@ -1,9 +1,9 @@
-//! Entries at which the reference gives up a can (formats spec §7, §7.1): rejected singly, or with all that follows.
+//! Entries at which the reference stops reading a can (formats spec §7, §7.1): rejected alone, or with the rest of the can.
 
 use crate::bench::{Bench, LINES, POSTCAN, REPORTS, lz4, with};
 use crate::support::{GOOD, append, gzip, member, post, tar};
 
-/// Reruns a can with and without `--strict-cans`; the outcomes, and the messages of what is rejected.
+/// Reruns a can with and without `--strict-cans`; returns the outcomes, and the messages of rejections.
 fn both(key: &str, can: &[u8]) -> [(Vec<String>, Vec<String>); 2] {
     [&[][..], &["--strict-cans"]].map(|strict| {
         let bench = Bench::new();
@@ -25,22 +25,22 @@ fn both(key: &str, can: &[u8]) -> [(Vec<String>, Vec<String>); 2] {
     })
 }
 
-const GIVEN_UP: &str = "; the rest of the can is skipped";
+const REST_SKIPPED: &str = "; the rest of the can is skipped";
 
-/// One of three entries is wrong. Without `--strict-cans` it alone is lost.
+/// One of three entries is invalid. Without `--strict-cans` only that one is rejected.
 fn aborts(key: &str, can: &[u8], why: &str) {
-    let [(all, said), (strict, said_strictly)] = both(key, can);
+    let [(all, messages), (strict, strict_messages)] = both(key, can);
     assert_eq!(all, ["stored", "rejected", "stored"], "{why}");
-    assert!(said[0].contains(why) && !said[0].contains(GIVEN_UP), "{said:?}");
+    assert!(messages[0].contains(why) && !messages[0].contains(REST_SKIPPED), "{messages:?}");
     assert_eq!(strict, ["stored", "rejected"], "{why}");
-    assert!(said_strictly[0].ends_with(GIVEN_UP), "{said_strictly:?}");
+    assert!(strict_messages[0].ends_with(REST_SKIPPED), "{strict_messages:?}");
 }
 
-/// One of three entries is wrong, and the reference passes it by.
-fn passes_by(key: &str, can: &[u8]) {
-    let [(all, said), (strict, said_strictly)] = both(key, can);
-    assert_eq!(all, ["stored", "rejected", "stored"], "{said:?}");
-    assert_eq!((all, said), (strict, said_strictly));
+/// One of three entries is invalid, and the reference skips it.
+fn skips(key: &str, can: &[u8]) {
+    let [(all, messages), (strict, strict_messages)] = both(key, can);
+    assert_eq!(all, ["stored", "rejected", "stored"], "{messages:?}");
+    assert_eq!((all, messages), (strict, strict_messages));
 }
 
 fn three(line: &str) -> String {
@@ -48,16 +48,16 @@ fn three(line: &str) -> String {
 }
 
 #[test]
-fn lines_that_are_no_objects() {
+fn lines_that_are_not_objects() {
     for line in ["[]", "5", "null", "\"text\""] {
         aborts(LINES, &lz4(three(line).as_bytes()), "an object");
         aborts(REPORTS, &lz4(&tar(&[("r/a.json", &three(line))])), "an object");
     }
     for line in ["", "{"] {
-        passes_by(LINES, &lz4(three(line).as_bytes()));
-        passes_by(REPORTS, &lz4(&tar(&[("r/a.json", &three(line))])));
+        skips(LINES, &lz4(three(line).as_bytes()));
+        skips(REPORTS, &lz4(&tar(&[("r/a.json", &three(line))])));
     }
-    // The reference knows no can of such lines.
+    // The reference has no such cans.
     let key = POSTCAN.replace("tar.gz", "jsonl.gz");
     let [(all, _), (strict, _)] = both(&key, &gzip(three("[]").as_bytes()));
     assert_eq!((all.len(), strict.len()), (3, 3));
@@ -76,7 +76,7 @@ fn post_bodies() {
         aborts(POSTCAN, &can(&post(content)), "a POST body whose content is not an object");
     }
     for body in ["", "{", "{}", r#"{"format":"JSON","content":{}}"#, r#"{"format":"yaml","content":"a: 1"}"#] {
-        passes_by(POSTCAN, &can(body));
+        skips(POSTCAN, &can(body));
     }
 }
 
@@ -96,8 +96,8 @@ fn members_of_postcans() {
         gzip(&tar(&[(&names[0], &post(GOOD)), (name, &post(GOOD)), (&names[1], &post(GOOD))]))
     };
     aborts(POSTCAN, &can("x.post"), "a member whose name has no folder");
-    passes_by(POSTCAN, &can("x/README"));
-    passes_by(POSTCAN, &can("README"));
+    skips(POSTCAN, &can("x/README"));
+    skips(POSTCAN, &can("README"));
 }
 
 #[test]
@@ -117,14 +117,14 @@ fn a_folder_in_an_archive_of_reports() {
     }
 }
 
-/// What was read of a can beyond the place does not count, however it was read.
+/// Entries after the invalid one do not count, whichever thread read them.
 #[test]
-fn a_large_can_is_given_up_at_the_same_place_by_any_number_of_threads() {
+fn a_large_can_is_skipped_from_the_same_entry_with_any_number_of_threads() {
     let padded = with(&format!("\"padding\":\"{}\"", "x".repeat(5000)));
     let mut lines = format!("{padded}\n").repeat(3000);
     let place = 1500 * (padded.len() + 1);
     lines.insert_str(place, "[]\n");
-    let [(all, _), (strict, said)] = both(LINES, &lz4(lines.as_bytes()));
+    let [(all, _), (strict, messages)] = both(LINES, &lz4(lines.as_bytes()));
     assert_eq!((all.len(), strict.len()), (3001, 1501));
-    assert!(said[0].ends_with(GIVEN_UP));
+    assert!(messages[0].ends_with(REST_SKIPPED));
 }

@@ -1,4 +1,4 @@
-//! Runs that share something: two at one time, one after another that was stopped, two files under one name.
+//! Runs that share files: two at the same time, one after a stopped one, two arguments that name the same file.
 
 use crate::bench::{Bench, NEXT, postcan};
 use crate::support::{GOOD, Ran, fastpath, post};
@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
-/// One that has come to its end, and a journal that says it has not.
+/// A bench with a complete run whose journal says that it is unfinished.
 fn stopped(arguments: &[&str], journal: &str) -> Bench {
     let bench = Bench::with(3);
     assert_eq!(bench.rerun(arguments).code, Some(0));
@@ -26,7 +26,7 @@ fn assert_refused(ran: &Ran, whys: &[&str]) {
     }
 }
 
-/// A run that waits for a reader of its report, while it has its output and journal.
+/// A run that waits for a reader of its report holds the locks on its output and journal.
 #[test]
 fn two_runs_cannot_write_one_output_and_signals_end_a_report() {
     for form in ["jsonl", "parquet", ""] {
@@ -44,13 +44,13 @@ fn two_runs_cannot_write_one_output_and_signals_end_a_report() {
         let before = fs::read(bench.path(&format!("rows.{form}"))).unwrap_or_default();
         for more in [&[][..], &["--resume"], &["--restart"], &["--stop-after", "1"]] {
             if form.is_empty() && more.contains(&"--stop-after") {
-                continue; // it has no journal and no file
+                continue; // it has neither a journal nor a file
             }
             let ran = fastpath([&["rerun", "--source", &archive], &days[..], &out, more].concat());
             assert_refused(&ran, &[&format!(".journal: in use by process {} (fastpath)", first.id())]);
         }
         assert!(fs::read(bench.path(&format!("rows.{form}"))).unwrap_or_default() == before);
-        // Without a reader it would wait for ever.
+        // Without a reader it would wait forever.
         signal(first.id(), "TERM");
         let status = first.wait().unwrap();
         assert_eq!((status.code(), status.signal()), (Some(128 + 15), None));
@@ -112,7 +112,7 @@ fn a_run_of_other_days_into_the_same_store() {
 }
 
 #[test]
-fn something_else_in_the_place_of_a_journal() {
+fn a_file_that_is_not_a_journal() {
     let bench = Bench::with(1);
     fs::write(bench.path("rows.csv.journal"), "notes\n").unwrap();
     let out = bench.path("rows.csv");
@@ -122,7 +122,7 @@ fn something_else_in_the_place_of_a_journal() {
 }
 
 #[test]
-fn two_files_must_not_be_one() {
+fn arguments_must_name_distinct_files() {
     let bench = Bench::with(1);
     let out = bench.path("rows.jsonl");
     fs::create_dir(bench.path("sub")).unwrap();

@@ -1,4 +1,4 @@
-//! An archive that commands take into stores, and what they are filled with first.
+//! An archive for commands that write to stores, and the initial content of the stores.
 
 use crate::commands::{content, done};
 use crate::files::{GOOD, ROOT, gzip, member, post, tar};
@@ -14,11 +14,11 @@ use tempfile::TempDir;
 
 const OPENVPN: &str = "ooni-core/tests/fixtures/measurements/openvpn--fastpath--openvpn.json";
 
-/// The archive, and stores to begin with.
+/// The archive, and stores with initial content.
 pub(crate) struct Bench {
-    /// A store with test lists alone.
+    /// A store with only test lists.
     pub(crate) empty: InFile,
-    /// One with rows by other rules besides.
+    /// A store that also has rows by other rules.
     pub(crate) rows: InFile,
     folder: TempDir,
 }
@@ -31,7 +31,7 @@ impl Bench {
         let options = Options { n: 120, seed: 5, malformed: 0.05, odd: 0.08, per_hour: 30, ..Options::default() };
         let packing = Packing { per_file: 40, level: 1, ..Packing::default() };
         write(&options, &Archive { per_day: 30, duplicates: 0.1 }, &packing, &bench.path("archive")).unwrap();
-        // One with a row of obs_openvpn, of which the corpus has none, and one that is refused.
+        // A row of obs_openvpn, which the corpus lacks, and a refused row.
         let vpn = fs::read_to_string(format!("{ROOT}/{OPENVPN}")).unwrap();
         let can = bench.path("archive/raw/20201015/03/RO/openvpn/2020101503_RO_openvpn.n1.0.tar.gz");
         fs::create_dir_all(can.parent().unwrap()).unwrap();
@@ -66,10 +66,10 @@ impl Bench {
         fs::write(path, format!("url,category_code\n{}", lines.collect::<String>())).unwrap();
     }
 
-    /// Runs a command over a store.
+    /// Runs a command on a store.
     pub(crate) fn run(&self, store: &dyn Engine, arguments: &[&str], failpoint: Option<&str>) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fastpath"));
-        // Where the journals of reruns into stores on servers are.
+        // The folder for journals of reruns into stores on servers.
         command.current_dir(self.folder.path()).args(arguments);
         // The store that a copy writes to is its last argument.
         if !arguments.starts_with(&["store", "copy"]) {
@@ -79,7 +79,7 @@ impl Bench {
         if arguments[0] == "rerun" {
             command.arg("--source").arg(self.path("archive"));
             command.args(["--start-day", "2010-01-01", "--end-day", "2021-01-01", "--jobs", "1"]);
-            // One that was killed starts again; there is nothing to discard otherwise.
+            // A killed rerun is started again; otherwise there is nothing to discard.
             command.arg("--restart");
         }
         command.env("FASTPATH_CHECKPOINTS", "1");
@@ -90,21 +90,21 @@ impl Bench {
         command.stdin(Stdio::null()).output().unwrap()
     }
 
-    /// Runs a command that comes to its end; some of the archive is broken on purpose.
+    /// Runs a command to its end. A part of the archive is damaged on purpose.
     pub(crate) fn done(&self, store: &dyn Engine, arguments: &[&str]) {
         let output = self.run(store, arguments, None);
         let expected: &[i32] = match arguments {
             ["rerun", ..] => &[1],
-            // Killed after its commit and given again, it finds that nothing is removed.
+            // If it was killed after its commit and repeated, nothing is left to remove.
             ["store", "restore", ..] => &[0, 1],
             _ => &[0],
         };
-        let (code, said) = (output.status.code(), String::from_utf8_lossy(&output.stderr));
-        assert!(code.is_some_and(|code| expected.contains(&code)), "{arguments:?}: {code:?}: {said}");
+        let (code, stderr) = (output.status.code(), String::from_utf8_lossy(&output.stderr));
+        assert!(code.is_some_and(|code| expected.contains(&code)), "{arguments:?}: {code:?}: {stderr}");
     }
 }
 
-/// A store of an engine with what another has.
+/// A store of an engine with the content of another store.
 pub(crate) fn filled(new: fn() -> Box<dyn Engine>, from: &InFile) -> Box<dyn Engine> {
     let store = new();
     done(&["migrate", "--db-uri", &store.url()]);
@@ -112,7 +112,7 @@ pub(crate) fn filled(new: fn() -> Box<dyn Engine>, from: &InFile) -> Box<dyn Eng
     store
 }
 
-/// What a rerun leaves in a store does not depend on its engine.
+/// The result of a rerun does not depend on the engine of the store.
 pub(crate) fn a_rerun_fills(new: fn() -> Box<dyn Engine>) {
     let (store, in_file) = (filled(new, &BENCH.empty), InFile::new());
     fs::create_dir_all(in_file.path.parent().unwrap()).unwrap();
@@ -122,7 +122,7 @@ pub(crate) fn a_rerun_fills(new: fn() -> Box<dyn Engine>) {
         BENCH.done(&*store, arguments);
         BENCH.done(&in_file, arguments);
         let after = content(&store.open());
-        // Without --update what is there is left alone.
+        // Without --update, existing rows are kept.
         assert_eq!(before == after, arguments.len() == 1, "{arguments:?}");
         assert!(after == content(&in_file.open()), "{arguments:?}: the stores differ");
         done(&["compare", &store.url(), &in_file.url()]);

@@ -7,12 +7,12 @@ use rusqlite::Connection;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Migrations that there are.
+/// The number of migrations.
 const VERSION: usize = 4;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
 
-/// A store of the cans of the fixtures, in a folder of its own.
+/// A store filled with the cans of the fixtures, in a temporary folder.
 struct Store(Files);
 
 impl Store {
@@ -25,12 +25,12 @@ impl Store {
         store
     }
 
-    /// Runs a command over it.
+    /// Runs a command on it.
     fn run(&self, command: &[&str], more: &[&str]) -> Ran {
         fastpath([command, more, &["--db-uri", &self.url()]].concat())
     }
 
-    /// What a command prints that does what was asked for.
+    /// The output of a command that succeeds.
     fn said(&self, command: &[&str]) -> String {
         let ran = self.run(command, &[]);
         assert_eq!((ran.code, &*ran.err), (Some(0), ""), "{command:?}");
@@ -62,7 +62,7 @@ impl Store {
     }
 }
 
-/// What is said of arguments that are wrong.
+/// The message for invalid arguments.
 fn refused(arguments: &[&str]) -> String {
     let ran = fastpath(arguments);
     assert_eq!((ran.code, ran.text()), (Some(2), ""), "{arguments:?}");
@@ -70,7 +70,7 @@ fn refused(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_store_says_what_is_in_it() {
+fn stats_of_a_store() {
     let store = Store::new();
     let stats = store.stats();
     let text = |name: &str| stats.get(name).unwrap().as_str().unwrap().to_owned();
@@ -90,7 +90,7 @@ fn a_store_says_what_is_in_it() {
 }
 
 #[test]
-fn a_rollup_that_differs_is_found_and_rebuilt() {
+fn a_wrong_rollup_is_detected_and_rebuilt() {
     let store = Store::new();
     store.is_clean();
     let change = "UPDATE rollup_day_test SET anomaly_count = anomaly_count + 7 WHERE test_name = 'dash';
@@ -116,14 +116,14 @@ fn a_rollup_that_differs_is_found_and_rebuilt() {
 }
 
 #[test]
-fn test_lists_take_the_place_of_others() {
+fn test_lists_are_replaced() {
     let store = Store::new();
     let fixtures = format!("{FIXTURES}/test-lists");
     let said = store.said(&["store", "load-test-lists", &fixtures]);
     assert!(said.ends_with("\n318 entries of 2 test lists loaded; 0 rows skipped, 0 files refused\n"), "{said}");
     assert!(said.starts_with("it.csv: ") && said.contains(" entries\nus.csv: "), "{said}");
     assert_eq!(store.count("citizenlab"), 318);
-    // An input of the fixtures' measurements, by all there is in a list.
+    // An input of the fixtures, with all columns of a list.
     let input: String = store
         .connect()
         .query_row(
@@ -155,7 +155,7 @@ fn test_lists_take_the_place_of_others() {
     assert!(connection.query_row(counted, [], |row| row.get::<_, i64>(0)).unwrap() >= 2);
     store.is_clean();
 
-    // A file that is refused leaves its list alone; the others are loaded.
+    // If a file is refused, its list is kept; the others are loaded.
     lists.add("it.csv", "url,notes\nhttp://x.org/,\n");
     lists.add("us.csv", format!("url,category_code\nhttp://y.org/,NEWS\n{}", "http://x.org/\n".repeat(101)));
     lists.add("ru.csv", "url,category_code,notes\nhttp://x.org/,NEWS,a,b,c\nhttp://y.org/\nhttp://z.org/,HUMR\n");
@@ -174,7 +174,7 @@ fastpath: us.csv is refused: 101 rows have no valid url and category_code; at mo
     let lists_of: Vec<(String, i64)> = lists_of.query_map([], row).unwrap().map(Result::unwrap).collect();
     assert_eq!(lists_of, [("ZZ".to_owned(), 1), ("it".to_owned(), 1), ("ru".to_owned(), 2)]);
 
-    // What cannot be read changes nothing.
+    // A file that cannot be read changes nothing.
     let all_refused = Files::new();
     all_refused.add("us.csv", "url,notes\nhttp://x.org/,\n");
     let ran = load(all_refused.0.path());
@@ -199,7 +199,7 @@ fn published_lists_with_other_numbers_of_fields() {
 }
 
 #[test]
-fn what_was_removed_stays_away() {
+fn removed_measurements_are_not_stored_again() {
     let store = Store::new();
     let uid: String =
         store.connect().query_row("SELECT max(measurement_uid) FROM fastpath", [], |row| row.get(0)).unwrap();
@@ -255,13 +255,13 @@ fn what_was_removed_stays_away() {
 }
 
 #[test]
-fn what_was_rejected_is_listed() {
+fn rejections_are_listed() {
     let store = Store(Files::new());
     store.run(&["migrate"], &[]);
     assert_eq!((store.count("rejected"), &*store.said(&["store", "rejected"])), (0, "none\n"));
     let header = "can,position,measurement_uid,code,path,message\n";
     assert_eq!(store.said(&["store", "rejected", "--format", "csv"]), header);
-    // Three of four lines are rejected, each by another rule.
+    // Three of four lines are rejected, each for another reason.
     let archive = Files::new();
     let lines = std::fs::read_to_string(format!("{FIXTURES}/rejected.jsonl")).unwrap();
     let rerun = |lines: &str| {
@@ -311,7 +311,7 @@ fn a_month_is_deleted() {
 }
 
 #[test]
-fn a_store_is_made_by_migrate_alone() {
+fn only_migrate_creates_a_store() {
     let files = Files::new();
     let url = format!("sqlite:{}", files.path("new/ooni.db").display());
     for command in [
@@ -337,7 +337,7 @@ fn a_store_is_made_by_migrate_alone() {
     };
     migrated(&format!("created the tables, version {VERSION}"));
     migrated(&format!("already at version {VERSION}"));
-    // As the first version had it: without what was rejected.
+    // The first version of the schema, without rejections.
     let first = include_str!("../../../ooni-store/migrations/sqlite/0001_measurements.sql");
     let old = Connection::open(files.path("old.db")).unwrap();
     old.execute_batch(first).unwrap();
@@ -356,7 +356,7 @@ fn a_store_is_made_by_migrate_alone() {
 }
 
 #[test]
-fn arguments_that_are_wrong() {
+fn invalid_arguments() {
     for (arguments, expected) in [
         (&["store"][..], "Usage: fastpath store <COMMAND>"),
         (&["rollup"], "Usage: fastpath rollup <COMMAND>"),
@@ -380,9 +380,9 @@ fn arguments_that_are_wrong() {
     }
 }
 
-/// Nobody reads what is printed: that is no error, and what was asked for is done.
+/// A closed standard output is not an error, and the command is completed.
 #[test]
-fn a_pipe_that_is_closed() {
+fn a_closed_pipe() {
     let store = Store::new();
     store.connect().execute("DELETE FROM rollup_country", []).unwrap();
     for (command, code) in [

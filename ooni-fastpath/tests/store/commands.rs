@@ -1,4 +1,4 @@
-//! The commands that look after a store, over every engine; `cli.rs` has what is said of wrong arguments.
+//! The commands that maintain a store, on every engine. Messages for invalid arguments are in `cli.rs`.
 
 use crate::support::{Engine, Fields, Open, SOUND, measured, new, open_to_read, sound, stored, text};
 use ooni_core::error::{Code, Error};
@@ -9,22 +9,22 @@ use std::process::Command;
 
 pub(crate) fn fastpath(arguments: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_fastpath")).args(arguments).output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8(said).unwrap())
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
 }
 
-/// What a command says that does what was asked for.
+/// The output of a command that succeeds.
 pub(crate) fn done(arguments: &[&str]) -> String {
-    let (code, said) = fastpath(arguments);
-    assert_eq!(code, Some(0), "{arguments:?}: {said}");
-    said
+    let (code, output) = fastpath(arguments);
+    assert_eq!(code, Some(0), "{arguments:?}: {output}");
+    output
 }
 
-pub(crate) fn commands_do_what_they_say(engine: &dyn Engine) {
+pub(crate) fn commands_work(engine: &dyn Engine) {
     let url = &*engine.url();
-    // A database of a server has been migrated by the test; a file has not.
-    let said = done(&["migrate", "--db-uri", url]);
-    assert!(said.contains(": already at version ") || said.contains(": created the tables, version "), "{said}");
+    // The test migrates databases of servers; it does not migrate a file.
+    let output = done(&["migrate", "--db-uri", url]);
+    assert!(output.contains(": already at version ") || output.contains(": created the tables, version "), "{output}");
     let rows: Vec<_> = (0..200).map(|uid| measured(uid, u16::from(uid).wrapping_mul(331))).collect();
     engine.open().write(&rows, OnExisting::Keep).unwrap();
 
@@ -32,8 +32,8 @@ pub(crate) fn commands_do_what_they_say(engine: &dyn Engine) {
     let lists = folder.path().to_str().unwrap();
     fs::write(folder.path().join("it.csv"), "url,category_code\nhttps://site0.org/,NEWS\nhttps://site1.org/,HUMR\n")
         .unwrap();
-    let said = done(&["store", "load-test-lists", lists, "--db-uri", url]);
-    assert_eq!(said, "it.csv: 2 entries\n2 entries of 1 test lists loaded; 0 rows skipped, 0 files refused\n");
+    let output = done(&["store", "load-test-lists", lists, "--db-uri", url]);
+    assert_eq!(output, "it.csv: 2 entries\n2 entries of 1 test lists loaded; 0 rows skipped, 0 files refused\n");
     assert_eq!(engine.lists().len(), 2);
 
     assert_eq!(done(&["store", "remove", "u7", "--reason", "asked for", "--db-uri", url]), "removed\n");
@@ -45,10 +45,10 @@ pub(crate) fn commands_do_what_they_say(engine: &dyn Engine) {
     assert_eq!(stats.matches("  all measurements\n").count(), ROLLUPS.len() - 1, "{stats}");
     let removed = done(&["store", "removed", "--db-uri", url, "--format", "csv"]);
     assert!(removed.contains("\nu7,20") && removed.ends_with(",asked for\n"), "{removed}");
-    let (code, said) = fastpath(&["store", "remove", "u7000", "--reason", "asked for", "--db-uri", url]);
-    assert!(code == Some(1) && said.starts_with("the store has no such measurement"), "{said}");
-    let (code, said) = fastpath(&["store", "copy", url, &other_spelling(url)]);
-    assert_eq!((code, &*said), (Some(2), "fastpath: FROM and TO are the same store\n"));
+    let (code, output) = fastpath(&["store", "remove", "u7000", "--reason", "asked for", "--db-uri", url]);
+    assert!(code == Some(1) && output.starts_with("the store has no such measurement"), "{output}");
+    let (code, output) = fastpath(&["store", "copy", url, &other_spelling(url)]);
+    assert_eq!((code, &*output), (Some(2), "fastpath: FROM and TO are the same store\n"));
     let checked = done(&["rollup", "check", "--db-uri", url]);
     assert_eq!(done(&["rollup", "rebuild", "--db-uri", url]).lines().count(), ROLLUPS.len());
     assert_eq!(done(&["rollup", "check", "--db-uri", url]), checked);
@@ -56,8 +56,8 @@ pub(crate) fn commands_do_what_they_say(engine: &dyn Engine) {
     let out = folder.path().join("rows");
     let days =
         ["--start-day", "2000-01-01", "--end-day", "2030-01-01", "--out", out.to_str().unwrap(), "--db-uri", url];
-    let said = done(&[&["store", "export"][..], &days].concat());
-    assert!(said.starts_with("199 rows in "), "{said}");
+    let output = done(&[&["store", "export"][..], &days].concat());
+    assert!(output.starts_with("199 rows in "), "{output}");
 
     let months = ["2023-12", "2024-01", "2024-02", "2024-03", "2024-04"];
     let counted = |month: &str| done(&["store", "drop-month", month, "--dry-run", "--db-uri", url]);
@@ -71,16 +71,16 @@ pub(crate) fn commands_do_what_they_say(engine: &dyn Engine) {
     done(&["rollup", "check", "--db-uri", url]);
 }
 
-/// The same store by another URL.
+/// Another URL of the same store.
 fn other_spelling(url: &str) -> String {
     match url.strip_prefix("sqlite:") {
         Some(path) => format!("sqlite:{}", path.replacen('/', "/./", 1)),
-        // Another name of the host, and a letter of the name of the database as a percent sign and its number.
+        // Another name of the host, and a percent-encoded letter in the name of the database.
         None => url.replace("127.0.0.1", "localhost").replace("/test_", "/t%65st_"),
     }
 }
 
-/// All that is copied, as text: not a number equals itself there.
+/// Everything that is copied, as text, because NaN is not equal to itself.
 pub(crate) fn content(store: &Open) -> Vec<String> {
     let Open(waiting) = store;
     let mut all = Vec::new();
@@ -99,7 +99,7 @@ pub(crate) fn content(store: &Open) -> Vec<String> {
     all
 }
 
-/// What a store has comes to another one, and back.
+/// Copies a store to another one, and back.
 pub(crate) fn copies(from: &dyn Engine, to: &dyn Engine) {
     let store = from.open();
     let openvpn = r#"{"bootstrap_time":1.5,"success":true,"provider":"a\u0000b","network_events":[{"transaction_id":4294967295}]}"#;
@@ -133,16 +133,16 @@ pub(crate) fn copies(from: &dyn Engine, to: &dyn Engine) {
     assert!(expected.iter().any(|row| row.contains("a\\0b") && row.contains("4294967295")), "{:?}", expected.last());
 
     done(&["migrate", "--db-uri", &to.url()]);
-    let said = done(&["store", "copy", &from.url(), &to.url()]);
+    let output = done(&["store", "copy", &from.url(), &to.url()]);
     let copied = "1503 measurements: 1503 copied, 0 already there, 0 refused\n";
-    assert_eq!(said, format!("{copied}2 refused before, 2 rejected, 1 removed, 1 entries of test lists\n"));
+    assert_eq!(output, format!("{copied}2 refused before, 2 rejected, 1 removed, 1 entries of test lists\n"));
     assert_eq!(content(&to.open()), expected);
     for table in ["fastpath", "jsonl", "obs_openvpn", "refused", "rejected", "removed"] {
         assert_eq!(to.table(table).len(), from.table(table).len(), "{table}");
     }
     done(&["rollup", "check", "--db-uri", &to.url()]);
     done(&["compare", &from.url(), &to.url()]);
-    let said = done(&["store", "copy", &to.url(), &from.url()]);
-    assert!(said.starts_with("1503 measurements: 0 copied, 1503 already there, 0 refused\n"), "{said}");
+    let output = done(&["store", "copy", &to.url(), &from.url()]);
+    assert!(output.starts_with("1503 measurements: 0 copied, 1503 already there, 0 refused\n"), "{output}");
     assert_eq!(content(&store), expected);
 }

@@ -1,4 +1,4 @@
-//! `fastpath store copy`: all that a store has, in another one.
+//! `fastpath store copy`: copies everything in a store.
 
 use crate::files::{Files, GOOD, ROOT, Ran, fastpath};
 use ooni_core::error::{Code, Error};
@@ -12,7 +12,7 @@ use ooni_store::{
 };
 use std::sync::Arc;
 
-/// Two stores, of which the first has something.
+/// Two stores, the first of which is not empty.
 struct Pair(Files);
 
 impl Pair {
@@ -46,7 +46,7 @@ fn write(store: &BlockingStore, rows: Vec<ScoredRow>) {
     store.wait(store.store.write(Arc::new(rows), OnExisting::Keep)).unwrap();
 }
 
-/// All that can be copied.
+/// Everything that can be copied.
 #[derive(Debug, PartialEq)]
 struct Content {
     measurements: Vec<StoredMeasurement>,
@@ -64,7 +64,7 @@ fn removals(store: &BlockingStore) -> Vec<(String, String)> {
 
 fn content(store: &BlockingStore) -> Content {
     let mut measurements: Vec<_> = store.measurements(None).map(Result::unwrap).collect();
-    // What is no number equals nothing.
+    // NaN is not equal to itself.
     for measurement in &mut measurements {
         for cell in measurement.row.iter_mut() {
             if matches!(cell, Value::Float(value) if value.is_nan()) {
@@ -104,7 +104,7 @@ fn everything_is_copied() {
     let rejected = |position: i64, uid: Option<&str>| {
         Rejection::new("raw/a.tar.gz", position, uid, &Error::new(Code::Type, "/a", "a list where text is needed"))
     };
-    // The second had a row before, the fourth has one in the other store alone.
+    // The second had a row before; the fourth has one only in the target.
     let rejections = vec![rejected(-1, None), rejected(0, Some("u2")), rejected(3, Some("u7"))];
     let outdated = rejected(4, Some("u0"));
     let input = BatchInput::<ScoredRow>::of_rejections([&rejections[..], &[outdated]].concat());
@@ -126,7 +126,7 @@ fn everything_is_copied() {
     assert_eq!((expected.refusals.len(), expected.removals.len(), expected.lists.len()), (1, 1, 2));
     assert!(expected.refusals[0].refused.column == "test_version" && expected.refusals[0].json.contains("\"dash\""));
 
-    // One that was removed in the first store is in the second, and so is one that the first rejected.
+    // The target has a measurement that was removed in the source, and one that the source rejected.
     let mut expected = expected;
     expected.rejections = rejections;
     let before = pair.open("to.db");
@@ -145,11 +145,11 @@ fn everything_is_copied() {
     assert_eq!(compared.code, Some(0), "{}", compared.text());
     assert!(pair.copy(&[]).text().starts_with("4 measurements: 0 copied, 4 already there, 0 refused\n"));
     let mut after = content(&to);
-    // Nothing in the other store speaks against it now.
+    // Now the target has no reason to refuse it.
     assert_eq!(after.rejections.pop(), Some(rejected(4, Some("u0"))));
     assert_eq!(after, expected);
 
-    // What was removed in the second store is not taken in again, and its reason stays.
+    // A measurement removed in the target is not stored again, and its reason is kept.
     to.wait(to.store.remove("u1", "asked for", false)).unwrap();
     let ran = pair.copy(&[]);
     assert_eq!(ran.code, Some(1), "{}", ran.err);
@@ -158,7 +158,7 @@ fn everything_is_copied() {
 }
 
 #[test]
-fn a_copy_goes_on_where_it_was() {
+fn a_copy_is_resumed() {
     let pair = Pair(Files::new());
     let template = new("u", GOOD);
     let row = |number: u32| {
@@ -177,7 +177,7 @@ fn a_copy_goes_on_where_it_was() {
 }
 
 #[test]
-fn arguments_that_are_wrong() {
+fn invalid_arguments() {
     let pair = Pair(Files::new());
     let ran = pair.copy(&[]);
     assert_eq!(ran.code, Some(2));

@@ -1,4 +1,4 @@
-//! `fastpath store export`: which files there are, and in which order their rows are. What is in them is tested with DuckDB.
+//! `fastpath store export`: names of files and the order of rows. The content is tested with DuckDB.
 
 use crate::files::{Files, ROOT, Ran, fastpath};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
 
-/// A store of the cans of the fixtures.
+/// A store filled with the cans of the fixtures.
 fn store() -> (Files, String) {
     let files = Files::new();
     let url = format!("sqlite:{}", files.path("ooni.db").display());
@@ -32,7 +32,7 @@ fn files_of(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn a_file_of_each_day_and_test() {
+fn one_file_per_day_and_test() {
     let (files, url) = store();
     let ran = export(&files, &url, "2015-11-05", "2023-01-22");
     assert_eq!((ran.code, &*ran.err), (Some(0), ""));
@@ -64,13 +64,13 @@ fn a_file_of_each_day_and_test() {
 }
 
 #[test]
-fn what_is_no_more_goes_and_other_files_stay() {
+fn outdated_files_are_removed_and_other_files_kept() {
     let (files, url) = store();
     let others = ["2021-04-15_signal.parquet", "notes.parquet", "2021-04-14_notes.txt", "2021-04-14.parquet"];
     for name in others.into_iter().chain(["2021-04-14_dash.parquet", "2021-04-14_tor.parquet.partial"]) {
         files.add(&format!("out/rows/{name}"), name);
     }
-    // The last day is left out.
+    // The end day is exclusive.
     let ran = export(&files, &url, "2021-04-14", "2021-04-15");
     assert_eq!((ran.code, ran.text()), (Some(0), "1 rows in 1 files\n"), "{}", ran.err);
     let mut expected = others.to_vec();
@@ -87,7 +87,7 @@ fn what_is_no_more_goes_and_other_files_stay() {
 }
 
 #[test]
-fn arguments_that_are_wrong() {
+fn invalid_arguments() {
     let (files, url) = store();
     let code_and_words = |ran: Ran, words: &str| {
         assert_eq!((ran.code, ran.text()), (Some(2), ""));

@@ -1,10 +1,10 @@
-//! Commands that write to a store and are killed: nothing is half there, and to give the command again makes it whole.
+//! Commands that write to a store and are killed: no change is partial, and repeating the command completes it.
 //!
-//! A store is filled; a command is killed over it at a numbered step and given again; what it leaves is compared with what
-//! it leaves when nothing happens. Every command says which steps it has, and has to have them. Of an engine without
-//! transactions something may be half there, but for what is read of rollups; steps are the statements that are sent to it.
+//! A store is filled; a command on it is killed at a numbered step and repeated; the result is compared with that of an
+//! uninterrupted command. Each command lists the steps that it must reach. In an engine without transactions a change may
+//! be partial, except for what is read from rollups; its steps are the statements sent to it.
 
-#![cfg(all(debug_assertions, unix))] // there are no failpoints without
+#![cfg(all(debug_assertions, unix))] // failpoints exist only then
 
 use crate::archive::{BENCH, filled};
 use crate::commands::content;
@@ -16,24 +16,24 @@ use std::sync::LazyLock;
 
 const SIGKILL: Option<i32> = Some(9);
 
-/// A command, the store it changes, and how often it gets to each step at least. Whether it gets to others too is the
-/// engine's business, and it is killed there once.
+/// A command, the store that it changes, and how often it reaches each step at least. It may reach other steps, depending
+/// on the engine, and is killed there once.
 struct Writing<'w> {
     store: Beginning,
     arguments: &'w [&'w str],
     steps: Vec<(Failpoint, u32)>,
 }
 
-/// What is in a store that a command changes.
+/// The initial content of a store.
 #[derive(Clone, Copy, PartialEq)]
 enum Beginning {
     /// Test lists.
     Empty,
-    /// Rows by other rules, too.
+    /// Test lists, and rows by other rules.
     Rows,
-    /// The same, and rollups that are wrong.
+    /// The same, with wrong rollups.
     Wrong,
-    /// The same as `Rows`, but for the measurement of openvpn, which was removed.
+    /// The same as `Rows`, without the measurement of openvpn, which was removed.
     Removed,
 }
 
@@ -58,7 +58,7 @@ fn openvpn() -> &'static str {
 
 const MANY: u32 = ROLLUPS.len() as u32;
 
-/// Ends of a transaction that changes rows.
+/// The last steps of a transaction that changes rows.
 const ENDS: [(Failpoint, u32); 4] = [
     (Failpoint::RowsWritten, 1),
     (Failpoint::RollupFollowed, MANY),
@@ -66,7 +66,7 @@ const ENDS: [(Failpoint, u32); 4] = [
     (Failpoint::Committed, 1),
 ];
 
-/// The same of many transactions.
+/// The same for many transactions.
 const ENDS_OF_MANY: [(Failpoint, u32); 4] = [
     (Failpoint::RowsWritten, 4),
     (Failpoint::RollupFollowed, 4 * MANY),
@@ -74,7 +74,7 @@ const ENDS_OF_MANY: [(Failpoint, u32); 4] = [
     (Failpoint::Committed, 4),
 ];
 
-/// All that is read of a store, and where its rollups differ from its rows.
+/// Everything in a store, and differences between its rollups and rows.
 fn dump(store: &dyn Engine) -> (Vec<String>, Vec<String>) {
     let open = store.open();
     let differences = |rollup| open.0.wait(open.0.store.check(rollup)).unwrap();
@@ -94,9 +94,9 @@ fn killed_everywhere(new: fn() -> Box<dyn Engine>, writing: &Writing<'_>) {
     for (point, kill, is_known) in kills(steps, whole.has_transactions()) {
         let store = store.store(new);
         let ended = BENCH.run(&*store, arguments, Some(&format!("{}:{kill}", point as u32)));
-        let said = String::from_utf8_lossy(&ended.stderr);
+        let stderr = String::from_utf8_lossy(&ended.stderr);
         let was_killed = ended.status.signal() == SIGKILL;
-        assert!(was_killed || !is_known, "{arguments:?}, {point:?} for the {kill}th time: {said}");
+        assert!(was_killed || !is_known, "{arguments:?}, {point:?} for the {kill}th time: {stderr}");
         if !was_killed {
             continue;
         }
@@ -113,15 +113,15 @@ fn killed_everywhere(new: fn() -> Box<dyn Engine>, writing: &Writing<'_>) {
     }
 }
 
-/// At which steps to kill, and for which time; and whether it is known that they are reached.
+/// The steps at which to kill, which occurrence of the step, and whether it is known to be reached.
 fn kills(steps: &[(Failpoint, u32)], has_transactions: bool) -> Vec<(Failpoint, u32, bool)> {
     if !has_transactions {
-        // Among the rows, and among the rollups of most; `statements.rs` has each of them.
+        // Between rows, and between the rollups of most commands; `statements.rs` tests every statement.
         return vec![(Failpoint::StatementComing, 3, true), (Failpoint::StatementComing, 30, false)];
     }
     let of = |point: Failpoint| {
         let times = steps.iter().find(|(step, _)| *step == point).map(|(_, times)| *times);
-        // One in the middle of those that are known: what was before it is there, what comes after is not.
+        // In the middle of the known occurrences: earlier changes are there, later ones are not.
         (point, times.map_or(1, |times| times / 2 + 1), times.is_some())
     };
     Failpoint::STORE.into_iter().map(of).collect()
@@ -142,7 +142,7 @@ pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
     let others = BENCH.path("others");
     let lists = [&without_rows(1, (Failpoint::ListsReplaced, 1))[..], &[(Failpoint::RollupEmptied, 1)]].concat();
     let copied = BENCH.rows.url();
-    // Those that were refused before, then the others, then those that were rejected.
+    // Refused measurements first, then the others, then rejections.
     let copies = ENDS.map(|(step, times)| (step, if step == Failpoint::RollupFollowed { times } else { 3 * times }));
     let writings = [
         Writing { store: Empty, arguments: &["rerun"], steps: of_many(&[]) },

@@ -1,6 +1,6 @@
-//! Stores: what every engine has to do, and what SQLite does besides.
+//! Commands on stores of every engine.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
+#![allow(clippy::unwrap_used, clippy::panic)] // clippy does not treat helpers of tests as tests
 
 mod archive;
 mod cli;
@@ -21,7 +21,7 @@ use ooni_testkit::skip_without;
 use server::{OnClickhouse, OnPostgres};
 use support::{Engine, InFile};
 
-/// Tests of every engine.
+/// Tests for every engine.
 macro_rules! engines {
     ($($name:ident: $new:expr, $server:expr;)*) => {
         const ENGINES: &[fn() -> Box<dyn Engine>] = &[$(|| Box::new($new)),*];
@@ -30,9 +30,9 @@ macro_rules! engines {
             use super::*;
 
             #[test]
-            fn commands_do_what_they_say() {
+            fn commands_work() {
                 skip_without!($server);
-                commands::commands_do_what_they_say(&$new);
+                commands::commands_work(&$new);
             }
 
             #[test]

@@ -12,7 +12,7 @@ const HOST: &str = "archive.example";
 /// `user:p@ss` in base64.
 const CREDENTIALS: &str = "dXNlcjpwQHNz";
 
-/// A run without retries that wait long, if it is right.
+/// A dry run; permanent errors must not be retried.
 fn dry_run(endpoint: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
     let begun = Instant::now();
     let mut command = command(&["--source", "s3://archive", "--s3-endpoint", endpoint, "--dry-run"]);
@@ -62,8 +62,8 @@ fn proxies_that_refuse_are_reported_at_once() {
     assert!(said.contains("HTTP_PROXY: not the URL of a proxy") && !said.contains("secret"), "{said}");
 }
 
-/// A server with a certificate of an own authority, and the authority's certificate.
-fn with_own_authority() -> (HttpServer, String) {
+/// A server whose certificate is from a private authority, and the certificate of that authority.
+fn with_private_authority() -> (HttpServer, String) {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
@@ -92,7 +92,7 @@ fn with_own_authority() -> (HttpServer, String) {
 
 #[test]
 fn certificate_authorities() {
-    let (server, authority) = with_own_authority();
+    let (server, authority) = with_private_authority();
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("ca.pem");
     fs::write(&file, authority).unwrap();
