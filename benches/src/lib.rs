@@ -1,4 +1,4 @@
-//! What the benchmarks of the workspace share: [`measure`] is what is timed, [`rows`] generates rows for stores.
+//! Shared by the benchmark programs: [`measure`] has the measurements, [`rows`] generates rows for stores.
 
 #![forbid(unsafe_code)]
 

@@ -1,21 +1,21 @@
-//! What is timed: bytes and files to rows in this process, and `fastpath` on files, each beside a well-known baseline.
+//! Measures bytes and files to rows in this process, and `fastpath` on files, each next to a well-known baseline.
 //!
-//! Times are processor times. What is compared runs in turns within one run of one program. Every repetition is kept,
-//! so that a report can be checked and recomputed.
+//! Times are processor times. What is compared runs in turns within the same run. Every repetition is saved, so that a
+//! report can be checked and recomputed.
 
 // The input, and the selection of what to measure.
 pub mod choice;
 pub mod material;
-// What is timed.
+// The measurements.
 pub mod commands;
 pub mod in_process;
 pub mod peers;
 pub mod stages;
-// How.
+// Tools.
 pub mod clock;
 pub mod memory;
 pub mod run;
-// What is kept and reported.
+// Results.
 pub mod machine;
 pub mod report;
 pub mod sample;
@@ -42,13 +42,13 @@ use sample::Sample;
 pub struct Plan {
     /// The kind and number of measurements.
     pub corpus: Options,
-    /// How often everything is measured.
+    /// Number of repetitions.
     pub repetitions: u32,
     /// The `fastpath` binary, if commands are to be run.
     pub fastpath: Option<PathBuf>,
-    /// The Python that has the libraries of [`peers`].
+    /// The Python interpreter with the libraries of [`peers`].
     pub python: PathBuf,
-    /// What is measured.
+    /// The selected measurements.
     pub choice: Choice,
 }
 
@@ -69,7 +69,7 @@ pub struct Run {
     pub big: Vec<Files>,
     /// Commands that are missing on this machine.
     pub missing: BTreeSet<String>,
-    /// Whether commands were left out.
+    /// Whether commands were skipped.
     pub without_commands: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The benchmark program runs to its end. Speed is not checked.
+//! The benchmark program completes. Speed is not checked.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -54,7 +54,7 @@ fn quick_run_without_commands() {
 }
 
 #[test]
-fn only_what_is_named() {
+fn only_selected_measurements() {
     let (_, run, samples) = kept(&["--quick", "--without-commands", "--only", "stages/tar.lz4"]);
     assert_eq!(run["files"].as_array().unwrap().len(), 1);
     assert!(!samples.is_empty() && samples.iter().all(|sample| sample["input"] == "tar.lz4"));

@@ -1,4 +1,4 @@
-//! A generated tree of cans is correct: read with independent libraries, its entries match the truth file.
+//! Checks a generated tree of cans: its entries, read with independent libraries, match the truth file.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "the files are our own")]
@@ -27,7 +27,7 @@ fn tree(options: &Options, archive: &Archive) -> (tempfile::TempDir, Summary) {
 
 const ARCHIVE: Archive = Archive { per_day: 200, duplicates: 0.0 };
 
-/// All keys and the bytes under them.
+/// All keys with their content.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
     while let Some(next) = folders.pop() {
@@ -100,7 +100,7 @@ fn of_report(name: &str, bytes: &[u8]) -> Vec<Vec<u8>> {
     if name.ends_with(".yaml") { frames(bytes) } else { lines(bytes) }
 }
 
-/// The entries of a can, with the uid in their names.
+/// The entries of a can, with the uids in their names.
 fn entries(key: &str, packed: &[u8]) -> Vec<(Option<String>, Vec<u8>)> {
     let bytes = unpacked(key, packed);
     let anonymous = |entries: Vec<Vec<u8>>| entries.into_iter().map(|entry| (None, entry)).collect();
@@ -200,7 +200,7 @@ fn keys_are_those_of_the_archive() {
     assert_eq!(kinds, ["gz.json", "gz.jsonl", "gz.tar", "lz4.json", "lz4.tar", "lz4.yaml"]);
     assert_eq!(summary.files.len() as u64 + endings["gz.json"], files.len() as u64 - 1);
 
-    // A stem has one of both cans or both, and both have the same measurements.
+    // A stem has a postcan, a jsonl.gz or both, with the same measurements.
     let (mut both, mut postcan_alone) = (0, 0);
     for (key, packed) in files.iter().filter(|(key, _)| key.ends_with(".tar.gz")) {
         let Some(jsonl) = files.get(&key.replace(".tar.gz", ".jsonl.gz")) else {
@@ -237,7 +237,7 @@ fn pieces_and_reports_in_archives() {
 }
 
 #[test]
-fn repeated_when_asked() {
+fn reports_can_be_duplicated() {
     let (folder, summary) = tree(&options(), &Archive { duplicates: 0.5, ..ARCHIVE });
     let truth = truth(folder.path());
     let uids: Vec<&str> = truth.iter().filter_map(|line| line["uid"].as_str()).collect();

@@ -1,7 +1,7 @@
 //! Measures stores side by side: inserts by batch size, then charts, lists and look-ups with one writer and eight
-//! readers. Prints tables and keeps every measured time.
+//! readers. Prints tables and saves every measured time.
 //!
-//! ClickHouse is its engine behind a server of its protocol, which processes one request at a time. It is measured with
+//! ClickHouse is measured as its engine behind a server for its protocol, which processes one request at a time. There is
 //! one reader and no writer, so its times cannot be compared with those of the others.
 #![forbid(unsafe_code)]
 
@@ -26,21 +26,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Measures stores side by side
+/// Measure stores side by side
 #[derive(Parser)]
 struct Arguments {
-    /// Rows that each store has before it is measured
+    /// Number of rows loaded before queries are measured
     #[arg(long, default_value_t = 5_000_000)]
     n: u64,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How long queries are asked for
+    /// Duration of the queries, in seconds
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// sqlite, postgres, clickhouse; may be repeated
+    /// Engine: sqlite, postgres or clickhouse; can be repeated
     #[arg(long, default_values = ["sqlite", "postgres"])]
     engine: Vec<String>,
-    /// Folder for what is measured
+    /// Folder for the results
     #[arg(long)]
     out: Option<PathBuf>,
 }
@@ -83,7 +83,7 @@ fn main() -> Result<()> {
             "sqlite" => format!("sqlite:{}", folder.path().join("ooni.db").display()),
             "postgres" => Server::postgres(true)?.postgres_url("postgres"),
             CLICKHOUSE => Server::clickhouse()?.clickhouse_url("default"),
-            _ => bail!("{engine} is no engine: sqlite, postgres, clickhouse"),
+            _ => bail!("unknown engine {engine}: expected sqlite, postgres or clickhouse"),
         };
         let measured = runtime.block_on(measure(engine, &url, &arguments))?;
         io::stdout().write_all(report(&measured)?.as_bytes())?;

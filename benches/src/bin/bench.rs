@@ -9,34 +9,34 @@ use ooni_benches::measure::choice::Choice;
 use ooni_benches::measure::{self, Plan, commands, report};
 use ooni_testkit::corpus::Options;
 
-/// Measures bytes to rows beside serde_json, and fastpath beside igzip, gzip, lz4 and what else reads measurements
+/// Measure bytes to rows relative to serde_json, and fastpath relative to igzip, gzip, lz4 and other programs
 #[derive(Parser)]
 struct Arguments {
-    /// How many measurements
+    /// Number of measurements
     #[arg(long, default_value_t = 20_000)]
     n: u64,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How often everything is measured
+    /// Number of repetitions
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     repetitions: u32,
     /// Folder for the results [default: benches/runs/DATE-MACHINE]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// 200 measurements, once, nothing kept but with --out: to see that it works
+    /// Check that everything works: 200 measurements, once. Results are saved only with --out
     #[arg(long, conflicts_with_all = ["n", "repetitions"])]
     quick: bool,
-    /// The binary to measure [default: the one beside this program]
+    /// Binary to measure [default: the one beside this program]
     #[arg(long, value_name = "PATH", conflicts_with = "without_commands")]
     fastpath: Option<PathBuf>,
-    /// Leave out all that does not run in this process
+    /// Only measure what runs in this process
     #[arg(long)]
     without_commands: bool,
-    /// Measure only what has this in its name, such as stages/tar.lz4 or "cans/postcans/fastpath score"; may be
-    /// repeated, and a name that is not there lists all. Nothing is kept but with --out
+    /// Only measurements whose name contains this text, such as stages/tar.lz4 or "cans/postcans/fastpath score"; can be
+    /// repeated. An unknown name lists all. Results are saved only with --out
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Python with the libraries that are measured: orjson, duckdb, polars, chdb
+    /// Python interpreter with the measured libraries: orjson, duckdb, polars, chdb
     #[arg(long, value_name = "PATH", default_value = "python3")]
     python: PathBuf,
 }

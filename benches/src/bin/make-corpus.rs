@@ -12,10 +12,10 @@ use ooni_testkit::corpus::archive::{self, Archive};
 use ooni_testkit::corpus::containers::{self, Format, Packing};
 use ooni_testkit::corpus::{Error, Options};
 
-/// Writes a deterministic corpus of measurements to a folder, and what it made to manifest.json.
+/// Write a deterministic corpus of measurements to a folder, with a manifest.json that describes it.
 #[derive(Parser)]
 struct Arguments {
-    /// How many measurements; with --bytes at most
+    /// Number of measurements; with --bytes, the maximum number
     #[arg(long, required_unless_present = "bytes")]
     n: Option<u64>,
     #[arg(long, default_value_t = 1)]
@@ -23,48 +23,49 @@ struct Arguments {
     /// Folder for corpus-NNNNN.*, or for a tree of cans and truth.jsonl
     #[arg(long)]
     out: PathBuf,
-    /// jsonl, jsonl.gz, postcan, json.lz4, tar.lz4 or yaml.lz4; all is a tree of all five that are compressed
+    /// Format: jsonl, jsonl.gz, postcan, json.lz4, tar.lz4, yaml.lz4, or all for a tree of the five compressed ones
     #[arg(long, default_value = "jsonl.gz")]
     format: Kind,
-    /// End each line with its measurement_uid
+    /// Add measurement_uid at the end of each line
     #[arg(long)]
     uid_in_line: bool,
-    /// Put the files of one format under keys as the archive has them
+    /// Name the files of one format with keys as in the archive
     #[arg(long)]
     layout: bool,
-    /// Measurements a can of one format (5000, or with --bytes all), at most in a can of a tree under raw/ (500)
+    /// Measurements per can of one format [default: 5000, with --bytes all]; in a tree, the maximum per can under raw/
+    /// [default: 500]
     #[arg(long, visible_alias = "per-file")]
     per_can: Option<u64>,
-    /// End once the files of one format have so many bytes before compression
+    /// Stop when the files of one format have this many bytes before compression
     #[arg(long)]
     bytes: Option<u64>,
-    /// Measurements of a day under canned/
+    /// In a tree, measurements per day under canned/
     #[arg(long, default_value_t = Archive::default().per_day)]
     per_day: u64,
-    /// Share of reports under canned/ that are in two cans
+    /// In a tree, share of reports under canned/ that are in two cans
     #[arg(long, default_value_t = 0.0)]
     duplicates: f64,
-    /// Compression, 0 to 9
+    /// Compression level, 0 to 9
     #[arg(long, default_value_t = 6)]
     level: u32,
-    /// Measurements received in an hour; in a tree at most 10000
+    /// Measurements received per hour; in a tree at most 10000
     #[arg(long, default_value_t = 20_000)]
     per_hour: u64,
-    /// Share of web_connectivity
+    /// Share of web_connectivity measurements
     #[arg(long, default_value_t = 0.85)]
     wc_share: f64,
-    /// Share of broken JSON and wrong types
+    /// Share of measurements with invalid JSON or wrong types
     #[arg(long, default_value_t = 0.005)]
     malformed: f64,
-    /// Share of odd text
+    /// Share of measurements with odd text
     #[arg(long, default_value_t = 0.002)]
     odd: f64,
-    /// Share of web_connectivity that carries a fingerprint
+    /// Share of web_connectivity with a fingerprint
     #[arg(long, default_value_t = 0.03)]
     blocked: f64,
 }
 
-/// What is made.
+/// What is generated.
 #[derive(Clone, Copy)]
 enum Kind {
     One(Format),

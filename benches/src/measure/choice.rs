@@ -6,11 +6,11 @@ use super::commands::Place;
 use super::material::KINDS;
 use super::{commands, peers};
 
-/// All lines in this process.
+/// All lines, in this process.
 pub const LINES: &str = "lines";
-/// The same by test and size.
+/// Lines by test and size, in this process.
 pub const CELLS: &str = "cells";
-/// Fingerprints by themselves.
+/// Only fingerprints.
 pub const FINGERPRINTS: &str = "fingerprints";
 /// From files to rows in this process.
 pub const STAGES: &str = "stages";
@@ -22,20 +22,20 @@ pub const PEERS: &str = "peers";
 pub struct Choice(Vec<String>);
 
 impl Choice {
-    /// Everything, or whatever has one of these texts in its name.
+    /// Everything, or the measurements whose names contain one of these texts.
     ///
     /// # Errors
-    /// A text occurs in no name.
+    /// A text does not occur in any name.
     pub fn new(only: &[String], with_commands: bool) -> anyhow::Result<Self> {
         let mut names = all(with_commands);
         if let Some(unknown) = only.iter().find(|text| !names.iter().any(|name| name.contains(text.as_str()))) {
-            bail!("nothing to measure has {unknown:?} in its name; there are:\n{}", names.join("\n"));
+            bail!("no measurement has {unknown:?} in its name; expected a part of one of:\n{}", names.join("\n"));
         }
         names.retain(|name| only.is_empty() || only.iter().any(|text| name.contains(text.as_str())));
         Ok(Self(names))
     }
 
-    /// Whether anything whose name begins with this text is to be measured.
+    /// Whether a measurement whose name begins with this text is selected.
     #[must_use]
     pub fn has(&self, beginning: &str) -> bool {
         self.0.iter().any(|name| name.starts_with(beginning))
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_or_what_is_named() {
+    fn everything_or_selected_names() {
         let everything = choice(&[]).unwrap();
         assert!(
             [LINES, "stages/yaml.lz4", "cans/postcans/", "big/tar.lz4/", "peers/jq"].iter().all(|n| everything.has(n))

@@ -1,6 +1,6 @@
 //! Processor time: of this thread, and of commands that have exited.
 //!
-//! Elapsed time depends as much on the machine's other work as on ours, so it is recorded but not judged.
+//! Elapsed time also depends on the machine's other work, so it is recorded but not judged.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use nix::sys::time::TimeVal;
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-/// The time that something took.
+/// Processor time and elapsed time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spent {
     /// Seconds of processor time; for commands, user and system time.
@@ -46,7 +46,7 @@ pub fn of_thread(work: impl FnOnce()) -> anyhow::Result<Spent> {
 }
 
 fn thread_cpu() -> anyhow::Result<Duration> {
-    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("no clock of processor time")?;
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("no processor time clock")?;
     Ok(time.into())
 }
 
@@ -62,7 +62,7 @@ pub fn of_children<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Resul
 }
 
 fn children_cpu() -> anyhow::Result<f64> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("no count of the processor time of commands")?;
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("no processor time of child processes")?;
     Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
 }
 

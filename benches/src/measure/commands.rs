@@ -1,4 +1,4 @@
-//! Commands on files: this project's, and those that only decompress. [`super::run`] runs them.
+//! Commands on files: those of this project, and baselines that only decompress. [`super::run`] runs them.
 
 use std::path::{Path, PathBuf};
 
@@ -15,11 +15,11 @@ pub const IGZIP: &str = "igzip -dc > /dev/null";
 pub const LZ4: &str = "lz4 -dc > /dev/null";
 /// The usual way to decompress gzip.
 pub const GZIP: &str = "gzip -dc > /dev/null";
-/// Rows by the repaired rules, as lines of JSON into a pipe.
+/// Rows by the fixed rules, as JSON lines into a pipe.
 pub const SCORE: &str = "fastpath score --jobs 1";
 /// With two threads.
 pub const SCORE_2: &str = "fastpath score --jobs 2";
-/// Rows of an archive source, as lines of JSON into a pipe.
+/// Rows of an archive source, as JSON lines into a pipe.
 pub const RERUN: &str = "fastpath rerun --out - --jobs 1";
 /// With two threads.
 pub const RERUN_2: &str = "fastpath rerun --out - --jobs 2";
@@ -75,7 +75,7 @@ pub fn find_fastpath(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
         return path.canonicalize().with_context(|| path.display().to_string());
     }
     bail!(
-        "{} is not there; build it with `{BUILD}`, name another with --fastpath, or leave it out with --without-commands",
+        "{} does not exist; build it with `{BUILD}`, name another binary with --fastpath, or use --without-commands",
         path.display()
     )
 }
@@ -83,11 +83,11 @@ pub fn find_fastpath(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 /// The input of a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Given {
-    /// Its last arguments are the files.
+    /// The last arguments are the files.
     Files,
-    /// Its last argument is the folder.
+    /// The last argument is the folder.
     Folder,
-    /// The folder is a source of its own two days.
+    /// The folder is a `--source` with two days.
     Source,
 }
 
@@ -141,7 +141,7 @@ const OF_FASTPATH: [Measured; 9] = [
         false,
     ),
 ];
-/// How many of them are also measured on one large file.
+/// The number of commands that are also measured on one large file.
 const OF_BIG: usize = 4;
 
 fn measured(place: Place, kind: Kind) -> impl Iterator<Item = &'static Measured> {
@@ -212,13 +212,13 @@ mod tests {
     use crate::measure::material::KINDS;
 
     #[test]
-    fn a_binary_that_is_not_there() {
+    fn a_missing_binary() {
         let error = find_fastpath(Some("/no/such/fastpath".into())).unwrap_err();
         assert!(error.to_string().contains(BUILD), "{error}");
     }
 
     #[test]
-    fn each_has_a_name_of_its_own_and_something_to_be_compared_with() {
+    fn names_are_distinct_and_have_a_baseline() {
         for (place, kind) in [Place::Cans, Place::Big].into_iter().flat_map(|place| KINDS.map(|kind| (place, kind))) {
             let names: Vec<&str> = names(place, kind).collect();
             assert!([bare(kind), SCORE, SCORE_2, RERUN, RERUN_2].iter().all(|name| names.contains(name)), "{kind:?}");

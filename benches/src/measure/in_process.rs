@@ -1,8 +1,8 @@
 //! From bytes to rows in this process, on one thread, stage by stage.
 //!
-//! Each stage does what the previous ones do plus one step, so the differences are the cost of each step; only the two
-//! rulesets are alternatives. All stages process the same megabyte before the next, so that a disturbance of the
-//! machine affects them all. [`super::stages`] measures from files on.
+//! Each stage does what the previous ones do plus one step, so the differences are the costs of the steps; only the two
+//! rulesets are alternatives. All stages process the same megabyte before the next one, so that other load on the
+//! machine affects all of them. [`super::stages`] measures from files.
 
 use std::array;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use super::clock::{Spent, of_thread};
 use super::material::{Line, Lines, SIZES};
 use super::sample::{Group, Sample};
 
-/// What is done with a line.
+/// What a stage does with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// `serde_json` skips it: the baseline.
@@ -96,7 +96,7 @@ impl Lists {
 /// Bytes that all stages process before the next block: as much as `fastpath` reads before it scores, so that the data
 /// are equally close in the cache.
 const BLOCK: usize = 1 << 20;
-/// A cell with fewer bytes is processed several times, for the precision of the clock.
+/// A cell with fewer bytes is processed several times, because the clock is not precise enough.
 const LEAST: usize = 256 << 10;
 /// Output beyond this size is discarded.
 const OUTPUT: usize = 1 << 20;
@@ -151,7 +151,7 @@ impl<'f> Stages<'f> {
         }
     }
 
-    /// Runs each stage over all lines, block by block. The first stage changes from block to block.
+    /// Runs each stage on all lines, block by block. The stage that runs first changes with each block.
     fn pass<const N: usize>(
         &mut self,
         order: [Stage; N],
@@ -272,7 +272,7 @@ impl Bodies {
     /// The bodies of all requests.
     ///
     /// # Errors
-    /// There are none, so the corpus is wrong.
+    /// The corpus has no bodies, so it is wrong.
     pub fn of(lines: &Lines) -> anyhow::Result<Self> {
         let (mut reader, mut bodies) = (Reader::new(), Vec::new());
         for line in lines.all() {
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn every_stage_of_every_cell_is_there() {
+    fn every_stage_of_every_cell_is_measured() {
         let options = Options { n: 30, ..Options::default() };
         let lines = Lines::generate(&options).unwrap();
         let lists = Lists::load(&options.fingerprints).unwrap();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde::Serialize;
 
-/// What is needed to interpret the numbers of a run.
+/// The context of the numbers of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Machine {
     /// When the run began, UTC, `2024-03-01T00:00:00Z`.

@@ -92,7 +92,7 @@ pub const TAR_LZ4: &str = "tar.lz4";
 /// YAML reports.
 pub const YAML_LZ4: &str = "yaml.lz4";
 
-/// A kind of files.
+/// A kind of input files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Kind {
     /// Its name in reports.
@@ -137,7 +137,7 @@ impl Kind {
 /// A folder of files, named by keys as in the archive.
 #[derive(Clone, Debug, Serialize)]
 pub struct Files {
-    /// What they are.
+    /// Their kind.
     #[serde(flatten)]
     pub kind: Kind,
     /// Its path.
@@ -154,11 +154,11 @@ pub struct Files {
     pub compressed: u64,
     /// Their bytes after decompression.
     pub bytes: u64,
-    /// Measurements by what was done to them.
+    /// Number of measurements by alteration.
     pub kinds: BTreeMap<&'static str, u64>,
 }
 
-/// Cans in a folder of many.
+/// Number of cans in a folder of many.
 const CANS: u64 = 40;
 /// The compression level of the files.
 const LEVEL: u32 = 6;
@@ -175,8 +175,8 @@ pub fn many(kind: Kind, options: &Options, folder: &Path) -> anyhow::Result<File
     written(kind, &Options { malformed, ..options.clone() }, folder, options.n.div_ceil(CANS))
 }
 
-/// Generates a folder with one can of one gzip member or LZ4 frame, without broken or odd entries, at which some peers
-/// stop.
+/// Generates a folder with one can of one gzip member or LZ4 frame, without invalid or odd entries, because some peers stop
+/// there.
 ///
 /// # Errors
 /// Templates cannot be read or the file cannot be written.
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_hold_every_line_once() {
+    fn cells_have_every_line_once() {
         let lines = Lines::generate(&Options { n: 60, ..Options::default() }).unwrap();
         assert_eq!(lines.all().len(), 60);
         assert_eq!(lines.cells().values().map(Vec::len).sum::<usize>(), 60);

@@ -71,12 +71,12 @@ fn sample(ran: &Ran, files: &Files, name: &str, repetition: u32) -> Sample {
         // The memory would be that of the shell.
         return Sample { peak: None, ..sample };
     }
-    let (rows, query) = said(&ran.last);
+    let (rows, query) = parse_output(&ran.last);
     Sample { lines_out: rows, query, ..sample }
 }
 
 /// The script's output: the number of rows, and the time without imports.
-fn said(text: &[u8]) -> (Option<u64>, Option<f64>) {
+fn parse_output(text: &[u8]) -> (Option<u64>, Option<f64>) {
     let text = String::from_utf8_lossy(text);
     let mut words = text.split_whitespace();
     let mut next = || words.next().unwrap_or_default();
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_the_script_says() {
-        assert_eq!(said(b"30 0.25\n"), (Some(30), Some(0.25)));
-        assert_eq!(said(b""), (None, None));
+        assert_eq!(parse_output(b"30 0.25\n"), (Some(30), Some(0.25)));
+        assert_eq!(parse_output(b""), (None, None));
     }
 }

@@ -72,7 +72,7 @@ fn head(out: &mut String, run: &Run) -> fmt::Result {
         writeln!(out, "\nNot on this machine: {}.", missing.join(", "))?;
     }
     if run.without_commands {
-        writeln!(out, "\nCommands were left out.")?;
+        writeln!(out, "\nCommands were skipped.")?;
     }
     Ok(())
 }
@@ -95,7 +95,7 @@ fn fingerprints(out: &mut String, samples: &[Sample]) -> fmt::Result {
             number(min)
         )?;
     }
-    writeln!(out, "Search in response bodies, undecoded, by itself; here the measurements are bodies:\n")?;
+    writeln!(out, "Search in undecoded response bodies alone; here the measurements are bodies:\n")?;
     let bodies = Which::all(Group::Fingerprints, "bodies");
     table(out, samples, bodies, &["search, compat", "search, fixed"], "search, compat")
 }
@@ -106,9 +106,9 @@ fn stages(out: &mut String, all: &[Files], samples: &[Sample]) -> fmt::Result {
     writeln!(out, "\n## Files to rows by stage, one thread\n")?;
     writeln!(
         out,
-        "Each does what those above it do and one thing more. The first × is to decompression in this process, the"
+        "Each does what the ones above it do plus one step. The first × is relative to decompression in this process, the"
     )?;
-    writeln!(out, "second to that by `igzip -dc` or `lz4 -dc` of the same files, where commands were measured too.\n")?;
+    writeln!(out, "second to `igzip -dc` or `lz4 -dc` of the same files, if commands were measured.\n")?;
     for files in all {
         let name = files.kind.name;
         let which = Which::all(Group::Stages, name);
@@ -148,11 +148,11 @@ fn of_commands(out: &mut String, (place, files): (Place, &Files), samples: &[Sam
     writeln!(out, "{measurements} measurements, {} MB, compressed {} MB in {count} files.", sizes[0], sizes[1])?;
     writeln!(
         out,
-        "MB, compressed MB and measurements are those a second that passed; the last × is of time that passed.\n"
+        "MB, compressed MB and measurements are per second of elapsed time; the last × is of elapsed times.\n"
     )?;
     writeln!(
         out,
-        "| | median, s | min, s | passed, s | MB/s | compressed | measurements/s | peak, MB | × median | × of minima | × passed |"
+        "| | median, s | min, s | elapsed, s | MB/s | compressed | measurements/s | peak, MB | × median | × of minima | × elapsed |"
     )?;
     writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
     for (name, series) in rows {
@@ -177,11 +177,8 @@ fn megabytes(bytes: Option<u64>) -> String {
 
 fn of_peers(out: &mut String, run: &Run, samples: &[Sample]) -> fmt::Result {
     writeln!(out, "\n## Three fields by other programs\n")?;
-    writeln!(
-        out,
-        "`probe_cc`, `test_name` and `test_keys.blocking` out of one large {WITH_UID}, without anything broken,"
-    )?;
-    writeln!(out, "one thread. The last × is without starting the program and loading its library.\n")?;
+    writeln!(out, "`probe_cc`, `test_name` and `test_keys.blocking` of one large {WITH_UID} without invalid lines,")?;
+    writeln!(out, "one thread. The last × excludes starting the program and loading its library.\n")?;
     writeln!(out, "| | rows | median, s | min, s | peak, MB | × median | × of minima | × query |")?;
     writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|")?;
     let which = Which::all(Group::Peers, WITH_UID);
@@ -225,7 +222,7 @@ fn cells<'a>(
     parts: impl Iterator<Item = (&'a str, Part<'a>)>,
 ) -> fmt::Result {
     writeln!(out, "\n## Bytes to rows by {title}\n")?;
-    writeln!(out, "MB/s, measurements/s and microseconds a measurement are of rows by the fixed rules.\n")?;
+    writeln!(out, "MB/s, measurements/s and microseconds per measurement are for rows by the fixed rules.\n")?;
     writeln!(
         out,
         "| | measurements | kB each | IgnoredAny, MB/s | MB/s | measurements/s | µs each | × median | × of minima | × compat |"

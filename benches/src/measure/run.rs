@@ -25,7 +25,7 @@ pub struct Command {
     pub is_piped: bool,
     /// The exit codes that count as success.
     pub may_end_with: &'static [i32],
-    /// The exit code for a missing requirement.
+    /// The exit code that means that a requirement is missing.
     pub lacks: Option<i32>,
 }
 
@@ -70,9 +70,9 @@ impl Ran {
 /// The command fails.
 pub fn run(what: &Command) -> anyhow::Result<Option<Ran>> {
     let folder = tempfile::tempdir().context("a temporary folder")?;
-    let mut complaints = tempfile::tempfile().context("a temporary file")?;
+    let mut stderr = tempfile::tempfile().context("a temporary file")?;
     let mut command = process::Command::new(&what.program);
-    command.args(&what.args).current_dir(&folder).stdin(Stdio::null()).stderr(complaints.try_clone()?);
+    command.args(&what.args).current_dir(&folder).stdin(Stdio::null()).stderr(stderr.try_clone()?);
     command.stdout(if what.is_piped { Stdio::piped() } else { Stdio::null() });
     let result = of_children(|| {
         let mut child = match command.spawn() {
@@ -94,7 +94,7 @@ pub fn run(what: &Command) -> anyhow::Result<Option<Ran>> {
         return Ok(None);
     }
     if !code.is_some_and(|code| what.may_end_with.contains(&code)) {
-        bail!("{command:?}: {status}: {}", beginning(&mut complaints)?);
+        bail!("{command:?}: {status}: {}", beginning(&mut stderr)?);
     }
     let (lines, last) = output.map_or((None, Vec::new()), |(lines, last)| (Some(lines), last));
     Ok(Some(Ran { spent, peak, lines, last }))
@@ -119,10 +119,10 @@ fn drained(mut out: impl Read) -> io::Result<(u64, Vec<u8>)> {
     }
 }
 
-fn beginning(complaints: &mut File) -> io::Result<String> {
+fn beginning(stderr: &mut File) -> io::Result<String> {
     let mut text = Vec::new();
-    complaints.rewind()?;
-    complaints.take(2000).read_to_end(&mut text)?;
+    stderr.rewind()?;
+    stderr.take(2000).read_to_end(&mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 

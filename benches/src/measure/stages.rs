@@ -25,7 +25,7 @@ use super::clock::{Spent, of_thread};
 use super::material::{Files, Kind};
 use super::sample::{Group, Sample};
 
-/// What is done with a file.
+/// What a stage does with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Its bytes are read.
@@ -40,7 +40,7 @@ pub enum Step {
     Score,
     /// Scored with fingerprints.
     Match,
-    /// The rows written as lines of JSON, to memory.
+    /// The rows written as JSON lines, to memory.
     Write,
 }
 
@@ -93,7 +93,7 @@ impl<'f> Steps<'f> {
         }
     }
 
-    /// Adds to `measurements` in the steps that count them anyway.
+    /// Runs a step. Steps that count measurements add to `measurements`.
     fn work(&mut self, step: Step, kind: Kind, path: &PathBuf) -> anyhow::Result<()> {
         match step {
             Step::Read => self.read(path),
@@ -193,7 +193,7 @@ pub fn repetition(
     }
     let (wanted, got) = (3 * files.measurements, steps.measurements);
     if got != wanted {
-        bail!("{}: {got} measurements came out, {wanted} were in the files", files.kind.name);
+        bail!("{}: read {got} measurements instead of {wanted}", files.kind.name);
     }
     for (step, spent) in Step::ALL.into_iter().zip(spent) {
         let (bytes, measurements) = (files.bytes, files.measurements);

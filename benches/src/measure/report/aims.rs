@@ -116,7 +116,7 @@ mod tests {
     use crate::measure::clock::Spent;
 
     #[test]
-    fn aims_are_judged_by_the_median() {
+    fn the_median_decides() {
         let mut samples = Vec::new();
         for (repetition, (fixed, skip)) in (0..).zip([(1.4, 1.0), (4.2, 3.0), (2.0, 1.0)]) {
             let mut add = |group, input: &str, what: &str, cpu: f64| {
