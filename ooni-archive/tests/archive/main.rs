@@ -446,7 +446,7 @@ fn endless_listings() {
     for (response, says) in [
         (page(&key, ""), "the same page"),
         (page(&key, token), "the same page"),
-        (page("other/key", token), "not asked for"),
+        (page("other/key", token), "not requested"),
         ("<html>".to_owned(), "not a listing"),
     ] {
         let location = Location::S3 {

@@ -140,7 +140,7 @@ fn permanent_errors_are_reported_at_once() {
     let begun = std::time::Instant::now();
     let why = unknown.day(day("2021-06-14")).unwrap_err().message;
     assert!(why.contains("unknown host"), "{why}");
-    let plain = parrot(String::new()).replace("http:", "https:");
+    let plain = constant_server(String::new()).replace("http:", "https:");
     let why = open(&plain).day(day("2021-06-14")).unwrap_err().message;
     assert!(why.contains("TLS: "), "{why}");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
