@@ -1,6 +1,6 @@
 //! The commands `score`, `compare` and `fetch`, the commands of the README, and files for DuckDB.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as no tests
+#![allow(clippy::unwrap_used, clippy::panic)] // clippy does not treat helpers of tests as tests
 
 mod compare;
 mod duckdb;
