@@ -8,7 +8,7 @@ pub(crate) mod state;
 
 use crate::deadline::Deadline;
 use crate::engine::any::AnyEngine;
-use crate::engine::{Engine, Workload};
+use crate::engine::Workload;
 use crate::error::Error;
 use crate::migration::Migration;
 use crate::options::StoreOptions;

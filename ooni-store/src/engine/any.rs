@@ -17,6 +17,8 @@ use crate::value::Value;
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch, StoredMeasurement, StoredRow};
 use ooni_core::time::DateTime;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// One of the engines.
@@ -28,6 +30,10 @@ pub(crate) enum AnyEngine {
     /// A database on a ClickHouse server.
     Clickhouse(Clickhouse),
 }
+
+/// What an engine returns. It is boxed so that the engines are compiled in this crate only: otherwise each crate that awaits
+/// it, tests included, would generate the code of all engines again.
+type Boxed<'f, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'f>>;
 
 /// Evaluates an expression with the engine of an [`AnyEngine`].
 macro_rules! with_engine {
@@ -42,123 +48,141 @@ macro_rules! with_engine {
 
 impl AnyEngine {
     /// Opens the store of a URL for reading and writing.
-    pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<AnyEngine, Error> {
-        Ok(match url {
-            _ if is_postgres(url) => AnyEngine::Postgres(Postgres::open(url, options).await?),
-            _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open(url, options).await?),
-            _ => AnyEngine::Sqlite(Sqlite::open(sqlite_path(url)?, options)?),
+    pub(crate) fn open<'f>(url: &'f str, options: &'f StoreOptions) -> Boxed<'f, AnyEngine> {
+        Box::pin(async move {
+            Ok(match url {
+                _ if is_postgres(url) => AnyEngine::Postgres(Postgres::open(url, options).await?),
+                _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open(url, options).await?),
+                _ => AnyEngine::Sqlite(Sqlite::open(sqlite_path(url)?, options)?),
+            })
         })
     }
 
     /// Opens the store of a URL for reading.
-    pub(crate) async fn open_to_read(url: &str, options: &StoreOptions) -> Result<AnyEngine, Error> {
-        Ok(match url {
-            _ if is_postgres(url) => AnyEngine::Postgres(Postgres::open_to_read(url, options).await?),
-            _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open_to_read(url, options).await?),
-            _ => AnyEngine::Sqlite(Sqlite::open_to_read(sqlite_path(url)?, options)?),
+    pub(crate) fn open_to_read<'f>(url: &'f str, options: &'f StoreOptions) -> Boxed<'f, AnyEngine> {
+        Box::pin(async move {
+            Ok(match url {
+                _ if is_postgres(url) => AnyEngine::Postgres(Postgres::open_to_read(url, options).await?),
+                _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open_to_read(url, options).await?),
+                _ => AnyEngine::Sqlite(Sqlite::open_to_read(sqlite_path(url)?, options)?),
+            })
         })
     }
 
     /// Creates the tables of a store, or brings them up to date.
-    pub(crate) async fn migrate(url: &str, options: &StoreOptions) -> Result<Migration, Error> {
-        match url {
-            _ if is_postgres(url) => Postgres::migrate(url, options).await,
-            _ if is_clickhouse(url) => Clickhouse::migrate(url).await,
-            _ => Sqlite::migrate(sqlite_path(url)?, options),
-        }
+    pub(crate) fn migrate<'f>(url: &'f str, options: &'f StoreOptions) -> Boxed<'f, Migration> {
+        Box::pin(async move {
+            match url {
+                _ if is_postgres(url) => Postgres::migrate(url, options).await,
+                _ if is_clickhouse(url) => Clickhouse::migrate(url).await,
+                _ => Sqlite::migrate(sqlite_path(url)?, options),
+            }
+        })
     }
 }
 
-impl Engine for AnyEngine {
-    fn dialect(&self) -> Dialect {
+/// What each engine does; see [`Engine`].
+impl AnyEngine {
+    pub(crate) fn dialect(&self) -> Dialect {
         with_engine!(self, engine => engine.dialect())
     }
 
-    fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         with_engine!(self, engine => engine.name())
     }
 
-    async fn query(
+    pub(crate) fn query(
         &self,
         statement: Statement,
         workload: Workload,
         deadline: Deadline,
-    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
-        with_engine!(self, engine => engine.query(statement, workload, deadline).await)
+    ) -> Boxed<'_, Vec<Vec<Value<'static>>>> {
+        with_engine!(self, engine => Box::pin(engine.query(statement, workload, deadline)))
     }
 
-    async fn write(
+    pub(crate) fn write(
         &self,
         rows: Arc<dyn RowBatch>,
         on_existing: OnExisting,
         deadline: Deadline,
-    ) -> Result<BatchResult, Error> {
-        with_engine!(self, engine => engine.write(rows, on_existing, deadline).await)
+    ) -> Boxed<'_, BatchResult> {
+        with_engine!(self, engine => Box::pin(engine.write(rows, on_existing, deadline)))
     }
 
-    async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {
-        with_engine!(self, engine => engine.remove(uid, reason, ban, deadline).await)
+    pub(crate) fn remove<'s>(
+        &'s self,
+        uid: &'s str,
+        reason: &'s str,
+        ban: bool,
+        deadline: Deadline,
+    ) -> Boxed<'s, RemoveOutcome> {
+        with_engine!(self, engine => Box::pin(engine.remove(uid, reason, ban, deadline)))
     }
 
-    async fn restore(&self, uid: &str, deadline: Deadline) -> Result<bool, Error> {
-        with_engine!(self, engine => engine.restore(uid, deadline).await)
+    pub(crate) fn restore<'s>(&'s self, uid: &'s str, deadline: Deadline) -> Boxed<'s, bool> {
+        with_engine!(self, engine => Box::pin(engine.restore(uid, deadline)))
     }
 
-    async fn identity(&self, deadline: Deadline) -> Result<String, Error> {
-        with_engine!(self, engine => engine.identity(deadline).await)
+    pub(crate) fn identity(&self, deadline: Deadline) -> Boxed<'_, String> {
+        with_engine!(self, engine => Box::pin(engine.identity(deadline)))
     }
 
-    async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {
-        with_engine!(self, engine => engine.drop_month(month, deadline).await)
+    pub(crate) fn drop_month(&self, month: DateTime, deadline: Deadline) -> Boxed<'_, u64> {
+        with_engine!(self, engine => Box::pin(engine.drop_month(month, deadline)))
     }
 
-    async fn replace_test_lists(&self, lists: Vec<ListedUrl>, deadline: Deadline) -> Result<(), Error> {
-        with_engine!(self, engine => engine.replace_test_lists(lists, deadline).await)
+    pub(crate) fn replace_test_lists(&self, lists: Vec<ListedUrl>, deadline: Deadline) -> Boxed<'_, ()> {
+        with_engine!(self, engine => Box::pin(engine.replace_test_lists(lists, deadline)))
     }
 
-    async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {
-        with_engine!(self, engine => engine.rebuild(rollup, deadline).await)
+    pub(crate) fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Boxed<'_, ()> {
+        with_engine!(self, engine => Box::pin(engine.rebuild(rollup, deadline)))
     }
 
-    async fn write_application(&self, rows: Vec<AppRow>, deadline: Deadline) -> Result<(), Error> {
-        with_engine!(self, engine => engine.write_application(rows, deadline).await)
+    pub(crate) fn write_application(&self, rows: Vec<AppRow>, deadline: Deadline) -> Boxed<'_, ()> {
+        with_engine!(self, engine => Box::pin(engine.write_application(rows, deadline)))
     }
 
-    async fn refresh_rollups(&self, deadline: Deadline) -> Result<(), Error> {
-        with_engine!(self, engine => engine.refresh_rollups(deadline).await)
+    pub(crate) fn refresh_rollups(&self, deadline: Deadline) -> Boxed<'_, ()> {
+        with_engine!(self, engine => Box::pin(engine.refresh_rollups(deadline)))
     }
 
-    async fn is_rollup_current(
+    pub(crate) fn is_rollup_current(
         &self,
         rollup: &'static Rollup,
         window: Window,
         deadline: Deadline,
-    ) -> Result<bool, Error> {
-        with_engine!(self, engine => engine.is_rollup_current(rollup, window, deadline).await)
+    ) -> Boxed<'_, bool> {
+        with_engine!(self, engine => Box::pin(engine.is_rollup_current(rollup, window, deadline)))
     }
 
-    async fn differences(
+    pub(crate) fn differences(
         &self,
         rollup: &'static Rollup,
         deadline: Deadline,
-    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
-        with_engine!(self, engine => engine.differences(rollup, deadline).await)
+    ) -> Boxed<'_, Vec<Vec<Value<'static>>>> {
+        with_engine!(self, engine => Box::pin(engine.differences(rollup, deadline)))
     }
 
-    async fn bytes(&self, deadline: Deadline) -> Result<u64, Error> {
-        with_engine!(self, engine => engine.bytes(deadline).await)
+    pub(crate) fn bytes(&self, deadline: Deadline) -> Boxed<'_, u64> {
+        with_engine!(self, engine => Box::pin(engine.bytes(deadline)))
     }
 
-    async fn page(&self, after: Option<&str>, limit: usize, deadline: Deadline) -> Result<Vec<StoredRow>, Error> {
-        with_engine!(self, engine => engine.page(after, limit, deadline).await)
-    }
-
-    async fn measurements(
-        &self,
-        after: Option<&str>,
+    pub(crate) fn page<'s>(
+        &'s self,
+        after: Option<&'s str>,
         limit: usize,
         deadline: Deadline,
-    ) -> Result<Vec<StoredMeasurement>, Error> {
-        with_engine!(self, engine => engine.measurements(after, limit, deadline).await)
+    ) -> Boxed<'s, Vec<StoredRow>> {
+        with_engine!(self, engine => Box::pin(engine.page(after, limit, deadline)))
+    }
+
+    pub(crate) fn measurements<'s>(
+        &'s self,
+        after: Option<&'s str>,
+        limit: usize,
+        deadline: Deadline,
+    ) -> Boxed<'s, Vec<StoredMeasurement>> {
+        with_engine!(self, engine => Box::pin(engine.measurements(after, limit, deadline)))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::app::row::{AppRow, FaultyMeasurement, NO_APPLICATION, UrlPriority};
-use crate::engine::{Engine, Workload};
+use crate::engine::Workload;
 use crate::error::{Error, ErrorKind};
 use crate::sql::{self, Dialect};
 use crate::value::Value;

@@ -1,7 +1,7 @@
 //! Counts of measurements, from the smallest rollup that contains them or from rows.
 
 use super::{Read, Store};
-use crate::engine::{Engine, Workload};
+use crate::engine::Workload;
 use crate::error::{Error, ErrorKind};
 use crate::query::aggregate::{Aggregation, Axis, Counts, Group, Runtimes};
 use crate::query::filter::{Filter, Window};

@@ -1,7 +1,7 @@
 //! Rows of a store: look-ups, lists, and all rows as streams.
 
 use super::{Read, Store};
-use crate::engine::{Engine, Workload};
+use crate::engine::Workload;
 use crate::error::Error;
 use crate::query::filter::Filter;
 use crate::query::list::{List, MeasurementSummary};

@@ -2,7 +2,7 @@
 
 use super::Store;
 use super::counts::group;
-use crate::engine::{Engine, Workload};
+use crate::engine::Workload;
 use crate::error::Error;
 use crate::query::aggregate::{Counts, Group};
 use crate::query::filter::Window;
