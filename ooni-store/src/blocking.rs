@@ -14,6 +14,7 @@ use crate::write::rejection::Rejection;
 use crate::write::removal::Removal;
 use crate::write::row::{ListedUrl, StoredMeasurement, StoredRefusal, StoredRow};
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -64,6 +65,7 @@ impl BlockingStore {
 
     /// Waits for a future.
     pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        let future: Pin<Box<dyn Future<Output = T> + '_>> = Box::pin(future); // the runtime's code once for each type of result
         self.runtime.block_on(future)
     }
 

@@ -63,6 +63,9 @@ impl Deref for CanFile {
     }
 }
 
+/// Whether a can is not wanted.
+type Skip = Box<dyn Fn(&ArchiveCan) -> bool + Send>;
+
 /// A can that was listed, and where its file comes from.
 #[derive(Debug)]
 enum Coming {
@@ -78,6 +81,11 @@ impl Prefetch {
     /// # Errors
     /// A sentence, when the cache cannot be opened, or when this is called outside of a tokio runtime.
     pub fn new(archive: &Archive, skip: impl Fn(&ArchiveCan) -> bool + Send + 'static) -> Result<Prefetch, String> {
+        Prefetch::start(archive, Box::new(skip))
+    }
+
+    /// Not generic, so that no other crate compiles the downloads again.
+    fn start(archive: &Archive, skip: Skip) -> Result<Prefetch, String> {
         Handle::try_current().map_err(|error| error.to_string())?;
         let core = &archive.core;
         let remote = core.places.iter().any(|place| matches!(place.blobs, Blobs::S3(_)));
@@ -133,7 +141,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn drive(self, skip: impl Fn(&ArchiveCan) -> bool + Send) {
+    async fn drive(self, skip: Skip) {
         let list = |day| (day, Task(spawn(Arc::clone(&self.core).day(day))));
         let mut days = self.core.wanted.days.into_iter();
         let mut next = days.next().map(list);
