@@ -1,6 +1,6 @@
 //! The command line: arguments and their validation. What the commands do is in [`command`](crate::command).
 //!
-//! The arguments of a command are in the file of that name; what several commands share is here.
+//! The arguments of a command are in the file of that name; `values` has types of values that several commands share.
 
 pub mod archive;
 pub mod compare;
@@ -11,17 +11,16 @@ pub mod rerun;
 pub mod score;
 pub mod scoring;
 pub mod store;
+mod values;
 
 pub use self::fetch::Fetch;
 pub use self::rerun::Rerun;
 pub use self::score::{OutputFormat, Score};
+pub use self::values::{RulesName, SummaryFormat};
 
 use crate::fingerprints::NOTICE;
-use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
-use ooni_archive::day::Day;
+use clap::{Parser, Subcommand, error::ErrorKind};
 use ooni_core::rules::Rules;
-use ooni_core::time::DateTime;
-use ooni_store::rollup::{ROLLUPS, Rollup};
 use std::ffi::OsString;
 
 /// Score OONI measurements and maintain stores of the resulting rows
@@ -44,33 +43,6 @@ pub enum Command {
     Migrate(store::Migrate),
     Rollup(store::Rollups),
     Store(store::Store),
-}
-
-/// Values of `--rules`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum RulesName {
-    /// The reference with its errors corrected
-    Fixed,
-    /// The reference bit for bit
-    Compat,
-}
-
-impl From<RulesName> for Rules {
-    fn from(name: RulesName) -> Rules {
-        match name {
-            RulesName::Fixed => Rules::Fixed,
-            RulesName::Compat => Rules::Compat,
-        }
-    }
-}
-
-/// Formats of a summary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SummaryFormat {
-    /// Human-readable tables
-    Table,
-    /// One JSON object
-    Json,
 }
 
 /// Reads the arguments. Ends the process for help, version and invalid arguments.
@@ -98,18 +70,6 @@ fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
         arguments.insert(1, "rerun".into());
     }
     arguments
-}
-
-/// Reads the name of a rollup.
-fn parse_rollup(name: &str) -> Result<&'static Rollup, String> {
-    let names = || ROLLUPS.map(|rollup| rollup.name).join(", ");
-    Rollup::named(name).ok_or_else(|| format!("unknown rollup; expected one of {}", names()))
-}
-
-/// Reads `YYYY-MM`; returns the start of the month.
-fn parse_month(text: &str) -> Result<DateTime, String> {
-    let day: Result<Day, _> = format!("{text}-01").parse();
-    day.map(Day::start).map_err(|_| "not a month; expected YYYY-MM, such as 2021-06".to_owned())
 }
 
 fn long_version() -> String {

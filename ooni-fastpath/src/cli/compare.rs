@@ -1,6 +1,6 @@
 //! Arguments of `fastpath compare`.
 
-use super::{RulesName, SummaryFormat};
+use super::values::{RulesName, SummaryFormat};
 use clap::Args;
 use std::path::PathBuf;
 

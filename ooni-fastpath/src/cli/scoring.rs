@@ -1,7 +1,7 @@
 //! How measurements are scored: arguments of `score` and `rerun`.
 
-use super::RulesName;
 use super::limits::LimitArguments;
+use super::values::RulesName;
 use crate::worker::Scoring;
 use clap::{Args, ValueEnum};
 use ooni_archive::can::Format;

@@ -1,7 +1,7 @@
 //! Arguments of the commands that maintain a store: `fastpath store`, `rollup` and `migrate`.
 
 use super::archive::NO_DAYS;
-use super::{SummaryFormat, parse_month, parse_rollup};
+use super::values::{SummaryFormat, parse_month, parse_rollup};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use ooni_archive::day::Day;

@@ -1,6 +1,6 @@
 //! `fastpath compare`: differences between two sets of rows, or between two sets of rules.
 
-use super::{CommandResult, eprint_line, json, print};
+use super::result::{CommandResult, eprint_line, json, print};
 use crate::cli::SummaryFormat;
 use crate::cli::compare::Compare;
 use crate::compare::comparison::Comparison;

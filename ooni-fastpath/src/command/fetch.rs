@@ -1,17 +1,15 @@
 //! `fastpath fetch`: prints a table of the cans, then copies them.
 
-use super::rerun::nothing_found;
-use super::{USAGE, eprint_line};
+use super::listing::{LINE, Listed, day_of, nothing_found, report_error};
+use super::result::{USAGE, eprint_line};
 use crate::cli::Fetch;
 use crate::diagnostics::Diagnostics;
 use crate::progress;
-use comfy_table::{CellAlignment, Table, presets};
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use indicatif::{HumanBytes, ProgressBar};
 use ooni_archive::blocking::BlockingArchive;
 use ooni_archive::day::Day;
 use ooni_archive::source::archive::{ArchiveCan, CopyOutcome, Counters};
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,10 +18,6 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Maximum number of listed cans that are kept in memory for copying; later days are listed again.
-const MAX_KEPT: usize = 200_000;
-/// Interval between progress messages in a log.
-const LINE: Duration = Duration::from_secs(10);
 /// Interval between updates of the progress bar.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -59,70 +53,6 @@ pub fn run(arguments: &Fetch) -> ExitCode {
         fetch.copy(listed, out, usize::from(arguments.jobs));
     }
     fetch.exit()
-}
-
-/// The cans to copy.
-#[derive(Debug, Default)]
-pub(super) struct Listed {
-    /// Days, with their cans if these are kept.
-    days: Vec<(Day, Option<Vec<ArchiveCan>>)>,
-    /// Cans and bytes by day and test.
-    sums: BTreeMap<(Day, String), (u64, u64)>,
-    cans: u64,
-    bytes: u64,
-}
-
-impl Listed {
-    /// Lists all days; reports what could not be listed.
-    pub(super) fn all(archive: &BlockingArchive, with_jsonl: bool, diagnostics: &mut Diagnostics) -> Listed {
-        let mut listed = Listed::default();
-        let mut kept = 0;
-        let mut reported = Instant::now();
-        let days = archive.wanted().days;
-        for day in days {
-            let (cans, errors) = day_of(archive, day, with_jsonl);
-            errors.into_iter().for_each(|why| report_error(diagnostics, why));
-            cans.iter().for_each(|can| listed.add(can));
-            let keep = kept + cans.len() <= MAX_KEPT;
-            kept += if keep { cans.len() } else { 0 };
-            listed.days.push((day, keep.then_some(cans)));
-            if reported.elapsed() >= LINE {
-                reported = Instant::now();
-                eprint_line(&format!("{} of {} days listed: {} cans", listed.days.len(), days.len(), listed.cans));
-            }
-        }
-        listed
-    }
-
-    fn add(&mut self, can: &ArchiveCan) {
-        let test = can.testname.clone().unwrap_or_else(|| "?".to_owned());
-        let (cans, bytes) = self.sums.entry((can.day, test)).or_default();
-        for (cans, bytes) in [(cans, bytes), (&mut self.cans, &mut self.bytes)] {
-            *cans += 1;
-            *bytes = bytes.saturating_add(can.size);
-        }
-    }
-
-    /// Whether there are no cans.
-    pub(super) fn is_empty(&self) -> bool {
-        self.cans == 0
-    }
-
-    pub(super) fn table(&self) -> String {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_header(["day", "test", "cans", "bytes"]);
-        for ((day, test), (cans, bytes)) in &self.sums {
-            table.add_row([day.to_string(), test.clone(), cans.to_string(), bytes.to_string()]);
-        }
-        table.add_row(["all".to_owned(), String::new(), self.cans.to_string(), self.bytes.to_string()]);
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
-        for column in table.column_iter_mut().skip(2) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
-    }
 }
 
 /// A copy under way.
@@ -183,20 +113,6 @@ impl Fetching {
         }
         if self.diagnostics.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
-}
-
-fn report_error(diagnostics: &mut Diagnostics, why: String) {
-    let mut one = Diagnostics::default();
-    one.add(|| why);
-    diagnostics.show(&mut one);
-}
-
-/// The cans of a day to copy, and what could not be listed.
-fn day_of(archive: &BlockingArchive, day: Day, with_jsonl: bool) -> (Vec<ArchiveCan>, Vec<String>) {
-    let (cans, errors) = archive.day_in_part(day);
-    let lines = |can: &ArchiveCan| can.lines().filter(|_| with_jsonl).cloned();
-    let cans = cans.into_iter().flat_map(|can| [lines(&can), Some(can)]).flatten().collect();
-    (cans, errors.into_iter().map(|error| error.message).collect())
 }
 
 /// Progress of copying: a bar on a terminal, otherwise a message every few seconds.

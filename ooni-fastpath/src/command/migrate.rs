@@ -1,6 +1,6 @@
 //! `fastpath migrate`: creates or migrates the tables of a store.
 
-use super::CommandResult;
+use super::result::CommandResult;
 use crate::cli::store::Migrate;
 use ooni_store::{BlockingStore, Migration, without_password};
 

@@ -3,17 +3,19 @@
 
 mod display;
 mod ledger;
+mod log;
 mod open;
 mod output;
 mod report;
 
 use self::display::Display;
 use self::ledger::Ledger;
+use self::log::Log;
 use self::open::Opened;
 use self::output::FileFormat;
 use self::report::RunReport;
-use super::fetch::Listed;
-use super::{USAGE, eprint_line};
+use super::listing::{Listed, nothing_found};
+use super::result::USAGE;
 use crate::cli::Rerun;
 use crate::diagnostics::Diagnostics;
 use crate::fingerprints;
@@ -21,17 +23,14 @@ use crate::journal::FinishedCans;
 use crate::pipeline::{self, Plan};
 use crate::sink::{Csv, Jsonl, NullSink, Sink};
 use crate::spool::Spool;
-use crate::text::{line, plain};
 use crate::worker::Scoring;
+use ooni_archive::Day;
 use ooni_archive::blocking::{BlockingArchive, BlockingPrefetch};
 use ooni_archive::can::{Expected, Format};
-use ooni_archive::layout::Layout;
 use ooni_archive::source::archive::ArchiveCan;
 use ooni_archive::source::prefetch::Prefetched;
 use ooni_archive::source::{InputFile, Origin, Twin};
-use ooni_archive::{Day, Selection};
 use ooni_core::rules::Ruleset;
-use ooni_store::without_password;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -48,30 +47,6 @@ pub fn run(arguments: &Rerun) -> ExitCode {
             log.print_line(&why);
             ExitCode::from(USAGE)
         }
-    }
-}
-
-/// Where messages go.
-#[derive(Clone, Copy, Debug)]
-struct Log {
-    to_stdout: bool,
-}
-
-impl Log {
-    fn print_line(self, line: &str) {
-        if self.to_stdout {
-            let _ = writeln!(io::stdout(), "fastpath: {line}"); // a closed standard output cannot be reported
-        } else {
-            eprint_line(line);
-        }
-    }
-
-    fn write(self, text: &str) {
-        let _ = if self.to_stdout {
-            io::stdout().write_all(text.as_bytes())
-        } else {
-            io::stderr().write_all(text.as_bytes())
-        };
     }
 }
 
@@ -161,31 +136,6 @@ fn dry_run(arguments: &Rerun, archive: &BlockingArchive, log: Log) -> ExitCode {
         return ExitCode::FAILURE;
     }
     if diagnostics.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// A sentence that says what was looked for and where, for when nothing was found. `what` says what is missing; by
-/// default it is cans.
-pub(super) fn nothing_found(sources: &[String], archive: &BlockingArchive, what: Option<String>) -> String {
-    let Selection { days, ccs, testnames } = archive.wanted();
-    let mut looked_for = format!("days {} to {} (excluded)", days.start, days.end);
-    for (name, values) in [("countries", ccs), ("tests", testnames)] {
-        if !values.is_empty() {
-            let values: Vec<_> = values.iter().map(|value| &**value).collect();
-            looked_for += &format!(", {name} {}", values.join(" "));
-        }
-    }
-    let sources = match sources {
-        [] => "OONI's buckets".to_owned(),
-        sources => sources.iter().map(|source| plain(&without_password(source))).collect::<Vec<_>>().join(" "),
-    };
-    let what = what.unwrap_or_else(|| {
-        let [canned, raw] = Layout::ALL.map(|layout| layout.prefix(days.start)).map(|prefix| {
-            prefix.replace(&days.start.compact(), "YYYYMMDD").replace(&days.start.to_string(), "YYYY-MM-DD")
-        });
-        format!("no cans below {canned} or {raw}")
-    });
-    let instead: String = archive.found_instead().iter().map(|part| format!("; {}", line(part))).collect();
-    format!("nothing found in {sources}: {what}; looked for {looked_for}{instead}")
 }
 
 /// Returns a function that makes sinks of a format.

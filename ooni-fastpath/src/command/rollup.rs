@@ -1,6 +1,7 @@
 //! `fastpath rollup`: rebuilds rollups from the rows, or compares them.
 
-use super::{CommandResult, store::open};
+use super::result::CommandResult;
+use super::store::open;
 use crate::cli::store::{RollupCommand, Rollups};
 use crate::sink::plain;
 use ooni_store::Difference;

@@ -1,6 +1,6 @@
 //! `fastpath score`: reads files, writes records and a summary.
 
-use super::{USAGE, eprint_line};
+use super::result::{USAGE, eprint_line};
 use crate::cli::{OutputFormat, Score};
 use crate::diagnostics::{Diagnostics, SHOWN};
 use crate::fingerprints;

@@ -1,5 +1,6 @@
 //! `fastpath store`: inspects and changes a store.
 
+mod change;
 mod copy;
 mod export;
 mod import;
@@ -8,13 +9,15 @@ mod remove;
 mod stats;
 mod test_lists;
 
-use super::CommandResult;
+pub(super) use self::change::open;
+
+use self::change::{change, done};
+use super::result::CommandResult;
 use crate::cli::store::{Store, StoreCommand};
 use ooni_core::time::DateTime;
+use ooni_store::BlockingStore;
 use ooni_store::query::aggregate::Aggregation;
 use ooni_store::query::filter::{Filter, Window};
-use ooni_store::{BlockingStore, Error};
-use std::fmt::Display;
 
 /// Runs the command.
 pub(super) fn run(arguments: &Store) -> CommandResult {
@@ -49,21 +52,4 @@ fn count_month(month: DateTime, url: &str) -> Result<u64, String> {
     let query = Aggregation { filter: Filter { window, ..Filter::default() }, axes: Vec::new() };
     let groups = store.wait(store.store.aggregate(&query)).map_err(|error| error.to_string())?;
     Ok(groups.iter().map(|group| group.counts.measurements).sum())
-}
-
-/// Opens an existing store for writing.
-pub(super) fn open(url: &str) -> Result<BlockingStore, String> {
-    // Opening for writing would create a store if the name is misspelt.
-    BlockingStore::open_to_read(url).and_then(|_| BlockingStore::open(url)).map_err(|error| error.to_string())
-}
-
-/// Changes a store, and updates the rollups.
-fn change<T>(url: &str, change: impl FnOnce(&BlockingStore) -> Result<T, Error>) -> Result<T, String> {
-    let store = open(url)?;
-    let changed = change(&store).and_then(|outcome| store.wait(store.store.refresh_rollups()).map(|()| outcome));
-    changed.map_err(|error| error.to_string())
-}
-
-fn done(what: &(impl Display + ?Sized)) -> (String, bool) {
-    (format!("{what}\n"), true)
 }

@@ -1,4 +1,4 @@
-//! Tests of the loader. `tests/yaml.rs` compares it with PyYAML.
+//! Tests of the loader. `tests/reports/yaml.rs` compares it with PyYAML.
 
 use super::*;
 

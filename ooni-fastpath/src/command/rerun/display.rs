@@ -1,7 +1,7 @@
 //! [`Display`]: the progress of a rerun, as a bar on a terminal or a message every ten seconds.
 
-use super::Log;
 use super::ledger::Ledger;
+use super::log::Log;
 use crate::journal::Mark;
 use crate::progress;
 use indicatif::{HumanBytes, HumanDuration, ProgressBar};

@@ -2,7 +2,7 @@
 //!
 //! Measurements that the target already has are kept, so a stopped copy can be completed by repeating the command.
 
-use crate::command::{CommandResult, eprint_line};
+use crate::command::result::{CommandResult, eprint_line};
 use crate::sink::plain;
 use ooni_store::{
     BatchInput, BatchResult, BlockingStore, Error, Incoming, ListedUrl, OnExisting, Rejection, ScoredRow,

@@ -1,7 +1,7 @@
 //! `fastpath store export`: writes rows to Parquet files, one per day and test.
 
 use crate::cli::store::Days;
-use crate::command::CommandResult;
+use crate::command::result::CommandResult;
 use ooni_archive::{Day, DayRange};
 use ooni_core::hex::hex;
 use ooni_core::time::DateTime;

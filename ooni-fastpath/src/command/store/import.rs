@@ -3,7 +3,7 @@
 //! Measurements that the store already has are kept, so a stopped import can be completed by repeating the command.
 
 use super::copy;
-use crate::command::{CommandResult, eprint_line};
+use crate::command::result::{CommandResult, eprint_line};
 use crate::sink::plain;
 use ooni_store::{BlockingReference, BlockingStore, Loaded, is_url, load_dump};
 use std::path::Path;

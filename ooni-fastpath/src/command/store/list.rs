@@ -1,7 +1,7 @@
 //! `fastpath store removed` and `rejected`: lists that are written while they are read.
 
 use crate::cli::store::{List, ListFormat};
-use crate::command::CommandResult;
+use crate::command::result::CommandResult;
 use crate::sink::plain;
 use ooni_store::{BlockingStore, Error, Rejection, Removal};
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! `fastpath store remove` and `restore`: removes a measurement permanently, and allows it to be stored again.
 
-use super::{change, done};
-use crate::command::CommandResult;
+use super::change::{change, done};
+use crate::command::result::CommandResult;
 use ooni_store::{BlockingStore, RemoveOutcome};
 
 /// Removes a measurement permanently.

@@ -1,7 +1,7 @@
 //! `fastpath store stats`: sizes of the tables and rollups of a store.
 
 use crate::cli::SummaryFormat;
-use crate::command::{CommandResult, json};
+use crate::command::result::{CommandResult, json};
 use comfy_table::{CellAlignment, Table, presets};
 use ooni_core::time::DateTime;
 use ooni_store::{BlockingStore, RollupState, Stats};

@@ -1,7 +1,7 @@
 //! `fastpath store load-test-lists`: replaces the test lists of a store.
 
-use super::change;
-use crate::command::{CommandResult, eprint_line};
+use super::change::change;
+use crate::command::result::{CommandResult, eprint_line};
 use crate::sink::plain;
 use ooni_store::test_lists::{self, ListContent, ListFile};
 use std::fmt::Write as _;
