@@ -196,7 +196,7 @@ fn unreadable_inputs() {
         ),
         (path(files.path("none.jsonl")), "none.jsonl: does not exist"),
         (none, "none.db: cannot be opened"),
-        ("mysql://u:secret@h/d".to_owned(), "there are sqlite:PATH"),
+        ("mysql://u:secret@h/d".to_owned(), "unsupported store URL: expected sqlite:PATH"),
     ] {
         for paths in [[&jsonl, Path::new(&broken)], [Path::new(&broken), &jsonl]] {
             let ran = compare(&[], &paths);

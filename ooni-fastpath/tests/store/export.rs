@@ -93,7 +93,7 @@ fn invalid_arguments() {
         assert_eq!((ran.code, ran.text()), (Some(2), ""));
         assert!(ran.err.contains(words), "{}", ran.err);
     };
-    code_and_words(export(&files, &url, "2021-04-14", "2021-04-14"), "no days: --end-day, which is excluded");
+    code_and_words(export(&files, &url, "2021-04-14", "2021-04-14"), "no days selected: --end-day is exclusive");
     code_and_words(export(&files, &url, "2021-04-31", "2021-05-14"), "not a day: expected YYYY-MM-DD");
     code_and_words(export(&files, "sqlite:/nowhere.db", "2021-04-14", "2021-04-15"), "cannot be opened");
     assert!(!files.path("out").exists());
