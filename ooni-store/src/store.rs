@@ -7,8 +7,8 @@ mod rows;
 pub(crate) mod state;
 
 use crate::deadline::Deadline;
-use crate::engine::any::AnyEngine;
 use crate::engine::Workload;
+use crate::engine::any::AnyEngine;
 use crate::error::Error;
 use crate::migration::Migration;
 use crate::options::StoreOptions;
