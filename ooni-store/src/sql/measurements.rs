@@ -58,7 +58,7 @@ pub(crate) fn measurements(dialect: Dialect, after: Option<&str>, limit: usize) 
 /// Refused measurements after a uid, in uid order.
 pub(crate) fn refusals(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
-    sql.push("SELECT r.measurement_uid, r.column_name, r.message, coalesce(CAST(r.row_json AS TEXT), ''), r.s3path,");
+    sql.push("SELECT r.measurement_uid, r.column_name, r.message, CAST(coalesce(r.row_json, '') AS TEXT), r.s3path,");
     sql.push(" r.linenum, coalesce(CAST(r.date AS TEXT), ''), r.source FROM refused AS r");
     sql.page("r.measurement_uid", after, limit);
     use Type::{Text, UInt32};
