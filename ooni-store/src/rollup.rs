@@ -60,6 +60,11 @@ impl Dimension {
         matches!(self, Dimension::Hour | Dimension::Day | Dimension::Week | Dimension::Month)
     }
 
+    /// Whether it is a text, which can have any length.
+    pub(crate) const fn is_text(self) -> bool {
+        !self.is_time() && !matches!(self, Dimension::ProbeAsn)
+    }
+
     /// Approximate number of distinct values; for times, in a year.
     pub(crate) const fn values(self) -> f64 {
         match self {

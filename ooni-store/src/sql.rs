@@ -14,8 +14,8 @@ mod statement;
 pub(crate) use self::dialect::Dialect;
 
 pub(crate) use self::counts::{
-    add_cell, add_cells, aggregation, cells, cells_by_day, count, count_changed, delete_empty_cell, differences,
-    distinct, span, state, subtract_window,
+    add_cell, add_cells, aggregation, cells, cells_by_day, count, count_changed, delete_empty_cell, delete_empty_cells,
+    differences, distinct, span, state, subtract_window,
 };
 pub(crate) use self::measurements::{
     UID, measurement, measurements, refusal, refusals, rejection, rejections, removal, removals, uid_tables,

@@ -42,6 +42,11 @@ impl Builder {
         self.push(if is_whole { "" } else { ")" })
     }
 
+    /// The placeholder of the last value.
+    pub(super) fn last_placeholder(&self) -> String {
+        self.dialect.number(self.parameters.len())
+    }
+
     /// Starts a condition.
     pub(super) fn and(&mut self) -> &mut Builder {
         let word = if self.has_condition { " AND " } else { " WHERE " };
@@ -97,15 +102,21 @@ impl Builder {
         self.and().push(column).push(" = ").value(Parameter::Text(value.to_owned()));
     }
 
-    /// The condition that a column with texts of any length equals a text.
-    pub(super) fn long_text(&mut self, column: &str, value: Option<&str>) {
-        let Some(value) = value else { return };
-        self.text(column, value);
-        if let Some(indexed) = self.dialect.indexed(column) {
-            let placeholder = self.dialect.placeholder(self.parameters.len(), &Parameter::Text(String::new()));
-            let placeholder = self.dialect.indexed(&placeholder).unwrap_or_default();
-            self.and().push(&indexed).push(" = ").push(&placeholder);
+    /// The condition that an indexed column equals one of some texts of any length; no condition if there are none.
+    ///
+    /// If only prefixes are indexed, a whole text is compared only if one of them is longer.
+    pub(super) fn indexed_texts(&mut self, column: &str, values: &[String]) {
+        let Some(prefix) = self.dialect.indexed(column) else { return self.any_text(column, values) };
+        if values.iter().all(|text| self.dialect.is_indexed_whole(text)) {
+            return self.any_text(&prefix, values);
         }
+        self.any_text(column, values);
+        let placeholder = self.last_placeholder();
+        let (prefixes, [before, after]) = match values {
+            [_] => (self.dialect.indexed(&placeholder), [" = ", ""]),
+            _ => (self.dialect.indexed_prefixes(&placeholder), self.dialect.any_of(&Parameter::Texts(Vec::new()))),
+        };
+        self.and().push(&prefix).push(before).push(&prefixes.unwrap_or_default()).push(after);
     }
 
     /// The condition that a column equals one of a few times.
@@ -117,21 +128,37 @@ impl Builder {
         self.push(")");
     }
 
-    /// The conditions of a filter on a table `f` with the time column `time`.
+    /// The conditions of a filter on `fastpath`, named `f`.
     ///
     /// The condition on the category is separate, because its columns differ by table.
-    pub(super) fn filter(&mut self, filter: &Filter, time: &str) {
-        self.long_text("f.report_id", filter.report_id.as_deref());
-        self.long_text("f.input", filter.input.as_deref());
-        self.any_text("f.domain", &filter.domains);
-        self.any_text("f.probe_cc", &filter.probe_ccs);
-        let asns: Vec<i64> = filter.probe_asns.iter().map(|&asn| i64::from(asn)).collect();
-        self.any("f.probe_asn", &asns, Parameter::Int, Parameter::Ints);
-        self.any_text("f.test_name", &filter.test_names);
+    pub(super) fn rows_filter(&mut self, filter: &Filter) {
         if filter.is_of_rare_tests() {
+            self.indexed_texts("f.test_name", &filter.test_names);
             // Implied by the previous condition; makes the partial index usable.
             self.and().push("f.test_name <> 'web_connectivity'");
+        } else {
+            // The statistics of the partial index do not have the other test.
+            self.any_text("f.test_name", &filter.test_names);
         }
+        self.filter(filter, "f.measurement_start_time");
+    }
+
+    /// The conditions of a filter on a rollup, named `f`, with the time column `time`.
+    ///
+    /// The condition on the category is separate, because its columns differ by table.
+    pub(super) fn cells_filter(&mut self, filter: &Filter, time: &str) {
+        self.indexed_texts("f.test_name", &filter.test_names);
+        self.filter(filter, time);
+    }
+
+    /// The conditions of a filter except those on the test and the category.
+    fn filter(&mut self, filter: &Filter, time: &str) {
+        self.indexed_texts("f.report_id", filter.report_id.as_slice());
+        self.indexed_texts("f.input", filter.input.as_slice());
+        self.indexed_texts("f.domain", &filter.domains);
+        self.indexed_texts("f.probe_cc", &filter.probe_ccs);
+        let asns: Vec<i64> = filter.probe_asns.iter().map(|&asn| i64::from(asn)).collect();
+        self.any("f.probe_asn", &asns, Parameter::Int, Parameter::Ints);
         self.any_text("f.software_version", &filter.software_versions);
         self.any_text("f.test_version", &filter.test_versions);
         self.any_text("f.engine_version", &filter.engine_versions);
@@ -161,8 +188,8 @@ impl Builder {
     /// The condition on the category, given the columns for its code and its list.
     pub(super) fn category(&mut self, filter: &Filter, code: &str, cc: &str) {
         if let Some(category) = &filter.category {
-            self.text(code, &category.code);
-            self.any_text(cc, &category.lists);
+            self.indexed_texts(code, std::slice::from_ref(&category.code));
+            self.indexed_texts(cc, &category.lists);
         }
     }
 

@@ -89,7 +89,7 @@ impl Builder {
                     self.push(&dialect.by_index(planner::index(rollup, &filter).as_deref()));
                 }
                 let time = rollup.time().map(|time| format!("f.{}", time.column()));
-                self.filter(&filter, time.as_deref().unwrap_or_default());
+                self.cells_filter(&filter, time.as_deref().unwrap_or_default());
                 self.category(&filter, "f.category_code", "f.list_cc");
             }
             Source::Rows => {
@@ -99,7 +99,7 @@ impl Builder {
                 } else {
                     self.push(&dialect.by_index(Some(index(&filter))));
                 }
-                self.filter(&filter, "f.measurement_start_time");
+                self.rows_filter(&filter);
                 self.category(&filter, "l.category_code", "l.cc");
             }
         }
@@ -217,6 +217,20 @@ pub(crate) fn delete_empty_cell(rollup: &Rollup) -> String {
     format!("DELETE FROM {} WHERE {} AND measurement_count = 0", rollup.table(), is_it.join(" AND "))
 }
 
+/// Deletes the cells with the keys that a query returns if their counts are zero, in PostgreSQL.
+pub(crate) fn delete_empty_cells(rollup: &Rollup, query: &str) -> String {
+    let is_same = |part: &Dimension| {
+        let [cell, key] = ["c", "k"].map(|table| format!("{table}.{}", part.column()));
+        if part.is_text() { Dialect::Postgres.same_text(&cell, &key) } else { format!("{cell} = {key}") }
+    };
+    let is_it: Vec<String> = rollup.key.iter().map(is_same).collect();
+    let (table, columns) = (rollup.table(), rollup.key_columns());
+    format!(
+        "DELETE FROM {table} AS c USING ({query}) AS k ({columns}) WHERE {} AND c.measurement_count = 0",
+        is_it.join(" AND ")
+    )
+}
+
 /// Adds the keys and counts that a query returns to the cells of a rollup.
 pub(crate) fn add_cells(dialect: Dialect, rollup: &Rollup, query: &str) -> String {
     let table = rollup.table();
@@ -248,10 +262,9 @@ pub(crate) fn count_changed(dialect: Dialect, rollup: &Rollup, changed: &str) ->
     let key: Vec<String> = rollup.key.iter().map(|&part| dimension(dialect, part)).collect();
     let (key, counts) = (key.join(", "), counts(dialect, "l.weight").join(", "));
     // There are few entries, so the rows of each are found by an index.
-    let rows = match (dialect.indexed("f.input"), dialect.indexed("l.url")) {
-        (Some(input), Some(url)) => format!("JOIN fastpath AS f ON f.input = l.url AND {input} = {url}"),
-        _ => format!("CROSS JOIN fastpath AS f{} ON f.input = l.url", dialect.by_index(Some("fastpath_by_input"))),
-    };
+    let by_index = dialect.by_index(Some("fastpath_by_input"));
+    let join = if dialect == Dialect::Sqlite { "CROSS JOIN" } else { "JOIN" };
+    let rows = format!("{join} fastpath AS f{by_index} ON {}", dialect.same_text("f.input", "l.url"));
     let query = format!("SELECT {key}, {counts} FROM {changed} {rows} WHERE true GROUP BY {key}");
     let clean = format!("DELETE FROM {} WHERE measurement_count = 0", rollup.table());
     [add_cells(dialect, rollup, &query), clean]
@@ -281,8 +294,8 @@ pub(crate) fn differences(dialect: Dialect, rollup: &Rollup) -> Statement {
     );
     let kind = |&part: &Dimension| match part {
         time if time.is_time() => Type::Time,
-        Dimension::ProbeAsn => Type::UInt32,
-        _ => Type::Text,
+        text if text.is_text() => Type::Text,
+        _ => Type::UInt32,
     };
     let mut columns = vec![Type::OptionalUInt64];
     columns.extend(rollup.key.iter().map(kind));

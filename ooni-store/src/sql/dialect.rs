@@ -7,6 +7,9 @@ use crate::value::Type;
 use ooni_core::hex::hex;
 use ooni_core::time::{SECONDS_PER_DAY, SECONDS_PER_HOUR};
 
+/// Characters of a text in the indexes of PostgreSQL, as in its migrations.
+const INDEXED: usize = 128;
+
 const SECONDS_PER_WEEK: i64 = 7 * SECONDS_PER_DAY;
 
 /// Seconds from the last Sunday before 1970-01-01, a Thursday.
@@ -219,7 +222,27 @@ impl Dialect {
     pub(super) fn indexed(self, text: &str) -> Option<String> {
         match self {
             Dialect::Sqlite | Dialect::Clickhouse => None,
-            Dialect::Postgres => Some(format!("substr({text}, 1, 256)")),
+            Dialect::Postgres => Some(format!("substr({text}, 1, {INDEXED})")),
+        }
+    }
+
+    /// The indexed prefixes of the texts in an array.
+    pub(super) fn indexed_prefixes(self, array: &str) -> Option<String> {
+        Some(format!("ARRAY(SELECT {} FROM unnest({array}) AS v (whole))", self.indexed("v.whole")?))
+    }
+
+    /// Whether a text is shorter than the indexed prefix, so that only texts equal to it have this prefix.
+    pub(super) fn is_indexed_whole(self, text: &str) -> bool {
+        // U+0000 and U+0001 are stored as two characters each.
+        let stored = text.chars().map(|char| if char <= '\u{1}' { 2 } else { 1 });
+        self != Dialect::Postgres || stored.sum::<usize>() < INDEXED
+    }
+
+    /// The condition that two columns with texts of any length are equal; an index of the first is usable.
+    pub(super) fn same_text(self, column: &str, other: &str) -> String {
+        match (self.indexed(column), self.indexed(other)) {
+            (Some(prefix), Some(other_prefix)) => format!("{column} = {other} AND {prefix} = {other_prefix}"),
+            _ => format!("{column} = {other}"),
         }
     }
 
@@ -238,12 +261,16 @@ impl Dialect {
 
     /// The unique columns of a rollup.
     pub(super) fn unique_key(self, rollup: &Rollup) -> String {
-        match self {
-            // The index is on a hash of the input, which can have any length.
-            Dialect::Postgres if rollup.key.contains(&Dimension::Input) => {
-                rollup.key_columns().replace("input", "md5(input)")
-            }
-            _ => rollup.key_columns(),
+        if self != Dialect::Postgres {
+            return rollup.key_columns();
         }
+        // The prefix of each text, followed by the digests of texts that are longer.
+        let prefix = |part: &Dimension| match self.indexed(part.column()) {
+            Some(prefix) if part.is_text() => prefix,
+            _ => part.column().to_owned(),
+        };
+        let texts = rollup.key.iter().filter(|part| part.is_text());
+        let digests = texts.map(|part| format!("text_digest({})", part.column()));
+        rollup.key.iter().map(prefix).chain(digests).collect::<Vec<_>>().join(", ")
     }
 }

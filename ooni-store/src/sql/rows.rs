@@ -60,14 +60,14 @@ impl Builder {
             self.push(if number == 0 { "SELECT " } else { " UNION ALL SELECT " }).push(columns);
             let by_index = self.dialect.by_index(Some(index(filter)));
             self.push(" FROM fastpath AS f").push(&by_index);
-            self.filter(filter, "f.measurement_start_time");
+            self.rows_filter(filter);
             self.in_category(filter);
             self.after(&list.order, list.descending);
         }
         let [time, uid] = TIME_AND_UID.map(|position| position.to_string());
-        let keys = match (&branches[..], self.dialect.indexed("f.input")) {
-            ([_], Some(indexed)) if matches!(list.order, Order::Input(_)) => vec![indexed, "f.input".to_owned()],
-            ([_], _) => vec![column(&list.order).to_owned()],
+        let keys = match (&branches[..], self.indexed_prefix(&list.order, column(&list.order))) {
+            ([_], Some(prefix)) => vec![prefix, column(&list.order).to_owned()],
+            ([_], None) => vec![column(&list.order).to_owned()],
             _ => vec![time],
         };
         let last = if branches.len() == 1 { "f.measurement_uid".to_owned() } else { uid };
@@ -75,6 +75,21 @@ impl Builder {
         self.push(" ORDER BY ").push(&keys.join(", ")).limit(limit);
         if list.offset > 0 {
             self.push(" OFFSET ").value(Parameter::Int(i64::try_from(list.offset).unwrap_or(i64::MAX)));
+        }
+    }
+
+    /// The indexed prefix of a value by which rows are ordered; `None` if the whole value is indexed.
+    fn indexed_prefix(&self, order: &Order, value: &str) -> Option<String> {
+        match order {
+            Order::Input(_) | Order::ProbeCc(_) | Order::TestName(_) => self.dialect.indexed(value),
+            Order::MeasurementStartTime(_) | Order::ProbeAsn(_) => None,
+        }
+    }
+
+    /// The conditions on the report and input of a table's rows.
+    fn in_report(&mut self, table: &str, report_id: &str, input: &str) {
+        for (column, value) in [("report_id", report_id), ("input", input)] {
+            self.indexed_texts(&format!("{table}.{column}"), &[value.to_owned()]);
         }
     }
 
@@ -89,8 +104,14 @@ impl Builder {
             _ => return,
         };
         let (column, compare) = (column(order), if is_descending { " < " } else { " > " });
-        // Implied by the next condition; makes the index usable.
-        self.and().push(column).push(if is_descending { " <= " } else { " >= " }).value(key.clone());
+        let compare_key = if is_descending { " <= " } else { " >= " };
+        // Implied by the last condition; makes the index usable.
+        self.and().push(column).push(compare_key).value(key.clone());
+        if let Some(prefix) = self.indexed_prefix(order, column) {
+            let placeholder = self.last_placeholder();
+            let key_prefix = self.indexed_prefix(order, &placeholder).unwrap_or_default();
+            self.and().push(&prefix).push(compare_key).push(&key_prefix);
+        }
         self.and().push("(").push(column).push(compare).value(key);
         self.push(" OR f.measurement_uid").push(compare).value(Parameter::Text(uid.clone())).push(")");
     }
@@ -159,8 +180,7 @@ pub(crate) fn start(dialect: Dialect, uid: &str) -> Option<Statement> {
 pub(crate) fn report(dialect: Dialect, report_id: &str, input: &str) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT ").push(LISTED).push(" FROM fastpath AS f").push(&dialect.by_index(Some("fastpath_by_report")));
-    sql.long_text("f.report_id", Some(report_id));
-    sql.long_text("f.input", Some(input));
+    sql.in_report("f", report_id, input);
     sql.push(" ORDER BY f.measurement_uid LIMIT 1");
     sql.statement(LISTED_TYPES.to_vec())
 }
@@ -187,8 +207,8 @@ pub(crate) fn body_location(dialect: Dialect, uid: &str) -> Statement {
 pub(crate) fn inputs(dialect: Dialect, cc: &str, weeks: &[DateTime]) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT f.input, CAST(sum(f.measurement_count) AS BIGINT) FROM rollup_week_input AS f");
-    sql.text("f.test_name", "web_connectivity");
-    sql.text("f.probe_cc", cc);
+    sql.indexed_texts("f.test_name", &["web_connectivity".to_owned()]);
+    sql.indexed_texts("f.probe_cc", &[cc.to_owned()]);
     sql.weeks("f.week", weeks);
     sql.push(" GROUP BY f.input");
     sql.statement(vec![Type::Text, Type::OptionalUInt64])
@@ -198,7 +218,7 @@ pub(crate) fn inputs(dialect: Dialect, cc: &str, weeks: &[DateTime]) -> Statemen
 pub(crate) fn test_lists(dialect: Dialect, ccs: &[String]) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT l.url, l.domain, l.cc, l.category_code FROM citizenlab AS l");
-    sql.any_text("l.cc", ccs);
+    sql.indexed_texts("l.cc", ccs);
     sql.push(" ORDER BY l.cc, l.url, l.category_code");
     sql.statement(vec![Type::Text; 4])
 }

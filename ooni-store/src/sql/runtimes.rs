@@ -17,7 +17,7 @@ pub(crate) fn runtimes(dialect: Dialect, filter: &Filter) -> Statement {
     let seconds = dialect.runtime("f.scores");
     sql.push("WITH times AS (SELECT ").push(&day).push(" AS day, f.probe_cc AS probe_cc, f.test_name AS test_name, ");
     sql.push(&seconds).push(" AS seconds FROM fastpath AS f").push(&dialect.by_index(Some(index(filter))));
-    sql.filter(filter, "f.measurement_start_time");
+    sql.rows_filter(filter);
     const KEY: &str = "day, probe_cc, test_name";
     let within = format!("OVER (PARTITION BY {KEY}");
     let places = format!("row_number() {within} ORDER BY seconds) - 1 AS place, count(*) {within}) - 1 AS last");

@@ -3,7 +3,7 @@
 //! The outcome equals that of writing the rows one after another.
 
 use crate::value::{FastpathValues, OpenvpnValues, Value};
-use crate::write::rejection::Rejection;
+use crate::write::rejection::{LONGEST_KEY, Rejection};
 use crate::write::row::{BatchResult, Incoming, Refusal, RowBatch};
 use ooni_core::row::Refused;
 use ooni_core::row::schema::fastpath;
@@ -54,12 +54,12 @@ pub(crate) fn uids<'r>(rows: &'r (dyn RowBatch + 'static)) -> impl Iterator<Item
     rows.iter().map(|row| row.uid()).chain(rejected)
 }
 
-/// Decides the outcome. `removed` maps removed [`uids`] to the reason; `fits` refuses rows that the engine cannot store.
+/// Decides the outcome. `removed` maps removed [`uids`] to the reason. Rows of more than `longest_row` bytes are refused.
 pub(crate) fn decide<'r>(
     rows: &'r (dyn RowBatch + 'static),
     replace: bool,
     removed: &HashMap<String, String>,
-    fits: impl Fn(&FastpathValues<'r>, Option<&OpenvpnValues<'r>>) -> Result<(), Refused>,
+    longest_row: usize,
 ) -> Decided<'r> {
     let mut decided = Decided::default();
     let mut taken: BTreeMap<&str, Taken<'r>> = BTreeMap::new();
@@ -75,7 +75,7 @@ pub(crate) fn decide<'r>(
         }
         let openvpn = row.openvpn();
         let fitting = row.cells().and_then(|cells| {
-            fits(&cells, openvpn.as_ref().ok().and_then(Option::as_ref))?;
+            fits(&cells, openvpn.as_ref().ok().and_then(Option::as_ref), longest_row)?;
             Ok(cells)
         });
         let mut set_aside = |refusal: &Refusal| match replace {
@@ -164,12 +164,14 @@ pub(crate) fn json(new: &dyn Incoming) -> Option<String> {
     (1..=LONGEST_REFUSED).contains(&json.len()).then(|| String::from_utf8_lossy(&json).into_owned())
 }
 
-/// Refuses a row that is too long, together with its row of `obs_openvpn`.
-pub(crate) fn fits(
-    cells: &FastpathValues<'_>,
-    openvpn: Option<&OpenvpnValues<'_>>,
-    longest_row: usize,
-) -> Result<(), Refused> {
+/// Refuses a row whose uid is too long, or that is too long together with its row of `obs_openvpn`.
+fn fits(cells: &FastpathValues<'_>, openvpn: Option<&OpenvpnValues<'_>>, longest_row: usize) -> Result<(), Refused> {
+    if let Value::Text(uid) = &cells[fastpath::measurement_uid]
+        && uid.len() > LONGEST_KEY
+    {
+        let message = format!("{} bytes, where this store takes {LONGEST_KEY}", uid.len());
+        return Err(Refused { column: "measurement_uid".to_owned(), message });
+    }
     let (mut all, mut longest) = (0, (0, 0));
     for (column, cell) in cells.iter().chain(openvpn.into_iter().flatten()).enumerate() {
         let Value::Text(text) = cell else { continue };

@@ -3,8 +3,8 @@
 use ooni_core::error::Error;
 use std::sync::Arc;
 
-/// Maximum bytes of a can's key or of a uid, as every engine accepts them in a key.
-pub(super) const LONGEST_KEY: usize = 600;
+/// Maximum bytes of a can's key or of a uid, as every engine accepts them in a key. Rows of longer uids are refused.
+pub(crate) const LONGEST_KEY: usize = 600;
 
 /// Maximum bytes of a path or message; longer ones are truncated.
 const LONGEST_TEXT: usize = 1000;

@@ -300,7 +300,22 @@ fn postgres_uses_its_indexes() {
     engine.query("ANALYZE");
     // A table of a few pages would be read as a whole, unlike a large one.
     let url = format!("{}?options=-c%20enable_seqscan%3Doff", engine.url());
-    plans_are_as_intended(&crate::support::open(&url).unwrap(), &OfPostgres::new(&engine));
+    let (store, engine) = (crate::support::open(&url).unwrap(), OfPostgres::new(&engine));
+    plans_are_as_intended(&store, &engine);
+
+    // Only rows with equal prefixes are sorted, and the index is searched from the cursor.
+    let after = |key: &str| Some(Cursor { key: key.to_owned(), uid: String::new() });
+    let orders = [
+        (Order::ProbeCc(after("CX")), "by_country", "probe_cc"),
+        (Order::Input(after("https://site7.org/")), "by_input", "input"),
+    ];
+    for (order, index, column) in orders {
+        let list = List { order, limit: 10, ..List::default() };
+        let plan = store.0.wait(store.0.store.explain_list(&list)).unwrap();
+        assert_eq!(engine.indexes(&plan), [index], "{plan:#?}");
+        assert!(engine.searches(&plan, column), "{plan:#?}");
+        assert!(plan.iter().any(|line| line.contains("Incremental Sort")), "{plan:#?}");
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn uids_of(store: &Open, list: &List) -> Vec<String> {
 }
 
 /// The uids of all pages, each of which begins after the last row of the one before.
-fn pages(store: &Open, list: &List) -> Vec<String> {
+pub(crate) fn pages(store: &Open, list: &List) -> Vec<String> {
     let (mut list, mut all) = (list.clone(), Vec::new());
     loop {
         let page = store.0.wait(store.0.store.list(&list)).unwrap();

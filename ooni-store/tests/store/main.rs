@@ -13,6 +13,7 @@ mod history;
 mod killed;
 mod limits;
 mod lists;
+mod long_texts;
 mod parquet;
 mod postgres;
 mod postgres_limits;
@@ -36,7 +37,7 @@ use support::{Engine, InFile};
 
 /// Runs the tests that every engine must pass, with so many cases of each property.
 fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
-    let tests: [fn(&dyn Engine); 15] = [
+    let tests: [fn(&dyn Engine); 16] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,
@@ -52,11 +53,13 @@ fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
         lists::pages_have_all_rows_in_order,
         lists::filters_with_many_values,
         lists::changed_test_lists_update_the_rollup,
+        long_texts::a_very_long_text_leaves_the_others_alone,
     ];
     for test in tests {
         test(&*new());
     }
     rejections::identities_distinguish_stores(&*new(), &*new());
+    long_texts::texts_of_any_length(&*new(), &*new());
     history::any_history(new, 2 * cases);
     rollups::any_history_leaves_rollups_right(new, cases);
 }

@@ -1,13 +1,12 @@
 //! Errors and concurrency on a PostgreSQL server.
 
-use crate::rollups::{rollups_are_as_rows, rollups_are_right};
+use crate::rollups::{entries, rollups_are_as_rows, rollups_are_right};
 use crate::server::OnPostgres;
-use crate::support::{Engine, Fields, SOUND, measured, message, migrated, new, open, open_to_read, sound, uids};
+use crate::support::{Engine, SOUND, measured, message, migrated, new, open, open_to_read, sound, uids};
 use ooni_core::json::Json;
 use ooni_core::time::DateTime;
-use ooni_store::query::aggregate::{Aggregation, Axis};
-use ooni_store::query::filter::Filter;
 use ooni_store::query::list::List;
+use ooni_store::rollup::ROLLUPS;
 use ooni_store::{BlockingStore, Deadline, ErrorKind, OnExisting};
 use ooni_testkit::server::Server;
 use ooni_testkit::skip_without;
@@ -158,50 +157,57 @@ fn queries_that_time_out_or_are_dropped_are_cancelled() {
     assert_eq!(store.0.wait(postgres.list(&everything())).unwrap().len(), 2);
 }
 
+/// The migrations before texts in keys could have any length.
+const OLD_MIGRATIONS: [&str; 4] = [
+    include_str!("../../migrations/postgres/0001_measurements.sql"),
+    include_str!("../../migrations/postgres/0002_links.sql"),
+    include_str!("../../migrations/postgres/0003_application.sql"),
+    include_str!("../../migrations/postgres/0004_rejected.sql"),
+];
+
 #[test]
-fn texts_of_any_length() {
+fn a_store_with_short_keys_is_migrated() {
     skip_without!(Server::shared_postgres());
-    let engine = OnPostgres::new();
-    let store = engine.open();
-    let long = |length: usize| {
-        // Random, so that an index cannot compress it.
-        let mut state = 7_u64;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            char::from(b'a' + (state >> 33) as u8 % 26)
-        };
-        (0..length).map(|_| next()).collect::<String>()
+    let (new, old) = (OnPostgres::new(), OnPostgres::empty());
+    let rows: Vec<_> = (0..40).map(|uid| measured(uid, u16::from(uid) * 139)).collect();
+    let store = new.open();
+    store.write(&rows, OnExisting::Keep).unwrap();
+    store.0.wait(store.0.store.replace_test_lists(entries(&[0, 1, 5, 20]))).unwrap();
+    OLD_MIGRATIONS.iter().for_each(|migration| drop(old.query(migration)));
+    old.query("UPDATE schema_version SET version = 4");
+    for month in 1..=3 {
+        old.query(&format!(
+            "CREATE TABLE fastpath_2024_{month:02} (LIKE fastpath INCLUDING ALL);
+             ALTER TABLE fastpath ATTACH PARTITION fastpath_2024_{month:02}
+                FOR VALUES FROM ('2024-{month:02}-01') TO ('2024-{:02}-01')",
+            month + 1
+        ));
+    }
+    let rollups = ROLLUPS.iter().map(|rollup| rollup.table());
+    for table in ["fastpath", "jsonl", "citizenlab"].map(str::to_owned).into_iter().chain(rollups) {
+        let rows = &new.query(&format!("SELECT coalesce(json_agg(t), '[]') FROM {table} AS t"))[0][0];
+        old.query(&format!(
+            "INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, $json${rows}$json$)"
+        ));
+    }
+    let indexes = |engine: &OnPostgres| {
+        engine.query(
+            "SELECT tablename, regexp_replace(indexdef, '_pkey|_idx[0-9]*|fastpath_2024_[0-9]*_[a-z0-9_]*', '')
+             FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE 'fastpath_2024_04' ORDER BY 1, 2",
+        )
     };
-    let with = |uid: &str, change: &dyn Fn(&mut ooni_core::row::FastpathRow)| {
-        let mut new = new(uid, &Fields { test: "web_connectivity", ..SOUND });
-        change(&mut new.row);
-        new
-    };
-    let text = |length| Json::Text(long(length).into_bytes());
-    let rows = [
-        with("input", &|row| row.input = text(100_000)),
-        with("report", &|row| row.report_id = text(100_000)),
-        with("domain", &|row| row.domain = text(600)),
-        with("domain+", &|row| row.domain = text(601)),
-        with("x", &|row| row.measurement_uid = long(601)),
-        with("version", &|row| row.software_version = text(100_000)),
-    ];
-    let written = store.write(&rows, OnExisting::Keep).unwrap();
-    let said: Vec<_> = written.refused.iter().map(|refusal| (&*refusal.column, &*refusal.message)).collect();
-    let message = "601 bytes, where this store takes 600";
-    assert_eq!(said, [("domain", message), ("measurement_uid", message)]);
-    assert_eq!(uids(&store), ["domain", "input", "report", "version"]);
-    assert_eq!(engine.table("refused").len(), 2);
-    let BlockingStore { store: postgres, .. } = &store.0;
-    let found = store.0.wait(postgres.find_in_report("R-input", &long(100_000))).unwrap().unwrap();
-    assert_eq!(found.measurement_uid, "input");
-    let found = store.0.wait(postgres.find_in_report(&long(100_000), "http://x.org/report")).unwrap().unwrap();
-    assert_eq!(found.measurement_uid, "report");
-    let input = Filter { input: Some(long(100_000)), ..Filter::default() };
-    let list = List { filter: input.clone(), ..everything() };
-    assert_eq!(store.0.wait(postgres.list(&list)).unwrap().len(), 1);
-    let query = Aggregation { filter: input, axes: vec![Axis::Input] };
-    assert_eq!(store.0.wait(postgres.aggregate(&query)).unwrap()[0].counts.measurements, 1);
+    assert_ne!(indexes(&old), indexes(&new));
+    assert_eq!(message(open(&old.url())), "was created by an older fastpath; `fastpath migrate` brings it up to date");
+    migrated(&old.url()).unwrap();
+    assert_eq!(indexes(&old), indexes(&new));
+
+    let store = old.open();
+    assert_eq!(old.table("fastpath"), new.table("fastpath"));
+    rollups_are_right(&store);
+    let mut long = measured(100, 7);
+    long.row.domain = Json::Text("long".repeat(1000).into_bytes());
+    assert_eq!(store.write(&[long], OnExisting::Keep).unwrap().inserted, 1);
+    assert_eq!(store.write(&rows, OnExisting::Replace).unwrap().replaced, 40);
     rollups_are_right(&store);
 }
 

@@ -9,11 +9,10 @@ use super::error::ClickhouseError;
 use super::rollups;
 use super::value::{self, Rows};
 use crate::failpoint::{Failpoint, reach};
-use crate::value::{FastpathValues, OpenvpnValues, Type, Value};
+use crate::value::{Type, Value};
 use crate::write::batch::{self, Decided, Taken};
-use crate::write::rejection::Rejection;
+use crate::write::rejection::{LONGEST_KEY, Rejection};
 use crate::write::row::{BatchResult, Provenance, Refusal, RowBatch};
-use ooni_core::row::Refused;
 use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -21,14 +20,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 /// Maximum bytes of a row.
 const LONGEST_ROW: usize = 256 << 20;
 
-/// Maximum bytes of a uid.
-const LONGEST_UID: usize = 600;
-
 /// Maximum bytes of the uids in one statement: a server accepts fields of 128 KiB.
 const UID_BYTES: usize = 64 << 10;
 
 /// Maximum rows deleted with one statement, so that uids of any length fit.
-const DELETED_ROWS: usize = UID_BYTES / (2 * LONGEST_UID);
+const DELETED_ROWS: usize = UID_BYTES / (2 * LONGEST_KEY);
 
 /// The column of `obs_openvpn` with 64-bit integers.
 const WIDE: usize = openvpn::last_handshake_transaction_id;
@@ -56,7 +52,7 @@ pub(super) async fn write(
     replace: bool,
 ) -> Result<BatchResult, ClickhouseError> {
     let removed = removed(context, rows).await?;
-    let mut decided = batch::decide(rows, replace, &removed, fits);
+    let mut decided = batch::decide(rows, replace, &removed, LONGEST_ROW);
     let entries = entries(context, decided.taken.iter().map(|taken| rows[taken.index].uid())).await?;
     let is_stored = |taken: &Taken<'_>| entries.get(rows[taken.index].uid()).is_some_and(|entry| entry.has_row);
     let existing = decided.taken.iter().filter(|taken| is_stored(taken)).count() as u64;
@@ -201,7 +197,7 @@ async fn look_up<'u>(
 fn chunks<'u>(uids: impl IntoIterator<Item = &'u str>) -> Vec<Vec<&'u str>> {
     let mut chunks: Vec<Vec<&str>> = Vec::new();
     let mut room = 0;
-    for uid in uids.into_iter().filter(|uid| uid.len() <= LONGEST_UID) {
+    for uid in uids.into_iter().filter(|uid| uid.len() <= LONGEST_KEY) {
         // Each byte may be escaped; two quotes and a comma are added.
         let length = 2 * uid.len() + 3;
         match chunks.last_mut() {
@@ -350,18 +346,6 @@ async fn positions<'c>(
     rows.into_iter().map(pair).collect()
 }
 
-/// Refuses what the tables cannot store.
-fn fits(cells: &FastpathValues<'_>, openvpn: Option<&OpenvpnValues<'_>>) -> Result<(), Refused> {
-    batch::fits(cells, openvpn, LONGEST_ROW)?;
-    match &cells[fastpath::measurement_uid] {
-        Value::Text(uid) if uid.len() > LONGEST_UID => {
-            let message = format!("{} bytes, where this store takes {LONGEST_UID}", uid.len());
-            Err(Refused { column: "measurement_uid".to_owned(), message })
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,7 +353,7 @@ mod tests {
     #[test]
     fn chunks_have_all_uids_except_those_that_are_too_long() {
         let uids: Vec<String> = (0..3000).map(|number| format!("{number:030}")).collect();
-        let long = "x".repeat(LONGEST_UID + 1);
+        let long = "x".repeat(LONGEST_KEY + 1);
         let all = || uids.iter().map(String::as_str);
         let chunks = chunks(all().chain([&*long]));
         assert!(chunks.len() > 1);

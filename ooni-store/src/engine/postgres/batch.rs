@@ -6,12 +6,11 @@ use super::error::PgError;
 use super::{partition, value};
 use crate::failpoint::{Failpoint, reach};
 use crate::sql::Parameter;
-use crate::value::{FastpathValues, OpenvpnValues, Value};
+use crate::value::Value;
 use crate::write::batch::{self, Decided, Taken};
 use crate::write::rejection::Rejection;
 use crate::write::row::{BatchResult, BodyLocation, Provenance, RowBatch};
 use crate::write::tally::Tally;
-use ooni_core::row::Refused;
 use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
 use std::borrow::Cow;
@@ -29,12 +28,6 @@ pub(super) struct Batch {
 
 /// Maximum bytes of a row.
 const LONGEST_ROW: usize = 256 << 20;
-
-/// Maximum bytes of a text in a key: an index entry has at most 2.7 kB.
-const LONGEST_KEY: usize = 600;
-
-/// Key columns.
-const KEYS: [&str; 5] = ["measurement_uid", "probe_cc", "test_name", "blocking_type", "domain"];
 
 /// Columns besides those of a row.
 const BESIDE: &str = "ruleset, fingerprints_sha256, body_sha256";
@@ -76,7 +69,7 @@ impl Change for Batch {
 
     async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<BatchResult, PgError> {
         let removed = self.removed(transaction).await?;
-        let decided = batch::decide(&*self.rows, self.replace, &removed, fits);
+        let decided = batch::decide(&*self.rows, self.replace, &removed, LONGEST_ROW);
         let uids = decided.taken.iter().map(|taken| value::encoded(self.rows[taken.index].uid())).collect();
         let (there, kept) = match self.replace {
             true => (replace(transaction, uids, tally).await?, HashSet::new()),
@@ -255,18 +248,4 @@ async fn copy(
 ) -> Result<BinaryCopyInWriter, Error> {
     let sink = transaction.copy_in(&format!("COPY {table} ({columns}) FROM STDIN BINARY")).await?;
     Ok(BinaryCopyInWriter::new(sink, types))
-}
-
-/// Refuses what the tables cannot store.
-fn fits(cells: &FastpathValues<'_>, openvpn: Option<&OpenvpnValues<'_>>) -> Result<(), Refused> {
-    batch::fits(cells, openvpn, LONGEST_ROW)?;
-    for (cell, name) in cells.iter().zip(fastpath::NAMES).filter(|(_, name)| KEYS.contains(name)) {
-        if let Value::Text(text) = cell
-            && value::encoded(text).len() > LONGEST_KEY
-        {
-            let message = format!("{} bytes, where this store takes {LONGEST_KEY}", text.len());
-            return Err(Refused { column: name.to_owned(), message });
-        }
-    }
-    Ok(())
 }

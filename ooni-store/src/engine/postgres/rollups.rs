@@ -56,13 +56,8 @@ async fn change(transaction: &Transaction<'_>, rollup: &Rollup, tallied: &Tallie
     }
     let keys = Columns::of_keys(rollup, &decreased);
     let parameters: Vec<_> = keys.parameters().collect();
-    let columns = rollup.key_columns();
-    let clean = format!(
-        "DELETE FROM {} WHERE ({columns}) IN (SELECT * FROM {}) AND measurement_count = 0",
-        rollup.table(),
-        unnest(parameters.len())
-    );
-    transaction.execute_typed(&clean, &parameters).await.map(drop)
+    let query = format!("SELECT * FROM {}", unnest(parameters.len()));
+    transaction.execute_typed(&sql::delete_empty_cells(rollup, &query), &parameters).await.map(drop)
 }
 
 /// Key values, by column.

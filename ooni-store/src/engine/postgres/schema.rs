@@ -6,11 +6,12 @@ use crate::migration::Migration;
 use tokio_postgres::Client;
 
 /// All migrations, in order. A released file is never changed.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../../migrations/postgres/0001_measurements.sql"),
     include_str!("../../../migrations/postgres/0002_links.sql"),
     include_str!("../../../migrations/postgres/0003_application.sql"),
     include_str!("../../../migrations/postgres/0004_rejected.sql"),
+    include_str!("../../../migrations/postgres/0005_long_texts.sql"),
 ];
 
 /// The oldest supported server, as PostgreSQL numbers its versions.

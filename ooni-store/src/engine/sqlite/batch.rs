@@ -3,7 +3,7 @@
 use super::statements::{self, Statements};
 use super::value;
 use crate::failpoint::{Failpoint, reach};
-use crate::write::batch::{decide, fits, uids};
+use crate::write::batch::{decide, uids};
 use crate::write::row::{BatchResult, RowBatch};
 use crate::write::tally::Tally;
 use rusqlite::{Result, Transaction};
@@ -20,7 +20,7 @@ pub(super) fn write(
 ) -> Result<BatchResult> {
     let mut statements = Statements::new(transaction, value::timestamp(SystemTime::now()))?;
     let removed = removed(transaction, rows)?;
-    let decided = decide(rows, replace, &removed, |cells, openvpn| fits(cells, openvpn, max_row_bytes));
+    let decided = decide(rows, replace, &removed, max_row_bytes);
     let mut existing = 0;
     for taken in &decided.taken {
         let (new, cells) = (&rows[taken.index], &taken.cells);
