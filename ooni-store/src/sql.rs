@@ -22,7 +22,7 @@ pub(crate) use self::measurements::{
 };
 pub(crate) use self::rows::{
     TABLES, body_location, categories, inputs, jsonl_page, list, listed, listed_url, location, page, report, slice,
-    start, test_lists, uid,
+    start, start_in_report, test_lists, uid,
 };
 
 pub(crate) use self::runtimes::{runtimes, runtimes_of};

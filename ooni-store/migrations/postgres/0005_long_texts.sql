@@ -14,6 +14,9 @@ CREATE INDEX fastpath_by_country ON fastpath (substr(probe_cc, 1, 128), measurem
 CREATE INDEX fastpath_by_test ON fastpath (substr(test_name, 1, 128), measurement_start_time)
     WHERE test_name <> 'web_connectivity';
 
+-- Finds the partition of a report and input.
+CREATE INDEX jsonl_by_report ON jsonl (substr(report_id, 1, 128), substr(input, 1, 128));
+
 DROP INDEX citizenlab_by_category, citizenlab_by_list;
 CREATE INDEX citizenlab_by_category ON citizenlab (substr(category_code, 1, 128), substr(cc, 1, 128));
 CREATE INDEX citizenlab_by_list ON citizenlab (substr(cc, 1, 128));

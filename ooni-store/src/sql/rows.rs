@@ -176,6 +176,19 @@ pub(crate) fn start(dialect: Dialect, uid: &str) -> Option<Statement> {
     Some(sql.statement(vec![Type::Time]))
 }
 
+/// The start and the uid of the first measurement of a report and input, for [`uid`]; `None` if the engine does not need
+/// them.
+pub(crate) fn start_in_report(dialect: Dialect, report_id: &str, input: &str) -> Option<Statement> {
+    if dialect != Dialect::Postgres {
+        return None;
+    }
+    let mut sql = Builder::new(dialect);
+    sql.push("SELECT j.measurement_start_time, j.measurement_uid FROM jsonl AS j");
+    sql.in_report("j", report_id, input);
+    sql.push(" ORDER BY j.measurement_uid LIMIT 1");
+    Some(sql.statement(vec![Type::Time, Type::Text]))
+}
+
 /// The first row of a report and input; an empty input matches measurements without one.
 pub(crate) fn report(dialect: Dialect, report_id: &str, input: &str) -> Statement {
     let mut sql = Builder::new(dialect);

@@ -31,8 +31,8 @@ impl Store {
     /// The store cannot be read.
     pub async fn find_in_report(&self, report_id: &str, input: &str) -> Result<Option<MeasurementSummary>, Error> {
         let call = self.read("find_in_report", Workload::Lookup);
-        let found = call.rows(sql::report(self.dialect(), report_id, input), sql::listed).await?;
-        call.with_category(found.into_iter().next()).await
+        let found = call.row_in_report(report_id, input).await?;
+        call.with_category(found).await
     }
 
     /// The location of the body of a measurement.
@@ -181,7 +181,15 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn explain_find_in_report(&self, report_id: &str, input: &str) -> Result<Vec<String>, Error> {
-        self.explain(sql::report(self.dialect(), report_id, input)).await
+        let dialect = self.dialect();
+        let Some(statement) = sql::start_in_report(dialect, report_id, input) else {
+            return self.explain(sql::report(dialect, report_id, input)).await;
+        };
+        let mut plan = self.explain(statement.clone()).await?;
+        if let Some((start, uid)) = self.read("explain", Workload::Lookup).start_and_uid(statement).await? {
+            plan.extend(self.explain(sql::uid(dialect, &uid, Some(start))).await?);
+        }
+        Ok(plan)
     }
 
     pub(super) async fn explain(&self, statement: Statement) -> Result<Vec<String>, Error> {
@@ -208,6 +216,30 @@ impl Read<'_> {
             // tables in one snapshot.
         }
         Ok(self.rows(sql::uid(dialect, uid, None), sql::listed).await?.into_iter().next())
+    }
+
+    /// The first row of a report and input.
+    async fn row_in_report(&self, report_id: &str, input: &str) -> Result<Option<MeasurementSummary>, Error> {
+        let dialect = self.store.dialect();
+        if let Some(statement) = sql::start_in_report(dialect, report_id, input) {
+            let Some((start, uid)) = self.start_and_uid(statement).await? else { return Ok(None) };
+            let found = self.rows(sql::uid(dialect, &uid, Some(start)), sql::listed).await?;
+            if !found.is_empty() {
+                return Ok(found.into_iter().next());
+            }
+            // It was removed or replaced meanwhile; see `row_of`.
+        }
+        Ok(self.rows(sql::report(dialect, report_id, input), sql::listed).await?.into_iter().next())
+    }
+
+    /// The start and the uid that a statement returns, if it returns a row.
+    async fn start_and_uid(&self, statement: Statement) -> Result<Option<(DateTime, String)>, Error> {
+        let row = self.query(statement).await?.into_iter().next();
+        row.map(|row| match <[Value<'static>; 2]>::try_from(row) {
+            Ok([Value::Time(start), Value::Text(uid)]) => Ok((start, uid.into_owned())),
+            _ => Err(self.foreign()),
+        })
+        .transpose()
     }
 
     /// The time that a statement returns, if it returns a row.

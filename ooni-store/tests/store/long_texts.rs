@@ -1,4 +1,4 @@
-//! Texts of any length, which every engine keeps, counts, finds and puts in order.
+//! Texts of any length: every engine keeps, counts, finds and sorts them.
 
 use crate::lists::pages;
 use crate::rollups::rollups_are_right;
@@ -96,7 +96,7 @@ fn lists() -> Vec<ListedUrl> {
         .collect()
 }
 
-/// Everything is found and counted as in these rows.
+/// Checks that lists, counts and look-ups are those of these rows.
 fn answers_are_right(store: &Open, rows: &[ScoredRow]) {
     let Open(waiting) = store;
     let (cells, lists) = (cells(rows), lists());
@@ -179,7 +179,7 @@ fn answers_are_right(store: &Open, rows: &[ScoredRow]) {
     }
 }
 
-/// Whether a store has these rows, whole, in the order of their uids.
+/// Whether a store has exactly these rows.
 fn has(store: &Open, rows: &[ScoredRow]) -> bool {
     let mut expected: Vec<_> = rows.iter().map(|new| value::fastpath(&new.row).unwrap()).collect();
     expected.sort_by_key(|row| text(&row[0]));
@@ -213,7 +213,7 @@ pub(crate) fn texts_of_any_length(engine: &dyn Engine, other: &dyn Engine) {
     assert!(has(&other, &rows));
     rollups_are_right(&other);
 
-    // Cells are subtracted from and deleted.
+    // Counts are subtracted from cells, and empty cells are deleted.
     assert_eq!(store.write(&rows, OnExisting::Replace).unwrap().replaced, rows.len() as u64);
     rollups_are_right(&store);
     rows.retain(|new| {
@@ -256,7 +256,7 @@ pub(crate) fn a_very_long_text_leaves_the_others_alone(engine: &dyn Engine) {
         rows.push(new);
     }
     rows.extend([new("after", &SOUND), new(&noise(6, 600, false), &SOUND)]);
-    // What no engine keeps.
+    // Refused by every engine.
     let refused = [new(&noise(6, 601, false), &SOUND), new(&long, &SOUND)];
     let written = store.write(&[&rows[..2], &refused, &rows[2..]].concat(), OnExisting::Keep).unwrap();
     assert_eq!(written.inserted, rows.len() as u64);

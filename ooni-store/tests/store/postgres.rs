@@ -278,6 +278,8 @@ fn a_uid_is_found_while_its_row_moves_between_partitions() {
         while !done.load(Ordering::Relaxed) {
             let found = reader.0.wait(reader.0.store.find("u")).unwrap();
             assert_eq!(found.unwrap().measurement_uid, "u");
+            let found = reader.0.wait(reader.0.store.find_in_report("R-u", "http://x.org/u")).unwrap();
+            assert_eq!(found.unwrap().measurement_uid, "u");
         }
     });
 }
