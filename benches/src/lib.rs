@@ -1,6 +1,8 @@
-//! Shared by the benchmark programs: [`measure`] has the measurements, [`rows`] generates rows for stores.
+//! Shared by the benchmark programs: [`measure`] has the measurements, [`rows`] generates rows for stores, and
+//! [`queries`] has the queries over them.
 
 #![forbid(unsafe_code)]
 
 pub mod measure;
+pub mod queries;
 pub mod rows;

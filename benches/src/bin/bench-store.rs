@@ -8,12 +8,8 @@
 use anyhow::{Result, bail};
 use clap::Parser;
 use ooni_benches::measure::machine::Machine;
-use ooni_benches::rows::{self, BEGIN, PER_DAY, Rows};
-use ooni_core::time::DateTime;
-use ooni_store::query::aggregate::{Aggregation, Axis};
-use ooni_store::query::filter::{Category, Filter, Window};
-use ooni_store::query::grain::Grain;
-use ooni_store::query::list::{Cursor, List, MeasurementSummary, Order};
+use ooni_benches::queries;
+use ooni_benches::rows::{self, PER_DAY, Rows};
 use ooni_store::rollup::ROLLUPS;
 use ooni_store::{Error, OnExisting, Store, StoreOptions};
 use ooni_testkit::server::Server;
@@ -37,6 +33,9 @@ struct Arguments {
     /// Duration of the queries, in seconds
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// Number of concurrent readers beside one writer; 0 for one reader and no writer
+    #[arg(long, default_value_t = 8)]
+    readers: usize,
     /// Engine: sqlite, postgres or clickhouse; can be repeated
     #[arg(long, default_values = ["sqlite", "postgres"])]
     engine: Vec<String>,
@@ -134,7 +133,8 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
     let stats = store.stats().await?;
     let rows = batches * BULK;
     let days = (rows / PER_DAY) as i64;
-    let (readers, writer) = if engine == CLICKHOUSE { (1, None) } else { (8, Some(made)) };
+    let alone = engine == CLICKHOUSE || arguments.readers == 0;
+    let (readers, writer) = if alone { (1, None) } else { (arguments.readers, Some(made)) };
     let (queries, beside) = under_load(&store, days, readers, writer, Duration::from_secs(arguments.seconds)).await?;
     let mut rollups = BTreeMap::new();
     for rollup in &ROLLUPS {
@@ -190,7 +190,7 @@ async fn under_load(
                     if Instant::now() >= deadline {
                         break;
                     }
-                    taken.push(ask(&store, days, number).await?);
+                    taken.push(queries::run(&store, days, number).await?);
                 }
                 Ok::<_, Error>(taken)
             })
@@ -205,72 +205,6 @@ async fn under_load(
     done.store(true, Ordering::Relaxed);
     writer.await??;
     Ok((queries, written.load(Ordering::Relaxed) as f64 / time.as_secs_f64()))
-}
-
-/// A day of the rows, counted from the first.
-fn day(number: i64) -> DateTime {
-    DateTime::from_timestamp(BEGIN).and_then(|first| first.plus_days(number)).unwrap_or(DateTime::MAX)
-}
-
-/// Runs one of the queries over this many days; each number has other values.
-async fn ask(store: &Store, days: i64, number: usize) -> Result<(&'static str, Duration), Error> {
-    let turn = number / 13;
-    let from = (turn as i64 * 37) % (days - 31).max(1);
-    let month = Window::new(day(from), day(from + 30));
-    let country = || vec![rows::cc(turn * 7 % 240)];
-    let (input, domain) = rows::site(turn * 131 % 5000);
-    let month_of_country = || Filter { window: month, probe_ccs: country(), ..Filter::default() };
-    let days = Axis::MeasurementStart(Grain::Day);
-    let chart = |name, filter, axes: &[Axis]| (name, Aggregation { filter, axes: axes.to_vec() });
-    let category = Some(Category { code: format!("CAT{:02}", turn % 31), lists: vec!["ZZ".to_owned()] });
-    let (name, query) = match number % 13 {
-        0 => chart("world by day, a month", Filter { window: month, ..Filter::default() }, &[days]),
-        1 => chart(
-            "world by day and test, a month",
-            Filter { window: month, ..Filter::default() },
-            &[days, Axis::TestName],
-        ),
-        2 => chart("country by day, a month", month_of_country(), &[days]),
-        3 => chart("country by day and network, a month", month_of_country(), &[days, Axis::ProbeAsn]),
-        4 => chart("country by domain, a month", month_of_country(), &[Axis::Domain]),
-        5 => chart("countries, all time", Filter::default(), &[Axis::ProbeCc]),
-        6 => chart(
-            "domain by day and country, a month",
-            Filter { domains: vec![domain], window: month, ..Filter::default() },
-            &[days, Axis::ProbeCc],
-        ),
-        7 => chart(
-            "category by day and country, a month",
-            Filter { category, window: month, ..Filter::default() },
-            &[days, Axis::ProbeCc],
-        ),
-        8 => chart(
-            "network by day, a month",
-            Filter { probe_asns: vec![1 + turn as u32 * 41 % 9000], window: month, ..Filter::default() },
-            &[days],
-        ),
-        kind => {
-            let filter = match kind {
-                9 => Filter::default(),
-                10 => Filter { probe_ccs: country(), ..Filter::default() },
-                11 => Filter { input: Some(input), anomaly: Some(true), ..Filter::default() },
-                _ => Filter { domains: vec![domain], ..Filter::default() },
-            };
-            let name =
-                ["list of all", "list of a country", "list of an input, anomalies", "list of a domain"][kind - 9];
-            // A page in the middle.
-            let cursor = Cursor { key: day(from), uid: "1".to_owned() };
-            let order = Order::MeasurementStartTime(Some(cursor));
-            let list = List { filter, order, descending: true, limit: 100, ..List::default() };
-            let begun = Instant::now();
-            let page: Vec<MeasurementSummary> = store.list(&list).await?;
-            std::hint::black_box(page);
-            return Ok((name, begun.elapsed()));
-        }
-    };
-    let begun = Instant::now();
-    std::hint::black_box(store.aggregate(&query).await?);
-    Ok((name, begun.elapsed()))
 }
 
 /// The percentile of the values.
@@ -291,16 +225,14 @@ fn report(measured: &Measured) -> Result<String> {
         writeln!(out, "  {size} a batch: {:.0} rows/s", percentile(rates, 50))?;
     }
     for (name, (cells, seconds)) in rollups {
-        writeln!(out, "  rollup {name:<16} {cells:>9} rows, made in {seconds:.1} s")?;
+        writeln!(out, "  rollup {name:<16} {cells:>9} cells, rebuilt in {seconds:.1} s")?;
     }
-    let load = match &**engine {
-        CLICKHOUSE => {
-            writeln!(out, "  rollups followed {settled:.1} s after the last batch")?;
-            "none writes and one asks, as this engine does one thing at a time:".to_owned()
-        }
-        _ => format!("one writes {beside:.0} rows/s, {readers} ask:"),
+    writeln!(out, "  rollups up to date {settled:.1} s after the last batch")?;
+    let load = match readers {
+        1 => "one reader, no writer:".to_owned(),
+        _ => format!("{readers} readers, and a writer of {beside:.0} rows/s:"),
     };
-    writeln!(out, "  {load}\n    {:<44}{:>9} {:>9} {:>6}", "", "p50 ms", "p99 ms", "times")?;
+    writeln!(out, "  {load}\n    {:<44}{:>9} {:>9} {:>6}", "", "p50 ms", "p99 ms", "number")?;
     for (name, times) in queries {
         writeln!(
             out,

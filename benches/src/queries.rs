@@ -1,0 +1,164 @@
+//! The queries that `bench-store` measures: charts, lists and look-ups as the API and Explorer ask for them. Each call has
+//! other values, so that caches of results prove nothing.
+
+use crate::rows::{self, BEGIN};
+use ooni_core::time::{DateTime, SECONDS_PER_HOUR};
+use ooni_store::query::aggregate::{Aggregation, Axis};
+use ooni_store::query::filter::{Category, Filter, Window};
+use ooni_store::query::grain::Grain;
+use ooni_store::query::list::{Cursor, List, MeasurementSummary, Order};
+use ooni_store::{Error, Store};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// Names of all queries.
+const NAMES: [&str; 19] = [
+    "world by day, a month",
+    "world by day and test, a month",
+    "country by day, a month",
+    "country by day and network, a month",
+    "country by domain, a month",
+    "countries, all time",
+    "domain by day and country, a month",
+    "category by day and country, a month",
+    "network by day, a month",
+    "country by day, a month not aligned to days",
+    "list of all",
+    "list of a country",
+    "list of three countries",
+    "list of an input, anomalies",
+    "list of a domain",
+    "list of a category",
+    "list of a country by input",
+    "find by uid",
+    "find by report and input",
+];
+
+/// What is asked.
+enum Query {
+    Aggregate(Aggregation),
+    List(List),
+    Find,
+    FindInReport,
+}
+
+/// Runs one of the queries over rows of this many days and returns its name and time. Consecutive numbers run all queries
+/// in turn, each time with other values.
+///
+/// # Errors
+/// The query failed.
+pub async fn run(store: &Store, days: i64, number: usize) -> Result<(&'static str, Duration), Error> {
+    let (round, name) = (number / NAMES.len(), NAMES[number % NAMES.len()]);
+    let values = Values::of(days, round);
+    let query = values.query(name);
+    let begun = match query {
+        Query::Aggregate(aggregation) => {
+            let begun = Instant::now();
+            black_box(store.aggregate(&aggregation).await?);
+            begun
+        }
+        Query::List(list) => {
+            let begun = Instant::now();
+            black_box(store.list(&list).await?);
+            begun
+        }
+        Query::Find | Query::FindInReport => {
+            let some = store.list(&List { limit: 1, ..values.list(Filter::default()) }).await?;
+            let keys = |row: MeasurementSummary| (row.measurement_uid, row.report_id, row.input);
+            let (uid, report_id, input) = some.into_iter().next().map(keys).unwrap_or_default();
+            let begun = Instant::now();
+            black_box(match query {
+                Query::Find => store.find(&uid).await?,
+                _ => store.find_in_report(&report_id, &input).await?,
+            });
+            begun
+        }
+    };
+    Ok((name, begun.elapsed()))
+}
+
+/// The values of a round.
+struct Values {
+    month: Window,
+    unaligned: Window,
+    /// Where a page in the middle of a list begins.
+    cursor: Cursor<DateTime>,
+    countries: Vec<String>,
+    probe_asn: u32,
+    input: String,
+    domain: String,
+    category: Category,
+}
+
+impl Values {
+    fn of(days: i64, round: usize) -> Values {
+        let from = (round as i64 * 37) % (days - 31).max(1);
+        let (input, domain) = rows::site(round * 131 % 5000);
+        let shift = 5 * SECONDS_PER_HOUR + 1800;
+        Values {
+            month: Window::new(time(from, 0), time(from + 30, 0)),
+            unaligned: Window::new(time(from, shift), time(from + 29, shift)),
+            cursor: Cursor { key: time(from + 1, 0), uid: "1".to_owned() },
+            countries: (0..3).map(|more| rows::cc((round + more) * 7 % 240)).collect(),
+            probe_asn: 1 + round as u32 * 41 % 9000,
+            input,
+            domain,
+            category: Category { code: format!("CAT{:02}", round % 31), lists: vec!["ZZ".to_owned()] },
+        }
+    }
+
+    fn query(&self, name: &str) -> Query {
+        let Values { month, unaligned, .. } = *self;
+        let country = || vec![self.countries[0].clone()];
+        let all = Filter::default;
+        let of_month = || Filter { window: month, ..all() };
+        let of_country = || Filter { probe_ccs: country(), ..all() };
+        let days = Axis::MeasurementStart(Grain::Day);
+        let chart = |filter, axes: &[Axis]| Query::Aggregate(Aggregation { filter, axes: axes.to_vec() });
+        let list = |filter| Query::List(self.list(filter));
+        match name {
+            "world by day, a month" => chart(of_month(), &[days]),
+            "world by day and test, a month" => chart(of_month(), &[days, Axis::TestName]),
+            "country by day, a month" => chart(Filter { window: month, ..of_country() }, &[days]),
+            "country by day, a month not aligned to days" => {
+                chart(Filter { window: unaligned, ..of_country() }, &[days])
+            }
+            "country by day and network, a month" => {
+                chart(Filter { window: month, ..of_country() }, &[days, Axis::ProbeAsn])
+            }
+            "country by domain, a month" => chart(Filter { window: month, ..of_country() }, &[Axis::Domain]),
+            "countries, all time" => chart(all(), &[Axis::ProbeCc]),
+            "domain by day and country, a month" => {
+                chart(Filter { domains: vec![self.domain.clone()], ..of_month() }, &[days, Axis::ProbeCc])
+            }
+            "category by day and country, a month" => {
+                chart(Filter { category: Some(self.category.clone()), ..of_month() }, &[days, Axis::ProbeCc])
+            }
+            "network by day, a month" => chart(Filter { probe_asns: vec![self.probe_asn], ..of_month() }, &[days]),
+            "list of a country" => list(of_country()),
+            "list of three countries" => list(Filter { probe_ccs: self.countries.clone(), ..all() }),
+            "list of an input, anomalies" => {
+                list(Filter { input: Some(self.input.clone()), anomaly: Some(true), ..all() })
+            }
+            "list of a domain" => list(Filter { domains: vec![self.domain.clone()], ..all() }),
+            "list of a category" => list(Filter { category: Some(self.category.clone()), ..all() }),
+            "list of a country by input" => {
+                Query::List(List { order: Order::Input(None), ..self.list(Filter { window: month, ..of_country() }) })
+            }
+            "find by uid" => Query::Find,
+            "find by report and input" => Query::FindInReport,
+            _ => list(all()),
+        }
+    }
+
+    /// A page of 100 in the middle.
+    fn list(&self, filter: Filter) -> List {
+        let order = Order::MeasurementStartTime(Some(self.cursor.clone()));
+        List { filter, order, descending: true, limit: 100, ..List::default() }
+    }
+}
+
+/// A time, counted from the first day of the rows.
+fn time(days: i64, seconds: i64) -> DateTime {
+    DateTime::from_timestamp(BEGIN + seconds).and_then(|first| first.plus_days(days)).unwrap_or(DateTime::MAX)
+}
