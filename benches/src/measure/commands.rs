@@ -25,7 +25,7 @@ pub const RERUN: &str = "fastpath rerun --out - --jobs 1";
 pub const RERUN_2: &str = "fastpath rerun --out - --jobs 2";
 
 /// How to build the binary.
-pub const BUILD: &str = "cargo build --release --bin fastpath";
+pub const BUILD: &str = "cargo build --profile dist --bin fastpath";
 
 /// The kinds of files that commands are measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
