@@ -28,6 +28,7 @@ struct Arguments {
     /// Number of rows loaded before queries are measured
     #[arg(long, default_value_t = 5_000_000)]
     n: u64,
+    /// Seed of the random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Duration of the queries, in seconds
@@ -39,7 +40,7 @@ struct Arguments {
     /// Engine: sqlite, postgres or clickhouse; can be repeated
     #[arg(long, default_values = ["sqlite", "postgres"])]
     engine: Vec<String>,
-    /// Folder for the results
+    /// Folder for the results [default: they are only printed]
     #[arg(long)]
     out: Option<PathBuf>,
 }

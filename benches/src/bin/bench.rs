@@ -15,6 +15,7 @@ struct Arguments {
     /// Number of measurements
     #[arg(long, default_value_t = 20_000)]
     n: u64,
+    /// Seed of the random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Number of repetitions

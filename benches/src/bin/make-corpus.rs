@@ -18,6 +18,7 @@ struct Arguments {
     /// Number of measurements; with --bytes, the maximum number
     #[arg(long, required_unless_present = "bytes")]
     n: Option<u64>,
+    /// Seed of the random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Folder for corpus-NNNNN.*, or for a tree of cans and truth.jsonl

@@ -8,6 +8,11 @@ use ooni_archive::{Day, DayRange, Selection};
 use ooni_store::{is_url, without_password};
 use std::path::PathBuf;
 
+/// What the environment configures.
+pub(super) const ENVIRONMENT: &str = "Environment: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY (also in lower \
+                                      case) choose proxies; AWS_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR choose \
+                                      certificate authorities.";
+
 /// Which part of the archive.
 #[derive(Args, Debug)]
 pub struct ArchiveArguments {

@@ -1,10 +1,10 @@
 //! The arguments of `fastpath fetch`.
 
-use super::archive::{ArchiveArguments, Sources};
+use super::archive::{ArchiveArguments, ENVIRONMENT, Sources};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Copy cans of the archive to a folder.
+/// Copy cans, the files of the archive, to a folder
 ///
 /// Copies the cans that "rerun" would read, under the same keys, so the folder can be used as a --source. If a .tar.gz and
 /// a .jsonl.gz of the same stem have the same measurements, only the .tar.gz is copied; --with-jsonl copies both.
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// checksum, or the same bytes if the source is a folder) is not copied again; any other file is replaced. Interrupted
 /// downloads are resumed: to continue after Ctrl-C, repeat the command.
 #[derive(Args, Debug)]
-#[command(after_help = NOTES)]
+#[command(after_help = format!("{ENVIRONMENT}\n{EXIT_CODES}"))]
 pub struct Fetch {
     /// Which cans.
     #[command(flatten)]
@@ -41,7 +41,5 @@ pub struct Fetch {
     pub with_jsonl: bool,
 }
 
-const NOTES: &str = "Environment: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY (also in lower case) choose proxies; \
-                     AWS_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR choose certificate authorities.\n\
-                     Exit code: 0 when all cans were copied or already there; 1 when nothing matched, or something could \
-                     not be listed or copied; 2 for invalid arguments.";
+const EXIT_CODES: &str = "Exit code: 0 when all cans were copied or already there; 1 when nothing matched, or something \
+                          could not be listed or copied; 2 for invalid arguments.";

@@ -1,17 +1,17 @@
 //! Arguments of `fastpath rerun`, including those used by runbooks of the reference.
 
-use super::archive::{ArchiveArguments, Caching, Sources};
+use super::archive::{ArchiveArguments, Caching, ENVIRONMENT, Sources};
 use super::scoring::ScoringArguments;
 use clap::Args;
 use std::path::PathBuf;
 
 /// Score the archive again
 ///
-/// Reads the cans of some days, countries and tests from OONI's buckets, other S3 servers or folders, and writes a row
-/// for each measurement to a store, to a file, or to both. A run that was stopped can be resumed with --resume. The word
-/// "rerun" can be omitted.
+/// Reads the cans (files of the archive) of some days, countries and tests from OONI's buckets, other S3 servers or
+/// folders, and writes a row for each measurement to a store, to a file, or to both. A run that was stopped can be
+/// resumed with --resume. The word "rerun" can be omitted.
 #[derive(Args, Debug)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = format!("{ENVIRONMENT}\n{EXIT_CODES}"))]
 pub struct Rerun {
     /// What to score.
     #[command(flatten)]
@@ -27,7 +27,7 @@ pub struct Rerun {
     #[arg(long, value_name = "URL", default_value = "sqlite:ooni-data/ooni.db")]
     pub db_uri: String,
 
-    /// The reference's name for --db-uri
+    /// Not supported: use --db-uri clickhouse://HOST:8123/DATABASE, which is reached over HTTP
     #[arg(long, value_name = "URL", conflicts_with = "db_uri")]
     pub clickhouse_url: Option<String>,
 
@@ -59,7 +59,7 @@ pub struct Rerun {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// File for the counts of the final table, as JSON; - is standard output
+    /// File for a report as JSON: the counts of the final table; - is standard output
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 

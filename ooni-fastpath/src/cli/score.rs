@@ -5,12 +5,13 @@ use crate::fingerprints::NOTICE;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// Score measurements in files and archives
+/// Score measurements in files and folders
 ///
 /// The format of a file is detected from its first bytes: one measurement or POST body, one per line, a tar archive of
-/// POST bodies (postcan), or a can of the years up to 2020; plain, or compressed with gzip or LZ4. The name is only used
-/// if the bytes are ambiguous. Folders are walked in the order of names, and links are followed; files with an unknown
-/// suffix are skipped there. Of a .tar.gz and a .jsonl.gz of the same stem only the .tar.gz is read, unless it is empty.
+/// POST bodies (postcan), or a file of OONI's archive of the years up to 2020; plain, or compressed with gzip or LZ4. The
+/// name is only used if the bytes are ambiguous. Folders are walked in the order of names, and links are followed; files
+/// with an unknown suffix are skipped there. Of a .tar.gz and a .jsonl.gz of the same stem only the .tar.gz is read, or
+/// the other one if it is empty or not recognized.
 #[derive(Args, Debug)]
 #[command(after_help = format!("{EXIT_CODES}\n\n{NOTICE}"))]
 pub struct Score {

@@ -23,7 +23,7 @@ pub struct ScoringArguments {
     #[arg(long, value_name = "DIR")]
     pub fingerprints: Option<PathBuf>,
 
-    /// Skip the rest of a can where the reference does, instead of rejecting only the invalid measurement
+    /// Skip the rest of a file where the reference does, instead of rejecting only the invalid measurement
     #[arg(long)]
     pub strict_cans: bool,
 

@@ -20,7 +20,8 @@ pub struct StoreArguments {
 
 /// Create or migrate the tables of a store, and print what was done
 ///
-/// Commands that write do this automatically for SQLite. On a server, tables are only changed by this command.
+/// For SQLite, commands that can create a store also migrate it: rerun, store copy and store import. The tables of a
+/// server are only changed by this command.
 #[derive(Args, Debug)]
 #[command(after_help = "Exit code: 0 when the tables are up to date, 2 when they could not be migrated.")]
 pub struct Migrate {
@@ -58,7 +59,7 @@ pub enum RollupCommand {
         /// Rollups, such as day_test [default: all]
         #[arg(value_name = "NAME", value_parser = parse_rollup)]
         names: Vec<&'static Rollup>,
-        /// Maximum number of differences to show of each rollup
+        /// Maximum number of differences to show for each rollup
         #[arg(long, value_name = "N", default_value_t = 20)]
         examples: u32,
         /// Which store.
@@ -163,9 +164,9 @@ pub enum StoreCommand {
     },
     /// List the measurements that reruns rejected
     ///
-    /// Prints the can, the position in the can (from 0; empty for a part of a can that cannot be read), the uid if it is
-    /// known, and the code, location and message of the error. A rerun of the can replaces its rejections; storing the
-    /// measurement deletes them.
+    /// Prints the can (a file of the archive), the position in it (from 0; empty for a part that cannot be read), the uid
+    /// if it is known, and the code, location and message of the error. A rerun of the can replaces its rejections;
+    /// storing the measurement deletes them.
     Rejected {
         /// Only rejections in the can with this key
         #[arg(long, value_name = "KEY")]
@@ -180,7 +181,7 @@ pub enum StoreCommand {
     },
     /// Delete all measurements that started in a month; reruns can store them again
     DropMonth {
-        /// Month, in UTC
+        /// Month in which the measurements started, in UTC
         #[arg(value_name = "YYYY-MM", value_parser = parse_month)]
         month: DateTime,
         /// Only print how many there are
@@ -209,7 +210,7 @@ pub enum StoreCommand {
     /// Import the database of the reference, OONI's own backend
     ///
     /// Reads the table fastpath and, if they exist, jsonl, obs_openvpn and citizenlab from PostgreSQL or ClickHouse, in any
-    /// version of the schema. Rows that the store refuses are kept aside with the reason. Imported rows have "reference" as
+    /// version of the schema. Rows that the store refuses are recorded with the reason. Imported rows have "reference" as
     /// their rules, and no hash of their bodies. Measurements that the store already has are kept, so a stopped import can
     /// be completed by repeating the command, with --after to skip what was imported.
     ///

@@ -9,9 +9,9 @@ use ooni_store::rollup::{ROLLUPS, Rollup};
 /// Values of `--rules`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum RulesName {
-    /// The reference with its errors corrected
+    /// The reference (OONI's Python scorer) with its errors repaired
     Fixed,
-    /// The reference bit for bit
+    /// The reference bit for bit, errors included
     Compat,
 }
 
