@@ -27,7 +27,7 @@ pub struct BlockingStore {
 }
 
 impl BlockingStore {
-    /// Opens the store of a URL for reading and writing, and creates it if it does not exist.
+    /// Opens the store of a URL for reading and writing; a SQLite store is created if it does not exist.
     ///
     /// # Errors
     /// As [`Store::open`].
