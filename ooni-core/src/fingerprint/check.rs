@@ -1,9 +1,9 @@
 //! Finds suspicious entries of the lists, for their maintainers: entries that cannot match, or match twice. Every list that
 //! loads is usable.
 
-use super::Fingerprints;
 use super::body_index::Work;
 use super::entry::{Fingerprint, PatternType};
+use super::lists::Fingerprints;
 use std::collections::HashMap;
 use std::fmt;
 

@@ -1,14 +1,12 @@
 //! Finds the header fingerprints that match one header value, in one pass over it.
 
-use super::Fingerprints;
 use super::entry::{Fingerprint, PatternError, PatternType};
-use crate::text::lower;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 /// A header fingerprint that matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HeaderMatch {
-    /// Position in [`Fingerprints::http`].
+    /// Position in [`Fingerprints::http`](super::Fingerprints::http).
     pub http_index: u32,
     /// Byte offset of the first match in the value.
     pub offset: usize,
@@ -87,22 +85,5 @@ impl Header {
         let first = |wanted| http_indices.iter().copied().find(|&at| http[at as usize].pattern_type == wanted);
         let (first_prefix, first_contains) = (first(PatternType::Prefix), first(PatternType::Contains));
         Ok(Header { name, http_indices, automaton, first_prefix, first_contains })
-    }
-}
-
-impl Fingerprints {
-    /// The fingerprints for a header. Its name is converted to lower case, so a fingerprint whose header is not in lower
-    /// case is never found.
-    #[must_use]
-    pub fn header(&self, name: &[u8]) -> Option<&Header> {
-        let is_ascii = name.is_ascii();
-        let same = |wanted: &str| match is_ascii {
-            true => {
-                wanted.len() == name.len()
-                    && wanted.bytes().zip(name).all(|(wanted, byte)| wanted == byte.to_ascii_lowercase())
-            }
-            false => *lower(name) == *wanted.as_bytes(),
-        };
-        self.headers.iter().find(|header| same(&header.name))
     }
 }

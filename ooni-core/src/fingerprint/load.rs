@@ -1,7 +1,7 @@
 //! Parses the lists: CSV as published, or JSON with the same columns. Errors name the line.
 
-use super::Fingerprints;
 use super::entry::{Fingerprint, PatternType, Scope, prepare_codes, prepare_countries};
+use super::lists::Fingerprints;
 use serde::Deserialize;
 
 /// Why a list was refused.

@@ -3,8 +3,8 @@
 //! Undecoded text is first searched for strings that every match requires. Only if one is found is the text decoded and
 //! searched in full. The first search does not affect the results.
 
-use super::Fingerprints;
 use super::body_index::{BodyMatch, BodyRules, Work};
+use super::lists::Fingerprints;
 use super::regexp::Lossy;
 use crate::json::{Spelling, unescape};
 
