@@ -2,8 +2,8 @@
 //!
 //! The reference's rows can contain any value that a probe sent; the tables cannot. A refused row does not affect others.
 
-use super::schema::{ColumnSchema, Type, fastpath, openvpn};
-use super::{Column, FastpathRow, OpenvpnRow};
+use super::column::{Column, ColumnSchema, Type};
+use super::schema::{FastpathRow, OpenvpnRow, fastpath, openvpn};
 use crate::json::Json;
 use crate::number::Int;
 use crate::time::DateTime;

@@ -41,7 +41,7 @@ macro_rules! row {
             }
 
             /// The columns of the table in order, by their names.
-            pub fn columns(&self) -> [(&'static str, $crate::row::Column<'_>); $module::LEN] {
+            pub fn columns(&self) -> [(&'static str, $crate::row::column::Column<'_>); $module::LEN] {
                 use $crate::row::column::ToColumn;
                 [$((stringify!($name), self.$name.to_column(Type::$kind))),+]
             }
@@ -56,7 +56,7 @@ macro_rules! row {
         ///
         /// Each constant in lower case is the position of the column with that name.
         pub mod $module {
-            use super::{ColumnSchema, Type};
+            use $crate::row::column::{ColumnSchema, Type};
 
             /// The number of columns.
             pub const LEN: usize = NAMES.len();
