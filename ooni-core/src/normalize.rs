@@ -15,6 +15,7 @@ mod frame;
 mod header;
 mod http;
 mod names;
+mod path;
 mod python;
 mod request_line;
 pub mod value;
@@ -23,13 +24,12 @@ pub mod yaml;
 
 pub use self::frame::{Framed, frame};
 
+use self::path::EntryPath;
 use self::value::{Mapping, MappingAccess, YamlValue};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::json::{Limits, MAX_DEPTH};
-use crate::time::DateTime;
 use crate::uid;
 use sha1::{Digest, Sha1};
-use std::fmt::Write as _;
 
 /// A report: its header, including the changes that earlier entries made to it.
 #[derive(Clone, Debug)]
@@ -125,81 +125,6 @@ pub(crate) fn document(text: &[u8], limits: Limits) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     write::write(&yaml::load(text, limits)?, limits.depth, &mut out)?;
     Ok(out)
-}
-
-/// A path in the entry, for errors.
-#[derive(Clone, Copy, Debug)]
-struct EntryPath<'p> {
-    outer: Option<&'p EntryPath<'p>>,
-    name: Name<'p>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Name<'p> {
-    Member(&'p str),
-    Item(usize),
-}
-
-impl EntryPath<'static> {
-    /// The entry itself.
-    const ROOT: EntryPath<'static> = EntryPath { outer: None, name: Name::Item(0) };
-    const TEST_KEYS: EntryPath<'static> = EntryPath { outer: Some(&EntryPath::ROOT), name: Name::Member("test_keys") };
-}
-
-impl EntryPath<'_> {
-    fn member<'p>(&'p self, key: &'p str) -> EntryPath<'p> {
-        EntryPath { outer: Some(self), name: Name::Member(key) }
-    }
-
-    fn item(&self, index: usize) -> EntryPath<'_> {
-        EntryPath { outer: Some(self), name: Name::Item(index) }
-    }
-
-    fn path(&self) -> String {
-        let mut path = String::new();
-        let mut names = Vec::new();
-        let mut place = self;
-        while let Some(outer) = place.outer {
-            names.push(place.name);
-            place = outer;
-        }
-        for name in names.into_iter().rev() {
-            let _ = match name {
-                Name::Member(key) => write!(path, "/{}", key.replace('~', "~0").replace('/', "~1")),
-                Name::Item(index) => write!(path, "/{index}"),
-            };
-        }
-        path
-    }
-
-    fn error(&self, message: impl Into<String>) -> Error {
-        Error::new(Code::Can, self.path(), message)
-    }
-
-    fn wrong(&self, value: &YamlValue, wanted: &str) -> Error {
-        self.error(format!("expected {wanted}, found {}", value.kind_name()))
-    }
-
-    fn missing(&self) -> Error {
-        self.error("a required key is missing")
-    }
-}
-
-/// The date of a Unix time as in Python, rounded to microseconds and then truncated to seconds.
-fn epoch(value: Option<&YamlValue>, place: &EntryPath<'_>) -> Result<DateTime, Error> {
-    let seconds = match value {
-        None => Some(0),
-        Some(YamlValue::Bool(value)) => Some(i64::from(*value)),
-        Some(YamlValue::Int(int)) => int.as_i64(),
-        Some(YamlValue::Float(float)) => {
-            let whole = float.trunc();
-            let micros = ((float - whole) * 1e6).round_ties_even();
-            let carried = whole + f64::from(i8::from(micros >= 1e6)) - f64::from(i8::from(micros < 0.0));
-            (carried.abs() < 1e15).then_some(carried as i64)
-        }
-        Some(other) => return Err(place.wrong(other, "a Unix time")),
-    };
-    seconds.and_then(DateTime::from_timestamp).ok_or_else(|| place.error("Unix time outside the years 1 to 9999"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Queries and answers (formats spec §11.7).
 
-use super::EntryPath;
+use super::path::EntryPath;
 use super::python::{index, items};
 use super::value::{Mapping, MappingAccess, YamlValue};
 use crate::error::Error;

@@ -1,7 +1,9 @@
 //! The steps for all entries (formats spec §11.4).
 
+use super::path::EntryPath;
+use super::python::{self, epoch};
 use super::value::{Mapping, MappingAccess, YamlValue, update};
-use super::{EntryPath, dns, epoch, http, names, python, request_line};
+use super::{dns, http, names, request_line};
 use crate::error::Error;
 use crate::hex::hex;
 use crate::time::DateTime;

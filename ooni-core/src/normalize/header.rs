@@ -1,7 +1,8 @@
 //! The header of a report and its report ID (formats spec §11.2 and §11.3).
 
+use super::path::EntryPath;
+use super::python::epoch;
 use super::value::{Mapping, MappingAccess, YamlValue};
-use super::{EntryPath, epoch};
 use crate::error::Error;
 use sha2::{Digest, Sha512};
 

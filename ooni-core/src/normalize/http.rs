@@ -1,8 +1,8 @@
 //! Requests and responses (formats spec §11.6).
 
-use super::python::{backslashed, items, pair};
+use super::path::EntryPath;
+use super::python::{self, backslashed, items, pair};
 use super::value::{Mapping, MappingAccess, YamlValue, update};
-use super::{EntryPath, python};
 use crate::error::Error;
 use crate::text::{chars, lower};
 

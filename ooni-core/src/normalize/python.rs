@@ -1,10 +1,11 @@
-//! Python's operations on values of any kind: iteration, indexing, unpacking.
+//! Python's operations on values of any kind: iteration, indexing, unpacking, and dates of Unix times.
 
-use super::EntryPath;
+use super::path::EntryPath;
 use super::value::YamlValue;
 use crate::error::Error;
 use crate::json::push_code_point;
 use crate::number::Int;
+use crate::time::DateTime;
 use std::borrow::Cow;
 
 /// Python's `list(v)`: items of sequences and sets, keys of mappings, characters of texts, numbers of bytes.
@@ -58,6 +59,23 @@ pub(super) fn backslashed(bytes: &[u8]) -> Vec<u8> {
         chunk.invalid().iter().for_each(|byte| text.extend_from_slice(format!("\\x{byte:02x}").as_bytes()));
     }
     text
+}
+
+/// The date of a Unix time as in Python, rounded to microseconds and then truncated to seconds.
+pub(super) fn epoch(value: Option<&YamlValue>, place: &EntryPath<'_>) -> Result<DateTime, Error> {
+    let seconds = match value {
+        None => Some(0),
+        Some(YamlValue::Bool(value)) => Some(i64::from(*value)),
+        Some(YamlValue::Int(int)) => int.as_i64(),
+        Some(YamlValue::Float(float)) => {
+            let whole = float.trunc();
+            let micros = ((float - whole) * 1e6).round_ties_even();
+            let carried = whole + f64::from(i8::from(micros >= 1e6)) - f64::from(i8::from(micros < 0.0));
+            (carried.abs() < 1e15).then_some(carried as i64)
+        }
+        Some(other) => return Err(place.wrong(other, "a Unix time")),
+    };
+    seconds.and_then(DateTime::from_timestamp).ok_or_else(|| place.error("Unix time outside the years 1 to 9999"))
 }
 
 #[cfg(test)]

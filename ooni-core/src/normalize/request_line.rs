@@ -1,7 +1,7 @@
 //! What `http_invalid_request_line` received (formats spec §11.8).
 
-use super::EntryPath;
 use super::header::valid_utf8;
+use super::path::EntryPath;
 use super::python::items;
 use super::value::{Mapping, MappingAccess, YamlValue};
 use crate::error::Error;

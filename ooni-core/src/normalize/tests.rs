@@ -1,6 +1,7 @@
 //! Tests of the steps of formats spec §11: what each keeps, changes and rejects.
 
 use super::*;
+use crate::error::Code;
 use crate::json::Reader;
 use serde_json::{Value as Json, json};
 
