@@ -1,6 +1,6 @@
 //! `browser_web` (scoring spec §7.20).
 
-use super::{Context, Nettest};
+use super::context::{Context, Nettest};
 use crate::error::Error;
 use crate::json::{Json, Value};
 use crate::scores::Scores;

@@ -1,7 +1,7 @@
 //! `dash` (scoring spec §7.10).
 
+use super::context::{Context, Nettest};
 use super::shared::object;
-use super::{Context, Nettest};
 use crate::error::Error;
 use crate::json::Value;
 use crate::python::contains;

@@ -1,6 +1,6 @@
 //! `dns_consistency` (scoring spec §7.15).
 
-use super::{Context, Nettest};
+use super::context::{Context, Nettest};
 use crate::error::Error;
 use crate::scores::Scores;
 

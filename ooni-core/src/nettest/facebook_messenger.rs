@@ -1,7 +1,7 @@
 //! `facebook_messenger` (scoring spec §7.2).
 
+use super::context::{Context, Nettest};
 use super::shared::object;
-use super::{Context, Nettest};
 use crate::error::Error;
 use crate::json::Value;
 use crate::scores::Scores;

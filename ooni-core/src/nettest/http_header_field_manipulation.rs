@@ -1,7 +1,7 @@
 //! `http_header_field_manipulation` (scoring spec §7.3).
 
+use super::context::{Context, Nettest};
 use super::shared::{Item, item_at, object};
-use super::{Context, Nettest};
 use crate::error::{Code, Error};
 use crate::json::{Document, Field, Kind, ReadError, Reader, Text, Value};
 use crate::scores::Scores;

@@ -1,7 +1,7 @@
 //! `http_invalid_request_line` (scoring spec §7.4).
 
+use super::context::{Context, Nettest};
 use super::shared::Item;
-use super::{Context, Nettest};
 use crate::error::Error;
 use crate::json::{Kind, Value};
 use crate::python::length;

@@ -1,7 +1,7 @@
 //! `http_requests` (scoring spec §7.14).
 
+use super::context::{Context, Nettest};
 use super::matches::{Search, confirm};
-use super::{Context, Nettest};
 use crate::error::Error;
 use crate::json::{Field, Value};
 use crate::python::is_truthy;

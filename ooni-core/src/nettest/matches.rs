@@ -2,7 +2,7 @@
 //!
 //! `fingerprint` searches one value; this module selects the values of a measurement.
 
-use super::Context;
+use super::context::Context;
 use super::shared::object;
 use crate::base64::{self, Base64Error};
 use crate::error::{Code, Error};

@@ -1,7 +1,7 @@
 //! `meek_fronted_requests_test` (scoring spec §7.11).
 
+use super::context::{Context, Nettest};
 use super::shared::{Item, item_at};
-use super::{Context, Nettest};
 use crate::error::{Code, Error};
 use crate::json::{Field, Kind, Value};
 use crate::python::{equals_int, is_truthy};

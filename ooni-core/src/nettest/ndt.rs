@@ -1,6 +1,6 @@
 //! `ndt` (scoring spec §7.8).
 
-use super::{Context, Nettest};
+use super::context::{Context, Nettest};
 use crate::error::Error;
 use crate::scores::Scores;
 

@@ -1,6 +1,6 @@
 //! `openvpn` (scoring spec §7.19).
 
-use super::{Context, Nettest};
+use super::context::{Context, Nettest};
 use crate::error::Error;
 use crate::json::Json;
 use crate::scores::Scores;

@@ -1,6 +1,6 @@
 //! `psiphon` (scoring spec §7.12).
 
-use super::{Context, Nettest};
+use super::context::{Context, Nettest};
 use crate::error::Error;
 use crate::json::{Json, Value};
 use crate::python::equals_int;

@@ -1,6 +1,6 @@
 //! `riseupvpn` (scoring spec §7.8). The reference no longer scores it (§15).
 
-use super::{Context, Nettest};
+use super::context::{Context, Nettest};
 use crate::error::Error;
 use crate::scores::Scores;
 

@@ -1,6 +1,6 @@
 //! Code shared by several rules: counting connections, finding unknown failures (scoring spec §5), and Python's indexing.
 
-use super::Context;
+use super::context::Context;
 use crate::error::{Code, Error};
 use crate::json::{Kind, Value};
 use crate::python::{equals, is_truthy};

@@ -1,7 +1,7 @@
 //! `signal` (scoring spec §7.16).
 
+use super::context::{Context, Nettest};
 use super::shared::object;
-use super::{Context, Nettest};
 use crate::error::Error;
 use crate::json::{Field, Json, Value};
 use crate::python::is_truthy;

@@ -1,6 +1,6 @@
 //! `stunreachability` (scoring spec §7.17).
 
-use super::{Context, Nettest};
+use super::context::{Context, Nettest};
 use crate::error::Error;
 use crate::json::Json;
 use crate::python::is_truthy;

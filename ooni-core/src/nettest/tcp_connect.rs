@@ -1,6 +1,6 @@
 //! `tcp_connect` (scoring spec §7.9).
 
-use super::{Context, Nettest};
+use super::context::{Context, Nettest};
 use crate::error::{Code, Error};
 use crate::python::is_truthy;
 use crate::scores::Scores;

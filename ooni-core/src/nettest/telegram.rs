@@ -1,7 +1,7 @@
 //! `telegram` (scoring spec §7.1).
 
+use super::context::{Context, Nettest};
 use super::shared::{ratio, tcp_counts};
-use super::{Context, Nettest};
 use crate::error::Error;
 use crate::json::{Field, Json, Value};
 use crate::python;

@@ -1,7 +1,7 @@
 //! `tor` (scoring spec §7.13).
 
+use super::context::{Context, Nettest};
 use super::shared::object;
-use super::{Context, Nettest};
 use crate::error::{Code, Error};
 use crate::json::{Json, Value};
 use crate::python::{contains, is_truthy};

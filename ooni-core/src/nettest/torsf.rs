@@ -1,6 +1,6 @@
 //! `torsf` (scoring spec §7.18).
 
-use super::{Context, Nettest};
+use super::context::{Context, Nettest};
 use crate::error::Error;
 use crate::json::Json;
 use crate::python::is_truthy;

@@ -1,7 +1,7 @@
 //! `vanilla_tor` (scoring spec §7.6).
 
+use super::context::{Context, Nettest};
 use super::shared::object;
-use super::{Context, Nettest};
 use crate::error::Error;
 use crate::json::Value;
 use crate::python::{contains, is_truthy, to_float};

@@ -1,8 +1,8 @@
 //! `web_connectivity` (scoring spec §7.7).
 
+use super::context::{Context, Nettest};
 use super::matches::{Match, Search, confirm};
 use super::shared::has_unknown_failure;
-use super::{Context, Nettest};
 use crate::error::{Code, Error};
 use crate::json::{Field, Json, Value};
 use crate::python::equals_int;

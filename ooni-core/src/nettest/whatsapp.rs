@@ -1,7 +1,7 @@
 //! `whatsapp` (scoring spec §7.5).
 
+use super::context::{Context, Nettest};
 use super::shared::{has_unknown_failure, tcp_counts};
-use super::{Context, Nettest};
 use crate::error::{Code, Error};
 use crate::json::{Field, Json, Value};
 use crate::python::{contains, equals_int, is_truthy};
