@@ -1,6 +1,6 @@
 //! [`Json`]: an owned value that keeps the kind and precision of the text it was read from.
 
-use super::Kind;
+use super::kind::Kind;
 use crate::number::Int;
 
 /// A JSON value as rows and scores keep it.

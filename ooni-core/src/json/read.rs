@@ -3,9 +3,10 @@
 //! It accepts exactly what the reference's parser accepts. Strings are not copied or decoded, and numbers are not
 //! converted, until they are accessed.
 
-use super::scan::StringScanner;
+use super::document::{Document, Node, Tag};
+use super::kind::FOREIGN;
+use super::scan::{Spelling, StringScanner};
 use super::unescape::check_generalized;
-use super::{Document, FOREIGN, Node, Spelling, Tag};
 use crate::error::{Code, Error};
 
 /// The maximum depth of nesting that the reference accepts (scoring spec §2).

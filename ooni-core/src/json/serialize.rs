@@ -7,8 +7,10 @@
 //! each member of an object after its key. A value that JSON cannot represent is `{"$foreign": "…"}` with its description.
 //! Rows in the reference's own form are written by `write` and read by the lenient reader.
 
+use super::owned::Json;
+use super::read::MAX_DEPTH;
 use super::scan::hex4;
-use super::{Json, MAX_DEPTH, push_code_point};
+use super::unescape::push_code_point;
 use crate::number::Int;
 use crate::text;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};

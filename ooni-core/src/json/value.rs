@@ -1,6 +1,10 @@
 //! Nodes of a [`Document`]: [`Value`], [`Field`] and their text.
 
-use super::{Document, Json, Kind, Node, Spelling, Tag, unescape};
+use super::document::{Document, Node, Tag};
+use super::kind::Kind;
+use super::owned::Json;
+use super::scan::Spelling;
+use super::unescape::unescape;
 use crate::error::{Code, Error};
 use crate::number::{Int, parse_f64};
 use std::borrow::Cow;
@@ -52,8 +56,15 @@ impl Value<'static> {
     pub(crate) const NO_TEST_KEYS: Value<'static> = Value { document: &NO_TEST_KEYS, at: 0 };
 }
 
+impl<'a> Document<'a> {
+    /// The root value.
+    pub fn root(&'a self) -> Value<'a> {
+        Value::new(self, 0)
+    }
+}
+
 impl<'a> Value<'a> {
-    pub(super) fn new(document: &'a Document<'a>, at: u32) -> Value<'a> {
+    fn new(document: &'a Document<'a>, at: u32) -> Value<'a> {
         Value { document, at }
     }
 

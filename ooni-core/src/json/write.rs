@@ -2,7 +2,7 @@
 //!
 //! ASCII only, no whitespace, `/` as `\/`, integers of any size, the shortest floats that round-trip, `NaN` spelled out.
 
-use super::Json;
+use super::owned::Json;
 use crate::number::{Int, write_f64};
 
 /// Appends `value`.
