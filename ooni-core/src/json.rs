@@ -5,6 +5,7 @@
 //! conversions) are in `python`.
 
 mod document;
+mod field;
 mod kind;
 mod owned;
 mod read;
@@ -16,6 +17,7 @@ mod value;
 mod write;
 
 pub use self::document::Document;
+pub use self::field::Field;
 #[cfg(feature = "legacy-yaml")]
 pub(crate) use self::kind::FOREIGN;
 pub(crate) use self::kind::FOREIGN_FALSE;
@@ -26,6 +28,6 @@ pub use self::scan::Spelling;
 pub use self::surrogate::replace_lone_surrogates;
 pub(crate) use self::unescape::push_code_point;
 pub use self::unescape::unescape;
-pub use self::value::{Field, Members, Pairs, Text, Value};
+pub use self::value::{Members, Pairs, Text, Value};
 pub(crate) use self::write::write_key;
 pub use self::write::{write_json, write_text};

@@ -1,4 +1,4 @@
-//! Nodes of a [`Document`]: [`Value`], [`Field`] and their text.
+//! [`Value`]: a node of a [`Document`], its text, elements and members.
 
 use super::document::{Document, Node, Tag};
 use super::kind::Kind;
@@ -13,8 +13,8 @@ use std::fmt::Write as _;
 /// A value in a document that has been read.
 #[derive(Clone, Copy, Debug)]
 pub struct Value<'a> {
-    document: &'a Document<'a>,
-    at: u32,
+    pub(super) document: &'a Document<'a>,
+    pub(super) at: u32,
 }
 
 /// Decoded text: generalized UTF-8, borrowed unless it had escapes.
@@ -168,7 +168,7 @@ impl<'a> Value<'a> {
 
     /// Whether the text of this string is `text`; decoded only if necessary.
     #[inline]
-    fn text_equals(self, text: &[u8]) -> bool {
+    pub(super) fn text_equals(self, text: &[u8]) -> bool {
         if self.node().spelling.has(Spelling::ESCAPED) {
             decode_owned(self.span()) == text
         } else {
@@ -222,7 +222,7 @@ impl<'a> Value<'a> {
         if self.has_repeated_key() { Members::Once(self.distinct().into_iter()) } else { Members::Plain(plain) }
     }
 
-    fn end_of_object(self) -> u32 {
+    pub(super) fn end_of_object(self) -> u32 {
         let node = self.node();
         if node.tag == Tag::Object { node.next } else { self.at }
     }
@@ -266,40 +266,6 @@ impl<'a> Value<'a> {
         }
         out.sort_by_key(|(first, _)| *first);
         out.into_iter().map(|(_, pair)| pair).collect()
-    }
-
-    /// The member with this key, which may be missing.
-    ///
-    /// # Errors
-    /// `E-TYPE` for anything but an object (scoring spec §1.2, `get`).
-    pub fn get(self, key: &'static str) -> Result<Field<'a>, Error> {
-        if !self.is_object() {
-            return Err(self.wrong_kind("an object"));
-        }
-        Ok(self.field(key))
-    }
-
-    /// The member with this key; missing in values other than objects.
-    pub fn field(self, key: &'static str) -> Field<'a> {
-        let Document { text, nodes, .. } = *self.document;
-        let (mut at, end) = (self.at + 1, self.end_of_object());
-        let mut found = None;
-        while at < end {
-            let name = nodes[at as usize];
-            let start = name.start as usize;
-            // Most keys differ in length, which is compared first.
-            let same = if name.spelling.has(Spelling::ESCAPED) {
-                Value { at, ..self }.text_equals(key.as_bytes())
-            } else {
-                name.len as usize == key.len() && text[start..start + key.len()] == *key.as_bytes()
-            };
-            at += 1;
-            if same {
-                found = Some(Value { at, ..self });
-            }
-            at = nodes[at as usize].next;
-        }
-        Field { of: self, key, found }
     }
 
     /// The members of an object whose keys end in `suffix`, each key once: first position, last value.
@@ -376,82 +342,6 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A member of an object that may be missing.
-#[derive(Clone, Copy, Debug)]
-pub struct Field<'a> {
-    of: Value<'a>,
-    key: &'static str,
-    found: Option<Value<'a>>,
-}
-
-impl<'a> Field<'a> {
-    /// A member that has been looked up already.
-    pub(crate) fn known(of: Value<'a>, key: &'static str, found: Option<Value<'a>>) -> Field<'a> {
-        Field { of, key, found }
-    }
-
-    /// The value, if the key is present; it may be `null`.
-    pub fn found(self) -> Option<Value<'a>> {
-        self.found
-    }
-
-    /// True when the key is missing.
-    pub fn is_missing(self) -> bool {
-        self.found.is_none()
-    }
-
-    /// The value, `null` when the key is missing: `get(o, k)` of scoring spec §1.2.
-    pub fn value(self) -> Value<'a> {
-        self.found.unwrap_or(Value::NULL)
-    }
-
-    /// The value, `default` when the key is missing; a `null` stays: `get(o, k, d)` of scoring spec §1.2.
-    pub fn if_missing(self, default: Value<'static>) -> Value<'a> {
-        self.found.unwrap_or(default)
-    }
-
-    /// The value, `default` when the key is missing or `null`: `getn(o, k, d)` of scoring spec §1.2.
-    pub fn if_null(self, default: Value<'static>) -> Value<'a> {
-        self.found.filter(|value| !value.is_null()).unwrap_or(default)
-    }
-
-    /// Missing or `null`.
-    pub fn is_null(self) -> bool {
-        self.value().is_null()
-    }
-
-    /// The value, or `E-KEY` when the key is missing.
-    ///
-    /// # Errors
-    /// `E-KEY` with the path of the missing member.
-    pub fn required(self) -> Result<Value<'a>, Error> {
-        self.found.ok_or_else(|| Error::new(Code::Key, self.path(), "a required key is missing"))
-    }
-
-    /// The path of the member, present or not, as a JSON pointer.
-    pub fn path(self) -> String {
-        let mut path = self.of.path();
-        push_key(&mut path, self.key.as_bytes());
-        path
-    }
-
-    /// The elements of a list of objects (scoring spec §1.3, LOO): missing and `null` are an empty list.
-    ///
-    /// # Errors
-    /// `E-TYPE` when the value is not a list. Elements are checked when the iterator reaches them.
-    pub fn objects(self) -> Result<impl Iterator<Item = Result<Value<'a>, Error>> + use<'a>, Error> {
-        let value = self.if_null(Value::EMPTY_ARRAY);
-        let (raw, _) = value.raw_text().unwrap_or_default();
-        match value.kind() {
-            Kind::Array => {}
-            Kind::Object if value.count() == 0 => {}
-            Kind::Text if raw.is_empty() => {}
-            _ => return Err(value.wrong_kind("a list of objects")),
-        }
-        Ok(value.elements().map(|item| if item.is_object() { Ok(item) } else { Err(item.wrong_kind("an object")) }))
-    }
-}
-
 /// The members of an object in order; see [`Value::members`]. The first value of each pair is the key, a string.
 #[derive(Clone, Debug)]
 pub enum Members<'a> {
@@ -506,7 +396,7 @@ fn decode_owned(raw: &[u8]) -> Vec<u8> {
 }
 
 /// Appends a key to a JSON pointer.
-fn push_key(path: &mut String, key: &[u8]) {
+pub(super) fn push_key(path: &mut String, key: &[u8]) {
     path.push('/');
     path.push_str(&String::from_utf8_lossy(key).replace('~', "~0").replace('/', "~1"));
 }
@@ -603,39 +493,6 @@ mod tests {
         with(r#"{"a":1,"b":{"c":[]},"\u0061":2}"#, |value| {
             assert_eq!(value.field("a").value().int(), Some(Int::Small(2)));
             assert!(value.get("x").unwrap().is_missing());
-        });
-    }
-
-    #[test]
-    fn fields() {
-        with(r#"{"null":null,"one":1,"list":[{},5],"text":"","object":{},"full":{"a":1}}"#, |value| {
-            let missing = value.field("none");
-            assert!(missing.is_missing() && missing.is_null() && missing.found().is_none());
-            assert!(missing.value().is_null());
-            assert!(missing.if_missing(Value::TRUE).is_true() && missing.if_null(Value::TRUE).is_true());
-            let error = missing.required().unwrap_err();
-            assert_eq!((error.code, &*error.path), (Code::Key, "/none"));
-            let null = value.field("null");
-            assert!(!null.is_missing() && null.is_null());
-            assert!(null.if_missing(Value::TRUE).is_null() && null.if_null(Value::TRUE).is_true());
-            assert!(null.required().unwrap().is_null());
-            let one = value.field("one");
-            assert_eq!(one.if_null(Value::NULL).int(), Some(Int::Small(1)));
-            for key in ["one", "list", "text"] {
-                let error = value.field(key).value().get("x").unwrap_err();
-                assert_eq!((error.code, error.path), (Code::Type, format!("/{key}")));
-                assert!(value.field(key).value().field("x").is_missing());
-            }
-            for key in ["none", "null", "text", "object"] {
-                assert_eq!(value.field(key).objects().unwrap().count(), 0, "{key}");
-            }
-            for key in ["one", "full"] {
-                assert_eq!(value.field(key).objects().err().unwrap().code, Code::Type, "{key}");
-            }
-            // Elements are checked when the iterator reaches them.
-            let list: Vec<_> = value.field("list").objects().unwrap().map(|item| item.map(Value::path)).collect();
-            assert_eq!(list[0].as_deref(), Ok("/list/0"));
-            assert_eq!(list[1].as_ref().map_err(|error| error.path.as_str()), Err("/list/1"));
         });
     }
 
