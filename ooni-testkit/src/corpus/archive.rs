@@ -24,13 +24,16 @@ use std::path::Path;
 
 use super::calendar::{DAY, TURN};
 use super::containers::{Packing, Summary};
-use super::generate::{Corpus, inside, inside_broken};
+use super::envelope::{inside, inside_broken};
+use super::error::Error;
+use super::generate::Corpus;
 use super::legacy::Legacy;
+use super::made::Made;
+use super::options::Options;
 use super::packed::{Method, Packed, add_member};
 use super::rng::Rng;
 use super::truth::{Entry, Expected, NO_JSON, Place, Truth};
 use super::yaml::Reports;
-use super::{Error, Made, Options};
 
 /// Options of a tree.
 #[derive(Clone, Debug, PartialEq)]

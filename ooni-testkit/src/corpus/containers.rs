@@ -23,10 +23,12 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::calendar::TURN;
+use super::error::Error;
 use super::generate::Corpus;
+use super::made::{Kind, Made};
+use super::options::Options;
 use super::packed::{Method, Packed, add_member};
 use super::yaml::{Report, Reports};
-use super::{Error, Kind, Made, Options};
 
 /// The file format of a corpus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

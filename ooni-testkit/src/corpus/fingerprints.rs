@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::Error;
+use super::error::Error;
 use super::json::Value;
 use super::rng::Rng;
 use super::templates::Template;

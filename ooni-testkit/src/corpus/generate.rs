@@ -5,14 +5,17 @@ use std::fmt::Write as _;
 
 use super::bodies::{Bodies, Script};
 use super::calendar::{DAY, HOUR, Moment, SECOND};
+use super::envelope::{Stored, envelope};
+use super::error::Error;
 use super::fingerprints::{Fingerprints, with_fingerprint};
 use super::hashes;
 use super::hostile::{odd, with_wrong_type};
 use super::json::{Value, escape, float};
+use super::made::{Kind, Made};
+use super::options::Options;
 use super::rng::{Rng, Weighted, exp};
 use super::templates::{self, Group, Part, Placeholder, Template, WEB_CONNECTIVITY};
 use super::urls::Urls;
-use super::{Error, Kind, Made, Options};
 
 /// The measurements of a corpus, in the order of receive times.
 pub struct Corpus {
@@ -307,16 +310,6 @@ pub(super) fn address(rng: &mut Rng) -> String {
     address
 }
 
-/// How the collector stores what was sent.
-enum Stored {
-    /// Unchanged.
-    Same,
-    /// With this spelling.
-    As(String),
-    /// As the unmodified POST body, because it cannot be parsed.
-    AsSent,
-}
-
 fn make_odd(rng: &mut Rng, content: &[u8]) -> (Vec<u8>, Stored) {
     let odd = odd(rng);
     let (start, rest) = content.split_at(1); // the opening brace
@@ -327,30 +320,6 @@ fn make_odd(rng: &mut Rng, content: &[u8]) -> (Vec<u8>, Stored) {
     let sent = [start, &odd.sent, rest].concat();
     (sent, stored.map_or(Stored::AsSent, Stored::As))
 }
-
-fn envelope(content: &[u8], stored: &Stored) -> Vec<u8> {
-    let (content, end): (&[u8], &[u8]) = match stored {
-        Stored::Same => (content, VERIFIED),
-        Stored::As(text) => (text.as_bytes(), VERIFIED),
-        Stored::AsSent => (content, b"}"),
-    };
-    [ENVELOPE, content, end].concat()
-}
-
-/// The content of a parsable POST body.
-pub(super) fn inside(post: &[u8]) -> &[u8] {
-    let inside = post.strip_prefix(ENVELOPE).unwrap_or(post);
-    inside.strip_suffix(VERIFIED).unwrap_or(inside)
-}
-
-/// The content of a POST body that cannot be parsed.
-pub(super) fn inside_broken(post: &[u8]) -> &[u8] {
-    let inside = post.strip_prefix(ENVELOPE).unwrap_or(post);
-    inside.strip_suffix(b"}").unwrap_or(inside)
-}
-
-const ENVELOPE: &[u8] = b"{\"format\":\"json\",\"content\":";
-const VERIFIED: &[u8] = b",\"is_verified\":\"u\"}";
 
 /// Share of a test among all tests except web_connectivity.
 fn share(test: &str) -> f64 {
@@ -396,6 +365,7 @@ const REPORT_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::envelope::VERIFIED;
     use super::*;
 
     fn corpus(n: u64, seed: u64) -> Vec<Made> {

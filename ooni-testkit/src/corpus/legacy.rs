@@ -5,9 +5,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::Error;
 use super::calendar::{Moment, SECOND};
 use super::containers::Summary;
+use super::error::Error;
 use super::generate::Corpus;
 use super::packed::{Method, Packed, add_member};
 use super::rng::Rng;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use super::Error;
+use super::error::Error;
 use super::json::Value;
 use super::rng::{Weighted, power};
 use super::urls::host_of;
