@@ -5,26 +5,33 @@ use crate::deadline::Deadline;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How often something is attempted and how long the pauses are. Each pause is twice as long as the one before, up to
-/// [`RetryPolicy::MAX_PAUSE`], and shortened at random by up to half so that many clients do not come back at once.
+/// How often something is attempted and how long the pauses are. Each pause is twice as long as the one before, up to a
+/// maximum, and shortened at random by up to half so that many clients do not come back at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetryPolicy {
     attempts: u32,
     first_pause: Duration,
+    max_pause: Duration,
 }
 
 impl RetryPolicy {
     /// For changes and for reads without a deadline: about 40 s, in which a server can restart.
-    pub(crate) const PATIENT: RetryPolicy = RetryPolicy { attempts: 14, first_pause: Duration::from_millis(50) };
+    pub(crate) const PATIENT: RetryPolicy =
+        RetryPolicy { attempts: 14, first_pause: Duration::from_millis(50), max_pause: RetryPolicy::MAX_PAUSE };
 
     /// For reads with a deadline, which ends them first if the server does not come back.
-    pub(crate) const READ: RetryPolicy = RetryPolicy { attempts: 12, first_pause: Duration::from_millis(25) };
+    pub(crate) const READ: RetryPolicy =
+        RetryPolicy { attempts: 12, first_pause: Duration::from_millis(25), max_pause: RetryPolicy::MAX_PAUSE };
+
+    /// For a lock that is requested for a moment at a time, until the deadline.
+    pub(crate) const LOCK: RetryPolicy =
+        RetryPolicy { attempts: u32::MAX, first_pause: Duration::from_millis(50), max_pause: Duration::from_secs(1) };
 
     const MAX_PAUSE: Duration = Duration::from_secs(8);
 
     /// Starts counting the attempts of a call.
     pub(crate) fn start(self, deadline: Deadline) -> Attempts {
-        Attempts { left: self.attempts, pause: self.first_pause, deadline }
+        Attempts { left: self.attempts, pause: self.first_pause, max_pause: self.max_pause, deadline }
     }
 }
 
@@ -33,6 +40,7 @@ impl RetryPolicy {
 pub(crate) struct Attempts {
     left: u32,
     pause: Duration,
+    max_pause: Duration,
     deadline: Deadline,
 }
 
@@ -51,7 +59,7 @@ impl Attempts {
     fn next_pause(&mut self) -> Option<Duration> {
         self.left = self.left.saturating_sub(1);
         let pause = self.pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-        self.pause = (self.pause * 2).min(RetryPolicy::MAX_PAUSE);
+        self.pause = (self.pause * 2).min(self.max_pause);
         (self.left > 0 && pause < self.deadline.remaining()).then_some(pause)
     }
 }

@@ -188,7 +188,7 @@ impl Engine for Postgres {
     }
 
     async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {
-        self.change(&DropMonth(month), deadline).await
+        self.change(&DropMonth { month, deadline }, deadline).await
     }
 
     async fn replace_test_lists(&self, lists: Vec<ListedUrl>, deadline: Deadline) -> Result<(), Error> {

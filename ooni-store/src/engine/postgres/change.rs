@@ -1,9 +1,11 @@
 //! [`Change`]: a change to a store; and all changes other than writing a batch.
 
 use super::error::PgError;
-use super::{partition, rollups, value};
+use super::partition::Partition;
+use super::{rollups, value};
 use crate::app::lists::{ListChanges, list_changes};
 use crate::app::row::AppRow;
+use crate::deadline::Deadline;
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect, Parameter, Statement};
@@ -102,15 +104,21 @@ impl Change for Restore<'_> {
 }
 
 /// Deletes a month.
-pub(super) struct DropMonth(pub(super) DateTime);
+pub(super) struct DropMonth {
+    /// Its first moment.
+    pub(super) month: DateTime,
+    /// When the wait for readers ends.
+    pub(super) deadline: Deadline,
+}
 
 impl Change for DropMonth {
     type Outcome = u64;
 
     async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<u64, PgError> {
-        let window = [Parameter::Time(self.0), Parameter::Time(self.0.start_of_next_month())];
+        let window = [Parameter::Time(self.month), Parameter::Time(self.month.start_of_next_month())];
         let window = [&window[0] as &(dyn postgres_types::ToSql + Sync), &window[1]];
         let within = "measurement_start_time >= $1 AND measurement_start_time < $2";
+        let partition = Partition::lock(transaction, self.month).await?;
         // A month can be too large to tally.
         rollups::subtract_window(transaction, &window).await?;
         let openvpn = format!(
@@ -118,9 +126,9 @@ impl Change for DropMonth {
         );
         transaction.execute(&openvpn, &window).await?;
         let rows = transaction.execute(&format!("DELETE FROM jsonl WHERE {within}"), &window).await?;
-        let (year, month, _) = self.0.date();
-        match partition::name((year, month)) {
-            Some(name) => transaction.batch_execute(&format!("DROP TABLE IF EXISTS {name}")).await?,
+        match partition {
+            // Last, as readers wait from here until COMMIT.
+            Some(partition) => partition.drop(transaction, self.deadline).await?,
             None => drop(transaction.execute(&format!("DELETE FROM fastpath WHERE {within}"), &window).await?),
         }
         reach(Failpoint::RowDeleted);

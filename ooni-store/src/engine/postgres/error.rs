@@ -16,6 +16,8 @@ pub(super) enum PgError {
     Timeout,
     /// All connections are in use, or too many callers wait for one.
     Busy,
+    /// A table is locked by others until the end of the wait; the message says which.
+    Locked(String),
     /// The server accepts no connection, or does not answer in time.
     Unreachable,
     /// The connection was lost at COMMIT, and the transaction was not committed.
@@ -95,7 +97,7 @@ impl PgError {
     /// The error of the store with this URL, which must be safe to show.
     pub(super) fn of(self, url: &str) -> Error {
         let message = match &self {
-            PgError::Refused(message) => message.clone(),
+            PgError::Refused(message) | PgError::Locked(message) => message.clone(),
             PgError::Timeout => return Error::timeout().of(url),
             PgError::Busy => "too many queries are waiting".to_owned(),
             PgError::Unreachable => "the server does not answer".to_owned(),
@@ -118,7 +120,7 @@ impl PgError {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            PgError::Busy => ErrorKind::Busy,
+            PgError::Busy | PgError::Locked(_) => ErrorKind::Busy,
             PgError::Timeout => ErrorKind::Timeout,
             PgError::Database(error) => match error.code() {
                 Some(&(SqlState::TOO_MANY_CONNECTIONS | SqlState::LOCK_NOT_AVAILABLE)) => ErrorKind::Busy,

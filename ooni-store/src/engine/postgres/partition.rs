@@ -1,9 +1,15 @@
 //! Partitions of `fastpath`. Each month has one, `fastpath_YYYY_MM`, which is created before its first row is written. Two
 //! more have the rows outside of [`YEARS`].
 
+use super::error::PgError;
+use super::writer::LOCK_LIMIT;
+use crate::deadline::Deadline;
+use crate::retry::RetryPolicy;
 use ooni_core::time::DateTime;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::time::Duration;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Error, Transaction};
 
 /// Years whose months have partitions, as in the migrations.
@@ -12,8 +18,11 @@ const YEARS: Range<u32> = 2012..2040;
 /// Year and month.
 type Month = (u32, u32);
 
+/// How long one attempt to drop a partition waits for readers. New readers wait behind it for as long.
+const ATTEMPT: Duration = Duration::from_millis(150);
+
 /// The name of a month's partition, if it has one.
-pub(super) fn name((year, month): Month) -> Option<String> {
+fn name((year, month): Month) -> Option<String> {
     YEARS.contains(&year).then(|| format!("fastpath_{year:04}_{month:02}"))
 }
 
@@ -39,4 +48,55 @@ pub(super) async fn make(transaction: &Transaction<'_>, times: &[DateTime]) -> R
         transaction.batch_execute(&make).await?;
     }
     Ok(())
+}
+
+/// A partition that nobody else can write until the transaction ends.
+pub(super) struct Partition(String);
+
+impl Partition {
+    /// Locks the partition of a month, if it exists. Waits for other sessions that write or vacuum it; readers are not
+    /// affected.
+    pub(super) async fn lock(transaction: &Transaction<'_>, month: DateTime) -> Result<Option<Partition>, Error> {
+        let (year, month, _) = month.date();
+        let Some(name) = name((year, month)) else { return Ok(None) };
+        let exists = transaction.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name]).await?;
+        if !exists.try_get(0)? {
+            return Ok(None);
+        }
+        transaction.batch_execute(&format!("LOCK TABLE ONLY {name} IN EXCLUSIVE MODE")).await?;
+        Ok(Some(Partition(name)))
+    }
+
+    /// Drops the partition.
+    ///
+    /// That takes an exclusive lock on `fastpath`, and while it waits for one reader, all new readers wait behind it. So
+    /// it waits for a moment at a time. Once it has the lock, it waits for nothing else, such as a reader of the
+    /// partition alone.
+    ///
+    /// # Errors
+    /// [`PgError::Locked`] if there are readers in every attempt until the deadline.
+    pub(super) async fn drop(self, transaction: &Transaction<'_>, deadline: Deadline) -> Result<(), PgError> {
+        let Partition(name) = self;
+        // The last attempt ends before the deadline, so that the error says what it waited for.
+        let patience = deadline.remaining().saturating_sub(2 * ATTEMPT).min(LOCK_LIMIT);
+        let mut attempts = RetryPolicy::LOCK.start(Deadline::after(patience));
+        transaction.batch_execute("SAVEPOINT attempt").await?;
+        loop {
+            let wait = ATTEMPT.min(deadline.remaining() / 2).as_millis().max(1);
+            let attempt = format!(
+                "SET LOCAL lock_timeout = {wait};
+                 LOCK TABLE ONLY fastpath IN ACCESS EXCLUSIVE MODE;
+                 SET LOCAL lock_timeout = 1;
+                 DROP TABLE {name}"
+            );
+            match transaction.batch_execute(&attempt).await {
+                Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {}
+                done => return Ok(done?),
+            }
+            transaction.batch_execute("ROLLBACK TO SAVEPOINT attempt").await?;
+            if !attempts.again().await {
+                return Err(PgError::Locked(format!("{name} cannot be dropped while other queries read fastpath")));
+            }
+        }
+    }
 }

@@ -15,7 +15,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
 /// How long to wait for another process that writes, if the caller sets no deadline.
-const LOCK_LIMIT: Duration = Duration::from_secs(600);
+pub(super) const LOCK_LIMIT: Duration = Duration::from_secs(600);
 
 /// How long to wait for the answer to COMMIT, and then for the server to report the outcome.
 const COMMIT_LIMIT: Duration = Duration::from_secs(60);
