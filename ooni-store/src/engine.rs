@@ -30,6 +30,9 @@ pub(crate) enum Workload {
     Aggregation,
 }
 
+/// What a statement returns: the cells of its rows.
+pub(crate) type Rows = Vec<Vec<Value<'static>>>;
+
 /// A database of measurements.
 ///
 /// Every function has one [`Deadline`], which covers the wait for a connection, retries and all statements. A read whose
@@ -49,7 +52,7 @@ pub(crate) trait Engine: Send + Sync {
         statement: Statement,
         workload: Workload,
         deadline: Deadline,
-    ) -> impl Future<Output = Result<Vec<Vec<Value<'static>>>, Error>> + Send;
+    ) -> impl Future<Output = Result<Rows, Error>> + Send;
 
     /// Writes a batch; see [`Store::write`](crate::Store::write).
     fn write(
@@ -102,13 +105,20 @@ pub(crate) trait Engine: Send + Sync {
         async { Ok(true) }
     }
 
-    /// What [`sql::differences`] returns for a rollup, all of it read in one snapshot.
-    fn differences(
+    /// What some statements of an aggregation return, all of it read in one snapshot; one after the other where there
+    /// are no snapshots.
+    fn snapshot(
         &self,
-        rollup: &'static Rollup,
+        statements: Vec<Statement>,
         deadline: Deadline,
-    ) -> impl Future<Output = Result<Vec<Vec<Value<'static>>>, Error>> + Send {
-        self.query(sql::differences(self.dialect(), rollup), Workload::Aggregation, deadline)
+    ) -> impl Future<Output = Result<Vec<Rows>, Error>> + Send {
+        async move {
+            let mut all = Vec::new();
+            for statement in statements {
+                all.push(self.query(statement, Workload::Aggregation, deadline).await?);
+            }
+            Ok(all)
+        }
     }
 
     /// Writes rows of the application tables.

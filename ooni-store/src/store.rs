@@ -7,8 +7,8 @@ mod rows;
 pub(crate) mod state;
 
 use crate::deadline::Deadline;
-use crate::engine::Workload;
 use crate::engine::any::AnyEngine;
+use crate::engine::{Rows, Workload};
 use crate::error::Error;
 use crate::migration::Migration;
 use crate::options::StoreOptions;
@@ -219,8 +219,13 @@ struct Read<'s> {
 
 impl Read<'_> {
     /// Executes one of the statements of the call.
-    async fn query(&self, statement: Statement) -> Result<Vec<Vec<Value<'static>>>, Error> {
+    async fn query(&self, statement: Statement) -> Result<Rows, Error> {
         self.run(self.store.engine.query(statement, self.workload, self.deadline)).await
+    }
+
+    /// Executes statements that see the same moment, where the engine has snapshots.
+    async fn snapshot(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, Error> {
+        self.run(self.store.engine.snapshot(statements, self.deadline)).await
     }
 
     /// Executes a statement and reads its rows.

@@ -3,7 +3,7 @@
 use super::clickhouse::Clickhouse;
 use super::postgres::Postgres;
 use super::sqlite::Sqlite;
-use super::{Engine, Workload};
+use super::{Engine, Rows, Workload};
 use crate::app::row::AppRow;
 use crate::deadline::Deadline;
 use crate::error::Error;
@@ -13,7 +13,6 @@ use crate::query::filter::Window;
 use crate::rollup::Rollup;
 use crate::sql::{Dialect, Statement};
 use crate::url::{is_clickhouse, is_postgres, sqlite_path};
-use crate::value::Value;
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch, StoredMeasurement, StoredRow};
 use ooni_core::time::DateTime;
@@ -91,12 +90,7 @@ impl AnyEngine {
         with_engine!(self, engine => engine.name())
     }
 
-    pub(crate) fn query(
-        &self,
-        statement: Statement,
-        workload: Workload,
-        deadline: Deadline,
-    ) -> Boxed<'_, Vec<Vec<Value<'static>>>> {
+    pub(crate) fn query(&self, statement: Statement, workload: Workload, deadline: Deadline) -> Boxed<'_, Rows> {
         with_engine!(self, engine => Box::pin(engine.query(statement, workload, deadline)))
     }
 
@@ -156,12 +150,8 @@ impl AnyEngine {
         with_engine!(self, engine => Box::pin(engine.is_rollup_current(rollup, window, deadline)))
     }
 
-    pub(crate) fn differences(
-        &self,
-        rollup: &'static Rollup,
-        deadline: Deadline,
-    ) -> Boxed<'_, Vec<Vec<Value<'static>>>> {
-        with_engine!(self, engine => Box::pin(engine.differences(rollup, deadline)))
+    pub(crate) fn snapshot(&self, statements: Vec<Statement>, deadline: Deadline) -> Boxed<'_, Vec<Rows>> {
+        with_engine!(self, engine => Box::pin(engine.snapshot(statements, deadline)))
     }
 
     pub(crate) fn bytes(&self, deadline: Deadline) -> Boxed<'_, u64> {

@@ -28,7 +28,7 @@ use self::error::ClickhouseError;
 use self::http::{Http, random};
 use self::lease::Lease;
 use self::slots::Slots;
-use super::{Engine, Workload};
+use super::{Engine, Rows, Workload};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::failpoint::{Failpoint, reach};
@@ -237,12 +237,7 @@ impl Engine for Clickhouse {
         &self.name
     }
 
-    async fn query(
-        &self,
-        statement: Statement,
-        workload: Workload,
-        deadline: Deadline,
-    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
+    async fn query(&self, statement: Statement, workload: Workload, deadline: Deadline) -> Result<Rows, Error> {
         let http = self.http.within(deadline);
         let query = async {
             let _slot = self.slots(workload).take().await?;

@@ -25,9 +25,9 @@ use self::change::{Application, Change, DropMonth, Lists, Rebuild, Remove, Resto
 
 use self::connect::Connect;
 use self::error::PgError;
-use self::reader::{Isolation, Readers};
+use self::reader::Readers;
 use self::writer::Writer;
-use super::{Engine, Workload};
+use super::{Engine, Rows, Workload};
 use crate::app::row::AppRow;
 use crate::deadline::Deadline;
 use crate::error::Error;
@@ -35,12 +35,13 @@ use crate::migration::Migration;
 use crate::options::StoreOptions;
 use crate::retry::RetryPolicy;
 use crate::rollup::Rollup;
-use crate::sql::{self, Dialect, Statement};
+use crate::sql::{Dialect, Statement};
 use crate::url::without_password;
 use crate::value::Value;
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch};
 use ooni_core::time::DateTime;
+use std::future::Future;
 use std::sync::Arc;
 use tokio_postgres::Row;
 
@@ -101,25 +102,27 @@ impl Postgres {
         writer.change(change, deadline).await.map_err(|error| error.of(self.name()))
     }
 
-    /// Runs a statement; again if the connection is lost.
-    async fn read(
+    /// Runs a read; again if the connection is lost.
+    async fn read<T, F: Future<Output = Result<T, PgError>>>(
         &self,
-        statement: &Statement,
-        isolation: Isolation,
-        workload: Workload,
         deadline: Deadline,
-    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
+        attempt: impl Fn() -> F,
+    ) -> Result<T, Error> {
         let read = async {
             let mut attempts = RetryPolicy::READ.start(deadline);
             loop {
-                match self.readers.read(statement, isolation, workload, deadline).await {
+                match attempt().await {
                     Err(error) if error.is_lost() && attempts.again().await => {}
-                    rows => return rows,
+                    result => return result,
                 }
             }
         };
-        let rows = deadline.run(read).await.map_err(|error| error.of(self.name()))?;
-        let rows = rows.map_err(|error| error.of(self.name()))?;
+        let result = deadline.run(read).await.map_err(|error| error.of(self.name()))?;
+        result.map_err(|error| error.of(self.name()))
+    }
+
+    /// The cells of the rows that a statement returned.
+    fn cells(&self, statement: &Statement, rows: &[Row]) -> Result<Rows, Error> {
         let cells = |row: &Row| {
             let cells = statement.columns.iter().enumerate();
             cells.map(|(column, &kind)| value::read(row, column, kind)).collect::<Result<Vec<_>, _>>()
@@ -137,22 +140,14 @@ impl Engine for Postgres {
         &self.connect.url
     }
 
-    async fn query(
-        &self,
-        statement: Statement,
-        workload: Workload,
-        deadline: Deadline,
-    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
-        self.read(&statement, Isolation::Statement, workload, deadline).await
+    async fn query(&self, statement: Statement, workload: Workload, deadline: Deadline) -> Result<Rows, Error> {
+        let rows = self.read(deadline, || self.readers.query(&statement, workload, deadline)).await?;
+        self.cells(&statement, &rows)
     }
 
-    async fn differences(
-        &self,
-        rollup: &'static Rollup,
-        deadline: Deadline,
-    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
-        let statement = sql::differences(Dialect::Postgres, rollup);
-        self.read(&statement, Isolation::Snapshot, Workload::Aggregation, deadline).await
+    async fn snapshot(&self, statements: Vec<Statement>, deadline: Deadline) -> Result<Vec<Rows>, Error> {
+        let all = self.read(deadline, || self.readers.snapshot(&statements, deadline)).await?;
+        statements.iter().zip(&all).map(|(statement, rows)| self.cells(statement, rows)).collect()
     }
 
     async fn write(

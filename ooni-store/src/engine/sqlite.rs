@@ -15,7 +15,7 @@ mod value;
 
 use self::file::DatabaseFile;
 use self::threads::{Interrupt, ReaderPool, WriterThread};
-use super::{Engine, Workload};
+use super::{Engine, Rows, Workload};
 use crate::app::lists::{ListChanges, list_changes};
 use crate::app::row::AppRow;
 use crate::deadline::Deadline;
@@ -25,7 +25,6 @@ use crate::migration::Migration;
 use crate::options::StoreOptions;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect, Statement};
-use crate::value::Value;
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch};
 use crate::write::tally::Tally;
@@ -125,12 +124,7 @@ impl Engine for Sqlite {
         &self.file.name
     }
 
-    async fn query(
-        &self,
-        statement: Statement,
-        workload: Workload,
-        deadline: Deadline,
-    ) -> Result<Vec<Vec<Value<'static>>>, Error> {
+    async fn query(&self, statement: Statement, workload: Workload, deadline: Deadline) -> Result<Rows, Error> {
         let file = Arc::clone(&self.file);
         let read = move |connection: &Connection| {
             file.check_unchanged()?;
@@ -140,6 +134,22 @@ impl Engine for Sqlite {
             Workload::Lookup => self.lookups.run(deadline, read).await,
             Workload::Aggregation => self.aggregations.run(deadline, read).await,
         }
+    }
+
+    async fn snapshot(&self, statements: Vec<Statement>, deadline: Deadline) -> Result<Vec<Rows>, Error> {
+        let file = Arc::clone(&self.file);
+        let read = move |connection: &Connection| {
+            file.check_unchanged()?;
+            let read = || {
+                let transaction = connection.unchecked_transaction()?;
+                let all = statements.iter().map(|statement| query(&transaction, statement));
+                let all = all.collect::<rusqlite::Result<Vec<_>>>()?;
+                transaction.commit()?;
+                Ok(all)
+            };
+            read().map_err(|error| file.error(error, deadline))
+        };
+        self.aggregations.run(deadline, read).await
     }
 
     async fn write(
@@ -233,7 +243,7 @@ impl Engine for Sqlite {
 }
 
 /// Executes a query and reads its rows.
-fn query(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Vec<Value<'static>>>> {
+fn query(connection: &Connection, statement: &Statement) -> rusqlite::Result<Rows> {
     let mut prepared = connection.prepare_cached(&statement.sql)?;
     let mut rows = prepared.query(rusqlite::params_from_iter(&statement.parameters))?;
     let mut all = Vec::new();

@@ -1,17 +1,17 @@
 //! Counts of measurements, from the smallest rollup that contains them or from rows.
 
 use super::{Read, Store};
-use crate::engine::Workload;
+use crate::engine::{Rows, Workload};
 use crate::error::{Error, ErrorKind};
 use crate::query::aggregate::{Aggregation, Axis, Counts, Group, Runtimes};
 use crate::query::filter::{Filter, Window};
 use crate::query::planner::{Part, Source, plan};
 use crate::rollup::Rollup;
-use crate::sql::{self, Dialect};
+use crate::sql::{self, Dialect, Statement};
 use crate::value::Value;
 use ooni_core::time::DateTime;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Store {
     /// The groups of an aggregation in the order of their keys, counted from the smallest suitable rollup or from rows. Without
@@ -21,10 +21,7 @@ impl Store {
     /// [`ErrorKind::TooLarge`] beyond [`StoreOptions::max_groups`](crate::StoreOptions::max_groups), or the store cannot be
     /// read.
     pub async fn aggregate(&self, query: &Aggregation) -> Result<Vec<Group>, Error> {
-        self.aggregate_within(query, &self.read("aggregate", Workload::Aggregation)).await
-    }
-
-    async fn aggregate_within(&self, query: &Aggregation, call: &Read<'_>) -> Result<Vec<Group>, Error> {
+        let call = self.read("aggregate", Workload::Aggregation);
         let statement = sql::aggregation(self.dialect(), query, &call.parts(query).await?);
         let rows = call.groups(statement).await?;
         let groups = rows.into_iter().map(|row| group(row, query.axes.len()).ok_or_else(|| call.foreign()));
@@ -75,37 +72,35 @@ impl Store {
         weeks: &[DateTime],
     ) -> Result<Vec<(String, u64)>, Error> {
         let call = self.read("input_counts", Workload::Aggregation);
-        let (mut all, mut imported) = (BTreeMap::new(), Vec::new());
         if weeks.is_empty() {
             return Ok(Vec::new());
         }
-        if self.dialect() != Dialect::Clickhouse {
-            let time = |row: Vec<Value<'static>>| if let [Value::Time(week)] = row[..] { Some(week) } else { None };
-            imported = call.rows(sql::app::imported_weeks(self.dialect(), weeks), time).await?;
-        }
-        if !imported.is_empty() {
-            let counts = call.groups(sql::app::imported_inputs(self.dialect(), cc, asn, &imported)).await?;
-            call.add_inputs(&mut all, counts)?;
-        }
-        let weeks: Vec<DateTime> = weeks.iter().copied().filter(|week| !imported.contains(week)).collect();
-        let rollup = Rollup::named("week_input").ok_or_else(Error::foreign)?;
-        let mut is_current = asn.is_none() && !weeks.is_empty();
-        for &week in &weeks {
-            is_current &= call.run(self.engine.is_rollup_current(rollup, week_of(week), call.deadline)).await?;
-        }
-        if is_current {
-            let counts = call.groups(sql::inputs(self.dialect(), cc, &weeks)).await?;
-            call.add_inputs(&mut all, counts)?;
-        } else {
-            for &week in &weeks {
-                let query = inputs_of(cc, asn, week);
-                for Group { keys, counts } in self.aggregate_within(&query, &call).await? {
-                    let Some(Value::Text(input)) = keys.into_iter().next() else { return Err(call.foreign()) };
-                    *all.entry(input.into_owned()).or_default() += counts.measurements;
+        let ask = match self.dialect() {
+            Dialect::Clickhouse => None,
+            dialect => Some(sql::app::imported_weeks(dialect, weeks)),
+        };
+        let mut imported = match &ask {
+            Some(ask) => call.weeks(call.query(ask.clone()).await?)?,
+            None => BTreeSet::new(),
+        };
+        loop {
+            let mut statements = call.inputs(cc, asn, weeks, &imported).await?;
+            statements.extend(ask.clone());
+            let mut results = call.snapshot(statements).await?;
+            if ask.is_some() {
+                let now = call.weeks(results.pop().unwrap_or_default())?;
+                if now != imported {
+                    // Another week was imported meanwhile.
+                    imported = now;
+                    continue;
                 }
             }
+            let mut all = BTreeMap::new();
+            for rows in results {
+                call.add_inputs(&mut all, call.within_limit(rows)?)?;
+            }
+            return Ok(all.into_iter().collect());
         }
-        Ok(all.into_iter().collect())
     }
 
     /// The engine's plan for [`Store::input_counts`] of a network.
@@ -147,28 +142,66 @@ fn inputs_of(cc: &str, asn: Option<u32>, week: DateTime) -> Aggregation {
 }
 
 impl Read<'_> {
-    /// Adds rows of an input and its count.
-    fn add_inputs(&self, all: &mut BTreeMap<String, u64>, rows: Vec<Vec<Value<'static>>>) -> Result<(), Error> {
+    /// The statements that count inputs in some weeks; `imported` are those whose counts were imported.
+    async fn inputs(
+        &self,
+        cc: &str,
+        asn: Option<u32>,
+        weeks: &[DateTime],
+        imported: &BTreeSet<DateTime>,
+    ) -> Result<Vec<Statement>, Error> {
+        let dialect = self.store.dialect();
+        let (imported, weeks): (Vec<_>, Vec<_>) = weeks.iter().copied().partition(|week| imported.contains(week));
+        let mut statements = Vec::new();
+        if !imported.is_empty() {
+            statements.push(sql::app::imported_inputs(dialect, cc, asn, &imported));
+        }
+        let rollup = Rollup::named("week_input").ok_or_else(Error::foreign)?;
+        let mut is_current = asn.is_none() && !weeks.is_empty();
+        for &week in &weeks {
+            is_current &= self.is_current(rollup, week_of(week)).await?;
+        }
+        if is_current {
+            statements.push(sql::inputs(dialect, cc, &weeks));
+        } else {
+            for &week in &weeks {
+                let query = inputs_of(cc, asn, week);
+                statements.push(sql::aggregation(dialect, &query, &self.parts(&query).await?));
+            }
+        }
+        Ok(statements.into_iter().map(|statement| self.limited(statement)).collect())
+    }
+
+    /// The weeks in rows that have nothing else.
+    fn weeks(&self, rows: Rows) -> Result<BTreeSet<DateTime>, Error> {
+        let week = |row: Vec<Value<'static>>| if let [Value::Time(week)] = row[..] { Some(week) } else { None };
+        rows.into_iter().map(|row| week(row).ok_or_else(|| self.foreign())).collect()
+    }
+
+    /// Adds rows that begin with an input and its count.
+    fn add_inputs(&self, all: &mut BTreeMap<String, u64>, rows: Rows) -> Result<(), Error> {
         for row in rows {
-            match <[Value<'static>; 2]>::try_from(row) {
-                Ok([Value::Text(input), Value::Int(count)]) => *all.entry(input.into_owned()).or_default() += count,
+            let mut cells = row.into_iter();
+            match (cells.next(), cells.next()) {
+                (Some(Value::Text(input)), Some(Value::Int(count))) => {
+                    *all.entry(input.into_owned()).or_default() += count;
+                }
                 _ => return Err(self.foreign()),
             }
         }
         Ok(())
     }
 
+    async fn is_current(&self, rollup: &'static Rollup, window: Window) -> Result<bool, Error> {
+        self.run(self.store.engine.is_rollup_current(rollup, window, self.deadline)).await
+    }
+
     /// The parts of an aggregation as they are read now: rows where a rollup is not current.
     async fn parts(&self, query: &Aggregation) -> Result<Vec<Part>, Error> {
-        let engine = &self.store.engine;
         let mut parts = plan(query);
         for part in &mut parts {
             match part.source {
-                Source::Rollup(rollup)
-                    if !self.run(engine.is_rollup_current(rollup, part.window, self.deadline)).await? =>
-                {
-                    part.source = Source::Rows;
-                }
+                Source::Rollup(rollup) if !self.is_current(rollup, part.window).await? => part.source = Source::Rows,
                 _ => {}
             }
         }
@@ -176,10 +209,22 @@ impl Read<'_> {
     }
 
     /// Executes a statement that returns groups, of which there may be too many.
-    async fn groups(&self, statement: sql::Statement) -> Result<Vec<Vec<Value<'static>>>, Error> {
+    async fn groups(&self, statement: Statement) -> Result<Rows, Error> {
+        let mut results = self.snapshot(vec![self.limited(statement)]).await?;
+        self.within_limit(results.pop().unwrap_or_default())
+    }
+
+    /// A statement that returns at most one group too many.
+    fn limited(&self, statement: Statement) -> Statement {
+        match self.store.options.max_groups.checked_add(1) {
+            Some(limit) => statement.at_most(limit),
+            None => statement,
+        }
+    }
+
+    /// The groups that such a statement returned, if they are not too many.
+    fn within_limit(&self, rows: Rows) -> Result<Rows, Error> {
         let most = self.store.options.max_groups;
-        let Some(limit) = most.checked_add(1) else { return self.query(statement).await };
-        let rows = self.query(statement.at_most(limit)).await?;
         match rows.len() > most {
             false => Ok(rows),
             true => {

@@ -19,8 +19,8 @@ impl Store {
     /// The store cannot be read.
     pub async fn check(&self, rollup: &'static Rollup) -> Result<Vec<Difference>, Error> {
         let call = self.read("check", Workload::Aggregation);
-        let rows = call.run(self.engine.differences(rollup, call.deadline)).await?;
-        rows.into_iter().map(|row| difference(row, rollup).ok_or_else(|| call.foreign())).collect()
+        let rows = call.snapshot(vec![sql::differences(self.dialect(), rollup)]).await?;
+        rows.into_iter().flatten().map(|row| difference(row, rollup).ok_or_else(|| call.foreign())).collect()
     }
 
     /// Whether a rollup contains all rows of a window; if not, rows are counted.
@@ -32,7 +32,7 @@ impl Store {
         call.run(self.engine.is_rollup_current(rollup, window, call.deadline)).await
     }
 
-    /// What is in the store.
+    /// What is in the store, counted at one moment where the engine has snapshots.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -40,19 +40,22 @@ impl Store {
         let call = self.read("stats", Workload::Aggregation);
         let bytes = call.run(self.engine.bytes(call.deadline)).await?;
         let mut stats = Stats { bytes, ..Stats::default() };
-        for row in call.query(sql::span(self.dialect())).await? {
-            if let Ok([Value::Time(oldest), Value::Time(newest)]) = <[Value<'static>; 2]>::try_from(row) {
-                stats.span = Some((oldest, newest));
-            }
+        let mut statements = vec![sql::span(self.dialect())];
+        statements.extend(sql::TABLES.map(|table| sql::count(self.dialect(), table)));
+        statements.extend(ROLLUPS.iter().map(|rollup| sql::state(self.dialect(), rollup)));
+        let mut results = call.snapshot(statements).await?.into_iter().map(|rows| rows.concat());
+        let mut next = || results.next().unwrap_or_default();
+        if let [Value::Time(oldest), Value::Time(newest)] = next()[..] {
+            stats.span = Some((oldest, newest));
         }
         for table in sql::TABLES {
-            match call.query(sql::count(self.dialect(), table)).await?.concat()[..] {
+            match next()[..] {
                 [Value::Int(rows)] => stats.tables.push((table, rows)),
                 _ => return Err(call.foreign()),
             }
         }
         for rollup in &ROLLUPS {
-            match call.query(sql::state(self.dialect(), rollup)).await?.concat()[..] {
+            match next()[..] {
                 [Value::Int(cells), Value::Int(measurements)] => {
                     stats.rollups.push(RollupState { rollup, cells, measurements });
                 }

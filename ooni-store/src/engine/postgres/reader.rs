@@ -12,16 +12,7 @@ use postgres_types::{ToSql, Type};
 use tokio_postgres::{Client, Error, IsolationLevel, Row};
 
 /// Taken before the snapshot: DROP TABLE removes a partition for every snapshot, and waits for this lock.
-const NO_DROP: &str = "LOCK TABLE fastpath IN ACCESS SHARE MODE";
-
-/// What a statement sees of the changes of others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Isolation {
-    /// Rows as of its execution, partitions as of its planning. A month dropped in between is partly seen.
-    Statement,
-    /// Rows and partitions of the same moment. Dropping a month waits until the statement ends.
-    Snapshot,
-}
+const NO_DROP: &str = "LOCK TABLE ONLY fastpath IN ACCESS SHARE MODE";
 
 /// Connections for reading.
 pub(super) struct Readers {
@@ -42,28 +33,41 @@ impl Readers {
         })
     }
 
-    /// Runs a statement once. Dropping the future cancels it.
-    pub(super) async fn read(
+    /// Runs a statement once. It sees rows as of its execution, partitions as of its planning. Dropping the future
+    /// cancels it.
+    pub(super) async fn query(
         &self,
         statement: &Statement,
-        isolation: Isolation,
         workload: Workload,
         deadline: Deadline,
     ) -> Result<Vec<Row>, PgError> {
+        let query = async |client: &mut Client| client.query_typed(&statement.sql, &parameters(statement)).await;
+        self.run(workload, deadline, query).await
+    }
+
+    /// Runs the statements of an aggregation once. They see rows and partitions of one moment, and dropping a month waits
+    /// for them. Dropping the future cancels them.
+    pub(super) async fn snapshot(
+        &self,
+        statements: &[Statement],
+        deadline: Deadline,
+    ) -> Result<Vec<Vec<Row>>, PgError> {
+        let read = async |client: &mut Client| snapshot(client, statements).await;
+        self.run(Workload::Aggregation, deadline, read).await
+    }
+
+    async fn run<T>(
+        &self,
+        workload: Workload,
+        deadline: Deadline,
+        read: impl AsyncFnOnce(&mut Client) -> Result<T, Error> + Send,
+    ) -> Result<T, PgError> {
         let object = self.connection(workload, deadline).await?;
         let mut running = Running { object: Some(object), connect: self.connect.clone() };
         let Some(client) = &mut running.object else { return Err(PgError::Timeout) };
-        let parameters: Vec<(&(dyn ToSql + Sync), Type)> = statement
-            .parameters
-            .iter()
-            .map(|parameter| (parameter as &(dyn ToSql + Sync), value::kind(parameter)))
-            .collect();
-        let answer = match isolation {
-            Isolation::Statement => client.query_typed(&statement.sql, &parameters).await,
-            Isolation::Snapshot => snapshot(client, &statement.sql, &parameters).await,
-        };
+        let result = read(client).await;
         running.object = None;
-        Ok(answer?)
+        Ok(result?)
     }
 
     async fn connection(&self, workload: Workload, deadline: Deadline) -> Result<Object, PgError> {
@@ -81,19 +85,24 @@ impl Readers {
     }
 }
 
-/// Runs a query in a transaction of its own. Its snapshot is taken after the lock.
-async fn snapshot(
-    client: &mut Client,
-    sql: &str,
-    parameters: &[(&(dyn ToSql + Sync), Type)],
-) -> Result<Vec<Row>, Error> {
+/// Runs statements in a transaction of their own. Its snapshot is taken after the lock.
+async fn snapshot(client: &mut Client, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Error> {
     let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     // Rolls back when it is dropped.
     let transaction = begin.start().await?;
     transaction.batch_execute(NO_DROP).await?;
-    let rows = transaction.query_typed(sql, parameters).await?;
+    let mut all = Vec::new();
+    for statement in statements {
+        all.push(transaction.query_typed(&statement.sql, &parameters(statement)).await?);
+    }
     transaction.commit().await?;
-    Ok(rows)
+    Ok(all)
+}
+
+/// The values of a statement and their types.
+fn parameters(statement: &Statement) -> Vec<(&(dyn ToSql + Sync), Type)> {
+    let typed = |parameter| (parameter as &(dyn ToSql + Sync), value::kind(parameter));
+    statement.parameters.iter().map(typed).collect()
 }
 
 /// A query on a pooled connection. If it is dropped before its answer arrives, it is cancelled and its connection is not
