@@ -104,13 +104,16 @@ impl Batch {
         rows.into_iter().map(pair).collect()
     }
 
-    /// Creates the partitions of the rows, and sends the rows.
-    async fn copy(&self, transaction: &Transaction<'_>, coming: &[&Taken<'_>]) -> Result<(), Error> {
+    /// Sends rows, whose partitions must exist.
+    async fn copy(&self, transaction: &Transaction<'_>, coming: &[&Taken<'_>]) -> Result<(), PgError> {
         if coming.is_empty() {
             return Ok(());
         }
         let times: Vec<DateTime> = coming.iter().filter_map(|taken| taken.time()).collect();
-        partition::make(transaction, &times).await?;
+        let missing = partition::missing(transaction, &times).await?;
+        if !missing.is_empty() {
+            return Err(PgError::NoPartition(missing));
+        }
         use postgres_types::Type;
         const BODY_TYPES: [Type; 8] = {
             use Type as T;
@@ -143,7 +146,8 @@ impl Batch {
         for cells in openvpn {
             copy.as_mut().write_raw(cells).await?;
         }
-        copy.finish().await.map(drop)
+        copy.finish().await?;
+        Ok(())
     }
 
     /// Sends the location of a row's body.

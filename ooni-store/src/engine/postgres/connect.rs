@@ -180,7 +180,7 @@ impl Connect {
     pub(super) fn pooled(&self, error: PoolError) -> PgError {
         match error {
             PoolError::Backend(error) => self.named(error),
-            PoolError::Timeout(TimeoutType::Wait) => PgError::Busy,
+            PoolError::Timeout(TimeoutType::Wait) => PgError::Timeout,
             PoolError::Timeout(_) => PgError::Unreachable,
             error => PgError::Refused(with_causes(&error)),
         }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::tls::with_causes;
+use ooni_core::time::DateTime;
 use std::io;
 use tokio_postgres::error::SqlState;
 
@@ -14,10 +15,12 @@ pub(super) enum PgError {
     Refused(String),
     /// The deadline of the call has passed.
     Timeout,
-    /// All connections are in use, or too many callers wait for one.
+    /// Too many callers wait for a connection.
     Busy,
     /// A table is locked by others until the end of the wait; the message says which.
     Locked(String),
+    /// These months have no partition yet. It is created in a transaction of its own, and the change is made again.
+    NoPartition(Vec<DateTime>),
     /// The server accepts no connection, or does not answer in time.
     Unreachable,
     /// The connection was lost at COMMIT, and the transaction was not committed.
@@ -99,6 +102,7 @@ impl PgError {
         let message = match &self {
             PgError::Refused(message) | PgError::Locked(message) => message.clone(),
             PgError::Timeout => return Error::timeout().of(url),
+            PgError::NoPartition(_) => "a month has no partition".to_owned(),
             PgError::Busy => "too many queries are waiting".to_owned(),
             PgError::Unreachable => "the server does not answer".to_owned(),
             PgError::NotCommitted | PgError::OutcomeUnknown => {
@@ -128,7 +132,7 @@ impl PgError {
                 _ => ErrorKind::Other,
             },
             PgError::Unreachable | PgError::NotCommitted | PgError::OutcomeUnknown => ErrorKind::Unavailable,
-            PgError::Refused(_) => ErrorKind::Other,
+            PgError::Refused(_) | PgError::NoPartition(_) => ErrorKind::Other,
         }
     }
 }

@@ -15,29 +15,44 @@ use tokio_postgres::{Error, Transaction};
 /// Years whose months have partitions, as in the migrations.
 const YEARS: Range<u32> = 2012..2040;
 
-/// Year and month.
-type Month = (u32, u32);
-
 /// How long one attempt to drop a partition waits for readers. New readers wait behind it for as long.
 const ATTEMPT: Duration = Duration::from_millis(150);
 
 /// The name of a month's partition, if it has one.
-fn name((year, month): Month) -> Option<String> {
+fn name(month: DateTime) -> Option<String> {
+    let (year, month, _) = month.date();
     YEARS.contains(&year).then(|| format!("fastpath_{year:04}_{month:02}"))
 }
 
-/// Creates the missing partitions for measurements of these times, and those of the following months.
-pub(super) async fn make(transaction: &Transaction<'_>, times: &[DateTime]) -> Result<(), Error> {
+/// Whether a table exists.
+async fn exists(transaction: &Transaction<'_>, name: &str) -> Result<bool, Error> {
+    transaction.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name]).await?.try_get(0)
+}
+
+/// The months of measurements of these times, and those that follow, without those that have a partition.
+pub(super) async fn missing(transaction: &Transaction<'_>, times: &[DateTime]) -> Result<Vec<DateTime>, Error> {
     let mut months: BTreeSet<DateTime> = times.iter().map(|time| time.start_of_month()).collect();
     let next: Vec<DateTime> = months.iter().map(|month| month.start_of_next_month()).collect();
     months.extend(next);
-    for begin in months {
-        let (year, month, _) = begin.date();
-        let Some(name) = name((year, month)) else { continue };
-        let exists = transaction.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name]).await?;
-        if exists.try_get(0)? {
+    let mut missing = Vec::new();
+    for month in months {
+        if let Some(name) = name(month)
+            && !exists(transaction, &name).await?
+        {
+            missing.push(month);
+        }
+    }
+    Ok(missing)
+}
+
+/// Creates the partitions of these months, unless they exist.
+pub(super) async fn create(transaction: &Transaction<'_>, months: &[DateTime]) -> Result<(), Error> {
+    for &begin in months {
+        let Some(name) = name(begin) else { continue };
+        if exists(transaction, &name).await? {
             continue;
         }
+        let (year, month, _) = begin.date();
         // Created separately and then attached, so that readers need not wait.
         let (end_year, end_month, _) = begin.start_of_next_month().date();
         let make = format!(
@@ -57,10 +72,8 @@ impl Partition {
     /// Locks the partition of a month, if it exists. Waits for other sessions that write or vacuum it; readers are not
     /// affected.
     pub(super) async fn lock(transaction: &Transaction<'_>, month: DateTime) -> Result<Option<Partition>, Error> {
-        let (year, month, _) = month.date();
-        let Some(name) = name((year, month)) else { return Ok(None) };
-        let exists = transaction.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name]).await?;
-        if !exists.try_get(0)? {
+        let Some(name) = name(month) else { return Ok(None) };
+        if !exists(transaction, &name).await? {
             return Ok(None);
         }
         transaction.batch_execute(&format!("LOCK TABLE ONLY {name} IN EXCLUSIVE MODE")).await?;

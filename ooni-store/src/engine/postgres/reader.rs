@@ -11,8 +11,10 @@ use deadpool_postgres::{Object, Pool, Timeouts};
 use postgres_types::{ToSql, Type};
 use tokio_postgres::{Client, Error, IsolationLevel, Row};
 
-/// Taken before the snapshot: DROP TABLE removes a partition for every snapshot, and waits for this lock.
-const NO_DROP: &str = "LOCK TABLE ONLY fastpath IN ACCESS SHARE MODE";
+/// Takes a snapshot in which rows and partitions are of one moment. The lock comes first: DROP TABLE removes a partition
+/// for every snapshot, and waits for the lock. The query takes the snapshot, then locks a table for the first time, upon
+/// which the server learns of the partitions that were created before.
+const SNAPSHOT: &str = "LOCK TABLE ONLY fastpath IN ACCESS SHARE MODE; SELECT FROM schema_version";
 
 /// Connections for reading.
 pub(super) struct Readers {
@@ -75,7 +77,9 @@ impl Readers {
             Workload::Lookup => &self.lookups,
             Workload::Aggregation => &self.aggregations,
         };
-        if pool.status().waiting >= self.queue.max(1) {
+        // The pool counts a connection that is being opened as one that is waited for.
+        let status = pool.status();
+        if status.size + status.waiting >= status.max_size + self.queue.max(1) {
             return Err(PgError::Busy);
         }
         let wait = (!deadline.is_never()).then(|| deadline.remaining());
@@ -85,12 +89,12 @@ impl Readers {
     }
 }
 
-/// Runs statements in a transaction of their own. Its snapshot is taken after the lock.
+/// Runs statements in a transaction of their own.
 async fn snapshot(client: &mut Client, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Error> {
     let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     // Rolls back when it is dropped.
     let transaction = begin.start().await?;
-    transaction.batch_execute(NO_DROP).await?;
+    transaction.batch_execute(SNAPSHOT).await?;
     let mut all = Vec::new();
     for statement in statements {
         all.push(transaction.query_typed(&statement.sql, &parameters(statement)).await?);

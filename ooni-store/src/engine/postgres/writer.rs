@@ -1,13 +1,17 @@
 //! [`Writer`]: the connection for writing. If it is lost, a change is retried unless it was committed.
 
+#[cfg(test)]
+mod tests;
+
 use super::change::Change;
 use super::connect::Connect;
 use super::error::PgError;
-use super::{rollups, schema};
+use super::{partition, rollups, schema};
 use crate::deadline::Deadline;
 use crate::failpoint::{Failpoint, reach};
 use crate::retry::RetryPolicy;
 use crate::write::tally::Tally;
+use ooni_core::time::DateTime;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
@@ -41,6 +45,7 @@ const END: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 pub(super) struct Writer {
     connect: Connect,
     client: Mutex<Option<Client>>,
+    commit_limit: Duration,
 }
 
 /// A transaction whose COMMIT was sent.
@@ -51,7 +56,7 @@ struct Identity {
 
 impl Writer {
     pub(super) fn new(connect: &Connect) -> Writer {
-        Writer { connect: connect.clone(), client: Mutex::new(None) }
+        Writer { connect: connect.clone(), client: Mutex::new(None), commit_limit: COMMIT_LIMIT }
     }
 
     /// Makes a change.
@@ -62,7 +67,14 @@ impl Writer {
         let mut client = within(deadline, async { Ok(self.client.lock().await) }).await?;
         let mut attempts = RetryPolicy::PATIENT.start(deadline);
         loop {
-            match self.attempt(&mut client, change, deadline).await {
+            let made = match self.attempt(&mut client, change, deadline).await {
+                Err(PgError::NoPartition(months)) => match self.create(&mut client, &months, deadline).await {
+                    Ok(()) => continue,
+                    Err(error) => Err(error),
+                },
+                made => made,
+            };
+            match made {
                 Err(error) if error.is_transient() && attempts.again().await => *client = None,
                 Err(error) => {
                     // A transaction may still be running there.
@@ -80,12 +92,9 @@ impl Writer {
         change: &C,
         deadline: Deadline,
     ) -> Result<C::Outcome, PgError> {
-        let client = match slot {
-            Some(client) if !client.is_closed() => client,
-            _ => slot.insert(within(deadline, self.connected()).await?),
-        };
+        let client = self.client(slot, deadline).await?;
         let (transaction, identity, outcome) = within(deadline, prepare(client, change, deadline)).await?;
-        let committed = timeout(COMMIT_LIMIT, transaction.commit()).await;
+        let committed = timeout(self.commit_limit, transaction.commit()).await;
         match committed.map_err(|_| PgError::Timeout).and_then(|committed| Ok(committed?)) {
             Ok(()) => {}
             // The computed outcome is valid only if this transaction was committed.
@@ -98,6 +107,26 @@ impl Writer {
         }
         reach(Failpoint::Committed);
         Ok(outcome)
+    }
+
+    /// Creates partitions. Their rows follow in another transaction: the server announces a partition to other sessions
+    /// a little after its transaction is visible to them, and a query in between would miss its rows.
+    async fn create(&self, slot: &mut Option<Client>, months: &[DateTime], deadline: Deadline) -> Result<(), PgError> {
+        let client = self.client(slot, deadline).await?;
+        let create = async {
+            let transaction = begin(client, deadline).await?;
+            partition::create(&transaction, months).await?;
+            Ok(transaction.commit().await?)
+        };
+        within(deadline, create).await
+    }
+
+    /// The connection, which is opened again if it is lost.
+    async fn client<'s>(&self, slot: &'s mut Option<Client>, deadline: Deadline) -> Result<&'s mut Client, PgError> {
+        if slot.as_ref().is_none_or(Client::is_closed) {
+            *slot = Some(within(deadline, self.connected()).await?);
+        }
+        slot.as_mut().ok_or(PgError::Unreachable)
     }
 
     async fn connected(&self) -> Result<Client, PgError> {
@@ -120,7 +149,7 @@ impl Writer {
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
         };
-        timeout(COMMIT_LIMIT, ask).await.ok().flatten()
+        timeout(self.commit_limit, ask).await.ok().flatten()
     }
 
     /// The server's answer about a transaction: `None` while it is in progress, then whether it was committed, which
@@ -147,16 +176,22 @@ impl Writer {
     }
 }
 
+/// Begins a transaction once no other process writes.
+async fn begin(client: &mut Client, deadline: Deadline) -> Result<Transaction<'_>, PgError> {
+    let transaction = client.transaction().await?;
+    let limit = deadline.at_most(LOCK_LIMIT).remaining().as_millis().max(1);
+    transaction.batch_execute(&format!("SET LOCAL lock_timeout = {limit}")).await?;
+    transaction.execute(schema::LOCK, &[]).await?;
+    Ok(transaction)
+}
+
 /// Does everything before COMMIT.
 async fn prepare<'c, C: Change>(
     client: &'c mut Client,
     change: &C,
     deadline: Deadline,
 ) -> Result<(Transaction<'c>, Identity, C::Outcome), PgError> {
-    let transaction = client.transaction().await?;
-    let limit = deadline.at_most(LOCK_LIMIT).remaining().as_millis().max(1);
-    transaction.batch_execute(&format!("SET LOCAL lock_timeout = {limit}")).await?;
-    transaction.execute(schema::LOCK, &[]).await?;
+    let transaction = begin(client, deadline).await?;
     let row = transaction.query_one(IDENTITY, &[]).await?;
     let identity = Identity { id: row.try_get(0)?, process: row.try_get(1)? };
     let mut tally = Tally::default();
