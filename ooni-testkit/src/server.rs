@@ -1,16 +1,18 @@
 //! Database servers for tests and benchmarks, in temporary directories. They stop with the process that started them.
 
+use crate::process::signal;
 use crate::python::Package;
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
-/// Starts PostgreSQL. `$0` is its port, `$1` the folder of its programs, and the other arguments are settings.
+/// Starts PostgreSQL. `$0` is its port, `$1` the folder of its programs, and the other arguments are settings. SIGHUP
+/// restarts it.
 ///
 /// If run as root, the script drops its privileges first, because the server refuses to run as root. The programs from
 /// PyPI may then be inaccessible, for example in a home directory, so they are copied with the libraries that they load.
@@ -27,9 +29,14 @@ const POSTGRES: &str = r#"
     fi
     cd "$folder"
     ${as:-} "$bin/initdb" -D "$folder/data" -U test -A trust -N --no-instructions -E UTF8 --locale=C.UTF-8 > /dev/null
-    ${as:-} "$bin/postgres" -D "$folder/data" -h 127.0.0.1 -p "$0" -k "$folder" -c max_connections=200 "$@" &
-    trap "kill -INT $!" TERM INT
-    wait $! || wait $! || true
+    while
+        again=
+        ${as:-} "$bin/postgres" -D "$folder/data" -h 127.0.0.1 -p "$0" -k "$folder" -c max_connections=200 "$@" &
+        trap "kill -INT $!" TERM INT
+        trap "again=1; kill -INT $!" HUP
+        wait $! || wait $! || true
+        [ "$again" ]
+    do :; done
     rm -rf "$folder""#;
 
 /// The log line that the server writes when it accepts connections.
@@ -55,6 +62,9 @@ const CLICKHOUSE_SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clickh
 pub struct Server {
     /// The port on 127.0.0.1.
     pub port: u16,
+    /// The process that started it.
+    starter: u32,
+    log: Mutex<Receiver<String>>,
 }
 
 impl Server {
@@ -94,6 +104,16 @@ impl Server {
         shared(SERVER.get_or_init(|| Server::clickhouse().map_err(|error| format!("{error:#}"))))
     }
 
+    /// Stops a PostgreSQL server and starts it again with the same data and port. Returns when it accepts connections.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn restart(&self) -> Result<()> {
+        signal(self.starter, "HUP");
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        await_line(&log, POSTGRES_IS_READY).context("PostgreSQL does not start again")
+    }
+
     /// The URL of a PostgreSQL database.
     pub fn postgres_url(&self, database: &str) -> String {
         format!("postgres://test@127.0.0.1:{}/{database}", self.port)
@@ -121,28 +141,36 @@ impl Server {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM", "sh", "-euc", script]).arg(port.to_string()).args(arguments);
         command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let (sender, lines) = channel();
+        let (sender, log) = channel();
+        let (starter, started) = channel();
         // The signal is sent when the thread that started the server ends, so this thread lives as long as the process.
         thread::spawn(move || {
             let mut child = match command.spawn() {
                 Ok(child) => child,
                 Err(error) => return drop(sender.send(format!("cannot run setpriv: {error}"))),
             };
+            let _ = starter.send(child.id());
             // The log is read to its end: the server would block on a full pipe.
             for line in child.stderr.take().into_iter().flat_map(|log| BufReader::new(log).lines()) {
                 let _ = sender.send(line.unwrap_or_default());
             }
             let _ = child.wait();
         });
-        let mut log = Vec::new();
-        while let Ok(line) = lines.recv() {
-            if line.contains(is_ready) {
-                return Ok(Server { port });
-            }
-            log.push(line);
-        }
-        bail!("{}", log.join("\n"))
+        await_line(&log, is_ready)?;
+        Ok(Server { port, starter: started.recv()?, log: Mutex::new(log) })
     }
+}
+
+/// Reads a log up to a line that contains a text.
+fn await_line(log: &Receiver<String>, text: &str) -> Result<()> {
+    let mut lines = Vec::new();
+    while let Ok(line) = log.recv() {
+        if line.contains(text) {
+            return Ok(());
+        }
+        lines.push(line);
+    }
+    bail!("{}", lines.join("\n"))
 }
 
 fn shared(server: &'static Result<Server, String>) -> Result<&'static Server, &'static str> {

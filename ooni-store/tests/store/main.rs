@@ -16,7 +16,11 @@ mod lists;
 mod long_texts;
 mod parquet;
 mod postgres;
+mod postgres_drop;
 mod postgres_limits;
+mod postgres_messages;
+mod postgres_restart;
+mod postgres_snapshots;
 mod proxy;
 #[cfg(target_os = "linux")]
 mod read_only;
@@ -29,6 +33,7 @@ mod server;
 mod statements;
 mod support;
 mod tls;
+mod tracing_spans;
 
 use ooni_testkit::server::Server;
 use ooni_testkit::skip_without;

@@ -1,14 +1,18 @@
 //! Limits of a PostgreSQL server, concurrent writers, and connections that are lost at COMMIT.
 
-use crate::server::{OnPostgres, server};
-use crate::support::{Engine, open, open_to_read, sound};
-use ooni_store::{Deadline, ErrorKind, OnExisting, RemoveOutcome};
+use crate::server::{OnPostgres, Session, server};
+use crate::support::{Engine, Open, open, open_to_read, sound};
+use ooni_store::query::list::{List, MeasurementSummary};
+use ooni_store::{BlockingStore, Deadline, Error, ErrorKind, OnExisting, RemoveOutcome, StoreOptions};
 use ooni_testkit::server::Server;
 use ooni_testkit::skip_without;
+use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -32,6 +36,16 @@ fn timeouts_of_a_role_do_not_apply_to_writes() {
     assert_eq!(written.inserted, 500);
 }
 
+/// Opens the only connection of a role, after the server has closed the connection that opened the store.
+fn occupy(store: &Open) {
+    loop {
+        match store.0.wait(store.0.store.ping()) {
+            Err(error) if error.kind() == ErrorKind::Busy => {}
+            answer => break answer.unwrap(),
+        }
+    }
+}
+
 #[test]
 fn a_role_without_connections_left_is_busy() {
     skip_without!(Server::shared_postgres());
@@ -39,10 +53,75 @@ fn a_role_without_connections_left_is_busy() {
     let url = as_role(&engine, "alone", "CONNECTION LIMIT 1");
     let store = open_to_read(&url).unwrap();
     // The pool for look-ups now has the only connection.
-    store.0.wait(store.0.store.ping()).unwrap();
+    occupy(&store);
     let error = open_to_read(&url).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
     assert!(error.is_retryable());
+    let error = store.count().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+}
+
+#[test]
+fn a_writer_of_a_role_without_connections_left_is_busy() {
+    skip_without!(Server::shared_postgres());
+    let engine = OnPostgres::new();
+    let store = open(&as_role(&engine, "writes_alone", "CONNECTION LIMIT 1")).unwrap();
+    occupy(&store);
+    let hurried = store.0.store.with_deadline(Deadline::after(Duration::from_secs(2)));
+    let error = store.0.wait(hurried.remove("u", "r", true)).unwrap_err();
+    assert_eq!((error.kind(), error.is_outcome_unknown()), (ErrorKind::Busy, false), "{error}");
+}
+
+type Pending<'f> = Pin<Box<dyn Future<Output = Result<Vec<MeasurementSummary>, Error>> + 'f>>;
+
+#[test]
+fn calls_that_wait_for_a_connection() {
+    skip_without!(Server::shared_postgres());
+    let engine = OnPostgres::new();
+    let options = StoreOptions { lookup_readers: 1, queue: 2, ..StoreOptions::for_commands() };
+    let waiting = BlockingStore::open_with(&engine.url(), options).unwrap();
+    let locked = Session::new(&engine);
+    locked.query("BEGIN; LOCK TABLE fastpath");
+    let store = &waiting.store;
+    let everything = List { limit: 10, ..List::default() };
+    let listed = || Box::pin(store.list(&everything)) as Pending<'_>;
+    let running = || engine.locks("relation = 'fastpath'::regclass AND NOT granted");
+    let is_pending =
+        |call: &mut Pending<'_>| waiting.wait(poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_pending())));
+    // The first call has the only connection, two others wait for it.
+    let mut first = listed();
+    while running() == 0 {
+        assert!(is_pending(&mut first));
+    }
+    let mut second = listed();
+    assert!(is_pending(&mut second));
+    // A call that times out leaves the queue.
+    let hurried = store.with_deadline(Deadline::after(Duration::from_millis(50)));
+    assert_eq!(waiting.wait(hurried.list(&everything)).unwrap_err().kind(), ErrorKind::Timeout);
+    let mut third = listed();
+    assert!(is_pending(&mut third));
+    let patient = store.with_deadline(Deadline::after(Duration::from_secs(60)));
+    let error = waiting.wait(patient.list(&everything)).unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Busy, "too many queries are waiting"));
+    assert!(error.is_retryable());
+    // Aggregations have their own connections. This one reads a rollup, which is not locked.
+    assert_eq!(waiting.wait(store.count()).unwrap(), 0);
+    assert_eq!(running(), 1, "a call that waits for a connection was sent to the server");
+    locked.query("COMMIT");
+    for call in [first, second, third] {
+        assert_eq!(waiting.wait(call).unwrap(), []);
+    }
+}
+
+#[test]
+fn a_pool_that_is_opening_connections_is_not_full() {
+    skip_without!(Server::shared_postgres());
+    let engine = OnPostgres::new();
+    let options = StoreOptions { lookup_readers: 4, queue: 1, ..StoreOptions::for_commands() };
+    let waiting = BlockingStore::open_with(&engine.url(), options).unwrap();
+    let store = &waiting.store;
+    let pings = waiting.wait(async { tokio::join!(store.ping(), store.ping(), store.ping(), store.ping()) });
+    assert!(matches!(pings, (Ok(()), Ok(()), Ok(()), Ok(()))), "{pings:?}");
 }
 
 #[test]
@@ -53,7 +132,7 @@ fn a_writer_does_not_wait_for_another_beyond_its_deadline() {
     thread::scope(|scope| {
         let other =
             scope.spawn(|| engine.query("BEGIN; SELECT pg_advisory_xact_lock(1330597449); SELECT pg_sleep(2); COMMIT"));
-        while engine.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == [["0"]] {}
+        while engine.locks("locktype = 'advisory' AND granted") == 0 {}
         let hurried = store.0.store.with_deadline(Deadline::after(Duration::from_millis(100)));
         let error = store.0.wait(hurried.remove("u", "r", true)).unwrap_err();
         assert!(error.is_retryable() && !error.is_outcome_unknown(), "{error}");

@@ -1,5 +1,7 @@
 //! Stores on servers.
 
+#![allow(dead_code)] // the tests of ooni-fastpath use only a part of it
+
 use crate::support::Engine;
 use ooni_store::BlockingStore;
 use ooni_store::rollup::Rollup;
@@ -55,6 +57,25 @@ async fn rows(client: &Client, sql: &str) -> Vec<Vec<String>> {
     rows
 }
 
+/// A connection of another program to a PostgreSQL server, which stays open.
+pub(crate) struct Session(Client);
+
+impl Session {
+    pub(crate) fn new(engine: &OnPostgres) -> Session {
+        let connect = async {
+            let (client, connection) = tokio_postgres::connect(&engine.url(), NoTls).await.unwrap();
+            tokio::spawn(connection);
+            Session(client)
+        };
+        runtime().block_on(connect)
+    }
+
+    /// What a statement returns, as text; nothing for null.
+    pub(crate) fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        runtime().block_on(rows(&self.0, sql))
+    }
+}
+
 impl OnPostgres {
     pub(crate) fn new() -> OnPostgres {
         OnPostgres::like("migrated")
@@ -63,6 +84,13 @@ impl OnPostgres {
     /// A database without tables.
     pub(crate) fn empty() -> OnPostgres {
         OnPostgres::like("template1")
+    }
+
+    /// How many locks of this database fulfil a condition. Tables of databases with one template have the same number.
+    pub(crate) fn locks(&self, condition: &str) -> usize {
+        let sql = "SELECT count(*) FROM pg_locks WHERE database =
+            (SELECT oid FROM pg_database WHERE datname = current_database())";
+        self.query(&format!("{sql} AND {condition}"))[0][0].parse().unwrap()
     }
 
     fn like(template: &str) -> OnPostgres {
