@@ -1,9 +1,10 @@
 //! Proxies and certificate authorities of the environment.
 
 use super::*;
+use ooni_testkit::certificate::Authority;
 use ooni_testkit::http_server::{HttpServer, answer, proxy, serve_tls};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,21 +65,16 @@ fn proxies_that_refuse_are_reported_at_once() {
 
 /// A server whose certificate is from a private authority, and the certificate of that authority.
 fn with_private_authority() -> (HttpServer, String) {
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let authority_pem = authority.self_signed(&key).unwrap().pem();
-    let issuer = Issuer::new(authority, key);
-    let key = KeyPair::generate().unwrap();
-    let names = vec![HOST.to_owned(), "127.0.0.1".to_owned()];
-    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+    let authority = Authority::new("private").unwrap();
+    let certificate = authority.issue(&[HOST, "127.0.0.1"]).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.as_bytes()).unwrap();
+    let certificate = CertificateDer::from_pem_slice(certificate.pem.as_bytes()).unwrap();
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
+        .with_single_cert(vec![certificate], key)
         .unwrap();
     let listing = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Size>5003400</Size>\
                    <Key>raw/20201020/11/IT/urlgetter/2020102011_IT_urlgetter.n1.0.tar.gz</Key></Contents></ListBucketResult>";
@@ -87,7 +83,7 @@ fn with_private_authority() -> (HttpServer, String) {
         let body = if head.contains("prefix=raw%2F20201020%2F") { listing } else { empty };
         answer("200 OK", "", body.as_bytes())
     });
-    (server, authority_pem)
+    (server, authority.pem)
 }
 
 #[test]
