@@ -109,7 +109,8 @@ fn canned(name: &str) -> (Option<String>, Option<String>) {
     else {
         return (None, None);
     };
-    let cc = (cc.len() == 2 && cc.bytes().all(|c| c.is_ascii_uppercase()) && asn.starts_with("AS")).then_some(cc);
+    let is_code = cc.len() == 2 && cc.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    let cc = (is_code && asn.starts_with("AS")).then_some(cc);
     // With another `-`, the end of the test's name cannot be distinguished from the start of the report id.
     let test = rest.split_once('-').filter(|(_, report_id)| !report_id.contains('-')).map(|(test, _)| test);
     (cc.map(str::to_owned), test.and_then(testname))
@@ -179,6 +180,7 @@ mod tests {
             ("20180726T153714Z-SG-AS7472-a-b-c-0.1.0-probe.yaml.lz4", Some("SG"), None),
             ("20180726T153714Z-SG-AS7472-ndt-0.1.0-probe.yaml.lz4", Some("SG"), None),
             ("20180726T153714Z-sg-AS7472-ndt-id-0.1.0-probe.yaml.lz4", None, Some("ndt")),
+            ("20180726T153714Z-A1-AS7472-ndt-id-0.1.0-probe.yaml.lz4", Some("A1"), Some("ndt")),
             ("-probe.json.lz4", None, None),
             ("x.json.lz4", None, None),
         ] {

@@ -43,10 +43,10 @@ pub fn plain_testname(name: &str) -> String {
 /// Parses a country code.
 ///
 /// # Errors
-/// A sentence, for anything but two letters.
+/// A sentence, for anything but two letters or digits. Databases of addresses have codes with a digit, such as `A1`.
 pub fn parse_cc(text: &str) -> Result<String, String> {
     let cc = text.trim().to_ascii_uppercase();
-    if cc.len() == 2 && cc.bytes().all(|letter| letter.is_ascii_uppercase()) {
+    if cc.len() == 2 && cc.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()) {
         return Ok(cc);
     }
     Err("expected a country code of two letters, such as IT".to_owned())
@@ -96,8 +96,9 @@ mod tests {
     #[test]
     fn names() {
         assert_eq!(parse_cc(" it "), Ok("IT".to_owned()));
+        assert_eq!(parse_cc("a1"), Ok("A1".to_owned()));
         assert_eq!(parse_testname(" Web_Connectivity"), Ok("webconnectivity".to_owned()));
-        for text in ["", "I", "ITA", "I1", "İ"] {
+        for text in ["", "I", "ITA", "I-", "İ"] {
             assert!(parse_cc(text).is_err(), "{text:?}");
         }
         for text in ["", "_", "a/b", "..", "web connectivity"] {

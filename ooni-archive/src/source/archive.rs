@@ -170,6 +170,11 @@ mod tests {
         assert_eq!(found(&[], &[], ["2021-06-15", "2021-06-16"]), Vec::<String>::new());
         let survey = listed(&root, &[], &[], DAY).survey();
         assert_eq!((survey.selected, survey.others, survey.unknown_keys), (1, 0, 1));
+        assert_eq!((survey.without_cc, survey.without_testname), (0, 0));
+        // Keys that do not show the country, or neither country nor test.
+        let root = folder(&["canned/2021-06-14/ndt.0.tar.lz4", "canned/2021-06-14/x.json.lz4"]);
+        let survey = listed(&root, &["IT"], &["ndt"], DAY).survey();
+        assert_eq!((survey.selected, survey.without_cc, survey.without_testname), (2, 2, 1));
         // Files of the day that are not laid out as in the archive, and no layout at all.
         let root = folder(&["raw/20210614/2021061400_JO_signal.n1.0.tar.gz"]);
         let key = r#""raw/20210614/2021061400_JO_signal.n1.0.tar.gz""#;

@@ -24,11 +24,12 @@ pub struct ArchiveArguments {
     #[arg(long, value_name = "DAY")]
     pub end_day: Day,
 
-    /// Country codes, separated by commas [default: all]
+    /// Country codes, separated by commas [default: all]. Nothing found under an unknown code is an error
     #[arg(long, value_name = "CC,...", value_delimiter = ',', value_parser = parse_country)]
     pub ccs: Vec<String>,
 
-    /// Tests, separated by commas, with or without underscores [default: all]
+    /// Tests, separated by commas, with or without underscores [default: all]. Nothing found under an unknown name is an
+    /// error
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = parse_test)]
     pub testnames: Vec<String>,
 }

@@ -42,4 +42,5 @@ pub struct Fetch {
 }
 
 const EXIT_CODES: &str = "Exit code: 0 when all cans were copied or already there; 1 when nothing matched, or something \
-                          could not be listed or copied; 2 for invalid arguments.";
+                          could not be listed or copied; 2 for invalid arguments, and for unknown countries and tests \
+                          under which nothing was found: then nothing is copied.";

@@ -1,4 +1,4 @@
-//! Names of countries and tests in arguments, with suggestions for misspelt ones.
+//! Names of countries and tests in arguments, with suggestions for unknown ones.
 
 use ooni_archive::selection::{parse_cc, parse_testname, plain_testname};
 use ooni_core::nettest::NETTESTS;
@@ -100,43 +100,71 @@ const OTHER_TESTS: [&str; 48] = [
     "urlgetter",
 ];
 
-/// Reads a country code.
+/// Reads a country code. It may be one that is not known here: see [`unknown_country`].
 ///
 /// # Errors
-/// A sentence with a suggestion, for an unknown code.
+/// A sentence with a suggestion, for what is not a code of two characters.
 pub fn parse_country(text: &str) -> Result<String, String> {
-    let countries = || COUNTRIES.split("; ").filter_map(|entry| entry.split_once(' '));
     let text = text.trim();
-    let code = text.to_ascii_uppercase();
-    if OTHER_COUNTRIES.contains(&&*code) || countries().any(|(known, _)| known == code) {
-        return Ok(code);
-    }
-    let same = |other: &str| other.eq_ignore_ascii_case(text);
-    let alias = ALIASES.iter().find(|(alias, _)| same(alias)).map(|(_, code)| *code);
-    let named = |code: &str| countries().find(|(known, _)| *known == code);
-    let nearest = match alias {
-        Some(code) => named(code),
-        None if parse_cc(text).is_ok() => nearest(&code, countries().map(|(code, _)| code)).and_then(named),
-        None => nearest(&text.to_lowercase(), countries().map(|(_, name)| name))
-            .and_then(|name| countries().find(|(_, known)| *known == name)),
-    };
-    let suggestion = nearest.map_or_else(String::new, |(code, name)| format!("; did you mean {code} ({name})?"));
-    Err(format!("unknown country; expected a code of two letters, such as IT{suggestion}"))
+    parse_cc(text).map_err(|_| {
+        let name = nearest(&text.to_lowercase(), countries().map(|(_, name)| name));
+        let nearest = alias(text).or_else(|| countries().find(|(_, known)| Some(*known) == name));
+        format!("unknown country; expected a code of two letters, such as IT{}", suggestion(nearest))
+    })
 }
 
-/// Reads the name of a test, with or without underscores; returns it as in keys of the archive.
+/// A sentence with a suggestion if a country code is not known here. New codes are in the archive first, and it has codes
+/// that were assigned by mistake, so such a code is an error only if nothing is found under it.
+pub fn unknown_country(code: &str) -> Option<String> {
+    if OTHER_COUNTRIES.contains(&code) || country(code).is_some() {
+        return None;
+    }
+    let nearest = alias(code).or_else(|| nearest(code, countries().map(|(code, _)| code)).and_then(country));
+    Some(format!("unknown country{}", suggestion(nearest)))
+}
+
+/// Codes of ISO 3166-1 and the names of the countries.
+fn countries() -> impl Iterator<Item = (&'static str, &'static str)> {
+    COUNTRIES.split("; ").filter_map(|entry| entry.split_once(' '))
+}
+
+/// The code and name of a country.
+fn country(code: &str) -> Option<(&'static str, &'static str)> {
+    countries().find(|(known, _)| *known == code)
+}
+
+/// The country for which people write this.
+fn alias(text: &str) -> Option<(&'static str, &'static str)> {
+    ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(text)).and_then(|(_, code)| country(code))
+}
+
+fn suggestion(country: Option<(&str, &str)>) -> String {
+    country.map_or_else(String::new, |(code, name)| format!("; did you mean {code} ({name})?"))
+}
+
+/// Reads the name of a test, with or without underscores; returns it as in keys of the archive. It may be one that is not
+/// known here: see [`unknown_test`].
 ///
 /// # Errors
-/// A sentence with a suggestion, for an unknown test.
+/// A sentence with a suggestion, for what cannot be the name of a test.
 pub fn parse_test(text: &str) -> Result<String, String> {
-    let tests = || NETTESTS.iter().map(|test| test.name).chain(OTHER_TESTS);
-    let plain = plain_testname(text.trim());
-    if tests().any(|test| plain_testname(test) == plain) {
-        return parse_testname(text);
-    }
-    let nearest = nearest(&text.trim().to_lowercase(), tests());
+    parse_testname(text).map_err(|_| not_a_test(text.trim()))
+}
+
+/// A sentence with a suggestion if a test, named as in keys of the archive, is not known here. A new test is in the archive
+/// first, so such a name is an error only if nothing is found under it.
+pub fn unknown_test(name: &str) -> Option<String> {
+    (!tests().any(|test| plain_testname(test) == name)).then(|| not_a_test(name))
+}
+
+fn tests() -> impl Iterator<Item = &'static str> {
+    NETTESTS.iter().map(|test| test.name).chain(OTHER_TESTS)
+}
+
+fn not_a_test(name: &str) -> String {
+    let nearest = nearest(&name.to_lowercase(), tests());
     let suggestion = nearest.map_or_else(String::new, |name| format!("; did you mean {name}?"));
-    Err(format!("unknown test{suggestion}"))
+    format!("unknown test{suggestion}")
 }
 
 /// The most similar name.
@@ -154,32 +182,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn countries() {
-        assert_eq!(COUNTRIES.split("; ").count(), 249);
+    fn known_countries() {
+        assert_eq!(countries().count(), 249);
         assert!(COUNTRIES.split("; ").all(|entry| entry.len() > 4 && entry.as_bytes()[2] == b' '));
-        for (text, code) in [("IT", "IT"), (" ir", "IR"), ("zz", "ZZ"), ("XK", "XK"), ("eu", "EU"), ("ZW", "ZW")] {
+        for (text, code) in
+            [("IT", "IT"), (" ir", "IR"), ("zz", "ZZ"), ("XK", "XK"), ("eu", "EU"), ("ZW", "ZW"), ("a1", "A1")]
+        {
             assert_eq!(parse_country(text).as_deref(), Ok(code));
-        }
-        for (text, suggestion) in [
-            ("UK", "GB (United Kingdom)"),
-            ("Italy", "IT (Italy)"),
-            ("germny", "DE (Germany)"),
-            ("ITA", "IT (Italy)"),
-            ("iran", "IR (Iran)"),
-        ] {
-            let why = parse_country(text).unwrap_err();
-            assert!(
-                why.starts_with("unknown country; ") && why.ends_with(&format!("did you mean {suggestion}?")),
-                "{why}"
-            );
-        }
-        for text in ["XX", "", "I", "QQ", "../"] {
-            assert!(parse_country(text).unwrap_err().contains("did you mean"), "{text}");
+            assert_eq!(unknown_country(code), None);
         }
     }
 
     #[test]
-    fn tests() {
+    fn unknown_countries() {
+        for (text, suggestion) in [
+            ("Italy", "IT (Italy)"),
+            ("germny", "DE (Germany)"),
+            ("ITA", "IT (Italy)"),
+            ("iran", "IR (Iran)"),
+            ("usa", "US (United States)"),
+        ] {
+            let expected =
+                format!("unknown country; expected a code of two letters, such as IT; did you mean {suggestion}?");
+            assert_eq!(parse_country(text), Err(expected));
+        }
+        for text in ["", "I", "../", "I\u{130}"] {
+            assert!(parse_country(text).unwrap_err().contains("did you mean"), "{text}");
+        }
+        for (code, suggestion) in [("UK", "GB (United Kingdom)"), ("EL", "GR (Greece)")] {
+            assert_eq!(parse_country(code).as_deref(), Ok(code));
+            assert_eq!(unknown_country(code), Some(format!("unknown country; did you mean {suggestion}?")));
+        }
+        for code in ["XX", "QQ", "T1", "99"] {
+            assert_eq!(parse_country(code).as_deref(), Ok(code));
+            assert!(unknown_country(code).unwrap().contains("did you mean"), "{code}");
+        }
+    }
+
+    #[test]
+    fn known_tests() {
         for (text, name) in [
             ("web_connectivity", "webconnectivity"),
             (" Web_Connectivity", "webconnectivity"),
@@ -188,18 +229,25 @@ mod tests {
             ("captiveportal", "captiveportal"),
         ] {
             assert_eq!(parse_test(text).as_deref(), Ok(name));
+            assert_eq!(unknown_test(name), None);
         }
-        for (text, suggestion) in [
-            ("signl", "signal"),
-            ("web_conectivity", "web_connectivity"),
-            ("webconectivity", "web_connectivity"),
-            ("whatsap", "whatsapp"),
-            ("torr", "tor"),
+    }
+
+    #[test]
+    fn unknown_tests() {
+        for (text, name, suggestion) in [
+            ("signl", "signl", "signal"),
+            ("web_conectivity", "webconectivity", "web_connectivity"),
+            ("Web-Connectivity", "web-connectivity", "web_connectivity"),
+            ("whatsap", "whatsap", "whatsapp"),
+            ("torr", "torr", "tor"),
         ] {
-            assert_eq!(parse_test(text), Err(format!("unknown test; did you mean {suggestion}?")));
+            assert_eq!(parse_test(text).as_deref(), Ok(name));
+            assert_eq!(unknown_test(name), Some(format!("unknown test; did you mean {suggestion}?")));
         }
-        for text in ["", "_", "a/b", ".."] {
-            assert!(parse_test(text).is_err(), "{text:?}");
+        assert_eq!(parse_test("web connectivity"), Err("unknown test; did you mean web_connectivity?".to_owned()));
+        for text in ["", "_", "a/b", "..", "tor\u{e9}"] {
+            assert!(parse_test(text).unwrap_err().contains("did you mean"), "{text:?}");
         }
     }
 }

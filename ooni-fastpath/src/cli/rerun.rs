@@ -114,7 +114,8 @@ pub struct IgnoredArguments {
 const EXIT_CODES: &str = "Exit code: 0 when everything was read and nothing was rejected or refused; 1 when something \
                           could not be read, was rejected or was refused, when nothing was found, or when the run was \
                           stopped; 2 for invalid arguments, lists, stores or outputs, including an output that is in \
-                          use or belongs to an unfinished run.";
+                          use or belongs to an unfinished run, and for unknown countries and tests under which \
+                          nothing was found: what was found under the other names is kept.";
 
 impl Rerun {
     /// What is wrong with a combination of arguments.

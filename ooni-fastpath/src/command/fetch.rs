@@ -1,10 +1,11 @@
 //! `fastpath fetch`: prints a table of the cans, then copies them.
 
-use super::listing::{LINE, Listed, day_of, nothing_found, report_error};
+use super::listing::{LINE, Listed, day_of, nothing_found, report_error, unknown_names};
 use super::result::{USAGE, eprint_line};
 use crate::cli::Fetch;
 use crate::diagnostics::Diagnostics;
 use crate::progress;
+use crate::text::line;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use indicatif::{HumanBytes, ProgressBar};
 use ooni_archive::blocking::BlockingArchive;
@@ -46,10 +47,17 @@ pub fn run(arguments: &Fetch) -> ExitCode {
         }
         _ => {}
     }
-    if listed.is_empty() && fetch.diagnostics.is_empty() {
+    let is_nothing = listed.is_empty() && fetch.diagnostics.is_empty();
+    if is_nothing {
         let sentence = nothing_found(&arguments.sources.sources, &fetch.archive, None);
         report_error(&mut fetch.diagnostics, sentence);
-    } else if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
+    }
+    let unknown = unknown_names(&fetch.archive, is_nothing);
+    if !unknown.is_empty() {
+        unknown.iter().for_each(|sentence| eprint_line(&line(sentence)));
+        return ExitCode::from(USAGE);
+    }
+    if let (Some(out), false, false) = (&arguments.out, arguments.dry_run, is_nothing) {
         fetch.copy(listed, out, usize::from(arguments.jobs));
     }
     fetch.exit()

@@ -1,6 +1,7 @@
 //! [`Listed`]: the cans that were found, or what was looked for when none was found.
 
 use super::result::eprint_line;
+use crate::cli::names::{unknown_country, unknown_test};
 use crate::diagnostics::Diagnostics;
 use crate::text::{line, plain};
 use comfy_table::{CellAlignment, Table, presets};
@@ -9,7 +10,7 @@ use ooni_archive::layout::Layout;
 use ooni_archive::source::archive::ArchiveCan;
 use ooni_archive::{Day, Selection};
 use ooni_store::without_password;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Maximum number of listed cans that are kept in memory for copying; later days are listed again.
@@ -104,6 +105,25 @@ pub(super) fn nothing_found(sources: &[String], archive: &BlockingArchive, what:
     });
     let instead: String = archive.found_instead().iter().map(|part| format!("; {}", line(part))).collect();
     format!("nothing found in {sources}: {what}; looked for {looked_for}{instead}")
+}
+
+/// Sentences for selected names that are neither known nor in the archive; none before all days were listed without an
+/// error. Measurements in a can whose key does not show a name may have any, unless everything was read and nothing found.
+pub(super) fn unknown_names(archive: &BlockingArchive, is_nothing: bool) -> Vec<String> {
+    let (Selection { days, ccs, testnames }, survey) = (archive.wanted(), archive.survey());
+    if (survey.days.len() as u64) < days.len() {
+        return Vec::new();
+    }
+    let missing = |wanted: &BTreeSet<String>, there: &BTreeSet<String>, unnamed: u64| match is_nothing || unnamed == 0 {
+        true => wanted.difference(there).cloned().collect(),
+        false => Vec::new(),
+    };
+    let sentence = |option: &str, name: &str, why: String| format!("{option} {name}: nothing found; {why}");
+    let ccs = missing(ccs, &survey.ccs, survey.without_cc).into_iter();
+    let tests = missing(testnames, &survey.testnames, survey.without_testname).into_iter();
+    ccs.filter_map(|cc| Some(sentence("--ccs", &cc, unknown_country(&cc)?)))
+        .chain(tests.filter_map(|test| Some(sentence("--testnames", &test, unknown_test(&test)?))))
+        .collect()
 }
 
 pub(super) fn report_error(diagnostics: &mut Diagnostics, why: String) {

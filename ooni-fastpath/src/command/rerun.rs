@@ -14,7 +14,7 @@ use self::log::Log;
 use self::open::Opened;
 use self::output::FileFormat;
 use self::report::RunReport;
-use super::listing::{Listed, nothing_found};
+use super::listing::{Listed, nothing_found, unknown_names};
 use super::result::USAGE;
 use crate::cli::Rerun;
 use crate::diagnostics::Diagnostics;
@@ -23,6 +23,7 @@ use crate::journal::FinishedCans;
 use crate::pipeline::{self, Plan};
 use crate::sink::{Csv, Jsonl, NullSink, Sink};
 use crate::spool::Spool;
+use crate::text::line;
 use crate::worker::Scoring;
 use ooni_archive::Day;
 use ooni_archive::blocking::{BlockingArchive, BlockingPrefetch};
@@ -104,7 +105,9 @@ fn open_and_run(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
         log.print_line("this run is already complete; to start again, omit --resume");
     }
     let mut is_good = rerun.report(&ruleset);
-    if !was_complete && rerun.ledger.mark.counts.all().accepted == 0 && rerun.diagnostics.is_empty() {
+    let is_empty = rerun.ledger.mark.counts.all().accepted == 0;
+    let is_nothing = is_empty && !was_complete && rerun.diagnostics.is_empty();
+    if is_nothing {
         let what = match rerun.ledger.mark.cans {
             0 => None,
             1 => Some("no measurements in the can that was read".to_owned()),
@@ -117,7 +120,15 @@ fn open_and_run(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
         log.print_line("standard output was closed early, so lines are missing there; the store has all rows");
         is_good = false;
     }
-    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let code = if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    Ok(report_unknown_names(&archive, is_nothing, log).unwrap_or(code))
+}
+
+/// Reports selected names that are neither known nor in the archive. Returns the exit code if there are any.
+fn report_unknown_names(archive: &BlockingArchive, is_nothing: bool, log: Log) -> Option<ExitCode> {
+    let unknown = unknown_names(archive, is_nothing);
+    unknown.iter().for_each(|sentence| log.print_line(&line(sentence)));
+    (!unknown.is_empty()).then(|| ExitCode::from(USAGE))
 }
 
 /// Lists the cans without reading them.
@@ -131,11 +142,12 @@ fn dry_run(arguments: &Rerun, archive: &BlockingArchive, log: Log) -> ExitCode {
         }
         _ => {}
     }
-    if listed.is_empty() && diagnostics.is_empty() {
+    let is_nothing = listed.is_empty() && diagnostics.is_empty();
+    if is_nothing {
         log.print_line(&nothing_found(&arguments.sources.sources, archive, None));
-        return ExitCode::FAILURE;
     }
-    if diagnostics.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let code = if is_nothing || !diagnostics.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    report_unknown_names(archive, is_nothing, log).unwrap_or(code)
 }
 
 /// Returns a function that makes sinks of a format.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// The exit code when nothing was done: the arguments are invalid, or something that they name cannot be used.
+/// The exit code when the arguments are invalid, or something that they name cannot be used.
 pub(super) const USAGE: u8 = 2;
 
 /// The text to print and whether the exit code is 0, or the error message of the command.

@@ -221,6 +221,46 @@ fn nothing_found_is_a_failure() {
     let stderr = text(&ran.stderr);
     assert_eq!(ran.status.code(), Some(1));
     assert!(stderr.contains("/archive: no cans below") && stderr.contains("countries FR, tests dash"), "{stderr}");
+    assert!(stderr.ends_with("; countries there: IT US; tests there: ndt webconnectivity\n"), "{stderr}");
+}
+
+/// Names are judged by the listing that is needed anyway, before anything is copied.
+#[test]
+fn unknown_names() {
+    let root = buckets();
+    let new = root.path().join("archive/raw/20201021/12/Q1/newtest/2020102112_Q1_newtest.n1.0.tar.gz");
+    fs::create_dir_all(new.parent().unwrap()).unwrap();
+    fs::write(&new, "new").unwrap();
+    let server = start(root.path(), Plan::default());
+    let (_folder, out) = out();
+    let mut listings = 0;
+    let mut fetch = |arguments: &[&str]| {
+        let ran = fetch(&server, &out, arguments);
+        let before = std::mem::replace(&mut listings, server.listings().len());
+        (ran, listings - before)
+    };
+    let (ran, listings_of_known) = fetch(&["--testnames", "signal"]);
+    assert_eq!(ran.status.code(), Some(1));
+    let (ran, listings_of_unknown) = fetch(&["--testnames", "signl"]);
+    assert_eq!((ran.status.code(), listings_of_unknown), (Some(2), listings_of_known));
+    let stderr = text(&ran.stderr);
+    assert!(stderr.contains("nothing found in s3://archive: "), "{stderr}");
+    assert!(stderr.contains("; tests there: ndt newtest urlgetter webconnectivity\n"), "{stderr}");
+    assert!(
+        stderr.ends_with("fastpath: --testnames signl: nothing found; unknown test; did you mean signal?\n"),
+        "{stderr}"
+    );
+    let (ran, _) = fetch(&["--testnames", "ndt,signl"]);
+    assert_eq!((ran.status.code(), out.exists(), server.objects().len()), (Some(2), false, 0));
+    let (ran, _) = fetch(&["--testnames", "new_test", "--ccs", "q1"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    assert_eq!(files(&out), [new.strip_prefix(root.path().join("archive")).unwrap().to_str().unwrap()]);
+    // A listing that fails says nothing about names.
+    let listings = vec![Some(Fault::Status(403)); 100];
+    let broken = start(root.path(), Plan { listings, ..Plan::default() });
+    let ran = super::fetch::fetch(&broken, &out, &["--testnames", "signl"]);
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(!text(&ran.stderr).contains("unknown test"), "{}", text(&ran.stderr));
 }
 
 #[test]

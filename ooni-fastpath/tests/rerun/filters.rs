@@ -109,22 +109,69 @@ fn nothing_found_is_a_failure() {
 }
 
 #[test]
-fn unknown_names() {
+fn unknown_names_are_refused_when_nothing_is_found_under_them() {
     let bench = archive();
     for (arguments, why) in [
-        (["--testnames", "signl"], "unknown test; did you mean signal?"),
-        (["--testnames", "dash,web_conectivity"], "unknown test; did you mean web_connectivity?"),
+        (["--testnames", "signl"], "--testnames signl: nothing found; unknown test; did you mean signal?\n"),
         (
-            ["--ccs", "UK"],
-            "unknown country; expected a code of two letters, such as IT; did you mean GB (United Kingdom)?",
+            ["--testnames", "dash,web_conectivity"],
+            "--testnames webconectivity: nothing found; unknown test; did you mean web_connectivity?\n",
         ),
+        (["--ccs", "UK"], "--ccs UK: nothing found; unknown country; did you mean GB (United Kingdom)?\n"),
+    ] {
+        for dry_run in [&["--dry-run"][..], &[]] {
+            // With --dry-run, a can whose key does not show its country may have measurements of any.
+            let is_undecided = arguments[0] == "--ccs" && !dry_run.is_empty();
+            let ran = bench.rerun(&[&arguments[..], dry_run].concat());
+            assert_eq!(ran.code, Some(if is_undecided { 0 } else { 2 }), "{arguments:?} {dry_run:?}: {}", ran.err);
+            assert_eq!(ran.err.ends_with(&format!("fastpath: {why}")), !is_undecided, "{}", ran.err);
+            let is_empty = !is_undecided && !arguments[1].contains("dash");
+            assert_eq!(ran.err.contains("fastpath: nothing found in "), is_empty, "{}", ran.err);
+        }
+    }
+    // Rows of the other names are kept.
+    assert_eq!(bench.query("SELECT 1 FROM fastpath").len(), 2);
+    // Some cans do not show their country, and measurements were found, so nothing is said about QQ.
+    assert_eq!(bench.rerun(&["--ccs", "IT,QQ"]).code, Some(0));
+    // As long as a day cannot be listed, it may have the name.
+    std::os::unix::fs::symlink("/nonexistent/x", bench.0.path("archive/raw/20210102/04")).unwrap();
+    let ran = bench.rerun(&["--testnames", "dash,signl"]);
+    assert_eq!((ran.code, ran.err.contains("unknown test")), (Some(1), false), "{}", ran.err);
+}
+
+#[test]
+fn names_that_cannot_be_in_the_archive_are_refused_at_once() {
+    let bench = archive();
+    for (arguments, why) in [
+        (["--testnames", "dash,web connectivity"], "unknown test; did you mean web_connectivity?"),
         (["--ccs", "IT,Iran"], "unknown country; expected a code of two letters, such as IT; did you mean IR (Iran)?"),
     ] {
         let ran = bench.rerun(&arguments);
-        assert_eq!(ran.code, Some(2), "{}", ran.err);
-        assert!(ran.err.contains(why), "{}", ran.err);
+        assert_eq!((ran.code, ran.out.len()), (Some(2), 0), "{}", ran.err);
+        assert!(ran.err.contains(why) && !ran.err.contains("nothing found"), "{}", ran.err);
     }
-    for cc in ["ZZ", "XK", "EU"] {
+    assert!(!bench.0.path("ooni.db").exists(), "nothing was opened");
+    for cc in ["ZZ", "XK", "EU", "a1"] {
         assert_eq!(bench.rerun(&["--ccs", cc, "--dry-run"]).code, Some(0), "{cc}");
     }
+}
+
+#[test]
+fn unknown_names_are_accepted_when_the_archive_has_them() {
+    let bench = archive();
+    let postcan = gzip(&tar(&[(&member(1), &post(&measurement("new", "Q1", "new_test")))]));
+    bench.can("raw/20210104/03/Q1/newtest/2021010403_Q1_newtest.n1.0.tar.gz", &postcan);
+    let lines = format!("{}\n{}\n", measurement("other", "IT", "other_test"), measurement("qq", "QQ", "other_test"));
+    bench.can("canned/2020-01-03/other_test.0.tar.lz4", &lz4(&tar(&[("reports/a.json", &lines)])));
+    for (arguments, expected) in [
+        (&["--testnames", "new_test"][..], &["new"][..]),
+        (&["--testnames", "New_Test", "--ccs", "q1"], &["new"]),
+        (&["--testnames", "othertest,newtest"], &["other", "qq", "new"]),
+        (&["--ccs", "QQ"], &["qq"]), // a country that no key shows
+    ] {
+        assert_eq!(accepted(&bench, arguments), expected, "{arguments:?}");
+    }
+    // The archive has both, but not together: nothing is selected, and no name is wrong.
+    let ran = bench.rerun(&["--ccs", "Q1", "--testnames", "dash", "--dry-run"]);
+    assert_eq!((ran.code, ran.err.contains("unknown")), (Some(1), false), "{}", ran.err);
 }

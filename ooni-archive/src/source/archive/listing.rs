@@ -100,6 +100,9 @@ impl Core {
             errors.extend(part.errors);
         }
         Counters::add(&self.counters.days_listed, 1);
+        if errors.is_empty() {
+            self.survey().days.insert(day);
+        }
         Listed { cans: without_twins(cans), errors }
     }
 
@@ -172,7 +175,7 @@ impl Core {
         let mut found = |blob| cans.extend(self.can(at, blob));
         let enter = |folder: &str| {
             if let ["raw", _, _, cc, rest @ ..] = &*folder.trim_end_matches('/').split('/').collect::<Vec<_>>() {
-                self.survey().add_names(Some(cc), rest.first().copied());
+                self.survey().add_names(Some(cc), rest.first().copied(), &self.wanted);
             }
             layout::may_contain(folder, |cc, test| self.wanted.takes(cc, test))
         };
@@ -187,7 +190,7 @@ impl Core {
             survey.add_unknown(&blob.key);
             return None;
         };
-        survey.add_names(cc.as_deref(), testname.as_deref());
+        survey.add_names(cc.as_deref(), testname.as_deref(), &self.wanted);
         // Failed uploads leave empty postcans (formats spec §8.2). An empty legacy can is an error.
         if (blob.size == 0 && layout == Layout::Raw)
             || self.wanted.takes(cc.as_deref(), testname.as_deref()) == Some(false)
@@ -196,6 +199,8 @@ impl Core {
             return None;
         }
         survey.selected += 1;
+        survey.without_cc += u64::from(cc.is_none());
+        survey.without_testname += u64::from(testname.is_none());
         let Blob { key, size, etag } = blob;
         let body_key = key.clone();
         Some(ArchiveCan { key, size, day, cc, testname, body_key, at, etag, lines: None })

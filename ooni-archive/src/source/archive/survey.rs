@@ -1,22 +1,30 @@
 //! [`Survey`]: what listings found, for a helpful message if no can was selected.
 
+use crate::day::Day;
 use crate::selection::Selection;
 use std::collections::BTreeSet;
 
 /// What listings found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
+    /// The days that were listed without an error.
+    pub days: BTreeSet<Day>,
     /// Cans that were selected.
     pub selected: u64,
+    /// Those among them whose keys do not show the country.
+    pub without_cc: u64,
+    /// Those among them whose keys do not show the test.
+    pub without_testname: u64,
     /// Cans of other countries or tests.
     pub others: u64,
     /// Files whose keys do not belong to cans.
     pub unknown_keys: u64,
     /// The first of these keys.
     pub unknown_key: Option<String>,
-    /// Countries of cans and folders, in upper case, up to a maximum number.
+    /// Countries of cans and folders, in upper case: those of the selection, and others up to a maximum number.
     pub ccs: BTreeSet<String>,
-    /// Tests of cans and folders, in lower case without underscores, up to a maximum number.
+    /// Tests of cans and folders, in lower case without underscores: those of the selection, and others up to a maximum
+    /// number.
     pub testnames: BTreeSet<String>,
 }
 
@@ -28,10 +36,11 @@ const SHOWN: usize = 10;
 
 impl Survey {
     /// Records the country and test of a folder or can.
-    pub(super) fn add_names(&mut self, cc: Option<&str>, testname: Option<&str>) {
-        for (names, name) in [(&mut self.ccs, cc), (&mut self.testnames, testname)] {
+    pub(super) fn add_names(&mut self, cc: Option<&str>, testname: Option<&str>, selection: &Selection) {
+        let parts = [(&mut self.ccs, cc, &selection.ccs), (&mut self.testnames, testname, &selection.testnames)];
+        for (names, name, selected) in parts {
             if let Some(name) = name
-                && names.len() < MOST_NAMES
+                && (names.len() < MOST_NAMES || selected.contains(name))
                 && !names.contains(name)
             {
                 names.insert(name.to_owned());
