@@ -1,6 +1,6 @@
 //! `fastpath compare`: differences between two sets of rows, or between two sets of rules.
 
-use super::result::{CommandResult, eprint_line, json, print};
+use super::result::{CommandResult, eprint_line, json, print, skipped_files};
 use crate::cli::SummaryFormat;
 use crate::cli::compare::Compare;
 use crate::compare::comparison::Comparison;
@@ -99,12 +99,8 @@ fn columns(comparison: &Comparison, out: &mut String) {
 
 fn rule_tables(changes: &Changes) -> String {
     let Changes { rules: [first, second], measurements, changed, repairs, fingerprints, verdicts, .. } = changes;
-    let mut out = format!("{measurements} measurements by {first} and {second}: {changed} differ");
-    match changes.passed_over {
-        0 => out.push('\n'),
-        1 => out.push_str("; 1 file with an unknown suffix skipped\n"),
-        files => drop(writeln!(out, "; {files} files with unknown suffixes skipped")),
-    }
+    let skipped = skipped_files(changes.passed_over, changes.twins);
+    let mut out = format!("{measurements} measurements by {first} and {second}: {changed} differ{skipped}\n");
     let parts = [("repair", repairs), ("fingerprint", fingerprints), ("verdict", verdicts)];
     for (name, changes) in parts.into_iter().filter(|(_, changes)| !changes.is_empty()) {
         let row = |change: &Change| {

@@ -30,6 +30,22 @@ pub(super) fn print(result: CommandResult) -> ExitCode {
     }
 }
 
+/// The end of a sentence about the files that were read: those that were not, with an unknown suffix or with the measurements
+/// of a postcan that was read.
+pub(super) fn skipped_files(unknown: u64, twins: u64) -> String {
+    let mut text = match unknown {
+        0 => String::new(),
+        1 => "; 1 file with an unknown suffix skipped".to_owned(),
+        files => format!("; {files} files with unknown suffixes skipped"),
+    };
+    text += &match twins {
+        0 => String::new(),
+        1 => "; 1 JSONL file skipped because its postcan was read".to_owned(),
+        files => format!("; {files} JSONL files skipped because their postcans were read"),
+    };
+    text
+}
+
 /// A line of JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<String, String> {
     serde_json::to_string(value).map(|text| text + "\n").map_err(|error| error.to_string())

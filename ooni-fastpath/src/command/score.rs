@@ -1,6 +1,6 @@
 //! `fastpath score`: reads files, writes records and a summary.
 
-use super::result::{USAGE, eprint_line};
+use super::result::{USAGE, eprint_line, skipped_files};
 use crate::cli::{OutputFormat, Score};
 use crate::diagnostics::{Diagnostics, SHOWN};
 use crate::fingerprints;
@@ -170,16 +170,7 @@ impl Run {
         let Count { accepted, stored, discarded, rejected, .. } = self.counts.all();
         let (discarded, rejected) = (discarded.sum(), rejected.sum());
         if rejected > 0 || found.skipped > 0 || found.twins > 0 {
-            let mut files = match found.skipped {
-                0 => String::new(),
-                1 => "; 1 file with an unknown suffix skipped".to_owned(),
-                files => format!("; {files} files with unknown suffixes skipped"),
-            };
-            files += &match found.twins {
-                0 => String::new(),
-                1 => "; 1 JSONL file skipped because its postcan was read".to_owned(),
-                files => format!("; {files} JSONL files skipped because their postcans were read"),
-            };
+            let files = skipped_files(found.skipped, found.twins);
             eprint_line(&format!(
                 "{accepted} read: {stored} stored, {discarded} discarded, {rejected} rejected{files}"
             ));

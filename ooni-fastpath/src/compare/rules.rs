@@ -44,6 +44,8 @@ pub struct Changes {
     pub rows: Comparison,
     /// Files in folders that were skipped because of an unknown suffix.
     pub passed_over: u64,
+    /// JSONL files that were skipped because the postcan of the same stem was read.
+    pub twins: u64,
     /// Files that were read.
     pub files: u64,
     /// Files and members of archives that could not be read to the end.
@@ -124,19 +126,26 @@ pub fn compare(corpus: &Corpus<'_>, rules: [Rules; 2], diagnostics: &mut Diagnos
     Ok(Changes { unreadable, ..counting.changes(rules, found) })
 }
 
+/// What was found at the paths.
+struct Found {
+    files: u64,
+    skipped: u64,
+    twins: u64,
+}
+
 impl Corpus<'_> {
-    /// Scores all files; returns how many there are, and how many were skipped.
+    /// Scores all files; returns what was found.
     fn score(
         &self,
         rules: Rules,
         explain: bool,
         put: &mut dyn FnMut(&mut ScoredChunk) -> io::Result<()>,
-    ) -> io::Result<(u64, u64)> {
+    ) -> io::Result<Found> {
         let scoring = Scoring { explain, ..Scoring::new(self.fingerprints, rules) };
         let list = FileList::find(self.paths, None);
         let list = list.map_err(|missing| io::Error::new(io::ErrorKind::NotFound, missing))?;
-        let FileList { files, skipped, .. } = list;
-        let found = (files.len() as u64, skipped);
+        let FileList { files, skipped, twins, .. } = list;
+        let found = Found { files: files.len() as u64, skipped, twins };
         let sink = || -> Box<dyn Sink> { Box::new(Scored::default()) };
         let (stop, read) = (AtomicBool::new(false), Arc::default());
         let plan = Plan { scoring: &scoring, jobs: self.jobs, sink: &sink, stop: &stop, read: &read };
@@ -287,7 +296,7 @@ impl Counting {
         }
     }
 
-    fn changes(mut self, rules: [Rules; 2], (files, passed_over): (u64, u64)) -> Changes {
+    fn changes(mut self, rules: [Rules; 2], found: Found) -> Changes {
         self.rows.sort();
         Changes {
             rules: rules.map(Rules::name),
@@ -297,8 +306,9 @@ impl Counting {
             fingerprints: self.fingerprints.changes(),
             verdicts: self.verdicts.changes(),
             rows: self.rows,
-            passed_over,
-            files,
+            passed_over: found.skipped,
+            twins: found.twins,
+            files: found.files,
             unreadable: 0,
         }
     }

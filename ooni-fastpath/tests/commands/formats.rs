@@ -68,7 +68,20 @@ fn of_two_files_of_a_stem_one_is_read() {
     assert_eq!(score(&[&lines_path, &postcan_path]).outcomes(), ["stored"; 2]);
     assert_eq!(score(&[&lines_path]).outcomes(), ["stored"; 2]);
     let compared = fastpath(["compare", "--rules", "compat,fixed", files.path("a").to_str().unwrap()]);
-    assert!(compared.text().starts_with("3 measurements by compat and fixed"), "{}", compared.text());
+    let skipped = "1 JSONL file skipped because its postcan was read";
+    assert_eq!(compared.text(), format!("3 measurements by compat and fixed: 0 differ; {skipped}\n"));
+    files.add("a/z.tar.gz", postcan());
+    files.add("a/z.jsonl.gz", gzip(lines.as_bytes()));
+    files.add("a/notes.txt", "");
+    let compare = |more: &[&str]| {
+        let folder = files.path("a");
+        let arguments = [&["compare", "--rules", "compat,fixed", folder.to_str().unwrap()], more].concat();
+        fastpath(arguments).text().to_owned()
+    };
+    let skipped = "1 file with an unknown suffix skipped; 2 JSONL files skipped because their postcans were read";
+    assert_eq!(compare(&[]), format!("5 measurements by compat and fixed: 0 differ; {skipped}\n"));
+    let json: serde_json::Value = serde_json::from_str(&compare(&["--format", "json"])).unwrap();
+    assert_eq!((&json["passed_over"], &json["twins"], &json["files"]), (&1.into(), &2.into(), &3.into()));
 }
 
 #[test]
