@@ -8,7 +8,7 @@
 pub mod certificate;
 pub mod corpus;
 pub mod files;
-#[cfg(feature = "s3-server")]
+#[cfg(feature = "http-server")]
 pub mod http_server;
 pub mod process;
 pub mod python;
