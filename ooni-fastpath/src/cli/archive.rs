@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 /// What the environment configures.
 pub(super) const ENVIRONMENT: &str = "Environment: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY (also in lower \
-                                      case) choose proxies; AWS_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR choose \
-                                      certificate authorities.";
+                                      case) choose proxies (http, https, socks5, socks5h); AWS_CA_BUNDLE, SSL_CERT_FILE \
+                                      and SSL_CERT_DIR choose certificate authorities.";
 
 /// Which part of the archive.
 #[derive(Args, Debug)]

@@ -13,17 +13,20 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use std::env;
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tower_service::Service;
 
 /// Variables with the URL of a proxy; each is also read in lower case.
 const VARIABLES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+
+/// Schemes of proxies that are supported. With `socks5`, names are resolved here; with `socks5h`, by the proxy.
+const SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
@@ -36,15 +39,22 @@ impl Proxies {
     /// Reads the environment.
     ///
     /// # Errors
-    /// A sentence that names a variable whose value is not the URL of a proxy. The value is not shown, because it may contain
-    /// a password.
+    /// A sentence that names a variable whose value is not the URL of a supported proxy. The value is not shown, because it
+    /// may contain a password.
     pub(super) fn of_environment() -> Result<Proxies, String> {
         let target = Uri::from_static("http://host/");
         for name in VARIABLES.into_iter().flat_map(|name| [name.to_owned(), name.to_ascii_lowercase()]) {
             let value = env::var(&name).unwrap_or_default();
-            let usable = || Matcher::builder().all(value.trim()).build().intercept(&target).is_some();
-            if !value.is_empty() && !usable() {
+            if value.is_empty() {
+                continue;
+            }
+            let Some(proxy) = Matcher::builder().all(value.trim()).build().intercept(&target) else {
                 return Err(format!("{name}: not the URL of a proxy, such as http://USER:PASSWORD@HOST:PORT"));
+            };
+            let scheme = proxy.uri().scheme_str().unwrap_or_default();
+            if !SCHEMES.contains(&scheme) {
+                let supported = SCHEMES.join(", ");
+                return Err(format!("{name}: {scheme} proxies are not supported; supported are {supported}"));
             }
         }
         // The matcher applies `*` to all names, but not to addresses.
@@ -93,41 +103,76 @@ impl Service<Uri> for ProxyConnector {
         let (proxy, mut direct) = (self.proxies.0.intercept(&target), self.direct.clone());
         Box::pin(async move {
             let is_https = target.scheme() == Some(&Scheme::HTTPS);
+            let address = without_tls(&target, if is_https { 443 } else { 80 })?;
             let Some(proxy) = proxy else {
-                let stream = direct.call(without_tls(&target, if is_https { 443 } else { 80 })?).await?;
-                return Ok(ProxyStream { stream, forwards: false });
+                return Ok(ProxyStream { stream: direct.call(address).await?, forwards: false });
             };
-            let stream = match proxy.uri().scheme_str() {
-                Some("http" | "https") if is_https => tunnel(&proxy, direct, target).await?,
-                Some("http" | "https") => direct.call(proxy.uri().clone()).await?,
-                Some(scheme @ ("socks5" | "socks5h")) => {
-                    let mut socks = SocksV5::new(without_tls(proxy.uri(), 1080)?, direct).local_dns(scheme == "socks5");
-                    if let Some((user, password)) = proxy.raw_auth() {
-                        socks = socks.with_auth(user.to_owned(), password.to_owned());
-                    }
-                    socks.call(target).await?
-                }
-                scheme => {
-                    let scheme = scheme.unwrap_or_default();
-                    return Err(ProxyError(format!("{scheme} proxies are not supported")).into());
-                }
+            let (stream, forwards) = match proxy.uri().scheme_str() {
+                Some("socks5") => (socks(&proxy, direct, resolved(&address).await?).await?, false),
+                Some("socks5h") => (socks(&proxy, direct, address).await?, false),
+                _ if is_https => (tunnel(&proxy, direct, target).await?, false),
+                _ => (direct.call(proxy.uri().clone()).await?, true),
             };
-            let forwards = !is_https && matches!(proxy.uri().scheme_str(), Some("http" | "https"));
             Ok(ProxyStream { stream, forwards })
         })
     }
 }
 
-async fn tunnel(
-    proxy: &Intercept,
-    direct: HttpsConnector<HttpConnector>,
-    target: Uri,
-) -> Result<MaybeHttpsStream<TokioIo<TcpStream>>, BoxError> {
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+async fn tunnel(proxy: &Intercept, direct: HttpsConnector<HttpConnector>, target: Uri) -> Result<Stream, BoxError> {
     let mut tunnel = Tunnel::new(proxy.uri().clone(), direct);
     if let Some(credentials) = proxy.basic_auth() {
         tunnel = tunnel.with_auth(credentials.clone());
     }
     Ok(tunnel.call(target).await?)
+}
+
+/// Connects through a SOCKS5 proxy to a target with a port.
+async fn socks(proxy: &Intercept, mut direct: HttpsConnector<HttpConnector>, target: Uri) -> Result<Stream, BoxError> {
+    let proxy_address = without_tls(proxy.uri(), 1080)?;
+    // An error of `SocksV5` would not say why it cannot connect.
+    let stream = direct.call(proxy_address.clone()).await?;
+    let mut socks = SocksV5::new(proxy_address, Opened(Some(stream)));
+    let auth = proxy.raw_auth();
+    if let Some((user, password)) = auth {
+        socks = socks.with_auth(user.to_owned(), password.to_owned());
+    }
+    socks.call(target).await.map_err(|error| {
+        // The type of the error is private.
+        let text = error.to_string();
+        let is_refused = ["credentials not accepted", "does not support user/pass authentication"];
+        match (is_refused.iter().any(|refused| text.contains(refused)), auth) {
+            (true, Some(_)) => ProxyError("the proxy rejects the credentials".to_owned()).into(),
+            (true, None) => ProxyError("the proxy demands credentials".to_owned()).into(),
+            (false, _) => error.into(),
+        }
+    })
+}
+
+/// The target with an address instead of a name.
+async fn resolved(target: &Uri) -> Result<Uri, BoxError> {
+    let authority = target.authority().map(Authority::as_str).unwrap_or_default();
+    let address = lookup_host(authority).await?.next();
+    let address = address.ok_or_else(|| ProxyError(format!("unknown host: {authority} has no address")))?;
+    Ok(Uri::builder().scheme(Scheme::HTTP).authority(address.to_string()).path_and_query("/").build()?)
+}
+
+/// A connector that returns an open connection.
+struct Opened(Option<Stream>);
+
+impl Service<Uri> for Opened {
+    type Response = Stream;
+    type Error = ProxyError;
+    type Future = Ready<Result<Stream, ProxyError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ProxyError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        ready(self.0.take().ok_or_else(|| ProxyError("the connection to the proxy is in use".to_owned())))
+    }
 }
 
 /// The same host and port, to be connected to without TLS.
@@ -143,7 +188,7 @@ fn without_tls(uri: &Uri, port: u16) -> Result<Uri, BoxError> {
 /// A connection to a target or to a proxy.
 #[derive(Debug)]
 pub(super) struct ProxyStream {
-    stream: MaybeHttpsStream<TokioIo<TcpStream>>,
+    stream: Stream,
     /// Whether the connection is to a forwarding proxy, which needs absolute URLs.
     forwards: bool,
 }
