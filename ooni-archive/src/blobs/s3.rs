@@ -264,6 +264,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ooni_testkit::s3_server::{Plan, Server, start};
 
     fn bucket(endpoint: Option<&str>, bucket: &str) -> Result<S3, String> {
         let retry = RetryPolicy::default();
@@ -292,6 +293,52 @@ mod tests {
             let why = bucket(Some(endpoint), "b").unwrap_err();
             assert!(why.starts_with("s3://b: invalid endpoint: ") && !why.contains("u:p"), "{why}");
         }
+    }
+
+    /// A server that verifies signatures has the same object under a key as the file system.
+    #[test]
+    fn keys_with_odd_characters_are_signed() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = |secret: &str| Plan { signed: Some(("ID".to_owned(), secret.to_owned())), ..Plan::default() };
+        let [server, other] = ["SECRET", "OTHER"].map(|secret| start(folder.path(), plan(secret)));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let get = |server: &Server, key: &str| {
+            let (id, secret) = ("ID".to_owned(), "SECRET".to_owned());
+            let credentials = Credentials { key_id: id, secret, session_token: None };
+            let s3 = S3 { credentials: Some(credentials), ..bucket(Some(&server.url), "odd").unwrap() };
+            let range = vec![(HeaderName::from_static("range"), "bytes=1-3".to_owned())];
+            let request = S3Request { method: Method::GET, key: key.to_owned(), query: Vec::new(), headers: range };
+            runtime.block_on(async {
+                let mut response = s3.send(&request).await?;
+                response.body_mut().bytes(100).await
+            })
+        };
+        for key in [
+            "plain",
+            "a b/c  d",
+            "a+b",
+            "100%",
+            "%41",
+            "a%2Fb",
+            "!\"#$&'()*,:;<=>?@[]^`{|}~-._",
+            "\u{fc}/\u{65e5}\u{672c}/e\u{301}/\u{1f600}",
+            "tab\tnewline\n",
+        ] {
+            let path = folder.path().join("odd").join(key);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "12345").unwrap();
+            assert_eq!(get(&server, key).unwrap(), b"234", "{key:?}");
+            let why = get(&other, key).unwrap_err().why;
+            assert_eq!(why, "the server rejects the credentials (HTTP 403, SignatureDoesNotMatch)", "{key:?}");
+        }
+        // As paths in a file system, these keys are other files or none, but the server accepts the signature.
+        for key in ["a//b", "/a", "a/", "../odd/plain", "a/../plain", "./plain", "a/./b", "a/.."] {
+            let why = get(&server, key).map_or_else(|failure| failure.why, |_| String::new());
+            assert!(!why.contains("credentials"), "{key:?}: {why}");
+            assert!(get(&other, key).unwrap_err().why.contains("SignatureDoesNotMatch"), "{key:?}");
+        }
+        let uris: Vec<_> = server.asked().into_iter().map(|asked| asked.uri).collect();
+        assert!(uris.contains(&"/odd/a//b".to_owned()) && uris.contains(&"/odd/a/../plain".to_owned()), "{uris:?}");
     }
 
     #[test]
