@@ -22,7 +22,7 @@ pub(crate) enum Verify {
 /// The configuration of a client that trusts the authorities in the file `roots`, or those of the system.
 ///
 /// # Errors
-/// An error message: the file cannot be read or contains no certificates.
+/// An error message: the file, or that of a variable of the environment, cannot be read or contains no certificates.
 pub(crate) fn tls(roots: Option<&str>, verify: Verify) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
@@ -48,8 +48,15 @@ fn trusted(roots: Option<&str>) -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
     match roots {
         None | Some("system") => {
+            let found = rustls_native_certs::load_native_certs();
             // System certificates that cannot be parsed are ignored.
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            store.add_parsable_certificates(found.certs);
+            let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+            let variables: Vec<_> = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter(is_set).collect();
+            if store.is_empty() && !variables.is_empty() {
+                let why = found.errors.first().map_or("contains no certificates".to_owned(), ToString::to_string);
+                return Err(format!("{}: {why}", variables.join(", ")));
+            }
         }
         Some(file) => {
             let refuse = |error: &dyn std::error::Error| format!("sslrootcert {file}: {error}");

@@ -1,9 +1,11 @@
-//! Finding a PostgreSQL server and its password through the environment, as psql does. Each store is opened in a child
-//! process with an environment of its own.
+//! Finding a PostgreSQL server and its password through the environment, as psql does, and the authorities of a ClickHouse
+//! server. Each store is opened in a child process with an environment of its own.
 
-use crate::server::{OnPostgres, execute, server};
+use crate::server::{OnClickhouse, OnPostgres, execute, server};
 use crate::support::Engine;
 use ooni_store::BlockingStore;
+use ooni_testkit::certificate::Authority;
+use ooni_testkit::http_server::{tls_config, tls_termination};
 use ooni_testkit::server::Server;
 use ooni_testkit::skip_without;
 use std::fs;
@@ -28,7 +30,7 @@ fn migrate() {
 pub(crate) fn migrated(url: &str, variables: &[(&str, &str)]) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "environment::migrate", "--ignored", "--nocapture", "--test-threads", "1"]);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PG")) {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PG") || name.starts_with("SSL_CERT_")) {
         child.env_remove(name);
     }
     let home = tempfile::tempdir().unwrap();
@@ -180,4 +182,36 @@ fn off_loopback_tls_is_the_default() {
     assert!(said.ends_with("server does not support TLS; sslmode=disable connects without it"), "{said}");
     assert_eq!(migrated(&format!("{url}?sslmode=disable"), &[]), "connects");
     assert_eq!(migrated(&url, &[("PGSSLMODE", "prefer")]), "connects");
+}
+
+#[test]
+fn certificate_authorities_of_clickhouse() {
+    skip_without!(Server::shared_clickhouse());
+    let engine = OnClickhouse::empty();
+    let address = format!("127.0.0.1:{}", Server::shared_clickhouse().unwrap().port);
+    let authority = Authority::new("private").unwrap();
+    let server = tls_termination(tls_config(&authority.issue(&["127.0.0.1"]).unwrap()), &address);
+    let url = engine.url().replace(&address, &server.address) + "?secure=1";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    fs::write(&file, authority.pem).unwrap();
+    let (file, folder) = (file.to_str().unwrap(), folder.path().to_str().unwrap());
+    for variable in [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", folder)] {
+        assert_eq!(migrated(&url, &[variable]), "connects", "{variable:?}");
+    }
+    assert_eq!(migrated(&format!("{url}&sslrootcert={file}"), &[("SSL_CERT_FILE", "/nonexistent")]), "connects");
+    assert!(server.asked().iter().all(|head| head.starts_with("POST /?")), "{:?}", server.asked());
+    assert!(engine.query("SELECT version FROM schema_version").len() > 1);
+
+    let refused = |url: &str, variable: &[(&str, &str)], why: &str| {
+        let said = migrated(url, variable);
+        assert!(said.contains(why), "{said}");
+    };
+    refused(&url, &[], "invalid peer certificate: UnknownIssuer");
+    let localhost = url.replace("127.0.0.1", "localhost");
+    refused(&localhost, &[("SSL_CERT_FILE", file)], "certificate not valid for name \"localhost\"");
+    refused(&url, &[("SSL_CERT_FILE", "/nonexistent")], "SSL_CERT_FILE: ");
+    refused(&url, &[("SSL_CERT_DIR", "/nonexistent")], "SSL_CERT_DIR: ");
+    // Without TLS, no authorities are needed.
+    assert_eq!(migrated(&engine.url(), &[("SSL_CERT_FILE", "/nonexistent")]), "connects");
 }
