@@ -126,6 +126,17 @@ pub(super) fn unknown_names(archive: &BlockingArchive, is_nothing: bool) -> Vec<
         .collect()
 }
 
+/// Warnings about selected names that are not known. A long run prints them first, because only its end shows whether the
+/// archive has them.
+pub(super) fn name_warnings(wanted: &Selection) -> Vec<String> {
+    let warning = |option: &str, name: &str, why: String| {
+        format!("warning: {option} {name}: {why} (continuing, in case the archive has it)")
+    };
+    let ccs = wanted.ccs.iter().filter_map(|cc| Some(warning("--ccs", cc, unknown_country(cc)?)));
+    let tests = wanted.testnames.iter().filter_map(|test| Some(warning("--testnames", test, unknown_test(test)?)));
+    ccs.chain(tests).collect()
+}
+
 pub(super) fn report_error(diagnostics: &mut Diagnostics, why: String) {
     let mut one = Diagnostics::default();
     one.add(|| why);

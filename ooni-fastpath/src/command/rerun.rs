@@ -14,7 +14,7 @@ use self::log::Log;
 use self::open::Opened;
 use self::output::FileFormat;
 use self::report::RunReport;
-use super::listing::{Listed, nothing_found, unknown_names};
+use super::listing::{Listed, name_warnings, nothing_found, unknown_names};
 use super::result::USAGE;
 use crate::cli::Rerun;
 use crate::diagnostics::Diagnostics;
@@ -70,6 +70,7 @@ fn open_and_run(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
     if arguments.dry_run {
         return Ok(dry_run(arguments, &archive, log));
     }
+    name_warnings(&wanted).iter().for_each(|warning| log.print_line(&line(warning)));
     let lists = fingerprints::lists(arguments.scoring.fingerprints.as_deref()).map_err(|error| error.to_string())?;
     let ruleset = Ruleset::new(arguments.scoring.rules.into(), lists.list_sha256());
     let spool = arguments.write_to_disk.then(|| Spool::new(&arguments.spool_dir));
