@@ -43,7 +43,7 @@ pub fn plain_testname(name: &str) -> String {
 /// Parses a country code.
 ///
 /// # Errors
-/// A sentence, for anything but two letters or digits. Databases of addresses have codes with a digit, such as `A1`.
+/// A sentence, for anything but two letters or digits. Geolocation databases have codes with a digit, such as `A1`.
 pub fn parse_cc(text: &str) -> Result<String, String> {
     let cc = text.trim().to_ascii_uppercase();
     if cc.len() == 2 && cc.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()) {

@@ -169,7 +169,7 @@ fn fits(cells: &FastpathValues<'_>, openvpn: Option<&OpenvpnValues<'_>>, longest
     if let Value::Text(uid) = &cells[fastpath::measurement_uid]
         && uid.len() > LONGEST_KEY
     {
-        let message = format!("{} bytes, where this store takes {LONGEST_KEY}", uid.len());
+        let message = format!("{} bytes; the limit is {LONGEST_KEY}", uid.len());
         return Err(Refused { column: "measurement_uid".to_owned(), message });
     }
     let (mut all, mut longest) = (0, (0, 0));

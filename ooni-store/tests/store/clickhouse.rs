@@ -126,7 +126,7 @@ fn inputs_longer_than_a_form_field() {
     row.row.input = Json::Text(long.clone().into_bytes());
     store.write(&[row, new(&"x".repeat(601), &SOUND)], OnExisting::Keep).unwrap();
     assert_eq!(uids(&store), ["long"]);
-    assert_eq!(engine.table("refused")[0][2], "601 bytes, where this store takes 600");
+    assert_eq!(engine.table("refused")[0][2], "601 bytes; the limit is 600");
     let BlockingStore { store: clickhouse, .. } = &store.0;
     let list = List { filter: Filter { input: Some(long), ..Filter::default() }, ..everything() };
     let found = store.0.wait(clickhouse.list(&list)).unwrap();

@@ -262,7 +262,7 @@ pub(crate) fn a_very_long_text_leaves_the_others_alone(engine: &dyn Engine) {
     assert_eq!(written.inserted, rows.len() as u64);
     let said: Vec<_> =
         written.refused.iter().map(|refusal| (refusal.index, &*refusal.column, &*refusal.message)).collect();
-    let message = |length| format!("{length} bytes, where this store takes 600");
+    let message = |length| format!("{length} bytes; the limit is 600");
     assert_eq!(said, [(2, "measurement_uid", &*message(601)), (3, "measurement_uid", &*message(2 << 20))]);
     assert!(has(&store, &rows));
     rollups_are_right(&store);

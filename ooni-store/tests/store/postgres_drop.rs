@@ -87,7 +87,7 @@ fn a_month_that_is_read_until_the_deadline_is_not_dropped() {
     let before = tables();
     let hurried = store.0.store.with_deadline(Deadline::after(Duration::from_secs(3)));
     let error = store.0.wait(hurried.drop_month(january())).unwrap_err();
-    let message = "fastpath_2024_01 cannot be dropped while other queries read fastpath";
+    let message = "fastpath_2024_01 cannot be dropped while others use fastpath";
     assert_eq!((error.kind(), error.message()), (ErrorKind::Busy, message));
     assert!(!error.is_outcome_unknown());
     assert_eq!(error.public_message(), "The store is overloaded; retry later.");

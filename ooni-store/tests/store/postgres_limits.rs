@@ -142,6 +142,25 @@ fn a_writer_does_not_wait_for_another_beyond_its_deadline() {
     assert_eq!(store.0.wait(store.0.store.remove("u", "r", true)).unwrap(), RemoveOutcome::Banned);
 }
 
+/// Each queues for the lock in a transaction that has already looked for the partition.
+#[test]
+fn two_writers_begin_a_month_together() {
+    skip_without!(Server::shared_postgres());
+    let engine = OnPostgres::new();
+    let holder = Session::new(&engine);
+    holder.query("BEGIN; SELECT pg_advisory_xact_lock(1330597449)");
+    thread::scope(|scope| {
+        let write = |uid| engine.open().write(&sound([uid]), OnExisting::Keep).map(|written| written.inserted);
+        let writers = [1, 2].map(|uid| scope.spawn(move || write(uid)));
+        while engine.locks("locktype = 'advisory' AND NOT granted") < 2 {}
+        holder.query("COMMIT");
+        for writer in writers {
+            assert_eq!(writer.join().unwrap().unwrap(), 1);
+        }
+    });
+    assert_eq!(engine.open().count().unwrap(), 2);
+}
+
 /// A proxy to the server. While `armed` is positive, it closes the client's connection when it forwards a COMMIT, and
 /// decrements `armed`. It also closes the next [`CLOSED`] connections.
 struct CommitProxy {

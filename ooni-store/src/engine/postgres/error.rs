@@ -17,7 +17,7 @@ pub(super) enum PgError {
     Timeout,
     /// Too many callers wait for a connection.
     Busy,
-    /// A table is locked by others until the end of the wait; the message says which.
+    /// The wait for the lock of a table timed out; the message names the table.
     Locked(String),
     /// These months have no partition yet. It is created in a transaction of its own, and the change is made again.
     NoPartition(Vec<DateTime>),

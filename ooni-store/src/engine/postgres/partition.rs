@@ -24,9 +24,10 @@ fn name(month: DateTime) -> Option<String> {
     YEARS.contains(&year).then(|| format!("fastpath_{year:04}_{month:02}"))
 }
 
-/// Whether a table exists.
+/// Whether a table exists. `to_regclass` would answer from a cache, which the wait for an advisory lock does not update.
 async fn exists(transaction: &Transaction<'_>, name: &str) -> Result<bool, Error> {
-    transaction.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name]).await?.try_get(0)
+    let exists = "SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1 AND pg_table_is_visible(oid))";
+    transaction.query_one(exists, &[&name]).await?.try_get(0)
 }
 
 /// The months of measurements of these times, and those that follow, without those that have a partition.
@@ -90,8 +91,9 @@ impl Partition {
     /// [`PgError::Locked`] if there are readers in every attempt until the deadline.
     pub(super) async fn drop(self, transaction: &Transaction<'_>, deadline: Deadline) -> Result<(), PgError> {
         let Partition(name) = self;
-        // The last attempt ends before the deadline, so that the error says what it waited for.
-        let patience = deadline.remaining().saturating_sub(2 * ATTEMPT).min(LOCK_LIMIT);
+        // The last attempt ends before the deadline, so that the error says what it waited for, and before other writers
+        // give up waiting for this one.
+        let patience = deadline.remaining().saturating_sub(2 * ATTEMPT).min(LOCK_LIMIT / 2);
         let mut attempts = RetryPolicy::LOCK.start(Deadline::after(patience));
         transaction.batch_execute("SAVEPOINT attempt").await?;
         loop {
@@ -108,7 +110,7 @@ impl Partition {
             }
             transaction.batch_execute("ROLLBACK TO SAVEPOINT attempt").await?;
             if !attempts.again().await {
-                return Err(PgError::Locked(format!("{name} cannot be dropped while other queries read fastpath")));
+                return Err(PgError::Locked(format!("{name} cannot be dropped while others use fastpath")));
             }
         }
     }

@@ -12,8 +12,8 @@ use postgres_types::{ToSql, Type};
 use tokio_postgres::{Client, Error, IsolationLevel, Row};
 
 /// Takes a snapshot in which rows and partitions are of one moment. The lock comes first: DROP TABLE removes a partition
-/// for every snapshot, and waits for the lock. The query takes the snapshot, then locks a table for the first time, upon
-/// which the server learns of the partitions that were created before.
+/// for every snapshot, and waits for the lock. The query takes the snapshot, then locks a table for the first time. That
+/// makes the session process pending invalidations, so it sees all partitions that were created before.
 const SNAPSHOT: &str = "LOCK TABLE ONLY fastpath IN ACCESS SHARE MODE; SELECT FROM schema_version";
 
 /// Connections for reading.
