@@ -20,9 +20,9 @@ pub(super) enum Type {
     LongName,
     /// The target of the next member (GNU).
     LongLink,
-    /// A sparse file of GNU tar; if the map goes on, more of it follows in separate blocks.
+    /// A sparse file of GNU tar; if the map continues, more of it follows in separate blocks.
     Sparse { map_goes_on: bool },
-    /// A directory, link, device or other thing without content.
+    /// A directory, link, device or other entry without content.
     Bare(&'static str),
     /// Something else with content.
     Other,

@@ -286,7 +286,7 @@ fn what_clickhouse_may_have_besides() {
     skip_without!(Server::shared_clickhouse());
     let from = on_clickhouse(NEW_COLUMNS);
     let to = crate::support::InFile::new();
-    // Bytes that are no text, and rows that all start at once.
+    // Bytes that are not text, and rows that all start at once.
     from.query("INSERT INTO fastpath SELECT * REPLACE (unhex('61FF') AS platform, 'z' AS measurement_uid) FROM fastpath LIMIT 1");
     from.query(
         "INSERT INTO fastpath SELECT * EXCEPT (number) REPLACE ('v' || leftPad(toString(number), 5, '0') AS measurement_uid)

@@ -30,13 +30,13 @@ fn errors_of_connections() {
     let engine = OnPostgres::new();
     let url = engine.url();
     let place = url.split_once('@').unwrap().1;
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     engine.query("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0");
     let unused = OnPostgres::empty();
     let foreign = OnPostgres::empty();
     foreign.query("CREATE TABLE fastpath (notes text)");
     for (url, kind, public, private) in [
-        (format!("postgres://me:hunter2@{nobody}/planted"), ErrorKind::Unavailable, UNAVAILABLE, "Connection refused"),
+        (format!("postgres://me:hunter2@{closed_port}/planted"), ErrorKind::Unavailable, UNAVAILABLE, "Connection refused"),
         ("postgres://me:hunter2@none.invalid/planted".to_owned(), ErrorKind::Other, FAILED, "failed to lookup"),
         (format!("{url}_none"), ErrorKind::Other, FAILED, "does not exist"),
         (format!("postgres://planted:hunter2@{place}"), ErrorKind::Other, FAILED, "\"planted\""),

@@ -2,7 +2,7 @@
 //! more have the rows outside of [`YEARS`].
 
 use super::error::PgError;
-use super::writer::LOCK_LIMIT;
+use super::schema::LOCK_LIMIT;
 use crate::deadline::Deadline;
 use crate::retry::RetryPolicy;
 use ooni_core::time::DateTime;
@@ -66,7 +66,7 @@ pub(super) async fn create(transaction: &Transaction<'_>, months: &[DateTime]) -
     Ok(())
 }
 
-/// A partition that nobody else can write until the transaction ends.
+/// A partition that no other session can write until the transaction ends.
 pub(super) struct Partition(String);
 
 impl Partition {

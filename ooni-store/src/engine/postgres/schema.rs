@@ -3,6 +3,7 @@
 
 use super::error::PgError;
 use crate::migration::Migration;
+use std::time::Duration;
 use tokio_postgres::Client;
 
 /// All migrations, in order. A released file is never changed.
@@ -19,6 +20,9 @@ const OLDEST: i32 = 150_000;
 
 /// Held by every process that changes tables or rows, until its transaction ends. The key is `OONI` in ASCII.
 pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(1330597449)";
+
+/// How long to wait at most for another process that writes; a deadline of the caller may end the wait earlier.
+pub(super) const LOCK_LIMIT: Duration = Duration::from_secs(600);
 
 /// Looks up tables in the catalog, because `to_regclass` may have cached that a table did not exist.
 const STATE: &str = "SELECT current_setting('server_version_num')::int,

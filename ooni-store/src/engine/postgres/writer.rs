@@ -18,9 +18,6 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
-/// How long to wait for another process that writes, if the caller sets no deadline.
-pub(super) const LOCK_LIMIT: Duration = Duration::from_secs(600);
-
 /// How long to wait for the answer to COMMIT, and then for the server to report the outcome.
 const COMMIT_LIMIT: Duration = Duration::from_secs(60);
 
@@ -179,7 +176,7 @@ impl Writer {
 /// Begins a transaction once no other process writes.
 async fn begin(client: &mut Client, deadline: Deadline) -> Result<Transaction<'_>, PgError> {
     let transaction = client.transaction().await?;
-    let limit = deadline.at_most(LOCK_LIMIT).remaining().as_millis().max(1);
+    let limit = deadline.at_most(schema::LOCK_LIMIT).remaining().as_millis().max(1);
     transaction.batch_execute(&format!("SET LOCAL lock_timeout = {limit}")).await?;
     transaction.execute(schema::LOCK, &[]).await?;
     Ok(transaction)
