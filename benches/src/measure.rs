@@ -4,6 +4,7 @@
 //! report can be checked and recomputed.
 
 // The input, and the selection of what to measure.
+pub mod catalog;
 pub mod choice;
 pub mod material;
 // The measurements.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use ooni_benches::measure::choice::Choice;
+use ooni_benches::measure::catalog;
 use ooni_benches::measure::{self, Plan, commands, report};
 use ooni_testkit::corpus::Options;
 
@@ -44,7 +44,7 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let Arguments { n, seed, repetitions, out, quick, fastpath, without_commands, only, python } = Arguments::parse();
-    let choice = Choice::new(&only, !without_commands)?;
+    let choice = catalog::choose(&only, !without_commands)?;
     let (n, repetitions) = if quick { (200, 1) } else { (n, repetitions) };
     let fastpath = if without_commands { None } else { Some(commands::find_fastpath(fastpath)?) };
     // Commands do not run in this folder. Links stay as they are: a virtual environment is one.

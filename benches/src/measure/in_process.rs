@@ -314,7 +314,7 @@ mod tests {
         let lines = Lines::generate(&options).unwrap();
         let lists = Lists::load(&options.fingerprints).unwrap();
         let mut samples = Vec::new();
-        let choice = Choice::new(&[], false).unwrap();
+        let choice = super::super::catalog::choose(&[], false).unwrap();
         repetition(&lines, &Bodies::of(&lines).unwrap(), &lists, &choice, 0, &mut samples).unwrap();
         let count = |group| samples.iter().filter(|sample| sample.group == group).count();
         assert_eq!(count(Group::Lines), Stage::ALL.len());

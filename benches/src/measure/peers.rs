@@ -98,7 +98,7 @@ mod tests {
         let inside = tempfile::tempdir().unwrap();
         let options = Options { n: 30, ..Options::default() };
         let files = big(KINDS[0], &options, inside.path()).unwrap();
-        let choice = Choice::new(&[], true).unwrap();
+        let choice = super::super::catalog::choose(&[], true).unwrap();
         let mut samples = Vec::new();
         let missing = repetition(Path::new("python3"), &files, &choice, 0, &mut samples).unwrap();
         assert_eq!(samples.len() + missing.len(), 6, "{missing:?}");
