@@ -36,7 +36,12 @@ fn errors_of_connections() {
     let foreign = OnPostgres::empty();
     foreign.query("CREATE TABLE fastpath (notes text)");
     for (url, kind, public, private) in [
-        (format!("postgres://me:hunter2@{closed_port}/planted"), ErrorKind::Unavailable, UNAVAILABLE, "Connection refused"),
+        (
+            format!("postgres://me:hunter2@{closed_port}/planted"),
+            ErrorKind::Unavailable,
+            UNAVAILABLE,
+            "Connection refused",
+        ),
         ("postgres://me:hunter2@none.invalid/planted".to_owned(), ErrorKind::Other, FAILED, "failed to lookup"),
         (format!("{url}_none"), ErrorKind::Other, FAILED, "does not exist"),
         (format!("postgres://planted:hunter2@{place}"), ErrorKind::Other, FAILED, "\"planted\""),
