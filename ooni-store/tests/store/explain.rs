@@ -301,7 +301,8 @@ fn postgres_uses_its_indexes() {
     skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     drop(fill(&engine));
-    let analyzed = engine.query("SELECT CAST(reltuples AS text) FROM pg_class WHERE oid = CAST('citizenlab' AS regclass)");
+    let analyzed =
+        engine.query("SELECT CAST(reltuples AS text) FROM pg_class WHERE oid = CAST('citizenlab' AS regclass)");
     assert_eq!(analyzed, [["97"]], "statistics of test lists");
     engine.query("ANALYZE");
     // A table of a few pages would be read as a whole, unlike a large one.
