@@ -116,24 +116,29 @@ pub(super) fn unknown_names(archive: &BlockingArchive, is_nothing: bool) -> Vec<
     }
     let missing = |wanted: &BTreeSet<String>, there: &BTreeSet<String>, unnamed: u64| match is_nothing || unnamed == 0 {
         true => wanted.difference(there).cloned().collect(),
-        false => Vec::new(),
+        false => BTreeSet::new(),
     };
-    let sentence = |option: &str, name: &str, why: String| format!("{option} {name}: nothing found; {why}");
-    let ccs = missing(ccs, &survey.ccs, survey.without_cc).into_iter();
-    let tests = missing(testnames, &survey.testnames, survey.without_testname).into_iter();
-    ccs.filter_map(|cc| Some(sentence("--ccs", &cc, unknown_country(&cc)?)))
-        .chain(tests.filter_map(|test| Some(sentence("--testnames", &test, unknown_test(&test)?))))
-        .collect()
+    let ccs = missing(ccs, &survey.ccs, survey.without_cc);
+    let tests = missing(testnames, &survey.testnames, survey.without_testname);
+    for_unknown(&ccs, &tests, |option, name, why| format!("{option} {name}: nothing found; {why}"))
 }
 
 /// Warnings about selected names that are not known. A long run prints them first, because only its end shows whether the
 /// archive has them.
 pub(super) fn name_warnings(wanted: &Selection) -> Vec<String> {
-    let warning = |option: &str, name: &str, why: String| {
+    for_unknown(&wanted.ccs, &wanted.testnames, |option, name, why| {
         format!("warning: {option} {name}: {why} (continuing, in case the archive has it)")
-    };
-    let ccs = wanted.ccs.iter().filter_map(|cc| Some(warning("--ccs", cc, unknown_country(cc)?)));
-    let tests = wanted.testnames.iter().filter_map(|test| Some(warning("--testnames", test, unknown_test(test)?)));
+    })
+}
+
+/// A sentence for each name that is not known here, made of its option, the name, and why with a suggestion.
+fn for_unknown(
+    ccs: &BTreeSet<String>,
+    testnames: &BTreeSet<String>,
+    sentence: impl Fn(&str, &str, String) -> String,
+) -> Vec<String> {
+    let ccs = ccs.iter().filter_map(|cc| Some(sentence("--ccs", cc, unknown_country(cc)?)));
+    let tests = testnames.iter().filter_map(|test| Some(sentence("--testnames", test, unknown_test(test)?)));
     ccs.chain(tests).collect()
 }
 

@@ -255,7 +255,7 @@ fn unknown_names() {
     let (ran, _) = fetch(&["--testnames", "new_test", "--ccs", "q1"]);
     assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
     assert_eq!(files(&out), [new.strip_prefix(root.path().join("archive")).unwrap().to_str().unwrap()]);
-    // A listing that fails says nothing about names.
+    // If the listing fails, no name is reported as unknown.
     let listings = vec![Some(Fault::Status(403)); 100];
     let broken = start(root.path(), Plan { listings, ..Plan::default() });
     let ran = super::fetch::fetch(&broken, &out, &["--testnames", "signl"]);
