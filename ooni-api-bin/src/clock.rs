@@ -93,7 +93,7 @@ impl Hour {
         if text.len() != 10 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        let part = |range| text.get(range).and_then(|part| part.parse().ok());
+        let part = |range: std::ops::Range<usize>| text.get(range)?.parse::<u8>().ok();
         let time = DateTime::new(text[..4].parse().ok()?, part(4..6)?, part(6..8)?, part(8..10)?, 0, 0)?;
         (time.timestamp() >= 0).then(|| Timestamp::from_date_time(time).hour())
     }

@@ -1,5 +1,17 @@
 //! The OONI backend: probe services, intake of measurements, live scoring, the archiver, and the API.
+//!
+//! [`run`](run::run) serves. Everything that a handler may use is in [`app`]; [`router`] has a line for each route, and
+//! [`handler`] a file for each.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod app;
 pub mod clock;
+pub mod config;
+pub mod handler;
+pub mod http;
+pub mod metrics;
+pub mod payload;
+pub mod router;
+pub mod run;
+pub mod stores;

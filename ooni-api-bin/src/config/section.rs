@@ -1,0 +1,275 @@
+//! The settings by section. `section!` makes the structure, its defaults and its documentation from one list.
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A setting, for documentation.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its name in the section.
+    pub name: &'static str,
+    /// Its unit; empty if it has none.
+    pub unit: &'static str,
+    /// What it is.
+    pub about: &'static str,
+}
+
+/// A section of the file, for documentation.
+#[derive(Clone, Copy, Debug)]
+pub struct Section {
+    /// Its name; empty for the settings before the first section.
+    pub name: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+    /// Its settings.
+    pub keys: &'static [Key],
+}
+
+macro_rules! section {
+    (#[doc = $about:literal] $name:ident $section:literal {
+        $(#[doc = $doc:literal] $key:ident: $type:ty = $default:expr, $unit:literal;)*
+    }) => {
+        #[doc = $about]
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            $(#[doc = $doc] pub $key: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> $name {
+                $name { $($key: $default,)* }
+            }
+        }
+
+        impl $name {
+            /// Documentation of the section.
+            pub const SECTION: Section = Section {
+                name: $section,
+                about: $about,
+                keys: &[$(Key { name: stringify!($key), unit: $unit, about: $doc }),*],
+            };
+        }
+    };
+}
+
+/// All sections, in the order of the file.
+pub const SECTIONS: &[Section] = &[
+    Server::SECTION,
+    Metrics::SECTION,
+    Store::SECTION,
+    Archive::SECTION,
+    Intake::SECTION,
+    Scoring::SECTION,
+    Feed::SECTION,
+    Geoip::SECTION,
+    Probe::SECTION,
+    Jobs::SECTION,
+    Log::SECTION,
+];
+
+/// Every setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The directory of the server's own data: intake log, secrets, and the default store and archive.
+    pub state_dir: PathBuf,
+    /// The HTTP server.
+    pub server: Server,
+    /// The listener for metrics.
+    pub metrics: Metrics,
+    /// The databases.
+    pub store: Store,
+    /// The archive.
+    pub archive: Archive,
+    /// The intake log.
+    pub intake: Intake,
+    /// Live scoring.
+    pub scoring: Scoring,
+    /// The listener for the reference's feed.
+    pub feed: Feed,
+    /// Geolocation.
+    pub geoip: Geoip,
+    /// What probes get.
+    pub probe: Probe,
+    /// Scheduled jobs.
+    pub jobs: Jobs,
+    /// The log.
+    pub log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            state_dir: PathBuf::from("ooni-data"),
+            server: Server::default(),
+            metrics: Metrics::default(),
+            store: Store::default(),
+            archive: Archive::default(),
+            intake: Intake::default(),
+            scoring: Scoring::default(),
+            feed: Feed::default(),
+            geoip: Geoip::default(),
+            probe: Probe::default(),
+            jobs: Jobs::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+section! {
+    /// The HTTP server.
+    Server "server" {
+        /// Address and port to listen on.
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)), "";
+        /// Public URL of this server, the prefix of URLs in answers. Empty: `http://` and the address it listens on.
+        base_url: String = String::new(), "";
+        /// Number of this collector, in report ids and in names of cans.
+        collector_id: String = "1".to_owned(), "";
+        /// PEM file with the certificate chain. Empty: no TLS. Read again when it changes.
+        tls_certificate: PathBuf = PathBuf::new(), "";
+        /// PEM file with the private key of the certificate.
+        tls_key: PathBuf = PathBuf::new(), "";
+        /// Addresses and networks of proxies whose `X-Forwarded-For` and `X-Real-IP` are trusted.
+        trusted_proxies: Vec<String> = Vec::new(), "";
+        /// Connections that are open at the same time. Further ones wait.
+        max_connections: usize = 4096, "";
+        /// How long the headers of a request may take, and how long a connection may be idle.
+        header_timeout: u64 = 30, "seconds";
+        /// How long a body may make no progress.
+        body_timeout: u64 = 30, "seconds";
+        /// Size of the headers of a request.
+        max_header_bytes: usize = 65_536, "bytes";
+        /// Number of headers of a request.
+        max_headers: usize = 100, "";
+        /// Size of a measurement, decoded.
+        max_body_bytes: u64 = 200_000_000, "bytes";
+        /// Bodies above this size are written to a temporary file.
+        spill_above_bytes: u64 = 1 << 20, "bytes";
+        /// Size of all bodies in memory at the same time. Beyond it, submissions are answered with 503.
+        max_bytes_in_flight: u64 = 128 << 20, "bytes";
+        /// Responses below this size are not compressed.
+        compress_above_bytes: usize = 1000, "bytes";
+        /// How long requests may take to finish when the server stops.
+        shutdown_timeout: u64 = 30, "seconds";
+    }
+}
+
+section! {
+    /// Metrics for Prometheus. They are on the main listener only without a listener of their own.
+    Metrics "metrics" {
+        /// Address and port of a listener for `/metrics` alone. Empty: none.
+        listen: String = String::new(), "";
+        /// File with the password of the user `prom`. Empty: no password, and `/metrics` answers loopback addresses only.
+        password_file: PathBuf = PathBuf::new(), "";
+    }
+}
+
+section! {
+    /// The databases.
+    Store "store" {
+        /// URL of the store: `sqlite:PATH`, `postgres://…` or `clickhouse://…`. Empty: `ooni.db` in the state directory.
+        uri: String = String::new(), "";
+        /// URL of the application tables, if the store is on ClickHouse. Empty: `ooni.db` in the state directory.
+        app_uri: String = String::new(), "";
+    }
+}
+
+section! {
+    /// The archive, to which each hour of the intake log goes.
+    Archive "archive" {
+        /// `file:DIRECTORY` or `s3://BUCKET[/PREFIX]`. Empty: `archive` in the state directory.
+        location: String = String::new(), "";
+        /// URL of an S3 server other than Amazon's.
+        endpoint: String = String::new(), "";
+        /// A can ends after the measurement with which it exceeds this size.
+        can_bytes: u64 = 20_000_000, "bytes";
+        /// How long after its end an hour is archived.
+        delay: u64 = 600, "seconds";
+    }
+}
+
+section! {
+    /// The intake log, which has every accepted measurement until it is scored and archived.
+    Intake "intake" {
+        /// Free space on the disk below which submissions are answered with 503.
+        min_free_bytes: u64 = 1 << 30, "bytes";
+        /// How long a repeated submission gets the answer of the first one.
+        repeat_window: u64 = 3600, "seconds";
+        /// Number of submissions that are remembered to recognize repeats.
+        max_repeats: usize = 1_000_000, "";
+    }
+}
+
+section! {
+    /// Live scoring.
+    Scoring "scoring" {
+        /// Measurements that are stored in one transaction.
+        batch: usize = 1000, "";
+        /// How long a measurement may wait for others of its batch.
+        batch_delay: u64 = 500, "milliseconds";
+        /// Threads that score. 0: one for each processor.
+        threads: usize = 0, "";
+        /// `fixed`, or `compat` for the exact results of the reference.
+        rules: String = "fixed".to_owned(), "";
+    }
+}
+
+section! {
+    /// The reference's feed: `POST /UID` on a listener of its own.
+    Feed "feed" {
+        /// Address and port, such as `127.0.0.1:8472`. Empty: none.
+        listen: String = String::new(), "";
+    }
+}
+
+section! {
+    /// Geolocation by files of MaxMind's format. They are read again when they change.
+    Geoip "geoip" {
+        /// File with networks.
+        asn: PathBuf = PathBuf::new(), "";
+        /// File with countries; may be the same.
+        cc: PathBuf = PathBuf::new(), "";
+    }
+}
+
+section! {
+    /// What probes get.
+    Probe "probe" {
+        /// JSON file with the features, test helpers and collectors that differ from the built-in ones.
+        services: PathBuf = PathBuf::new(), "";
+        /// JSON file that `/api/v1/test-list/psiphon-config` returns.
+        psiphon_config: PathBuf = PathBuf::new(), "";
+        /// JSON file that `/api/v1/test-list/tor-targets` returns.
+        tor_targets: PathBuf = PathBuf::new(), "";
+    }
+}
+
+section! {
+    /// Scheduled jobs. A source is a directory, a file or a URL.
+    Jobs "jobs" {
+        /// Whether jobs run by their schedule. They can always be run by `ooni-api job`.
+        schedule: bool = true, "";
+        /// Source of the test lists: a directory of CSV files, or an archive (tar.gz) of one. Empty: the job does nothing.
+        test_lists: String = String::new(), "";
+        /// Source of the fingerprints: the directory of the two CSV files, or its URL. Empty: the built-in ones.
+        fingerprints: String = String::new(), "";
+        /// Source of the names of networks, JSON. Empty: the job does nothing.
+        asnmeta: String = String::new(), "";
+        /// Source of the geolocation files. Empty: the job does nothing.
+        geoip: String = String::new(), "";
+        /// Age at which measurements are removed from the store, in whole months. 0: never.
+        retention: u32 = 0, "days";
+    }
+}
+
+section! {
+    /// The log on standard error.
+    Log "log" {
+        /// `text`, `json`, or `auto`: text on a terminal, else JSON.
+        format: String = "auto".to_owned(), "";
+        /// `error`, `warn`, `info`, `debug` or `trace`.
+        level: String = "info".to_owned(), "";
+    }
+}

@@ -1,0 +1,1 @@
+//! Bodies of measurements (API spec §4.3, §4.4).

@@ -1,0 +1,1 @@
+//! What probes call (API spec §5).

@@ -1,0 +1,4 @@
+//! The site itself: health, version, metrics (API spec §12).
+
+pub mod health;
+pub mod version;

@@ -1,0 +1,14 @@
+//! `GET /version`.
+
+use crate::app::App;
+use crate::http::{Error, Request, Response, response};
+use serde_json::json;
+use std::sync::Arc;
+
+/// The version of the program.
+///
+/// # Errors
+/// None.
+pub async fn version(_: Arc<App>, _: Request) -> Result<Response, Error> {
+    Ok(response::json(&json!({"version": env!("CARGO_PKG_VERSION"), "build_label": option_env!("OONI_BUILD_LABEL")})))
+}

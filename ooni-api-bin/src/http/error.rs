@@ -1,0 +1,113 @@
+//! [`Error`]: a response that says what was wrong (API spec §1.4).
+
+use super::response::{self, Cache, Response};
+use hyper::StatusCode;
+use hyper::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
+use serde_json::{Value, json};
+
+/// An error response. Its body is JSON and never has text of a database.
+#[derive(Debug)]
+pub struct Error {
+    status: StatusCode,
+    body: Value,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    cache: Option<Cache>,
+}
+
+impl Error {
+    /// `{"error": message}` with this status and `no-cache`.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Error {
+        Error { status, body: json!({"error": message.into()}), headers: Vec::new(), cache: Some(Cache::None) }
+    }
+
+    /// 400: a parameter or a body that cannot be used. The sentence names it.
+    pub fn bad_request(message: impl Into<String>) -> Error {
+        Error::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 401.
+    pub fn unauthorized(message: impl Into<String>) -> Error {
+        Error::new(StatusCode::UNAUTHORIZED, message)
+    }
+
+    /// 404: no such route or object.
+    pub fn not_found(message: impl Into<String>) -> Error {
+        Error::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// 405, with the methods that the route has.
+    pub fn method_not_allowed(allowed: &str) -> Error {
+        let mut error = Error::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+        if let Ok(allowed) = HeaderValue::from_str(allowed) {
+            error.headers.push((ALLOW, allowed));
+        }
+        error
+    }
+
+    /// 413: a body beyond a limit.
+    pub fn too_large(message: impl Into<String>) -> Error {
+        Error::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
+    /// 500: a fault of the server. The cause is logged, not sent.
+    pub fn internal() -> Error {
+        Error::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+    }
+
+    /// 503: try again after some seconds.
+    pub fn unavailable(message: impl Into<String>, retry_after: u64) -> Error {
+        let mut error = Error::new(StatusCode::SERVICE_UNAVAILABLE, message);
+        error.headers.push((RETRY_AFTER, HeaderValue::from(retry_after)));
+        error
+    }
+
+    /// 504: a query took too long.
+    pub fn timeout() -> Error {
+        Error::new(StatusCode::GATEWAY_TIMEOUT, "The database query timed out. Try changing the query parameters.")
+    }
+
+    /// `{"detail": detail}`, for routes that only the newer services of the reference have (API spec §1.4).
+    pub fn detail(status: StatusCode, detail: impl Into<Value>) -> Error {
+        Error { status, body: json!({"detail": detail.into()}), headers: Vec::new(), cache: None }
+    }
+
+    /// The same error with another key in its body.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Error {
+        if let Some(body) = self.body.as_object_mut() {
+            body.insert(key.to_owned(), value.into());
+        }
+        self
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// As a response.
+    pub fn into_response(self) -> Response {
+        let mut response = response::json(&self.body);
+        *response.status_mut() = self.status;
+        for (name, value) in self.headers {
+            response.headers_mut().insert(name, value);
+        }
+        match self.cache {
+            Some(cache) => response::cached(response, cache),
+            None => response,
+        }
+    }
+}
+
+impl From<ooni_store::Error> for Error {
+    /// 504 for a timeout, 503 for a store that is busy or cannot be reached, else 500.
+    fn from(error: ooni_store::Error) -> Error {
+        use ooni_store::ErrorKind;
+        tracing::warn!(%error, "the store failed");
+        match error.kind() {
+            ErrorKind::Timeout => Error::timeout(),
+            ErrorKind::Busy | ErrorKind::Unavailable => Error::unavailable(error.public_message(), 10),
+            _ => Error::internal(),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The routes: one line for each, with its method, path and handler.
+
+use crate::app::App;
+use crate::handler;
+use crate::http::{Error, Request, Response};
+use hyper::Method;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// What handles a route.
+pub type Handler = fn(Arc<App>, Request) -> Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
+
+/// A route.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// Its method.
+    pub method: &'static str,
+    /// Its path, with parameters in braces.
+    pub path: &'static str,
+    /// What handles it.
+    pub handler: Handler,
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal => $($name:ident)::+;)*) => {
+        &[$(Route {
+            method: stringify!($method),
+            path: $path,
+            handler: |app, request| Box::pin(handler::$($name)::+(app, request)),
+        }),*]
+    };
+}
+
+/// All routes.
+pub const ROUTES: &[Route] = routes! {
+    // The site itself (API spec §12).
+    GET "/health" => site::health::health;
+    GET "/version" => site::version::version;
+};
+
+/// The routes by path and method.
+#[derive(Debug)]
+pub struct Router {
+    paths: matchit::Router<Vec<Route>>,
+}
+
+/// A route that was found, and the parameters in its path, percent-decoded.
+#[derive(Debug)]
+pub struct Found {
+    /// What handles it.
+    pub handler: Handler,
+    /// Its path, with parameters in braces: the label of metrics.
+    pub path: &'static str,
+    /// Parameters of the path.
+    pub params: Vec<(String, String)>,
+}
+
+impl Router {
+    /// A router for these routes.
+    ///
+    /// # Errors
+    /// A sentence, when two paths conflict.
+    pub fn new(routes: &[Route]) -> Result<Router, String> {
+        let mut by_path: Vec<(&'static str, Vec<Route>)> = Vec::new();
+        for route in routes {
+            match by_path.iter_mut().find(|(path, _)| *path == route.path) {
+                Some((_, of_path)) => of_path.push(*route),
+                None => by_path.push((route.path, vec![*route])),
+            }
+        }
+        let mut paths = matchit::Router::new();
+        for (path, routes) in by_path {
+            paths.insert(path, routes).map_err(|error| format!("{path}: {error}"))?;
+        }
+        Ok(Router { paths })
+    }
+
+    /// The route of a request. `HEAD` goes to the handler of `GET` (API spec §1.1).
+    ///
+    /// # Errors
+    /// 404 for an unknown path, 405 for a method that the path does not have.
+    pub fn find(&self, method: &Method, path: &str) -> Result<Found, Error> {
+        let matched = self.paths.at(path).map_err(|_| Error::not_found("Not Found"))?;
+        let routes = matched.value;
+        let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
+        let Some(route) = routes.iter().find(|route| route.method == wanted) else {
+            return Err(Error::method_not_allowed(&allowed(routes)));
+        };
+        let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let params = matched.params.iter().map(|(name, value)| (name.to_owned(), decode(value))).collect();
+        Ok(Found { handler: route.handler, path: route.path, params })
+    }
+}
+
+/// The value of the header `Allow`.
+fn allowed(routes: &[Route]) -> String {
+    let mut methods: Vec<&str> = routes.iter().map(|route| route.method).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.push("OPTIONS");
+    methods.join(", ")
+}

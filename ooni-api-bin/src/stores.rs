@@ -1,0 +1,118 @@
+//! [`Stores`]: the database of measurements and that of the application tables, which may not be reachable yet.
+
+use crate::config::Config;
+use crate::http;
+use ooni_store::{ErrorKind, Store, StoreOptions};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long to wait before a store is opened again, at first and at most.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+const LAST_RETRY: Duration = Duration::from_secs(10);
+
+/// The databases. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    measurements: Connection,
+    application: Connection,
+}
+
+/// A database that is opened in the background if it cannot be reached at once.
+#[derive(Clone, Debug)]
+struct Connection {
+    opened: watch::Receiver<Option<Store>>,
+}
+
+impl Stores {
+    /// Opens the databases of a configuration. One that cannot be reached is tried again until it can.
+    ///
+    /// # Errors
+    /// A database that can be reached cannot be used, as when its schema is that of another version.
+    pub async fn open(config: &Config) -> Result<Stores, ooni_store::Error> {
+        let default = format!("sqlite:{}", config.state_dir.join("ooni.db").display());
+        let or_default = |uri: &str| if uri.is_empty() { default.clone() } else { uri.to_owned() };
+        let uri = or_default(&config.store.uri);
+        let measurements = Connection::open(uri.clone()).await?;
+        let application = match uri.starts_with("clickhouse") {
+            true => Connection::open(or_default(&config.store.app_uri)).await?,
+            false => measurements.clone(),
+        };
+        Ok(Stores { measurements, application })
+    }
+
+    /// The database of measurements, if it is open.
+    ///
+    /// # Errors
+    /// 503 while it has not been reached.
+    pub fn measurements(&self) -> Result<Store, http::Error> {
+        self.measurements.get()
+    }
+
+    /// The database of the application tables, if it is open. The same as that of measurements, unless that is ClickHouse.
+    ///
+    /// # Errors
+    /// 503 while it has not been reached.
+    pub fn application(&self) -> Result<Store, http::Error> {
+        self.application.get()
+    }
+
+    /// Waits until the database of measurements is open.
+    pub async fn wait_for_measurements(&self) -> Option<Store> {
+        self.measurements.wait().await
+    }
+
+    /// Waits until the database of the application tables is open.
+    pub async fn wait_for_application(&self) -> Option<Store> {
+        self.application.wait().await
+    }
+}
+
+impl Connection {
+    async fn open(url: String) -> Result<Connection, ooni_store::Error> {
+        let (sender, opened) = watch::channel(None);
+        match Store::open(&url, StoreOptions::default()).await {
+            Ok(store) => drop(sender.send(Some(store))),
+            Err(error) if is_temporary(&error) => {
+                tracing::warn!(%error, "the store cannot be reached yet");
+                tokio::spawn(retry(url, sender));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Connection { opened })
+    }
+
+    fn get(&self) -> Result<Store, http::Error> {
+        let store = self.opened.borrow().clone();
+        store.ok_or_else(|| http::Error::unavailable("the database is not available", 10))
+    }
+
+    /// `None` if the database turned out to be unusable.
+    async fn wait(&self) -> Option<Store> {
+        let mut opened = self.opened.clone();
+        opened.wait_for(Option::is_some).await.ok().and_then(|store| store.clone())
+    }
+}
+
+fn is_temporary(error: &ooni_store::Error) -> bool {
+    error.is_retryable() || matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Busy | ErrorKind::Timeout)
+}
+
+/// Opens a store until it succeeds or nobody wants it any more.
+async fn retry(url: String, sender: watch::Sender<Option<Store>>) {
+    let mut pause = FIRST_RETRY;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = sender.closed() => return,
+        }
+        match Store::open(&url, StoreOptions::default()).await {
+            Ok(store) => {
+                tracing::info!("the store is available");
+                let _ = sender.send(Some(store));
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "the store cannot be reached"),
+        }
+        pause = LAST_RETRY.min(pause * 2);
+    }
+}
