@@ -11,6 +11,7 @@ mod owned;
 mod read;
 mod scan;
 mod serialize;
+mod source;
 mod surrogate;
 mod unescape;
 mod value;

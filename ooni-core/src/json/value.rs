@@ -79,7 +79,7 @@ impl<'a> Value<'a> {
     }
 
     #[inline]
-    fn node(self) -> Node {
+    pub(super) fn node(self) -> Node {
         self.document.nodes[self.at as usize]
     }
 
