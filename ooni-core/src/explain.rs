@@ -5,6 +5,7 @@
 use crate::error::Error;
 use crate::fingerprint::Fingerprints;
 use crate::json::{Json, Reader, Value, write_json};
+use crate::measurement::SideRecord;
 use crate::process::{Outcome, Scorer};
 use crate::rules::{Repair, Repairs, Rules, Ruleset};
 use crate::trace::{Fired, Found, Reading, Trace};
@@ -47,9 +48,20 @@ pub struct Difference {
 
 /// Explains one measurement or POST body; see [`process`](crate::process::process).
 pub fn explain(bytes: &[u8], uid: &str, fingerprints: &Fingerprints, rules: Rules) -> Explanation {
+    explain_with(bytes, uid, &SideRecord::EMPTY, fingerprints, rules)
+}
+
+/// Explains one measurement or POST body that has a side record; see [`process_with`](crate::process::process_with).
+pub fn explain_with(
+    bytes: &[u8],
+    uid: &str,
+    side: &SideRecord<'_>,
+    fingerprints: &Fingerprints,
+    rules: Rules,
+) -> Explanation {
     let scorer = Scorer::new(fingerprints, rules);
     match Reader::new().read(bytes) {
-        Ok(document) => scorer.explain(document.root(), uid),
+        Ok(document) => scorer.explain_with(document.root(), uid, side),
         Err(error) => scorer.explain_unread(error.into(), uid),
     }
 }
@@ -57,8 +69,14 @@ pub fn explain(bytes: &[u8], uid: &str, fingerprints: &Fingerprints, rules: Rule
 impl Scorer<'_> {
     /// Explains a value that has been parsed: a measurement, with or without an envelope.
     pub fn explain(&self, value: Value<'_>, uid: &str) -> Explanation {
+        self.explain_with(value, uid, &SideRecord::EMPTY)
+    }
+
+    /// Explains a value that has been parsed, and that has a side record. The paths of what the record replaces are those
+    /// in the document.
+    pub fn explain_with(&self, value: Value<'_>, uid: &str, side: &SideRecord<'_>) -> Explanation {
         let trace = Trace::default();
-        let outcome = self.process_traced(value, uid, Some(&trace));
+        let outcome = self.process_traced(value, uid, side, Some(&trace));
         let (mut fired, mut fingerprints) = (trace.fired.into_inner(), trace.found.into_inner());
         if matches!(outcome, Outcome::Rejected { .. }) {
             fired.clear();
@@ -69,7 +87,7 @@ impl Scorer<'_> {
             outcome,
             fired,
             fingerprints,
-            differences: self.differences(value, uid),
+            differences: self.differences(value, uid, side),
             ruleset: Arc::clone(self.ruleset()),
         }
     }
@@ -87,8 +105,8 @@ impl Scorer<'_> {
     }
 
     /// The effect of each repair: removed from the full set, or else as the only one.
-    fn differences(&self, value: Value<'_>, uid: &str) -> Vec<Difference> {
-        let outcome = |repairs: Repairs| self.with_repairs(repairs).process(value, uid);
+    fn differences(&self, value: Value<'_>, uid: &str, side: &SideRecord<'_>) -> Vec<Difference> {
+        let outcome = |repairs: Repairs| self.with_repairs(repairs).process_with(value, uid, side);
         let (none, all) = (Repairs::NONE, Rules::Fixed.repairs());
         let (compat, fixed) = (outcome(none), outcome(all));
         if compat == fixed {

@@ -18,6 +18,7 @@ mod value;
 mod write;
 
 pub use self::document::Document;
+pub(crate) use self::document::SingleText;
 pub use self::field::Field;
 #[cfg(feature = "legacy-yaml")]
 pub(crate) use self::kind::FOREIGN;

@@ -1,4 +1,4 @@
-//! [`Measurement`]: the content of a document, without its envelope.
+//! [`Measurement`]: the content of a document, without its envelope. [`SideRecord`]: what the collector adds to it.
 //!
 //! `nettest` scores its fields, and `row` derives columns from them.
 
@@ -8,12 +8,43 @@ use self::fields::Fields;
 use crate::error::{Code, Error};
 use crate::json::{Field, Value};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A measurement: the object that a probe sent, with or without an envelope.
 #[derive(Clone, Copy, Debug)]
 pub struct Measurement<'a> {
     fields: Fields<'a>,
     is_verified: IsVerified,
+    /// Replaces the field `report_id`.
+    report_id: Option<Value<'a>>,
+}
+
+/// What the collector adds to a measurement without changing its bytes: a record that is kept beside the body.
+///
+/// A value here replaces the one in the body, whatever it is; without one, the body decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SideRecord<'a> {
+    /// Replaces `report_id` of the measurement.
+    pub report_id: Option<Cow<'a, str>>,
+    /// Replaces `is_verified` of the envelope, or of a measurement without one.
+    pub is_verified: Option<IsVerified>,
+}
+
+impl SideRecord<'_> {
+    /// Without values: everything is as in the body.
+    pub const EMPTY: SideRecord<'static> = SideRecord { report_id: None, is_verified: None };
+
+    /// Whether it has no values.
+    pub fn is_empty(&self) -> bool {
+        *self == SideRecord::EMPTY
+    }
+}
+
+/// The values of a [`SideRecord`], as values of a document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replaced<'a> {
+    pub(crate) report_id: Option<Value<'a>>,
+    pub(crate) is_verified: Option<IsVerified>,
 }
 
 /// Whether the collector verified the probe's credentials, `is_verified` of the envelope.
@@ -32,6 +63,9 @@ pub enum IsVerified {
 }
 
 impl IsVerified {
+    /// Every value.
+    pub const ALL: [IsVerified; 3] = [IsVerified::Verified, IsVerified::Failed, IsVerified::Unverified];
+
     /// The letter in rows.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -41,11 +75,13 @@ impl IsVerified {
         }
     }
 
+    /// The value of a letter in rows.
+    pub fn of_letter(letter: &str) -> Option<IsVerified> {
+        Self::ALL.into_iter().find(|is_verified| is_verified.as_str() == letter)
+    }
+
     fn of(value: Value<'_>) -> IsVerified {
-        [IsVerified::Verified, IsVerified::Failed]
-            .into_iter()
-            .find(|letter| value.is_text(letter.as_str()))
-            .unwrap_or_default()
+        Self::ALL.into_iter().find(|letter| value.is_text(letter.as_str())).unwrap_or_default()
     }
 }
 
@@ -64,7 +100,7 @@ impl<'a> Measurement<'a> {
         let outer = Fields::of(value);
         let is_verified = IsVerified::of(outer.field("is_verified").value());
         let (Some(content), Some(format)) = (outer.field("content").found(), outer.field("format").found()) else {
-            return Ok(Measurement { fields: outer, is_verified });
+            return Ok(Measurement { fields: outer, is_verified, report_id: None });
         };
         Self::from_object(envelope_content(content, format)?, is_verified)
     }
@@ -79,7 +115,13 @@ impl<'a> Measurement<'a> {
         if !content.is_object() {
             return Err(content.wrong_kind("a measurement (an object)"));
         }
-        Ok(Measurement { fields: Fields::of(content), is_verified })
+        Ok(Measurement { fields: Fields::of(content), is_verified, report_id: None })
+    }
+
+    /// The same measurement with the values of a side record.
+    pub(crate) fn replace(self, with: Replaced<'a>) -> Measurement<'a> {
+        let is_verified = with.is_verified.unwrap_or(self.is_verified);
+        Measurement { is_verified, report_id: with.report_id, ..self }
     }
 
     /// The measurement itself, an object.
@@ -87,14 +129,17 @@ impl<'a> Measurement<'a> {
         self.fields.object()
     }
 
-    /// `is_verified` of the envelope, or of a measurement without one.
+    /// `is_verified` of the side record, of the envelope, or of a measurement without one.
     pub fn is_verified(&self) -> IsVerified {
         self.is_verified
     }
 
     /// A field of the measurement, which may be missing.
     pub fn field(&self, key: &'static str) -> Field<'a> {
-        self.fields.field(key)
+        match self.report_id {
+            Some(report_id) if key == "report_id" => Field::known(self.content(), key, Some(report_id)),
+            _ => self.fields.field(key),
+        }
     }
 
     /// `test_keys`, of any kind; an empty object when missing or null.

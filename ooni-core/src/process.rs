@@ -5,8 +5,8 @@
 
 use crate::error::{Code, Error};
 use crate::fingerprint::{Fingerprints, Scratch};
-use crate::json::{Reader, Value};
-use crate::measurement::Measurement;
+use crate::json::{Document, Reader, SingleText, Value};
+use crate::measurement::{Measurement, Replaced, SideRecord};
 use crate::nettest::{self, Context};
 use crate::python::is_truthy;
 use crate::row::{FastpathRow, OpenvpnRow};
@@ -90,10 +90,21 @@ impl fmt::Display for Discard {
 ///
 /// `uid` is the measurement's UID. If it contains a receive time, the start of the measurement is compared with it.
 pub fn process(bytes: &[u8], uid: &str, fingerprints: &Fingerprints, rules: Rules) -> Outcome {
+    process_with(bytes, uid, &SideRecord::EMPTY, fingerprints, rules)
+}
+
+/// Processes one measurement or POST body that has a side record; see [`process`].
+pub fn process_with(
+    bytes: &[u8],
+    uid: &str,
+    side: &SideRecord<'_>,
+    fingerprints: &Fingerprints,
+    rules: Rules,
+) -> Outcome {
     let mut reader = Reader::new();
     let scorer = Scorer::new(fingerprints, rules);
     match reader.read(bytes) {
-        Ok(document) => scorer.process(document.root(), uid),
+        Ok(document) => scorer.process_with(document.root(), uid, side),
         Err(error) => Outcome::Rejected { error: error.into() },
     }
 }
@@ -137,7 +148,15 @@ impl<'f> Scorer<'f> {
 
     /// Processes a value that has been parsed: a measurement, with or without an envelope.
     pub fn process(&self, value: Value<'_>, uid: &str) -> Outcome {
-        self.process_traced(value, uid, None)
+        self.process_with(value, uid, &SideRecord::EMPTY)
+    }
+
+    /// Processes a value that has been parsed, and that has a side record.
+    ///
+    /// The record's `report_id` replaces the measurement's before anything is checked, so a measurement that has none is
+    /// not discarded.
+    pub fn process_with(&self, value: Value<'_>, uid: &str, side: &SideRecord<'_>) -> Outcome {
+        self.process_traced(value, uid, side, None)
     }
 
     /// The same scorer with other repairs.
@@ -145,24 +164,46 @@ impl<'f> Scorer<'f> {
         Scorer { repairs, ruleset: Arc::clone(&self.ruleset), scratch: RefCell::default(), ..*self }
     }
 
-    pub(crate) fn process_traced(&self, value: Value<'_>, uid: &str, trace: Option<&Trace>) -> Outcome {
-        self.outcome(value, uid, trace).unwrap_or_else(|error| Outcome::Rejected { error })
+    pub(crate) fn process_traced(
+        &self,
+        value: Value<'_>,
+        uid: &str,
+        side: &SideRecord<'_>,
+        trace: Option<&Trace>,
+    ) -> Outcome {
+        let text = side.report_id.as_deref().map(SingleText::new);
+        let document = text.as_ref().map(|text| text.document("/report_id"));
+        let with = Replaced { report_id: document.as_ref().map(Document::root), is_verified: side.is_verified };
+        self.outcome(value, uid, with, trace).unwrap_or_else(|error| Outcome::Rejected { error })
     }
 
     /// Steps 1, 3 and 4 of scoring spec §3, then the others.
-    fn outcome(&self, value: Value<'_>, uid: &str, trace: Option<&Trace>) -> Result<Outcome, Error> {
+    fn outcome(
+        &self,
+        value: Value<'_>,
+        uid: &str,
+        with: Replaced<'_>,
+        trace: Option<&Trace>,
+    ) -> Result<Outcome, Error> {
         if uid.is_empty() {
             return Err(Error::new(Code::Assert, "", "the measurement has an empty uid"));
         }
         match Measurement::new(value) {
-            Err(error) if error.code == Code::Value => self.process_yaml(value, error, uid, trace),
-            measurement => self.process_measurement(measurement?, uid, trace),
+            Err(error) if error.code == Code::Value => self.process_yaml(value, error, uid, with, trace),
+            measurement => self.process_measurement(measurement?.replace(with), uid, trace),
         }
     }
 
     /// Processes an envelope whose content is YAML.
     #[cfg(feature = "legacy-yaml")]
-    fn process_yaml(&self, value: Value<'_>, _: Error, uid: &str, trace: Option<&Trace>) -> Result<Outcome, Error> {
+    fn process_yaml(
+        &self,
+        value: Value<'_>,
+        _: Error,
+        uid: &str,
+        with: Replaced<'_>,
+        trace: Option<&Trace>,
+    ) -> Result<Outcome, Error> {
         let content = value.field("content").value();
         let yaml = content.text().ok_or_else(|| content.wrong_kind("a string"))?;
         let limits = crate::json::Limits::default();
@@ -173,11 +214,19 @@ impl<'f> Scorer<'f> {
         let mut reader = Reader::with_limits(limits);
         let document = reader.read_normalized(&text)?.at("/content");
         let is_verified = value.field("is_verified").value();
-        self.process_measurement(Measurement::of_content(document.root(), is_verified)?, uid, trace)
+        let measurement = Measurement::of_content(document.root(), is_verified)?;
+        self.process_measurement(measurement.replace(with), uid, trace)
     }
 
     #[cfg(not(feature = "legacy-yaml"))]
-    fn process_yaml(&self, _: Value<'_>, error: Error, _: &str, _: Option<&Trace>) -> Result<Outcome, Error> {
+    fn process_yaml(
+        &self,
+        _: Value<'_>,
+        error: Error,
+        _: &str,
+        _: Replaced<'_>,
+        _: Option<&Trace>,
+    ) -> Result<Outcome, Error> {
         Err(error)
     }
 

@@ -26,6 +26,27 @@ impl<'a> Document<'a> {
     }
 }
 
+/// A string that is not in the document that was read: it has a document of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SingleText<'a> {
+    text: &'a str,
+    nodes: [Node; 1],
+}
+
+impl<'a> SingleText<'a> {
+    /// This text, up to 4 GiB of it.
+    pub(crate) fn new(text: &'a str) -> SingleText<'a> {
+        let spelling = if text.is_ascii() { Spelling::PLAIN } else { Spelling::NON_ASCII };
+        let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        SingleText { text, nodes: [Node { start: 0, len, next: 1, tag: Tag::Text, spelling }] }
+    }
+
+    /// The document, whose root has this path.
+    pub(crate) fn document(&self, base: &'static str) -> Document<'_> {
+        Document { text: self.text.as_bytes(), nodes: &self.nodes, base, has_foreign: false }
+    }
+}
+
 /// The type of a node; as [`Kind`](super::Kind), with one variant for each boolean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tag {

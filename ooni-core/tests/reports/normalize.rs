@@ -3,8 +3,9 @@
 use ooni_core::error::Code;
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::{Limits, Reader};
+use ooni_core::measurement::{IsVerified, SideRecord};
 use ooni_core::normalize::{Framed, Report, frame};
-use ooni_core::process::{Discard, Outcome, Scorer, process};
+use ooni_core::process::{Discard, Outcome, Scorer, process, process_with};
 use ooni_core::row::FastpathRow;
 use ooni_core::rules::Rules;
 use serde_json::Value;
@@ -99,6 +100,17 @@ fn envelopes_of_yaml() {
     }
     let none = process(br#"{"format":"yaml","content":{}}"#, "01", &Fingerprints::empty(), Rules::Compat);
     assert!(matches!(none, Outcome::Rejected { error } if error.code == Code::Type && error.path == "/content"));
+}
+
+#[test]
+fn an_envelope_of_yaml_with_a_side_record() {
+    let content = IDENTITY.replace("report_id", "id") + "test_name: ndt";
+    let envelope = serde_json::json!({"format": "yaml", "is_verified": "t", "content": content}).to_string();
+    let outcome = |side| process_with(envelope.as_bytes(), "01", &side, &Fingerprints::empty(), Rules::Fixed);
+    assert_eq!(outcome(SideRecord::EMPTY), Outcome::Discarded { reason: Discard::NoReportId });
+    let side = SideRecord { report_id: Some("S".into()), is_verified: Some(IsVerified::Failed) };
+    let Outcome::Stored { row, .. } = outcome(side) else { panic!() };
+    assert_eq!((row.report_id.as_str(), row.is_verified), (Some("S"), IsVerified::Failed));
 }
 
 /// The reference cannot write such scores, and no typed column accepts such a value.

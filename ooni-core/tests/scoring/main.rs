@@ -7,4 +7,5 @@ mod conformance;
 mod explanations;
 mod fuzz_replay;
 mod properties;
+mod side_record;
 mod support;
