@@ -4,6 +4,7 @@
 //! parsed here.
 
 use ooni_core::error::Error;
+use ooni_core::measurement::SideRecord;
 use std::ops::Range;
 
 /// Size of the text of a chunk in bytes, unless a single entry needs more.
@@ -73,6 +74,19 @@ pub struct Entry {
     /// Whether the reference stops reading the can here.
     pub aborts_can: bool,
     text: Text,
+    /// `None` for most entries, so that they are small.
+    side: Option<Box<SideRecord<'static>>>,
+}
+
+impl Entry {
+    fn new(kind: Kind, position: Position, text: Text) -> Entry {
+        Entry { kind, position, error: None, aborts_can: false, text, side: None }
+    }
+
+    /// Its side record; empty unless it is a POST body that has one.
+    pub fn side(&self) -> &SideRecord<'static> {
+        self.side.as_deref().unwrap_or(&SideRecord::EMPTY)
+    }
 }
 
 /// Where the text of an entry is.
@@ -249,7 +263,7 @@ impl Chunk {
 
     /// Adds an entry at a range of the text.
     pub fn push(&mut self, kind: Kind, position: Position, text: Range<usize>) {
-        self.entries.push(Entry { kind, position, text: Text::Read(text), error: None, aborts_can: false });
+        self.entries.push(Entry::new(kind, position, Text::Read(text)));
     }
 
     /// Adds an entry whose text is appended by `normalize`, unless that fails.
@@ -267,7 +281,7 @@ impl Chunk {
         match normalize(self.text.get(text.clone()).unwrap_or_default(), &mut self.normalized) {
             Ok(true) => {
                 let text = Text::Normalized(start..self.normalized.len(), text);
-                self.entries.push(Entry { kind, position, text, error: None, aborts_can: false });
+                self.entries.push(Entry::new(kind, position, text));
                 Ok(())
             }
             Ok(false) => {
@@ -284,7 +298,14 @@ impl Chunk {
     /// Adds an error in place of an entry.
     pub fn push_error(&mut self, kind: Kind, position: Position, error: Error) {
         let error = Some(Box::new(error));
-        self.entries.push(Entry { kind, position, text: Text::Read(0..0), error, aborts_can: false });
+        self.entries.push(Entry { error, ..Entry::new(kind, position, Text::Read(0..0)) });
+    }
+
+    /// Gives the last entry a side record.
+    pub(crate) fn set_side(&mut self, side: SideRecord<'static>) {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.side = Some(Box::new(side));
+        }
     }
 
     /// Marks the last entry as one where the reference stops reading the can.

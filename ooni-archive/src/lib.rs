@@ -16,6 +16,8 @@ pub mod layout;
 // From bytes to entries.
 pub mod limits;
 
+pub mod side;
+
 pub mod chunk;
 
 pub mod can;

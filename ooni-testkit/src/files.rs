@@ -71,6 +71,12 @@ pub fn tar(members: &[(&str, &str)]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
+/// Appends a member with an extended header of these records.
+pub fn append_with_records(builder: &mut tar::Builder<Vec<u8>>, records: &[(&str, &[u8])], name: &str, content: &[u8]) {
+    builder.append_pax_extensions(records.iter().copied()).unwrap();
+    append(builder, name, content);
+}
+
 /// Appends a member; a name that `tar` would refuse is written into the header unchanged.
 pub fn append(builder: &mut tar::Builder<Vec<u8>>, name: &str, content: &[u8]) {
     let mut header = tar::Header::new_gnu();

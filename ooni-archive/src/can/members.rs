@@ -6,6 +6,7 @@
 use super::tar::{self, BLOCK, Header, Records, Type};
 use crate::chunk::Chunk;
 use ooni_core::error::{Code, Error};
+use ooni_core::measurement::SideRecord;
 
 /// Maximum size of an extended header or long name; real ones have some hundred bytes.
 const LONGEST_HEADER: u64 = 64 << 10;
@@ -57,6 +58,7 @@ pub(super) struct Member {
     pub(super) size: u64,
     /// Offset of its content in the archive.
     pub(super) offset: u64,
+    pub(super) side: SideRecord<'static>,
 }
 
 impl Members {
@@ -186,7 +188,8 @@ impl Members {
             Type::File => {
                 let records = std::mem::take(&mut self.records);
                 let size = records.size.unwrap_or(size);
-                let member = Member { name: records.name.unwrap_or(name), size, offset: self.offset };
+                let name = records.name.unwrap_or(name);
+                let member = Member { name, size, offset: self.offset, side: records.side };
                 let sparse = records.is_sparse.then(sparse_error);
                 match self.wrong.take().or(sparse) {
                     None => {
@@ -203,7 +206,7 @@ impl Members {
                 let name = std::mem::take(&mut self.records).name.unwrap_or(name);
                 self.state = if map_goes_on { State::SparseMap(size) } else { skip };
                 let error = self.wrong.take().unwrap_or_else(sparse_error);
-                Some(Next::Other(Member { name, size: 0, offset: self.offset }, error))
+                Some(Next::Other(self.empty(name), error))
             }
             Type::Bare(what) => Some(self.not_a_file(name, what, skip)),
             Type::Other => Some(self.not_a_file(name, "of an unknown type", skip)),
@@ -214,7 +217,12 @@ impl Members {
         let name = std::mem::take(&mut self.records).name.unwrap_or(name);
         let error = Error::new(Code::Can, "", format!("a member that is {what}, not a file"));
         self.state = skip;
-        Next::Other(Member { name, size: 0, offset: self.offset }, self.wrong.take().unwrap_or(error))
+        Next::Other(self.empty(name), self.wrong.take().unwrap_or(error))
+    }
+
+    /// A member whose content is not read.
+    fn empty(&self, name: Vec<u8>) -> Member {
+        Member { name, size: 0, offset: self.offset, side: SideRecord::EMPTY }
     }
 
     /// Records what an extended header says about the next member.
@@ -224,10 +232,15 @@ impl Members {
             return;
         }
         match tar::records(content) {
-            Ok(Records { name, size, is_sparse }) => {
+            Ok(Records { name, size, is_sparse, side, side_error }) => {
                 self.records.name = name.or(self.records.name.take());
                 self.records.size = size.or(self.records.size);
                 self.records.is_sparse |= is_sparse;
+                self.records.side.report_id = side.report_id.or(self.records.side.report_id.take());
+                self.records.side.is_verified = side.is_verified.or(self.records.side.is_verified);
+                if let Some(error) = side_error {
+                    self.wrong.get_or_insert(Error::new(Code::Can, "", error));
+                }
             }
             Err(error) => {
                 self.wrong.get_or_insert(Error::new(Code::Can, "", error));

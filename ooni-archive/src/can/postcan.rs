@@ -71,6 +71,9 @@ impl Postcan {
                 let end = *start + size as usize;
                 let position = self.position_of(chunk, &member);
                 chunk.push(Kind::Post, position, *start..end);
+                if !member.side.is_empty() {
+                    chunk.set_side(member.side);
+                }
                 self.index += 1;
                 *start = end;
             }

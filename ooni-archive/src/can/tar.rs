@@ -4,6 +4,9 @@
 //! the reference uses. The types of the crate `tar` differ from it: its `PaxExtensions` rejects a line feed
 //! inside a value, and its `Header` neither verifies checksums, including signed ones, nor rejects sizes beyond 64 bits.
 
+use crate::side;
+use ooni_core::measurement::SideRecord;
+
 /// Headers take one block; contents are padded to whole blocks.
 pub(super) const BLOCK: usize = 512;
 
@@ -136,6 +139,10 @@ pub(super) struct Records {
     pub(super) size: Option<u64>,
     /// Whether the member is a sparse file.
     pub(super) is_sparse: bool,
+    /// The side record.
+    pub(super) side: SideRecord<'static>,
+    /// What is wrong with the side record. The other records are as they are.
+    pub(super) side_error: Option<&'static str>,
 }
 
 /// Reads the records `<length> <key>=<value>\n` of an extended header.
@@ -159,6 +166,10 @@ pub(super) fn records(mut content: &[u8]) -> Result<Records, &'static str> {
                 records.size = Some(size.ok_or(WRONG)?);
             }
             b"GNU.sparse.name" => sparse_name = Some(value.to_vec()),
+            key if key.starts_with(b"OONI.") => {
+                let added = side::add(&mut records.side, key, value);
+                records.side_error = records.side_error.or(added.err());
+            }
             key => records.is_sparse |= key.starts_with(b"GNU.sparse."),
         }
         content = &content[length..];
@@ -172,6 +183,7 @@ pub(super) fn records(mut content: &[u8]) -> Result<Records, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ooni_core::measurement::IsVerified;
 
     #[test]
     fn headers() {
@@ -222,6 +234,9 @@ mod tests {
         assert_eq!(read(b"17 comment=a\nb=c\n12 path=a/b\n"), Ok((Some(b"a/b".to_vec()), None)));
         let sparse = records(b"22 GNU.sparse.major=1\n25 GNU.sparse.name=a/b.c\n9 path=x\n").unwrap();
         assert_eq!((sparse.is_sparse, sparse.name.as_deref()), (true, Some(&b"a/b.c"[..])));
+        let side = records(b"20 OONI.report_id=R\n22 OONI.is_verified=f\n12 path=a/b\n").unwrap();
+        assert_eq!((side.side.report_id.as_deref(), side.side.is_verified), (Some("R"), Some(IsVerified::Failed)));
+        assert_eq!((side.name.as_deref(), side.side_error), (Some(&b"a/b"[..]), None));
         for wrong in [&b"999 path=a\n"[..], b"5 path\n", b"x path=a\n", b"9 path=a", b"0 =\n", b"10 size=x\n", b"junk"]
         {
             assert!(read(wrong).is_err(), "{wrong:?}");
