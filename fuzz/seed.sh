@@ -109,6 +109,9 @@ for form in ustar gnu pax; do
             > "$corpus/cans/tar-$form-$letter"
     done
 done
+side='exthdr.name=x,OONI.report_id:=R,OONI.is_verified:=t'
+{ printf p; tar --format=pax --pax-option="$side" --sort=name --owner=0 --group=0 --mtime=@0 -C "$tree" -cf - d; } \
+    > "$corpus/cans/tar-side-p"
 head -c 3000 "$corpus/cans/tar-ustar-p" > "$corpus/cans/tar-cut-p"
 head -c 3000 "$corpus/cans/tar-ustar-t" > "$corpus/cans/tar-cut-t"
 # File names that contradict the bytes; frames of the legacy LZ4 format; padding; sparse members.

@@ -10,6 +10,7 @@ use ooni_archive::chunk::{Chunk, Entry, ReadStatus};
 use ooni_archive::limits::Limits;
 use ooni_archive::source::{InputFile, Origin, Source};
 use ooni_core::fingerprint::Fingerprints;
+use ooni_core::measurement::SideRecord;
 use ooni_core::rules::{Rules, Ruleset};
 use ooni_fastpath::pipeline::{Plan, run as rerun};
 use ooni_fastpath::sink::Jsonl;
@@ -84,6 +85,7 @@ struct Seen {
     offset: Option<u64>,
     error: Option<String>,
     aborts_can: bool,
+    side: SideRecord<'static>,
 }
 
 fn seen(expected: Expected, bytes: Box<dyn Read + Send>, limits: &Limits, target: usize) -> Vec<Seen> {
@@ -108,6 +110,7 @@ fn seen(expected: Expected, bytes: Box<dyn Read + Send>, limits: &Limits, target
                 offset: position.offset,
                 error: error.as_ref().map(ToString::to_string),
                 aborts_can: *aborts_can,
+                side: entry.side().clone(),
             }
         }));
         chunk.clear();

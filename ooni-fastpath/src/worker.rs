@@ -15,7 +15,7 @@ use ooni_core::error::{Code, Error};
 use ooni_core::explain::Explanation;
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::{Json, Reader, Value};
-use ooni_core::measurement::Measurement;
+use ooni_core::measurement::{Measurement, SideRecord};
 use ooni_core::process::{Outcome, Scorer};
 use ooni_core::row::{Column, FastpathRow, OpenvpnRow, Refused};
 use ooni_core::rules::Rules;
@@ -242,6 +242,8 @@ struct EntryRef<'b> {
     place: Place<'b>,
     /// The number of the measurement in its file, from 0; `None` for the file or a member as a whole.
     number: Option<u64>,
+    /// What the collector added to it.
+    side: &'b SideRecord<'static>,
 }
 
 impl EntryScorer<'_, '_> {
@@ -254,7 +256,7 @@ impl EntryScorer<'_, '_> {
         let is_whole = entry.kind == Kind::Whole;
         self.done.unreadable += u64::from(is_whole);
         let number = (!is_whole).then_some(entry.position.index);
-        let at = EntryRef { body, place: place(chunk, entry, self.source), number };
+        let at = EntryRef { body, place: place(chunk, entry, self.source), number, side: entry.side() };
         let named = uid_of_name(chunk, entry, self.source);
         if let Some(error) = &entry.error {
             let mut error = (**error).clone();
@@ -343,10 +345,10 @@ impl EntryScorer<'_, '_> {
             return;
         }
         if self.scoring.explain {
-            let explanation = self.scorer.explain(value, uid);
+            let explanation = self.scorer.explain_with(value, uid, at.side);
             self.record(at, Some(uid), &explanation.outcome, Some(&explanation), Some(value));
         } else {
-            let outcome = self.scorer.process(value, uid);
+            let outcome = self.scorer.process_with(value, uid, at.side);
             self.record(at, Some(uid), &outcome, None, Some(value));
             if self.scoring.typed
                 && let Outcome::Stored { row, openvpn } = outcome

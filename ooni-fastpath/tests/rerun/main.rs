@@ -8,6 +8,7 @@ mod filters;
 mod outputs;
 mod reference;
 mod rejections;
+mod side_records;
 mod strict;
 #[path = "../support/mod.rs"]
 mod support;

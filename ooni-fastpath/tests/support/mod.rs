@@ -3,7 +3,7 @@
 
 use ooni_core::json::{Json, Reader};
 #[allow(unused_imports)] // each test program uses a part of it
-pub(crate) use ooni_testkit::files::{Files, GOOD, append, gzip, member, post, tar, uid};
+pub(crate) use ooni_testkit::files::{Files, GOOD, append, append_with_records, gzip, member, post, tar, uid};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
