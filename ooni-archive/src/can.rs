@@ -3,7 +3,7 @@
 //! The format is detected from the first bytes ([`format`](mod@format)). A [`Can`] fills [`Chunk`]s. An error in an entry
 //! affects only that entry; an error of the file ends it, after the entries before the error.
 //!
-//! Order of the modules: `raw`, `tar`, `format`, `gzip` and `lz4`, `input`, `chunk_reader`, the readers, this file.
+//! Order of the modules: `side_record`, `raw`, `tar`, `format`, `gzip` and `lz4`, `input`, `chunk_reader`, the readers, this file.
 
 pub mod cases;
 mod chunk_reader;
@@ -18,6 +18,7 @@ mod name;
 mod postcan;
 mod raw;
 mod reports;
+mod side_record;
 mod tar;
 mod yaml;
 
@@ -27,6 +28,7 @@ pub use self::lines::Lines;
 pub use self::name::CanName;
 pub use self::postcan::Postcan;
 pub use self::reports::Reports;
+pub use self::side_record::{PAX_IS_VERIFIED, PAX_REPORT_ID};
 pub use self::yaml::Yaml;
 
 use self::chunk_reader::ChunkReader;

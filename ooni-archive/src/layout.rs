@@ -1,6 +1,11 @@
-//! The keys of the archive in its two layouts (formats spec §6): parsing keys, and the prefixes of a day.
+//! The keys of the archive in its two layouts (formats spec §6): parsing keys, the prefixes of a day, and the names of new
+//! cans.
 //!
 //! Keys come from servers and become paths of files, so only keys of exactly these formats are accepted.
+
+mod hourly;
+
+pub use self::hourly::{HourlyCan, QUARANTINE};
 
 use crate::day::Day;
 use crate::selection::plain_testname;
