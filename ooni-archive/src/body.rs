@@ -62,6 +62,17 @@ impl BodyError {
     }
 }
 
+/// Where a line is in a file of gzip members: columns of the table `jsonl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LineMember {
+    /// Where the member begins in the file.
+    pub offset: u64,
+    /// Bytes of the member.
+    pub length: u64,
+    /// The number of the line in the member, from 0.
+    pub line: u64,
+}
+
 /// Which body.
 #[derive(Clone, Debug)]
 struct Wanted {

@@ -1,8 +1,9 @@
-//! OONI's archive: where its bytes are, and how they are read.
+//! OONI's archive: where its bytes are, and how they are read and written.
 //!
 //! [`day`], [`selection`] and [`layout`] describe the content of the archive; [`can`] turns the bytes of files into
 //! [`chunk`]s of entries; [`blobs`] reads directories and object storage; [`source`] finds the files to read; [`body`] reads
-//! one measurement by its location. Futures run on the caller's runtime; [`blocking`] has one of its own.
+//! one measurement by its location; [`writer`] writes and stores cans. Futures run on the caller's runtime; [`blocking`] has
+//! one of its own.
 //!
 //! Scoring rules, SQL and the command line are not here. A module imports only from those before it in this file.
 #![forbid(unsafe_code)]
@@ -28,6 +29,9 @@ pub mod blobs;
 pub mod source;
 
 pub mod body;
+
+// From cans to storage.
+pub mod writer;
 
 // For callers without a runtime.
 pub mod blocking;

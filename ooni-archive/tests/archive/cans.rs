@@ -16,17 +16,17 @@ const REPORTS: &str = "x.tar.lz4";
 
 /// An entry of a can, or the error in its place.
 #[derive(Clone, Debug, PartialEq)]
-struct Seen {
-    kind: Kind,
-    text: Vec<u8>,
-    member: Option<String>,
-    number: u64,
-    index: u64,
-    offset: Option<u64>,
-    error: Option<String>,
+pub(crate) struct Seen {
+    pub(crate) kind: Kind,
+    pub(crate) text: Vec<u8>,
+    pub(crate) member: Option<String>,
+    pub(crate) number: u64,
+    pub(crate) index: u64,
+    pub(crate) offset: Option<u64>,
+    pub(crate) error: Option<String>,
 }
 
-fn opened(expected: Expected, file: &[u8], limits: &Limits) -> Can {
+pub(crate) fn opened(expected: Expected, file: &[u8], limits: &Limits) -> Can {
     let name = CanName::of_path(Path::new("canned/2020-01-02/x.lz4"));
     Can::open(expected, Box::new(Cursor::new(file.to_vec())), &name, limits)
 }
@@ -35,7 +35,7 @@ fn seen_within(name: &str, file: &[u8], limits: &Limits) -> Vec<Seen> {
     entries(opened(Expected::of_name(name), file, limits))
 }
 
-fn entries(mut can: Can) -> Vec<Seen> {
+pub(crate) fn entries(mut can: Can) -> Vec<Seen> {
     let (mut chunk, mut all) = (Chunk::new(TARGET / 4), Vec::new());
     loop {
         let filled = can.fill(&mut chunk);
