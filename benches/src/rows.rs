@@ -94,12 +94,13 @@ impl Rows {
         ScoredRow {
             row: Box::new(row),
             openvpn: None,
-            body: BodyLocation {
+            body: Some(BodyLocation {
                 s3path: format!("raw/can{can}.jsonl.gz").into(),
                 linenum,
                 date: "2024-01-02".into(),
                 source: format!("raw/can{can}.tar.gz").into(),
-            },
+                member: None,
+            }),
             body_sha256: [7; 32],
         }
     }

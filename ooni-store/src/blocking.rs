@@ -12,7 +12,7 @@ use crate::stream::{PAGE, RowStream};
 use crate::url::without_password;
 use crate::write::rejection::Rejection;
 use crate::write::removal::Removal;
-use crate::write::row::{ListedUrl, StoredMeasurement, StoredRefusal, StoredRow};
+use crate::write::row::{BodyLocation, ListedUrl, StoredMeasurement, StoredRefusal, StoredRow};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -92,6 +92,11 @@ impl BlockingStore {
     /// As [`Store::removals`].
     pub fn removals(&self) -> Pages<'_, Removal> {
         Pages { runtime: &self.runtime, stream: self.store.removals() }
+    }
+
+    /// As [`Store::archived`].
+    pub fn archived(&self) -> Pages<'_, (String, BodyLocation)> {
+        Pages { runtime: &self.runtime, stream: self.store.archived() }
     }
 
     /// As [`Store::rejections`].

@@ -16,7 +16,9 @@ use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
 use crate::value::Value;
 use crate::write::removal::RemoveOutcome;
-use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch, StoredMeasurement, StoredRow};
+use crate::write::row::{
+    BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch, StoredMeasurement, StoredRow,
+};
 use ooni_core::time::DateTime;
 use std::future::Future;
 use std::sync::Arc;
@@ -61,6 +63,13 @@ pub(crate) trait Engine: Send + Sync {
         on_existing: OnExisting,
         deadline: Deadline,
     ) -> impl Future<Output = Result<BatchResult, Error>> + Send;
+
+    /// See [`Store::set_body_locations`](crate::Store::set_body_locations). The uids are unique and in order.
+    fn set_body_locations(
+        &self,
+        bodies: Vec<(String, BodyLocation)>,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<LocationsSet, Error>> + Send;
 
     /// See [`Store::remove`](crate::Store::remove).
     fn remove(

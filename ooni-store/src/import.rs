@@ -190,6 +190,7 @@ fn body_location(texts: Texts) -> Option<BodyLocation> {
         linenum: linenum?.parse().ok()?,
         date: date.unwrap_or_default().into(),
         source: source.unwrap_or_default().into(),
+        member: None,
     })
 }
 

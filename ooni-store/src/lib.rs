@@ -52,6 +52,6 @@ pub use self::write::input::BatchInput;
 pub use self::write::rejection::Rejection;
 pub use self::write::removal::{Removal, RemoveOutcome, UidStatus};
 pub use self::write::row::{
-    BatchResult, BodyLocation, Incoming, ListedUrl, OnExisting, Provenance, Refusal, RowBatch, ScoredRow,
-    StoredMeasurement, StoredRefusal, StoredRow,
+    BatchResult, BodyLocation, GzipMember, Incoming, ListedUrl, LocationsSet, OnExisting, Provenance, Refusal, RowBatch,
+    ScoredRow, StoredMeasurement, StoredRefusal, StoredRow,
 };

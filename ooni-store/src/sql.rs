@@ -6,6 +6,7 @@ pub(crate) mod app;
 mod builder;
 mod counts;
 mod dialect;
+mod locations;
 mod measurements;
 mod rows;
 mod runtimes;
@@ -17,12 +18,15 @@ pub(crate) use self::counts::{
     add_cell, add_cells, aggregation, cells, cells_by_day, count, count_changed, delete_empty_cell, delete_empty_cells,
     differences, distinct, span, state, subtract_window,
 };
+pub(crate) use self::locations::{
+    LOCATION, LOCATION_TYPES, archived, body_locations, located, location, values as location_values,
+};
 pub(crate) use self::measurements::{
     UID, measurement, measurements, refusal, refusals, rejection, rejections, removal, removals, uid_tables,
 };
 pub(crate) use self::rows::{
-    TABLES, body_location, categories, inputs, jsonl_page, list, listed, listed_url, location, page, report, slice,
-    start, start_in_report, test_lists, uid,
+    TABLES, categories, inputs, jsonl_page, list, listed, listed_url, page, report, slice, start, start_in_report,
+    test_lists, uid,
 };
 
 pub(crate) use self::runtimes::{runtimes, runtimes_of};

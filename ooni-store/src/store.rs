@@ -16,8 +16,9 @@ use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
 use crate::value::Value;
 use crate::write::removal::RemoveOutcome;
-use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch};
+use crate::write::row::{BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch};
 use ooni_core::time::DateTime;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -105,6 +106,20 @@ impl Store {
     pub async fn write(&self, rows: Arc<dyn RowBatch>, on_existing: OnExisting) -> Result<BatchResult, Error> {
         let span = self.span("write");
         self.write_within(span, |deadline| self.engine.write(rows, on_existing, deadline)).await
+    }
+
+    /// Sets the locations of bodies, in one transaction. Rows and rollups are not changed, and locations that are already set
+    /// stay as they are. The location of a measurement without a row is kept as well, and becomes that of its row when one is
+    /// written; uids of more than 600 bytes have no row and are not kept. If a uid occurs more than once, the last location
+    /// is set.
+    ///
+    /// # Errors
+    /// No location was set, unless [`Error::is_outcome_unknown`].
+    pub async fn set_body_locations(&self, bodies: Vec<(String, BodyLocation)>) -> Result<LocationsSet, Error> {
+        let span = self.span("set_body_locations");
+        // Without duplicates, and in the order of indexes.
+        let bodies: Vec<_> = bodies.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect();
+        self.write_within(span, |deadline| self.engine.set_body_locations(bodies, deadline)).await
     }
 
     /// Removes a measurement from all tables permanently and records the reason; the reason of an earlier removal is kept. If

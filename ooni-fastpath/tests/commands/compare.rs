@@ -28,8 +28,8 @@ fn everywhere(files: &Files, name: &str, measurements: &[String]) -> [PathBuf; 4
     file.append(&rows).unwrap();
     file.finish().unwrap();
     let url = format!("sqlite:{}", files.path(&format!("{name}.db")).display());
-    let body = BodyLocation { s3path: "k".into(), linenum: 0, date: "2024-01-02".into(), source: "k".into() };
-    let new = |row| ScoredRow { row: Box::new(row), openvpn: None, body: body.clone(), body_sha256: [0; 32] };
+    let body = BodyLocation { s3path: "k".into(), linenum: 0, date: "2024-01-02".into(), source: "k".into(), member: None };
+    let new = |row| ScoredRow { row: Box::new(row), openvpn: None, body: Some(body.clone()), body_sha256: [0; 32] };
     let rows: Vec<_> = rows.into_iter().map(new).collect();
     let store = BlockingStore::open(&url).unwrap();
     store.wait(store.store.write(Arc::new(rows), OnExisting::Keep)).unwrap();

@@ -7,7 +7,7 @@ use ooni_core::process::{Outcome, process};
 use ooni_core::rules::Rules;
 use ooni_store::value::Value;
 use ooni_store::{
-    BatchInput, BlockingStore, BodyLocation, Incoming, ListedUrl, OnExisting, Rejection, Removal, ScoredRow,
+    BatchInput, BlockingStore, BodyLocation, GzipMember, Incoming, ListedUrl, OnExisting, Rejection, Removal, ScoredRow,
     StoredMeasurement, StoredRefusal,
 };
 use std::sync::Arc;
@@ -38,8 +38,9 @@ fn new(uid: &str, text: &str) -> ScoredRow {
         linenum: 7,
         date: "2024-01-02".into(),
         source: "raw/a.tar.gz".into(),
+        member: Some(GzipMember { offset: 1 << 40, length: 5, line: 0 }),
     };
-    ScoredRow { row, openvpn, body, body_sha256: [0xab; 32] }
+    ScoredRow { row, openvpn, body: Some(body), body_sha256: [0xab; 32] }
 }
 
 fn write(store: &BlockingStore, rows: Vec<ScoredRow>) {

@@ -14,7 +14,9 @@ use crate::rollup::Rollup;
 use crate::sql::{Dialect, Statement};
 use crate::url::{is_clickhouse, is_postgres, sqlite_path};
 use crate::write::removal::RemoveOutcome;
-use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch, StoredMeasurement, StoredRow};
+use crate::write::row::{
+    BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch, StoredMeasurement, StoredRow,
+};
 use ooni_core::time::DateTime;
 use std::future::Future;
 use std::pin::Pin;
@@ -101,6 +103,14 @@ impl AnyEngine {
         deadline: Deadline,
     ) -> Boxed<'_, BatchResult> {
         with_engine!(self, engine => Box::pin(engine.write(rows, on_existing, deadline)))
+    }
+
+    pub(crate) fn set_body_locations(
+        &self,
+        bodies: Vec<(String, BodyLocation)>,
+        deadline: Deadline,
+    ) -> Boxed<'_, LocationsSet> {
+        with_engine!(self, engine => Box::pin(engine.set_body_locations(bodies, deadline)))
     }
 
     pub(crate) fn remove<'s>(

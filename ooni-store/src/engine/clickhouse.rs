@@ -7,7 +7,7 @@
 //! [`Engine::refresh_rollups`]. Several processes can write. Rows with the same uid that two of them write at the same time
 //! become one, unless they differ in the start of the measurement. A lease lets one process at a time rebuild rollups.
 //!
-//! `batch` writes batches, `change` makes other changes, and `context` is what their statements share. `http` is the HTTP
+//! `batch` writes batches, `locations` sets the locations of bodies, `change` makes other changes, and `context` is what their statements share. `http` is the HTTP
 //! client, `error` has its errors, `slots` limits concurrent queries, and `value` converts values. `rollups` and `lease`
 //! rebuild rollups, `schema` migrates tables, and `reference` reads the tables of the reference.
 
@@ -17,6 +17,7 @@ mod context;
 mod error;
 mod http;
 mod lease;
+mod locations;
 pub(crate) mod reference;
 mod rollups;
 mod schema;
@@ -40,7 +41,9 @@ use crate::sql::{self, Dialect, Statement};
 use crate::url::without_password;
 use crate::value::{Type, Value};
 use crate::write::removal::RemoveOutcome;
-use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch, StoredMeasurement, StoredRow};
+use crate::write::row::{
+    BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch, StoredMeasurement, StoredRow,
+};
 use ooni_core::time::DateTime;
 use std::future::Future;
 use std::sync::Arc;
@@ -257,6 +260,14 @@ impl Engine for Clickhouse {
         }
         let replace = on_existing == OnExisting::Replace;
         self.change_rows(deadline, async |context| batch::write(context, &*rows, replace).await).await
+    }
+
+    async fn set_body_locations(
+        &self,
+        bodies: Vec<(String, BodyLocation)>,
+        deadline: Deadline,
+    ) -> Result<LocationsSet, Error> {
+        self.change_rows(deadline, async |context| locations::set(context, &bodies).await).await
     }
 
     async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {

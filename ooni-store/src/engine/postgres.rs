@@ -1,14 +1,15 @@
 //! [`Postgres`]: the store of a backend, in a database on a PostgreSQL server.
 //!
 //! One connection writes and two pools of connections read. Every change is one transaction that includes the rollups. An
-//! advisory lock of the database lets one process write at a time. `writer` makes the changes of `batch` and `change`, and
-//! `reader` reads. `connect`, `settings`, `password_file` and `service_file` are about connections; `partition` creates
+//! advisory lock of the database lets one process write at a time. `writer` makes the changes of `batch`, `change` and
+//! `locations`, and `reader` reads. `connect`, `settings`, `password_file` and `service_file` are about connections; `partition` creates
 //! partitions, `value` converts values, `rollups` updates rollups, and `schema` migrates tables.
 
 mod batch;
 mod change;
 mod connect;
 mod error;
+mod locations;
 mod partition;
 mod password_file;
 mod reader;
@@ -22,9 +23,9 @@ mod writer;
 
 use self::batch::Batch;
 use self::change::{Application, Change, DropMonth, Lists, Rebuild, Remove, Restore};
-
 use self::connect::Connect;
 use self::error::PgError;
+use self::locations::SetLocations;
 use self::reader::Readers;
 use self::writer::Writer;
 use super::{Engine, Rows, Workload};
@@ -39,7 +40,7 @@ use crate::sql::{Dialect, Statement};
 use crate::url::without_password;
 use crate::value::Value;
 use crate::write::removal::RemoveOutcome;
-use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch};
+use crate::write::row::{BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch};
 use ooni_core::time::DateTime;
 use std::future::Future;
 use std::sync::Arc;
@@ -160,6 +161,14 @@ impl Engine for Postgres {
             return Ok(BatchResult::default());
         }
         self.change(&Batch { rows, replace: on_existing == OnExisting::Replace }, deadline).await
+    }
+
+    async fn set_body_locations(
+        &self,
+        bodies: Vec<(String, BodyLocation)>,
+        deadline: Deadline,
+    ) -> Result<LocationsSet, Error> {
+        self.change(&SetLocations(&bodies), deadline).await
     }
 
     async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {

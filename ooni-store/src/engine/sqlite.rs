@@ -2,11 +2,12 @@
 //!
 //! A batch is one transaction in a write-ahead log, and every commit is synced, so an acknowledged write survives a crash of
 //! the process or the machine. `file` opens files, `statements` has the statements that write, `batch` writes batches,
-//! `schema` migrates tables, `value` converts values, `rollups` updates rollups, and `threads` runs the threads that own
+//! `locations` sets the locations of bodies, `schema` migrates tables, `value` converts values, `rollups` updates rollups, and `threads` runs the threads that own
 //! the connections.
 
 mod batch;
 mod file;
+mod locations;
 mod rollups;
 mod schema;
 mod statements;
@@ -26,7 +27,7 @@ use crate::options::StoreOptions;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect, Statement};
 use crate::write::removal::RemoveOutcome;
-use crate::write::row::{BatchResult, ListedUrl, OnExisting, RowBatch};
+use crate::write::row::{BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch};
 use crate::write::tally::Tally;
 use ooni_core::time::DateTime;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -168,6 +169,14 @@ impl Engine for Sqlite {
         self.transact(deadline, write).await
     }
 
+    async fn set_body_locations(
+        &self,
+        bodies: Vec<(String, BodyLocation)>,
+        deadline: Deadline,
+    ) -> Result<LocationsSet, Error> {
+        self.transact(deadline, move |transaction, _| locations::set(transaction, &bodies)).await
+    }
+
     async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {
         let (uid, reason) = (uid.to_owned(), reason.to_owned());
         let remove = move |transaction: &Transaction<'_>, tally: &mut Tally| {
@@ -175,8 +184,10 @@ impl Engine for Sqlite {
             reach(Failpoint::RowDeleted);
             let was_refused = statements::accept(transaction, &uid)?;
             let was_rejected = statements::delete_rejections(transaction, &uid)?;
+            let was_archived = locations::forget(transaction, &uid)?;
             let was_removed = statements::removed(transaction, &uid)?.is_some();
-            let outcome = RemoveOutcome::of(was_removed, had_row || was_refused || was_rejected, ban);
+            let exists = had_row || was_refused || was_rejected || was_archived;
+            let outcome = RemoveOutcome::of(was_removed, exists, ban);
             if matches!(outcome, RemoveOutcome::Removed | RemoveOutcome::Banned) {
                 statements::record_removal(transaction, &uid, &reason, &value::timestamp(SystemTime::now()))?;
             }

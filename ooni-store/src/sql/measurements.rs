@@ -3,7 +3,7 @@
 
 use super::builder::Builder;
 use super::dialect::Dialect;
-use super::rows;
+use super::locations::{LOCATION_TYPES, location};
 use super::statement::{Parameter, Statement};
 use crate::value::{Type, Value};
 use crate::write::rejection::Rejection;
@@ -20,11 +20,14 @@ pub(crate) const UID: &str = "measurement_uid";
 const PROVENANCE: [&str; 3] = ["ruleset", "fingerprints_sha256", "body_sha256"];
 
 /// The location of the body; `s3path` is empty if it is not known.
-const BODY: [&str; 4] = [
+const BODY: [&str; LOCATION_TYPES.len()] = [
     "coalesce(j.s3path, '')",
     "CASE WHEN j.linenum IS NULL THEN 0 ELSE j.linenum END",
     "CASE WHEN j.measurement_uid IS NULL THEN '' ELSE CAST(j.date AS TEXT) END",
     "coalesce(j.source, '')",
+    "j.member_offset",
+    "j.member_length",
+    "j.member_line",
 ];
 
 /// Measurements after a uid, in uid order.
@@ -33,8 +36,7 @@ pub(crate) fn measurements(dialect: Dialect, after: Option<&str>, limit: usize) 
     let rows = fastpath::COLUMNS.into_iter().map(|column| (format!("f.{}", column.name), column.kind));
     let texts = |text: String| (text, Type::Text);
     let provenance = PROVENANCE.map(|name| texts(format!("f.{name}")));
-    let [s3path, linenum, date, source] = BODY.map(str::to_owned);
-    let body = [texts(s3path), (linenum, Type::UInt32), texts(date), texts(source)];
+    let body = BODY.map(str::to_owned).into_iter().zip(LOCATION_TYPES);
     let all: Vec<_> = rows.chain(provenance).chain(body).chain(openvpn::COLUMNS.map(openvpn)).collect();
     let columns: Vec<&str> = all.iter().map(|(column, _)| &**column).collect();
     sql.push("SELECT ").push(&columns.join(", ")).push(" FROM fastpath AS f");
@@ -59,10 +61,10 @@ pub(crate) fn measurements(dialect: Dialect, after: Option<&str>, limit: usize) 
 pub(crate) fn refusals(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT r.measurement_uid, r.column_name, r.message, CAST(coalesce(r.row_json, '') AS TEXT), r.s3path,");
-    sql.push(" r.linenum, coalesce(CAST(r.date AS TEXT), ''), r.source FROM refused AS r");
+    sql.push(" r.linenum, coalesce(CAST(r.date AS TEXT), ''), r.source, r.member_offset, r.member_length, r.member_line");
+    sql.push(" FROM refused AS r");
     sql.page("r.measurement_uid", after, limit);
-    use Type::{Text, UInt32};
-    sql.statement(vec![Text, Text, Text, Text, Text, UInt32, Text, Text])
+    sql.statement([&[Type::Text; 4][..], &LOCATION_TYPES].concat())
 }
 
 /// Removed measurements after a uid, in uid order.
@@ -97,13 +99,13 @@ pub(crate) fn rejections(
     sql.statement(vec![Type::Text; 6])
 }
 
-/// Three statements that return a row if a uid was refused, rejected or removed.
-pub(crate) fn uid_tables(dialect: Dialect, uid: &str) -> [Statement; 3] {
-    ["refused", "rejected", "removed"].map(|table| {
+/// Four statements that return a row if a uid was refused, rejected or removed, or is in `archived`.
+pub(crate) fn uid_tables(dialect: Dialect, uid: &str) -> [Statement; 4] {
+    ["refused", "rejected", "removed", "archived"].map(|table| {
         let mut sql = Builder::new(dialect);
         sql.push("SELECT t.measurement_uid FROM ").push(table).push(" AS t");
         sql.text("t.measurement_uid", uid);
-        if dialect == Dialect::Postgres && table != "rejected" {
+        if dialect == Dialect::Postgres && ["refused", "removed"].contains(&table) {
             // Uses the index, which is on a hash: uids in these tables can have any length.
             sql.and().push("md5(t.measurement_uid) = md5($1)");
         }
@@ -140,7 +142,7 @@ pub(crate) fn measurement(mut cells: Vec<Value<'static>>) -> Option<StoredMeasur
     let is_known = !is_empty(location.first()?);
     let has_openvpn = !is_empty(vpn.get(openvpn::measurement_uid)?);
     let openvpn = if has_openvpn { Some(Box::new(vpn.try_into().ok()?)) } else { None };
-    let body = if is_known { Some(rows::location(location)?) } else { None };
+    let body = if is_known { Some(self::location(location)?) } else { None };
     Some(StoredMeasurement {
         row: Box::new(cells.try_into().ok()?),
         openvpn,
@@ -152,7 +154,7 @@ pub(crate) fn measurement(mut cells: Vec<Value<'static>>) -> Option<StoredMeasur
 /// A row of [`refusals`].
 pub(crate) fn refusal(mut cells: Vec<Value<'static>>) -> Option<StoredRefusal> {
     let location = cells.split_off(4.min(cells.len()));
-    let body = if is_empty(location.first()?) { None } else { Some(rows::location(location)?) };
+    let body = if is_empty(location.first()?) { None } else { Some(self::location(location)?) };
     match <[Value<'static>; 4]>::try_from(cells) {
         Ok([Value::Text(uid), Value::Text(column), Value::Text(message), Value::Text(json)]) => Some(StoredRefusal {
             uid: uid.into(),

@@ -7,13 +7,13 @@ use super::statement::{Parameter, Statement};
 use crate::query::filter::Filter;
 use crate::query::list::{Cursor, List, MeasurementSummary, Order};
 use crate::value::{Type, Value};
-use crate::write::row::{BodyLocation, ListedUrl};
+use crate::write::row::ListedUrl;
 use ooni_core::row::schema::fastpath;
 use ooni_core::time::DateTime;
 
 /// Tables other than rollups.
-pub(crate) const TABLES: [&str; 7] =
-    ["fastpath", "jsonl", "obs_openvpn", "refused", "rejected", "removed", "citizenlab"];
+pub(crate) const TABLES: [&str; 8] =
+    ["fastpath", "jsonl", "obs_openvpn", "refused", "rejected", "removed", "archived", "citizenlab"];
 
 /// Columns of a [`MeasurementSummary`], in the order of [`LISTED_TYPES`].
 const LISTED: &str = "f.measurement_uid, f.report_id, f.input, f.probe_cc, f.probe_asn, f.test_name, f.test_start_time, \
@@ -207,15 +207,6 @@ pub(crate) fn categories(dialect: Dialect, url: &str) -> Statement {
     sql.statement(vec![Type::Text])
 }
 
-/// The location of the body of a uid.
-pub(crate) fn body_location(dialect: Dialect, uid: &str) -> Statement {
-    let mut sql = Builder::new(dialect);
-    sql.push("SELECT j.s3path, j.linenum, j.date, j.source FROM jsonl AS j");
-    sql.text("j.measurement_uid", uid);
-    sql.and().push("j.s3path <> ''");
-    sql.statement(vec![Type::Text, Type::UInt32, Type::Text, Type::Text])
-}
-
 /// How often each input of a country was measured in these weeks, given by their first days.
 pub(crate) fn inputs(dialect: Dialect, cc: &str, weeks: &[DateTime]) -> Statement {
     let mut sql = Builder::new(dialect);
@@ -254,19 +245,6 @@ pub(crate) fn jsonl_page(dialect: Dialect, after: Option<&str>, limit: usize) ->
 
 fn row_columns() -> String {
     fastpath::NAMES.map(|name| format!("f.{name}")).join(", ")
-}
-
-/// A row of [`body_location`].
-pub(crate) fn location(row: Vec<Value<'static>>) -> Option<BodyLocation> {
-    match <[Value<'static>; 4]>::try_from(row) {
-        Ok([Value::Text(s3path), Value::Int(linenum), Value::Text(date), Value::Text(source)]) => Some(BodyLocation {
-            s3path: s3path.into(),
-            linenum: u32::try_from(linenum).ok()?,
-            date: date.into(),
-            source: source.into(),
-        }),
-        _ => None,
-    }
 }
 
 /// A row of [`test_lists`].

@@ -35,14 +35,14 @@ impl Store {
         call.with_category(found).await
     }
 
-    /// The location of the body of a measurement.
+    /// The location of the body of a measurement, with or without a row.
     ///
     /// # Errors
     /// The store cannot be read.
     pub async fn body_location(&self, uid: &str) -> Result<Option<BodyLocation>, Error> {
         let call = self.read("body_location", Workload::Lookup);
-        let rows = call.rows(sql::body_location(self.dialect(), uid), sql::location).await?;
-        Ok(rows.into_iter().next())
+        let rows = call.rows(sql::body_locations(self.dialect(), &[uid.to_owned()]), sql::located).await?;
+        Ok(rows.into_iter().next().map(|(_, body)| body))
     }
 
     /// A page of measurements.
@@ -128,6 +128,17 @@ impl Store {
         })
     }
 
+    /// The uids and body locations of all measurements without a row whose locations were
+    /// [set](Store::set_body_locations), in the byte order of their uids.
+    pub fn archived(&self) -> RowStream<(String, BodyLocation)> {
+        let store = self.clone();
+        RowStream::new(move |last: Option<(String, BodyLocation)>| {
+            let statement = sql::archived(store.dialect(), last.as_ref().map(|(uid, _)| &**uid), PAGE);
+            let store = store.clone();
+            Box::pin(async move { store.read("archived", Workload::Aggregation).rows(statement, sql::located).await })
+        })
+    }
+
     /// All rejected measurements, ordered by can and position; only those of a can or with a code, if given.
     pub fn rejections(&self, can: Option<String>, code: Option<String>) -> RowStream<Rejection> {
         let store = self.clone();
@@ -147,12 +158,13 @@ impl Store {
     /// The store cannot be read.
     pub async fn uid_status(&self, uid: &str) -> Result<UidStatus, Error> {
         let call = self.read("uid_status", Workload::Lookup);
-        let [refused, rejected, removed] = sql::uid_tables(self.dialect(), uid);
+        let [refused, rejected, removed, archived] = sql::uid_tables(self.dialect(), uid);
         Ok(UidStatus {
             is_stored: call.row_of(uid).await?.is_some(),
             is_refused: !call.query(refused).await?.is_empty(),
             is_rejected: !call.query(rejected).await?.is_empty(),
             is_removed: !call.query(removed).await?.is_empty(),
+            is_archived: !call.query(archived).await?.is_empty(),
         })
     }
 
@@ -174,6 +186,14 @@ impl Store {
             None => None,
         };
         self.explain(sql::uid(self.dialect(), uid, start)).await
+    }
+
+    /// The engine's plan for [`Store::body_location`].
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn explain_body_location(&self, uid: &str) -> Result<Vec<String>, Error> {
+        self.explain(sql::body_locations(self.dialect(), &[uid.to_owned()])).await
     }
 
     /// The engine's plan for [`Store::find_in_report`].

@@ -49,11 +49,14 @@ pub struct UidStatus {
     pub is_rejected: bool,
     /// Whether it was removed.
     pub is_removed: bool,
+    /// Whether it has no row and the location of its body is known.
+    pub is_archived: bool,
 }
 
 impl UidStatus {
     /// The outcome that [`Store::remove`](crate::Store::remove) would have.
     pub fn outcome(&self, ban: bool) -> RemoveOutcome {
-        RemoveOutcome::of(self.is_removed, self.is_stored || self.is_refused || self.is_rejected, ban)
+        let exists = self.is_stored || self.is_refused || self.is_rejected || self.is_archived;
+        RemoveOutcome::of(self.is_removed, exists, ban)
     }
 }

@@ -17,8 +17,8 @@ pub struct ScoredRow {
     pub row: Box<FastpathRow>,
     /// Its row of `obs_openvpn`, if it is an openvpn measurement.
     pub openvpn: Option<Box<OpenvpnRow>>,
-    /// The location of its body.
-    pub body: BodyLocation,
+    /// The location of its body; `None` until it is archived.
+    pub body: Option<BodyLocation>,
     /// SHA-256 of its body as it was read: a line without its line ending, or a whole member or file.
     pub body_sha256: [u8; 32],
 }
@@ -34,6 +34,19 @@ pub struct BodyLocation {
     pub date: Arc<str>,
     /// Key of the can that was read.
     pub source: Arc<str>,
+    /// The gzip member that contains the line, if it is known. Without it, the file is read up to the line.
+    pub member: Option<GzipMember>,
+}
+
+/// A gzip member of a JSON Lines file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct GzipMember {
+    /// Its first byte in the file.
+    pub offset: u64,
+    /// Its compressed length in bytes.
+    pub length: u64,
+    /// The line of the body in it, from 0.
+    pub line: u32,
 }
 
 /// A row that can be written: a scored measurement, or one from another store.
@@ -56,7 +69,7 @@ pub trait Incoming: Send + Sync {
     /// How the row was produced.
     fn provenance(&self) -> Provenance<'_>;
 
-    /// The location of its body, if it is known.
+    /// The location of its body, if it is known. `None` keeps a location that the store has.
     fn body(&self) -> Option<&BodyLocation>;
 
     /// The row as JSON, stored if it is refused; for openvpn `{"row": …, "openvpn": …}`. Empty to store nothing.
@@ -146,7 +159,7 @@ impl Incoming for ScoredRow {
     }
 
     fn body(&self) -> Option<&BodyLocation> {
-        Some(&self.body)
+        self.body.as_ref()
     }
 
     fn json(&self) -> Vec<u8> {
@@ -257,7 +270,7 @@ impl Incoming for StoredRefusal {
 pub enum OnExisting {
     /// Keep the stored one.
     Keep,
-    /// Replace it: the row, the body location and the row of `obs_openvpn`.
+    /// Replace it: the row, the row of `obs_openvpn`, and the body location, unless the new one is not known.
     Replace,
 }
 
@@ -276,6 +289,17 @@ pub struct BatchResult {
     pub refused: Vec<Refusal>,
     /// Measurements whose row of `obs_openvpn` was refused. They are also counted above.
     pub without_openvpn: Vec<Refusal>,
+}
+
+/// The result of [`Store::set_body_locations`](crate::Store::set_body_locations). Each uid is counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LocationsSet {
+    /// Measurements with a row.
+    pub with_row: u64,
+    /// Measurements without a row: discarded, rejected, refused, or not scored yet.
+    pub without_row: u64,
+    /// Measurements that were removed permanently. Their locations are not kept.
+    pub removed: u64,
 }
 
 /// A refused row.

@@ -54,7 +54,7 @@ fn measurement(&(uid, content, fault): &Op) -> ScoredRow {
     let keys = if fault == Fault::Openvpn { r#"{"bootstrap_time":""}"# } else { "{}" };
     let test = if is_openvpn(content) { "openvpn" } else { "dash" };
     let mut new = new(&format!("u{uid}"), &Fields { test, version: &version, keys, ..SOUND });
-    new.body = location(u32::from(content), "2024");
+    new.body = Some(location(u32::from(content), "2024"));
     new
 }
 

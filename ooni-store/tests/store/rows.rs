@@ -32,7 +32,7 @@ pub(crate) fn a_row_is_written_once(engine: &dyn Engine) {
     store.write(&sound(0..3), OnExisting::Keep).unwrap();
     let before = engine.table("fastpath");
     let mut other = new("u000001", &Fields { version: "\"2\"", ..SOUND });
-    other.body = location(9, "other");
+    other.body = Some(location(9, "other"));
     let written = store.write(&[&[other][..], &sound([2, 3, 3, 4, 3])].concat(), OnExisting::Keep).unwrap();
     assert_eq!(written, BatchResult { inserted: 2, already: 4, ..BatchResult::default() });
     assert_eq!(engine.table("fastpath")[..3], before);
@@ -46,7 +46,7 @@ pub(crate) fn replacing_replaces_all(engine: &dyn Engine) {
     let vpn = |provider| new("u1", &Fields { test: "openvpn", keys: provider, ..SOUND });
     store.write(&[vpn(r#"{"provider":"a"}"#)], OnExisting::Keep).unwrap();
     let mut second = vpn(r#"{"provider":"b"}"#);
-    second.body = location(9, "other");
+    second.body = Some(location(9, "other"));
     let both = [second, new("u2", &SOUND), new("u2", &Fields { version: "\"3\"", ..SOUND })];
     let written = store.write(&both, OnExisting::Replace).unwrap();
     assert_eq!(written, BatchResult { inserted: 1, replaced: 2, ..BatchResult::default() });
@@ -73,7 +73,7 @@ pub(crate) fn refused_rows_are_set_aside(engine: &dyn Engine) {
     assert_eq!(once.len(), 1);
     assert_eq!(once[0][..3], ["odd", "test_version", message]);
     assert!(once[0][3].contains(r#""test_version":0.1,"#), "{}", once[0][3]);
-    assert_eq!(once[0][4..], ["raw/2024.jsonl.gz", "7", "2024-01-02", "raw/2024.tar.gz"]);
+    assert_eq!(once[0][4..], ["raw/2024.jsonl.gz", "7", "2024-01-02", "raw/2024.tar.gz", "7696581394432", "8589934592", "3"]);
     // Written again, the rows are refused again and recorded once.
     assert_eq!(store.write(&batch, OnExisting::Keep).unwrap().refused.len(), 2);
     assert_eq!(engine.table("refused"), once);

@@ -14,7 +14,7 @@ use ooni_store::query::grain::Grain;
 use ooni_store::rollup::Rollup;
 use ooni_store::value::Value;
 use ooni_store::{
-    BatchResult, BlockingStore, BodyLocation, Error, ListedUrl, OnExisting, ScoredRow, SqliteOptions, StoreOptions,
+    BatchResult, BlockingStore, BodyLocation, Error, GzipMember, ListedUrl, OnExisting, ScoredRow, SqliteOptions, StoreOptions,
     StoredRow,
 };
 use rusqlite::Connection;
@@ -135,11 +135,8 @@ impl Engine for InFile {
     }
 
     fn table(&self, name: &str) -> Vec<Vec<String>> {
-        let mut rows = self.query(&format!("SELECT * FROM {name} ORDER BY measurement_uid"));
-        for row in &mut rows {
-            row.pop();
-        }
-        rows
+        let columns = self.query(&format!("SELECT name FROM pragma_table_info('{name}') WHERE name <> 'update_time'"));
+        self.query(&format!("SELECT {} FROM {name} ORDER BY measurement_uid", columns.concat().join(", ")))
     }
 }
 
@@ -163,12 +160,19 @@ pub(crate) fn new(uid: &str, fields: &Fields<'_>) -> ScoredRow {
     );
     let outcome = process(text.as_bytes(), uid, &Fingerprints::empty(), Rules::Fixed);
     let Outcome::Stored { row, openvpn } = outcome else { panic!("{text}: {outcome:?}") };
-    ScoredRow { row, openvpn, body: location(7, "2024"), body_sha256: [0xab; 32] }
+    ScoredRow { row, openvpn, body: Some(location(7, "2024")), body_sha256: [0xab; 32] }
 }
 
 pub(crate) fn location(linenum: u32, can: &str) -> BodyLocation {
     let key = |suffix: &str| format!("raw/{can}.{suffix}").into();
-    BodyLocation { s3path: key("jsonl.gz"), linenum, date: "2024-01-02".into(), source: key("tar.gz") }
+    let member = GzipMember { offset: u64::from(linenum) << 40, length: 1 << 33, line: linenum / 2 };
+    BodyLocation {
+        s3path: key("jsonl.gz"),
+        linenum,
+        date: "2024-01-02".into(),
+        source: key("tar.gz"),
+        member: Some(member),
+    }
 }
 
 pub(crate) fn sound(uids: impl IntoIterator<Item = u32>) -> Vec<ScoredRow> {

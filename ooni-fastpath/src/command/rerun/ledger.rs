@@ -260,8 +260,9 @@ fn new_row(can: &InArchive, pending: PendingRow) -> ScoredRow {
         linenum,
         date: Arc::clone(&can.date),
         source: Arc::clone(&can.key),
+        member: None,
     };
-    ScoredRow { row: pending.row, openvpn: pending.openvpn, body, body_sha256: pending.body_sha256 }
+    ScoredRow { row: pending.row, openvpn: pending.openvpn, body: Some(body), body_sha256: pending.body_sha256 }
 }
 
 /// Adds a rejection of a can. Parts that cannot be read as measurements get the positions -1, -2, … from `unreadable`.

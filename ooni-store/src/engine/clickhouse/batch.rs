@@ -6,13 +6,14 @@
 
 use super::context::ChangeContext;
 use super::error::ClickhouseError;
-use super::rollups;
 use super::value::{self, Rows};
+use super::{locations, rollups};
 use crate::failpoint::{Failpoint, reach};
+use crate::sql::LOCATION;
 use crate::value::{Type, Value};
 use crate::write::batch::{self, Decided, Taken};
 use crate::write::rejection::{LONGEST_KEY, Rejection};
-use crate::write::row::{BatchResult, Provenance, Refusal, RowBatch};
+use crate::write::row::{BatchResult, BodyLocation, Provenance, Refusal, RowBatch};
 use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -51,7 +52,7 @@ pub(super) async fn write(
     rows: &(dyn RowBatch + 'static),
     replace: bool,
 ) -> Result<BatchResult, ClickhouseError> {
-    let removed = removed(context, rows).await?;
+    let removed = removed(context, batch::uids(rows)).await?;
     let mut decided = batch::decide(rows, replace, &removed, LONGEST_ROW);
     let entries = entries(context, decided.taken.iter().map(|taken| rows[taken.index].uid())).await?;
     let is_stored = |taken: &Taken<'_>| entries.get(rows[taken.index].uid()).is_some_and(|entry| entry.has_row);
@@ -59,11 +60,12 @@ pub(super) async fn write(
     if !replace {
         decided.taken.retain(|taken| !is_stored(taken));
     }
+    let known_bodies = locations::known(context, without_location(&decided, rows)).await?;
     let obsolete = obsolete(&decided, rows, &entries);
     let times = decided.taken.iter().filter_map(Taken::time).chain(obsolete.iter().map(|&(_, time)| time));
     rollups::mark(context, "", &times.map(value::day).collect()).await?;
-    insert(context, &decided, rows).await?;
-    set_aside(context, &decided, rows, replace).await?;
+    insert(context, &decided, rows, &known_bodies).await?;
+    set_aside(context, &decided, rows, &known_bodies, replace).await?;
     reject(context, &decided).await?;
     if replace {
         let without = decided.taken.iter().filter(|taken| taken.openvpn.is_none() && is_stored(taken));
@@ -71,6 +73,7 @@ pub(super) async fn write(
         delete(context, "obs_openvpn", had.iter().map(String::as_str)).await?;
     }
     delete_rows(context, &obsolete).await?;
+    locations::forget(context, decided.stored.iter().copied()).await?;
     let mut written = decided.written(if replace { existing } else { 0 }, replace);
     if !replace {
         written.already += existing;
@@ -120,16 +123,23 @@ fn obsolete<'r>(
     decided.taken.iter().flat_map(of).collect()
 }
 
-/// The rows that were removed permanently, and the reasons.
-async fn removed(
+/// The uids of accepted and refused rows that come without the location of their body.
+fn without_location<'r>(decided: &Decided<'_>, rows: &'r (dyn RowBatch + 'static)) -> Vec<&'r str> {
+    let taken = decided.taken.iter().map(|taken| taken.index);
+    let all = taken.chain(decided.set_aside.iter().map(|refusal| refusal.index)).map(|index| &rows[index]);
+    all.filter(|new| new.body().is_none()).map(|new| new.uid()).collect()
+}
+
+/// The measurements of these that were removed permanently, and the reasons.
+pub(super) async fn removed<'u>(
     context: &ChangeContext<'_>,
-    rows: &(dyn RowBatch + 'static),
+    uids: impl IntoIterator<Item = &'u str>,
 ) -> Result<HashMap<String, String>, ClickhouseError> {
     let any = "SELECT 1 FROM removed LIMIT 1";
     if context.http.select(any, &[], &[Type::UInt32]).await?.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = look_up(context, REMOVED, batch::uids(rows), &[Type::Text; 2]).await?;
+    let rows = look_up(context, REMOVED, uids, &[Type::Text; 2]).await?;
     let pair = |row: Vec<Value<'static>>| match <[Value<'static>; 2]>::try_from(row) {
         Ok([Value::Text(uid), Value::Text(reason)]) => Ok((uid.into_owned(), reason.into_owned())),
         _ => Err(ClickhouseError::Foreign),
@@ -179,7 +189,7 @@ pub(super) async fn delete_rows(context: &ChangeContext<'_>, rows: &[(&str, Date
     Ok(())
 }
 
-async fn look_up<'u>(
+pub(super) async fn look_up<'u>(
     context: &ChangeContext<'_>,
     sql: &str,
     uids: impl IntoIterator<Item = &'u str>,
@@ -194,7 +204,7 @@ async fn look_up<'u>(
 }
 
 /// Splits uids into chunks that fit into one statement. Uids that are too long are omitted: no table has them.
-fn chunks<'u>(uids: impl IntoIterator<Item = &'u str>) -> Vec<Vec<&'u str>> {
+pub(super) fn chunks<'u>(uids: impl IntoIterator<Item = &'u str>) -> Vec<Vec<&'u str>> {
     let mut chunks: Vec<Vec<&str>> = Vec::new();
     let mut room = 0;
     for uid in uids.into_iter().filter(|uid| uid.len() <= LONGEST_KEY) {
@@ -221,6 +231,7 @@ async fn insert(
     context: &ChangeContext<'_>,
     decided: &Decided<'_>,
     rows: &(dyn RowBatch + 'static),
+    known_bodies: &HashMap<String, BodyLocation>,
 ) -> Result<(), ClickhouseError> {
     let (mut fastpath, mut jsonl, mut openvpn) = (Rows::default(), Rows::default(), Rows::default());
     for Taken { index, cells, openvpn: row } in &decided.taken {
@@ -231,12 +242,11 @@ async fn insert(
         let Provenance { ruleset, fingerprints_sha256, body_sha256 } = rows[*index].provenance();
         fastpath.text(&ruleset).text(&fingerprints_sha256).text(&body_sha256).moment(context.moment);
         let [uid, report_id, input, ..] = cells;
-        jsonl.cell(report_id, false, false).cell(input, false, false);
-        let body = rows[*index].body();
-        jsonl.text(body.map_or("", |body| &*body.s3path)).uint32(body.map_or(0, |body| body.linenum));
-        jsonl.cell(uid, false, false);
-        jsonl.text(body.map_or("", |body| &*body.date)).text(body.map_or("", |body| &*body.source));
-        jsonl.cell(&cells[fastpath::measurement_start_time], false, false).moment(context.moment);
+        jsonl.cell(report_id, false, false).cell(input, false, false).cell(uid, false, false);
+        jsonl.cell(&cells[fastpath::measurement_start_time], false, false);
+        let new = &rows[*index];
+        locations::push(&mut jsonl, new.body().or_else(|| known_bodies.get(new.uid())));
+        jsonl.moment(context.moment);
         if let Some(cells) = row {
             for (column, cell) in cells.iter().enumerate() {
                 openvpn.cell(cell, column == WIDE, false);
@@ -246,20 +256,18 @@ async fn insert(
     }
     let columns = openvpn::NAMES.join(", ");
     context.http.insert(&format!("obs_openvpn ({columns}, update_time)"), openvpn).await?;
-    context.http.insert("jsonl", jsonl).await?;
+    context.http.insert(&locations::entry_columns(), jsonl).await?;
     let columns = fastpath::NAMES.join(", ");
     let fastpath_columns = format!("fastpath ({columns}, ruleset, fingerprints_sha256, body_sha256, update_time)");
     context.http.insert(&fastpath_columns, fastpath).await
 }
-
-const REFUSED: &str =
-    "refused (measurement_uid, column_name, message, row_json, s3path, linenum, date, source, update_time)";
 
 /// Records refusals; deletes those of measurements that are no longer refused.
 async fn set_aside(
     context: &ChangeContext<'_>,
     decided: &Decided<'_>,
     rows: &(dyn RowBatch + 'static),
+    known_bodies: &HashMap<String, BodyLocation>,
     replace: bool,
 ) -> Result<(), ClickhouseError> {
     let uid = |refusal: &Refusal| rows[refusal.index].uid();
@@ -271,14 +279,14 @@ async fn set_aside(
     let mut refused = Rows::default();
     for refusal in decided.set_aside.iter().filter(|refusal| !before.contains(uid(refusal))) {
         let new = &rows[refusal.index];
-        let body = new.body();
         refused.text(new.uid()).text(&refusal.column).text(&refusal.message);
         refused.optional_text(batch::json(new).as_deref());
-        refused.text(body.map_or("", |body| &*body.s3path)).uint32(body.map_or(0, |body| body.linenum));
-        refused.text(body.map_or("", |body| &*body.date)).text(body.map_or("", |body| &*body.source));
+        locations::push(&mut refused, new.body().or_else(|| known_bodies.get(new.uid())));
         refused.moment(context.moment);
     }
-    context.http.insert(REFUSED, refused).await?;
+    let location = LOCATION.join(", ");
+    let columns = format!("refused (measurement_uid, column_name, message, row_json, {location}, update_time)");
+    context.http.insert(&columns, refused).await?;
     if replace {
         let taken = decided.taken.iter().map(|taken| rows[taken.index].uid());
         let ended = known(context, "refused", taken.filter(|uid| !aside.contains(uid))).await?;

@@ -27,7 +27,9 @@ pub(super) async fn remove(
         batch::known(context, "rejected", [uid]).await?,
     ]
     .map(|known| !known.is_empty());
-    let outcome = RemoveOutcome::of(was_removed, entries.has_row || was_refused || was_rejected, ban);
+    let was_archived = !batch::known(context, "archived", [uid]).await?.is_empty();
+    let exists = entries.has_row || was_refused || was_rejected || was_archived;
+    let outcome = RemoveOutcome::of(was_removed, exists, ban);
     if outcome == RemoveOutcome::Unknown && entries.times.is_empty() {
         return Ok(outcome);
     }
@@ -44,6 +46,9 @@ pub(super) async fn remove(
     }
     if was_rejected {
         batch::delete(context, "rejected", [uid]).await?;
+    }
+    if was_archived {
+        batch::delete(context, "archived", [uid]).await?;
     }
     if !entries.times.is_empty() {
         batch::delete(context, "obs_openvpn", [uid]).await?;

@@ -12,10 +12,11 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(28);
 
 /// All migrations, in order. A released file is never changed.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/clickhouse/0001_measurements.sql"),
     include_str!("../../../migrations/clickhouse/0002_links.sql"),
     include_str!("../../../migrations/clickhouse/0003_rejected.sql"),
+    include_str!("../../../migrations/clickhouse/0004_archived.sql"),
 ];
 
 /// The oldest supported server.

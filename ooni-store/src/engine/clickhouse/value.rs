@@ -38,11 +38,6 @@ impl Rows {
         self
     }
 
-    pub(super) fn uint32(&mut self, value: u32) -> &mut Rows {
-        self.0.extend_from_slice(&value.to_le_bytes());
-        self
-    }
-
     pub(super) fn uint64(&mut self, value: u64) -> &mut Rows {
         self.0.extend_from_slice(&value.to_le_bytes());
         self

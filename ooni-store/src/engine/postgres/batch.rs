@@ -3,14 +3,15 @@
 
 use super::change::{Change, returning, tally_deleted};
 use super::error::PgError;
-use super::{partition, value};
+use super::{locations, partition, value};
 use crate::failpoint::{Failpoint, reach};
-use crate::sql::Parameter;
+use crate::sql::{self, LOCATION, Parameter};
 use crate::value::Value;
 use crate::write::batch::{self, Decided, Taken};
 use crate::write::rejection::Rejection;
 use crate::write::row::{BatchResult, BodyLocation, Provenance, RowBatch};
 use crate::write::tally::Tally;
+use postgres_types::ToSql;
 use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
 use std::borrow::Cow;
@@ -32,8 +33,8 @@ const LONGEST_ROW: usize = 256 << 20;
 /// Columns besides those of a row.
 const BESIDE: &str = "ruleset, fingerprints_sha256, body_sha256";
 
-/// Columns of `jsonl`.
-const BODY: &str = "report_id, input, s3path, linenum, measurement_uid, date, source, measurement_start_time";
+/// Columns of `jsonl` besides those of a location.
+const BODY: &str = "report_id, input, measurement_uid, measurement_start_time";
 
 /// Returns the uids that are already stored.
 const THERE: &str = "SELECT measurement_uid FROM jsonl WHERE measurement_uid = ANY ($1)";
@@ -50,8 +51,9 @@ const ACCEPT: &str = "
     DELETE FROM refused WHERE md5(measurement_uid) IN (SELECT md5(uid) FROM unnest($1::text[]) AS uid)";
 
 const REFUSE: &str = "
-    INSERT INTO refused (measurement_uid, column_name, message, row_json, s3path, linenum, date, source, update_time)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, localtimestamp)
+    INSERT INTO refused (measurement_uid, column_name, message, row_json, s3path, linenum, date, source,
+        member_offset, member_length, member_line, update_time)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, localtimestamp)
     ON CONFLICT (md5(measurement_uid)) DO NOTHING";
 
 /// Deletes the rejections of cans that are read again.
@@ -68,8 +70,9 @@ impl Change for Batch {
     type Outcome = BatchResult;
 
     async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<BatchResult, PgError> {
-        let removed = self.removed(transaction).await?;
+        let removed = removed(transaction, batch::uids(&*self.rows).map(value::encoded).collect()).await?;
         let decided = batch::decide(&*self.rows, self.replace, &removed, LONGEST_ROW);
+        let known = locations::known(transaction, self.without_location(&decided)).await?;
         let uids = decided.taken.iter().map(|taken| value::encoded(self.rows[taken.index].uid())).collect();
         let (there, kept) = match self.replace {
             true => (replace(transaction, uids, tally).await?, HashSet::new()),
@@ -80,32 +83,30 @@ impl Change for Batch {
         };
         let coming: Vec<&Taken<'_>> =
             decided.taken.iter().filter(|taken| !kept.contains(self.rows[taken.index].uid())).collect();
-        self.copy(transaction, &coming).await?;
+        self.copy(transaction, &coming, &known).await?;
         coming.iter().for_each(|taken| tally.add(&taken.cells));
-        self.set_aside(transaction, &decided).await?;
+        self.set_aside(transaction, &decided, &known).await?;
         reject(transaction, &decided).await?;
+        locations::forget(transaction, &decided.stored.iter().map(|uid| value::encoded(uid)).collect::<Vec<_>>()).await?;
         Ok(decided.written(there, self.replace))
     }
 }
 
 impl Batch {
-    fn uids(&self) -> Vec<Cow<'_, str>> {
-        batch::uids(&*self.rows).map(value::encoded).collect()
-    }
-
-    /// The rows that were removed permanently, and the reasons.
-    async fn removed(&self, transaction: &Transaction<'_>) -> Result<HashMap<String, String>, Error> {
-        let any = transaction.query_one("SELECT EXISTS (SELECT FROM removed)", &[]).await?;
-        if !any.try_get::<_, bool>(0)? {
-            return Ok(HashMap::new());
-        }
-        let rows = transaction.query(REMOVED, &[&self.uids()]).await?;
-        let pair = |row: tokio_postgres::Row| Ok((value::decoded(row.try_get(0)?), value::decoded(row.try_get(1)?)));
-        rows.into_iter().map(pair).collect()
+    /// The uids of accepted and refused rows that come without the location of their body.
+    fn without_location(&self, decided: &Decided<'_>) -> Vec<String> {
+        let taken = decided.taken.iter().map(|taken| taken.index);
+        let all = taken.chain(decided.set_aside.iter().map(|refusal| refusal.index)).map(|index| &self.rows[index]);
+        all.filter(|new| new.body().is_none()).map(|new| new.uid().to_owned()).collect()
     }
 
     /// Sends rows, whose partitions must exist.
-    async fn copy(&self, transaction: &Transaction<'_>, coming: &[&Taken<'_>]) -> Result<(), PgError> {
+    async fn copy(
+        &self,
+        transaction: &Transaction<'_>,
+        coming: &[&Taken<'_>],
+        known: &HashMap<String, BodyLocation>,
+    ) -> Result<(), PgError> {
         if coming.is_empty() {
             return Ok(());
         }
@@ -115,13 +116,14 @@ impl Batch {
             return Err(PgError::NoPartition(missing));
         }
         use postgres_types::Type;
-        const BODY_TYPES: [Type; 8] = {
+        const BODY_TYPES: [Type; 4 + LOCATION.len()] = {
             use Type as T;
-            [T::TEXT, T::TEXT, T::TEXT, T::INT8, T::TEXT, T::TEXT, T::TEXT, T::TIMESTAMP]
+            [T::TEXT, T::TEXT, T::TEXT, T::TIMESTAMP, T::TEXT, T::INT8, T::TEXT, T::TEXT, T::INT8, T::INT8, T::INT8]
         };
-        let mut copy = pin!(copy(transaction, "jsonl", BODY, &BODY_TYPES).await?);
+        let columns = format!("{BODY}, {}", LOCATION.join(", "));
+        let mut copy = pin!(copy(transaction, "jsonl", &columns, &BODY_TYPES).await?);
         for taken in coming {
-            self.send_body(copy.as_mut(), taken).await?;
+            self.send_body(copy.as_mut(), taken, known).await?;
         }
         copy.finish().await?;
         let types = fastpath::COLUMNS
@@ -151,16 +153,16 @@ impl Batch {
     }
 
     /// Sends the location of a row's body.
-    async fn send_body(&self, copy: Pin<&mut BinaryCopyInWriter>, taken: &Taken<'_>) -> Result<(), Error> {
-        let text = |text| Value::Text(Cow::Borrowed(text));
+    async fn send_body(
+        &self,
+        copy: Pin<&mut BinaryCopyInWriter>,
+        taken: &Taken<'_>,
+        known: &HashMap<String, BodyLocation>,
+    ) -> Result<(), Error> {
         let [uid, report_id, input, _, _, _, _, time, ..] = &taken.cells;
-        let [s3path, linenum, date, source] = match self.rows[taken.index].body() {
-            Some(BodyLocation { s3path, linenum, date, source }) => {
-                [text(&**s3path), Value::Int(u64::from(*linenum)), text(&**date), text(&**source)]
-            }
-            None => [text(""), Value::Int(0), text(""), text("")],
-        };
-        copy.write_raw([report_id, input, &s3path, &linenum, uid, &date, &source, time]).await
+        let new = &self.rows[taken.index];
+        let body = sql::location_values(new.body().or_else(|| known.get(new.uid())));
+        copy.write_raw([report_id, input, uid, time].into_iter().chain(&body).collect::<Vec<_>>()).await
     }
 
     async fn send(&self, copy: Pin<&mut BinaryCopyInWriter>, taken: &Taken<'_>) -> Result<(), Error> {
@@ -170,7 +172,12 @@ impl Batch {
     }
 
     /// Records refusals; deletes those of measurements that are no longer refused.
-    async fn set_aside(&self, transaction: &Transaction<'_>, decided: &Decided<'_>) -> Result<(), Error> {
+    async fn set_aside(
+        &self,
+        transaction: &Transaction<'_>,
+        decided: &Decided<'_>,
+        known: &HashMap<String, BodyLocation>,
+    ) -> Result<(), Error> {
         if self.replace {
             let taken = decided.taken.iter().map(|taken| taken.index);
             let aside = decided.set_aside.iter().map(|refusal| refusal.index);
@@ -179,22 +186,30 @@ impl Batch {
         }
         for refusal in &decided.set_aside {
             let new = &self.rows[refusal.index];
-            let body = new.body();
-            let text = |text: &str| Parameter::Text(text.to_owned());
-            let json = batch::json(new).map(Parameter::Text);
-            let values = [text(new.uid()), text(&refusal.column), text(&refusal.message)];
-            let place = [
-                text(body.map_or("", |body| &*body.s3path)),
-                Parameter::Int(body.map_or(0, |body| i64::from(body.linenum))),
-                text(body.map_or("", |body| &*body.date)),
-                text(body.map_or("", |body| &*body.source)),
-            ];
-            let [uid, column, message] = &values;
-            let [s3path, linenum, date, source] = &place;
-            transaction.execute(REFUSE, &[uid, column, message, &json, s3path, linenum, date, source]).await?;
+            let text = |text| Value::Text(Cow::Borrowed(text));
+            let json = batch::json(new);
+            let json = json.as_deref().map_or(Value::Null, text);
+            let refusal = [text(new.uid()), text(&refusal.column), text(&refusal.message), json];
+            let body = sql::location_values(new.body().or_else(|| known.get(new.uid())));
+            let values = refusal.iter().chain(&body).map(|value| value as &(dyn ToSql + Sync));
+            transaction.execute(REFUSE, &values.collect::<Vec<_>>()).await?;
         }
         Ok(())
     }
+}
+
+/// The measurements of these that were removed permanently, and the reasons.
+pub(super) async fn removed(
+    transaction: &Transaction<'_>,
+    uids: Vec<Cow<'_, str>>,
+) -> Result<HashMap<String, String>, Error> {
+    let any = transaction.query_one("SELECT EXISTS (SELECT FROM removed)", &[]).await?;
+    if !any.try_get::<_, bool>(0)? {
+        return Ok(HashMap::new());
+    }
+    let rows = transaction.query(REMOVED, &[&uids]).await?;
+    let pair = |row: tokio_postgres::Row| Ok((value::decoded(row.try_get(0)?), value::decoded(row.try_get(1)?)));
+    rows.into_iter().map(pair).collect()
 }
 
 /// Writes rejections; deletes those that no longer apply.

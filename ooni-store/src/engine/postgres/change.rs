@@ -2,7 +2,7 @@
 
 use super::error::PgError;
 use super::partition::Partition;
-use super::{rollups, value};
+use super::{locations, rollups, value};
 use crate::app::lists::{ListChanges, list_changes};
 use crate::app::row::AppRow;
 use crate::deadline::Deadline;
@@ -79,9 +79,11 @@ impl Change for Remove<'_> {
         let accept = "DELETE FROM refused WHERE md5(measurement_uid) = md5($1)";
         let refusals = transaction.execute(accept, &[&uid]).await?;
         let rejections = transaction.execute("DELETE FROM rejected WHERE measurement_uid = $1", &[&uid]).await?;
+        let archived = locations::forget(transaction, &[value::encoded(self.uid)]).await?;
         let removed = "SELECT EXISTS (SELECT FROM removed WHERE md5(measurement_uid) = md5($1))";
         let was_removed: bool = transaction.query_one(removed, &[&uid]).await?.try_get(0)?;
-        let outcome = RemoveOutcome::of(was_removed, rows.len() as u64 + refusals + rejections > 0, self.ban);
+        let exists = rows.len() as u64 + refusals + rejections + archived > 0;
+        let outcome = RemoveOutcome::of(was_removed, exists, self.ban);
         if matches!(outcome, RemoveOutcome::Removed | RemoveOutcome::Banned) {
             let remove = "INSERT INTO removed (measurement_uid, reason, update_time) VALUES ($1, $2, localtimestamp)";
             transaction.execute(remove, &[&uid, &reason]).await?;

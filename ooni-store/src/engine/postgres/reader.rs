@@ -104,7 +104,7 @@ async fn snapshot(client: &mut Client, statements: &[Statement]) -> Result<Vec<V
 }
 
 /// The values of a statement and their types.
-fn parameters(statement: &Statement) -> Vec<(&(dyn ToSql + Sync), Type)> {
+pub(super) fn parameters(statement: &Statement) -> Vec<(&(dyn ToSql + Sync), Type)> {
     let typed = |parameter| (parameter as &(dyn ToSql + Sync), value::kind(parameter));
     statement.parameters.iter().map(typed).collect()
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// All migrations, in order. A released file is never changed.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../../migrations/postgres/0001_measurements.sql"),
     include_str!("../../../migrations/postgres/0002_links.sql"),
     include_str!("../../../migrations/postgres/0003_application.sql"),
     include_str!("../../../migrations/postgres/0004_rejected.sql"),
     include_str!("../../../migrations/postgres/0005_long_texts.sql"),
+    include_str!("../../../migrations/postgres/0006_archived.sql"),
 ];
 
 /// The oldest supported server, as PostgreSQL numbers its versions.

@@ -1,7 +1,7 @@
 //! Writes a batch whose outcome `write::batch` has decided.
 
 use super::statements::{self, Statements};
-use super::value;
+use super::{locations, value};
 use crate::failpoint::{Failpoint, reach};
 use crate::write::batch::{decide, uids};
 use crate::write::row::{BatchResult, RowBatch};
@@ -24,19 +24,27 @@ pub(super) fn write(
     let mut existing = 0;
     for taken in &decided.taken {
         let (new, cells) = (&rows[taken.index], &taken.cells);
-        if !statements.insert(cells, new)? {
+        let is_new = statements.insert(cells, new)?;
+        if !is_new {
             existing += 1;
             if !replace {
                 continue;
             }
+        }
+        let known = match new.body() {
+            Some(_) => None,
+            None => locations::known(transaction, new.uid())?,
+        };
+        if !is_new {
             statements.delete(new.uid(), tally)?;
             reach(Failpoint::RowDeleted);
             statements.insert(cells, new)?;
         }
         tally.add(cells);
-        if let Some(body) = new.body() {
+        if let Some(body) = new.body().or(known.as_ref()) {
             statements.insert_body(cells, body)?;
         }
+        locations::forget(transaction, new.uid())?;
         if let Some(cells) = &taken.openvpn {
             statements.insert_openvpn(cells)?;
         }

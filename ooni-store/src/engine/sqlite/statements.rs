@@ -1,6 +1,7 @@
 //! Statements that write to the SQLite store.
 
-use super::value;
+use super::{locations, value};
+use crate::sql::{self, LOCATION};
 use crate::value::{FastpathValues, OpenvpnValues, Value};
 use crate::write::batch::{self, Decided};
 use crate::write::rejection::Rejection;
@@ -8,6 +9,7 @@ use crate::write::row::{BodyLocation, Incoming, ListedUrl, Provenance, Refusal};
 use crate::write::tally::{COLUMNS, Tally};
 use ooni_core::row::schema::{fastpath, openvpn};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, params};
+use std::borrow::Cow;
 
 /// The prepared statements of a batch.
 pub(super) struct Statements<'c> {
@@ -15,22 +17,13 @@ pub(super) struct Statements<'c> {
     insert: CachedStatement<'c>,
     insert_body: CachedStatement<'c>,
     insert_openvpn: CachedStatement<'c>,
+    insert_refused: CachedStatement<'c>,
     /// The time at which the batch began.
     now: String,
 }
 
-const INSERT_BODY: &str = "
-    INSERT INTO jsonl (report_id, input, s3path, linenum, measurement_uid, date, source, update_time)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (measurement_uid) DO NOTHING";
-
 const DELETE: [&str; 2] =
     ["DELETE FROM jsonl WHERE measurement_uid = ?", "DELETE FROM obs_openvpn WHERE measurement_uid = ?"];
-
-const REFUSE: &str = "
-    INSERT INTO refused (measurement_uid, column_name, message, row_json, s3path, linenum, date, source, update_time)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (measurement_uid) DO NOTHING";
 
 const ACCEPT: &str = "DELETE FROM refused WHERE measurement_uid = ?";
 
@@ -79,11 +72,16 @@ impl<'c> Statements<'c> {
         let beside = ["ruleset", "fingerprints_sha256", "body_sha256", "update_time"];
         let fastpath = insert("fastpath", &[&fastpath::NAMES[..], &beside].concat());
         let openvpn = insert("obs_openvpn", &[&openvpn::NAMES[..], &["update_time"]].concat());
+        let body = ["measurement_uid", "report_id", "input"];
+        let body = insert("jsonl", &[&body, &LOCATION[..], &["update_time"]].concat());
+        let refused = ["measurement_uid", "column_name", "message", "row_json"];
+        let refused = insert("refused", &[&refused, &LOCATION[..], &["update_time"]].concat());
         Ok(Statements {
             connection,
             insert: connection.prepare_cached(&fastpath)?,
-            insert_body: connection.prepare_cached(INSERT_BODY)?,
+            insert_body: connection.prepare_cached(&body)?,
             insert_openvpn: connection.prepare_cached(&openvpn)?,
+            insert_refused: connection.prepare_cached(&refused)?,
             now,
         })
     }
@@ -98,16 +96,9 @@ impl<'c> Statements<'c> {
     /// Inserts the location of a row's body.
     pub(super) fn insert_body(&mut self, cells: &FastpathValues<'_>, body: &BodyLocation) -> Result<()> {
         let [uid, report_id, input, ..] = cells;
-        self.insert_body.execute(params![
-            report_id,
-            input,
-            &*body.s3path,
-            body.linenum,
-            uid,
-            &*body.date,
-            &*body.source,
-            self.now
-        ])?;
+        let key = [uid, report_id, input].map(Value::borrowed);
+        let values: Vec<_> = key.into_iter().chain(sql::location_values(Some(body))).collect();
+        run(&mut self.insert_body, &values, &[], &self.now)?;
         Ok(())
     }
 
@@ -125,21 +116,20 @@ impl<'c> Statements<'c> {
     /// Records a refusal. An earlier one of the same uid is kept unless `replace` is set.
     pub(super) fn set_aside(&mut self, new: &dyn Incoming, refusal: &Refusal, replace: bool) -> Result<()> {
         let uid = new.uid();
+        let known = match new.body() {
+            Some(_) => None,
+            None => locations::known(self.connection, uid)?,
+        };
         if replace {
             self.accept(uid)?;
         }
-        let body = new.body();
-        self.connection.prepare_cached(REFUSE)?.execute(params![
-            uid,
-            refusal.column,
-            refusal.message,
-            batch::json(new),
-            body.map_or("", |body| &*body.s3path),
-            body.map_or(0, |body| body.linenum),
-            body.map_or("", |body| &*body.date),
-            body.map_or("", |body| &*body.source),
-            self.now
-        ])?;
+        let text = |text| Value::Text(Cow::Borrowed(text));
+        let json = batch::json(new);
+        let json = json.as_deref().map_or(Value::Null, text);
+        let refusal = [text(uid), text(&refusal.column), text(&refusal.message), json];
+        let body = sql::location_values(new.body().or(known.as_ref()));
+        let values: Vec<_> = refusal.into_iter().chain(body).collect();
+        run(&mut self.insert_refused, &values, &[], &self.now)?;
         Ok(())
     }
 
