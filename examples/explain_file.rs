@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "ooni-core/tests/fixtures/measurements/web_connectivity--fastpath--web_connectivity_ir_fp.json";
-const LISTS: &str = "ooni-fastpath/data/fingerprints";
+const LISTS: &str = "ooni-archive/data/fingerprints";
 
 fn main() -> Result<()> {
     let path = std::env::args_os().nth(1).map_or_else(|| PathBuf::from(FILE), PathBuf::from);

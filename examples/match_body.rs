@@ -9,7 +9,7 @@ use ooni_core::fingerprint::{Body, BodyRules, Fingerprints, Scratch};
 use std::io::Write;
 use std::path::Path;
 
-const LISTS: &str = "ooni-fastpath/data/fingerprints";
+const LISTS: &str = "ooni-archive/data/fingerprints";
 
 /// The blockpage of providers in Iran.
 const PAGE: &str = r#"<html><head><meta http-equiv="Content-Type" content="text/html; charset=windows-1256"><title>M5-7

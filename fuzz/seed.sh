@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fixtures=ooni-core/tests/fixtures/measurements
-lists=ooni-fastpath/data/fingerprints
+lists=ooni-archive/data/fingerprints
 corpus=fuzz/corpus
 mkdir -p "$corpus"/{measurement,fingerprints,json,yaml,cans}
 find "$corpus" -type f ! -name 'found-*' -delete

@@ -11,8 +11,8 @@ use ooni_core::scores;
 use std::sync::LazyLock;
 
 static LISTS: LazyLock<Fingerprints> = LazyLock::new(|| {
-    let dns = include_bytes!("../../ooni-fastpath/data/fingerprints/fingerprints_dns.csv");
-    let http = include_bytes!("../../ooni-fastpath/data/fingerprints/fingerprints_http.csv");
+    let dns = include_bytes!("../../ooni-archive/data/fingerprints/fingerprints_dns.csv");
+    let http = include_bytes!("../../ooni-archive/data/fingerprints/fingerprints_http.csv");
     Fingerprints::from_csv(dns, http, "full").unwrap_or_default()
 });
 

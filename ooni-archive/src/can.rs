@@ -50,7 +50,7 @@ pub struct Can {
 enum Reader {
     Lines(Lines),
     Document(Document),
-    Postcan(Postcan),
+    Postcan(Box<Postcan>),
     Reports(Box<Reports>),
     Yaml(Yaml),
     /// A file that cannot be read: the error and its offset, until it was reported. `None` also if there is nothing to read.
@@ -155,7 +155,7 @@ impl Reader {
                 let offset = text();
                 lines(input, Kind::Case, offset)
             }
-            Format::Postcan => Reader::Postcan(Postcan::new(ChunkReader::new(input), limit)),
+            Format::Postcan => Reader::Postcan(Box::new(Postcan::new(ChunkReader::new(input), limit))),
             Format::Reports => Reader::Reports(Box::new(Reports::new(ChunkReader::new(input), name, limits))),
             Format::Yaml => {
                 let offset = text();

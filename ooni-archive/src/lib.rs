@@ -3,7 +3,7 @@
 //! [`day`], [`selection`] and [`layout`] describe the content of the archive; [`can`] turns the bytes of files into
 //! [`chunk`]s of entries; [`blobs`] reads directories and object storage; [`source`] finds the files to read; [`body`] reads
 //! one measurement by its location; [`writer`] writes and stores cans. Futures run on the caller's runtime; [`blocking`] has
-//! one of its own.
+//! one of its own. [`fingerprints`] loads the lists that scoring needs.
 //!
 //! Scoring rules, SQL and the command line are not here. A module imports only from those before it in this file.
 #![forbid(unsafe_code)]
@@ -32,6 +32,9 @@ pub mod body;
 
 // From cans to storage.
 pub mod writer;
+
+// The built-in lists, and those of a folder.
+pub mod fingerprints;
 
 // For callers without a runtime.
 pub mod blocking;

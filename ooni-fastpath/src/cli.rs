@@ -18,8 +18,8 @@ pub use self::rerun::Rerun;
 pub use self::score::{OutputFormat, Score};
 pub use self::values::{RulesName, SummaryFormat};
 
-use crate::fingerprints::NOTICE;
 use clap::{Parser, Subcommand, error::ErrorKind};
+use ooni_archive::fingerprints::NOTICE;
 use ooni_core::rules::Rules;
 use std::ffi::OsString;
 

@@ -8,7 +8,6 @@
 #![forbid(unsafe_code)]
 
 // From entries to output.
-pub mod fingerprints;
 pub mod pipeline;
 pub mod sink;
 pub mod stats;

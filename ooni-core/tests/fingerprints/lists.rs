@@ -6,7 +6,7 @@ use ooni_core::fingerprint::{
 };
 
 fn public() -> Fingerprints {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../ooni-fastpath/data/fingerprints/");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../ooni-archive/data/fingerprints/");
     let read = |name: &str| std::fs::read(format!("{folder}{name}")).unwrap();
     Fingerprints::from_csv(&read("fingerprints_dns.csv"), &read("fingerprints_http.csv"), "abc").unwrap()
 }

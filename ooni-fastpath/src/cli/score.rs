@@ -1,8 +1,8 @@
 //! The arguments of `fastpath score`.
 
 use super::scoring::ScoringArguments;
-use crate::fingerprints::NOTICE;
 use clap::{Args, ValueEnum};
+use ooni_archive::fingerprints::NOTICE;
 use std::path::PathBuf;
 
 /// Score measurements in files and folders

@@ -8,10 +8,10 @@ use crate::compare::input::Input;
 use crate::compare::rules::{Change, Changes, Corpus};
 use crate::compare::{rows, rules};
 use crate::diagnostics::Diagnostics;
-use crate::fingerprints;
 use crate::pipeline;
 use crate::text;
 use comfy_table::{CellAlignment, presets};
+use ooni_archive::fingerprints;
 use ooni_core::rules::Rules;
 use std::fmt::Write as _;
 

@@ -3,7 +3,6 @@
 use super::result::{USAGE, eprint_line, skipped_files};
 use crate::cli::{OutputFormat, Score};
 use crate::diagnostics::{Diagnostics, SHOWN};
-use crate::fingerprints;
 use crate::pipeline::{self, Plan};
 use crate::progress::Progress;
 use crate::sink::{Csv, Jsonl, Sink, Table};
@@ -11,6 +10,7 @@ use crate::stats::{Count, Counts};
 use crate::text;
 use crate::worker::{ScoredChunk, Scoring};
 use console::Term;
+use ooni_archive::fingerprints;
 use ooni_archive::source::local::FileList;
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::rules::{Rules, Ruleset};

@@ -189,7 +189,7 @@ fn cases() {
 #[test]
 fn fingerprints_of_a_folder() {
     let files = Files::new();
-    let lists = Path::new(ROOT).join("ooni-fastpath/data/fingerprints");
+    let lists = Path::new(ROOT).join("ooni-archive/data/fingerprints");
     for (name, lines) in [("fingerprints_dns.csv", 1), ("fingerprints_http.csv", 1)] {
         let whole = std::fs::read_to_string(lists.join(name)).unwrap();
         files.add(name, whole.lines().take(lines).collect::<Vec<_>>().join("\n"));

@@ -10,19 +10,17 @@ fn without_report_id() -> String {
     GOOD.replace(r#""report_id":"R","#, "")
 }
 
-/// A postcan: both records, one that has no report id in its content, no record, and an invalid one.
+/// A postcan: two members with both records, one without, one without any report id, and one with an invalid record.
 fn can() -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
-    let members: [(&str, &[(&str, &[u8])]); 5] = [
-        (GOOD, &[("OONI.report_id", b"S"), ("OONI.is_verified", b"t")]),
-        (&without_report_id(), &[("OONI.report_id", b"T"), ("OONI.is_verified", b"f")]),
-        (GOOD, &[]),
-        (&without_report_id(), &[("OONI.is_verified", b"t")]),
-        (GOOD, &[("OONI.report_id", b"")]),
-    ];
-    for (number, (content, records)) in (0..).zip(members) {
+    let mut add = |number, content: &str, records: &[(&str, &[u8])]| {
         append_with_records(&mut builder, records, &member(number), post(content).as_bytes());
-    }
+    };
+    add(0, GOOD, &[("OONI.report_id", b"S"), ("OONI.is_verified", b"t")]);
+    add(1, &without_report_id(), &[("OONI.report_id", b"T"), ("OONI.is_verified", b"f")]);
+    add(2, GOOD, &[]);
+    add(3, &without_report_id(), &[("OONI.is_verified", b"t")]);
+    add(4, GOOD, &[("OONI.report_id", b"")]);
     gzip(&builder.into_inner().unwrap())
 }
 

@@ -46,7 +46,7 @@ impl Default for Options {
             first_hour: FIRST_HOUR,
             hours_apart: 1,
             templates: root.join("ooni-core/tests/fixtures/measurements"),
-            fingerprints: root.join("ooni-fastpath/data/fingerprints"),
+            fingerprints: root.join("ooni-archive/data/fingerprints"),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 /// The two full lists, in the order of their files.
 pub(crate) static FULL: LazyLock<Fingerprints> = LazyLock::new(|| {
-    let list = |name: &str| std::fs::read(root().join("ooni-fastpath/data/fingerprints").join(name)).unwrap();
+    let list = |name: &str| std::fs::read(root().join("ooni-archive/data/fingerprints").join(name)).unwrap();
     Fingerprints::from_csv(&list("fingerprints_dns.csv"), &list("fingerprints_http.csv"), "full").unwrap()
 });
 
