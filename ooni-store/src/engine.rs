@@ -8,9 +8,10 @@ pub(crate) mod clickhouse;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
-use crate::app::row::{AppRow, NO_APPLICATION};
+use crate::app::row::{AppRow, AsnName, NO_APPLICATION};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
+use crate::lock::{NO_LOCKS, StoreLock};
 use crate::query::filter::Window;
 use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
@@ -137,6 +138,33 @@ pub(crate) trait Engine: Send + Sync {
         _deadline: Deadline,
     ) -> impl Future<Output = Result<(), Error>> + Send {
         async { Err(Error::public(ErrorKind::Invalid, NO_APPLICATION)) }
+    }
+
+    /// See [`Store::replace_asn_names`](crate::Store::replace_asn_names). The keys are unique and in order.
+    fn replace_asn_names(
+        &self,
+        _names: Vec<AsnName>,
+        _deadline: Deadline,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Err(Error::public(ErrorKind::Invalid, NO_APPLICATION)) }
+    }
+
+    /// Writes rules if there are none. Returns false if there were some.
+    fn seed_url_priorities(
+        &self,
+        _rules: Vec<AppRow>,
+        _deadline: Deadline,
+    ) -> impl Future<Output = Result<bool, Error>> + Send {
+        async { Err(Error::public(ErrorKind::Invalid, NO_APPLICATION)) }
+    }
+
+    /// See [`Store::try_lock`](crate::Store::try_lock).
+    fn try_lock(
+        &self,
+        _name: &str,
+        _deadline: Deadline,
+    ) -> impl Future<Output = Result<Option<StoreLock>, Error>> + Send {
+        async { Err(Error::public(ErrorKind::Invalid, NO_LOCKS)) }
     }
 
     /// The size of the store in bytes, including indexes.

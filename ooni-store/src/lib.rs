@@ -12,6 +12,7 @@ pub mod blocking;
 mod deadline;
 mod engine;
 mod error;
+mod lock;
 mod migration;
 mod options;
 pub mod query;
@@ -41,6 +42,7 @@ pub use self::error::{Error, ErrorKind};
 pub use self::import::columns::ReferencePosition;
 pub use self::import::dump::{Loaded, load as load_dump};
 pub use self::import::{Reference, ReferenceRow};
+pub use self::lock::StoreLock;
 pub use self::migration::Migration;
 pub use self::options::{SqliteOptions, StoreOptions};
 pub use self::query::planner::{Part, Source, plan};
@@ -52,6 +54,6 @@ pub use self::write::input::BatchInput;
 pub use self::write::rejection::Rejection;
 pub use self::write::removal::{Removal, RemoveOutcome, UidStatus};
 pub use self::write::row::{
-    BatchResult, BodyLocation, GzipMember, Incoming, ListedUrl, LocationsSet, OnExisting, Provenance, Refusal, RowBatch,
-    ScoredRow, StoredMeasurement, StoredRefusal, StoredRow,
+    BatchResult, BodyLocation, GzipMember, Incoming, ListedUrl, LocationsSet, OnExisting, Provenance, Refusal,
+    RowBatch, ScoredRow, StoredMeasurement, StoredRefusal, StoredRow,
 };

@@ -15,8 +15,8 @@ mod statement;
 pub(crate) use self::dialect::Dialect;
 
 pub(crate) use self::counts::{
-    add_cell, add_cells, aggregation, cells, cells_by_day, count, count_changed, delete_empty_cell, delete_empty_cells,
-    differences, distinct, span, state, subtract_window,
+    OF_LISTS, add_cell, add_cells, aggregation, cells, cells_by_day, count, count_changed, delete_empty_cell,
+    delete_empty_cells, differences, distinct, listed_count, listed_counts, span, state, subtract_window,
 };
 pub(crate) use self::locations::{
     LOCATION, LOCATION_TYPES, archived, body_locations, located, location, values as location_values,

@@ -10,6 +10,7 @@ use crate::deadline::Deadline;
 use crate::engine::any::AnyEngine;
 use crate::engine::{Rows, Workload};
 use crate::error::Error;
+use crate::lock::{StoreLock, check_name};
 use crate::migration::Migration;
 use crate::options::StoreOptions;
 use crate::rollup::Rollup;
@@ -167,6 +168,22 @@ impl Store {
     pub async fn replace_test_lists(&self, lists: Vec<ListedUrl>) -> Result<(), Error> {
         let span = self.span("replace_test_lists");
         self.write_within(span, |deadline| self.engine.replace_test_lists(lists, deadline)).await
+    }
+
+    /// Takes the lock of a name, such as that of a job, unless another process or another caller holds it. On SQLite it is a
+    /// file beside the database, `DATABASE.NAME.lock`, which stays when the lock is released; on PostgreSQL an advisory lock
+    /// of the database, on a connection of its own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the name has other characters than lower-case letters, digits,
+    /// hyphens and underscores, or on ClickHouse; or the lock cannot be requested.
+    pub async fn try_lock(&self, name: &str) -> Result<Option<StoreLock>, Error> {
+        let span = self.span("try_lock");
+        let take = async |deadline| {
+            check_name(name)?;
+            self.engine.try_lock(name, deadline).await
+        };
+        self.write_within(span, take).await
     }
 
     /// Rebuilds a rollup from the rows.

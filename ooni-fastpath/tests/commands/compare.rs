@@ -28,7 +28,8 @@ fn everywhere(files: &Files, name: &str, measurements: &[String]) -> [PathBuf; 4
     file.append(&rows).unwrap();
     file.finish().unwrap();
     let url = format!("sqlite:{}", files.path(&format!("{name}.db")).display());
-    let body = BodyLocation { s3path: "k".into(), linenum: 0, date: "2024-01-02".into(), source: "k".into(), member: None };
+    let body =
+        BodyLocation { s3path: "k".into(), linenum: 0, date: "2024-01-02".into(), source: "k".into(), member: None };
     let new = |row| ScoredRow { row: Box::new(row), openvpn: None, body: Some(body.clone()), body_sha256: [0; 32] };
     let rows: Vec<_> = rows.into_iter().map(new).collect();
     let store = BlockingStore::open(&url).unwrap();
@@ -195,7 +196,7 @@ fn unreadable_inputs() {
             "x.txt: expected .jsonl, .csv, .parquet or a store: sqlite:PATH, postgres://… or clickhouse://…",
         ),
         (path(files.path("none.jsonl")), "none.jsonl: does not exist"),
-        (none, "none.db: cannot be opened"),
+        (none, "none.db: does not exist"),
         ("mysql://u:secret@h/d".to_owned(), "unsupported store URL: expected sqlite:PATH"),
     ] {
         for paths in [[&jsonl, Path::new(&broken)], [Path::new(&broken), &jsonl]] {

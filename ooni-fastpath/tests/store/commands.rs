@@ -1,6 +1,6 @@
 //! The commands that maintain a store, on every engine. Messages for invalid arguments are in `cli.rs`.
 
-use crate::support::{Engine, Fields, Open, SOUND, measured, new, open_to_read, sound, stored, text};
+use crate::support::{Engine, Fields, Open, SOUND, location, measured, new, open_to_read, sound, stored, text};
 use ooni_core::error::{Code, Error};
 use ooni_store::rollup::ROLLUPS;
 use ooni_store::{BatchInput, Incoming, ListedUrl, OnExisting, Rejection, Removal, ScoredRow};
@@ -95,6 +95,7 @@ pub(crate) fn content(store: &Open) -> Vec<String> {
     let removal =
         |removal: Result<Removal, _>| removal.map(|Removal { uid, reason, .. }| format!("{uid:?} {reason:?}"));
     all.extend(waiting.removals().map(|row| removal(row).unwrap()));
+    all.extend(waiting.archived().map(|archived| format!("{:?}", archived.unwrap())));
     all.extend(waiting.wait(waiting.store.test_lists(&[])).unwrap().iter().map(|entry| format!("{entry:?}")));
     all
 }
@@ -128,8 +129,11 @@ pub(crate) fn copies(from: &dyn Engine, to: &dyn Engine) {
         vec![Rejection::new("raw/a.tar.gz", -1, None, &error), Rejection::new("raw/a.tar.gz", 7, Some("x"), &error)];
     let rejections = BatchInput::<ScoredRow>::of_rejections(rejections);
     store.0.wait(store.0.store.write(std::sync::Arc::new(rejections), OnExisting::Keep)).unwrap();
+    let locations = [("discarded", location(3, "other")), ("u000001", location(4, "other"))];
+    let locations = locations.map(|(uid, body)| (uid.to_owned(), body)).to_vec();
+    store.0.wait(store.0.store.set_body_locations(locations)).unwrap();
     let expected = content(&store);
-    assert_eq!(expected.len(), 1503 + 2 + 2 + 1 + 1);
+    assert_eq!(expected.len(), 1503 + 2 + 2 + 1 + 1 + 1);
     assert!(expected.iter().any(|row| row.contains("a\\0b") && row.contains("4294967295")), "{:?}", expected.last());
 
     done(&["migrate", "--db-uri", &to.url()]);
@@ -137,7 +141,7 @@ pub(crate) fn copies(from: &dyn Engine, to: &dyn Engine) {
     let copied = "1503 measurements: 1503 copied, 0 already there, 0 refused\n";
     assert_eq!(output, format!("{copied}2 refused before, 2 rejected, 1 removed, 1 entries of test lists\n"));
     assert_eq!(content(&to.open()), expected);
-    for table in ["fastpath", "jsonl", "obs_openvpn", "refused", "rejected", "removed"] {
+    for table in ["fastpath", "jsonl", "obs_openvpn", "refused", "rejected", "removed", "archived"] {
         assert_eq!(to.table(table).len(), from.table(table).len(), "{table}");
     }
     done(&["rollup", "check", "--db-uri", &to.url()]);

@@ -7,8 +7,8 @@ use ooni_core::process::{Outcome, process};
 use ooni_core::rules::Rules;
 use ooni_store::value::Value;
 use ooni_store::{
-    BatchInput, BlockingStore, BodyLocation, GzipMember, Incoming, ListedUrl, OnExisting, Rejection, Removal, ScoredRow,
-    StoredMeasurement, StoredRefusal,
+    BatchInput, BlockingStore, BodyLocation, GzipMember, Incoming, ListedUrl, OnExisting, Rejection, Removal,
+    ScoredRow, StoredMeasurement, StoredRefusal,
 };
 use std::sync::Arc;
 
@@ -182,7 +182,7 @@ fn invalid_arguments() {
     let pair = Pair(Files::new());
     let ran = pair.copy(&[]);
     assert_eq!(ran.code, Some(2));
-    assert!(ran.err.contains("from.db: cannot be opened"), "{}", ran.err);
+    assert!(ran.err.contains("from.db: does not exist"), "{}", ran.err);
     assert!(!pair.0.path("to.db").exists());
     let ran = fastpath(["store", "copy", "sqlite:a.db", "sqlite:a.db"]);
     assert_eq!(ran.code, Some(2));

@@ -95,7 +95,7 @@ fn invalid_arguments() {
     };
     code_and_words(export(&files, &url, "2021-04-14", "2021-04-14"), "no days selected: --end-day is exclusive");
     code_and_words(export(&files, &url, "2021-04-31", "2021-05-14"), "not a day: expected YYYY-MM-DD");
-    code_and_words(export(&files, "sqlite:/nowhere.db", "2021-04-14", "2021-04-15"), "cannot be opened");
+    code_and_words(export(&files, "sqlite:/nowhere.db", "2021-04-14", "2021-04-15"), "does not exist");
     assert!(!files.path("out").exists());
     files.add("out/rows", "a file");
     code_and_words(export(&files, &url, "2021-04-14", "2021-04-15"), "out/rows: ");

@@ -4,9 +4,10 @@ use super::clickhouse::Clickhouse;
 use super::postgres::Postgres;
 use super::sqlite::Sqlite;
 use super::{Engine, Rows, Workload};
-use crate::app::row::AppRow;
+use crate::app::row::{AppRow, AsnName};
 use crate::deadline::Deadline;
 use crate::error::Error;
+use crate::lock::StoreLock;
 use crate::migration::Migration;
 use crate::options::StoreOptions;
 use crate::query::filter::Window;
@@ -145,6 +146,18 @@ impl AnyEngine {
 
     pub(crate) fn write_application(&self, rows: Vec<AppRow>, deadline: Deadline) -> Boxed<'_, ()> {
         with_engine!(self, engine => Box::pin(engine.write_application(rows, deadline)))
+    }
+
+    pub(crate) fn replace_asn_names(&self, names: Vec<AsnName>, deadline: Deadline) -> Boxed<'_, ()> {
+        with_engine!(self, engine => Box::pin(engine.replace_asn_names(names, deadline)))
+    }
+
+    pub(crate) fn seed_url_priorities(&self, rules: Vec<AppRow>, deadline: Deadline) -> Boxed<'_, bool> {
+        with_engine!(self, engine => Box::pin(engine.seed_url_priorities(rules, deadline)))
+    }
+
+    pub(crate) fn try_lock<'s>(&'s self, name: &'s str, deadline: Deadline) -> Boxed<'s, Option<StoreLock>> {
+        with_engine!(self, engine => Box::pin(engine.try_lock(name, deadline)))
     }
 
     pub(crate) fn refresh_rollups(&self, deadline: Deadline) -> Boxed<'_, ()> {

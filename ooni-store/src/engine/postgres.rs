@@ -22,16 +22,17 @@ mod value;
 mod writer;
 
 use self::batch::Batch;
-use self::change::{Application, Change, DropMonth, Lists, Rebuild, Remove, Restore};
+use self::change::{Application, Change, DropMonth, Lists, Names, Rebuild, Remove, Restore, Seed};
 use self::connect::Connect;
 use self::error::PgError;
 use self::locations::SetLocations;
 use self::reader::Readers;
 use self::writer::Writer;
 use super::{Engine, Rows, Workload};
-use crate::app::row::AppRow;
+use crate::app::row::{AppRow, AsnName};
 use crate::deadline::Deadline;
 use crate::error::Error;
+use crate::lock::StoreLock;
 use crate::migration::Migration;
 use crate::options::StoreOptions;
 use crate::retry::RetryPolicy;
@@ -201,6 +202,20 @@ impl Engine for Postgres {
 
     async fn write_application(&self, rows: Vec<AppRow>, deadline: Deadline) -> Result<(), Error> {
         self.change(&Application(&rows), deadline).await
+    }
+
+    async fn replace_asn_names(&self, names: Vec<AsnName>, deadline: Deadline) -> Result<(), Error> {
+        self.change(&Names(&names), deadline).await
+    }
+
+    async fn seed_url_priorities(&self, rules: Vec<AppRow>, deadline: Deadline) -> Result<bool, Error> {
+        self.change(&Seed(&rules), deadline).await
+    }
+
+    async fn try_lock(&self, name: &str, deadline: Deadline) -> Result<Option<StoreLock>, Error> {
+        let Some(writer) = &self.writer else { return Err(Error::read_only()) };
+        let client = writer.try_lock(name, deadline).await.map_err(|error| error.of(self.name()))?;
+        Ok(client.map(StoreLock::of_session))
     }
 
     async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {

@@ -18,14 +18,15 @@ use self::file::DatabaseFile;
 use self::threads::{Interrupt, ReaderPool, WriterThread};
 use super::{Engine, Rows, Workload};
 use crate::app::lists::{ListChanges, list_changes};
-use crate::app::row::AppRow;
+use crate::app::row::{AppRow, AsnName};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::failpoint::{Failpoint, reach};
+use crate::lock::StoreLock;
 use crate::migration::Migration;
 use crate::options::StoreOptions;
 use crate::rollup::{ROLLUPS, Rollup};
-use crate::sql::{self, Dialect, Statement};
+use crate::sql::{Dialect, Statement};
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch};
 use crate::write::tally::Tally;
@@ -235,13 +236,29 @@ impl Engine for Sqlite {
     }
 
     async fn write_application(&self, rows: Vec<AppRow>, deadline: Deadline) -> Result<(), Error> {
-        let write = move |transaction: &Transaction<'_>, _: &mut Tally| {
-            rows.iter().try_for_each(|row| {
-                let Statement { sql, parameters, .. } = sql::app::write_app(Dialect::Sqlite, row);
-                transaction.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(&parameters)).map(drop)
-            })
+        self.transact(deadline, move |transaction, _| statements::write_application(transaction, &rows)).await
+    }
+
+    async fn replace_asn_names(&self, names: Vec<AsnName>, deadline: Deadline) -> Result<(), Error> {
+        self.transact(deadline, move |transaction, _| statements::replace_names(transaction, &names)).await
+    }
+
+    async fn seed_url_priorities(&self, rules: Vec<AppRow>, deadline: Deadline) -> Result<bool, Error> {
+        let seed = move |transaction: &Transaction<'_>, _: &mut Tally| {
+            let is_empty = !statements::any_url_priority(transaction)?;
+            if is_empty {
+                statements::write_application(transaction, &rules)?;
+            }
+            Ok(is_empty)
         };
-        self.transact(deadline, write).await
+        self.transact(deadline, seed).await
+    }
+
+    async fn try_lock(&self, name: &str, _: Deadline) -> Result<Option<StoreLock>, Error> {
+        match self.writer {
+            Some(_) => self.file.try_lock(name),
+            None => Err(Error::read_only()),
+        }
     }
 
     async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {

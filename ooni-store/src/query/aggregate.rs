@@ -3,6 +3,7 @@
 use crate::query::filter::Filter;
 use crate::query::grain::Grain;
 use crate::value::{Value, serialize_time};
+use crate::write::row::ListedUrl;
 use ooni_core::time::DateTime;
 use serde::Serialize;
 
@@ -71,6 +72,18 @@ pub struct Group {
     pub keys: Vec<Value<'static>>,
     /// Its counts.
     pub counts: Counts,
+}
+
+/// An entry of a test list, and how often its URL was measured in the country of the list (API spec §5.5). The country of the
+/// global list is `ZZ`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedCounts {
+    /// The entry.
+    pub entry: ListedUrl,
+    /// All measurements.
+    pub measurements: u64,
+    /// Measurements with the flag `anomaly`.
+    pub anomalies: u64,
 }
 
 /// How long a test ran, by day and country, for measurements whose scores have `extra.test_runtime` (API spec §6.2).

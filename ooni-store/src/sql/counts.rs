@@ -4,13 +4,14 @@
 
 use super::builder::Builder;
 use super::dialect::Dialect;
+use super::rows::listed_url;
 use super::statement::Statement;
-use crate::query::aggregate::{Aggregation, Axis};
+use crate::query::aggregate::{Aggregation, Axis, ListedCounts};
 use crate::query::filter::Filter;
 use crate::query::grain::Grain;
 use crate::query::planner::{self, Part, Source};
 use crate::rollup::{COUNTS, Dimension, Rollup};
-use crate::value::Type;
+use crate::value::{Type, Value};
 
 /// The counts of an aggregation, unordered: its axes, then the six counts.
 pub(crate) fn aggregation(dialect: Dialect, query: &Aggregation, parts: &[Part]) -> Statement {
@@ -41,6 +42,40 @@ pub(crate) fn distinct(dialect: Dialect, query: &Aggregation, of: Axis, parts: &
         sql.joined_parts(query, parts, value, "DISTINCT ", &[number("p.value")]);
     }
     sql.statement(columns(query, 1))
+}
+
+/// The axes that [`listed_counts`] joins.
+pub(crate) const OF_LISTS: [Axis; 2] = [Axis::Input, Axis::ProbeCc];
+
+/// All entries of the test lists, each with the number of measurements, and of those with an anomaly, of its URL in the country
+/// of its list. The axes of the query are [`OF_LISTS`].
+pub(crate) fn listed_counts(dialect: Dialect, query: &Aggregation, parts: &[Part]) -> Statement {
+    let mut sql = Builder::new(dialect);
+    let count = |name: &str| format!("CAST(coalesce(c.{name}, 0) AS BIGINT)");
+    let columns = format!("l.url, l.domain, l.cc, l.category_code, {}, {}", count("measurements"), count("anomalies"));
+    sql.push("SELECT ").push(&columns).push(" FROM citizenlab AS l LEFT JOIN (");
+    let of_part = |source| {
+        let [measurements, .., anomalies] = match source {
+            Source::Rollup(_) => COUNTS.map(|count| format!("sum(f.{count})")),
+            Source::Rows => counts(dialect, "1"),
+        };
+        vec![format!("{measurements} AS measurements"), format!("{anomalies} AS anomalies")]
+    };
+    let of_all = ["sum(p.measurements) AS measurements", "sum(p.anomalies) AS anomalies"].map(str::to_owned);
+    sql.joined_parts(query, parts, of_part, "", &of_all);
+    sql.push(") AS c ON c.axis0 = l.url AND c.axis1 = upper(l.cc) ORDER BY l.cc, l.url, l.category_code");
+    use Type::{OptionalUInt64, Text};
+    sql.statement(vec![Text, Text, Text, Text, OptionalUInt64, OptionalUInt64])
+}
+
+/// A row of [`listed_counts`].
+pub(crate) fn listed_count(mut row: Vec<Value<'static>>) -> Option<ListedCounts> {
+    match row.split_off(row.len().checked_sub(2)?)[..] {
+        [Value::Int(measurements), Value::Int(anomalies)] => {
+            Some(ListedCounts { entry: listed_url(row)?, measurements, anomalies })
+        }
+        _ => None,
+    }
 }
 
 /// The types of an aggregation's axes, followed by `numbers` integers.

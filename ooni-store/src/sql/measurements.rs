@@ -61,7 +61,9 @@ pub(crate) fn measurements(dialect: Dialect, after: Option<&str>, limit: usize) 
 pub(crate) fn refusals(dialect: Dialect, after: Option<&str>, limit: usize) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT r.measurement_uid, r.column_name, r.message, CAST(coalesce(r.row_json, '') AS TEXT), r.s3path,");
-    sql.push(" r.linenum, coalesce(CAST(r.date AS TEXT), ''), r.source, r.member_offset, r.member_length, r.member_line");
+    sql.push(
+        " r.linenum, coalesce(CAST(r.date AS TEXT), ''), r.source, r.member_offset, r.member_length, r.member_line",
+    );
     sql.push(" FROM refused AS r");
     sql.page("r.measurement_uid", after, limit);
     sql.statement([&[Type::Text; 4][..], &LOCATION_TYPES].concat())

@@ -1,7 +1,8 @@
 //! The application tables, which only SQLite and PostgreSQL have, and the domains of test lists.
 
 use super::Store;
-use crate::app::row::{AppRow, FaultyMeasurement, NO_APPLICATION, UrlPriority};
+use crate::app::priorities::default_rules;
+use crate::app::row::{AppRow, AsnName, FaultyMeasurement, NO_APPLICATION, UrlPriority};
 use crate::engine::Workload;
 use crate::error::{Error, ErrorKind};
 use crate::sql::{self, Dialect};
@@ -17,6 +18,28 @@ impl Store {
     pub async fn write_application(&self, rows: Vec<AppRow>) -> Result<(), Error> {
         let span = self.span("write_application");
         self.write_within(span, |deadline| self.engine.write_application(rows, deadline)).await
+    }
+
+    /// Replaces the names of all networks, in one transaction. Of names with the same network and day, the last is kept.
+    ///
+    /// # Errors
+    /// The names are unchanged, unless [`Error::is_outcome_unknown`]. [`ErrorKind::Invalid`] on ClickHouse.
+    pub async fn replace_asn_names(&self, mut names: Vec<AsnName>) -> Result<(), Error> {
+        let span = self.span("replace_asn_names");
+        names.reverse();
+        names.sort_by(|a, b| (a.asn, &a.changed).cmp(&(b.asn, &b.changed)));
+        names.dedup_by(|a, b| (a.asn, &a.changed) == (b.asn, &b.changed));
+        self.write_within(span, |deadline| self.engine.replace_asn_names(names, deadline)).await
+    }
+
+    /// Writes the default rules by which URLs are prioritised (API spec §2.3) if there are no rules. Returns false if there
+    /// were some.
+    ///
+    /// # Errors
+    /// As [`Store::write_application`].
+    pub async fn seed_url_priorities(&self) -> Result<bool, Error> {
+        let span = self.span("seed_url_priorities");
+        self.write_within(span, |deadline| self.engine.seed_url_priorities(default_rules(), deadline)).await
     }
 
     /// The latest names of these networks by number, or of all networks if `asns` is empty. Unknown networks are left out.

@@ -3,7 +3,7 @@
 use super::{Read, Store};
 use crate::engine::{Rows, Workload};
 use crate::error::{Error, ErrorKind};
-use crate::query::aggregate::{Aggregation, Axis, Counts, Group, Runtimes};
+use crate::query::aggregate::{Aggregation, Axis, Counts, Group, ListedCounts, Runtimes};
 use crate::query::filter::{Filter, Window};
 use crate::query::planner::{Part, Source, plan};
 use crate::rollup::Rollup;
@@ -101,6 +101,20 @@ impl Store {
             }
             return Ok(all.into_iter().collect());
         }
+    }
+
+    /// All entries of the test lists, each with the number of measurements of its URL in its country that began in a window.
+    /// They are ordered by list, then by URL.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn listed_counts(&self, window: Window) -> Result<Vec<ListedCounts>, Error> {
+        let call = self.read("listed_counts", Workload::Aggregation);
+        let filter = Filter { window, ..Filter::default() };
+        let query = Aggregation { filter, axes: sql::OF_LISTS.to_vec() };
+        let statement = sql::listed_counts(self.dialect(), &query, &call.parts(&query).await?);
+        let rows = call.snapshot(vec![statement]).await?;
+        rows.into_iter().flatten().map(|row| sql::listed_count(row).ok_or_else(|| call.foreign())).collect()
     }
 
     /// The engine's plan for [`Store::input_counts`] of a network.

@@ -125,7 +125,8 @@ fn files_that_are_not_stores() {
         assert!(message(open(&path("text.db")), &path("text.db")).starts_with("not a SQLite database"));
         assert_eq!(message(open(folder.path()), folder.path()), "is a folder");
     }
-    assert!(message(at_to_read(&path("none.db")), &path("none.db")).starts_with("cannot be opened"));
+    assert_eq!(message(at_to_read(&path("none.db")), &path("none.db")), "does not exist");
+    assert_eq!(message(at_to_read(&path("none/none.db")), &path("none/none.db")), "does not exist");
     assert!(!path("none.db").exists());
     assert!(message(at(&path("text.db/x/y.db")), &path("text.db/x/y.db")).starts_with("its folder cannot be created"));
 

@@ -13,6 +13,7 @@ mod history;
 mod killed;
 mod limits;
 mod lists;
+mod locations;
 mod long_texts;
 mod parquet;
 mod postgres;
@@ -42,7 +43,7 @@ use support::{Engine, InFile};
 
 /// Runs the tests that every engine must pass, with so many cases of each property.
 fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
-    let tests: [fn(&dyn Engine); 16] = [
+    let tests: [fn(&dyn Engine); 20] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,
@@ -53,6 +54,10 @@ fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
         rejections::rejections_are_kept_by_can,
         rejections::what_is_stored_is_not_rejected,
         rejections::removed_measurements_are_not_stored_until_restored,
+        locations::locations_are_set,
+        locations::a_known_location_is_kept,
+        locations::locations_are_removed,
+        locations::many_locations,
         charts::distinct_values_are_counted,
         charts::runtimes_of_tests,
         lists::pages_have_all_rows_in_order,

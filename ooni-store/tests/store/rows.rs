@@ -20,7 +20,18 @@ pub(crate) fn rows_read_back(engine: &dyn Engine) {
     let names = engine.table("jsonl");
     assert_eq!(
         names[2],
-        ["R-u000002", "http://x.org/u000002", "raw/2024.jsonl.gz", "7", "u000002", "2024-01-02", "raw/2024.tar.gz"]
+        [
+            "R-u000002",
+            "http://x.org/u000002",
+            "raw/2024.jsonl.gz",
+            "7",
+            "u000002",
+            "2024-01-02",
+            "raw/2024.tar.gz",
+            "7696581394432",
+            "8589934592",
+            "3"
+        ]
     );
     assert_eq!((names.len(), engine.table("obs_openvpn").len(), engine.table("refused").len()), (3, 0, 0));
     // One time per call.
@@ -73,7 +84,10 @@ pub(crate) fn refused_rows_are_set_aside(engine: &dyn Engine) {
     assert_eq!(once.len(), 1);
     assert_eq!(once[0][..3], ["odd", "test_version", message]);
     assert!(once[0][3].contains(r#""test_version":0.1,"#), "{}", once[0][3]);
-    assert_eq!(once[0][4..], ["raw/2024.jsonl.gz", "7", "2024-01-02", "raw/2024.tar.gz", "7696581394432", "8589934592", "3"]);
+    assert_eq!(
+        once[0][4..],
+        ["raw/2024.jsonl.gz", "7", "2024-01-02", "raw/2024.tar.gz", "7696581394432", "8589934592", "3"]
+    );
     // Written again, the rows are refused again and recorded once.
     assert_eq!(store.write(&batch, OnExisting::Keep).unwrap().refused.len(), 2);
     assert_eq!(engine.table("refused"), once);

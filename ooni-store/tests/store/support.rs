@@ -14,8 +14,8 @@ use ooni_store::query::grain::Grain;
 use ooni_store::rollup::Rollup;
 use ooni_store::value::Value;
 use ooni_store::{
-    BatchResult, BlockingStore, BodyLocation, Error, GzipMember, ListedUrl, OnExisting, ScoredRow, SqliteOptions, StoreOptions,
-    StoredRow,
+    BatchResult, BlockingStore, BodyLocation, Error, GzipMember, ListedUrl, OnExisting, ScoredRow, SqliteOptions,
+    StoreOptions, StoredRow,
 };
 use rusqlite::Connection;
 use rusqlite::types::Value as SqlValue;

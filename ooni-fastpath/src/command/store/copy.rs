@@ -21,6 +21,7 @@ pub(super) fn run(from: &str, to: &str, after: Option<String>) -> CommandResult 
     let beside = copy_beside(&from, &to).map_err(|error| error.to_string())?;
     let (text, is_good) = measurements(&to, from.measurements(after.clone()), after, "copied")?;
     let rejected = rejections(&from, &to).map_err(|error| error.to_string())?;
+    archived(&from, &to).map_err(|error| error.to_string())?;
     let Beside { refused, removed, listed } = beside;
     let beside =
         format!("{refused} refused before, {rejected} rejected, {removed} removed, {listed} entries of test lists");
@@ -105,6 +106,24 @@ fn rejections(from: &BlockingStore, to: &BlockingStore) -> Result<u64, Error> {
         number += kept.len() as u64;
         let input = Arc::new(BatchInput::<ScoredRow>::of_rejections(kept));
         to.wait(to.store.write(input, OnExisting::Keep))?;
+    }
+}
+
+/// Copies the locations of bodies without a row, except those that the target has.
+fn archived(from: &BlockingStore, to: &BlockingStore) -> Result<(), Error> {
+    let mut all = from.archived();
+    loop {
+        let batch = all.by_ref().take(BATCH).collect::<Result<Vec<_>, _>>()?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut missing = Vec::new();
+        for (uid, body) in batch {
+            if to.wait(to.store.body_location(&uid))?.is_none() {
+                missing.push((uid, body));
+            }
+        }
+        to.wait(to.store.set_body_locations(missing))?;
     }
 }
 

@@ -134,8 +134,7 @@ async fn set_refused(context: &ChangeContext<'_>, uids: Vec<&str>) -> Result<(),
         of("jsonl"),
     );
     for uids in batch::chunks(uids) {
-        let parameters =
-            [("uids".to_owned(), value::texts(uids)), ("moment".to_owned(), context.moment.to_string())];
+        let parameters = [("uids".to_owned(), value::texts(uids)), ("moment".to_owned(), context.moment.to_string())];
         context.http.execute(&sql, &parameters).await?;
     }
     Ok(())

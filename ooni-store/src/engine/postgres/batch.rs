@@ -11,9 +11,9 @@ use crate::write::batch::{self, Decided, Taken};
 use crate::write::rejection::Rejection;
 use crate::write::row::{BatchResult, BodyLocation, Provenance, RowBatch};
 use crate::write::tally::Tally;
-use postgres_types::ToSql;
 use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
+use postgres_types::ToSql;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::pin::{Pin, pin};
@@ -87,7 +87,8 @@ impl Change for Batch {
         coming.iter().for_each(|taken| tally.add(&taken.cells));
         self.set_aside(transaction, &decided, &known).await?;
         reject(transaction, &decided).await?;
-        locations::forget(transaction, &decided.stored.iter().map(|uid| value::encoded(uid)).collect::<Vec<_>>()).await?;
+        locations::forget(transaction, &decided.stored.iter().map(|uid| value::encoded(uid)).collect::<Vec<_>>())
+            .await?;
         Ok(decided.written(there, self.replace))
     }
 }

@@ -4,7 +4,7 @@ use super::error::PgError;
 use super::partition::Partition;
 use super::{locations, rollups, value};
 use crate::app::lists::{ListChanges, list_changes};
-use crate::app::row::AppRow;
+use crate::app::row::{AppRow, AsnName};
 use crate::deadline::Deadline;
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::{ROLLUPS, Rollup};
@@ -15,6 +15,7 @@ use crate::write::row::ListedUrl;
 use crate::write::tally::{COLUMNS, Tally};
 use ooni_core::time::DateTime;
 use postgres_types::ToSql;
+use std::borrow::Cow;
 use std::future::Future;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::{Row, Transaction};
@@ -185,6 +186,50 @@ impl Change for Application<'_> {
             let kinds = parameters.iter().map(|value| (value as &(dyn ToSql + Sync), value::kind(value)));
             transaction.execute_typed(&sql, &kinds.collect::<Vec<_>>()).await?;
         }
+        Ok(())
+    }
+}
+
+/// Writes rules by which URLs are prioritised, if there are none. The outcome is whether there were none.
+pub(super) struct Seed<'a>(pub(super) &'a [AppRow]);
+
+impl Change for Seed<'_> {
+    type Outcome = bool;
+
+    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<bool, PgError> {
+        let any = "SELECT EXISTS (SELECT FROM url_priorities)";
+        let is_empty = !transaction.query_one(any, &[]).await?.try_get::<_, bool>(0)?;
+        if is_empty {
+            Application(self.0).make(transaction, tally).await?;
+        }
+        Ok(is_empty)
+    }
+}
+
+/// Replaces the names of all networks.
+pub(super) struct Names<'a>(pub(super) &'a [AsnName]);
+
+impl Change for Names<'_> {
+    type Outcome = ();
+
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), PgError> {
+        // TRUNCATE would make readers wait.
+        transaction.batch_execute("DELETE FROM asnmeta").await?;
+        let copy = "COPY asnmeta (asn, org_name, cc, changed, aut_name, source) FROM STDIN BINARY";
+        let types = {
+            use postgres_types::Type as T;
+            [T::INT8, T::TEXT, T::TEXT, T::TEXT, T::TEXT, T::TEXT]
+        };
+        let mut copy = std::pin::pin!(BinaryCopyInWriter::new(transaction.copy_in(copy).await?, &types));
+        for AsnName { asn, org_name, cc, changed, aut_name, source } in self.0 {
+            let text = |text| Value::Text(Cow::Borrowed(text));
+            let asn = Value::Int(u64::from(*asn));
+            copy.as_mut()
+                .write_raw([asn, text(org_name), text(cc), text(changed), text(aut_name), text(source)].iter())
+                .await?;
+        }
+        copy.finish().await?;
+        transaction.batch_execute("ANALYZE asnmeta").await?;
         Ok(())
     }
 }

@@ -16,7 +16,8 @@ use tokio_postgres::{Error, Transaction};
 const FORGET: &str = "DELETE FROM archived WHERE measurement_uid = ANY ($1)";
 
 /// The table of new locations, given as one array for each column.
-const NEW: &str = "unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[])
+const NEW: &str =
+    "unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[])
     AS n (measurement_uid, s3path, linenum, date, source, member_offset, member_length, member_line)";
 
 /// The locations of these bodies that are known, by uid.
@@ -57,7 +58,8 @@ impl Change for SetLocations<'_> {
         let [new, old] = ["n", "t"].map(|table| LOCATION.map(|column| format!("{table}.{column}")).join(", "));
         let set = format!("SET ({location}, update_time) = ROW({new}, localtimestamp)");
         let differs = format!("({old}) IS DISTINCT FROM ({new})");
-        let of_row = format!("UPDATE jsonl AS t {set} FROM {NEW} WHERE t.measurement_uid = n.measurement_uid AND {differs}");
+        let of_row =
+            format!("UPDATE jsonl AS t {set} FROM {NEW} WHERE t.measurement_uid = n.measurement_uid AND {differs}");
         let refused = format!(
             "UPDATE refused AS t {set} FROM {NEW} WHERE md5(t.measurement_uid) = md5(n.measurement_uid) AND {differs}"
         );

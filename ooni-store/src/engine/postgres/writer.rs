@@ -12,6 +12,7 @@ use crate::failpoint::{Failpoint, reach};
 use crate::retry::RetryPolicy;
 use crate::write::tally::Tally;
 use ooni_core::time::DateTime;
+use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
@@ -106,6 +107,16 @@ impl Writer {
         Ok(outcome)
     }
 
+    /// Takes the lock of a name, unless another session has it; returns the connection that holds it.
+    pub(super) async fn try_lock(&self, name: &str, deadline: Deadline) -> Result<Option<Client>, PgError> {
+        let take = async {
+            let client = self.connected().await?;
+            let is_taken = client.query_one("SELECT pg_try_advisory_lock($1)", &[&lock_key(name)]).await?.try_get(0)?;
+            Ok(if is_taken { Some(client) } else { None })
+        };
+        within(deadline, take).await
+    }
+
     /// Creates partitions. Their rows follow in another transaction: the server announces a partition to other sessions
     /// a little after its transaction is visible to them, and a query in between would miss its rows.
     async fn create(&self, slot: &mut Option<Client>, months: &[DateTime], deadline: Deadline) -> Result<(), PgError> {
@@ -171,6 +182,12 @@ impl Writer {
             None => Some(None),
         })
     }
+}
+
+/// The key of the advisory lock of a name: the first bytes of a hash.
+fn lock_key(name: &str) -> i64 {
+    let hash = Sha256::digest(format!("ooni-store lock {name}"));
+    hash.iter().take(8).fold(0, |key, &byte| key << 8 | i64::from(byte))
 }
 
 /// Begins a transaction once no other process writes.

@@ -3,11 +3,13 @@
 use super::schema::{self, SchemaError};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
+use crate::lock::StoreLock;
 use crate::migration::Migration;
 use crate::options::SqliteOptions;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fmt::Write as _;
-use std::fs::{self, Metadata};
+use std::fs::{self, Metadata, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -75,8 +77,12 @@ impl DatabaseFile {
             Err(error) => error,
         };
         // SQLite creates log files even for reading. If it cannot, and there is no log, no process is writing.
-        let Ok(version) = fs::metadata(path).map(|file| Version::of(&file)) else {
-            return Err(file.schema_error(error));
+        let version = match fs::metadata(path) {
+            Ok(found) => Version::of(&found),
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::new(ErrorKind::Other, "does not exist").with_source(missing).of(&file.name));
+            }
+            Err(_) => return Err(file.schema_error(error)),
         };
         if !is_unwritable(&error) || fs::File::open(path).is_err() {
             return Err(file.schema_error(error));
@@ -166,6 +172,25 @@ impl DatabaseFile {
                 Err(Error::new(ErrorKind::Unavailable, message))
             }
         }
+    }
+
+    /// Locks a file beside the database, unless another process or caller has locked it.
+    pub(super) fn try_lock(&self, name: &str) -> Result<Option<StoreLock>, Error> {
+        let lock = || {
+            let mut path = fs::canonicalize(&self.path)?.into_os_string();
+            path.push(format!(".{name}.lock"));
+            // The file is not deleted later, or another process could lock one that no longer has a name.
+            let file = fs::File::options().create(true).truncate(false).write(true).open(path)?;
+            match file.try_lock() {
+                Ok(()) => Ok(Some(StoreLock::of_file(file))),
+                Err(TryLockError::WouldBlock) => Ok(None),
+                Err(TryLockError::Error(error)) => Err(error),
+            }
+        };
+        lock().map_err(|error| {
+            let message = format!("the file of the lock {name} cannot be locked: {error}");
+            Error::new(ErrorKind::Other, message).with_source(error)
+        })
     }
 
     /// A text that identifies the file, independent of its path.

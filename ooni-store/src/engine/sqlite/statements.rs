@@ -1,14 +1,15 @@
 //! Statements that write to the SQLite store.
 
 use super::{locations, value};
-use crate::sql::{self, LOCATION};
+use crate::app::row::{AppRow, AsnName};
+use crate::sql::{self, Dialect, LOCATION, Statement};
 use crate::value::{FastpathValues, OpenvpnValues, Value};
 use crate::write::batch::{self, Decided};
 use crate::write::rejection::Rejection;
 use crate::write::row::{BodyLocation, Incoming, ListedUrl, Provenance, Refusal};
 use crate::write::tally::{COLUMNS, Tally};
 use ooni_core::row::schema::{fastpath, openvpn};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, params, params_from_iter};
 use std::borrow::Cow;
 
 /// The prepared statements of a batch.
@@ -57,6 +58,10 @@ const REJECT: &str = "
     INSERT INTO rejected (can, position, measurement_uid, code, path, message, update_time)
     VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (can, position) DO NOTHING";
+
+const ANY_URL_PRIORITY: &str = "SELECT EXISTS (SELECT 1 FROM url_priorities)";
+
+const NAME: &str = "INSERT INTO asnmeta (asn, org_name, cc, changed, aut_name, source) VALUES (?, ?, ?, ?, ?, ?)";
 
 const LIST: &str = "INSERT INTO citizenlab (url, domain, cc, category_code) VALUES (?, ?, ?, ?)";
 
@@ -240,4 +245,26 @@ pub(super) fn replace_lists(connection: &Connection, lists: &[ListedUrl]) -> Res
     lists.iter().try_for_each(|ListedUrl { url, domain, cc, category_code }| {
         insert.execute([url, domain, cc, category_code]).map(drop)
     })
+}
+
+/// Writes rows of the application tables.
+pub(super) fn write_application(connection: &Connection, rows: &[AppRow]) -> Result<()> {
+    rows.iter().try_for_each(|row| {
+        let Statement { sql, parameters, .. } = sql::app::write_app(Dialect::Sqlite, row);
+        connection.prepare_cached(&sql)?.execute(params_from_iter(&parameters)).map(drop)
+    })
+}
+
+/// Replaces the names of all networks.
+pub(super) fn replace_names(connection: &Connection, names: &[AsnName]) -> Result<()> {
+    connection.execute("DELETE FROM asnmeta", [])?;
+    let mut insert = connection.prepare_cached(NAME)?;
+    names.iter().try_for_each(|AsnName { asn, org_name, cc, changed, aut_name, source }| {
+        insert.execute(params![asn, org_name, cc, changed, aut_name, source]).map(drop)
+    })
+}
+
+/// Whether there are rules by which URLs are prioritised.
+pub(super) fn any_url_priority(connection: &Connection) -> Result<bool> {
+    connection.prepare_cached(ANY_URL_PRIORITY)?.query_row([], |row| row.get(0))
 }
