@@ -8,8 +8,10 @@
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod failpoint;
 pub mod handler;
 pub mod http;
+pub mod intake;
 pub mod metrics;
 pub mod payload;
 pub mod router;
