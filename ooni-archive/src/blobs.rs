@@ -11,16 +11,20 @@ mod failure;
 mod http;
 mod retry;
 mod s3;
+mod upload;
+mod write;
 
 pub(crate) use self::blob::{Blob, Listing};
 pub use self::counters::Counters;
-pub(crate) use self::directory::{Directory, copy};
+pub(crate) use self::directory::{Directory, copy, is_below};
 pub(crate) use self::download::{is_copy, part_path};
 pub(crate) use self::failure::{Failure, FailureKind};
 pub(crate) use self::http::HttpClient;
 pub(crate) use self::retry::Retries;
 pub use self::retry::RetryPolicy;
 pub(crate) use self::s3::{Bucket, Credentials, Received, S3};
+pub use self::upload::Stored;
+pub(crate) use self::upload::Upload;
 
 /// A place where blobs are kept.
 #[derive(Debug)]

@@ -11,7 +11,10 @@ use hyper_util::rt::TokioIo;
 use md5::{Digest, Md5};
 use ooni_core::hex::hex;
 use s3s::auth::SimpleAuth;
-use s3s::dto::{ETag, ETagCondition, GetObjectInput, GetObjectOutput, ListObjectsV2Input, ListObjectsV2Output};
+use s3s::dto::{
+    DeleteObjectInput, DeleteObjectOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput,
+    HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput,
+};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
@@ -47,6 +50,8 @@ pub enum Fault {
     OtherVersion,
     /// A byte of the body is changed.
     Corrupt,
+    /// An object that is stored has only its first bytes, this many, but the response is that of a success.
+    StoreShort(u64),
 }
 
 /// Which faults occur, and when.
@@ -67,6 +72,8 @@ pub struct Plan {
 /// A request that the server received.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    /// The method.
+    pub method: String,
     /// Path and query.
     pub uri: String,
     /// The header `Range`.
@@ -85,6 +92,7 @@ pub struct Server {
 
 struct Shared {
     service: S3Service,
+    folder: PathBuf,
     plan: Plan,
     asked: Mutex<Vec<Asked>>,
     sent: Mutex<u64>,
@@ -98,7 +106,8 @@ pub fn start(folder: &Path, plan: Plan) -> Server {
     if let Some((key, secret)) = &plan.signed {
         builder.set_auth(SimpleAuth::from_single(key.as_str(), secret.as_str()));
     }
-    let shared = Shared { service: builder.build(), plan, asked: Mutex::default(), sent: Mutex::default() };
+    let folder = folder.to_owned();
+    let shared = Shared { service: builder.build(), folder, plan, asked: Mutex::default(), sent: Mutex::default() };
     let shared = Arc::new(shared);
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -152,8 +161,13 @@ impl Asked {
 impl Shared {
     async fn answer(self: Arc<Shared>, mut request: Request<Incoming>) -> Result<Response<FaultyBody>, io::Error> {
         let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        let asked =
-            Asked { uri: request.uri().to_string(), range: header(RANGE), signed: header(AUTHORIZATION).is_some() };
+        let asked = Asked {
+            method: request.method().to_string(),
+            uri: request.uri().to_string(),
+            range: header(RANGE),
+            signed: header(AUTHORIZATION).is_some(),
+        };
+        let path = request.uri().path().to_owned();
         let is_object = asked.is_object();
         let fault = {
             let mut all = self.asked.lock().unwrap();
@@ -182,7 +196,7 @@ impl Shared {
                     request.headers_mut().insert(RANGE, moved);
                 }
             }
-            Some(Fault::Longer | Fault::OtherVersion) => {}
+            Some(Fault::Longer | Fault::OtherVersion | Fault::StoreShort(_)) => {}
             Some(Fault::Delay(milliseconds)) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
             Some(Fault::Reset(bytes) | Fault::Short(bytes)) => faulty.left = bytes,
             Some(Fault::Stall(bytes)) => (faulty.left, faulty.stalls) = (bytes, true),
@@ -198,6 +212,10 @@ impl Shared {
         }
         match fault {
             Some(Fault::Short(bytes)) => drop(head.headers.insert(CONTENT_LENGTH, bytes.into())),
+            Some(Fault::StoreShort(bytes)) => {
+                let object = self.folder.join(path.trim_start_matches('/'));
+                std::fs::File::options().write(true).open(object).and_then(|file| file.set_len(bytes))?;
+            }
             Some(Fault::OtherVersion) => drop(head.headers.insert(ETAG, HeaderValue::from_static("\"other\""))),
             Some(Fault::Longer) => {
                 let range = head.headers.get(CONTENT_RANGE).map(|range| format!("{}0", range.to_str().unwrap()));
@@ -291,6 +309,18 @@ impl S3 for ObjectStore {
             (Some(ETagCondition::ETag(wanted)), Some(etag)) if wanted != *etag => Err(s3_error!(PreconditionFailed)),
             _ => Ok(answer),
         }
+    }
+
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        self.files.put_object(request).await
+    }
+
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        self.files.head_object(request).await
+    }
+
+    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+        self.files.delete_object(request).await
     }
 
     async fn list_objects_v2(

@@ -126,6 +126,20 @@ impl Sum {
     }
 }
 
+/// Bytes in base64, as checksums are in headers.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let number = (0..3).fold(0, |number, at| number << 8 | usize::from(group.get(at).copied().unwrap_or(0)));
+        for digit in 0..4 {
+            let is_padding = digit > group.len();
+            text.push(if is_padding { '=' } else { char::from(DIGITS[number >> (18 - 6 * digit) & 63]) });
+        }
+    }
+    text
+}
+
 /// An ETag without quotes and the prefix of a weak one, which servers do not use consistently.
 pub(crate) fn bare(etag: &str) -> &str {
     etag.trim_start_matches("W/").trim_matches('"')
@@ -166,6 +180,15 @@ mod tests {
         let mut sum = checksum.sum();
         sum.update(b"123456789");
         assert_eq!(checksum.compare(sum), Ok(()));
+    }
+
+    #[test]
+    fn base64_is_decoded_again() {
+        for length in 0..40_u8 {
+            let bytes: Vec<_> = (0..length).map(|byte| byte.wrapping_mul(73)).collect();
+            assert_eq!(base64::decode(super::base64(&bytes).as_bytes()).unwrap(), bytes);
+        }
+        assert_eq!(super::base64(b"sure."), "c3VyZS4=");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use hyper::StatusCode;
 use std::error::Error;
 use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 /// Why a request failed.
@@ -52,6 +52,31 @@ impl Failure {
         Failure::new(FailureKind::Transient, why)
     }
 
+    /// The failure for a file that cannot be read or written.
+    pub(crate) fn of_file(what: impl fmt::Display, error: &io::Error) -> Failure {
+        let why = format!("{what}: {error}");
+        match error.kind() {
+            ErrorKind::NotFound => Failure::not_found(why),
+            // Somebody may free space, or the file system may come back.
+            ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::StaleNetworkFileHandle
+            | ErrorKind::TimedOut
+            | ErrorKind::Interrupted => Failure::transient(why),
+            _ => Failure::permanent(why),
+        }
+    }
+
+    /// Nothing was received, or sent, for this time.
+    pub(crate) fn idle(time: Duration) -> Failure {
+        Failure::transient(format!("the server sent nothing for {time:?}"))
+    }
+
+    /// A request took longer than this time.
+    pub(crate) fn too_slow(time: Duration) -> Failure {
+        Failure::transient(format!("the request took more than {time:?}"))
+    }
+
     pub(crate) fn changed() -> Failure {
         Failure::permanent("the object has changed since it was listed")
     }
@@ -68,6 +93,9 @@ impl Failure {
                 retry_after,
                 ..Failure::transient(format!("the server is overloaded or failing ({status_and_code})"))
             },
+            (_, "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody") => {
+                Failure::invalid_response(format!("the server received other bytes than were sent ({status_and_code})"))
+            }
             (404, "NoSuchBucket") => Failure::permanent(format!("no such bucket ({status_and_code})")),
             (404, _) => Failure::not_found(format!("no such object ({status_and_code})")),
             (407, _) => Failure::permanent(format!("the proxy rejects the credentials ({status_and_code})")),
@@ -154,11 +182,11 @@ mod tests {
     #[test]
     fn causes_inside_of_io_errors_are_found() {
         let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        let wrapped = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, certificate));
+        let wrapped = io::Error::other(io::Error::new(ErrorKind::InvalidData, certificate));
         let failure = Failure::of_connection(&wrapped);
         assert_eq!(failure.kind, FailureKind::Permanent);
         assert_eq!(failure.why, "TLS: invalid peer certificate: UnknownIssuer");
-        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let refused = io::Error::from(ErrorKind::ConnectionRefused);
         assert_eq!(Failure::of_connection(&refused).kind, FailureKind::Transient);
         for (text, kind) in [
             ("failed to lookup address information: Name or service not known", FailureKind::Permanent),
@@ -177,6 +205,7 @@ mod tests {
             (400, "RequestTimeout", FailureKind::Transient),
             (404, "NoSuchKey", FailureKind::NotFound),
             (404, "NoSuchBucket", FailureKind::Permanent),
+            (400, "BadDigest", FailureKind::InvalidResponse),
             (403, "SignatureDoesNotMatch", FailureKind::Permanent),
             (301, "PermanentRedirect", FailureKind::Permanent),
             (407, "", FailureKind::Permanent),

@@ -3,13 +3,16 @@
 //! It knows nothing of S3 and does not retry.
 
 mod proxy;
+mod request_body;
 mod tls;
+
+pub(crate) use self::request_body::RequestBody;
 
 use self::proxy::{Proxies, ProxyConnector};
 use super::failure::Failure;
 use super::retry::RetryPolicy;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::PROXY_AUTHORIZATION;
 use hyper::{Request, Response};
@@ -17,7 +20,9 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -27,7 +32,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// An HTTP client; clones share its connections.
 #[derive(Clone)]
 pub(crate) struct HttpClient {
-    client: Client<HttpsConnector<ProxyConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<ProxyConnector>, RequestBody>,
     proxies: Arc<Proxies>,
     idle_timeout: Duration,
     request_timeout: Duration,
@@ -52,15 +57,24 @@ impl HttpClient {
     }
 
     /// Sends a request and waits for the head of the response.
-    pub(crate) async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<HttpResponse, Failure> {
+    pub(crate) async fn send(&self, mut request: Request<RequestBody>) -> Result<HttpResponse, Failure> {
         if let Some(credentials) = self.proxies.credentials(request.uri()) {
             request.headers_mut().insert(PROXY_AUTHORIZATION, credentials);
         }
         let deadline = Instant::now() + self.request_timeout;
-        let response = timeout(self.idle_timeout, self.client.request(request)).await;
-        let response = response
-            .map_err(|_| Failure::transient(format!("the server sent nothing for {:?}", self.idle_timeout)))?
-            .map_err(|error| Failure::of_connection(&error))?;
+        let sent = request.body().sent();
+        let mut response = pin!(self.client.request(request));
+        let response = loop {
+            let before = sent.load(Ordering::Relaxed);
+            let left = deadline.saturating_duration_since(Instant::now());
+            match timeout(self.idle_timeout.min(left), &mut response).await {
+                Ok(response) => break response.map_err(|error| Failure::of_connection(&error))?,
+                Err(_) if left < self.idle_timeout => return Err(Failure::too_slow(self.request_timeout)),
+                // The body is still being sent.
+                Err(_) if sent.load(Ordering::Relaxed) > before => {}
+                Err(_) => return Err(Failure::idle(self.idle_timeout)),
+            }
+        };
         let (head, body) = response.into_parts();
         let timeouts = Timeouts { idle: self.idle_timeout, request: self.request_timeout, deadline };
         Ok(Response::from_parts(head, ResponseBody { body, timeouts }))
@@ -97,8 +111,8 @@ impl ResponseBody {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let frame = timeout(idle.min(left), self.body.frame()).await.map_err(|_| match left < idle {
-                true => Failure::transient(format!("the request took more than {request:?}")),
-                false => Failure::transient(format!("the server sent nothing for {idle:?}")),
+                true => Failure::too_slow(request),
+                false => Failure::idle(idle),
             })?;
             match frame.transpose().map_err(|error| Failure::of_connection(&error))? {
                 None => return Ok(None),

@@ -3,21 +3,23 @@
 mod listing;
 mod object;
 mod sign;
+mod write;
 
 pub(crate) use self::object::Received;
 pub(crate) use self::sign::Credentials;
 
 use super::failure::Failure;
-use super::http::{HttpClient, HttpResponse};
+use super::http::{HttpClient, HttpResponse, RequestBody};
 use super::retry::RetryPolicy;
-use bytes::Bytes;
-use http_body_util::Full;
+use super::upload::Upload;
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
 use hyper::http::uri::{Authority, Parts, Scheme};
 use hyper::{Method, Request, Uri};
+use ooni_core::hex::hex;
 use ooni_core::time::DateTime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -72,6 +74,8 @@ struct S3Request {
     key: String,
     query: Vec<(&'static str, String)>,
     headers: Vec<(HeaderName, String)>,
+    /// The file that is the body.
+    body: Option<Upload>,
 }
 
 /// The parts of an error body that are used.
@@ -80,6 +84,12 @@ struct S3Request {
 struct ErrorBody {
     code: String,
     region: String,
+}
+
+impl S3Request {
+    fn new(method: Method, key: String) -> S3Request {
+        S3Request { method, key, query: Vec::new(), headers: Vec::new(), body: None }
+    }
 }
 
 impl S3 {
@@ -179,10 +189,10 @@ impl S3 {
     }
 
     /// The request as it is sent.
-    fn request(&self, request: &S3Request, uri: &Uri, region: &str) -> Result<Request<Full<Bytes>>, Failure> {
+    fn request(&self, request: &S3Request, uri: &Uri, region: &str) -> Result<Request<RequestBody>, Failure> {
         let invalid =
             |what: &str| Failure::permanent(format!("{what} has characters that are not allowed in a request"));
-        let mut built = Request::new(Full::default());
+        let mut built = Request::new(RequestBody::default());
         *built.method_mut() = request.method.clone();
         *built.uri_mut() = uri.clone();
         let headers = built.headers_mut();
@@ -194,7 +204,12 @@ impl S3 {
         if let Some(credentials) = &self.credentials {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
             let now = i64::try_from(now).ok().and_then(DateTime::from_timestamp).unwrap_or(DateTime::MAX);
-            sign::sign(&mut built, b"", credentials, region, now).map_err(|_| invalid("a credential"))?;
+            let sha256 =
+                request.body.as_ref().map_or_else(|| hex(Sha256::digest(b"")), |body| hex(body.content.sha256));
+            sign::sign(&mut built, &sha256, credentials, region, now).map_err(|_| invalid("a credential"))?;
+        }
+        if let Some(upload) = &request.body {
+            *built.body_mut() = upload.body()?;
         }
         Ok(built)
     }
@@ -275,8 +290,7 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let get =
-            |key: &str| S3Request { method: Method::GET, key: key.to_owned(), query: Vec::new(), headers: Vec::new() };
+        let get = |key: &str| S3Request::new(Method::GET, key.to_owned());
         let plain = "raw/20210614/x.tar.gz";
         for (endpoint, name, key, expected) in [
             (None, "mine", plain, "https://mine.s3.eu-central-1.amazonaws.com/raw/20210614/x.tar.gz"),
@@ -307,7 +321,7 @@ mod tests {
             let credentials = Credentials { key_id: id, secret, session_token: None };
             let s3 = S3 { credentials: Some(credentials), ..bucket(Some(&server.url), "odd").unwrap() };
             let range = vec![(HeaderName::from_static("range"), "bytes=1-3".to_owned())];
-            let request = S3Request { method: Method::GET, key: key.to_owned(), query: Vec::new(), headers: range };
+            let request = S3Request { headers: range, ..S3Request::new(Method::GET, key.to_owned()) };
             runtime.block_on(async {
                 let mut response = s3.send(&request).await?;
                 response.body_mut().bytes(100).await

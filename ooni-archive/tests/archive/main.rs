@@ -6,6 +6,7 @@ mod body;
 mod cans;
 mod s3;
 mod side_records;
+mod store;
 mod writer;
 
 use ooni_archive::blocking::{BlockingArchive, BlockingPrefetch};

@@ -40,7 +40,15 @@ impl S3 {
     /// A sentence that names the prefix.
     pub(crate) async fn list(&self, listing: Listing<'_>, counters: &Counters) -> Result<(), String> {
         let Listing { prefix, found, .. } = listing;
-        self.pages(prefix, None, counters, |page| page.blobs.into_iter().for_each(&mut *found)).await
+        let listed = self.pages(prefix, None, counters, |page| page.blobs.into_iter().for_each(&mut *found));
+        listed.await.map_err(|failure| failure.why)
+    }
+
+    /// The keys that begin with a prefix. A failure names the prefix.
+    pub(crate) async fn keys(&self, prefix: &str, counters: &Counters) -> Result<Vec<String>, Failure> {
+        let mut keys = Vec::new();
+        self.pages(prefix, None, counters, |page| keys.extend(page.blobs.into_iter().map(|blob| blob.key))).await?;
+        Ok(keys)
     }
 
     /// The folders directly below a prefix, named as the keys in them begin, with a `/` at the end.
@@ -49,23 +57,28 @@ impl S3 {
     /// A sentence that names the prefix.
     pub(crate) async fn folders(&self, prefix: &str, counters: &Counters) -> Result<Vec<String>, String> {
         let mut folders = Vec::new();
-        self.pages(prefix, Some("/"), counters, |page| folders.extend(page.folders)).await?;
+        let listed = self.pages(prefix, Some("/"), counters, |page| folders.extend(page.folders));
+        listed.await.map_err(|failure| failure.why)?;
         Ok(folders)
     }
 
+    /// A failure names the prefix.
     async fn pages(
         &self,
         prefix: &str,
         delimiter: Option<&str>,
         counters: &Counters,
         mut each: impl FnMut(Page) + Send,
-    ) -> Result<(), String> {
-        let failed = |why: &str| format!("{}/{prefix}: cannot be listed: {why}", self.name);
+    ) -> Result<(), Failure> {
+        let failed = |failure: Failure| {
+            let why = format!("{}/{prefix}: cannot be listed: {}", self.name, failure.why);
+            Failure { why, ..failure }
+        };
         let mut next: Option<Next> = None;
         for _ in 0..MOST_PAGES {
             let retries = Retries::new(&self.retry, counters);
             let page = retries.run(|| self.page(prefix, delimiter, next.as_ref())).await;
-            let mut page = page.map_err(|failure| failed(&failure.why))?;
+            let mut page = page.map_err(failed)?;
             let following = page.next.take();
             let repeated = match (&next, &following) {
                 (Some(Next::After(before)), Some(Next::After(after))) => after <= before,
@@ -73,7 +86,7 @@ impl S3 {
                 (_, None) => false,
             };
             if repeated {
-                return Err(failed("the server repeats the same page"));
+                return Err(failed(Failure::permanent("the server repeats the same page")));
             }
             each(page);
             if following.is_none() {
@@ -81,7 +94,7 @@ impl S3 {
             }
             next = following;
         }
-        Err(failed(&format!("the server has more than {MOST_PAGES} pages")))
+        Err(failed(Failure::permanent(format!("the server has more than {MOST_PAGES} pages"))))
     }
 
     /// One page of a listing.
@@ -103,7 +116,7 @@ impl S3 {
         if let Some(Next::After(key)) = next {
             query.push(("start-after", key.clone()));
         }
-        let request = S3Request { method: Method::GET, key: String::new(), query, headers: Vec::new() };
+        let request = S3Request { query, ..S3Request::new(Method::GET, String::new()) };
         let body = self.send(&request).await?.body_mut().bytes(PAGE_SIZE).await?;
         let invalid = || Failure::invalid_response("the response is not a listing");
         let response: ListBucketResult =

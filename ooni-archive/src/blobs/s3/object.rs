@@ -46,7 +46,7 @@ impl S3 {
         }
         headers.extend(etag.map(|etag| (IF_MATCH, etag.to_owned())));
         let key = format!("{}{key}", self.prefix);
-        let response = self.send(&S3Request { method: Method::GET, key, query: Vec::new(), headers }).await?;
+        let response = self.send(&S3Request { headers, ..S3Request::new(Method::GET, key) }).await?;
         let (head, body) = response.into_parts();
         let length = text(&head.headers, CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
         let range = match head.status {

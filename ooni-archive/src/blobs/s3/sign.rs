@@ -4,7 +4,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::Request;
-use hyper::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue, InvalidHeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, InvalidHeaderValue, RANGE};
 use ooni_core::hex::hex;
 use ooni_core::time::DateTime;
 use sha2::{Digest, Sha256};
@@ -28,19 +28,22 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// Headers that are signed, beside `Host` and `x-amz-…`.
+const SIGNED: [HeaderName; 2] = [CONTENT_TYPE, RANGE];
+
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
 /// Signs a request that has its header `Host` and all headers `x-amz-…`.
 ///
-/// Path and query must be in canonical form: percent-encoded except for letters, digits and `-._~`, and `/` in the path.
+/// `payload` is the SHA-256 of the body in hexadecimal. Path and query must be in canonical form: percent-encoded except for letters, digits and `-._~`, and `/` in the path.
 ///
 /// # Errors
 /// Credentials with characters that no header may have.
 pub(super) fn sign<B>(
     request: &mut Request<B>,
-    body: &[u8],
+    payload: &str,
     credentials: &Credentials,
     region: &str,
     now: DateTime,
@@ -49,13 +52,13 @@ pub(super) fn sign<B>(
     let day = &moment[..8];
     let headers = request.headers_mut();
     headers.insert(DATE, HeaderValue::from_str(&moment)?);
-    headers.insert(CONTENT_SHA256, HeaderValue::from_str(&hex(Sha256::digest(body)))?);
+    headers.insert(CONTENT_SHA256, HeaderValue::from_str(payload)?);
     if let Some(token) = &credentials.session_token {
         let mut token = HeaderValue::from_str(token)?;
         token.set_sensitive(true);
         headers.insert(SECURITY_TOKEN, token);
     }
-    let (canonical, signed_headers) = canonical(request, body);
+    let (canonical, signed_headers) = canonical(request, payload);
     let scope = format!("{day}/{region}/s3/aws4_request");
     let to_sign = format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{}", hex(Sha256::digest(canonical)));
     let mut key = hmac(format!("AWS4{}", credentials.secret).as_bytes(), day);
@@ -73,11 +76,11 @@ pub(super) fn sign<B>(
 }
 
 /// The canonical request, and the names of the headers in it.
-fn canonical<B>(request: &Request<B>, body: &[u8]) -> (String, String) {
+fn canonical<B>(request: &Request<B>, payload: &str) -> (String, String) {
     let mut headers: Vec<_> = request
         .headers()
         .iter()
-        .filter(|(name, _)| **name == HOST || name.as_str().starts_with("x-amz-") || **name == "range")
+        .filter(|(name, _)| **name == HOST || name.as_str().starts_with("x-amz-") || SIGNED.contains(name))
         .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
         .collect();
     headers.sort_unstable();
@@ -86,7 +89,7 @@ fn canonical<B>(request: &Request<B>, body: &[u8]) -> (String, String) {
     let mut query: Vec<_> = request.uri().query().unwrap_or_default().split('&').collect();
     query.sort_unstable();
     let [method, path, query] = [request.method().as_str(), request.uri().path(), &query.join("&")];
-    (format!("{method}\n{path}\n{query}\n{headers}\n{names}\n{}", hex(Sha256::digest(body))), names)
+    (format!("{method}\n{path}\n{query}\n{headers}\n{names}\n{payload}"), names)
 }
 
 /// `YYYYMMDDThhmmssZ`
@@ -128,7 +131,7 @@ mod tests {
                 request = request.header("range", range);
             }
             let mut request = request.body(()).unwrap();
-            sign(&mut request, b"", &credentials, "us-east-1", now).unwrap();
+            sign(&mut request, &hex(Sha256::digest(b"")), &credentials, "us-east-1", now).unwrap();
             let value = request.headers()[AUTHORIZATION].to_str().unwrap();
             assert!(value.ends_with(&format!("Signature={signature}")), "{path}: {value}");
             assert!(request.headers()[AUTHORIZATION].is_sensitive());

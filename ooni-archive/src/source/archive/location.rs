@@ -1,7 +1,7 @@
 //! [`Location`]: where a part of the archive is, parsed from the command line.
 
 use super::place::{Options, Place};
-use crate::blobs::{Blobs, Bucket, Credentials, Directory, HttpClient, S3};
+use crate::blobs::{Blobs, Bucket, Credentials, Directory, HttpClient, RetryPolicy, S3};
 use crate::layout::Layout;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -36,11 +36,16 @@ pub enum Location {
 }
 
 impl Location {
-    /// Reads a folder or `s3://BUCKET[/PREFIX]`.
+    /// Parses a folder, `file:` before a folder, or `s3://BUCKET[/PREFIX]`.
     ///
     /// # Errors
     /// A sentence, for an invalid address.
     pub fn parse(text: &str, endpoint: Option<&str>) -> Result<Location, String> {
+        if let Some(folder) = text.strip_prefix("file:").filter(|folder| !folder.is_empty()) {
+            // Three slashes are two, before an empty host, and that of an absolute path.
+            let folder = folder.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(folder);
+            return Ok(Location::Directory(PathBuf::from(folder)));
+        }
         let Some(place) = text.strip_prefix("s3://") else {
             return match text.split_once("://") {
                 Some(_) => Err(format!("{text}: a source is a folder or s3://BUCKET[/PREFIX]")),
@@ -81,18 +86,16 @@ impl Location {
         OONI.into_iter().map(bucket).collect()
     }
 
-    /// Opens it; buckets need a client.
+    /// Opens it for reading; buckets need a client.
     pub(super) fn open(self, options: &Options, http: Option<&HttpClient>) -> Result<Place, String> {
         match self {
             Location::Directory(root) => open_directory(&root),
             Location::S3 { bucket, prefix, endpoint, region, unsigned, only } => {
-                let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-                let region = region.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
                 let http = http.cloned().map_or_else(|| HttpClient::new(&options.retry), Ok)?;
                 let place = Bucket {
                     bucket: &bucket,
                     prefix: &prefix,
-                    region: region.as_deref().unwrap_or(DEFAULT_REGION),
+                    region: &region.unwrap_or_else(usual_region),
                     endpoint: endpoint.as_deref(),
                     credentials: if unsigned { None } else { credentials(variable)? },
                     retry: options.retry,
@@ -102,6 +105,40 @@ impl Location {
             }
         }
     }
+
+    /// Opens it for writing. A folder is created.
+    pub(crate) fn open_for_writing(self, retry: RetryPolicy) -> Result<Blobs, String> {
+        match self {
+            Location::Directory(root) => {
+                let directory = Directory::new(root.clone());
+                directory.create().map_err(|error| format!("{}: cannot be created: {error}", root.display()))?;
+                Ok(Blobs::Directory(directory))
+            }
+            Location::S3 { bucket, prefix, endpoint, region, .. } => {
+                let place = Bucket {
+                    bucket: &bucket,
+                    prefix: &prefix,
+                    region: &region.unwrap_or_else(usual_region),
+                    endpoint: endpoint.as_deref(),
+                    // No server lets everybody write, whoever may read.
+                    credentials: credentials(variable)?,
+                    retry,
+                    checksums: true,
+                };
+                Ok(Blobs::S3(Box::new(S3::new(HttpClient::new(&retry)?, place)?)))
+            }
+        }
+    }
+}
+
+/// A variable of the environment that is not empty.
+fn variable(name: &'static str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The region of a bucket whose location names none.
+fn usual_region() -> String {
+    variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).unwrap_or_else(|| DEFAULT_REGION.to_owned())
 }
 
 fn open_directory(root: &Path) -> Result<Place, String> {
@@ -158,7 +195,11 @@ mod tests {
         // Another server may have buckets of these names.
         assert!(s3("s3://ooni-data", Some("http://127.0.0.1:1")).2);
         assert!(!s3("s3://ooni-data", Some("http://127.0.0.1:1")).4);
-        assert_eq!(Location::parse("a/b", None), Ok(Location::Directory("a/b".into())));
+        for (text, folder) in
+            [("a/b", "a/b"), ("file:a/b", "a/b"), ("file:/a/b", "/a/b"), ("file:///a/b", "/a/b"), ("a:b", "a:b")]
+        {
+            assert_eq!(Location::parse(text, None), Ok(Location::Directory(folder.into())));
+        }
         for text in ["", "s3://", "s3:///x", "s3://a b", "s3://a/../b", "https://x", "gs://x"] {
             assert!(Location::parse(text, None).is_err(), "{text}");
         }
