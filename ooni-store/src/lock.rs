@@ -8,8 +8,8 @@ use tokio_postgres::Client;
 /// The error of stores without locks.
 pub(crate) const NO_LOCKS: &str = "a store on ClickHouse has no locks; use those of the application database";
 
-/// A lock taken with [`Store::try_lock`](crate::Store::try_lock). It is held until it is dropped or the process ends. A
-/// PostgreSQL server releases it a moment later.
+/// A lock taken with [`Store::try_lock`](crate::Store::try_lock). It is held until it is dropped or the process ends; on
+/// PostgreSQL also until its runtime ends. A server releases it a moment later.
 #[must_use = "dropping a lock releases it"]
 pub struct StoreLock(Held);
 

@@ -4,7 +4,7 @@ use crate::rollups::rollups_are_right;
 use crate::server::{OnClickhouse, OnPostgres};
 use crate::support::{Engine, InFile, Open, measured, of_day};
 use ooni_core::time::DateTime;
-use ooni_store::app::row::{AppRow, FaultyMeasurement, Feedback};
+use ooni_store::app::row::{AppRow, AsnName, FaultyMeasurement, Feedback, UrlPriority};
 use ooni_store::query::filter::Filter;
 use ooni_store::query::list::List;
 use ooni_store::{ErrorKind, Loaded, OnExisting, load_dump};
@@ -100,8 +100,72 @@ fn a_dump_is_loaded(engine: &dyn Engine) {
     assert_eq!(store.0.wait(db.faulty_measurements(10)).unwrap(), [fault]);
 }
 
+fn asn_names_are_replaced(engine: &dyn Engine) {
+    let store = engine.open();
+    let name = |asn: u32, changed: &str, org_name: &str| AsnName {
+        asn,
+        org_name: org_name.to_owned(),
+        cc: "IT".to_owned(),
+        changed: changed.to_owned(),
+        aut_name: format!("a\0 {asn}"),
+        source: "RIPE".to_owned(),
+    };
+    let replace = |names: Vec<AsnName>| store.0.wait(store.0.store.replace_asn_names(names)).unwrap();
+    let found = || store.0.wait(store.0.store.asn_names(&[])).unwrap().into_iter().collect::<Vec<_>>();
+    let pair = |asn, name: &str| (asn, name.to_owned());
+    store.0.wait(store.0.store.write_application(vec![AppRow::AsnName(name(1, "2024-01-01", "before"))])).unwrap();
+    let names = [
+        name(u32::MAX, "2024-01-01", "é'\0"),
+        name(5, "2024-01-02", "latest"),
+        name(5, "2023-01-02", "older"),
+        // The last one with this network and day is kept.
+        name(7, "2024-01-02", "first"),
+        name(7, "2024-01-02", "last"),
+    ];
+    for _ in 0..2 {
+        replace(names.to_vec());
+        assert_eq!(found(), [pair(5, "latest"), pair(7, "last"), pair(u32::MAX, "é'\0")]);
+    }
+    assert_eq!(engine.query("SELECT count(*) FROM asnmeta"), [["4"]]);
+    let many = (0..150_000).map(|asn| name(asn, "2024-01-01", "many")).collect();
+    replace(many);
+    assert_eq!(found().len(), 150_000);
+    replace(vec![]);
+    assert_eq!(found(), []);
+}
+
+fn default_rules_are_written_once(new: fn() -> Box<dyn Engine>) {
+    let engine = new();
+    let url = engine.url();
+    drop(engine.open());
+    let seeded: Vec<bool> = std::thread::scope(|scope| {
+        let seed = || {
+            let store = crate::support::open(&url).unwrap();
+            store.0.wait(store.0.store.seed_url_priorities()).unwrap()
+        };
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(seed)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(seeded.iter().filter(|is_first| **is_first).count(), 1);
+    let store = engine.open();
+    let rules = || store.0.wait(store.0.store.url_priorities(&[])).unwrap();
+    assert_eq!((rules().len(), rules().iter().map(|rule| rule.priority).sum::<i64>()), (31, 1670));
+    assert!(rules().iter().all(|rule| [&rule.cc, &rule.domain, &rule.url] == ["*"; 3]));
+
+    // Any rule prevents it.
+    let engine = new();
+    let store = engine.open();
+    let any = || "*".to_owned();
+    let rule = UrlPriority { category_code: "NEWS".to_owned(), cc: any(), domain: any(), url: any(), priority: 7 };
+    store.0.wait(store.0.store.write_application(vec![AppRow::UrlPriority(rule.clone())])).unwrap();
+    assert!(!store.0.wait(store.0.store.seed_url_priorities()).unwrap());
+    assert_eq!(store.0.wait(store.0.store.url_priorities(&[])).unwrap(), [rule]);
+}
+
 #[test]
 fn sqlite_has_application_tables() {
+    asn_names_are_replaced(&InFile::new());
+    default_rules_are_written_once(|| Box::new(InFile::new()));
     let engine = InFile::new();
     a_dump_is_loaded(&engine);
     let store = engine.open();
@@ -115,6 +179,8 @@ fn sqlite_has_application_tables() {
 #[test]
 fn postgres_has_application_tables() {
     skip_without!(Server::shared_postgres());
+    asn_names_are_replaced(&OnPostgres::new());
+    default_rules_are_written_once(|| Box::new(OnPostgres::new()));
     let engine = OnPostgres::new();
     a_dump_is_loaded(&engine);
     let store = crate::support::open(&format!("{}?options=-c%20enable_seqscan%3Doff", engine.url())).unwrap();
@@ -128,8 +194,12 @@ fn clickhouse_has_no_application_tables() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
     let store = engine.open();
-    let error = store.0.wait(store.0.store.asn_names(&[5])).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
+    let errors = [
+        store.0.wait(store.0.store.asn_names(&[5])).unwrap_err(),
+        store.0.wait(store.0.store.replace_asn_names(vec![])).unwrap_err(),
+        store.0.wait(store.0.store.seed_url_priorities()).unwrap_err(),
+    ];
+    assert!(errors.iter().all(|error| error.kind() == ErrorKind::Invalid), "{errors:?}");
     let lines = std::fs::read_to_string(DUMP).unwrap();
     let lines = lines
         .lines()

@@ -1,5 +1,6 @@
 //! Queries of charts other than counts (API spec §6).
 
+use crate::rollups::entries;
 use crate::support::{Engine, Fields, SOUND, measured, new, of_day, text};
 use ooni_core::json::Json;
 use ooni_core::time::DateTime;
@@ -78,4 +79,31 @@ pub(crate) fn runtimes_of_tests(engine: &dyn Engine) {
     assert_eq!((found.len(), ask(2)), (2, vec![]));
     store.0.wait(store.0.store.remove("u4", "asked for", false)).unwrap();
     assert_eq!(ask(1)[0], runtimes("IT", 4, 3.0, 71.2));
+}
+
+pub(crate) fn listed_urls_are_counted(engine: &dyn Engine) {
+    let store = engine.open();
+    let rows: Vec<_> = (0..120).map(|uid| measured(uid, u16::from(uid) * 37)).collect();
+    store.write(&rows, OnExisting::Keep).unwrap();
+    // One entry twice, and URLs in several lists; the country of the global list is `ZZ`.
+    store.0.wait(store.0.store.replace_test_lists(entries(&[0, 1, 2, 3, 4, 5, 9, 9, 21]))).unwrap();
+    let (table, mut lists) = (engine.table("fastpath"), engine.lists());
+    lists.sort_by(|a, b| (&a.cc, &a.url, &a.category_code).cmp(&(&b.cc, &b.url, &b.category_code)));
+    // Weeks that begin on Sunday, and days.
+    for (first, days) in [(0, 75), (6, 14), (3, 7)] {
+        let window = Window::new(of_day(first), of_day(first + days));
+        let seconds = of_day(first).timestamp()..of_day(first + days).timestamp();
+        let counted = store.0.wait(store.0.store.listed_counts(window)).unwrap();
+        let expected = lists.iter().map(|entry| {
+            let of_entry = |row: &&Vec<String>| {
+                row[2] == entry.url && row[3] == entry.cc.to_uppercase() && seconds.contains(&row[7].parse().unwrap())
+            };
+            let found: Vec<_> = table.iter().filter(of_entry).collect();
+            (entry.clone(), found.len() as u64, found.iter().filter(|row| row[10] == "t").count() as u64)
+        });
+        let expected: Vec<_> = expected.collect();
+        assert!(expected.iter().any(|(_, measurements, anomalies)| 0 < *anomalies && anomalies < measurements));
+        let counted = counted.into_iter().map(|counts| (counts.entry, counts.measurements, counts.anomalies));
+        assert_eq!(counted.collect::<Vec<_>>(), expected, "{days} days from day {first}");
+    }
 }

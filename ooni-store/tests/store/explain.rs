@@ -242,6 +242,9 @@ fn plans_are_as_intended(store: &Open, engine: &dyn Explains) {
     assert!(engine.searches(&plan, "report_id"), "{plan:#?}");
     let plan = waiting.wait(waiting.store.explain_find("u000007")).unwrap();
     assert!(engine.searches(&plan, "measurement_uid"), "{plan:#?}");
+    let plan = waiting.wait(waiting.store.explain_body_location("u000007")).unwrap();
+    assert!(engine.searches(&plan, "measurement_uid"), "{plan:#?}");
+    assert!(!plan.iter().any(|line| line.starts_with("SCAN t") || line.contains("Seq Scan")), "{plan:#?}");
 
     for (what, days, axes, expected, column) in AGGREGATIONS {
         let query = Aggregation { filter: filter(what, *days), axes: axes.to_vec() };

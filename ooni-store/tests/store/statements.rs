@@ -5,7 +5,7 @@
 
 use crate::rollups::{entries, rollup_is_as_rows, rollups_are_right};
 use crate::server::OnClickhouse;
-use crate::support::{Engine, Fields, Open, SOUND, measured, new, open, uids};
+use crate::support::{Engine, Fields, Open, SOUND, location, measured, new, open, uids};
 use ooni_core::error::{Code, Error};
 use ooni_core::time::DateTime;
 use ooni_store::failpoint::Failpoint;
@@ -23,10 +23,11 @@ const SIGKILL: Option<i32> = Some(9);
 const REFRESH: u32 = 1 + 3 * ROLLUPS.len() as u32 + 2;
 
 /// Changes, the number of statements of each, and the statements before which it is killed.
-const CHANGES: [(&str, u32, &[u32]); 8] = [
+const CHANGES: [(&str, u32, &[u32]); 9] = [
     ("write", 6, &[1, 2, 3, 4, 5, 6]),
     ("reject", 3, &[1, 2, 3]),
     ("replace", 9, &[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    ("locate", 4, &[1, 2, 3, 4]),
     ("remove", 6, &[1, 2, 3, 4, 5, 6]),
     ("restore", 2, &[1, 2]),
     ("drop", 5, &[1, 2, 3, 4, 5]),
@@ -63,6 +64,11 @@ fn change(store: &Open, change: &str, number: u8) {
             }
             waiting.wait(waiting.store.write(Arc::new(input), OnExisting::Keep)).unwrap();
         }
+        "locate" => {
+            let uids = ["vpn", "worse", "better", "discarded"].map(|name| format!("{number}-{name}"));
+            let bodies = uids.into_iter().zip(0..).map(|(uid, linenum)| (uid, location(linenum, "archived"))).collect();
+            waiting.wait(waiting.store.set_body_locations(bodies)).unwrap();
+        }
         "remove" => drop(waiting.wait(waiting.store.remove(&format!("{number}-vpn"), "asked for", false)).unwrap()),
         // A measurement that was removed six changes before.
         "restore" => drop(waiting.wait(waiting.store.restore(&format!("{}-vpn", number - 6))).unwrap()),
@@ -95,7 +101,7 @@ fn child(engine: &OnClickhouse, change: &str, number: u8, kill: u32) -> ExitStat
         .status
 }
 
-const TABLES: [&str; 6] = ["fastpath", "jsonl", "obs_openvpn", "refused", "rejected", "removed"];
+const TABLES: [&str; 7] = ["fastpath", "jsonl", "obs_openvpn", "refused", "rejected", "removed", "archived"];
 
 /// All rows of all tables, without the times at which they were written.
 fn dump(engine: &OnClickhouse) -> Vec<Vec<String>> {
