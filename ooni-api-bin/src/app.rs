@@ -1,9 +1,21 @@
 //! [`App`]: everything that a handler or a job may use. There are no globals.
 
+use crate::archive::Archives;
+use crate::archiver::{self, Archived, Archiver};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::intake::{self, Cursor, Intake};
 use crate::metrics::Metrics;
+use crate::scoring::{self, Outcomes, Scoring};
 use crate::stores::Stores;
+use crate::tasks::{Release, Tasks};
+use anyhow::{Context, Error};
+use ooni_archive::fingerprints;
+use ooni_core::fingerprint::Fingerprints;
+use ooni_core::rules::Rules;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
 
 /// The parts of a running server.
 #[derive(Debug)]
@@ -16,6 +28,16 @@ pub struct App {
     pub stores: Stores,
     /// Metrics.
     pub metrics: Metrics,
+    /// The intake log.
+    pub intake: Intake,
+    /// The archive.
+    pub archive: Archives,
+    /// The fingerprint lists; what is sent here is used from the next batch on.
+    pub fingerprints: watch::Sender<Arc<Fingerprints>>,
+    /// How far scoring is.
+    pub scoring: watch::Receiver<scoring::Progress>,
+    /// How far the archiver is.
+    pub archiver: watch::Receiver<archiver::Progress>,
 }
 
 impl App {
@@ -23,9 +45,62 @@ impl App {
     ///
     /// # Errors
     /// A part cannot be opened.
-    pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
-        std::fs::create_dir_all(&config.state_dir)?;
+    pub async fn open(config: Config, clock: Clock) -> anyhow::Result<(App, Tasks)> {
+        let state = &config.state_dir;
+        std::fs::create_dir_all(state).with_context(|| format!("{}: cannot be created", state.display()))?;
+        let folder = state.join("intake");
+        let options = intake::Options {
+            min_free_bytes: config.intake.min_free_bytes,
+            repeat_window: Duration::from_secs(config.intake.repeat_window),
+            max_repeats: config.intake.max_repeats,
+            ..intake::Options::new(&folder)
+        };
+        let (intake, _) = Intake::open(options, clock.clone()).await?;
         let stores = Stores::open(&config).await?;
-        Ok(App { stores, metrics: Metrics::default(), config, clock })
+        let archive = Archives::open(&config).map_err(Error::msg)?;
+        let (fingerprints, watched) = watch::channel(Arc::new(fingerprints::built_in()?));
+        let (scoring_task, scoring) = Scoring::new(
+            intake.clone(),
+            stores.clone(),
+            watched,
+            scoring_settings(&config)?,
+            Cursor::<Outcomes>::open(&folder, "score")?,
+        );
+        let (archiver_task, archiver) = Archiver::new(
+            intake.clone(),
+            stores.clone(),
+            archive.writer().clone(),
+            clock.clone(),
+            archiver_settings(&config),
+            Cursor::<Archived>::open(&folder, "archive")?,
+        )?;
+        let release = Release { intake: intake.clone(), scoring: scoring.clone(), archiver: archiver.clone() };
+        let metrics = Metrics::default();
+        let app = App { config, clock, stores, metrics, intake, archive, fingerprints, scoring, archiver };
+        Ok((app, Tasks { scoring: scoring_task, archiver: archiver_task, release }))
+    }
+}
+
+fn scoring_settings(config: &Config) -> anyhow::Result<scoring::Settings> {
+    let settings = &config.scoring;
+    let rules = match &*settings.rules {
+        "fixed" => Rules::Fixed,
+        "compat" => Rules::Compat,
+        other => anyhow::bail!("scoring.rules: expected fixed or compat, found {other:?}"),
+    };
+    let threads = match settings.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let delay = Duration::from_millis(settings.batch_delay);
+    Ok(scoring::Settings { batch: settings.batch, delay, threads, rules })
+}
+
+fn archiver_settings(config: &Config) -> archiver::Settings {
+    archiver::Settings {
+        collector: config.server.collector_id.clone(),
+        can_bytes: config.archive.can_bytes,
+        delay: Duration::from_secs(config.archive.delay),
+        folder: config.state_dir.join("archiver"),
     }
 }

@@ -29,6 +29,22 @@ pub enum Failpoint {
     CursorWritten,
     /// A cursor has its name; its directory is not synced.
     CursorRenamed,
+    /// A batch is scored; nothing of it is stored.
+    ScoreBatch,
+    /// The rows of a batch are durable; the cursor is not.
+    ScoreStored,
+    /// A can has a number in the durable plan; nothing is in the archive.
+    ArchivePlanned,
+    /// A file of a can is in the archive, and not read back.
+    ArchivePut,
+    /// A file of a can was read back.
+    ArchiveVerified,
+    /// Locations of bodies are durable; the plan does not say that the can is done.
+    ArchiveIndexed,
+    /// The plan says that a can is done.
+    ArchiveDone,
+    /// The cursor is past a segment; its plan is still there.
+    ArchiveCursor,
 }
 
 impl Failpoint {
@@ -46,6 +62,18 @@ impl Failpoint {
         Failpoint::CursorRenamed,
     ];
 
+    /// The points of scoring and of the archiver.
+    pub const PIPELINE: [Failpoint; 8] = [
+        Failpoint::ScoreBatch,
+        Failpoint::ScoreStored,
+        Failpoint::ArchivePlanned,
+        Failpoint::ArchivePut,
+        Failpoint::ArchiveVerified,
+        Failpoint::ArchiveIndexed,
+        Failpoint::ArchiveDone,
+        Failpoint::ArchiveCursor,
+    ];
+
     /// Its name in `OONI_API_FAILPOINT`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -60,6 +88,14 @@ impl Failpoint {
             Failpoint::SegmentReleased => "segment-released",
             Failpoint::CursorWritten => "cursor-written",
             Failpoint::CursorRenamed => "cursor-renamed",
+            Failpoint::ScoreBatch => "score-batch",
+            Failpoint::ScoreStored => "score-stored",
+            Failpoint::ArchivePlanned => "archive-planned",
+            Failpoint::ArchivePut => "archive-put",
+            Failpoint::ArchiveVerified => "archive-verified",
+            Failpoint::ArchiveIndexed => "archive-indexed",
+            Failpoint::ArchiveDone => "archive-done",
+            Failpoint::ArchiveCursor => "archive-cursor",
         }
     }
 }

@@ -27,6 +27,7 @@ pub mod cursor;
 mod disk;
 mod error;
 mod log;
+mod picker;
 mod reader;
 pub mod record;
 mod recovery;
@@ -41,8 +42,9 @@ pub use cursor::Cursor;
 pub use disk::LowDisk;
 pub use error::Error;
 pub use log::Released;
+pub use picker::Picker;
 pub use reader::{Position, Reader};
-pub use record::{Body, BodyReader, FileRange, Record};
+pub use record::{Body, BodyReader, FileRange, Place, Record};
 pub use recovery::{Cut, Damaged, Recovery};
 pub use segment::SegmentInfo;
 pub use submission::{Accepted, Geo, MAX_BODY, Payload, Route, Side, Submission};
@@ -235,6 +237,11 @@ impl Intake {
         Reader::new(Arc::clone(&self.0.log), self.0.tip.clone(), from)
     }
 
+    /// Reads records whose places are known.
+    pub fn picker(&self) -> Picker {
+        Picker::new(Arc::clone(&self.0.log))
+    }
+
     /// The segments that are not released, in order.
     pub fn segments(&self) -> Vec<SegmentInfo> {
         self.0.log.infos()
@@ -247,6 +254,16 @@ impl Intake {
     pub async fn tick(&self) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
         self.0.commands.send(Command::Tick(reply)).map_err(|_| Error::Closed)?;
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Closes the current segment before its hour is over, so that it can be archived now.
+    ///
+    /// # Errors
+    /// As for [`Intake::tick`].
+    pub async fn rotate(&self) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.0.commands.send(Command::Rotate(reply)).map_err(|_| Error::Closed)?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
 

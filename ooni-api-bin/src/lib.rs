@@ -6,14 +6,20 @@
 #![warn(missing_docs)]
 
 pub mod app;
+pub mod archive;
+pub mod archiver;
+pub mod bodies;
 pub mod clock;
 pub mod config;
 pub mod failpoint;
 pub mod handler;
 pub mod http;
+pub mod import;
 pub mod intake;
 pub mod metrics;
 pub mod payload;
 pub mod router;
 pub mod run;
+pub mod scoring;
 pub mod stores;
+pub mod tasks;

@@ -34,6 +34,9 @@ macro_rules! routes {
 
 /// All routes.
 pub const ROUTES: &[Route] = routes! {
+    // Bodies of measurements (API spec §4.3, §4.4).
+    GET "/api/v1/raw_measurement" => measurement::raw::raw_measurement;
+    GET "/api/v1/measurement/{measurement_uid}" => measurement::by_uid::measurement;
     // The site itself (API spec §12).
     GET "/health" => site::health::health;
     GET "/version" => site::version::version;

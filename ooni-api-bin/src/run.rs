@@ -23,13 +23,15 @@ pub async fn run(
     clock: Clock,
     shutdown: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
-    let app = Arc::new(App::open(config, clock).await?);
+    let (app, tasks) = App::open(config, clock).await?;
+    let app = Arc::new(app);
+    let running = tasks.start();
     let router = Arc::new(Router::new(ROUTES).map_err(anyhow::Error::msg)?);
     tokio::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = &mut shutdown => return Ok(()),
+            () = &mut shutdown => break,
         };
         let (stream, peer) = accepted?;
         let (app, router) = (Arc::clone(&app), Arc::clone(&router));
@@ -50,4 +52,7 @@ pub async fn run(
             let _ = connection.serve_connection(TokioIo::new(stream), service).await;
         });
     }
+    running.stop().await;
+    app.intake.clone().shutdown().await;
+    Ok(())
 }

@@ -137,8 +137,8 @@ impl Log {
         }
         scanner.seek(mark);
         match scanner.step(true).map_err(failed)? {
-            Step::Record { header, whole: Some(Whole { metadata, body }), .. } => {
-                Ok(Record::new(&header, &metadata, body).filter(|record| record.uid == uid))
+            Step::Record { header, whole: Some(Whole { metadata, body }), offset } => {
+                Ok(Record::new(&header, offset, &metadata, body).filter(|record| record.uid == uid))
             }
             Step::Damage(damage) => {
                 self.note(segment, damage);

@@ -144,7 +144,7 @@ impl Ahead {
                     }
                     self.sequence = header.sequence;
                     self.bytes += header.payload().min(READY_BYTES);
-                    match Record::new(&header, &metadata, body) {
+                    match Record::new(&header, offset, &metadata, body) {
                         Some(record) => self.records.push_back(record),
                         None => {
                             let bytes = header.length();

@@ -145,6 +145,8 @@ fn made_uid(received: Timestamp, probe_cc: &str, test_name: &str, digest: &[u8; 
 pub struct Record {
     /// Its number among all records ever, from 1.
     pub sequence: u64,
+    /// Where it begins in its segment.
+    pub(crate) offset: u64,
     /// The measurement UID.
     pub uid: String,
     /// When it was received. Never earlier than the record before it.
@@ -167,14 +169,48 @@ pub struct Record {
     pub body: Body,
 }
 
+/// Where a record is, to read it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its sequence number.
+    pub sequence: u64,
+    /// Where it begins in its segment.
+    offset: u64,
+}
+
+impl Place {
+    /// The offset in the segment.
+    pub(crate) fn offset(self) -> u64 {
+        self.offset
+    }
+}
+
 impl Record {
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        Place { sequence: self.sequence, offset: self.offset }
+    }
+
     /// `None` if the metadata are not those of a record. They have the right checksum, so another program wrote them.
-    pub(crate) fn new(header: &Header, metadata: &[u8], body: Body) -> Option<Record> {
+    pub(crate) fn new(header: &Header, offset: u64, metadata: &[u8], body: Body) -> Option<Record> {
         let metadata: Metadata = serde_json::from_slice(metadata).ok()?;
         let Metadata { route, key_report_id, probe_cc, test_name, uid, headers, side } = metadata;
         let uid = uid.unwrap_or_else(|| made_uid(header.received, &probe_cc, &test_name, &header.digest));
         let Header { sequence, received, digest, .. } = *header;
-        Some(Record { sequence, uid, received, route, key_report_id, probe_cc, test_name, headers, side, digest, body })
+        Some(Record {
+            sequence,
+            offset,
+            uid,
+            received,
+            route,
+            key_report_id,
+            probe_cc,
+            test_name,
+            headers,
+            side,
+            digest,
+            body,
+        })
     }
 }
 

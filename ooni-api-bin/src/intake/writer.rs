@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Append(Box<Job>),
     /// Close the current segment if its hour is over.
     Tick(oneshot::Sender<Result<(), Error>>),
+    /// Close the current segment, whatever its hour.
+    Rotate(oneshot::Sender<Result<(), Error>>),
     Stop,
 }
 
@@ -166,6 +168,9 @@ impl Writer {
                 Some(Command::Tick(reply)) => {
                     let _ = reply.send(self.tick());
                 }
+                Some(Command::Rotate(reply)) => {
+                    let _ = reply.send(self.rotate());
+                }
                 _ => {}
             }
         }
@@ -181,6 +186,16 @@ impl Writer {
         // Whatever the clock says later, no record of the closed hour follows.
         let before = Timestamp::from_micros(hour.start().micros().saturating_sub(1));
         self.last.received = self.last.received.max(before);
+        self.begin_segment(hour).inspect_err(|error| self.report(error, 0))
+    }
+
+    /// Closes the current segment. The next one can be of the same hour. An empty segment need not be closed.
+    fn rotate(&mut self) -> Result<(), Error> {
+        let is_empty = |active: &Active| active.segment.contents().records == 0;
+        if self.active.as_ref().is_none_or(is_empty) {
+            return Ok(());
+        }
+        let hour = self.clock.now().max(self.last.received).hour();
         self.begin_segment(hour).inspect_err(|error| self.report(error, 0))
     }
 

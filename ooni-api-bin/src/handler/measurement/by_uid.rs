@@ -1,0 +1,34 @@
+//! `GET /api/v1/measurement/{measurement_uid}` (API spec §4.4).
+
+use crate::app::App;
+use crate::bodies;
+use crate::http::response::{Cache, cached, of_bytes};
+use crate::http::{Error, Request, Response};
+use hyper::StatusCode;
+use hyper::header::{CONTENT_DISPOSITION, HeaderValue};
+use std::sync::Arc;
+
+/// The body of a measurement, as it was sent; with `download=true` as a file.
+///
+/// # Errors
+/// 400 for an unknown uid.
+pub async fn measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {
+    let uid = request.param("measurement_uid");
+    let unknown = || Error::bad_request("Incorrect or inexistent measurement_uid");
+    let is_uid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if !(10..=100).contains(&uid.len()) || !uid.bytes().all(is_uid) {
+        return Err(unknown());
+    }
+    let has_row = match app.stores.measurements() {
+        Ok(store) => store.find(uid).await?.is_some(),
+        Err(_) => false,
+    };
+    let body = bodies::measurement(&app, uid, has_row).await?.ok_or_else(unknown)?;
+    let mut response = cached(of_bytes(StatusCode::OK, "application/json", body), Cache::MaxAge(3600));
+    if request.query().get("download").is_some_and(|download| download.eq_ignore_ascii_case("true"))
+        && let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=ooni_measurement-{uid}.json"))
+    {
+        response.headers_mut().insert(CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}
