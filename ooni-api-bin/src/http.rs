@@ -1,11 +1,31 @@
 //! HTTP: connections, requests, responses and errors. Which routes there are is in `router`, and what they do in `handler`.
 
+// What handlers use.
 pub mod error;
 pub mod query;
 pub mod request;
 pub mod response;
 
+// Connections, from the socket to a handler.
+mod connection;
+mod exchange;
+mod framing;
+pub mod server;
+mod state;
+mod stream;
+pub mod tls;
+
+// Parts of requests and responses.
+pub mod anonymize;
+mod body;
+mod compress;
+mod cors;
+mod decode;
+mod metrics;
+pub mod proxies;
+
 pub use self::error::Error;
 pub use self::query::Query;
 pub use self::request::Request;
 pub use self::response::Response;
+pub use self::server::HttpServer;

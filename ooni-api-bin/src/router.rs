@@ -94,6 +94,11 @@ impl Router {
         let params = matched.params.iter().map(|(name, value)| (name.to_owned(), decode(value))).collect();
         Ok(Found { handler: route.handler, path: route.path, params })
     }
+
+    /// The methods of a path, as in the header `Allow`. `None` for an unknown path.
+    pub fn allowed(&self, path: &str) -> Option<String> {
+        self.paths.at(path).ok().map(|matched| allowed(matched.value))
+    }
 }
 
 /// The value of the header `Allow`.

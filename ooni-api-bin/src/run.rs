@@ -3,12 +3,8 @@
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::Request;
+use crate::http::HttpServer;
 use crate::router::{ROUTES, Router};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -25,33 +21,10 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let (app, tasks) = App::open(config, clock).await?;
     let app = Arc::new(app);
+    let router = Router::new(ROUTES).map_err(anyhow::Error::msg)?;
+    let server = HttpServer::open(&app.config, &app.metrics)?;
     let running = tasks.start();
-    let router = Arc::new(Router::new(ROUTES).map_err(anyhow::Error::msg)?);
-    tokio::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut shutdown => break,
-        };
-        let (stream, peer) = accepted?;
-        let (app, router) = (Arc::clone(&app), Arc::clone(&router));
-        tokio::spawn(async move {
-            let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                let (app, router) = (Arc::clone(&app), Arc::clone(&router));
-                async move {
-                    let found = router.find(request.method(), request.uri().path());
-                    let answered = match found {
-                        Ok(found) => (found.handler)(app, Request::new(request, peer.ip(), found.params)).await,
-                        Err(error) => Err(error),
-                    };
-                    Ok::<_, Infallible>(answered.unwrap_or_else(crate::http::Error::into_response))
-                }
-            });
-            let connection = auto::Builder::new(TokioExecutor::new());
-            // A client that goes away is not an error of the server.
-            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
+    server.serve(listener, router, Arc::clone(&app), server.tls(), shutdown).await;
     running.stop().await;
     app.intake.clone().shutdown().await;
     Ok(())

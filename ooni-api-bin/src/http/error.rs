@@ -44,9 +44,19 @@ impl Error {
         error
     }
 
+    /// 408: the client sent nothing for too long.
+    pub fn request_timeout() -> Error {
+        Error::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout")
+    }
+
     /// 413: a body beyond a limit.
     pub fn too_large(message: impl Into<String>) -> Error {
         Error::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
+    /// 431: more or longer headers than the limits allow.
+    pub fn headers_too_large() -> Error {
+        Error::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large")
     }
 
     /// 500: a fault of the server. The cause is logged, not sent.
@@ -80,9 +90,21 @@ impl Error {
         self
     }
 
+    /// The same error with a header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Error {
+        self.headers.push((name, value));
+        self
+    }
+
     /// Its status.
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// Its body.
+    pub(super) fn text(&self) -> String {
+        format!("{}\n", self.body)
     }
 
     /// As a response.

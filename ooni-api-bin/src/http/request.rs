@@ -1,15 +1,16 @@
 //! [`Request`]: what a handler sees of a request.
 
+use super::body::{Bodies, Body};
+use super::decode::Coding;
 use super::error::Error;
 use super::query::Query;
 use crate::payload::Payload;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
 use hyper::Method;
-use hyper::body::Incoming;
-use hyper::header::HeaderMap;
+use hyper::header::{HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Maximum size of a body that is not a measurement, in bytes.
 pub const SMALL_BODY: usize = 1 << 20;
@@ -19,19 +20,35 @@ pub const SMALL_BODY: usize = 1 << 20;
 pub struct Request {
     parts: Parts,
     query: Query,
-    /// The address of the client: the peer, or what a trusted proxy says.
-    client: IpAddr,
+    origin: Origin,
     /// Parameters of the path, percent-decoded.
     params: Vec<(String, String)>,
-    body: Incoming,
+    body: Body,
+    bodies: Arc<Bodies>,
+}
+
+/// Who sent a request.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// The address of the other end of the connection.
+    pub(super) peer: IpAddr,
+    /// The address of the client: the peer, or what a trusted proxy says.
+    pub(super) client: IpAddr,
+    /// The id of the request, visible ASCII.
+    pub(super) id: HeaderValue,
 }
 
 impl Request {
     /// A request of a connection.
-    pub fn new(request: hyper::Request<Incoming>, client: IpAddr, params: Vec<(String, String)>) -> Request {
-        let (parts, body) = request.into_parts();
+    pub(super) fn new(
+        parts: Parts,
+        origin: Origin,
+        params: Vec<(String, String)>,
+        body: Body,
+        bodies: Arc<Bodies>,
+    ) -> Request {
         let query = Query::parse(parts.uri.query());
-        Request { parts, query, client, params, body }
+        Request { parts, query, origin, params, body, bodies }
     }
 
     /// Its method.
@@ -61,7 +78,17 @@ impl Request {
 
     /// The address of the client.
     pub fn client(&self) -> IpAddr {
-        self.client
+        self.origin.client
+    }
+
+    /// The address of the other end of the connection, which is that of a proxy if there is one.
+    pub fn peer(&self) -> IpAddr {
+        self.origin.peer
+    }
+
+    /// Its id: that of a trusted proxy, else a random one. It is in the response, the log and the span.
+    pub fn id(&self) -> &str {
+        self.origin.id.to_str().unwrap_or_default()
     }
 
     /// A parameter of the path, percent-decoded; empty if the route has none of this name.
@@ -69,16 +96,14 @@ impl Request {
         self.params.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
-    /// The body of a request that is not a measurement, decoded; at most [`SMALL_BODY`].
+    /// The body of a request that is not a measurement, decoded (gzip, zstd); at most [`SMALL_BODY`].
     ///
     /// # Errors
-    /// 413 for a larger one, 400 for one that is cut off or cannot be decoded.
+    /// 413 for a larger one, 400 for one that is cut off or cannot be decoded, 408 for one that makes no progress, 503 when
+    /// too many bytes are in flight.
     pub async fn small_body(self) -> Result<Bytes, Error> {
-        let limited = Limited::new(self.body, SMALL_BODY);
-        match limited.collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(_) => Err(Error::bad_request("the body was cut off")),
-        }
+        let coding = Coding::of(&self.parts.headers)?;
+        self.bodies.small(self.body, coding).await
     }
 
     /// The body of a request that has to be a JSON object, whatever its content type (API spec §5.1).
@@ -96,8 +121,9 @@ impl Request {
     /// The body of a submission, decoded (gzip, zstd): a large one is written to a temporary file.
     ///
     /// # Errors
-    /// 413 beyond the limits, 400 for one that is cut off or cannot be decoded, 503 when too many bytes are in flight.
+    /// Those of [`Request::small_body`], with the limits of the configuration; 503 if the disk is full.
     pub async fn payload(self) -> Result<Payload, Error> {
-        self.small_body().await.map(Payload::Memory)
+        let coding = Coding::of(&self.parts.headers)?;
+        self.bodies.payload(self.body, coding).await
     }
 }

@@ -2,9 +2,13 @@
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::body::Body;
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
 use serde::Serialize;
 use std::io;
 
@@ -33,12 +37,40 @@ pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Response {
     of_bytes(status, "text/plain; charset=utf-8", text)
 }
 
+/// No body and no content type.
+pub fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed());
+    *response.status_mut() = status;
+    response
+}
+
 /// Bytes of a content type.
 pub fn of_bytes(status: StatusCode, content_type: &'static str, bytes: impl Into<Bytes>) -> Response {
     let mut response = Response::new(Full::new(bytes.into()).map_err(|never| match never {}).boxed());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+/// The response to `HEAD`: the headers of the response to `GET`, without its body.
+pub(super) fn without_body(mut response: Response) -> Response {
+    if let Some(length) = response.body().size_hint().exact()
+        && response.status() != StatusCode::NO_CONTENT
+    {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.map(|_| empty(StatusCode::OK).into_body())
+}
+
+/// Adds the headers for browsers that every response has.
+pub(super) fn add_security_headers(response: &mut Response, encrypted: bool) {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    if encrypted {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(STRICT_TRANSPORT_SECURITY, year);
+    }
 }
 
 /// The response with a cache header.

@@ -1,0 +1,266 @@
+//! Request bodies: their limits, and the memory that all of them may use together.
+
+use super::decode::{self, Coding, Decoder, too_large};
+use super::error::Error;
+use super::request::SMALL_BODY;
+use crate::config::Server;
+use crate::payload::{self, Payload, Written};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use prometheus::IntGauge;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Encoded bodies up to this size are decoded at once, in bytes.
+const AT_ONCE: usize = 256 << 10;
+/// Larger bodies are decoded, and written, in parts of about this size by threads that may block, in bytes.
+const PART: usize = 128 << 10;
+/// How long a client should wait when too much memory is in use, in seconds.
+const RETRY_AFTER: u64 = 5;
+
+/// What all bodies have in common.
+#[derive(Debug)]
+pub(super) struct Bodies {
+    max: u64,
+    spill_above: usize,
+    timeout: Duration,
+    budget: Arc<Budget>,
+    /// The directory of temporary files.
+    directory: Arc<Path>,
+}
+
+impl Bodies {
+    pub(super) fn new(settings: &Server, directory: &Path, in_flight: IntGauge) -> Bodies {
+        Bodies {
+            max: settings.max_body_bytes,
+            spill_above: usize::try_from(settings.spill_above_bytes).unwrap_or(usize::MAX),
+            timeout: Duration::from_secs(settings.body_timeout),
+            budget: Arc::new(Budget { capacity: settings.max_bytes_in_flight, used: AtomicU64::new(0), in_flight }),
+            directory: Arc::from(directory),
+        }
+    }
+
+    /// The whole of a small body, decoded.
+    pub(super) async fn small(&self, mut body: Body, coding: Coding) -> Result<Bytes, Error> {
+        let mut memory = Reservation::new(&self.budget);
+        let encoded = self.start(&mut body, SMALL_BODY as u64, usize::MAX, &mut memory).await?;
+        let decoded = match decode::at_once(coding, encoded, SMALL_BODY) {
+            Ok(decoded) => decoded,
+            Err(encoded) => {
+                let writer = payload::Writer::new(SMALL_BODY as u64, SMALL_BODY, Arc::clone(&self.directory));
+                let mut decoder = Decoder::new(coding, writer).map_err(|_| Error::internal())?;
+                decoder.write(&encoded)?;
+                match decoder.finish()? {
+                    Written::Memory(decoded) => decoded,
+                    Written::File(..) => return Err(too_large(SMALL_BODY as u64)),
+                }
+            }
+        };
+        memory.hold(decoded)
+    }
+
+    /// The whole of a submission, decoded, in memory or in a file.
+    pub(super) async fn payload(&self, mut body: Body, coding: Coding) -> Result<Payload, Error> {
+        let mut memory = Reservation::new(&self.budget);
+        let at_once = if coding == Coding::Identity { self.spill_above } else { AT_ONCE.min(self.spill_above) };
+        let start = self.start(&mut body, self.max, at_once, &mut memory).await?;
+        let limit = usize::try_from(self.max).unwrap_or(usize::MAX).min(self.spill_above);
+        let mut part = match body.is_finished() {
+            true => match decode::at_once(coding, start, limit) {
+                Ok(decoded) => return memory.hold(decoded).map(Payload::Memory),
+                Err(encoded) => encoded,
+            },
+            false => start,
+        };
+        let writer = payload::Writer::new(self.max, self.spill_above, Arc::clone(&self.directory));
+        let mut decoder = Decoder::new(coding, writer).map_err(|_| Error::internal())?;
+        loop {
+            memory.set(decoder.memory() + part.len().max(2 * PART))?;
+            (decoder, part) = blocking(move || {
+                decoder.write(&part)?;
+                part.clear();
+                Ok((decoder, part))
+            })
+            .await?;
+            while part.len() < PART {
+                let Some(bytes) = body.next(self.max).await? else { break };
+                part.extend_from_slice(&bytes);
+            }
+            if part.is_empty() {
+                break;
+            }
+        }
+        match blocking(move || decoder.finish()).await? {
+            Written::Memory(decoded) => memory.hold(decoded).map(Payload::Memory),
+            Written::File(file, length) => Ok(Payload::File { file, length }),
+        }
+    }
+
+    /// Reads a body until its end or until more than `enough` bytes have been read.
+    async fn start(
+        &self,
+        body: &mut Body,
+        limit: u64,
+        enough: usize,
+        memory: &mut Reservation,
+    ) -> Result<Vec<u8>, Error> {
+        let declared = body.incoming.size_hint().lower();
+        if declared > limit {
+            return Err(too_large(limit));
+        }
+        let mut start = Vec::with_capacity(usize::try_from(declared).unwrap_or(usize::MAX).min(enough).min(PART));
+        while start.len() <= enough {
+            let Some(bytes) = body.next(limit).await? else { break };
+            memory.set(start.len() + bytes.len())?;
+            start.extend_from_slice(&bytes);
+        }
+        Ok(start)
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "the decoding of a body failed");
+        Err(Error::internal())
+    })
+}
+
+/// The body of a request, as it comes from the connection.
+#[derive(Debug)]
+pub(super) struct Body {
+    incoming: Incoming,
+    timeout: Duration,
+    progress: Arc<Progress>,
+}
+
+/// How much of a body was read.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    received: AtomicU64,
+    finished: AtomicBool,
+}
+
+impl Body {
+    pub(super) fn new(incoming: Incoming, bodies: &Bodies) -> Body {
+        let progress = Progress { finished: AtomicBool::new(incoming.is_end_stream()), ..Progress::default() };
+        Body { incoming, timeout: bodies.timeout, progress: Arc::new(progress) }
+    }
+
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Its length, if the client says it.
+    pub(super) fn declared(&self) -> Option<u64> {
+        self.incoming.size_hint().exact()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.progress.is_finished()
+    }
+
+    /// The next bytes; `None` at the end.
+    async fn next(&mut self, limit: u64) -> Result<Option<Bytes>, Error> {
+        while !self.is_finished() {
+            let Ok(frame) = tokio::time::timeout(self.timeout, self.incoming.frame()).await else {
+                return Err(Error::request_timeout());
+            };
+            match frame {
+                Some(Ok(frame)) => {
+                    let Ok(bytes) = frame.into_data() else { continue };
+                    let received = self.progress.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                    if received + bytes.len() as u64 > limit {
+                        return Err(too_large(limit));
+                    }
+                    return Ok(Some(bytes));
+                }
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "a body cannot be read");
+                    return Err(Error::bad_request("the body was cut off"));
+                }
+                None => self.progress.finished.store(true, Ordering::Relaxed),
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Progress {
+    /// How many bytes were read.
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Whether all of it was read.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::Relaxed)
+    }
+}
+
+/// The memory of all bodies.
+#[derive(Debug)]
+struct Budget {
+    capacity: u64,
+    used: AtomicU64,
+    in_flight: IntGauge,
+}
+
+/// A part of the budget, until it is dropped.
+#[derive(Debug)]
+struct Reservation {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+impl Reservation {
+    fn new(budget: &Arc<Budget>) -> Reservation {
+        Reservation { budget: Arc::clone(budget), bytes: 0 }
+    }
+
+    /// Changes its size. 503 if the budget does not allow it.
+    fn set(&mut self, bytes: usize) -> Result<(), Error> {
+        let (bytes, budget) = (bytes as u64, &self.budget);
+        if bytes > self.bytes {
+            let more = bytes - self.bytes;
+            if budget.used.fetch_add(more, Ordering::Relaxed) + more > budget.capacity {
+                budget.used.fetch_sub(more, Ordering::Relaxed);
+                return Err(Error::unavailable("too many submissions at the same time", RETRY_AFTER));
+            }
+        } else {
+            budget.used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        budget.in_flight.add(bytes as i64 - self.bytes as i64);
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    /// The bytes, which count until the last of their clones is dropped.
+    fn hold(mut self, mut bytes: Vec<u8>) -> Result<Bytes, Error> {
+        if bytes.capacity() / 2 > bytes.len() {
+            bytes.shrink_to_fit();
+        }
+        self.set(bytes.capacity())?;
+        Ok(Bytes::from_owner(Held { bytes, _reservation: self }))
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.in_flight.sub(self.bytes as i64);
+    }
+}
+
+struct Held {
+    bytes: Vec<u8>,
+    _reservation: Reservation,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}

@@ -1,0 +1,289 @@
+//! One request and its response.
+
+use super::anonymize::anonymize;
+use super::body::{Body, Progress};
+use super::compress::{self, Coding};
+use super::cors;
+use super::error::Error;
+use super::metrics::{Answered, HttpMetrics};
+use super::request::{Origin, Request};
+use super::response::{self, Response};
+use super::server::Shared;
+use super::state::State;
+use crate::app::App;
+use crate::router::{Found, Router};
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::{Method, StatusCode, Version};
+use std::any::Any;
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::time::Instant;
+use tracing::Instrument;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Length of a request id that is kept.
+const MAX_REQUEST_ID: usize = 64;
+/// A body of which at most this many bytes are left does not end the connection.
+const SMALL_REST: u64 = 64 << 10;
+/// The status in log and metrics of a request whose client went away before the response.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// What a listener serves.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) app: Arc<App>,
+    pub(super) router: Router,
+    pub(super) shared: Arc<Shared>,
+    /// Whether its connections are encrypted.
+    pub(super) encrypted: bool,
+}
+
+impl Site {
+    pub(super) fn metrics(&self) -> &HttpMetrics {
+        &self.shared.metrics
+    }
+
+    /// Answers a request of a connection.
+    pub(super) async fn answer(
+        self: Arc<Site>,
+        connection: Arc<State>,
+        peer: IpAddr,
+        request: hyper::Request<Incoming>,
+    ) -> hyper::Response<Tracked> {
+        let is_framed = connection.begin();
+        connection.set_unread(false);
+        let origin = self.origin(peer, request.headers());
+        let (parts, incoming) = request.into_parts();
+        let body = Body::new(incoming, &self.shared.bodies);
+        let mut exchange = Exchange {
+            connection,
+            started: Instant::now(),
+            method: method_label(&parts.method),
+            route: "none",
+            status: CLIENT_CLOSED_REQUEST,
+            client: origin.client,
+            id: origin.id.clone(),
+            body: body.progress(),
+            sent: 0,
+        };
+        let shape = Shape::of(&parts.method, parts.version, &parts.headers, origin.id.clone());
+        let found = match self.refuse(is_framed, &parts.headers) {
+            Some(error) => Err(error),
+            None if parts.method == Method::OPTIONS => self.options(parts.uri.path(), &parts.headers).map(Err),
+            None => self.router.find(&parts.method, parts.uri.path()).map(Ok),
+        };
+        let rest = body.declared();
+        let result = match found {
+            Ok(Ok(found)) => {
+                exchange.route = found.path;
+                let span =
+                    tracing::info_span!("request", id = exchange.id(), method = exchange.method, route = found.path);
+                let Found { handler, params, .. } = found;
+                let request = Request::new(parts, origin, params, body, Arc::clone(&self.shared.bodies));
+                CatchPanic(handler(Arc::clone(&self.app), request)).instrument(span).await.unwrap_or_else(|panic| {
+                    self.metrics().panics.inc();
+                    tracing::error!(id = exchange.id(), route = exchange.route, panic, "a handler panicked");
+                    Err(Error::internal())
+                })
+            }
+            Ok(Err(response)) => Ok(response),
+            Err(error) => Err(error),
+        };
+        let response = result.unwrap_or_else(Error::into_response);
+        exchange.status = response.status().as_u16();
+        let mut close = !is_framed;
+        if shape.version <= Version::HTTP_11 && !exchange.body.is_finished() {
+            exchange.connection.set_unread(true);
+            let is_small = rest.is_some_and(|rest| rest <= exchange.body.received() + SMALL_REST);
+            close |= !is_small || response.status() == StatusCode::REQUEST_TIMEOUT;
+        }
+        self.finish(response, shape, close).await.map(|body| Tracked { body, exchange })
+    }
+
+    /// Who sends a request.
+    fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> Origin {
+        let peer = peer.to_canonical();
+        let proxies = &self.shared.proxies;
+        let sent = headers.get(X_REQUEST_ID).filter(|id| {
+            let bytes = id.as_bytes();
+            (1..=MAX_REQUEST_ID).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+        });
+        let id = match sent {
+            Some(id) if proxies.trusts(peer) => id.clone(),
+            _ => HeaderValue::from_str(&format!("{:016x}", fastrand::u64(..)))
+                .unwrap_or_else(|_| HeaderValue::from_static("0")),
+        };
+        Origin { peer, client: proxies.client(peer, headers), id }
+    }
+
+    /// The error for a request that no handler gets.
+    fn refuse(&self, is_framed: bool, headers: &HeaderMap) -> Option<Error> {
+        if !is_framed {
+            return Some(Error::bad_request("Content-Length with Transfer-Encoding, or an invalid Content-Length"));
+        }
+        (headers.len() > self.shared.max_headers).then(Error::headers_too_large)
+    }
+
+    fn options(&self, path: &str, headers: &HeaderMap) -> Result<Response, Error> {
+        let allowed = self.router.allowed(path).ok_or_else(|| Error::not_found("Not Found"))?;
+        Ok(cors::options(headers, &allowed))
+    }
+
+    /// Shapes a response as the request asks for, and adds the headers that every response has.
+    async fn finish(&self, response: Response, shape: Shape, close: bool) -> Response {
+        let mut response = compress::compress(response, shape.coding, self.shared.compress_above).await;
+        if shape.is_head {
+            response = response::without_body(response);
+        }
+        cors::allow(&mut response, shape.origin);
+        response::add_security_headers(&mut response, self.encrypted);
+        let headers = response.headers_mut();
+        headers.insert(X_REQUEST_ID, shape.id);
+        if close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// What a response depends on of its request.
+struct Shape {
+    is_head: bool,
+    version: Version,
+    coding: Option<Coding>,
+    origin: Option<HeaderValue>,
+    id: HeaderValue,
+}
+
+impl Shape {
+    fn of(method: &Method, version: Version, headers: &HeaderMap, id: HeaderValue) -> Shape {
+        Shape {
+            is_head: method == Method::HEAD,
+            version,
+            coding: compress::accepted(headers),
+            origin: headers.get(ORIGIN).cloned(),
+            id,
+        }
+    }
+}
+
+/// The label of a method in metrics; unknown ones have one in common.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        _ => "other",
+    }
+}
+
+/// A handler whose panic is an error: the text of the panic.
+struct CatchPanic<T>(Pin<Box<dyn Future<Output = T> + Send>>);
+
+impl<T> Future for CatchPanic<T> {
+    type Output = Result<T, String>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, String>> {
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic_text(&*panic))),
+        }
+    }
+}
+
+/// The text of a panic.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text").to_owned()
+}
+
+/// A request and its response, for log and metrics. Both are written when it is dropped.
+struct Exchange {
+    connection: Arc<State>,
+    started: Instant,
+    method: &'static str,
+    route: &'static str,
+    status: u16,
+    client: IpAddr,
+    id: HeaderValue,
+    body: Arc<Progress>,
+    /// Bytes of the response's body.
+    sent: u64,
+}
+
+impl Exchange {
+    fn id(&self) -> &str {
+        self.id.to_str().unwrap_or_default()
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let duration = self.started.elapsed();
+        let status = StatusCode::from_u16(self.status).unwrap_or_default();
+        self.connection.end();
+        self.connection.metrics.answered(&Answered {
+            handler: self.route,
+            method: self.method,
+            status: status.as_str(),
+            duration,
+            received: self.body.received(),
+            sent: self.sent,
+        });
+        tracing::info!(
+            target: "ooni_api::access",
+            id = self.id(),
+            method = self.method,
+            route = self.route,
+            status = self.status,
+            seconds = duration.as_secs_f64(),
+            received = self.body.received(),
+            sent = self.sent,
+            client = %anonymize(self.client),
+        );
+    }
+}
+
+/// The body of a response, which ends an exchange.
+pub(super) struct Tracked {
+    body: BoxBody<Bytes, io::Error>,
+    exchange: Exchange,
+}
+
+impl hyper::body::Body for Tracked {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let this = self.get_mut();
+        let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => this.exchange.sent += frame.data_ref().map_or(0, |bytes| bytes.len() as u64),
+            Some(Err(error)) => {
+                tracing::error!(id = this.exchange.id(), route = this.exchange.route, %error, "a response was cut off");
+            }
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

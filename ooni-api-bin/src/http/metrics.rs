@@ -1,0 +1,95 @@
+//! [`HttpMetrics`]: metrics of requests and connections (operations spec §7.1, §7.3).
+
+use crate::metrics::Metrics;
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge};
+use std::time::Duration;
+
+/// Bounds of the durations, in seconds.
+const SECONDS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
+/// Bounds of the sizes, in bytes.
+const BYTES: &[f64] = &[256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 16_777_216.0, 268_435_456.0];
+
+/// Metrics of requests and connections, of all listeners.
+#[derive(Clone, Debug)]
+pub(super) struct HttpMetrics {
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    request_sizes: HistogramVec,
+    response_sizes: HistogramVec,
+    /// Requests in progress.
+    pub(super) busy: IntGauge,
+    /// Open connections.
+    pub(super) connections: IntGauge,
+    /// Bytes of request bodies in memory.
+    pub(super) body_bytes: IntGauge,
+    /// Handlers that panicked.
+    pub(super) panics: IntCounter,
+    /// Connections that could not be accepted.
+    pub(super) accept_errors: IntCounter,
+    /// TLS handshakes that failed.
+    pub(super) tls_errors: IntCounter,
+}
+
+impl HttpMetrics {
+    pub(super) fn new(metrics: &Metrics) -> Result<HttpMetrics, prometheus::Error> {
+        let histogram = |name: &str, help: &str, labels: &[&str], buckets: &[f64]| {
+            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            HistogramVec::new(options, labels).map(|histogram| metrics.register(histogram))
+        };
+        let labels = &["handler", "method", "status"];
+        Ok(HttpMetrics {
+            requests: metrics.counters("ooniapi_http_requests_total", "Requests", labels)?,
+            durations: histogram(
+                "ooniapi_http_request_duration_seconds",
+                "Time from the headers of a request to the end of its response",
+                labels,
+                SECONDS,
+            )?,
+            request_sizes: histogram(
+                "ooniapi_http_request_size_bytes",
+                "Size of request bodies as they were sent",
+                &labels[..1],
+                BYTES,
+            )?,
+            response_sizes: histogram(
+                "ooniapi_http_response_size_bytes",
+                "Size of response bodies as they were sent",
+                &labels[..1],
+                BYTES,
+            )?,
+            busy: metrics.gauge("busy_workers_count", "Requests in progress")?,
+            connections: metrics.gauge("ooniapi_http_connections", "Open connections")?,
+            body_bytes: metrics.gauge("ooniapi_http_body_bytes_in_flight", "Bytes of request bodies in memory")?,
+            panics: metrics.counter("ooniapi_http_panics_total", "Requests whose handler panicked")?,
+            accept_errors: metrics.counter("ooniapi_http_accept_errors_total", "Connections that were not accepted")?,
+            tls_errors: metrics.counter("ooniapi_http_tls_errors_total", "TLS handshakes that failed")?,
+        })
+    }
+
+    /// A request that was answered.
+    pub(super) fn answered(&self, request: &Answered<'_>) {
+        let labels = &[request.handler, request.method, request.status];
+        self.requests.with_label_values(labels).inc();
+        self.durations.with_label_values(labels).observe(request.duration.as_secs_f64());
+        self.request_sizes.with_label_values(&labels[..1]).observe(request.received as f64);
+        self.response_sizes.with_label_values(&labels[..1]).observe(request.sent as f64);
+    }
+
+    /// A request that could not be parsed: its method and route are not known.
+    pub(super) fn unparsable(&self, status: &str) {
+        self.requests.with_label_values(&["none", "none", status]).inc();
+    }
+}
+
+/// What is counted of a request.
+pub(super) struct Answered<'a> {
+    /// The path of its route.
+    pub(super) handler: &'a str,
+    pub(super) method: &'a str,
+    pub(super) status: &'a str,
+    pub(super) duration: Duration,
+    /// Size of its body.
+    pub(super) received: u64,
+    /// Size of the body of its response.
+    pub(super) sent: u64,
+}
