@@ -1,15 +1,18 @@
 //! Reads one body by its location: the key of a file and the number of the measurement in it, as in rows of the table
 //! `jsonl` (formats spec §9).
 //!
-//! If a file of gzip members has a [`MemberIndex`], the member is read with one ranged request. Any other file is streamed
-//! from its beginning to the measurement, in bounded memory.
+//! If the gzip member of a line is known, or a file of gzip members has a [`MemberIndex`], the member is read with one ranged
+//! request. Any other file is streamed from its beginning to the measurement, in bounded memory. A member of a postcan can be
+//! streamed itself, by its uid.
 
 mod find;
 mod index;
+mod post;
 mod stream;
 
 pub use self::find::Body;
 pub use self::index::{IndexError, MemberIndex};
+pub use self::post::PostStream;
 
 use self::find::find;
 use self::stream::{Pieces, feed};
@@ -18,9 +21,11 @@ use crate::can::{CanName, Expected, Format};
 use crate::layout::Layout;
 use crate::source::archive::{Archive, Core};
 use std::fs::File;
+use std::future::Future;
 use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -62,6 +67,9 @@ impl BodyError {
     }
 }
 
+/// What some methods return. It is boxed so that the clients of servers are compiled in this crate only.
+pub type Boxed<'f, T> = Pin<Box<dyn Future<Output = Result<T, BodyError>> + Send + 'f>>;
+
 /// Where a line is in a file of gzip members: columns of the table `jsonl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LineMember {
@@ -79,6 +87,7 @@ struct Wanted {
     key: String,
     expected: Expected,
     number: u64,
+    member: Option<LineMember>,
 }
 
 impl Archive {
@@ -87,22 +96,27 @@ impl Archive {
     /// # Errors
     /// See [`BodyError`].
     pub async fn body(&self, key: &str, number: u64) -> Result<Body, BodyError> {
+        self.found(key, number, None).await
+    }
+
+    /// The same for a line whose gzip member is known, which takes one ranged request. Without a member, or if the file has
+    /// no such member, the file is read as by [`Archive::body`].
+    ///
+    /// # Errors
+    /// See [`BodyError`].
+    pub fn line<'a>(&'a self, key: &'a str, number: u64, member: Option<LineMember>) -> Boxed<'a, Body> {
+        Box::pin(self.found(key, number, member))
+    }
+
+    async fn found(&self, key: &str, number: u64, member: Option<LineMember>) -> Result<Body, BodyError> {
         let expected = Expected::of_name(key.rsplit('/').next().unwrap_or_default());
         if matches!(expected.format(), None | Some(Format::Index)) {
             return Err(BodyError::NotFound(format!("{key}: not a file of measurements")));
         }
-        let wanted = Wanted { key: key.to_owned(), expected, number };
-        let layout = match key.split('/').next() {
-            Some("canned") => Some(Layout::Canned),
-            Some("raw" | "jsonl") => Some(Layout::Raw),
-            _ => None,
-        };
+        let wanted = Wanted { key: key.to_owned(), expected, number, member };
         let mut result = Err(BodyError::NotFound(format!("{key}: no such file")));
-        for (at, place) in self.core.places.iter().enumerate() {
-            if place.only.is_some_and(|only| layout.is_some_and(|layout| layout != only)) {
-                continue;
-            }
-            result = self.body_at(at, &wanted).await;
+        for at in self.places_of(key) {
+            result = self.found_at(at, &wanted).await;
             if !matches!(result, Err(BodyError::NotFound(_))) {
                 break;
             }
@@ -110,13 +124,38 @@ impl Archive {
         result
     }
 
-    async fn body_at(&self, at: usize, wanted: &Wanted) -> Result<Body, BodyError> {
-        let Wanted { key, number, expected } = wanted;
+    /// The places that may have a key.
+    fn places_of(&self, key: &str) -> Vec<usize> {
+        let layout = match key.split('/').next() {
+            Some("canned") => Some(Layout::Canned),
+            Some("raw" | "jsonl") => Some(Layout::Raw),
+            _ => None,
+        };
+        let places = self.core.places.iter().enumerate();
+        let may_have =
+            places.filter(|(_, place)| place.only.is_none_or(|only| layout.is_none_or(|layout| layout == only)));
+        may_have.map(|(at, _)| at).collect()
+    }
+
+    async fn found_at(&self, at: usize, wanted: &Wanted) -> Result<Body, BodyError> {
+        let Wanted { key, number, expected, member } = wanted;
+        if let Some(LineMember { offset, length, line }) = *member
+            && let Some(end) = offset.checked_add(length)
+            && (1..=MEMBER_SIZE).contains(&length)
+            && let Some(bytes) = self.core.member(at, key, offset..end, None).await?
+        {
+            // A line says nothing about the format of the file that it is in.
+            let line = Wanted { number: line, expected: Expected::Exactly(Format::Lines), ..wanted.clone() };
+            // Otherwise the file has been replaced since the member was noted.
+            if let Ok(body) = decode(line, move || Ok(Box::new(Cursor::new(bytes)))).await {
+                return Ok(body);
+            }
+        }
         if expected.format() == Some(Format::Lines)
             && let Some(index) = self.core.index(at, key).await?
             && let Some((range, first)) =
                 index.member(*number).filter(|(range, _)| range.end - range.start <= MEMBER_SIZE)
-            && let Some(bytes) = self.core.member(at, key, range, index.size()).await?
+            && let Some(bytes) = self.core.member(at, key, range, Some(index.size())).await?
         {
             let wanted = Wanted { number: number - first, ..wanted.clone() };
             return decode(wanted, move || Ok(Box::new(Cursor::new(bytes)))).await;
@@ -185,15 +224,23 @@ impl Core {
         Ok(MemberIndex::parse(&text).ok())
     }
 
-    /// A part of a file of `size` bytes; `None` if the file has another size, because its index belongs to another version.
-    async fn member(&self, at: usize, key: &str, range: Range<u64>, size: u64) -> Result<Option<Vec<u8>>, BodyError> {
+    /// A part of a file; `None` if the file has no such part, or another size than its index says, because the index belongs
+    /// to another version.
+    async fn member(
+        &self,
+        at: usize,
+        key: &str,
+        range: Range<u64>,
+        size: Option<u64>,
+    ) -> Result<Option<Vec<u8>>, BodyError> {
         let length = range.end - range.start;
         match &self.places[at].blobs {
             Blobs::S3(s3) => {
                 let most = usize::try_from(length).unwrap_or(usize::MAX);
                 let read = Retries::new(&s3.retry, &self.counters).run(|| async {
                     let mut part = s3.get(key, range.start, Some(range.end - 1), None).await?;
-                    if part.first != range.start || part.length != Some(length) || part.total != Some(size) {
+                    let is_other = size.is_some_and(|size| part.total != Some(size));
+                    if part.first != range.start || part.length != Some(length) || is_other {
                         return Ok(None);
                     }
                     let bytes = part.body.bytes(most).await?;
@@ -214,7 +261,7 @@ impl Core {
                 let path = self.path(at, key)?;
                 let read = move || {
                     let mut file = File::open(path)?;
-                    if file.metadata()?.len() != size {
+                    if size.is_some_and(|size| file.metadata().map_or(true, |metadata| metadata.len() != size)) {
                         return Ok(None);
                     }
                     file.seek(SeekFrom::Start(range.start))?;
@@ -234,7 +281,7 @@ where
     R: FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + 'static,
 {
     let found = spawn_blocking(move || {
-        let Wanted { key, expected, number } = &wanted;
+        let Wanted { key, expected, number, .. } = &wanted;
         let bytes = open().map_err(|error| BodyError::of_file(key, &error))?;
         let missing = || BodyError::NotFound(format!("{key}: has no measurement {number}"));
         let found = find(*expected, bytes, &CanName::of_path(Path::new(key)), *number);

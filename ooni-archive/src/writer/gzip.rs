@@ -16,7 +16,7 @@ pub(super) struct Gzip {
 
 enum State {
     Between(Counted),
-    Inside(GzEncoder<Counted>),
+    Inside(Box<GzEncoder<Counted>>),
     /// After an error.
     Failed,
 }
@@ -84,9 +84,9 @@ impl Gzip {
     }
 
     /// The current member. Unless it is put back, all further calls fail.
-    fn take(&mut self) -> io::Result<GzEncoder<Counted>> {
+    fn take(&mut self) -> io::Result<Box<GzEncoder<Counted>>> {
         match std::mem::replace(&mut self.state, State::Failed) {
-            State::Between(out) => Ok(GzEncoder::new(out, Compression::default())),
+            State::Between(out) => Ok(Box::new(GzEncoder::new(out, Compression::default()))),
             State::Inside(encoder) => Ok(encoder),
             State::Failed => Err(incomplete()),
         }

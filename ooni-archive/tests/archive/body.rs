@@ -1,10 +1,13 @@
 //! Bodies by their location, from folders and from a server.
 
 use super::*;
+use crate::store::run;
+use crate::writer::{lines, postcan, uid};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ooni_archive::body::{BodyError, MemberIndex};
+use ooni_archive::body::{Body, BodyError, LineMember, MemberIndex};
 use ooni_archive::chunk::Kind;
+use ooni_archive::source::archive::Archive;
 
 const LINES: &str = "raw/20210614/00/IT/ndt/2021061400_IT_ndt.n1.0.jsonl.gz";
 
@@ -137,4 +140,124 @@ fn members_of_a_postcan() {
     let body = local(&bucket, wanted(&[], &[])).body(&key, 3).unwrap();
     assert_eq!(body.kind, Kind::Post);
     assert_eq!(String::from_utf8(body.text).unwrap(), format!("{{\"format\":\"json\",\"content\":{}}}", line(3)));
+}
+
+fn async_local(bucket: &Bucket) -> Archive {
+    Archive::open(vec![Location::Directory(bucket.path())], wanted(&[], &[]), Options::default()).unwrap()
+}
+
+fn async_remote(server: &Server) -> Archive {
+    Archive::open(vec![location(server, "")], wanted(&[], &[]), quick()).unwrap()
+}
+
+#[test]
+fn by_the_member_of_a_line() {
+    let texts: Vec<_> = (0..5000).map(|number| line(number).replace(',', ",\n")).collect();
+    let expected = |number: usize| Body { kind: Kind::Line, text: texts[number].replace('\n', " ").into_bytes() };
+    let (file, written) = lines(texts.iter().map(|text| Some(text.as_bytes())));
+    let bucket = Bucket::new(&[]);
+    store(&bucket, LINES, &file);
+    let server = bucket.serve(Plan::default());
+    let end = *written.members.last().unwrap();
+    assert!(end.offset > 0);
+    for archive in [async_local(&bucket), async_remote(&server)] {
+        run(async {
+            for number in [0, 1, 2500, 4998, 4999] {
+                let before = server.objects().len();
+                let member = written.members[number];
+                assert_eq!(archive.line(LINES, number as u64, Some(member)).await.unwrap(), expected(number));
+                let asked = server.objects().split_off(before);
+                let range = format!("bytes={}-{}", member.offset, member.offset + member.length - 1);
+                assert!(asked.len() <= 1 && asked.iter().all(|asked| asked.range.as_deref() == Some(&range)));
+                assert_eq!(archive.line(LINES, number as u64, None).await.unwrap(), expected(number));
+            }
+            // Of another version of the file: the number is right.
+            for other in [
+                LineMember { offset: 1, ..end },
+                LineMember { length: end.length + 1, ..end },
+                LineMember { length: end.length - 1, ..end },
+                LineMember { length: 0, ..end },
+                LineMember { offset: u64::MAX, ..end },
+                LineMember { line: 1 << 40, ..end },
+            ] {
+                assert_eq!(archive.line(LINES, 4999, Some(other)).await.unwrap(), expected(4999), "{other:?}");
+            }
+            let missing = archive.line("raw/20210614/00/IT/ndt/x.jsonl.gz", 0, Some(end)).await;
+            assert!(matches!(missing, Err(BodyError::NotFound(_))));
+        });
+    }
+    let server = bucket.serve(objects(&[Some(Fault::Status(503)), Some(Fault::Reset(100)), Some(Fault::Stall(1))]));
+    run(async {
+        assert_eq!(async_remote(&server).line(LINES, 4999, Some(end)).await.unwrap(), expected(4999));
+    });
+    assert_eq!(server.objects().len(), 4);
+    let server = bucket.serve(objects(&[Some(Fault::Status(503)); 20]));
+    run(async {
+        let error = async_remote(&server).line(LINES, 4999, Some(end)).await.unwrap_err();
+        assert!(matches!(error, BodyError::Unavailable(_)), "{error}");
+    });
+}
+
+const QUARANTINE: &str = "quarantine/20210614/07/JO/signal/2021061407_JO_signal.n1.0.tar.gz";
+
+async fn streamed(archive: &Archive, number: u64) -> Result<Vec<u8>, BodyError> {
+    let mut post = archive.post(QUARANTINE, &uid(number)).await?;
+    let mut body = Vec::new();
+    while let Some(piece) = post.next().await {
+        body.extend_from_slice(&piece?);
+    }
+    assert_eq!(post.size(), body.len() as u64);
+    assert!(post.next().await.is_none());
+    Ok(body)
+}
+
+#[test]
+fn one_member_of_a_quarantine_can() {
+    // The last one compresses better than the readers of other cans allow.
+    let bodies = [b"\0".to_vec(), Vec::new(), content("body", 6 << 20), b"not JSON".to_vec(), vec![0; 80 << 20]];
+    let file = postcan(&bodies);
+    let bucket = Bucket::new(&[]);
+    store(&bucket, QUARANTINE, &file);
+    let server = bucket.serve(Plan::default());
+    let faulty = bucket.serve(objects(&[Some(Fault::Status(503)), Some(Fault::Reset(1 << 20)), Some(Fault::Stall(9))]));
+    for archive in [async_local(&bucket), async_remote(&server), async_remote(&faulty)] {
+        run(async {
+            for (number, body) in bodies.iter().enumerate() {
+                assert!(streamed(&archive, number as u64).await.unwrap() == *body, "body {number}");
+            }
+            let missing = archive.post(QUARANTINE, "other").await.unwrap_err();
+            assert!(matches!(&missing, BodyError::NotFound(why) if why.contains("other.post")), "{missing}");
+            let missing = archive.post("quarantine/x.tar.gz", "other").await.unwrap_err();
+            assert!(matches!(&missing, BodyError::NotFound(why) if why.contains("x.tar.gz")), "{missing}");
+            assert!(matches!(archive.post("../x.tar.gz", "other").await, Err(BodyError::NotFound(_))));
+            // A stream that is not read to its end stops the download.
+            let mut post = archive.post(QUARANTINE, &uid(2)).await.unwrap();
+            assert!(post.next().await.unwrap().unwrap().len() < 1 << 20);
+        });
+    }
+}
+
+#[test]
+fn a_damaged_quarantine_can() {
+    let bodies = [content("small", 1000), content("large", 3 << 20)];
+    let file = postcan(&bodies);
+    let bucket = Bucket::new(&[]);
+    store(&bucket, QUARANTINE, &file[..file.len() / 2]);
+    let server = bucket.serve(Plan::default());
+    for archive in [async_local(&bucket), async_remote(&server)] {
+        run(async {
+            assert!(streamed(&archive, 0).await.unwrap() == bodies[0]);
+            for number in [1, 2] {
+                let error = streamed(&archive, number).await.unwrap_err();
+                let is_invalid = matches!(&error, BodyError::Invalid(why) if why.contains(QUARANTINE));
+                assert!(is_invalid, "{number}: {error}");
+            }
+        });
+    }
+    store(&bucket, QUARANTINE, &file);
+    let server = bucket.serve(objects(&[&[Some(Fault::Reset(1 << 20))][..], &[Some(Fault::Status(503)); 20]].concat()));
+    run(async {
+        let error = streamed(&async_remote(&server), 1).await.unwrap_err();
+        assert!(matches!(&error, BodyError::Unavailable(why) if why.contains("503")), "{error}");
+    });
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 const KEY: &str = "raw/20210614/07/JO/signal/2021061407_JO_signal.n1.0.tar.gz";
 
-fn run<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(future)
 }
 
