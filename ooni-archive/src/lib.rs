@@ -1,7 +1,7 @@
 //! OONI's archive: where its bytes are, and how they are read and written.
 //!
 //! [`day`], [`selection`] and [`layout`] describe the content of the archive; [`can`] turns the bytes of files into
-//! [`chunk`]s of entries; [`blobs`] reads directories and object storage; [`source`] finds the files to read; [`body`] reads
+//! [`chunk`]s of entries; [`blobs`] is for folders and object storage; [`source`] finds the files to read; [`body`] reads
 //! one measurement by its location; [`writer`] writes and stores cans. Futures run on the caller's runtime; [`blocking`] has
 //! one of its own. [`fingerprints`] loads the lists that scoring needs.
 //!
