@@ -1,11 +1,17 @@
 //! [`Config`]: every setting, with its default, unit and meaning. One TOML file, overridden by the environment, overridden
 //! by flags.
 //!
-//! The sections are in `section`; `load` reads and merges the sources. A setting `KEY` of the section `SECTION` is
-//! `OONI_API_SECTION_KEY` in the environment. Secrets are not settings: they are in files of the state directory.
+//! The sections are in `section`; `load` reads and merges the sources, `check` has ranges, and `show` writes a file. A setting
+//! `KEY` of the section `SECTION` is `OONI_API_SECTION_KEY` in the environment. Secrets are not settings: they are in files of
+//! the state directory. Only URLs of databases may have a password, which is never shown.
 
+mod check;
+mod load;
 mod section;
+mod show;
+mod value;
 
+pub use self::load::{Errors, Flag, PREFIX, variable};
 pub use self::section::{
     Archive, Config, Feed, Geoip, Intake, Jobs, Key, Log, Metrics, Probe, SECTIONS, Scoring, Section, Server, Store,
 };

@@ -16,6 +16,7 @@ pub mod handler;
 pub mod http;
 pub mod import;
 pub mod intake;
+pub mod log;
 pub mod metrics;
 pub mod payload;
 pub mod router;

@@ -1,6 +1,7 @@
 //! The settings by section. `section!` makes the structure, its defaults and its documentation from one list.
 
-use serde::{Deserialize, Serialize};
+use super::value::{Raw, Value};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -31,10 +32,18 @@ macro_rules! section {
         $(#[doc = $doc:literal] $key:ident: $type:ty = $default:expr, $unit:literal;)*
     }) => {
         #[doc = $about]
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(default, deny_unknown_fields)]
+        #[derive(Clone, PartialEq)]
         pub struct $name {
             $(#[doc = $doc] pub $key: $type,)*
+        }
+
+        /// Without passwords.
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut shown = f.debug_struct(stringify!($name));
+                $(shown.field(stringify!($key), &format_args!("{}", super::show::shown(&Value::show(&self.$key))));)*
+                shown.finish()
+            }
         }
 
         impl Default for $name {
@@ -50,72 +59,102 @@ macro_rules! section {
                 about: $about,
                 keys: &[$(Key { name: stringify!($key), unit: $unit, about: $doc }),*],
             };
+
+            fn set(&mut self, key: &str, raw: &Raw<'_>) -> Result<(), String> {
+                match key {
+                    $(stringify!($key) => self.$key = Value::read(raw, $unit)?,)*
+                    _ => return Err(UNKNOWN.to_owned()),
+                }
+                Ok(())
+            }
+
+            fn get(&self, key: &str) -> Option<toml::Value> {
+                match key {
+                    $(stringify!($key) => Some(Value::show(&self.$key)),)*
+                    _ => None,
+                }
+            }
         }
     };
 }
 
-/// All sections, in the order of the file.
-pub const SECTIONS: &[Section] = &[
-    Server::SECTION,
-    Metrics::SECTION,
-    Store::SECTION,
-    Archive::SECTION,
-    Intake::SECTION,
-    Scoring::SECTION,
-    Feed::SECTION,
-    Geoip::SECTION,
-    Probe::SECTION,
-    Jobs::SECTION,
-    Log::SECTION,
-];
+macro_rules! config {
+    ($(#[doc = $doc:literal] $section:ident: $type:ident;)*) => {
+        /// All sections, in the order of the file.
+        pub const SECTIONS: &[Section] = &[ROOT, $($type::SECTION),*];
 
-/// Every setting.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// The directory of the server's own data: intake log, secrets, and the default store and archive.
-    pub state_dir: PathBuf,
-    /// The HTTP server.
-    pub server: Server,
-    /// The listener for metrics.
-    pub metrics: Metrics,
-    /// The databases.
-    pub store: Store,
-    /// The archive.
-    pub archive: Archive,
-    /// The intake log.
-    pub intake: Intake,
-    /// Live scoring.
-    pub scoring: Scoring,
-    /// The listener for the reference's feed.
-    pub feed: Feed,
-    /// Geolocation.
-    pub geoip: Geoip,
-    /// What probes get.
-    pub probe: Probe,
-    /// Scheduled jobs.
-    pub jobs: Jobs,
-    /// The log.
-    pub log: Log,
+        /// Every setting.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Config {
+            #[doc = state_dir_about!()]
+            pub state_dir: PathBuf,
+            $(#[doc = $doc] pub $section: $type,)*
+        }
+
+        impl Default for Config {
+            fn default() -> Config {
+                Config { state_dir: PathBuf::from("ooni-data"), $($section: $type::default(),)* }
+            }
+        }
+
+        impl Config {
+            /// Sets a setting to a value of a source. The error says what was expected.
+            pub(super) fn set(&mut self, section: &str, key: &str, raw: &Raw<'_>) -> Result<(), String> {
+                match (section, key) {
+                    ("", "state_dir") => self.state_dir = Value::read(raw, "")?,
+                    $((stringify!($section), _) => self.$section.set(key, raw)?,)*
+                    _ => return Err(UNKNOWN.to_owned()),
+                }
+                Ok(())
+            }
+
+            /// The value of a setting; `None` if there is none of this name.
+            pub(super) fn get(&self, section: &str, key: &str) -> Option<toml::Value> {
+                match (section, key) {
+                    ("", "state_dir") => Some(Value::show(&self.state_dir)),
+                    $((stringify!($section), _) => self.$section.get(key),)*
+                    _ => None,
+                }
+            }
+        }
+    };
 }
 
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            state_dir: PathBuf::from("ooni-data"),
-            server: Server::default(),
-            metrics: Metrics::default(),
-            store: Store::default(),
-            archive: Archive::default(),
-            intake: Intake::default(),
-            scoring: Scoring::default(),
-            feed: Feed::default(),
-            geoip: Geoip::default(),
-            probe: Probe::default(),
-            jobs: Jobs::default(),
-            log: Log::default(),
-        }
-    }
+const UNKNOWN: &str = "unknown setting";
+
+macro_rules! state_dir_about {
+    () => {
+        " The directory of the server's own data: intake log, secrets, and the default store and archive."
+    };
+}
+
+/// The settings before the first section.
+const ROOT: Section =
+    Section { name: "", about: "", keys: &[Key { name: "state_dir", unit: "", about: state_dir_about!() }] };
+
+config! {
+    /// The HTTP server.
+    server: Server;
+    /// The listener for metrics.
+    metrics: Metrics;
+    /// The databases.
+    store: Store;
+    /// The archive.
+    archive: Archive;
+    /// The intake log.
+    intake: Intake;
+    /// Live scoring.
+    scoring: Scoring;
+    /// The listener for the reference's feed.
+    feed: Feed;
+    /// Geolocation.
+    geoip: Geoip;
+    /// What probes get.
+    probe: Probe;
+    /// Scheduled jobs.
+    jobs: Jobs;
+    /// The log.
+    log: Log;
 }
 
 section! {
@@ -269,7 +308,7 @@ section! {
     Log "log" {
         /// `text`, `json`, or `auto`: text on a terminal, else JSON.
         format: String = "auto".to_owned(), "";
-        /// `error`, `warn`, `info`, `debug` or `trace`.
+        /// `error`, `warn`, `info`, `debug`, `trace` or `off`. Parts may differ, as in `info,ooni_api::http=debug`.
         level: String = "info".to_owned(), "";
     }
 }
