@@ -1,15 +1,8 @@
-//! The program `ooni-api`.
+//! The binary `ooni-api`: parses the arguments, runs one command and returns its exit code.
 #![forbid(unsafe_code)]
 
-use ooni_api::clock::Clock;
-use ooni_api::config::Config;
-use ooni_api::run::run;
-use tokio::net::TcpListener;
+use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let config = Config::default();
-    let listener = TcpListener::bind(config.server.listen).await?;
-    let stopped = async { drop(tokio::signal::ctrl_c().await) };
-    run(config, listener, Clock::system(), stopped).await
+fn main() -> ExitCode {
+    ooni_api::command::run(ooni_api::cli::parse())
 }

@@ -1,0 +1,36 @@
+//! `ooni-api serve`.
+
+mod signals;
+mod start;
+
+use super::output::{Failure, settings};
+use crate::cli::serve::Serve;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::{log, run, version};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// How long tasks that cannot be cancelled may take at the end.
+const LAST_TASKS: Duration = Duration::from_secs(1);
+
+pub(super) fn run(arguments: &Serve) -> Result<(), Failure> {
+    let config = settings(arguments.settings.state.config.as_deref(), &arguments.flags())?;
+    log::start(&config.log).map_err(Failure::Failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Failed(format!("the runtime cannot start: {error}")))?;
+    let served = runtime.block_on(serve(config));
+    runtime.shutdown_timeout(LAST_TASKS);
+    served
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    let shutdown =
+        signals::shutdown().map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))?;
+    start::prepare(&config.state_dir).map_err(Failure::Failed)?;
+    let listener = TcpListener::bind(config.server.listen).await;
+    let listener = listener.map_err(|error| Failure::Failed(start::listen_error(config.server.listen, &error)))?;
+    run::run(config, listener, Clock::system(), shutdown).await?;
+    tracing::info!(version = version::VERSION, "stopped");
+    Ok(())
+}
