@@ -6,17 +6,18 @@ mod output;
 mod serve;
 mod spool;
 
-use self::output::Output;
 use crate::cli::{Cli, Command};
+use std::io;
 use std::process::ExitCode;
 
 /// Runs a command.
 pub fn run(cli: Cli) -> ExitCode {
+    let mut out = io::BufWriter::new(io::stdout().lock());
     let done = match cli.command {
-        Command::Serve(arguments) => serve::run(&arguments).map(|()| Output::default()),
-        Command::Config(arguments) => config::run(&arguments.what),
-        Command::Spool(arguments) => spool::run(&arguments.what),
-        Command::Job(arguments) => job::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments.what, &mut out),
+        Command::Spool(arguments) => spool::run(&arguments.what, &mut out),
+        Command::Job(arguments) => job::run(&arguments, &mut out),
     };
-    output::print(done)
+    output::finish(done, out)
 }

@@ -6,6 +6,7 @@
 //! the state directory. Only URLs of databases may have a password, which is never shown.
 
 mod check;
+mod defaults;
 mod load;
 mod section;
 mod show;

@@ -29,14 +29,10 @@ impl Stores {
     /// # Errors
     /// A database that can be reached cannot be used, as when its schema is that of another version.
     pub async fn open(config: &Config) -> Result<Stores, ooni_store::Error> {
-        let default = format!("sqlite:{}", config.state_dir.join("ooni.db").display());
-        let or_default = |uri: &str| if uri.is_empty() { default.clone() } else { uri.to_owned() };
-        let uri = or_default(&config.store.uri);
-        let measurements = Connection::open(uri.clone()).await?;
-        let application = match uri.starts_with("clickhouse") {
-            true => Connection::open(or_default(&config.store.app_uri)).await?,
-            false => measurements.clone(),
-        };
+        let (uri, app_uri) = (config.store_uri(), config.app_store_uri());
+        let is_shared = uri == app_uri;
+        let measurements = Connection::open(uri).await?;
+        let application = if is_shared { measurements.clone() } else { Connection::open(app_uri).await? };
         Ok(Stores { measurements, application })
     }
 

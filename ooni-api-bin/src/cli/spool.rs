@@ -32,7 +32,8 @@ pub enum ListFormat {
 pub enum SpoolCommand {
     /// List measurements in the order in which they were received
     ///
-    /// Prints the uid, the size of the body in bytes, and whether the measurement is scored and archived.
+    /// Prints the uid, the size of the body in bytes, and the state: pending, scored, archived, or done, which is scored and
+    /// archived. The server may be running.
     #[command(after_help = EXIT_CODES)]
     Ls {
         /// Maximum number of measurements to print [default: all]
@@ -60,7 +61,8 @@ pub enum SpoolCommand {
     },
     /// Write measurements to a folder, in the layout of the reference's spool
     ///
-    /// The layout is YYYYmmddHH_CC_TEST/UID.post. Existing files of the same name are kept. The intake log does not change.
+    /// The layout is incoming/YYYYmmddHH_CC_TEST/UID.post. Existing files of the same name are replaced. The intake log does
+    /// not change. The server may be running.
     #[command(after_help = EXIT_CODES)]
     Export {
         /// The folder; created if it does not exist
@@ -71,9 +73,9 @@ pub enum SpoolCommand {
     },
     /// Add the .post files of a folder to the intake log
     ///
-    /// Reads the reference's spool: files YYYYmmddHH_CC_TEST/UID.post, whose names are the uids. The server must not be
-    /// running; "ooni-api serve --import" imports while it starts. Files that were imported before are skipped, so a stopped
-    /// import can be completed by repeating the command.
+    /// Reads the reference's spool: files YYYYmmddHH_CC_TEST/UID.post, whose names are the uids, in the folder or in its folder
+    /// "incoming". The server must not be running. Files that were imported within the last hour, or are in the intake log,
+    /// are skipped, so a stopped import can be completed by repeating the command.
     #[command(
         after_help = "Exit code: 0 when all files are imported, 1 when some cannot be, 2 for invalid arguments or settings."
     )]

@@ -1,18 +1,20 @@
 //! `ooni-api config`.
 
-use super::output::{Failure, Output, settings};
+use super::output::{Failure, settings};
 use crate::cli::config::ConfigCommand;
 use crate::config::Config;
+use std::io::Write;
 
-pub(super) fn run(command: &ConfigCommand) -> Result<Output, Failure> {
-    match command {
-        ConfigCommand::Show { defaults: true, .. } => Ok(Config::default().to_toml().into_bytes()),
+pub(super) fn run(command: &ConfigCommand, out: &mut dyn Write) -> Result<(), Failure> {
+    let text = match command {
+        ConfigCommand::Show { defaults: true, .. } => Config::default().to_toml(),
         ConfigCommand::Show { settings: given, .. } => {
-            Ok(settings(given.state.config.as_deref(), &given.flags())?.to_toml().into_bytes())
+            settings(given.state.config.as_deref(), &given.flags())?.to_toml()
         }
         ConfigCommand::Check { settings: given } => {
             settings(given.state.config.as_deref(), &given.flags())?;
-            Ok(b"The settings can be used.\n".to_vec())
+            "the settings can be used\n".to_owned()
         }
-    }
+    };
+    out.write_all(text.as_bytes()).map_err(Failure::Output)
 }

@@ -1,4 +1,4 @@
-//! What a command prints, and its exit code.
+//! How a command ends: its messages and its exit code.
 
 use crate::config::{Config, Errors, Flag};
 use std::io::{self, Write};
@@ -8,14 +8,13 @@ use std::process::ExitCode;
 /// The exit code when the arguments or settings are invalid.
 const USAGE: u8 = 2;
 
-/// What a successful command prints on standard output.
-pub(super) type Output = Vec<u8>;
-
 /// Why a command failed.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// Invalid arguments or settings; a line for each error.
     Usage(Vec<String>),
+    /// Standard output cannot be written.
+    Output(io::Error),
     /// Anything else.
     Failed(String),
 }
@@ -38,30 +37,25 @@ pub(super) fn settings(file: Option<&Path>, flags: &[Flag]) -> Result<Config, Fa
     Ok(Config::load(file, std::env::vars_os(), flags)?)
 }
 
-/// Prints the result of a command and returns the exit code.
-pub(super) fn print(result: Result<Output, Failure>) -> ExitCode {
-    match result {
-        Ok(output) => write(&output),
-        Err(Failure::Usage(lines)) => {
-            lines.iter().for_each(|line| eprint_line(line));
-            ExitCode::from(USAGE)
+/// Writes what is left of the output of a command, prints its errors, and returns its exit code.
+pub(super) fn finish(done: Result<(), Failure>, mut out: impl Write) -> ExitCode {
+    let flushed = out.flush().map_err(Failure::Output);
+    match done.and(flushed) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader closed the pipe: it has read enough.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Output(error)) => {
+            eprint_line(&format!("cannot write to standard output: {error}"));
+            ExitCode::FAILURE
         }
         Err(Failure::Failed(line)) => {
             eprint_line(&line);
             ExitCode::FAILURE
         }
-    }
-}
-
-fn write(output: &[u8]) -> ExitCode {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(output).and_then(|()| stdout.flush()) {
-        // The reader closed the pipe: it has read enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprint_line(&format!("cannot write to standard output: {error}"));
-            ExitCode::FAILURE
+        Err(Failure::Usage(lines)) => {
+            lines.iter().for_each(|line| eprint_line(line));
+            ExitCode::from(USAGE)
         }
-        _ => ExitCode::SUCCESS,
     }
 }
 
