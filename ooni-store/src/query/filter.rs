@@ -20,6 +20,8 @@ pub struct Filter {
     pub test_names: Vec<String>,
     /// Only inputs that a test list has in this category. In an aggregation, an input counts once for each such list.
     pub category: Option<Category>,
+    /// Excludes inputs that are in no test list.
+    pub only_listed: bool,
     /// Start of the measurement.
     pub window: Window,
     /// The stored flag `anomaly`.

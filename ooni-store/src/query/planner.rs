@@ -97,7 +97,7 @@ fn covers(rollup: &Rollup, query: &Aggregation) -> bool {
 fn conditions(filter: &Filter) -> Vec<Dimension> {
     let Filter { input, domains, probe_ccs, probe_asns, test_names, category, .. } = filter;
     [
-        (input.is_some(), Dimension::Input),
+        (input.is_some() || filter.only_listed, Dimension::Input),
         (!domains.is_empty(), Dimension::Domain),
         (!probe_ccs.is_empty() || filter.only_known_cc, Dimension::ProbeCc),
         (!probe_asns.is_empty() || filter.only_known_asn, Dimension::ProbeAsn),

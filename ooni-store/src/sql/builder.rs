@@ -177,6 +177,9 @@ impl Builder {
                 self.and().push(&condition);
             }
         }
+        if filter.only_listed {
+            self.and().push("f.input IN (SELECT l.url FROM citizenlab AS l)");
+        }
         if filter.only_known_cc {
             self.and().push("f.probe_cc <> 'ZZ'");
         }

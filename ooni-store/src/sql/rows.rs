@@ -207,13 +207,14 @@ pub(crate) fn categories(dialect: Dialect, url: &str) -> Statement {
     sql.statement(vec![Type::Text])
 }
 
-/// How often each input of a country was measured in these weeks, given by their first days.
+/// How often each input of a country that is in a test list was measured in these weeks, given by their first days.
 pub(crate) fn inputs(dialect: Dialect, cc: &str, weeks: &[DateTime]) -> Statement {
     let mut sql = Builder::new(dialect);
     sql.push("SELECT f.input, CAST(sum(f.measurement_count) AS BIGINT) FROM rollup_week_input AS f");
     sql.indexed_texts("f.test_name", &["web_connectivity".to_owned()]);
     sql.indexed_texts("f.probe_cc", &[cc.to_owned()]);
     sql.weeks("f.week", weeks);
+    sql.and().push("f.input IN (SELECT l.url FROM citizenlab AS l)");
     sql.push(" GROUP BY f.input");
     sql.statement(vec![Type::Text, Type::OptionalUInt64])
 }

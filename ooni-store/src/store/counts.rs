@@ -61,7 +61,8 @@ impl Store {
     }
 
     /// How often each input was measured with web_connectivity in a country, or in one of its networks, in the weeks that
-    /// begin on these Sundays (API spec §5.2, §14.5). If counts were imported for a week, only those are used.
+    /// begin on these Sundays (API spec §5.2, §14.5). Only inputs in test lists are counted. If counts were imported for a
+    /// week, only those are used.
     ///
     /// # Errors
     /// As [`Store::aggregate`].
@@ -110,7 +111,7 @@ impl Store {
     /// The store cannot be read.
     pub async fn listed_counts(&self, window: Window) -> Result<Vec<ListedCounts>, Error> {
         let call = self.read("listed_counts", Workload::Aggregation);
-        let filter = Filter { window, ..Filter::default() };
+        let filter = Filter { only_listed: true, window, ..Filter::default() };
         let query = Aggregation { filter, axes: sql::OF_LISTS.to_vec() };
         let statement = sql::listed_counts(self.dialect(), &query, &call.parts(&query).await?);
         let rows = call.snapshot(vec![statement]).await?;
@@ -149,6 +150,7 @@ fn inputs_of(cc: &str, asn: Option<u32>, week: DateTime) -> Aggregation {
         probe_ccs: vec![cc.to_owned()],
         probe_asns: asn.into_iter().collect(),
         test_names: vec!["web_connectivity".to_owned()],
+        only_listed: true,
         window: week_of(week),
         ..Filter::default()
     };

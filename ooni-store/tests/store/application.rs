@@ -1,12 +1,12 @@
 //! Application tables, and dumps that contain them (`fixtures/dump.jsonl`).
 
-use crate::rollups::rollups_are_right;
+use crate::rollups::{entries, rollups_are_right};
 use crate::server::{OnClickhouse, OnPostgres};
 use crate::support::{Engine, InFile, Open, measured, of_day};
 use ooni_core::time::DateTime;
 use ooni_store::app::row::{AppRow, AsnName, FaultyMeasurement, Feedback, UrlPriority};
 use ooni_store::query::filter::Filter;
-use ooni_store::query::list::List;
+use ooni_store::query::list::{List, MeasurementSummary};
 use ooni_store::{ErrorKind, Loaded, OnExisting, load_dump};
 use ooni_testkit::server::Server;
 use ooni_testkit::skip_without;
@@ -243,28 +243,39 @@ fn bad_lines_of_a_dump_are_reported() {
     assert!(reported[4].1.starts_with("fastpath: measurement_start_time: "), "{reported:#?}");
 }
 
-#[test]
-fn inputs_are_counted_by_network() {
-    let engine = InFile::new();
+pub(crate) fn inputs_are_counted_by_network(engine: &dyn Engine) {
     let store = engine.open();
-    let mut rows: Vec<_> = (0..40).map(|uid| measured(uid, u16::from(uid) * 12 % 36)).collect();
+    // Every fifth has an input that no list has.
+    let content = |uid: u8| u16::from(uid) * 12 % 36 + u16::from(uid % 5 == 0);
+    let mut rows: Vec<_> = (0..40).map(|uid| measured(uid, content(uid))).collect();
     for (number, row) in rows.iter_mut().enumerate() {
         row.row.measurement_start_time = of_day(6 + number as i64 % 14);
         row.row.probe_asn = ooni_core::number::Int::Small(number as i64 % 2);
     }
     store.write(&rows, OnExisting::Keep).unwrap();
-    // The Sundays after 2024-01-01.
-    let weeks = [of_day(6), of_day(13)];
-    let counts = |asn| store.0.wait(store.0.store.input_counts("IT", asn, &weeks)).unwrap();
-    let total = |asn| counts(asn).iter().map(|(_, count)| count).sum::<u64>();
+    // The URL is in two lists.
+    store.0.wait(store.0.store.replace_test_lists(entries(&[0, 4, 6]))).unwrap();
+    const LISTED: &str = "https://site0.org/";
     let filter = Filter {
+        input: Some(LISTED.to_owned()),
         probe_ccs: vec!["IT".to_owned()],
         test_names: vec!["web_connectivity".to_owned()],
         ..Filter::default()
     };
     let list = List { filter, limit: 1000, ..List::default() };
     let all = store.0.wait(store.0.store.list(&list)).unwrap();
-    let of = |asn: u32| all.iter().filter(|row| row.probe_asn == asn).count() as u64;
-    assert!(of(0) > 0 && of(1) > 0);
-    assert_eq!((total(None), total(Some(0)), total(Some(1))), (all.len() as u64, of(0), of(1)));
+    // The Sundays after 2024-01-01, and the end of the last week.
+    let bounds = [6, 13, 20].map(of_day);
+    for weeks in [&bounds[..2], &bounds[..1], &bounds[1..2]] {
+        let window = weeks[0]..bounds[if weeks.contains(&bounds[1]) { 2 } else { 1 }];
+        for asn in [None, Some(0), Some(1)] {
+            let is_counted = |row: &&MeasurementSummary| {
+                window.contains(&row.measurement_start_time) && asn.is_none_or(|asn| asn == row.probe_asn)
+            };
+            let counted = all.iter().filter(is_counted).count() as u64;
+            assert!(counted > 0);
+            let counts = store.0.wait(store.0.store.input_counts("IT", asn, weeks)).unwrap();
+            assert_eq!(counts, [(LISTED.to_owned(), counted)], "{weeks:?}, {asn:?}");
+        }
+    }
 }

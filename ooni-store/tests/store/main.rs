@@ -46,7 +46,7 @@ use support::{Engine, InFile};
 
 /// Runs the tests that every engine must pass, with so many cases of each property.
 fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
-    let tests: [fn(&dyn Engine); 21] = [
+    let tests: [fn(&dyn Engine); 22] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,
@@ -64,6 +64,7 @@ fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
         charts::distinct_values_are_counted,
         charts::runtimes_of_tests,
         charts::listed_urls_are_counted,
+        application::inputs_are_counted_by_network,
         lists::pages_have_all_rows_in_order,
         lists::filters_with_many_values,
         lists::changed_test_lists_update_the_rollup,

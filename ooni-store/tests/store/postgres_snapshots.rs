@@ -8,7 +8,7 @@ use ooni_core::json::Json;
 use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::{Filter, Window};
-use ooni_store::{OnExisting, Source, plan};
+use ooni_store::{ListedUrl, OnExisting, Source, plan};
 use ooni_testkit::server::Server;
 use ooni_testkit::skip_without;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,7 +68,11 @@ fn write_weeks(store: &Open, round: i64) {
 fn input_counts_of_several_weeks_read_one_snapshot() {
     skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
-    write_weeks(&engine.open(), 0);
+    let store = engine.open();
+    let [url, domain, cc, category_code] = ["http://x.org/", "x.org", "ZZ", "NEWS"].map(str::to_owned);
+    let lists = vec![ListedUrl { url, domain, cc, category_code }];
+    store.0.wait(store.0.store.replace_test_lists(lists)).unwrap();
+    write_weeks(&store, 0);
     let weeks = [0, 1, 2, 3].map(sunday);
     let read = |reader: &Open| {
         for asn in [None, Some(5)] {
