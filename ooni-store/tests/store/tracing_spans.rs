@@ -101,6 +101,7 @@ fn every_call_opens_a_span_with_the_name_of_its_query() {
         let (all, count) = (Filter::default(), Aggregation::default());
         call!(ping());
         call!(write(Arc::new(sound([1, 2])), OnExisting::Keep));
+        call!(set_body_locations(Vec::new()));
         call!(remove("u000002", "test", false));
         call!(restore("u000002"));
         call!(identity());
@@ -108,6 +109,9 @@ fn every_call_opens_a_span_with_the_name_of_its_query() {
         call!(rebuild(&ROLLUPS[0]));
         call!(refresh_rollups());
         call!(write_application(Vec::new()));
+        call!(replace_asn_names(Vec::new()));
+        call!(seed_url_priorities());
+        call!(try_lock("jobs"));
         call!(asn_names(&[]));
         call!(url_priorities(&[]));
         call!(feedback("u000001"));
@@ -119,6 +123,7 @@ fn every_call_opens_a_span_with_the_name_of_its_query() {
         call!(distinct(&count, Axis::ProbeAsn));
         call!(runtimes(&all));
         call!(input_counts("IT", None, &[of_day(6)]));
+        call!(listed_counts(Window::default()));
         call!(count(), "aggregate");
         call!(explain_input_counts("IT", 5, of_day(6)), "explain");
         call!(explain_aggregate(&count), "explain");
@@ -133,10 +138,12 @@ fn every_call_opens_a_span_with_the_name_of_its_query() {
         stream!(measurements(None), "measurements");
         stream!(refusals(), "refusals");
         stream!(removals(), "removals");
+        stream!(archived(), "archived");
         stream!(rejections(None, None), "rejections");
         call!(uid_status("u000001"));
         call!(explain_list(&List::default()), "explain");
         call!(explain_find("u000001"), "explain");
+        call!(explain_body_location("u000001"), "explain");
         call!(explain_find_in_report("R-u000001", ""), "explain");
         call!(check(&ROLLUPS[0]));
         call!(is_rollup_current(&ROLLUPS[0], Window::default()));
