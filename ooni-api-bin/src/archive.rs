@@ -3,7 +3,7 @@
 use crate::bodies::content;
 use crate::config::Config;
 use bytes::Bytes;
-use ooni_archive::body::BodyError;
+use ooni_archive::body::{BodyError, LineMember};
 use ooni_archive::chunk::Kind;
 use ooni_archive::source::archive::{Archive, Location, Options, RetryPolicy};
 use ooni_archive::writer::ArchiveWriter;
@@ -47,7 +47,12 @@ impl Archives {
     /// # Errors
     /// It cannot be read, or is not there.
     pub async fn measurement(&self, location: &BodyLocation) -> Result<Option<Bytes>, BodyError> {
-        let body = self.reader.body(&location.s3path, u64::from(location.linenum)).await?;
+        let member = location.member.map(|member| LineMember {
+            offset: member.offset,
+            length: member.length,
+            line: u64::from(member.line),
+        });
+        let body = self.reader.line(&location.s3path, u64::from(location.linenum), member).await?;
         let text = Bytes::from(body.text);
         Ok(match body.kind {
             Kind::Post | Kind::Document => content(&text),

@@ -3,7 +3,7 @@
 //! The format is detected from the first bytes ([`format`](mod@format)). A [`Can`] fills [`Chunk`]s. An error in an entry
 //! affects only that entry; an error of the file ends it, after the entries before the error.
 //!
-//! Order of the modules: `side_record`, `raw`, `tar`, `format`, `gzip` and `lz4`, `input`, `chunk_reader`, the readers, this file.
+//! Order of the modules: `raw`, `tar`, `format`, `gzip` and `lz4`, `input`, `chunk_reader`, the readers, this file.
 
 pub mod cases;
 mod chunk_reader;
@@ -19,7 +19,6 @@ mod post_reader;
 mod postcan;
 mod raw;
 mod reports;
-mod side_record;
 mod tar;
 mod yaml;
 
@@ -30,7 +29,6 @@ pub use self::name::CanName;
 pub(crate) use self::post_reader::PostReader;
 pub use self::postcan::Postcan;
 pub use self::reports::Reports;
-pub use self::side_record::{PAX_IS_VERIFIED, PAX_REPORT_ID};
 pub use self::yaml::Yaml;
 
 use self::chunk_reader::ChunkReader;

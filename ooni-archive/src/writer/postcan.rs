@@ -2,7 +2,7 @@
 
 use super::gzip::Gzip;
 use super::tar::{END, LARGEST, headers, padding};
-use crate::can::{PAX_IS_VERIFIED, PAX_REPORT_ID};
+use crate::side::{IS_VERIFIED, REPORT_ID};
 use ooni_core::uid;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -20,9 +20,9 @@ pub struct Post<'p> {
     pub uid: &'p str,
     /// Bytes of the body.
     pub size: u64,
-    /// The report id that the server assigned, if it did: [`PAX_REPORT_ID`].
+    /// The report id that the server assigned, if it did: [`REPORT_ID`].
     pub report_id: Option<&'p str>,
-    /// The result of verifying credentials, if the body does not contain it: [`PAX_IS_VERIFIED`].
+    /// The result of verifying credentials, if the body does not contain it: [`IS_VERIFIED`].
     pub is_verified: Option<&'p str>,
 }
 
@@ -59,7 +59,7 @@ impl PostcanWriter {
             return Err(invalid(format!("{uid}: {size} bytes are too many for a member")));
         }
         let mut records = Vec::new();
-        for (key, value) in [(PAX_REPORT_ID, report_id), (PAX_IS_VERIFIED, is_verified)] {
+        for (key, value) in [(REPORT_ID, report_id), (IS_VERIFIED, is_verified)] {
             match value {
                 // Some readers split records at line feeds, whatever their length.
                 Some(value) if value.chars().any(char::is_control) => {

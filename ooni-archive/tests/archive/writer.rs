@@ -2,7 +2,8 @@
 
 use crate::cans::{entries, opened};
 use flate2::read::MultiGzDecoder;
-use ooni_archive::can::{Expected, PAX_IS_VERIFIED, PAX_REPORT_ID};
+use ooni_archive::can::Expected;
+use ooni_archive::side::{IS_VERIFIED, REPORT_ID};
 use ooni_archive::chunk::Kind;
 use ooni_archive::limits::Limits;
 use ooni_archive::writer::{LinesWriter, MEMBER_SIZE, POSTCAN_SIZE, Post, PostcanWriter, WrittenLines};
@@ -154,10 +155,10 @@ fn side_records_and_long_names() {
         all.push((records, member.header().mtime().unwrap()));
     }
     let record = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    let id = record(PAX_REPORT_ID, report_id);
+    let id = record(REPORT_ID, report_id);
     assert_eq!(all[0], (Vec::new(), 0), "a trivial uid has no receive time");
     assert_eq!(all[1].0, std::slice::from_ref(&id));
-    assert_eq!(all[2].0, [id, record(PAX_IS_VERIFIED, "t")]);
+    assert_eq!(all[2].0, [id, record(IS_VERIFIED, "t")]);
 }
 
 #[test]
@@ -171,7 +172,7 @@ fn members_that_are_refused() {
     }
     for value in ["a\nb", "\0"] {
         let post = Post { uid: "u", report_id: Some(value), ..Post::default() };
-        assert!(refusing.append(&post, &mut io::empty()).unwrap_err().to_string().contains(PAX_REPORT_ID));
+        assert!(refusing.append(&post, &mut io::empty()).unwrap_err().to_string().contains(REPORT_ID));
     }
     let post = Post { uid: "u", size: 3, ..Post::default() };
     assert!(refusing.append(&post, &mut &b"abc"[..]).is_ok(), "nothing was written before");

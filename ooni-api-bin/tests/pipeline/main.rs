@@ -1,0 +1,83 @@
+//! From submissions to rows and archive objects, and back by a rerun.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // clippy does not treat helpers of tests as tests
+
+use ooni_api::app::App;
+use ooni_api::archiver::Archived;
+use ooni_api::bodies::content;
+use ooni_api::clock::{Clock, Timestamp};
+use ooni_api::config::Config;
+use ooni_api::import::{Imported, import};
+use ooni_api::scoring::Outcomes;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// 2026-03-01 12:00:00 UTC.
+const NOW: u64 = 1_772_366_400_000_000;
+
+fn config(folder: &Path) -> Config {
+    let mut config = Config { state_dir: folder.join("state"), ..Config::default() };
+    config.intake.min_free_bytes = 0;
+    config.scoring.batch_delay = 10;
+    config
+}
+
+fn clock() -> Clock {
+    Clock::new(|| Timestamp::from_micros(NOW))
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/data")
+}
+
+/// Rows of the store, by uid, as text.
+async fn rows(app: &App) -> BTreeMap<String, String> {
+    let store = app.stores.measurements().unwrap();
+    let mut rows = store.measurements(None);
+    let mut found = BTreeMap::new();
+    while let Some(row) = rows.next().await {
+        let row = row.unwrap();
+        let uid = format!("{:?}", row.row[0]);
+        found.insert(uid, format!("{:?} {:?} {:?}", row.row, row.openvpn, row.provenance.body_sha256.len()));
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_measurements_are_scored_and_archived_and_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, tasks) = App::open(config(folder.path()), clock()).await.unwrap();
+    let paths = [examples()];
+    let imported = import(&app.intake, &app.stores, &paths).await.unwrap();
+    assert_eq!((imported.already, imported.failed), (0, 1), "{imported}");
+    assert!(imported.accepted > 5, "{imported}");
+    let again = import(&app.intake, &app.stores, &paths).await.unwrap();
+    assert_eq!(again, Imported { accepted: 0, already: imported.accepted, failed: 1 });
+
+    let mut progress = app.scoring.clone();
+    let scoring = tasks.scoring;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let running = tokio::spawn(scoring.run(stopped));
+    let done = progress.wait_for(|progress| progress.outcomes.total() == imported.accepted).await.unwrap().clone();
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    let Outcomes { stored, discarded, rejected, refused } = done.outcomes;
+    assert_eq!(stored + discarded + rejected + refused, imported.accepted);
+    let before = rows(&app).await;
+    assert_eq!(before.len() as u64, stored);
+
+    let Archived { postcans, quarantined, cans } = tasks.archiver.run_once(true).await.unwrap();
+    assert_eq!((postcans + quarantined, quarantined), (imported.accepted, 0));
+    assert!(cans > 3);
+    let store = app.stores.measurements().unwrap();
+    let mut listed = store.measurements(None);
+    while let Some(row) = listed.next().await {
+        let row = row.unwrap();
+        let body = row.body.unwrap();
+        assert!(body.member.is_some());
+        let from_archive = app.archive.measurement(&body).await.unwrap().unwrap();
+        assert!(from_archive.starts_with(b"{"));
+    }
+    assert_eq!(rows(&app).await, before);
+    let _ = content;
+}
