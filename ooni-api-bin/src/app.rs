@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::intake::{self, Cursor, Intake};
 use crate::metrics::Metrics;
+use crate::reload::Reload;
 use crate::scoring::{self, Outcomes, Scoring};
 use crate::stores::Stores;
 use crate::tasks::{Release, Tasks};
@@ -28,6 +29,8 @@ pub struct App {
     pub stores: Stores,
     /// Metrics.
     pub metrics: Metrics,
+    /// Requests to read files again.
+    pub reload: Reload,
     /// The intake log.
     pub intake: Intake,
     /// The archive.
@@ -48,7 +51,7 @@ impl App {
     pub async fn open(config: Config, clock: Clock) -> anyhow::Result<(App, Tasks)> {
         let state = &config.state_dir;
         std::fs::create_dir_all(state).with_context(|| format!("{}: cannot be created", state.display()))?;
-        let folder = state.join("intake");
+        let folder = config.intake_directory();
         let options = intake::Options {
             min_free_bytes: config.intake.min_free_bytes,
             repeat_window: Duration::from_secs(config.intake.repeat_window),
@@ -76,7 +79,8 @@ impl App {
         )?;
         let release = Release { intake: intake.clone(), scoring: scoring.clone(), archiver: archiver.clone() };
         let metrics = Metrics::default();
-        let app = App { config, clock, stores, metrics, intake, archive, fingerprints, scoring, archiver };
+        let reload = Reload::default();
+        let app = App { config, clock, stores, metrics, reload, intake, archive, fingerprints, scoring, archiver };
         Ok((app, Tasks { scoring: scoring_task, archiver: archiver_task, release }))
     }
 }

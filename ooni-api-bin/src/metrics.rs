@@ -1,17 +1,42 @@
 //! [`Metrics`]: the registry of metrics in Prometheus' format (operations spec §7.3).
 //!
-//! Each part of the server has a structure of its own metrics, which it registers here.
+//! Each part of the server has a structure of its own metrics, which it registers here. The registry itself has those of the
+//! process.
 
+mod process;
+
+use self::process::Process;
+use crate::version;
 use prometheus::core::Collector;
-use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+
+/// The media type of the text format.
+pub const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;
 
 /// The registry of one server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Registry,
 }
 
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let metrics = Metrics { registry: Registry::new() };
+        if let Err(error) = metrics.add_process() {
+            tracing::error!(%error, "the metrics of the process cannot be registered");
+        }
+        metrics
+    }
+}
+
 impl Metrics {
+    fn add_process(&self) -> Result<(), prometheus::Error> {
+        self.registry.register(Box::new(Process::new()?))?;
+        let build = self.gauges("build_info", "Version of the program; always 1", &["version", "build_label"])?;
+        build.with_label_values(&[version::VERSION, version::BUILD_LABEL.unwrap_or_default()]).set(1);
+        Ok(())
+    }
+
     /// Registers a metric. One whose name is taken is returned unregistered, and a line is logged.
     pub fn register<M: Collector + Clone + 'static>(&self, metric: M) -> M {
         if let Err(error) = self.registry.register(Box::new(metric.clone())) {
@@ -44,6 +69,14 @@ impl Metrics {
         Ok(self.register(IntGauge::new(name, help)?))
     }
 
+    /// A gauge with labels.
+    ///
+    /// # Errors
+    /// A name is not that of a metric or label.
+    pub fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        Ok(self.register(IntGaugeVec::new(Opts::new(name, help), labels)?))
+    }
+
     /// All metrics as text.
     ///
     /// # Errors
@@ -52,5 +85,28 @@ impl Metrics {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_metric_has_a_type_and_a_help_text() {
+        let metrics = Metrics::default();
+        metrics.counter("submissions", "Submissions").unwrap().inc();
+        let text = String::from_utf8(metrics.text().unwrap()).unwrap();
+        let named = |comment: &str| -> BTreeSet<&str> {
+            text.lines().filter_map(|line| line.strip_prefix(comment)?.split_once(' ').map(|(name, _)| name)).collect()
+        };
+        let values = text.lines().filter(|line| !line.starts_with('#'));
+        let names: BTreeSet<&str> = values.filter_map(|line| line.split(['{', ' ']).next()).collect();
+        assert_eq!(names, named("# TYPE "), "{text}");
+        assert_eq!(names, named("# HELP "), "{text}");
+        for name in ["build_info", "process_cpu_seconds_total", "process_resident_memory_bytes", "submissions"] {
+            assert!(names.contains(name), "{text}");
+        }
     }
 }

@@ -40,6 +40,13 @@ pub const ROUTES: &[Route] = routes! {
     // The site itself (API spec §12).
     GET "/health" => site::health::health;
     GET "/version" => site::version::version;
+    GET "/metrics" => site::metrics::metrics;
+};
+
+/// The routes of the listener for metrics.
+pub const METRICS_ROUTES: &[Route] = routes! {
+    GET "/health" => site::health::health;
+    GET "/metrics" => site::metrics::own_listener;
 };
 
 /// The routes by path and method.

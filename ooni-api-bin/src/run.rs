@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::health::Health;
 use crate::http::HttpServer;
 use crate::router::{ROUTES, Router};
 use std::future::Future;
@@ -23,6 +24,8 @@ pub async fn run(
     let app = Arc::new(app);
     let router = Router::new(ROUTES).map_err(anyhow::Error::msg)?;
     let server = HttpServer::open(&app.config, &app.metrics)?;
+    app.reload.at_hangup()?;
+    Health::of(&app).await.log_missing();
     let running = tasks.start();
     server.serve(listener, router, Arc::clone(&app), server.tls(), shutdown).await;
     running.stop().await;

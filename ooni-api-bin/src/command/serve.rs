@@ -7,7 +7,7 @@ use super::output::{Failure, settings};
 use crate::cli::serve::Serve;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::{log, run, version};
+use crate::{log, run};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -30,7 +30,9 @@ async fn serve(config: Config) -> Result<(), Failure> {
     start::prepare(&config.state_dir).map_err(Failure::Failed)?;
     let listener = TcpListener::bind(config.server.listen).await;
     let listener = listener.map_err(|error| Failure::Failed(start::listen_error(config.server.listen, &error)))?;
+    let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
+    start::log(&config, address);
     run::run(config, listener, Clock::system(), shutdown).await?;
-    tracing::info!(version = version::VERSION, "stopped");
+    tracing::info!("stopped");
     Ok(())
 }

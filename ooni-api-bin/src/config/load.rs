@@ -13,6 +13,9 @@ use toml::de::{DeTable, DeValue};
 /// What the names of environment variables start with.
 pub const PREFIX: &str = "OONI_API_";
 
+/// Not a setting: see [`failpoint`](crate::failpoint).
+const FAILPOINT: &str = "OONI_API_FAILPOINT";
+
 /// Names less alike than this are not suggested.
 const ALIKE: f64 = 0.5;
 
@@ -137,7 +140,7 @@ impl Loader {
     }
 
     fn variable(&mut self, name: &str, value: OsString) {
-        if !name.starts_with(PREFIX) {
+        if !name.starts_with(PREFIX) || cfg!(debug_assertions) && name == FAILPOINT {
             return;
         }
         match settings().find(|(section, key)| variable(section, key) == name) {

@@ -196,11 +196,11 @@ section! {
 }
 
 section! {
-    /// Metrics for Prometheus. They are on the main listener only without a listener of their own.
+    /// Metrics for Prometheus.
     Metrics "metrics" {
-        /// Address and port of a listener for `/metrics` alone. Empty: none.
+        /// Address and port of a listener for `/metrics` and `/health` alone. Empty: `/metrics` is on the main listener.
         listen: String = String::new(), "";
-        /// File with the password of the user `prom`. Empty: no password, and `/metrics` answers loopback addresses only.
+        /// File with the password of the user `prom`. Empty: none, and the main listener gives metrics to local clients only.
         password_file: PathBuf = PathBuf::new(), "";
     }
 }

@@ -1,4 +1,5 @@
 //! The site itself: health, version, metrics (API spec §12).
 
 pub mod health;
+pub mod metrics;
 pub mod version;

@@ -1,9 +1,24 @@
-//! What can prevent the server from starting, in sentences that say what to do.
+//! What is logged when the server starts, and what can prevent it, in sentences that say what to do.
 
+use crate::config::Config;
+use crate::version;
+use ooni_store::without_password;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::Path;
+
+/// Logs what the server is and where its data are. Port 0 is replaced by the port that the system chose.
+pub(super) fn log(config: &Config, listen: SocketAddr) {
+    tracing::info!(
+        version = version::text(),
+        listen = %listen,
+        state_dir = %config.state_dir.display(),
+        store = without_password(&config.store_uri()),
+        archive = without_password(&config.archive_location()),
+        "starting"
+    );
+}
 
 /// Creates the state directory if it does not exist, and checks that it can be written.
 ///

@@ -1,14 +1,21 @@
 //! `GET /health`.
 
 use crate::app::App;
-use crate::http::{Error, Request, Response, response};
-use serde_json::json;
+use crate::health::{Health, Status};
+use crate::http::response::{self, Cache};
+use crate::http::{Error, Request, Response};
+use hyper::StatusCode;
 use std::sync::Arc;
 
-/// Whether submissions are accepted, and what is missing.
+/// Whether submissions are accepted, and what is missing or fails. The status is 503 when they are not.
 ///
 /// # Errors
-/// 503 when submissions cannot be accepted.
+/// None.
 pub async fn health(app: Arc<App>, _: Request) -> Result<Response, Error> {
-    Ok(response::json(&json!({"status": "ok", "time": app.clock.now().iso_text()})))
+    let health = Health::of(&app).await;
+    let mut response = response::cached(response::json(&health), Cache::None);
+    if health.status == Status::Fail {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    Ok(response)
 }

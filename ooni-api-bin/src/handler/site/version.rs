@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::http::{Error, Request, Response, response};
+use crate::version::{BUILD_LABEL, VERSION};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -10,5 +11,5 @@ use std::sync::Arc;
 /// # Errors
 /// None.
 pub async fn version(_: Arc<App>, _: Request) -> Result<Response, Error> {
-    Ok(response::json(&json!({"version": env!("CARGO_PKG_VERSION"), "build_label": option_env!("OONI_BUILD_LABEL")})))
+    Ok(response::json(&json!({"version": VERSION, "build_label": BUILD_LABEL})))
 }

@@ -1,0 +1,261 @@
+//! [`Health`]: whether submissions are accepted, and what is missing or fails (API spec §12).
+//!
+//! Each part of the server has a structure here with what it reports. [`Parts::of`] asks them, and [`Health::new`] judges:
+//! `fail` only if submissions cannot be accepted, `degraded` if they can but something else does not work.
+
+use crate::app::App;
+use crate::intake::{Intake, LowDisk};
+use crate::version::{BUILD_LABEL, VERSION};
+use ooni_store::Deadline;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long the store may take to answer.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What `GET /health` returns.
+#[derive(Clone, Debug, Serialize)]
+pub struct Health {
+    /// The judgement.
+    pub status: Status,
+    /// A code for each error.
+    pub errors: Vec<&'static str>,
+    /// What is not configured or empty, without being an error.
+    pub missing: Vec<&'static str>,
+    /// Version of the program.
+    pub version: &'static str,
+    /// Name of the build.
+    pub build_label: Option<&'static str>,
+    /// What the parts report.
+    #[serde(flatten)]
+    pub parts: Parts,
+}
+
+/// The judgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Everything works.
+    Ok,
+    /// Submissions are accepted; something else does not work.
+    Degraded,
+    /// Submissions are not accepted.
+    Fail,
+}
+
+/// What the parts report. A part that this server does not have is left out.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Parts {
+    /// The intake log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intake: Option<IntakeHealth>,
+    /// Live scoring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scoring: Option<ScoringHealth>,
+    /// The archiver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive: Option<ArchiveHealth>,
+    /// The store.
+    pub store: StoreHealth,
+    /// Number of URLs in the test lists; `None` if it is not known, as when the store cannot be reached.
+    pub test_lists: Option<u64>,
+    /// Whether addresses can be located.
+    pub geolocation: bool,
+    /// Whether probes get a Psiphon configuration.
+    pub psiphon_config: bool,
+    /// Whether probes get Tor targets.
+    pub tor_targets: bool,
+    /// Anonymous credentials.
+    pub credentials: &'static str,
+    /// The last success of each job, in seconds since 1970.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub jobs: BTreeMap<String, u64>,
+}
+
+/// The intake log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IntakeHealth {
+    /// Measurements accepted ever.
+    pub accepted: u64,
+    /// Submissions that wait for the disk.
+    pub waiting: usize,
+    /// Segments that are not released.
+    pub segments: usize,
+    /// Their length in bytes.
+    pub segment_bytes: u64,
+    /// Records that cannot be read.
+    pub damaged: u64,
+    /// Free bytes, if there are fewer than configured and submissions are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub low_disk: Option<u64>,
+}
+
+impl IntakeHealth {
+    /// What an intake log reports.
+    pub fn of(intake: &Intake) -> IntakeHealth {
+        let counters = intake.counters();
+        IntakeHealth {
+            accepted: counters.accepted,
+            waiting: counters.waiting,
+            segments: counters.segments,
+            segment_bytes: counters.segment_bytes,
+            damaged: counters.damaged,
+            low_disk: intake.has_room().err().map(|LowDisk { free, .. }| free),
+        }
+    }
+}
+
+/// Live scoring: `accepted = stored + discarded + rejected + refused + pending`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScoringHealth {
+    /// Age of the oldest measurement that is not stored, in seconds; 0 if there is none.
+    pub lag_seconds: f64,
+    /// Measurements that are stored.
+    pub stored: u64,
+    /// Measurements that are left out on purpose.
+    pub discarded: u64,
+    /// Measurements that cannot be parsed or scored.
+    pub rejected: u64,
+    /// Measurements that the store does not accept.
+    pub refused: u64,
+    /// Measurements that wait.
+    pub pending: u64,
+}
+
+/// The archiver.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ArchiveHealth {
+    /// Age of the oldest measurement that is not archived, in seconds; 0 if there is none.
+    pub lag_seconds: f64,
+    /// When the last hour was archived, in seconds since 1970.
+    pub last_success: Option<u64>,
+}
+
+/// The store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StoreHealth {
+    /// Whether it answers.
+    pub reachable: bool,
+}
+
+impl Parts {
+    /// Asks the parts of a server.
+    pub async fn of(app: &App) -> Parts {
+        let probe = &app.config.probe;
+        Parts {
+            store: StoreHealth { reachable: is_store_reachable(app).await },
+            geolocation: !app.config.geoip.asn.as_os_str().is_empty() && !app.config.geoip.cc.as_os_str().is_empty(),
+            psiphon_config: !probe.psiphon_config.as_os_str().is_empty(),
+            tor_targets: !probe.tor_targets.as_os_str().is_empty(),
+            credentials: "not_configured",
+            ..Parts::default()
+        }
+    }
+}
+
+async fn is_store_reachable(app: &App) -> bool {
+    let Ok(store) = app.stores.measurements() else { return false };
+    store.with_deadline(Deadline::after(STORE_TIMEOUT)).ping().await.is_ok()
+}
+
+impl Health {
+    /// The health of a server.
+    pub async fn of(app: &App) -> Health {
+        Health::new(Parts::of(app).await, app.config.store.uri.starts_with("clickhouse"))
+    }
+
+    /// Judges what the parts report.
+    pub fn new(parts: Parts, is_clickhouse: bool) -> Health {
+        let low_disk = parts.intake.as_ref().is_some_and(|intake| intake.low_disk.is_some());
+        let errors = [
+            (low_disk, "low_disk"),
+            (!parts.store.reachable, if is_clickhouse { "clickhouse_error" } else { "db_error" }),
+            (parts.test_lists == Some(0), "no_test_lists"),
+        ];
+        let errors: Vec<_> = errors.into_iter().filter_map(|(is_so, code)| is_so.then_some(code)).collect();
+        let missing =
+            MISSING.into_iter().filter(|(_, is_missing, _)| is_missing(&parts)).map(|(name, ..)| name).collect();
+        let status = match errors.is_empty() {
+            true => Status::Ok,
+            false if low_disk => Status::Fail,
+            false => Status::Degraded,
+        };
+        Health { status, errors, missing, version: VERSION, build_label: BUILD_LABEL, parts }
+    }
+
+    /// Logs a line for each thing that is missing.
+    pub fn log_missing(&self) {
+        for (name, _, sentence) in MISSING {
+            if self.missing.contains(&name) {
+                tracing::warn!(missing = name, "{sentence}");
+            }
+        }
+    }
+}
+
+/// What may be missing: its name, whether it is, and what that means and what to do.
+type Missing = (&'static str, fn(&Parts) -> bool, &'static str);
+
+const MISSING: [Missing; 4] = [
+    (
+        "test_lists",
+        |parts| parts.test_lists == Some(0),
+        "there are no test lists, so probes have few URLs to test: set jobs.test_lists and run \"ooni-api job test-lists\"",
+    ),
+    (
+        "geolocation",
+        |parts| !parts.geolocation,
+        "addresses cannot be located: set geoip.asn and geoip.cc, or --geoip-asn and --geoip-cc",
+    ),
+    ("psiphon_config", |parts| !parts.psiphon_config, "probes get no Psiphon configuration: set probe.psiphon_config"),
+    ("tor_targets", |parts| !parts.tor_targets, "probes get no Tor targets: set probe.tor_targets"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Parts {
+        Parts {
+            store: StoreHealth { reachable: true },
+            test_lists: Some(1),
+            geolocation: true,
+            psiphon_config: true,
+            tor_targets: true,
+            ..Parts::default()
+        }
+    }
+
+    fn intake(low_disk: Option<u64>) -> Option<IntakeHealth> {
+        Some(IntakeHealth { accepted: 1, waiting: 0, segments: 1, segment_bytes: 1, damaged: 0, low_disk })
+    }
+
+    #[test]
+    fn only_a_full_disk_is_a_failure() {
+        let check = |parts: Parts, status: Status, errors: &[&str]| {
+            let health = Health::new(parts, false);
+            assert_eq!((health.status, &*health.errors), (status, errors));
+        };
+        check(Parts { intake: intake(None), ..good() }, Status::Ok, &[]);
+        check(Parts { store: StoreHealth::default(), ..good() }, Status::Degraded, &["db_error"]);
+        check(Parts { test_lists: Some(0), ..good() }, Status::Degraded, &["no_test_lists"]);
+        check(Parts { test_lists: None, ..good() }, Status::Ok, &[]);
+        check(Parts { geolocation: false, ..good() }, Status::Ok, &[]);
+        let all = Parts { intake: intake(Some(5)), store: StoreHealth::default(), ..good() };
+        check(all, Status::Fail, &["low_disk", "db_error"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_listed() {
+        assert!(Health::new(good(), false).missing.is_empty());
+        let nothing = Parts { test_lists: Some(0), ..Parts::default() };
+        let health = Health::new(nothing, true);
+        assert_eq!(health.missing, MISSING.map(|(name, ..)| name));
+        assert_eq!(health.errors, ["clickhouse_error", "no_test_lists"]);
+        let shown = serde_json::to_value(&health).unwrap();
+        assert_eq!(shown["status"], "degraded");
+        assert_eq!(shown["store"]["reachable"], false);
+        assert_eq!(shown.get("intake"), None);
+    }
+}
