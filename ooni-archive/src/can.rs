@@ -3,7 +3,7 @@
 //! The format is detected from the first bytes ([`format`](mod@format)). A [`Can`] fills [`Chunk`]s. An error in an entry
 //! affects only that entry; an error of the file ends it, after the entries before the error.
 //!
-//! Order of the modules: `raw`, `tar`, `format`, `gzip` and `lz4`, `input`, `chunk_reader`, the readers, this file.
+//! Order of the modules: `raw`, `tar`, `tar_files`, `format`, `gzip` and `lz4`, `input`, `chunk_reader`, the readers, this file.
 
 pub mod cases;
 mod chunk_reader;
@@ -20,6 +20,7 @@ mod postcan;
 mod raw;
 mod reports;
 mod tar;
+mod tar_files;
 mod yaml;
 
 pub use self::document::Document;
@@ -29,6 +30,7 @@ pub use self::name::CanName;
 pub(crate) use self::post_reader::PostReader;
 pub use self::postcan::Postcan;
 pub use self::reports::Reports;
+pub use self::tar_files::{TarFile, tar_gz_files};
 pub use self::yaml::Yaml;
 
 use self::chunk_reader::ChunkReader;

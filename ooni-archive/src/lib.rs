@@ -26,6 +26,8 @@ pub mod can;
 // From storage to files.
 pub mod blobs;
 
+pub mod download;
+
 pub mod source;
 
 pub mod body;

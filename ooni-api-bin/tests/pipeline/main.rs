@@ -49,10 +49,10 @@ async fn imported_measurements_are_scored_and_archived_and_read_back() {
     let (app, tasks) = App::open(config(folder.path()), clock()).await.unwrap();
     let paths = [examples()];
     let imported = import(&app.intake, &app.stores, &paths).await.unwrap();
-    assert_eq!((imported.already, imported.failed), (0, 1), "{imported}");
+    assert_eq!((imported.already, imported.failed), (0, 0), "{imported}");
     assert!(imported.accepted > 5, "{imported}");
     let again = import(&app.intake, &app.stores, &paths).await.unwrap();
-    assert_eq!(again, Imported { accepted: 0, already: imported.accepted, failed: 1 });
+    assert_eq!(again, Imported { accepted: 0, already: imported.accepted, failed: 0 });
 
     let mut progress = app.scoring.clone();
     let scoring = tasks.scoring;

@@ -4,6 +4,7 @@
 
 mod body;
 mod cans;
+mod download;
 mod s3;
 mod side_records;
 mod store;
