@@ -4,7 +4,7 @@ use crate::archive::Archives;
 use crate::archiver::{self, Archived, Archiver};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::intake::{self, Cursor, Intake};
+use crate::intake::{self, Cursor, Intake, Recovery};
 use crate::metrics::Metrics;
 use crate::reload::Reload;
 use crate::scoring::{self, Outcomes, Scoring};
@@ -58,7 +58,8 @@ impl App {
             max_repeats: config.intake.max_repeats,
             ..intake::Options::new(&folder)
         };
-        let (intake, _) = Intake::open(options, clock.clone()).await?;
+        let (intake, recovery) = Intake::open(options, clock.clone()).await?;
+        report(&recovery);
         let stores = Stores::open(&config).await?;
         let archive = Archives::open(&config).map_err(Error::msg)?;
         let (fingerprints, watched) = watch::channel(Arc::new(fingerprints::built_in()?));
@@ -107,4 +108,20 @@ fn archiver_settings(config: &Config) -> archiver::Settings {
         delay: Duration::from_secs(config.archive.delay),
         folder: config.state_dir.join("archiver"),
     }
+}
+
+/// Logs what was repaired when the intake log was opened.
+fn report(recovery: &Recovery) {
+    if let Some(cut) = &recovery.cut {
+        let (file, size_bytes) = (cut.path.display(), cut.bytes);
+        tracing::warn!(%file, size_bytes, "an unfinished record at the end of the intake log was cut off");
+    }
+    for damaged in &recovery.damaged {
+        let (file, records) = (damaged.path.display(), damaged.records);
+        tracing::error!(%file, damaged.offset, records, "a part of the intake log is damaged");
+    }
+    for path in &recovery.unreadable {
+        tracing::error!(file = %path.display(), "a segment of the intake log cannot be read");
+    }
+    tracing::info!(segments = recovery.segments, records = recovery.records, "intake log");
 }

@@ -2,6 +2,7 @@
 //!
 //! One file a route, named after it. No SQL and no scoring rules here.
 
+pub mod feed;
 pub mod measurement;
 pub mod probe;
 pub mod site;

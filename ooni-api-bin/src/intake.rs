@@ -47,7 +47,9 @@ pub use reader::{Position, Reader};
 pub use record::{Body, BodyReader, FileRange, Place, Record};
 pub use recovery::{Cut, Damaged, Recovery};
 pub use segment::SegmentInfo;
-pub use submission::{Accepted, Geo, MAX_BODY, Payload, Route, Side, Submission};
+pub use submission::{Accepted, Geo, MAX_BODY, Route, Side, Submission};
+
+pub use crate::payload::Payload;
 
 use crate::clock::{Clock, Timestamp};
 use disk::Disk;

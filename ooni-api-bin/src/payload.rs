@@ -8,6 +8,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Size of the pieces in which files are copied.
+pub(crate) const PIECE: usize = 256 << 10;
+
 /// The bytes of a submission after content decoding. Large ones are in a file, so that memory stays bounded.
 #[derive(Debug)]
 pub enum Payload {
@@ -36,6 +39,22 @@ impl Payload {
         self.len() == 0
     }
 
+    /// How much memory it takes while it is copied.
+    pub(crate) fn memory(&self) -> usize {
+        match self {
+            Payload::Memory(bytes) => bytes.len(),
+            Payload::File { .. } => PIECE,
+        }
+    }
+
+    /// Passes its bytes in pieces to a function; reading a file may block.
+    pub(crate) fn for_each_piece(&self, mut f: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        match self {
+            Payload::Memory(bytes) => f(bytes),
+            Payload::File { file, length } => for_each_piece(file, 0, *length, f),
+        }
+    }
+
     /// Reads it from the start. Several readers do not disturb each other. Reading a file may block.
     pub fn reader(&self) -> Reader<'_> {
         Reader { payload: self, position: 0 }
@@ -55,6 +74,25 @@ impl Payload {
             }
         }
     }
+}
+
+/// Passes the bytes of a part of a file in pieces to a function.
+pub(crate) fn for_each_piece(
+    file: &File,
+    start: u64,
+    length: u64,
+    mut f: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; usize::try_from(length).unwrap_or(PIECE).min(PIECE)];
+    let mut done = 0;
+    while done < length {
+        let wanted = usize::try_from(length - done).unwrap_or(PIECE).min(PIECE);
+        let piece = &mut buffer[..wanted];
+        file.read_exact_at(piece, start + done)?;
+        f(piece)?;
+        done += wanted as u64;
+    }
+    Ok(())
 }
 
 /// Reads a payload.

@@ -49,6 +49,11 @@ pub const METRICS_ROUTES: &[Route] = routes! {
     GET "/metrics" => site::metrics::own_listener;
 };
 
+/// The routes of the listener for the reference's feed.
+pub const FEED_ROUTES: &[Route] = routes! {
+    POST "/{uid}" => feed::feed;
+};
+
 /// The routes by path and method.
 #[derive(Debug)]
 pub struct Router {

@@ -19,7 +19,7 @@ pub use self::counters::Counters;
 pub(crate) use self::directory::{Directory, copy, is_below};
 pub(crate) use self::download::{is_copy, part_path};
 pub(crate) use self::failure::{Failure, FailureKind};
-pub(crate) use self::http::{HttpClient, HttpResponse};
+pub(crate) use self::http::{HttpClient, HttpResponse, RequestBody};
 pub(crate) use self::retry::Retries;
 pub use self::retry::RetryPolicy;
 pub(crate) use self::s3::{Bucket, Credentials, Received, S3};

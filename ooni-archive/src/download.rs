@@ -3,9 +3,7 @@
 //! It uses the proxies and certificate authorities of the environment, as requests to object storage do. Objects of an
 //! archive are not downloaded here: their checksums are known and verified.
 
-use crate::blobs::{Counters, Failure, FailureKind, HttpClient, HttpResponse, Retries, RetryPolicy};
-use bytes::Bytes;
-use http_body_util::Full;
+use crate::blobs::{Counters, Failure, FailureKind, HttpClient, HttpResponse, RequestBody, Retries, RetryPolicy};
 use hyper::header::{
     ACCEPT, CONTENT_LENGTH, ETAG, HOST, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     LAST_MODIFIED, LOCATION, RETRY_AFTER, USER_AGENT,
@@ -158,13 +156,13 @@ impl Downloader {
         Err(Failure::permanent("too many redirects"))
     }
 
-    fn request(&self, url: &Url, known: Option<&Version>) -> Result<Request<Full<Bytes>>, Failure> {
+    fn request(&self, url: &Url, known: Option<&Version>) -> Result<Request<RequestBody>, Failure> {
         let host = url.host_str().map(|host| match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         });
         let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Failure::permanent("an invalid header"));
-        let mut request = Request::new(Full::default());
+        let mut request = Request::new(RequestBody::default());
         let uri = url.as_str().split('#').next().unwrap_or_default();
         *request.uri_mut() = uri.parse().map_err(|error| Failure::permanent(format!("not a valid URL: {error}")))?;
         let headers = request.headers_mut();

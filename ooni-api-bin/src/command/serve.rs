@@ -8,6 +8,7 @@ use crate::cli::serve::Serve;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::{log, run};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -19,12 +20,12 @@ pub(super) fn run(arguments: &Serve) -> Result<(), Failure> {
     log::start(&config.log).map_err(Failure::Failed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Failed(format!("the runtime cannot start: {error}")))?;
-    let served = runtime.block_on(serve(config));
+    let served = runtime.block_on(serve(config, arguments.import.clone()));
     runtime.shutdown_timeout(LAST_TASKS);
     served
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(config: Config, import: Vec<PathBuf>) -> Result<(), Failure> {
     let shutdown =
         signals::shutdown().map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))?;
     start::prepare(&config.state_dir).map_err(Failure::Failed)?;
@@ -32,7 +33,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let listener = listener.map_err(|error| Failure::Failed(start::listen_error(config.server.listen, &error)))?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
     start::log(&config, address);
-    run::run(config, listener, Clock::system(), shutdown).await?;
+    run::run_and_import(config, listener, Clock::system(), import, shutdown).await?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -133,3 +133,26 @@ impl From<ooni_store::Error> for Error {
         }
     }
 }
+
+impl From<crate::intake::Error> for Error {
+    /// What was not acknowledged can be sent again: 503, except for what cannot be kept at all.
+    fn from(error: crate::intake::Error) -> Error {
+        use crate::intake::Error as Intake;
+        match error {
+            Intake::TooLarge { .. } => Error::too_large(error.to_string()),
+            Intake::Invalid(_) => Error::bad_request(error.to_string()),
+            Intake::Conflict(_) => Error::new(StatusCode::CONFLICT, error.to_string()),
+            Intake::Busy => Error::unavailable("too many submissions at the same time", 5),
+            _ => {
+                tracing::error!(%error, "a submission cannot be stored");
+                Error::unavailable("submissions cannot be stored", 60)
+            }
+        }
+    }
+}
+
+impl From<crate::intake::LowDisk> for Error {
+    fn from(_: crate::intake::LowDisk) -> Error {
+        Error::unavailable("there is not enough free disk space", 300)
+    }
+}

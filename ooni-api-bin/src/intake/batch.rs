@@ -2,9 +2,9 @@
 
 use super::record::{HEADER, Header};
 use super::segment::Mark;
-use super::submission::Payload;
 use super::writer::Job;
 use crate::failpoint::{Failpoint, is_armed, reach};
+use crate::payload::Payload;
 use std::fs::File;
 use std::io::{self, IoSlice, Write as _};
 
@@ -59,7 +59,7 @@ impl Pending {
             payload_crc: prepared.crc,
             metadata: prepared.metadata.len() as u32, // at most MAX_METADATA
             has_kept_uid: prepared.kept_uid().is_some(),
-            body: prepared.body.length(),
+            body: prepared.body.len(),
             sequence: mark.sequence,
             received: mark.received,
             digest: prepared.digest,

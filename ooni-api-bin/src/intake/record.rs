@@ -20,8 +20,9 @@
 //!
 //! A UID that was not kept is derived from the receive time, the country, the test name and the hash.
 
-use super::submission::{MAX_BODY, Route, Side, for_each_piece};
+use super::submission::{MAX_BODY, Route, Side};
 use crate::clock::Timestamp;
+use crate::payload::for_each_piece;
 use bytes::Bytes;
 use ooni_core::hex::hex;
 use serde::{Deserialize, Serialize};

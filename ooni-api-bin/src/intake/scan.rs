@@ -2,7 +2,7 @@
 
 use super::record::{Body, FileRange, HEADER, Header};
 use super::segment::{DATA_START, Mark, Segment};
-use super::submission::for_each_piece;
+use crate::payload::for_each_piece;
 use bytes::Bytes;
 use std::fs::File;
 use std::io;

@@ -2,21 +2,15 @@
 
 use super::error::Error;
 use super::record::{MAX_METADATA, Metadata, Name};
-use bytes::Bytes;
+use crate::payload::Payload;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha512};
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt as _;
 
 /// Maximum length of a body in bytes.
 pub const MAX_BODY: u64 = 200_000_000;
 
 /// Longer bodies are hashed on a thread that may block.
 const HASH_INLINE: u64 = 64 << 10;
-
-/// A buffer for copying files.
-pub(crate) const PIECE: usize = 256 << 10;
 
 /// How a measurement was submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,65 +72,6 @@ pub struct Geo {
     pub asn: u32,
 }
 
-/// The bytes of a body.
-#[derive(Debug)]
-pub enum Payload {
-    /// In memory.
-    Memory(Bytes),
-    /// In a temporary file, from its start.
-    File {
-        /// The file; best without a name, so that it vanishes with the process.
-        file: File,
-        /// How many of its bytes are the body.
-        length: u64,
-    },
-}
-
-impl Payload {
-    /// Its length in bytes.
-    pub fn length(&self) -> u64 {
-        match self {
-            Payload::Memory(bytes) => bytes.len() as u64,
-            Payload::File { length, .. } => *length,
-        }
-    }
-
-    /// How much memory it takes.
-    pub(crate) fn memory(&self) -> usize {
-        match self {
-            Payload::Memory(bytes) => bytes.len(),
-            Payload::File { .. } => PIECE,
-        }
-    }
-
-    /// Passes the bytes in pieces to a function.
-    pub(crate) fn for_each_piece(&self, mut f: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        match self {
-            Payload::Memory(bytes) => f(bytes),
-            Payload::File { file, length } => for_each_piece(file, 0, *length, f),
-        }
-    }
-}
-
-/// Passes the bytes of a part of a file in pieces to a function.
-pub(crate) fn for_each_piece(
-    file: &File,
-    start: u64,
-    length: u64,
-    mut f: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut buffer = vec![0; usize::try_from(length).unwrap_or(PIECE).min(PIECE)];
-    let mut done = 0;
-    while done < length {
-        let wanted = usize::try_from(length - done).unwrap_or(PIECE).min(PIECE);
-        let piece = &mut buffer[..wanted];
-        file.read_exact_at(piece, start + done)?;
-        f(piece)?;
-        done += wanted as u64;
-    }
-    Ok(())
-}
-
 /// Where a submission was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
@@ -175,7 +110,7 @@ impl Prepared {
     /// Checks and hashes a submission.
     pub(crate) async fn new(submission: Submission) -> Result<Prepared, Error> {
         check(&submission)?;
-        if submission.body.length() <= HASH_INLINE && matches!(submission.body, Payload::Memory(_)) {
+        if submission.body.len() <= HASH_INLINE && matches!(submission.body, Payload::Memory(_)) {
             return prepare(submission);
         }
         tokio::task::spawn_blocking(|| prepare(submission)).await.unwrap_or(Err(Error::Closed))
@@ -183,7 +118,7 @@ impl Prepared {
 }
 
 fn check(submission: &Submission) -> Result<(), Error> {
-    let length = submission.body.length();
+    let length = submission.body.len();
     if length > MAX_BODY {
         return Err(Error::TooLarge { length, limit: MAX_BODY });
     }

@@ -6,9 +6,10 @@ use super::log::Log;
 use super::reader::Position;
 use super::repeat::{First, Ticket};
 use super::segment::{DATA_START, Mark, Segment, SegmentHeader};
-use super::submission::{Accepted, Payload, Prepared};
+use super::submission::{Accepted, Prepared};
 use crate::clock::{Clock, Hour, Timestamp};
 use crate::failpoint::{Failpoint, fail, reach};
+use crate::payload::Payload;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -149,7 +150,7 @@ impl Writer {
             let other = loop {
                 match command {
                     Command::Append(job) => {
-                        bytes += job.prepared.body.length();
+                        bytes += job.prepared.body.len();
                         batch.push(*job);
                     }
                     other => break Some(other),
@@ -276,7 +277,7 @@ impl Writer {
                 contents.add(record.mark, record.length, record.job.prepared.kept_uid());
             }
         }
-        let bytes = records.iter().map(|record| record.job.prepared.body.length()).sum();
+        let bytes = records.iter().map(|record| record.job.prepared.body.len()).sum();
         self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.counts.received.store(self.last.received.micros(), Ordering::Relaxed);
         self.tip.send_replace(self.last.sequence);

@@ -27,10 +27,10 @@ use std::sync::Arc;
 pub(crate) enum AnyEngine {
     /// A file.
     Sqlite(Sqlite),
-    /// A database on a PostgreSQL server.
-    Postgres(Postgres),
-    /// A database on a ClickHouse server.
-    Clickhouse(Clickhouse),
+    /// A database on a PostgreSQL server; boxed for its size.
+    Postgres(Box<Postgres>),
+    /// A database on a ClickHouse server; boxed for its size.
+    Clickhouse(Box<Clickhouse>),
 }
 
 /// What an engine returns. It is boxed so that the engines are compiled in this crate only: otherwise each crate that awaits
@@ -53,8 +53,8 @@ impl AnyEngine {
     pub(crate) fn open<'f>(url: &'f str, options: &'f StoreOptions) -> Boxed<'f, AnyEngine> {
         Box::pin(async move {
             Ok(match url {
-                _ if is_postgres(url) => AnyEngine::Postgres(Postgres::open(url, options).await?),
-                _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open(url, options).await?),
+                _ if is_postgres(url) => AnyEngine::Postgres(Box::new(Postgres::open(url, options).await?)),
+                _ if is_clickhouse(url) => AnyEngine::Clickhouse(Box::new(Clickhouse::open(url, options).await?)),
                 _ => AnyEngine::Sqlite(Sqlite::open(sqlite_path(url)?, options)?),
             })
         })
@@ -64,8 +64,10 @@ impl AnyEngine {
     pub(crate) fn open_to_read<'f>(url: &'f str, options: &'f StoreOptions) -> Boxed<'f, AnyEngine> {
         Box::pin(async move {
             Ok(match url {
-                _ if is_postgres(url) => AnyEngine::Postgres(Postgres::open_to_read(url, options).await?),
-                _ if is_clickhouse(url) => AnyEngine::Clickhouse(Clickhouse::open_to_read(url, options).await?),
+                _ if is_postgres(url) => AnyEngine::Postgres(Box::new(Postgres::open_to_read(url, options).await?)),
+                _ if is_clickhouse(url) => {
+                    AnyEngine::Clickhouse(Box::new(Clickhouse::open_to_read(url, options).await?))
+                }
                 _ => AnyEngine::Sqlite(Sqlite::open_to_read(sqlite_path(url)?, options)?),
             })
         })

@@ -1,0 +1,60 @@
+//! `POST /{uid}`: the reference's feed, on a listener of its own (formats spec §4.1).
+//!
+//! Another collector that has made the uid sends the body. The answer follows the durable write.
+
+use crate::app::App;
+use crate::http::response::text;
+use crate::http::{Error, Request, Response};
+use crate::intake::{Route, Side, Submission};
+use hyper::StatusCode;
+use ooni_core::uid::received_at;
+use std::sync::Arc;
+
+/// Takes a measurement under its uid.
+///
+/// # Errors
+/// 400 for a uid without time, country, test and hash; those of every submission.
+pub async fn feed(app: Arc<App>, request: Request) -> Result<Response, Error> {
+    let uid = request.param("uid").to_owned();
+    let Some((probe_cc, test_name)) = names(&uid) else { return Err(Error::bad_request("Incorrect format")) };
+    app.intake.has_room()?;
+    let submission = Submission {
+        route: Route::Feed,
+        key_report_id: String::new(),
+        probe_cc,
+        test_name,
+        uid: Some(uid),
+        headers: Vec::new(),
+        side: Side::default(),
+        body: request.payload().await?,
+    };
+    app.intake.accept(submission).await?;
+    Ok(text(StatusCode::OK, ""))
+}
+
+/// Country and test in a uid of the current form.
+fn names(uid: &str) -> Option<(String, String)> {
+    received_at(uid)?;
+    let parts: Vec<&str> = uid.split('_').collect();
+    let [_, probe_cc, test_name, _] = parts[..] else { return None };
+    let is_word = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_valid =
+        probe_cc.len() == 2 && (2..=29).contains(&test_name.len()) && is_word(probe_cc) && is_word(test_name);
+    is_valid.then(|| (probe_cc.to_owned(), test_name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uids() {
+        let found = names("20210208220710.181572_MA_ndt_7888edc7748936bf");
+        assert_eq!(found, Some(("MA".to_owned(), "ndt".to_owned())));
+        for uid in
+            ["", "2", "20210208220710.181572_MA_ndt", "20210208220710.181572_MAR_ndt_7888edc7748936bf", "2_MA_ndt_7"]
+        {
+            assert_eq!(names(uid), None, "{uid}");
+        }
+    }
+}
