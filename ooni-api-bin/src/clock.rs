@@ -116,12 +116,24 @@ fn compact(time: DateTime) -> String {
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// The clock of the system.
+    /// The clock of the system. Builds with debug assertions obey `OONI_API_CLOCK`, for tests: `FROM:TO:RATE` is a clock
+    /// that shows TO when the system's shows FROM, both in microseconds since 1970, and runs RATE times as fast.
     pub fn system() -> Clock {
-        Clock::new(|| {
-            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            Timestamp::from_micros(u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX))
-        })
+        #[cfg(debug_assertions)]
+        if let Some(clock) = std::env::var("OONI_API_CLOCK").ok().and_then(|text| Clock::shifted(&text)) {
+            return clock;
+        }
+        Clock::new(system_now)
+    }
+
+    #[cfg(debug_assertions)]
+    fn shifted(text: &str) -> Option<Clock> {
+        let mut parts = text.split(':').map(|part| part.parse::<u64>().ok());
+        let (from, to, rate) = (parts.next()??, parts.next()??, parts.next()??);
+        Some(Clock::new(move || {
+            let elapsed = system_now().micros().saturating_sub(from);
+            Timestamp::from_micros(to.saturating_add(elapsed.saturating_mul(rate)))
+        }))
     }
 
     /// A clock that calls a function.
@@ -133,6 +145,11 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         (self.0)()
     }
+}
+
+fn system_now() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX))
 }
 
 impl fmt::Debug for Clock {
