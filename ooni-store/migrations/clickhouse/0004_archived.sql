@@ -1,12 +1,10 @@
 -- The gzip member of s3path that contains the body, and the line in it, from 0; null if they are not known.
 
-ALTER TABLE jsonl
-    ADD COLUMN IF NOT EXISTS member_offset Nullable(UInt64),
+ALTER TABLE jsonl ADD COLUMN IF NOT EXISTS member_offset Nullable(UInt64),
     ADD COLUMN IF NOT EXISTS member_length Nullable(UInt64),
     ADD COLUMN IF NOT EXISTS member_line Nullable(UInt32);
 
-ALTER TABLE refused
-    ADD COLUMN IF NOT EXISTS member_offset Nullable(UInt64),
+ALTER TABLE refused ADD COLUMN IF NOT EXISTS member_offset Nullable(UInt64),
     ADD COLUMN IF NOT EXISTS member_length Nullable(UInt64),
     ADD COLUMN IF NOT EXISTS member_line Nullable(UInt32);
 

@@ -246,7 +246,7 @@ fn bad_lines_of_a_dump_are_reported() {
 pub(crate) fn inputs_are_counted_by_network(engine: &dyn Engine) {
     let store = engine.open();
     // Every fifth has an input that no list has.
-    let content = |uid: u8| u16::from(uid) * 12 % 36 + u16::from(uid % 5 == 0);
+    let content = |uid: u8| u16::from(uid) * 12 % 36 + u16::from(uid.is_multiple_of(5));
     let mut rows: Vec<_> = (0..40).map(|uid| measured(uid, content(uid))).collect();
     for (number, row) in rows.iter_mut().enumerate() {
         row.row.measurement_start_time = of_day(6 + number as i64 % 14);
