@@ -19,7 +19,7 @@ pub(crate) use self::counts::{
     delete_empty_cells, differences, distinct, listed_count, listed_counts, span, state, subtract_window,
 };
 pub(crate) use self::locations::{
-    LOCATION, LOCATION_TYPES, archived, body_locations, located, location, values as location_values,
+    LOCATION, LOCATION_TYPES, archived, body_locations, located, location, unarchived, values as location_values,
 };
 pub(crate) use self::measurements::{
     UID, measurement, measurements, refusal, refusals, rejection, rejections, removal, removals, uid_tables,

@@ -39,6 +39,22 @@ pub struct ListContent {
     pub skipped: Vec<(u64, &'static str)>,
 }
 
+impl ListFile {
+    /// Reads a list that is not in a folder; `None` if the name is not that of a list.
+    pub fn parse(name: &str, content: &[u8]) -> Option<ListFile> {
+        let (name, cc) = list_of(Path::new(name))?;
+        let content = match content.len() as u64 {
+            0..=LONGEST_FILE => parse(content, &cc),
+            _ => Err(too_long()),
+        };
+        Some(ListFile { content, name, cc })
+    }
+}
+
+fn too_long() -> String {
+    format!("longer than {LONGEST_FILE} bytes")
+}
+
 /// Reads the lists in a folder, ordered by file name.
 ///
 /// # Errors
@@ -74,7 +90,7 @@ fn list_of(path: &Path) -> Option<(String, String)> {
 fn read_list(path: &Path, cc: &str) -> Result<ListContent, String> {
     let message = |error: std::io::Error| error.to_string();
     if fs::metadata(path).map_err(message)?.len() > LONGEST_FILE {
-        return Err(format!("longer than {LONGEST_FILE} bytes"));
+        return Err(too_long());
     }
     parse(&fs::read(path).map_err(message)?, cc)
 }
@@ -191,6 +207,14 @@ mod tests {
             let cc = list_of(&Path::new("lists").join(name)).map(|(_, cc)| cc);
             assert_eq!(cc.as_deref(), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn lists_outside_of_a_folder() {
+        let list = ListFile::parse("it.csv", b"url,category_code\nhttp://a.org/,NEWS\n").unwrap();
+        assert_eq!((&*list.name, &*list.cc, list.content.unwrap().urls.len()), ("it.csv", "it", 1));
+        assert!(ListFile::parse("it.csv", b"a page").unwrap().content.is_err());
+        assert_eq!(ListFile::parse("README.md", b""), None);
     }
 
     /// The URLs and categories, and the lines that were skipped.

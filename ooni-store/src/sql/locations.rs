@@ -2,7 +2,8 @@
 
 use super::builder::Builder;
 use super::dialect::Dialect;
-use super::statement::Statement;
+use super::statement::{Parameter, Statement};
+use crate::query::filter::Window;
 use crate::value::{Type, Value};
 use crate::write::row::{BodyLocation, GzipMember};
 use std::borrow::Cow;
@@ -50,6 +51,26 @@ pub(crate) fn archived(dialect: Dialect, after: Option<&str>, limit: usize) -> S
     sql.push("SELECT a.measurement_uid, ").push(&columns("a")).push(" FROM archived AS a");
     sql.page("a.measurement_uid", after, limit);
     sql.statement(uid_and_location())
+}
+
+/// The number of rows of a window whose bodies have no location.
+pub(crate) fn unarchived(dialect: Dialect, window: Window) -> Statement {
+    let mut sql = Builder::new(dialect);
+    // On servers, `jsonl` has all rows, and the starts of their measurements.
+    let table = if dialect == Dialect::Sqlite { "fastpath" } else { "jsonl" };
+    sql.push("SELECT count(*) FROM ").push(table).push(" AS f");
+    for (bound, comparison) in [(window.from, " >= "), (window.to, " < ")] {
+        if let Some(bound) = bound {
+            sql.and().push("f.measurement_start_time").push(comparison).value(Parameter::Time(bound));
+        }
+    }
+    sql.and().push(match dialect {
+        Dialect::Sqlite => {
+            "NOT EXISTS (SELECT 1 FROM jsonl AS j WHERE j.measurement_uid = f.measurement_uid AND j.s3path <> '')"
+        }
+        _ => "f.s3path = ''",
+    });
+    sql.statement(vec![Type::OptionalUInt64])
 }
 
 fn columns(table: &str) -> String {

@@ -3,7 +3,7 @@
 use super::{Read, Store};
 use crate::engine::Workload;
 use crate::error::Error;
-use crate::query::filter::Filter;
+use crate::query::filter::{Filter, Window};
 use crate::query::list::{List, MeasurementSummary};
 use crate::sql::{self, Statement};
 use crate::stream::{PAGE, RowStream};
@@ -43,6 +43,18 @@ impl Store {
         let call = self.read("body_location", Workload::Lookup);
         let rows = call.rows(sql::body_locations(self.dialect(), &[uid.to_owned()]), sql::located).await?;
         Ok(rows.into_iter().next().map(|(_, body)| body))
+    }
+
+    /// The number of measurements of a window whose bodies have no location, such as those that are not archived yet.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn unarchived(&self, window: Window) -> Result<u64, Error> {
+        let call = self.read("unarchived", Workload::Aggregation);
+        match call.query(sql::unarchived(self.dialect(), window)).await?.concat()[..] {
+            [Value::Int(count)] => Ok(count),
+            _ => Err(call.foreign()),
+        }
     }
 
     /// A page of measurements.

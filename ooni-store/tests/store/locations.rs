@@ -4,6 +4,7 @@ use crate::rollups::rollups_are_right;
 use crate::server::{OnClickhouse, OnPostgres};
 use crate::support::{Engine, Fields, InFile, Open, SOUND, location, message, migrated, new, of_day, sound};
 use ooni_core::error::{Code, Error};
+use ooni_store::query::filter::Window;
 use ooni_store::{
     BatchInput, BodyLocation, LocationsSet, OnExisting, Rejection, RemoveOutcome, ScoredRow, StoredMeasurement,
     UidStatus,
@@ -55,6 +56,26 @@ fn reject(store: &Open, uid: &str) {
 fn times(engine: &dyn Engine) -> Vec<Vec<String>> {
     let of = |table: &str| engine.query(&format!("SELECT measurement_uid, update_time FROM {table} ORDER BY 1"));
     ["jsonl", "archived", "refused"].into_iter().flat_map(of).collect()
+}
+
+pub(crate) fn measurements_that_are_not_archived(engine: &dyn Engine) {
+    let store = engine.open();
+    let days = Window::new(of_day(31), of_day(60));
+    let count = |window| store.0.wait(store.0.store.unarchived(window)).unwrap();
+    assert_eq!(count(days), 0);
+    let starts = [of_day(31).plus_seconds(-1).unwrap(), of_day(31), of_day(60).plus_seconds(-1).unwrap(), of_day(60)];
+    let rows = (1..).zip(starts).map(|(number, start)| {
+        let mut row = live(&number.to_string(), &SOUND);
+        row.row.measurement_start_time = start;
+        row
+    });
+    let rows: Vec<_> = rows.collect();
+    store.write(&rows, OnExisting::Keep).unwrap();
+    assert_eq!((count(days), count(Window::default())), (2, 4));
+    set(&store, &[("3", &location(1, "first"))]);
+    assert_eq!((count(days), count(Window::default())), (1, 3));
+    set(&store, &[("2", &location(1, "first")), ("1", &location(2, "first"))]);
+    assert_eq!((count(days), count(Window::default())), (0, 1));
 }
 
 pub(crate) fn locations_are_set(engine: &dyn Engine) {

@@ -46,7 +46,7 @@ use support::{Engine, InFile};
 
 /// Runs the tests that every engine must pass, with so many cases of each property.
 fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
-    let tests: [fn(&dyn Engine); 22] = [
+    let tests: [fn(&dyn Engine); 23] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,
@@ -61,6 +61,7 @@ fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
         locations::a_known_location_is_kept,
         locations::locations_are_removed,
         locations::many_locations,
+        locations::measurements_that_are_not_archived,
         charts::distinct_values_are_counted,
         charts::runtimes_of_tests,
         charts::listed_urls_are_counted,
