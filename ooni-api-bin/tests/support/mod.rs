@@ -1,0 +1,120 @@
+//! A server on a free port with a state directory of its own, and clients.
+
+#![allow(dead_code, unreachable_pub)] // no test program uses all of it
+
+pub mod client;
+
+use self::client::{Client, Reply};
+use ooni_api::app::App;
+use ooni_api::clock::Clock;
+use ooni_api::config::Config;
+use ooni_api::http::HttpServer;
+use ooni_api::router::{Route, Router};
+use ooni_api::run::run;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// A running server. It stops when it is dropped, without waiting for its requests.
+pub struct Server {
+    pub address: SocketAddr,
+    runtime: Option<Runtime>,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<JoinHandle<anyhow::Result<()>>>,
+    directory: TempDir,
+}
+
+impl Server {
+    /// A server with all its routes. `change` changes the default configuration.
+    pub fn start(change: impl FnOnce(&mut Config)) -> Server {
+        Server::serve(change, |config, listener, stopped| run(config, listener, Clock::system(), stopped))
+    }
+
+    /// A server with other routes.
+    pub fn with_routes(routes: &'static [Route], change: impl FnOnce(&mut Config)) -> Server {
+        Server::serve(change, move |config, listener, stopped| async move {
+            let app = Arc::new(App::open(config, Clock::system()).await?);
+            let server = HttpServer::open(&app.config, &app.metrics)?;
+            let router = Router::new(routes).map_err(anyhow::Error::msg)?;
+            server.serve(listener, router, app, server.tls(), stopped).await;
+            Ok(())
+        })
+    }
+
+    fn serve<F>(
+        change: impl FnOnce(&mut Config),
+        serve: impl FnOnce(Config, TcpListener, Stopped) -> F + Send + 'static,
+    ) -> Server
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = Config { state_dir: directory.path().join("state"), ..Config::default() };
+        change(&mut config);
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let stopped: Stopped = Box::pin(async { drop(stopped.await) });
+        let served = runtime.spawn(serve(config, listener, stopped));
+        Server { address, runtime: Some(runtime), stop: Some(stop), served: Some(served), directory }
+    }
+
+    /// The state directory.
+    pub fn state_dir(&self) -> std::path::PathBuf {
+        self.directory.path().join("state")
+    }
+
+    /// A directory that is removed with the server.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A connection.
+    pub fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// The response to a request, as it is sent, on a connection of its own.
+    pub fn send(&self, request: &(impl AsRef<[u8]> + ?Sized)) -> Reply {
+        self.connect().send(request)
+    }
+
+    pub fn get(&self, path: &str) -> Reply {
+        self.connect().get(path)
+    }
+
+    pub fn post(&self, path: &str, body: &(impl AsRef<[u8]> + ?Sized)) -> Reply {
+        self.connect().post(path, body)
+    }
+
+    /// Asks the server to stop.
+    pub fn ask_to_stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// Waits until the server has stopped, after asking it to.
+    pub fn stop(mut self) {
+        if self.stop.is_some() {
+            self.ask_to_stop();
+        }
+        let served = self.served.take().unwrap();
+        self.runtime.as_ref().unwrap().block_on(served).unwrap().unwrap();
+    }
+}
+
+type Stopped = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
