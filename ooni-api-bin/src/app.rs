@@ -4,10 +4,13 @@ use crate::archive::Archives;
 use crate::archiver::{self, Archived, Archiver};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::geo::Geo;
 use crate::intake::{self, Cursor, Intake, Recovery};
 use crate::metrics::Metrics;
+use crate::probe::Probe;
 use crate::reload::Reload;
 use crate::scoring::{self, Outcomes, Scoring};
+use crate::secrets::Secrets;
 use crate::stores::Stores;
 use crate::tasks::{Release, Tasks};
 use anyhow::{Context, Error};
@@ -37,6 +40,12 @@ pub struct App {
     pub archive: Archives,
     /// The fingerprint lists; what is sent here is used from the next batch on.
     pub fingerprints: watch::Sender<Arc<Fingerprints>>,
+    /// The keys that sign tokens.
+    pub secrets: Secrets,
+    /// Geolocation.
+    pub geo: Geo,
+    /// Probe services.
+    pub probe: Probe,
     /// How far scoring is.
     pub scoring: watch::Receiver<scoring::Progress>,
     /// How far the archiver is.
@@ -51,6 +60,7 @@ impl App {
     pub async fn open(config: Config, clock: Clock) -> anyhow::Result<(App, Tasks)> {
         let state = &config.state_dir;
         std::fs::create_dir_all(state).with_context(|| format!("{}: cannot be created", state.display()))?;
+        let secrets = Secrets::open(state)?;
         let folder = config.intake_directory();
         let options = intake::Options {
             min_free_bytes: config.intake.min_free_bytes,
@@ -81,7 +91,23 @@ impl App {
         let release = Release { intake: intake.clone(), scoring: scoring.clone(), archiver: archiver.clone() };
         let metrics = Metrics::default();
         let reload = Reload::default();
-        let app = App { config, clock, stores, metrics, reload, intake, archive, fingerprints, scoring, archiver };
+        let geo = Geo::open(&config.geoip);
+        let probe = Probe::open(&config.probe, &stores, &clock, &metrics)?;
+        let app = App {
+            config,
+            clock,
+            stores,
+            metrics,
+            reload,
+            intake,
+            archive,
+            fingerprints,
+            secrets,
+            geo,
+            probe,
+            scoring,
+            archiver,
+        };
         Ok((app, Tasks { scoring: scoring_task, archiver: archiver_task, release }))
     }
 }

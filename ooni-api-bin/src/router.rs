@@ -40,13 +40,41 @@ pub const ROUTES: &[Route] = routes! {
     // The site itself (API spec §12).
     GET "/health" => site::health::health;
     GET "/version" => site::version::version;
-    GET "/metrics" => site::metrics::metrics;
 };
 
 /// The routes of the listener for metrics.
 pub const METRICS_ROUTES: &[Route] = routes! {
     GET "/health" => site::health::health;
     GET "/metrics" => site::metrics::own_listener;
+    GET "/metrics" => site::metrics::metrics;
+    GET "/robots.txt" => site::pages::robots;
+    GET "/invalidpath" => site::pages::invalid_path;
+    GET "/api/" => site::pages::api;
+
+    // What probes call before a run (API spec §5.1 to §5.10).
+    POST "/api/v1/check-in" => probe::check_in::check_in;
+    POST "/api/_/check-in" => probe::private_check_in::private_check_in;
+    GET "/api/v1/test-list/urls" => probe::test_list_urls::test_list_urls;
+    GET "/api/_/debug_prioritization" => probe::debug_prioritization::debug_prioritization;
+    GET "/api/_/show_countries_prioritization" => probe::show_countries_prioritization::show_countries_prioritization;
+    GET "/api/v1/test-helpers" => probe::test_helpers::test_helpers;
+    GET "/api/v1/collectors" => probe::collectors::collectors;
+    POST "/api/v1/register" => probe::register::register;
+    POST "/api/v1/login" => probe::login::login;
+    PUT "/api/v1/update/{client_id}" => probe::update::update;
+    GET "/api/v1/test-list/psiphon-config" => probe::psiphon_config::psiphon_config;
+    GET "/api/v1/test-list/tor-targets" => probe::tor_targets::tor_targets;
+    POST "/api/v1/geolookup" => probe::geolookup::geolookup;
+    POST "/bouncer/net-tests" => probe::net_tests::net_tests;
+
+    // Reports and submissions (API spec §5.11 to §5.14).
+    POST "/report" => probe::open_report::open_report;
+    POST "/report/{report_id}" => probe::submit_report::submit_report;
+    POST "/report/{report_id}/close" => probe::close_report::close_report;
+    GET "/api/v1/manifest" => probe::manifest::manifest;
+    POST "/api/v1/sign_credential" => probe::sign_credential::sign_credential;
+    POST "/api/v1/submit_measurement" => probe::submit_measurement::submit_measurement;
+    GET "/api/_/check_report_id" => probe::check_report_id::check_report_id;
 };
 
 /// The routes of the listener for the reference's feed.

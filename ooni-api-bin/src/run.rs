@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::health::Health;
 use crate::http::HttpServer;
 use crate::import;
+use crate::probe::watch_files;
 use crate::router::{FEED_ROUTES, ROUTES, Router};
 use anyhow::Context;
 use std::future::Future;
@@ -45,6 +46,7 @@ pub async fn run_and_import(
     let server = HttpServer::open(&app.config, &app.metrics)?;
     app.reload.at_hangup()?;
     Health::of(&app).await.log_missing();
+    tokio::spawn(watch_files(Arc::downgrade(&app)));
     let running = tasks.start();
     let (stop, stopped) = watch::channel(false);
     let mut others = JoinSet::new();

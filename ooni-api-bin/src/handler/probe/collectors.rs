@@ -1,0 +1,14 @@
+//! `GET /api/v1/collectors`.
+
+use crate::app::App;
+use crate::http::response::{self, Cache};
+use crate::http::{Error, Request, Response};
+use std::sync::Arc;
+
+/// Collectors.
+///
+/// # Errors
+/// None.
+pub async fn collectors(app: Arc<App>, _: Request) -> Result<Response, Error> {
+    Ok(response::cached(response::json(&app.probe.services().collectors), Cache::MaxAge(3600)))
+}

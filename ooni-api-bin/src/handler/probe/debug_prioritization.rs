@@ -1,0 +1,40 @@
+//! `GET /api/_/debug_prioritization`.
+
+use super::params;
+use super::test_list_urls::detailed;
+use crate::app::App;
+use crate::http::response::{self, Cache};
+use crate::http::{Error, Request, Response};
+use crate::probe::prioritize::select;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The steps that lead to the list of a country and a network.
+///
+/// # Errors
+/// 400 for a parameter that cannot be used, 503 if the store fails.
+pub async fn debug_prioritization(app: Arc<App>, request: Request) -> Result<Response, Error> {
+    let query = request.query();
+    let probe_cc = params::country(query, &["probe_cc"])?;
+    let categories = params::categories(query);
+    let probe_asn = params::asn(query, "probe_asn")?;
+    let limit = params::unlimited(query)?.unwrap_or(usize::MAX);
+    let unavailable = || Error::unavailable("the database is not available", 10);
+    let ranked = app.probe.urls.ranked(&probe_cc, probe_asn).await.ok_or_else(unavailable)?;
+    let country = app.probe.urls.country(&probe_cc).await.ok_or_else(unavailable)?;
+    let entries: Vec<Value> = ranked
+        .iter()
+        .map(|weighted| {
+            json!({
+                "category_code": weighted.entry.category_code,
+                "cc": weighted.entry.cc,
+                "domain": weighted.entry.domain,
+                "msmt_cnt": weighted.measurements,
+                "url": weighted.entry.url,
+            })
+        })
+        .collect();
+    let test_items: Vec<Value> = select(&ranked, &categories, limit).map(detailed).collect();
+    let response = response::json(&json!({"entries": entries, "prio_rules": country.rules, "test_items": test_items}));
+    Ok(response::cached(response, Cache::MaxAge(0)))
+}

@@ -1,0 +1,20 @@
+//! `GET /api/v1/manifest`.
+
+use crate::app::App;
+use crate::http::{Error, Request, Response};
+use hyper::StatusCode;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Always 404: anonymous credentials are not supported, and probes then submit without.
+///
+/// # Errors
+/// 404 `manifest_not_found`.
+pub async fn manifest(_: Arc<App>, _: Request) -> Result<Response, Error> {
+    Err(not_found("No manifest was found"))
+}
+
+/// 404 `manifest_not_found`.
+pub(super) fn not_found(message: &str) -> Error {
+    Error::detail(StatusCode::NOT_FOUND, json!({"error": "manifest_not_found", "message": message}))
+}

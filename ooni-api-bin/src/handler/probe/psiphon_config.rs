@@ -1,0 +1,16 @@
+//! `GET /api/v1/test-list/psiphon-config`.
+
+use crate::app::App;
+use crate::http::response::{self, Cache};
+use crate::http::{Error, Request, Response};
+use hyper::StatusCode;
+use std::sync::Arc;
+
+/// The configured file. No token is required (API spec §16, 27).
+///
+/// # Errors
+/// 401 without a file.
+pub async fn psiphon_config(app: Arc<App>, _: Request) -> Result<Response, Error> {
+    let file = app.probe.psiphon_config.value().ok_or_else(|| Error::unauthorized("Invalid psiphon-config"))?;
+    Ok(response::cached(response::of_bytes(StatusCode::OK, "application/json", (*file).clone()), Cache::None))
+}

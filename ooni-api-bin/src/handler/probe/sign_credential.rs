@@ -1,0 +1,18 @@
+//! `POST /api/v1/sign_credential`.
+
+use super::body;
+use super::manifest::not_found;
+use crate::app::App;
+use crate::http::{Error, Request, Response};
+use std::sync::Arc;
+
+/// Always 404: anonymous credentials are not supported, so there is no manifest of any version.
+///
+/// # Errors
+/// 404 `manifest_not_found`; 400 for a body that cannot be used.
+pub async fn sign_credential(_: Arc<App>, request: Request) -> Result<Response, Error> {
+    let body = body(request).await?;
+    let version = body.text("manifest_version")?.unwrap_or_default();
+    let version: String = version.chars().take(100).collect();
+    Err(not_found(&format!("No manifest with version '{version}' was found")))
+}

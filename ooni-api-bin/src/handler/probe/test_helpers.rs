@@ -1,0 +1,14 @@
+//! `GET /api/v1/test-helpers`.
+
+use super::fresh;
+use crate::app::App;
+use crate::http::{Error, Request, Response};
+use std::sync::Arc;
+
+/// Test helpers by name.
+///
+/// # Errors
+/// None.
+pub async fn test_helpers(app: Arc<App>, _: Request) -> Result<Response, Error> {
+    Ok(fresh(&app.probe.services().shuffled_test_helpers()))
+}

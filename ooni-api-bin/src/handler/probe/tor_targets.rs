@@ -1,0 +1,16 @@
+//! `GET /api/v1/test-list/tor-targets`.
+
+use crate::app::App;
+use crate::http::response::{self, Cache};
+use crate::http::{Error, Request, Response};
+use hyper::StatusCode;
+use std::sync::Arc;
+
+/// The configured file. No token is required (API spec §16, 27).
+///
+/// # Errors
+/// 401 without a file.
+pub async fn tor_targets(app: Arc<App>, _: Request) -> Result<Response, Error> {
+    let file = app.probe.tor_targets.value().ok_or_else(|| Error::unauthorized("Invalid tor-targets"))?;
+    Ok(response::cached(response::of_bytes(StatusCode::OK, "application/json", (*file).clone()), Cache::None))
+}

@@ -1,0 +1,21 @@
+//! `PUT /api/v1/update/{client_id}`.
+
+use super::body;
+use crate::app::App;
+use crate::http::{Error, Request, Response, response};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Accepts what an old probe says about itself. Nothing is stored.
+///
+/// # Errors
+/// 400 for a body that cannot be used.
+pub async fn update(app: Arc<App>, request: Request) -> Result<Response, Error> {
+    let body = body(request).await?;
+    for key in ["probe_cc", "probe_asn", "platform", "software_name", "software_version", "network_type", "language"] {
+        body.text(key)?;
+    }
+    body.list("supported_tests")?;
+    app.probe.metrics.updates.inc();
+    Ok(response::json(&json!({"status": "ok"})))
+}
