@@ -195,7 +195,7 @@ mod tests {
             ("{\"collectors\": [{\"type\": \"x\"}]}", "type: missing field `address` at line 1 column 29"),
             (
                 "{\"collectors\": [{\"address\": \"x:y\", \"type\": 5}]}",
-                "type: invalid type: integer `5`, expected a string at line 1 column 45",
+                "type: invalid type: integer `5`, expected a string at line 1 column 44",
             ),
             ("[]", "invalid type: sequence, expected an object at line 1 column 0"),
             ("", "EOF while parsing a value at line 1 column 0"),
