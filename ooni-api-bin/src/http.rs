@@ -24,6 +24,7 @@ mod decode;
 mod metrics;
 pub mod proxies;
 
+pub use self::body::{Encoded, InMemory};
 pub use self::error::Error;
 pub use self::query::Query;
 pub use self::request::Request;

@@ -79,6 +79,7 @@ impl Probe {
             Services::read(path).map_err(anyhow::Error::msg).with_context(|| path.display().to_string())?;
         }
         probe.refresh();
+        tokio::spawn(seed_rules(stores.clone()));
         Ok(probe)
     }
 
@@ -95,10 +96,12 @@ impl Probe {
     }
 }
 
-/// Looks at the files of a server from time to time until the server ends.
+/// Looks at the files of a server from time to time, and when a reload is requested, until the server ends.
 pub async fn watch_files(app: Weak<App>) {
+    let Some(mut requests) = app.upgrade().map(|app| app.reload.requests()) else { return };
     loop {
-        tokio::time::sleep(WATCH).await;
+        // An error means that the server ends, which `upgrade` sees.
+        let _ = tokio::time::timeout(WATCH, requests.changed()).await;
         let Some(app) = app.upgrade() else { return };
         let refreshed = tokio::task::spawn_blocking(move || {
             app.geo.refresh();
@@ -106,6 +109,17 @@ pub async fn watch_files(app: Weak<App>) {
         });
         if let Err(error) = refreshed.await {
             tracing::error!(%error, "files cannot be looked at");
+        }
+    }
+}
+
+/// Writes the default priority rules into a store that has none, as soon as it can be reached.
+async fn seed_rules(stores: Stores) {
+    if let Some(store) = stores.wait_for_application().await {
+        match store.seed_url_priorities().await {
+            Ok(true) => tracing::info!("the default priority rules were written"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "the default priority rules cannot be written"),
         }
     }
 }

@@ -99,6 +99,19 @@ impl Bodies {
         }
     }
 
+    /// The whole of a submission in memory, for one that must not be written to a disk as it is. A large one is not decoded
+    /// yet.
+    pub(super) async fn in_memory(&self, mut body: Body, coding: Coding) -> Result<InMemory, Error> {
+        let limit = self.max.min(self.budget.capacity);
+        let mut memory = Reservation::new(&self.budget);
+        let encoded = self.start(&mut body, limit, usize::MAX, &mut memory).await?;
+        let small = usize::try_from(limit).unwrap_or(usize::MAX).min(self.spill_above);
+        match decode::at_once(coding, encoded, small) {
+            Ok(decoded) => memory.hold(decoded).map(InMemory::Small),
+            Err(encoded) => Ok(InMemory::Large(Encoded { bytes: memory.hold(encoded)?, coding, limit })),
+        }
+    }
+
     /// Reads a body until its end or until more than `enough` bytes have been read.
     async fn start(
         &self,
@@ -118,6 +131,45 @@ impl Bodies {
             start.extend_from_slice(&bytes);
         }
         Ok(start)
+    }
+}
+
+/// The body of a request in memory.
+#[derive(Debug)]
+pub enum InMemory {
+    /// A small one, decoded.
+    Small(Bytes),
+    /// A large one, or one that cannot be decoded.
+    Large(Encoded),
+}
+
+/// A body that is not decoded.
+#[derive(Debug)]
+pub struct Encoded {
+    bytes: Bytes,
+    coding: Coding,
+    limit: u64,
+}
+
+impl Encoded {
+    /// Decodes it. This takes long, and the result does not count as memory in use, so there should be one at a time.
+    ///
+    /// # Errors
+    /// 413 for a larger one than the limits allow, 400 for one that cannot be decoded.
+    pub fn decode(self) -> Result<Bytes, Error> {
+        if self.coding == Coding::Identity {
+            return Ok(self.bytes);
+        }
+        // It never becomes large enough for a file.
+        let writer = payload::Writer::new(self.limit, usize::MAX, Arc::from(Path::new("")));
+        let mut decoder = Decoder::new(self.coding, writer).map_err(|_| Error::internal())?;
+        for part in self.bytes.chunks(PART) {
+            decoder.write(part)?;
+        }
+        match decoder.finish()? {
+            Written::Memory(decoded) => Ok(decoded.into()),
+            Written::File(..) => Err(Error::internal()),
+        }
     }
 }
 

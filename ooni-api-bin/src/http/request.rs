@@ -1,6 +1,6 @@
 //! [`Request`]: what a handler sees of a request.
 
-use super::body::{Bodies, Body};
+use super::body::{Bodies, Body, InMemory};
 use super::decode::Coding;
 use super::error::Error;
 use super::query::Query;
@@ -116,6 +116,15 @@ impl Request {
             Ok(serde_json::Value::Object(object)) => Ok(object),
             _ => Err(Error::bad_request("JSON expected")),
         }
+    }
+
+    /// The body of a submission that must not be written to a disk as it is, in memory. If it is large, it is not decoded yet.
+    ///
+    /// # Errors
+    /// Those of [`Request::small_body`], with the limits of the configuration.
+    pub async fn in_memory(self) -> Result<InMemory, Error> {
+        let coding = Coding::of(&self.parts.headers)?;
+        self.bodies.in_memory(self.body, coding).await
     }
 
     /// The body of a submission, decoded (gzip, zstd): a large one is written to a temporary file.

@@ -6,12 +6,10 @@ use crate::http::{Error, Request, Response};
 use crate::probe::prioritize::priority;
 use hyper::StatusCode;
 use ooni_core::time::{DateTime, SECONDS_PER_DAY};
-use ooni_store::query::aggregate::{Aggregation, Axis, Counts};
-use ooni_store::query::filter::{Filter, Window};
-use ooni_store::value::Value;
-use ooni_store::{ErrorKind, ListedUrl, Store};
+use ooni_store::ListedUrl;
+use ooni_store::query::aggregate::ListedCounts;
+use ooni_store::query::filter::Window;
 use serde::Serialize;
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A URL of a test list, what was measured of it in the last week, and its priority.
@@ -26,9 +24,6 @@ struct Row {
     url: String,
 }
 
-/// Counts by country and input.
-type Measured = HashMap<(String, String), Counts>;
-
 /// All URLs of all countries, as JSON or CSV.
 ///
 /// # Errors
@@ -39,19 +34,14 @@ pub async fn show_countries_prioritization(app: Arc<App>, request: Request) -> R
         "CSV" => true,
         _ => return Err(Error::bad_request("format: JSON or CSV is expected")),
     };
-    let store = app.stores.measurements()?;
-    let entries = store.test_lists(&[]).await?;
     let rules = app.stores.application()?.url_priorities(&[]).await?;
-    let ccs: BTreeSet<String> = entries.iter().map(|entry| entry.cc.to_uppercase()).collect();
-    let measured = measured(&store, ccs, last_week(app.clock.now().date_time())).await?;
-    let row = |entry: ListedUrl| {
+    let window = last_week(app.clock.now().date_time());
+    let entries = app.stores.measurements()?.listed_counts(window).await?;
+    let row = |ListedCounts { entry, measurements, anomalies }| {
         let priority = priority(&entry, &rules);
-        let key = (entry.cc.to_uppercase(), entry.url);
-        let counts = measured.get(&key).copied().unwrap_or_default();
-        let anomaly_perc = (counts.anomaly_flag * 100).checked_div(counts.measurements).unwrap_or(0);
-        let ((cc, url), msmt_cnt) = (key, counts.measurements);
-        let ListedUrl { category_code, domain, .. } = entry;
-        Row { anomaly_perc, category_code, cc, domain, msmt_cnt, priority, url }
+        let ListedUrl { url, domain, cc, category_code } = entry;
+        let anomaly_perc = (anomalies * 100).checked_div(measurements).unwrap_or(0);
+        Row { anomaly_perc, category_code, cc: cc.to_uppercase(), domain, msmt_cnt: measurements, priority, url }
     };
     let mut rows: Vec<Row> = entries.into_iter().map(row).collect();
     rows.sort_by(|a, b| (&a.cc, -a.priority, &a.url).cmp(&(&b.cc, -b.priority, &b.url)));
@@ -64,38 +54,6 @@ pub async fn show_countries_prioritization(app: Arc<App>, request: Request) -> R
 fn last_week(now: DateTime) -> Window {
     let from = DateTime::from_timestamp(now.timestamp() - 7 * SECONDS_PER_DAY).unwrap_or(DateTime::MIN);
     Window::new(from, now)
-}
-
-/// What was measured in these countries. If it is too much for one query, half of the countries are counted at a time.
-async fn measured(store: &Store, ccs: BTreeSet<String>, window: Window) -> Result<Measured, ooni_store::Error> {
-    let mut measured = Measured::new();
-    let mut left = vec![ccs.into_iter().collect::<Vec<_>>()];
-    while let Some(mut ccs) = left.pop() {
-        if ccs.is_empty() {
-            continue;
-        }
-        let filter = Filter {
-            probe_ccs: ccs.clone(),
-            test_names: vec!["web_connectivity".to_owned()],
-            window,
-            ..Filter::default()
-        };
-        match store.aggregate(&Aggregation { filter, axes: vec![Axis::ProbeCc, Axis::Input] }).await {
-            Ok(groups) => {
-                for group in groups {
-                    if let Ok([Value::Text(cc), Value::Text(input)]) = <[_; 2]>::try_from(group.keys) {
-                        measured.insert((cc.into_owned(), input.into_owned()), group.counts);
-                    }
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::TooLarge && ccs.len() > 1 => {
-                left.push(ccs.split_off(ccs.len() / 2));
-                left.push(ccs);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(measured)
 }
 
 fn csv(rows: &[Row]) -> String {

@@ -1,15 +1,15 @@
 //! `POST /api/v1/submit_measurement`, where probes from 3.30 submit.
 
-use super::accept::{self, Route, Side, Submission, accept, check_room};
+use super::accept::{self, accept, check_room};
 use super::{fresh, report_id};
 use crate::app::App;
-use crate::http::{Error, Request, Response};
-use crate::payload::Payload;
+
+use crate::http::{Encoded, Error, InMemory, Request, Response};
+use crate::intake::{Payload, Route, Submission};
 use crate::probe::submit::{self, Refusal, Submitted};
 use hyper::StatusCode;
 use serde_json::json;
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,22 +31,27 @@ pub async fn submit_measurement(app: Arc<App>, request: Request) -> Result<Respo
         metrics.bad.with_label_values(&[reason]).inc();
         Error::detail(StatusCode::BAD_REQUEST, refusal.detail())
     };
-    let body = request.payload().await.map_err(|error| match error.status() {
-        StatusCode::BAD_REQUEST => refused(Refusal::sentence("the body cannot be decoded")),
-        _ => error,
+    let (submitted, body) = match request.in_memory().await {
+        Ok(body) => read(&app, body).await,
+        Err(error) => Err(error.into()),
+    }
+    .map_err(|unread| match unread {
+        Unread::Refused(refusal) => refused(refusal),
+        Unread::Failed(error) if error.status() == StatusCode::BAD_REQUEST => {
+            refused(Refusal::sentence("the body cannot be decoded"))
+        }
+        Unread::Failed(error) => error,
     })?;
-    let (submitted, body) = read(&app, body).await?.map_err(refused)?;
     let report = submitted.report;
+    let report_id = report_id(&app, &report.test_name, &report.probe_cc, report.probe_asn)?;
     let submission = Submission {
         route: Route::SubmitMeasurement,
         key_report_id: submitted.probe_report_id,
         probe_cc: report.probe_cc.clone(),
         test_name: report.test_name.clone(),
+        uid: None,
         headers,
-        side: Side {
-            report_id: Some(report_id(&app, &report.test_name, &report.probe_cc, report.probe_asn)?),
-            is_verified: Some('u'),
-        },
+        side: accept::side(Some(report_id), Some('u'), &found),
         body,
     };
     let accepted = accept(&app, submission).await?;
@@ -61,52 +66,61 @@ pub async fn submit_measurement(app: Arc<App>, request: Request) -> Result<Respo
     })))
 }
 
-/// Reads a request, and returns the bytes to keep.
-///
-/// A large request is in a file, and so are the bytes to keep then. In between it is in memory together with its
-/// measurement, at most twice 200 MB, so large ones are read one after the other.
-async fn read(app: &App, body: Payload) -> Result<Result<(Submitted, Payload), Refusal>, Error> {
-    let (file, length) = match body {
-        Payload::Memory(bytes) => {
-            return Ok(submit::read(&bytes).map(|mut submitted| {
-                let envelope = std::mem::take(&mut submitted.envelope);
-                (submitted, Payload::Memory(envelope.into()))
-            }));
-        }
-        Payload::File { file, length } => (file, length),
-    };
-    let permit = Arc::clone(&app.probe.large_submissions).acquire_owned().await;
-    let dir = app.config.state_dir.clone();
-    let result = tokio::task::spawn_blocking(move || {
-        let result = read_large(file, length, &dir);
-        drop(permit);
-        result
-    });
-    match result.await {
-        Ok(Ok(read)) => Ok(read),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "a temporary file cannot be read or written");
-            Err(Error::unavailable("the server has a problem with its disk", 60))
-        }
-        Err(error) => {
-            tracing::error!(%error, "a large submission cannot be read");
-            Err(Error::internal())
-        }
+/// Why a request was not read.
+enum Unread {
+    Refused(Refusal),
+    Failed(Error),
+}
+
+impl From<Refusal> for Unread {
+    fn from(refusal: Refusal) -> Unread {
+        Unread::Refused(refusal)
     }
 }
 
-fn read_large(mut file: File, length: u64, dir: &Path) -> io::Result<Result<(Submitted, Payload), Refusal>> {
-    let mut body = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
-    file.rewind()?;
-    file.take(length).read_to_end(&mut body)?;
-    let mut submitted = match submit::read(&body) {
-        Ok(submitted) => submitted,
-        Err(refusal) => return Ok(Err(refusal)),
+impl From<Error> for Unread {
+    fn from(error: Error) -> Unread {
+        Unread::Failed(error)
+    }
+}
+
+/// Reads a request, and returns the bytes to keep.
+///
+/// Its body has credentials and must not be written to a disk, so a large one is in memory. Large ones are decoded and read
+/// one after the other, since each takes memory for the body, for the measurement in it, and for its values.
+async fn read(app: &App, body: InMemory) -> Result<(Submitted, Payload), Unread> {
+    let body = match body {
+        InMemory::Small(body) => {
+            let mut submitted = submit::read(&body)?;
+            let envelope = std::mem::take(&mut submitted.envelope);
+            return Ok((submitted, Payload::Memory(envelope.into())));
+        }
+        InMemory::Large(body) => body,
     };
-    drop(body);
+    let permit = Arc::clone(&app.probe.large_submissions).acquire_owned().await;
+    let folder = app.config.state_dir.join("tmp");
+    let read = tokio::task::spawn_blocking(move || {
+        let result = read_large(body, &folder);
+        drop(permit);
+        result
+    });
+    read.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a large submission cannot be read");
+        Err(Error::internal().into())
+    })
+}
+
+fn read_large(body: Encoded, folder: &Path) -> Result<(Submitted, Payload), Unread> {
+    let mut submitted = submit::read(&body.decode()?)?;
     let envelope = std::mem::take(&mut submitted.envelope);
-    let mut file = tempfile::tempfile_in(dir)?;
-    file.write_all(&envelope)?;
-    let length = envelope.len() as u64;
-    Ok(Ok((submitted, Payload::File { file, length })))
+    let write = || {
+        let mut file = tempfile::tempfile_in(folder)?;
+        file.write_all(&envelope)?;
+        Ok(file)
+    };
+    let file = write().map_err(|error: io::Error| {
+        tracing::error!(%error, "a temporary file cannot be written");
+        Error::unavailable("the server cannot write to its disk", 60)
+    })?;
+    Ok((submitted, Payload::File { file, length: envelope.len() as u64 }))
 }

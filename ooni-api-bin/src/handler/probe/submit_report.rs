@@ -1,9 +1,10 @@
 //! `POST /report/{report_id}`.
 
-use super::accept::{self, Route, Side, Submission, accept, check_room};
+use super::accept::{self, accept, check_room};
 use super::fresh;
 use crate::app::App;
 use crate::http::{Error, Request, Response};
+use crate::intake::{Route, Submission};
 use crate::payload::Payload;
 use crate::probe::report_id::{Discard, ReportId};
 use crate::probe::software::Software;
@@ -51,9 +52,10 @@ pub async fn submit_report(app: Arc<App>, request: Request) -> Result<Response, 
         key_report_id: report_id,
         probe_cc: report.probe_cc.clone(),
         test_name: report.test_name.clone(),
+        uid: None,
         headers,
-        side: Side::default(),
-        body,
+        side: accept::side(None, None, &found),
+        body: accept::body(body),
     };
     let accepted = accept(&app, submission).await?;
     accept::compare_location(&app, &accepted.uid, &report, &found, || Software::of_body(&in_memory));
