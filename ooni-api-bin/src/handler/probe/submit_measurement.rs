@@ -1,11 +1,11 @@
 //! `POST /api/v1/submit_measurement`, where probes from 3.30 submit.
 
-use super::accept::{self, accept, check_room};
-use super::{fresh, report_id};
+use super::{accept, fresh, report_id};
 use crate::app::App;
 
 use crate::http::{Encoded, Error, InMemory, Request, Response};
-use crate::intake::{Payload, Route, Submission};
+use crate::intake::{Route, Submission};
+use crate::payload::Payload;
 use crate::probe::submit::{self, Refusal, Submitted};
 use hyper::StatusCode;
 use serde_json::json;
@@ -23,7 +23,7 @@ const PROTOCOL_VERSION: &str = "0.1.0";
 pub async fn submit_measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let metrics = &app.probe.metrics;
     metrics.received.inc();
-    check_room(&app)?;
+    app.intake.has_room()?;
     let found = app.geo.look_up(request.client());
     let headers = accept::kept_headers(request.headers());
     let refused = |refusal: Refusal| {
@@ -54,7 +54,7 @@ pub async fn submit_measurement(app: Arc<App>, request: Request) -> Result<Respo
         side: accept::side(Some(report_id), Some('u'), &found),
         body,
     };
-    let accepted = accept(&app, submission).await?;
+    let accepted = app.intake.accept(submission).await?;
     accept::compare_location(&app, &accepted.uid, &report, &found, || submitted.software);
     Ok(fresh(&json!({
         "measurement_uid": accepted.uid,

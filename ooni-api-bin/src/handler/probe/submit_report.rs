@@ -1,7 +1,6 @@
 //! `POST /report/{report_id}`.
 
-use super::accept::{self, accept, check_room};
-use super::fresh;
+use super::{accept, fresh};
 use crate::app::App;
 use crate::http::{Error, Request, Response};
 use crate::intake::{Route, Submission};
@@ -36,7 +35,7 @@ pub async fn submit_report(app: Arc<App>, request: Request) -> Result<Response, 
         drop(request.payload().await);
         return Ok(fresh(&json!({})));
     }
-    check_room(&app)?;
+    app.intake.has_room()?;
     let found = app.geo.look_up(request.client());
     let headers = accept::kept_headers(request.headers());
     let body = request.payload().await.map_err(|error| match error.status() {
@@ -55,9 +54,9 @@ pub async fn submit_report(app: Arc<App>, request: Request) -> Result<Response, 
         uid: None,
         headers,
         side: accept::side(None, None, &found),
-        body: accept::body(body),
+        body,
     };
-    let accepted = accept(&app, submission).await?;
+    let accepted = app.intake.accept(submission).await?;
     accept::compare_location(&app, &accepted.uid, &report, &found, || Software::of_body(&in_memory));
     Ok(fresh(&json!({"measurement_uid": accepted.uid})))
 }
