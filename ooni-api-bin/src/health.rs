@@ -4,7 +4,10 @@
 //! `fail` only if submissions cannot be accepted, `degraded` if they can but something else does not work.
 
 use crate::app::App;
-use crate::intake::{Intake, LowDisk};
+use crate::archiver::Archived;
+use crate::clock::Timestamp;
+use crate::intake::{Intake, Position};
+use crate::scoring::Outcomes;
 use crate::version::{BUILD_LABEL, VERSION};
 use ooni_store::Deadline;
 use serde::Serialize;
@@ -44,18 +47,15 @@ pub enum Status {
     Fail,
 }
 
-/// What the parts report. A part that this server does not have is left out.
+/// What the parts report.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Parts {
     /// The intake log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub intake: Option<IntakeHealth>,
+    pub intake: IntakeHealth,
     /// Live scoring.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub scoring: Option<ScoringHealth>,
+    pub scoring: ScoringHealth,
     /// The archiver.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub archive: Option<ArchiveHealth>,
+    pub archive: ArchiveHealth,
     /// The store.
     pub store: StoreHealth,
     /// Number of URLs in the test lists; `None` if it is not known, as when the store cannot be reached.
@@ -74,62 +74,57 @@ pub struct Parts {
 }
 
 /// The intake log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct IntakeHealth {
     /// Measurements accepted ever.
     pub accepted: u64,
+    /// Repeated submissions since the start of the process.
+    pub repeated: u64,
     /// Submissions that wait for the disk.
     pub waiting: usize,
+    /// Writes and syncs that failed since the start of the process.
+    pub failures: u64,
     /// Segments that are not released.
     pub segments: usize,
     /// Their length in bytes.
     pub segment_bytes: u64,
-    /// Records that cannot be read.
+    /// Accepted measurements that cannot be read. They are neither scored nor archived.
     pub damaged: u64,
-    /// Free bytes, if there are fewer than configured and submissions are refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub low_disk: Option<u64>,
+    /// Free bytes of the disk.
+    pub free_bytes: u64,
+    /// Whether there are fewer than configured, and submissions are refused.
+    pub low_disk: bool,
 }
 
-impl IntakeHealth {
-    /// What an intake log reports.
-    pub fn of(intake: &Intake) -> IntakeHealth {
-        let counters = intake.counters();
-        IntakeHealth {
-            accepted: counters.accepted,
-            waiting: counters.waiting,
-            segments: counters.segments,
-            segment_bytes: counters.segment_bytes,
-            damaged: counters.damaged,
-            low_disk: intake.has_room().err().map(|LowDisk { free, .. }| free),
-        }
-    }
-}
-
-/// Live scoring: `accepted = stored + discarded + rejected + refused + pending`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Live scoring: `accepted = stored + discarded + rejected + refused + pending`, apart from damaged measurements.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ScoringHealth {
-    /// Age of the oldest measurement that is not stored, in seconds; 0 if there is none.
+    /// Age of the oldest measurement that is not scored, in seconds; 0 if there is none.
     pub lag_seconds: f64,
-    /// Measurements that are stored.
-    pub stored: u64,
-    /// Measurements that are left out on purpose.
-    pub discarded: u64,
-    /// Measurements that cannot be parsed or scored.
-    pub rejected: u64,
-    /// Measurements that the store does not accept.
-    pub refused: u64,
+    /// What became of measurements.
+    #[serde(flatten)]
+    pub outcomes: Outcomes,
     /// Measurements that wait.
     pub pending: u64,
+    /// Whether the last write failed.
+    pub failing: bool,
 }
 
 /// The archiver.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ArchiveHealth {
-    /// Age of the oldest measurement that is not archived, in seconds; 0 if there is none.
+    /// Age of the oldest measurement that is not archived, in seconds; 0 if there is none. It exceeds an hour, because hours
+    /// are archived when they are over.
     pub lag_seconds: f64,
-    /// When the last hour was archived, in seconds since 1970.
+    /// What was archived.
+    #[serde(flatten)]
+    pub archived: Archived,
+    /// Measurements that wait.
+    pub pending: u64,
+    /// When the last can was archived by this process, in seconds since 1970.
     pub last_success: Option<u64>,
+    /// Whether the last attempt failed.
+    pub failing: bool,
 }
 
 /// The store.
@@ -144,6 +139,9 @@ impl Parts {
     pub async fn of(app: &App) -> Parts {
         let probe = &app.config.probe;
         Parts {
+            intake: intake(&app.intake),
+            scoring: scoring(app).await,
+            archive: archive(app).await,
             store: StoreHealth { reachable: is_store_reachable(app).await },
             geolocation: !app.config.geoip.asn.as_os_str().is_empty() && !app.config.geoip.cc.as_os_str().is_empty(),
             psiphon_config: !probe.psiphon_config.as_os_str().is_empty(),
@@ -151,6 +149,52 @@ impl Parts {
             credentials: "not_configured",
             ..Parts::default()
         }
+    }
+}
+
+fn intake(intake: &Intake) -> IntakeHealth {
+    let counters = intake.counters();
+    IntakeHealth {
+        accepted: counters.accepted,
+        repeated: counters.repeated,
+        waiting: counters.waiting,
+        failures: counters.failures,
+        segments: counters.segments,
+        segment_bytes: counters.segment_bytes,
+        damaged: counters.damaged,
+        free_bytes: intake.free_bytes(),
+        low_disk: intake.has_room().is_err(),
+    }
+}
+
+async fn scoring(app: &App) -> ScoringHealth {
+    let progress = app.scoring.borrow().clone();
+    let (pending, lag_seconds) = behind(app, progress.position).await;
+    ScoringHealth { lag_seconds, outcomes: progress.outcomes, pending, failing: progress.error.is_some() }
+}
+
+async fn archive(app: &App) -> ArchiveHealth {
+    let progress = app.archiver.borrow().clone();
+    let (pending, lag_seconds) = behind(app, progress.position).await;
+    ArchiveHealth {
+        lag_seconds,
+        archived: progress.archived,
+        pending,
+        last_success: progress.last_success.map(Timestamp::seconds),
+        failing: progress.error.is_some(),
+    }
+}
+
+/// How many measurements are in the log after a position, and the age of the first of them.
+async fn behind(app: &App, position: Position) -> (u64, f64) {
+    let pending = app.intake.counters().accepted.saturating_sub(position.sequence);
+    if pending == 0 {
+        return (0, 0.0);
+    }
+    match app.intake.reader(position).next_ready().await {
+        Ok(Some((record, _))) => (pending, app.clock.now().seconds_since(record.received)),
+        // It was damaged or released a moment ago, or cannot be read.
+        _ => (pending, app.clock.now().seconds_since(position.received)),
     }
 }
 
@@ -167,9 +211,11 @@ impl Health {
 
     /// Judges what the parts report.
     pub fn new(parts: Parts, is_clickhouse: bool) -> Health {
-        let low_disk = parts.intake.as_ref().is_some_and(|intake| intake.low_disk.is_some());
+        let low_disk = parts.intake.low_disk;
         let errors = [
             (low_disk, "low_disk"),
+            (parts.scoring.failing, "scoring_error"),
+            (parts.archive.failing, "archive_error"),
             (!parts.store.reachable, if is_clickhouse { "clickhouse_error" } else { "db_error" }),
             (parts.test_lists == Some(0), "no_test_lists"),
         ];
@@ -227,23 +273,24 @@ mod tests {
         }
     }
 
-    fn intake(low_disk: Option<u64>) -> Option<IntakeHealth> {
-        Some(IntakeHealth { accepted: 1, waiting: 0, segments: 1, segment_bytes: 1, damaged: 0, low_disk })
-    }
-
     #[test]
     fn only_a_full_disk_is_a_failure() {
         let check = |parts: Parts, status: Status, errors: &[&str]| {
             let health = Health::new(parts, false);
             assert_eq!((health.status, &*health.errors), (status, errors));
         };
-        check(Parts { intake: intake(None), ..good() }, Status::Ok, &[]);
+        check(good(), Status::Ok, &[]);
         check(Parts { store: StoreHealth::default(), ..good() }, Status::Degraded, &["db_error"]);
         check(Parts { test_lists: Some(0), ..good() }, Status::Degraded, &["no_test_lists"]);
         check(Parts { test_lists: None, ..good() }, Status::Ok, &[]);
         check(Parts { geolocation: false, ..good() }, Status::Ok, &[]);
-        let all = Parts { intake: intake(Some(5)), store: StoreHealth::default(), ..good() };
-        check(all, Status::Fail, &["low_disk", "db_error"]);
+        check(
+            Parts { archive: ArchiveHealth { failing: true, ..ArchiveHealth::default() }, ..good() },
+            Status::Degraded,
+            &["archive_error"],
+        );
+        let intake = IntakeHealth { low_disk: true, ..IntakeHealth::default() };
+        check(Parts { intake, store: StoreHealth::default(), ..good() }, Status::Fail, &["low_disk", "db_error"]);
     }
 
     #[test]
@@ -256,6 +303,6 @@ mod tests {
         let shown = serde_json::to_value(&health).unwrap();
         assert_eq!(shown["status"], "degraded");
         assert_eq!(shown["store"]["reachable"], false);
-        assert_eq!(shown.get("intake"), None);
+        assert_eq!(shown["scoring"]["stored"], 0);
     }
 }

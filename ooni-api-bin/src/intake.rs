@@ -204,6 +204,11 @@ impl Intake {
         self.0.disk.has_room()
     }
 
+    /// Free bytes of the disk, at most a second old; `u64::MAX` if the system does not say.
+    pub fn free_bytes(&self) -> u64 {
+        self.0.disk.free()
+    }
+
     /// The counters.
     pub fn counters(&self) -> Counters {
         let intake = &*self.0;

@@ -20,6 +20,7 @@ pub mod health;
 pub mod http;
 pub mod import;
 pub mod intake;
+pub mod listen;
 pub mod log;
 pub mod metrics;
 pub mod payload;

@@ -3,9 +3,11 @@
 //! Each part of the server has a structure of its own metrics, which it registers here. The registry itself has those of the
 //! process.
 
+mod parts;
 mod process;
 
 use self::process::Process;
+use crate::health::Parts;
 use crate::version;
 use prometheus::core::Collector;
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -77,13 +79,15 @@ impl Metrics {
         Ok(self.register(IntGaugeVec::new(Opts::new(name, help), labels)?))
     }
 
-    /// All metrics as text.
+    /// All metrics as text, with those of what the parts of the server report.
     ///
     /// # Errors
     /// A metric cannot be written as text.
-    pub fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
+    pub fn text(&self, parts: &Parts) -> Result<Vec<u8>, prometheus::Error> {
+        let mut families = self.registry.gather();
+        families.extend(parts::families(parts)?);
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        TextEncoder::new().encode(&families, &mut text)?;
         Ok(text)
     }
 }
@@ -91,13 +95,14 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
     fn every_metric_has_a_type_and_a_help_text() {
         let metrics = Metrics::default();
         metrics.counter("submissions", "Submissions").unwrap().inc();
-        let text = String::from_utf8(metrics.text().unwrap()).unwrap();
+        let parts = Parts { jobs: BTreeMap::from([("archive".to_owned(), 1)]), ..Parts::default() };
+        let text = String::from_utf8(metrics.text(&parts).unwrap()).unwrap();
         let named = |comment: &str| -> BTreeSet<&str> {
             text.lines().filter_map(|line| line.strip_prefix(comment)?.split_once(' ').map(|(name, _)| name)).collect()
         };
@@ -105,7 +110,14 @@ mod tests {
         let names: BTreeSet<&str> = values.filter_map(|line| line.split(['{', ' ']).next()).collect();
         assert_eq!(names, named("# TYPE "), "{text}");
         assert_eq!(names, named("# HELP "), "{text}");
-        for name in ["build_info", "process_cpu_seconds_total", "process_resident_memory_bytes", "submissions"] {
+        assert!(text.contains("ooniapi_scoring_measurements_total{outcome=\"stored\"} 0\n"), "{text}");
+        for name in [
+            "build_info",
+            "process_cpu_seconds_total",
+            "process_resident_memory_bytes",
+            "submissions",
+            "job_last_success_timestamp",
+        ] {
             assert!(names.contains(name), "{text}");
         }
     }

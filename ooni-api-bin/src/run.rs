@@ -6,8 +6,9 @@ use crate::config::Config;
 use crate::health::Health;
 use crate::http::HttpServer;
 use crate::import;
+use crate::listen::listen;
 use crate::probe::watch_files;
-use crate::router::{FEED_ROUTES, ROUTES, Router};
+use crate::router::{FEED_ROUTES, METRICS_ROUTES, ROUTES, Route, Router};
 use anyhow::Context;
 use std::future::Future;
 use std::path::PathBuf;
@@ -44,50 +45,67 @@ pub async fn run_and_import(
     let app = Arc::new(app);
     let router = Router::new(ROUTES).map_err(anyhow::Error::msg)?;
     let server = HttpServer::open(&app.config, &app.metrics)?;
+    let feed = other_listener("feed.listen", &app.config.feed.listen, FEED_ROUTES).await?;
+    let metrics = other_listener("metrics.listen", &app.config.metrics.listen, METRICS_ROUTES).await?;
     app.reload.at_hangup()?;
     Health::of(&app).await.log_missing();
     tokio::spawn(watch_files(Arc::downgrade(&app)));
     let running = tasks.start();
     let (stop, stopped) = watch::channel(false);
     let mut others = JoinSet::new();
-    if let Some(listener) = feed_listener(&app.config).await? {
-        let (server, app, mut stopped) = (server.clone(), Arc::clone(&app), stopped.clone());
-        let router = Router::new(FEED_ROUTES).map_err(anyhow::Error::msg)?;
-        others.spawn(async move { server.serve(listener, router, app, None, stop_of(&mut stopped)).await });
+    for (listener, router) in feed.into_iter().chain(metrics) {
+        let (server, app, stopped) = (server.clone(), Arc::clone(&app), stopped.clone());
+        others.spawn(async move { server.serve(listener, router, app, None, stop_of(stopped)).await });
     }
     if !paths.is_empty() {
         others.spawn(import_files(Arc::clone(&app), paths, stopped));
     }
+    let shutdown = async {
+        shutdown.await;
+        let _ = stop.send(true);
+    };
     server.serve(listener, router, Arc::clone(&app), server.tls(), shutdown).await;
-    let _ = stop.send(true);
-    others.join_all().await;
+    while let Some(ended) = others.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a task failed");
+        }
+    }
     running.stop().await;
     app.intake.clone().shutdown().await;
     Ok(())
 }
 
-/// The listener for the reference's feed, if there is one.
-async fn feed_listener(config: &Config) -> anyhow::Result<Option<TcpListener>> {
-    let address = &config.feed.listen;
+/// A listener besides the main one and its routes, if its setting names an address.
+async fn other_listener(
+    setting: &str,
+    address: &str,
+    routes: &[Route],
+) -> anyhow::Result<Option<(TcpListener, Router)>> {
     if address.is_empty() {
         return Ok(None);
     }
-    let listener = TcpListener::bind(address).await;
-    listener.map(Some).with_context(|| format!("cannot listen on {address} (feed.listen)"))
+    let address = address.parse().with_context(|| setting.to_owned())?;
+    let listener = listen(address, setting).await.map_err(anyhow::Error::msg)?;
+    tracing::info!(setting, listen = %listener.local_addr()?, "listening");
+    Ok(Some((listener, Router::new(routes).map_err(anyhow::Error::msg)?)))
 }
 
 /// Ready when the server stops.
-async fn stop_of(stopped: &mut watch::Receiver<bool>) {
+async fn stop_of(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
-/// Imports the files that were named at the start.
-async fn import_files(app: Arc<App>, paths: Vec<PathBuf>, mut stopped: watch::Receiver<bool>) {
+/// Imports the files that were named at the start, once the store can be reached.
+async fn import_files(app: Arc<App>, paths: Vec<PathBuf>, stopped: watch::Receiver<bool>) {
+    let importing = async {
+        app.stores.wait_for_measurements().await;
+        import::import(&app.intake, &app.stores, &paths).await
+    };
     tokio::select! {
-        imported = import::import(&app.intake, &app.stores, &paths) => match imported {
+        imported = importing => match imported {
             Ok(imported) => tracing::info!(%imported, "import"),
             Err(error) => tracing::error!(error, "import"),
         },
-        () = stop_of(&mut stopped) => {}
+        () = stop_of(stopped) => tracing::warn!("the import was stopped; it can be repeated"),
     }
 }

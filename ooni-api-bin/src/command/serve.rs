@@ -7,10 +7,10 @@ use super::output::{Failure, settings};
 use crate::cli::serve::Serve;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::listen::listen;
 use crate::{log, run};
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::net::TcpListener;
 
 /// How long tasks that cannot be cancelled may take at the end.
 const LAST_TASKS: Duration = Duration::from_secs(1);
@@ -29,8 +29,7 @@ async fn serve(config: Config, import: Vec<PathBuf>) -> Result<(), Failure> {
     let shutdown =
         signals::shutdown().map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))?;
     start::prepare(&config.state_dir).map_err(Failure::Failed)?;
-    let listener = TcpListener::bind(config.server.listen).await;
-    let listener = listener.map_err(|error| Failure::Failed(start::listen_error(config.server.listen, &error)))?;
+    let listener = listen(config.server.listen, "--listen").await.map_err(Failure::Failed)?;
     let address = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
     start::log(&config, address);
     run::run_and_import(config, listener, Clock::system(), import, shutdown).await?;

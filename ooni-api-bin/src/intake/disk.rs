@@ -39,7 +39,8 @@ impl Disk {
         if free < self.required { Err(LowDisk { free, required: self.required }) } else { Ok(()) }
     }
 
-    fn free(&self) -> u64 {
+    /// Free bytes; `u64::MAX` if the system does not say.
+    pub(crate) fn free(&self) -> u64 {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match *last {
             Some((asked, free)) if asked.elapsed() < CACHED => free,

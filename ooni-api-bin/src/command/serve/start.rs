@@ -4,7 +4,6 @@ use crate::config::Config;
 use crate::version;
 use ooni_store::without_password;
 use std::fs;
-use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -30,21 +29,4 @@ pub(super) fn prepare(state_dir: &Path) -> Result<(), String> {
         let shown = state_dir.display();
         format!("the state directory {shown} cannot be written: {error}; choose another one with --state-dir")
     })
-}
-
-/// The sentence for a listener that cannot be opened.
-pub(super) fn listen_error(address: SocketAddr, error: &io::Error) -> String {
-    let advice = match error.kind() {
-        ErrorKind::AddrInUse => {
-            "another program is using this address; stop it, or choose another one with --listen".to_owned()
-        }
-        ErrorKind::PermissionDenied => {
-            format!("{error}; ports below 1024 need the capability CAP_NET_BIND_SERVICE, others do not")
-        }
-        ErrorKind::AddrNotAvailable => {
-            "this machine does not have this address; choose another one with --listen".to_owned()
-        }
-        _ => error.to_string(),
-    };
-    format!("cannot listen on {address}: {advice}")
 }

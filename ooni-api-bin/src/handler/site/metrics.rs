@@ -1,6 +1,7 @@
 //! `GET /metrics`, on the main listener and on that for metrics.
 
 use crate::app::App;
+use crate::health::Parts;
 use crate::http::{Error, Request, Response, response};
 use crate::metrics::TEXT_FORMAT;
 use hyper::StatusCode;
@@ -48,7 +49,7 @@ async fn answer(app: &App, request: &Request) -> Result<Response, Error> {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"metrics\""));
         return Ok(response);
     }
-    let text = app.metrics.text().map_err(|error| {
+    let text = app.metrics.text(&Parts::of(app).await).map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written as text");
         Error::internal()
     })?;
