@@ -1,4 +1,4 @@
-//! Import: submits the measurements of files as a probe would (`serve --import`, `spool import`).
+//! Import: submits the measurements of files as a probe would (`serve --import`).
 //!
 //! Files are of any format that [`ooni_archive::can`] reads, except YAML. A measurement without an envelope gets one. A valid
 //! uid in the name of a file or member is kept; others get the trivial uid. A measurement that the log, the store or the
@@ -116,7 +116,7 @@ async fn submit(intake: &Intake, stores: &Stores, found: Found) -> Became {
 }
 
 /// Whether the log, the store or the archive has this measurement.
-async fn is_known(intake: &Intake, stores: &Stores, uid: &str) -> Result<bool, String> {
+pub(crate) async fn is_known(intake: &Intake, stores: &Stores, uid: &str) -> Result<bool, String> {
     if intake.find(uid).await.map_err(|error| error.to_string())?.is_some() {
         return Ok(true);
     }

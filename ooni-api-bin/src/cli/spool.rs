@@ -1,7 +1,7 @@
 //! Arguments of `ooni-api spool`.
 
 use super::EXIT_CODES;
-use super::settings::StateSettings;
+use super::settings::{Settings, StateSettings};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -74,8 +74,8 @@ pub enum SpoolCommand {
     /// Add the .post files of a folder to the intake log
     ///
     /// Reads the reference's spool: files YYYYmmddHH_CC_TEST/UID.post, whose names are the uids, in the folder or in its folder
-    /// "incoming". The server must not be running. Files that were imported within the last hour, or are in the intake log,
-    /// are skipped, so a stopped import can be completed by repeating the command.
+    /// "incoming". The server must not be running. Measurements that the intake log or the store already has are skipped, so
+    /// a stopped import can be completed by repeating the command.
     #[command(
         after_help = "Exit code: 0 when all files are imported, 1 when some cannot be, 2 for invalid arguments or settings."
     )]
@@ -84,6 +84,6 @@ pub enum SpoolCommand {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
         #[command(flatten)]
-        state: StateSettings,
+        settings: Box<Settings>,
     },
 }

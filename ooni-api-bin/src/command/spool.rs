@@ -20,7 +20,10 @@ pub(super) fn run(command: &SpoolCommand, out: &mut dyn Write) -> Result<(), Fai
         SpoolCommand::Ls { limit, format, state } => list(&runtime, &of(state)?, *limit, *format, out),
         SpoolCommand::Show { uid, record, state } => show(&runtime, &of(state)?, uid, *record, out),
         SpoolCommand::Export { folder, state } => export(&runtime, &of(state)?, folder, out),
-        SpoolCommand::Import { folder, state } => runtime.block_on(import::run(&of(state)?, folder, out)),
+        SpoolCommand::Import { folder, settings: given } => {
+            let config = settings(given.state.config.as_deref(), &given.flags())?;
+            runtime.block_on(import::run(&config, folder, out))
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What is logged when the server starts, and what can prevent it, in sentences that say what to do.
 
+use crate::command::output::Failure;
 use crate::config::Config;
+use crate::intake;
 use crate::version;
 use ooni_store::without_password;
 use std::fs;
@@ -29,4 +31,15 @@ pub(super) fn prepare(state_dir: &Path) -> Result<(), String> {
         let shown = state_dir.display();
         format!("the state directory {shown} cannot be written: {error}; choose another one with --state-dir")
     })
+}
+
+/// The error of a server that did not start, or failed.
+pub(super) fn failure(state_dir: &Path, error: anyhow::Error) -> Failure {
+    match error.downcast_ref() {
+        Some(intake::Error::Locked(_)) => Failure::Failed(format!(
+            "the state directory {} is in use by another process; stop it, or choose another directory with --state-dir",
+            state_dir.display()
+        )),
+        _ => error.into(),
+    }
 }

@@ -3,8 +3,10 @@
 use super::{Failure, eprint_line, failed};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::import::is_known;
 use crate::intake::spool::{Post, import};
-use crate::intake::{Accepted, Error, Intake, Options, Payload, Route, Side, Submission};
+use crate::intake::{Error, Intake, Options, Payload, Route, Side, Submission};
+use crate::stores::Stores;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -34,13 +36,15 @@ pub(super) async fn run(config: &Config, folder: &Path, out: &mut dyn Write) -> 
         )),
         error => failed(error),
     })?;
+    let stores = Stores::open(config).await.map_err(failed)?;
+    stores.measurements().map_err(|_| Failure::Failed("the store cannot be reached".to_owned()))?;
     let mut counts = Counts::default();
     let mut running = JoinSet::new();
     for found in import(folder) {
         match found {
             Ok(post) => {
-                let intake = intake.clone();
-                running.spawn(async move { (post.path.clone(), submit(&intake, post).await) });
+                let (intake, stores) = (intake.clone(), stores.clone());
+                running.spawn(async move { (post.path.clone(), submit(&intake, &stores, post).await) });
             }
             Err(skipped) => counts.fail(&skipped.to_string()),
         }
@@ -54,8 +58,8 @@ pub(super) async fn run(config: &Config, folder: &Path, out: &mut dyn Write) -> 
         counts.add(done.map_err(failed)?);
     }
     intake.shutdown().await;
-    let Counts { imported, repeated, failed } = counts;
-    writeln!(out, "{imported} measurements imported, {repeated} were in the intake log").map_err(Failure::Output)?;
+    let Counts { imported, known, failed } = counts;
+    writeln!(out, "{imported} measurements imported, {known} already there").map_err(Failure::Output)?;
     match failed {
         0 => Ok(()),
         failed => Err(Failure::Failed(format!("{failed} files were not imported"))),
@@ -65,15 +69,15 @@ pub(super) async fn run(config: &Config, folder: &Path, out: &mut dyn Write) -> 
 #[derive(Default)]
 struct Counts {
     imported: u64,
-    repeated: u64,
+    known: u64,
     failed: u64,
 }
 
 impl Counts {
-    fn add(&mut self, (path, result): (PathBuf, Result<Accepted, String>)) {
+    fn add(&mut self, (path, result): (PathBuf, Result<bool, String>)) {
         match result {
-            Ok(Accepted { repeated: false, .. }) => self.imported += 1,
-            Ok(_) => self.repeated += 1,
+            Ok(true) => self.imported += 1,
+            Ok(false) => self.known += 1,
             Err(reason) => self.fail(&format!("{}: {reason}", path.display())),
         }
     }
@@ -84,7 +88,11 @@ impl Counts {
     }
 }
 
-async fn submit(intake: &Intake, post: Post) -> Result<Accepted, String> {
+/// Whether the measurement is new.
+async fn submit(intake: &Intake, stores: &Stores, post: Post) -> Result<bool, String> {
+    if is_known(intake, stores, &post.uid).await? {
+        return Ok(false);
+    }
     let submission = Submission {
         route: Route::Import,
         key_report_id: String::new(),
@@ -95,7 +103,7 @@ async fn submit(intake: &Intake, post: Post) -> Result<Accepted, String> {
         headers: Vec::new(),
         side: Side::default(),
     };
-    intake.accept(submission).await.map_err(|error| error.to_string())
+    intake.accept(submission).await.map(|accepted| !accepted.repeated).map_err(|error| error.to_string())
 }
 
 fn payload(path: &Path) -> io::Result<Payload> {
