@@ -16,6 +16,7 @@ mod task;
 pub use self::task::{Archiver, Progress, Settings};
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::ops::AddAssign;
 
 /// What became of the measurements of the log up to the cursor `archive`.
@@ -35,5 +36,12 @@ impl AddAssign for Archived {
         self.postcans += other.postcans;
         self.quarantined += other.quarantined;
         self.cans += other.cans;
+    }
+}
+
+impl fmt::Display for Archived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Archived { postcans, quarantined, cans } = self;
+        write!(f, "{postcans} measurements archived in {cans} cans, {quarantined} in quarantine")
     }
 }

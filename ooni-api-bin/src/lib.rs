@@ -13,6 +13,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod drain;
 pub mod failpoint;
 pub mod geo;
 pub mod handler;

@@ -18,6 +18,10 @@ pub struct Job {
     #[arg(long)]
     pub dry_run: bool,
 
+    /// With archive: also the current hour, as before a machine is shut down
+    #[arg(long)]
+    pub current: bool,
+
     #[command(flatten)]
     pub(crate) settings: Settings,
 }

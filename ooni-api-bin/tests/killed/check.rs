@@ -50,7 +50,7 @@ pub(crate) fn check(setup: &Setup, load: &Load) {
         rejected += 1;
     }
     for uid in acknowledged.keys() {
-        let status = store.wait(store.uid_status(uid)).unwrap();
+        let status = store.wait(store.store.uid_status(uid)).unwrap();
         assert!(status.is_stored || status.is_rejected || status.is_archived, "{uid}: {status:?}");
     }
     eprintln!("{total} measurements, {} acknowledged, {stored} stored, {rejected} rejected", acknowledged.len());
