@@ -116,11 +116,11 @@ fn compact(time: DateTime) -> String {
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// The clock of the system. Builds with debug assertions obey `OONI_API_CLOCK`, for tests: `FROM:TO:RATE` is a clock
+    /// The clock of the system. Builds with debug assertions obey `OONI_TEST_CLOCK`, for tests: `FROM:TO:RATE` is a clock
     /// that shows TO when the system's shows FROM, both in microseconds since 1970, and runs RATE times as fast.
     pub fn system() -> Clock {
         #[cfg(debug_assertions)]
-        if let Some(clock) = std::env::var("OONI_API_CLOCK").ok().and_then(|text| Clock::shifted(&text)) {
+        if let Some(clock) = std::env::var("OONI_TEST_CLOCK").ok().and_then(|text| Clock::shifted(&text)) {
             return clock;
         }
         Clock::new(system_now)

@@ -40,12 +40,6 @@ pub const ROUTES: &[Route] = routes! {
     // The site itself (API spec §12).
     GET "/health" => site::health::health;
     GET "/version" => site::version::version;
-};
-
-/// The routes of the listener for metrics.
-pub const METRICS_ROUTES: &[Route] = routes! {
-    GET "/health" => site::health::health;
-    GET "/metrics" => site::metrics::own_listener;
     GET "/metrics" => site::metrics::metrics;
     GET "/robots.txt" => site::pages::robots;
     GET "/invalidpath" => site::pages::invalid_path;
@@ -75,6 +69,12 @@ pub const METRICS_ROUTES: &[Route] = routes! {
     POST "/api/v1/sign_credential" => probe::sign_credential::sign_credential;
     POST "/api/v1/submit_measurement" => probe::submit_measurement::submit_measurement;
     GET "/api/_/check_report_id" => probe::check_report_id::check_report_id;
+};
+
+/// The routes of the listener for metrics.
+pub const METRICS_ROUTES: &[Route] = routes! {
+    GET "/health" => site::health::health;
+    GET "/metrics" => site::metrics::own_listener;
 };
 
 /// The routes of the listener for the reference's feed.

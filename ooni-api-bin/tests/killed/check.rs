@@ -1,7 +1,7 @@
 //! Compares what was acknowledged with the store and the archive.
 
 use crate::load::Load;
-use crate::server::{Server, Setup, health};
+use crate::server::{Server, Setup};
 use ooni_archive::can::{Can, CanName, Expected};
 use ooni_archive::chunk::{Chunk, Kind, ReadStatus};
 use ooni_archive::limits::Limits;
@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(crate) fn check(setup: &Setup, load: &Load) {
     let server = Server::start(setup, None);
     let total = loop {
-        let health = health(server.address());
+        let health = server.health();
         if health["scoring"]["pending"] == 0 {
             let of = |key: &str| health["scoring"][key].as_u64().unwrap();
             let total = of("stored") + of("discarded") + of("rejected") + of("refused");

@@ -95,12 +95,12 @@ fn answer(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
 }
 
 /// Sends a request and returns the whole answer.
-pub(crate) fn request(address: SocketAddr, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(request).unwrap();
+pub(crate) fn request(address: SocketAddr, request: &[u8]) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(request)?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 /// A measurement and its report id. Some bodies are not JSON, some are discarded, some are large.

@@ -1,5 +1,6 @@
 //! The program as a process, with a state directory that survives it.
 
+use crate::load::request;
 use ooni_testkit::process::signal;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 const RATE: u64 = 1800;
 
 /// How long the program may take for anything.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What survives the program.
 pub(crate) struct Setup {
@@ -50,7 +51,7 @@ impl Setup {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ooni-api"));
         let to = self.from.checked_add_signed(shift).unwrap();
         command.args(arguments).arg("--config").arg(&self.config).arg("--state-dir").arg(self.state());
-        command.env("OONI_API_CLOCK", format!("{}:{to}:{RATE}", self.from));
+        command.env("OONI_TEST_CLOCK", format!("{}:{to}:{RATE}", self.from));
         command
     }
 
@@ -115,6 +116,13 @@ impl Server {
         self.address
     }
 
+    /// What `GET /health` returns.
+    pub(crate) fn health(&self) -> serde_json::Value {
+        let answer = request(self.address, b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let answer = answer.unwrap_or_else(|error| panic!("{error}: {}", self.log()));
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
     fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -150,11 +158,4 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// What `GET /health` returns.
-pub(crate) fn health(address: SocketAddr) -> serde_json::Value {
-    let answer = crate::load::request(address, b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    let body = answer.split_once("\r\n\r\n").unwrap().1;
-    serde_json::from_str(body).unwrap()
 }
