@@ -12,13 +12,14 @@
 //! - After a failed write the segment is truncated to its durable length; after a failed sync it is closed there. Nobody who
 //!   shared the write is acknowledged, and the next submission tries again.
 //! - A torn end is cut when the log is opened. A damaged record with a whole one behind it is skipped and reported, and its
-//!   file is never deleted, only renamed when it is released. The checksums of a record are verified whenever it is read.
+//!   file is never deleted: it gets a second name, which stays after the release. The checksums of a record are verified
+//!   whenever it is read.
 //! - What is waiting is bounded, by records and by bytes in memory; beyond that `accept` fails with [`Error::Busy`].
 //!
 //! | File | |
 //! | --- | --- |
 //! | `YYYYmmddHH-N.seg` | a segment, with the sequence number of its first record |
-//! | `YYYYmmddHH-N.seg.damaged` | a released segment of which a part could not be read |
+//! | `YYYYmmddHH-N.seg.damaged` | a segment of which a part could not be read |
 //! | `cursor-NAME.json` | position and state of a reader |
 //! | `lock` | held by the process that writes |
 
@@ -181,7 +182,7 @@ impl Intake {
             return self.repeat(&prepared, first);
         }
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Job { prepared, ticket, reply, _space: space });
+        let job = Box::new(Job { prepared, ticket, reply, space });
         intake.commands.send(Command::Append(job)).map_err(|_| Error::Closed)?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
@@ -307,7 +308,7 @@ impl Snapshot {
     /// It cannot be read, or it is that of a later version.
     pub fn open(directory: &Path) -> Result<Snapshot, Error> {
         let survey = Survey::new(directory, None)?;
-        let log = Arc::new(Log::new(directory.to_owned(), survey.segments));
+        let log = Arc::new(Log::new(directory.to_owned(), survey.segments, false));
         Ok(Snapshot { log, recovery: survey.recovery })
     }
 
@@ -349,7 +350,7 @@ fn open(options: Options, clock: Clock) -> Result<(Intake, Recovery), Error> {
     let survey = Survey::new(&directory, Some(&repeats))?;
     survey.repair(&directory)?;
     let Survey { segments, recovery, .. } = survey;
-    let log = Arc::new(Log::new(directory.clone(), segments));
+    let log = Arc::new(Log::new(directory.clone(), segments, true));
     let counts = Arc::new(Counts::default());
     counts.received.store(recovery.last.received.micros(), Ordering::Relaxed);
     let (tip, tip_receiver) = watch::channel(recovery.last.sequence);

@@ -19,6 +19,8 @@ pub(crate) struct Log {
     segments: Mutex<Vec<Arc<Segment>>>,
     /// Number of records that turned out to be damaged.
     damaged: AtomicU64,
+    /// Whether files may be changed.
+    is_writer: bool,
 }
 
 /// What was deleted.
@@ -31,9 +33,12 @@ pub struct Released {
 }
 
 impl Log {
-    pub(crate) fn new(directory: PathBuf, segments: Vec<Arc<Segment>>) -> Log {
+    /// The segments that a survey found. If this process writes to the log, those with damage are kept.
+    pub(crate) fn new(directory: PathBuf, segments: Vec<Arc<Segment>>, is_writer: bool) -> Log {
         let damaged = segments.iter().map(|segment| segment.contents().damaged()).sum();
-        Log { directory, segments: Mutex::new(segments), damaged: AtomicU64::new(damaged) }
+        let log = Log { directory, segments: Mutex::new(segments), damaged: AtomicU64::new(damaged), is_writer };
+        log.segments().iter().filter(|segment| segment.contents().is_damaged()).for_each(|segment| log.keep(segment));
+        log
     }
 
     fn list(&self) -> MutexGuard<'_, Vec<Arc<Segment>>> {
@@ -63,6 +68,17 @@ impl Log {
         empty
     }
 
+    /// Gives a segment with damage a second name, under which it stays after its release, whatever is known then.
+    fn keep(&self, segment: &Segment) {
+        let kept = segment.path.with_extension("seg.damaged");
+        if !self.is_writer || kept.exists() {
+            return;
+        }
+        if let Err(error) = std::fs::hard_link(&segment.path, &kept).and_then(|()| sync_directory(&self.directory)) {
+            tracing::error!(%error, segment = %segment.path.display(), "a damaged segment could not be linked");
+        }
+    }
+
     /// Notes and reports damage that a reader found.
     pub(crate) fn note(&self, segment: &Segment, damage: Damage) {
         if segment.contents().add_damage(damage.first, damage.records) {
@@ -75,6 +91,7 @@ impl Log {
                 records = damage.records,
                 "a part of the intake log is damaged and is skipped; the file will be kept"
             );
+            self.keep(segment);
         }
     }
 
@@ -148,8 +165,8 @@ impl Log {
         }
     }
 
-    /// Deletes closed segments whose records are all at or before a position. Those with damage are renamed instead. The
-    /// last segment stays, since it has the sequence number and receive time to continue with. This blocks.
+    /// Deletes closed segments whose records are all at or before a position. Those with damage keep their second
+    /// name. The last segment stays, since it has the sequence number and receive time to continue with. This blocks.
     pub(crate) fn release(&self, up_to: Position) -> Result<Released, Error> {
         let mut released = Released::default();
         loop {
@@ -167,8 +184,9 @@ impl Log {
                 (contents.length, contents.is_damaged())
             };
             reach(Failpoint::SegmentReleasing);
-            let gone = if damaged {
-                std::fs::rename(&segment.path, segment.path.with_extension("seg.damaged"))
+            let kept = segment.path.with_extension("seg.damaged");
+            let gone = if damaged && !kept.exists() {
+                std::fs::rename(&segment.path, kept)
             } else {
                 std::fs::remove_file(&segment.path)
             };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// A reader reads ahead until it has so many bytes, or `MOST_READY` records.
 const READY_BYTES: u64 = 1 << 20;
@@ -35,6 +36,8 @@ pub struct Reader {
     until: u64,
     place: Option<Place>,
     ready: VecDeque<Record>,
+    /// What is being read. It is kept when a future is dropped, so that reading goes on even if all futures are.
+    reading: Option<JoinHandle<Result<(Ahead, Option<Place>), Error>>>,
 }
 
 /// Where a reader is. It moves to the thread that reads, and back.
@@ -47,7 +50,7 @@ struct Place {
 impl Reader {
     pub(crate) fn new(log: Arc<Log>, tip: watch::Receiver<u64>, from: Position) -> Reader {
         let sequence = from.sequence;
-        Reader { log, tip, sequence, until: u64::MAX, place: None, ready: VecDeque::new() }
+        Reader { log, tip, sequence, until: u64::MAX, place: None, ready: VecDeque::new(), reading: None }
     }
 
     /// Ends after a sequence number instead of waiting for records behind it.
@@ -96,14 +99,22 @@ impl Reader {
     }
 
     async fn read_ahead(&mut self) -> Result<(), Error> {
-        let (log, place) = (Arc::clone(&self.log), self.place.take());
-        let mut ahead = Ahead { sequence: self.sequence, until: self.until, records: VecDeque::new(), bytes: 0 };
-        let read = move || {
-            let place = ahead.read(&log, place)?;
-            Ok((ahead, place))
+        let reading = match &mut self.reading {
+            Some(reading) => reading,
+            None => {
+                let (log, place) = (Arc::clone(&self.log), self.place.take());
+                let mut ahead =
+                    Ahead { sequence: self.sequence, until: self.until, records: VecDeque::new(), bytes: 0 };
+                self.reading.insert(tokio::task::spawn_blocking(move || {
+                    let place = ahead.read(&log, place)?;
+                    Ok((ahead, place))
+                }))
+            }
         };
-        // If this future is dropped, the place is found again from the sequence number.
-        let (ahead, place) = tokio::task::spawn_blocking(read).await.unwrap_or(Err(Error::Closed))?;
+        let read = reading.await.unwrap_or(Err(Error::Closed));
+        self.reading = None;
+        // After an error, the place is found again from the sequence number.
+        let (ahead, place) = read?;
         self.place = place;
         self.ready = ahead.records;
         self.sequence = ahead.sequence;
@@ -112,6 +123,7 @@ impl Reader {
 }
 
 /// Records read ahead.
+#[derive(Debug)]
 struct Ahead {
     sequence: u64,
     until: u64,

@@ -27,7 +27,7 @@ pub(crate) struct Job {
     pub(crate) prepared: Prepared,
     pub(crate) ticket: Ticket,
     pub(crate) reply: oneshot::Sender<Result<Accepted, Error>>,
-    pub(crate) _space: Space,
+    pub(crate) space: Space,
 }
 
 /// What the thread is asked for.
@@ -282,9 +282,10 @@ impl Writer {
         self.counts.received.store(self.last.received.micros(), Ordering::Relaxed);
         self.tip.send_replace(self.last.sequence);
         for Pending { job, mark: Mark { received, .. }, .. } in records {
-            let Job { prepared: Prepared { name, report_id, digest, .. }, ticket, reply, .. } = job;
+            let Job { prepared: Prepared { name, report_id, digest, .. }, ticket, reply, space } = job;
             let uid = name.uid(received, &digest);
             ticket.accepted(First::new(received, &digest, report_id.as_deref()));
+            drop(space); // before the answer, after which there may be another submission
             let _ = reply.send(Ok(Accepted { uid, report_id, repeated: false }));
         }
     }
@@ -329,5 +330,7 @@ fn next_time(clock: &Clock, last: Timestamp) -> Timestamp {
 
 /// Answers with an error. A twin that waits may try.
 fn refuse(job: Job, error: Error) {
-    let _ = job.reply.send(Err(error));
+    let Job { ticket, reply, space, .. } = job;
+    drop((ticket, space)); // before the answer, after which there may be another try
+    let _ = reply.send(Err(error));
 }
