@@ -76,7 +76,7 @@ pub struct Options {
     pub min_free_bytes: u64,
     /// How long a repeated submission gets the first answer.
     pub repeat_window: Duration,
-    /// How many submissions are remembered for that. Each takes about 100 bytes.
+    /// How many submissions are remembered for that. Each takes about 200 bytes.
     pub max_repeats: usize,
     /// After so many bytes, what is waiting is written before more is taken.
     pub max_batch_bytes: u64,

@@ -37,7 +37,7 @@ pub struct Reader {
     place: Option<Place>,
     ready: VecDeque<Record>,
     /// What is being read. It is kept when a future is dropped, so that reading goes on even if all futures are.
-    reading: Option<JoinHandle<Result<(Ahead, Option<Place>), Error>>>,
+    reading: Option<JoinHandle<Result<Ahead, Error>>>,
 }
 
 /// Where a reader is. It moves to the thread that reads, and back.
@@ -103,21 +103,22 @@ impl Reader {
             Some(reading) => reading,
             None => {
                 let (log, place) = (Arc::clone(&self.log), self.place.take());
-                let mut ahead =
-                    Ahead { sequence: self.sequence, until: self.until, records: VecDeque::new(), bytes: 0 };
-                self.reading.insert(tokio::task::spawn_blocking(move || {
-                    let place = ahead.read(&log, place)?;
-                    Ok((ahead, place))
+                let (sequence, until) = (self.sequence, self.until);
+                let mut ahead = Ahead { place, sequence, until, records: VecDeque::new(), bytes: 0 };
+                self.reading.insert(tokio::task::spawn_blocking(move || match ahead.read(&log) {
+                    // What was read before the error comes first; then it is met again.
+                    Err(error) if ahead.records.is_empty() => Err(error),
+                    _ => Ok(ahead),
                 }))
             }
         };
         let read = reading.await.unwrap_or(Err(Error::Closed));
         self.reading = None;
         // After an error, the place is found again from the sequence number.
-        let (ahead, place) = read?;
+        let Ahead { place, sequence, records, .. } = read?;
         self.place = place;
-        self.ready = ahead.records;
-        self.sequence = ahead.sequence;
+        self.ready = records;
+        self.sequence = sequence;
         Ok(())
     }
 }
@@ -125,6 +126,7 @@ impl Reader {
 /// Records read ahead.
 #[derive(Debug)]
 struct Ahead {
+    place: Option<Place>,
     sequence: u64,
     until: u64,
     records: VecDeque<Record>,
@@ -132,9 +134,9 @@ struct Ahead {
 }
 
 impl Ahead {
-    fn read(&mut self, log: &Log, mut place: Option<Place>) -> Result<Option<Place>, Error> {
+    fn read(&mut self, log: &Log) -> Result<(), Error> {
         while self.bytes < READY_BYTES && self.records.len() < MOST_READY && self.sequence < self.until {
-            let mut here = match place.take() {
+            let mut here = match self.place.take() {
                 Some(here) => here,
                 None => match self.find(log)? {
                     Some(here) => here,
@@ -173,15 +175,15 @@ impl Ahead {
                         self.sequence = last;
                     }
                     if !closed {
-                        place = Some(here);
+                        self.place = Some(here);
                         break;
                     }
                     continue;
                 }
             }
-            place = Some(here);
+            self.place = Some(here);
         }
-        Ok(place)
+        Ok(())
     }
 
     /// The place of the next record.
