@@ -124,7 +124,8 @@ impl Bodies {
         if declared > limit {
             return Err(too_large(limit));
         }
-        let mut start = Vec::with_capacity(usize::try_from(declared).unwrap_or(usize::MAX).min(enough).min(PART));
+        let expected = usize::try_from(declared).unwrap_or(usize::MAX).min(enough).min(SMALL_BODY);
+        let mut start = Vec::with_capacity(expected);
         while start.len() <= enough {
             let Some(bytes) = body.next(limit).await? else { break };
             memory.set(start.len() + bytes.len())?;
@@ -231,7 +232,7 @@ impl Body {
                 }
                 Some(Err(error)) => {
                     tracing::debug!(%error, "a body cannot be read");
-                    return Err(Error::bad_request("the body was cut off"));
+                    return Err(Error::bad_request("the body is malformed or was cut off"));
                 }
                 None => self.progress.finished.store(true, Ordering::Relaxed),
             }
@@ -291,7 +292,7 @@ impl Reservation {
 
     /// The bytes, which count until the last of their clones is dropped.
     fn hold(mut self, mut bytes: Vec<u8>) -> Result<Bytes, Error> {
-        if bytes.capacity() / 2 > bytes.len() {
+        if bytes.capacity() > bytes.len() + bytes.len() / 8 {
             bytes.shrink_to_fit();
         }
         self.set(bytes.capacity())?;

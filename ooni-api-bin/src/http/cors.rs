@@ -31,7 +31,7 @@ pub(super) fn options(headers: &HeaderMap, allowed: &str) -> Response {
 /// Allows the origin of a request to read its response.
 pub(super) fn allow(response: &mut Response, origin: Option<HeaderValue>) {
     let headers = response.headers_mut();
-    match origin {
+    match origin.filter(|origin| origin.to_str().is_ok()) {
         Some(origin) => {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.append(VARY, HeaderValue::from_name(ORIGIN));

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Version};
 use std::any::Any;
 use std::future::Future;
@@ -75,7 +76,9 @@ impl Site {
             sent: 0,
         };
         let shape = Shape::of(&parts.method, parts.version, &parts.headers, origin.id.clone());
-        let found = match self.refuse(is_framed, &parts.headers) {
+        let refusal = self.refuse(is_framed, &parts);
+        let mut close = refusal.is_some();
+        let found = match refusal {
             Some(error) => Err(error),
             None if parts.method == Method::OPTIONS => self.options(parts.uri.path(), &parts.headers).map(Err),
             None => self.router.find(&parts.method, parts.uri.path()).map(Ok),
@@ -99,7 +102,6 @@ impl Site {
         };
         let response = result.unwrap_or_else(Error::into_response);
         exchange.status = response.status().as_u16();
-        let mut close = !is_framed;
         if shape.version <= Version::HTTP_11 && !exchange.body.is_finished() {
             exchange.connection.set_unread(true);
             let is_small = rest.is_some_and(|rest| rest <= exchange.body.received() + SMALL_REST);
@@ -125,11 +127,15 @@ impl Site {
     }
 
     /// The error for a request that no handler gets.
-    fn refuse(&self, is_framed: bool, headers: &HeaderMap) -> Option<Error> {
+    fn refuse(&self, is_framed: bool, parts: &Parts) -> Option<Error> {
         if !is_framed {
             return Some(Error::bad_request("Content-Length with Transfer-Encoding, or an invalid Content-Length"));
         }
-        (headers.len() > self.shared.max_headers).then(Error::headers_too_large)
+        let lengths = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        let is_too_large = parts.headers.len() > self.shared.max_headers
+            || lengths.sum::<usize>() + target > self.shared.max_header_bytes;
+        is_too_large.then(Error::headers_too_large)
     }
 
     fn options(&self, path: &str, headers: &HeaderMap) -> Result<Response, Error> {
@@ -147,7 +153,7 @@ impl Site {
         response::add_security_headers(&mut response, self.encrypted);
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, shape.id);
-        if close {
+        if close && shape.version <= Version::HTTP_11 {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response

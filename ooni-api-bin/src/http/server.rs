@@ -41,6 +41,7 @@ pub(super) struct Shared {
     pub(super) bodies: Arc<Bodies>,
     pub(super) proxies: Proxies,
     pub(super) max_headers: usize,
+    pub(super) max_header_bytes: usize,
     pub(super) compress_above: usize,
 }
 
@@ -61,6 +62,7 @@ impl HttpServer {
                 .map_err(anyhow::Error::msg)
                 .context("trusted_proxies")?,
             max_headers: settings.max_headers,
+            max_header_bytes: settings.max_header_bytes,
             compress_above: settings.compress_above_bytes,
             metrics,
         };

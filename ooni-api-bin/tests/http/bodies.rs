@@ -24,8 +24,9 @@ fn noise(length: usize) -> Vec<u8> {
 
 fn chunked(path: &str, headers: &str, body: &[u8], size: usize) -> Vec<u8> {
     let mut request = format!("POST {path} HTTP/1.1\r\n{headers}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
-    for chunk in body.chunks(size) {
-        request.extend_from_slice(format!("{:x};extension=1\r\n", chunk.len()).as_bytes());
+    for (number, chunk) in body.chunks(size).enumerate() {
+        let extension = if number == 0 { ";extension=1" } else { "" };
+        request.extend_from_slice(format!("{:x}{extension}\r\n", chunk.len()).as_bytes());
         request.extend_from_slice(&[chunk, b"\r\n"].concat());
     }
     request.extend_from_slice(b"0\r\nTrailer: x\r\n\r\n");
@@ -83,7 +84,7 @@ fn bodies_that_cannot_be_decoded() {
                 if bad == changed && coding == "zstd" {
                     continue; // these frames have no checksum
                 }
-                let reply = client.send(&coded(coding, bad));
+                let reply = server.send(&coded(coding, bad));
                 assert_eq!((reply.status, reply.error()), (400, format!("the body cannot be decoded as {coding}")));
             }
         }
@@ -104,13 +105,13 @@ fn cut_bodies() {
     client.write(&whole[..whole.len() - 1]);
     client.shutdown_write();
     let reply = client.reply();
-    assert_eq!((reply.status, &*reply.error()), (400, "the body was cut off"));
+    assert_eq!((reply.status, &*reply.error()), (400, "the body is malformed or was cut off"));
     for rest in ["5\r\nabc", "x\r\n", "3\r\nabcd\r\n0\r\n\r\n", "ffffffffffffffffff\r\n"] {
         let mut client = server.connect();
         client.write(&format!("POST /payload HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{rest}"));
         client.shutdown_write();
         let reply = client.reply();
-        assert_eq!((reply.status, &*reply.error()), (400, "the body was cut off"), "{rest}");
+        assert_eq!((reply.status, &*reply.error()), (400, "the body is malformed or was cut off"), "{rest}");
     }
     received(&server.post("/payload", "{}"), b"{}", false);
 }
@@ -245,6 +246,7 @@ fn memory_of_all_bodies() {
 #[test]
 fn temporary_files_that_cannot_be_written() {
     let server = server(|config| config.server.spill_above_bytes = 1000);
+    received(&server.post("/payload", &noise(2000)), &noise(2000), true);
     std::fs::remove_dir(server.state_dir().join("tmp")).unwrap();
     let reply = server.post("/payload", &noise(2000));
     assert_eq!((reply.status, &*reply.error()), (500, "Internal Server Error"));
