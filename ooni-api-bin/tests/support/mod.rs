@@ -33,13 +33,19 @@ pub struct Server {
 impl Server {
     /// A server with all its routes. `change` changes the default configuration.
     pub fn start(change: impl FnOnce(&mut Config)) -> Server {
-        Server::serve(change, |config, listener, stopped| run(config, listener, Clock::system(), stopped))
+        Server::start_at(Clock::system(), change)
+    }
+
+    /// The same, with another clock.
+    pub fn start_at(clock: Clock, change: impl FnOnce(&mut Config)) -> Server {
+        Server::serve(change, |config, listener, stopped| run(config, listener, clock, stopped))
     }
 
     /// A server with other routes.
     pub fn with_routes(routes: &'static [Route], change: impl FnOnce(&mut Config)) -> Server {
         Server::serve(change, move |config, listener, stopped| async move {
-            let app = Arc::new(App::open(config, Clock::system()).await?);
+            let (app, _) = App::open(config, Clock::system()).await?;
+            let app = Arc::new(app);
             let server = HttpServer::open(&app.config, &app.metrics)?;
             let router = Router::new(routes).map_err(anyhow::Error::msg)?;
             server.serve(listener, router, app, server.tls(), stopped).await;
