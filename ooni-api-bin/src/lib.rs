@@ -24,6 +24,7 @@ pub mod intake;
 pub mod listen;
 pub mod log;
 pub mod metrics;
+pub mod notify;
 pub mod payload;
 pub mod probe;
 pub mod reload;

@@ -7,6 +7,7 @@ use crate::health::Health;
 use crate::http::HttpServer;
 use crate::import;
 use crate::listen::listen;
+use crate::notify::Notifier;
 use crate::probe::watch_files;
 use crate::router::{FEED_ROUTES, METRICS_ROUTES, ROUTES, Route, Router};
 use anyhow::Context;
@@ -60,8 +61,14 @@ pub async fn run_and_import(
     if !paths.is_empty() {
         others.spawn(import_files(Arc::clone(&app), paths, stopped));
     }
+    let notifier = Notifier::from_environment();
+    notifier.ready();
     let shutdown = async {
-        shutdown.await;
+        tokio::select! {
+            () = shutdown => {}
+            () = notifier.keep_alive() => {}
+        }
+        notifier.stopping();
         let _ = stop.send(true);
     };
     server.serve(listener, router, Arc::clone(&app), server.tls(), shutdown).await;

@@ -43,7 +43,7 @@ impl Process {
     /// A value that cannot be read keeps the last one.
     fn refresh(&self, processor: &Counter) {
         let status = read("status");
-        let size = |name| Some(field(&status, name)?.checked_mul(1024)?);
+        let size = |name| field(&status, name)?.checked_mul(1024_i64);
         set(&self.resident, size("VmRSS:"));
         set(&self.virtual_memory, size("VmSize:"));
         set(&self.threads, field(&status, "Threads:"));

@@ -2,8 +2,10 @@ use crate::support::{Server, get, program, ran, signal};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 #[test]
 fn the_first_run_reports_what_is_missing_and_a_signal_ends_it() {
@@ -181,9 +183,33 @@ fn a_log_that_nobody_reads_does_not_stop_the_server() {
     drop(child.stderr.take());
     while TcpStream::connect(address).is_err() {
         assert_eq!(child.try_wait().unwrap(), None);
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(get(address, "/version", "").0, 200);
     signal(child.id(), "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_service_manager_is_notified() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let next = || {
+        let mut message = [0; 64];
+        let length = socket.recv(&mut message).unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    };
+    let variables = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "20000")];
+    let server = Server::with_variables(folder.path(), &[], &variables);
+    assert_eq!([next(), next(), next()], ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]);
+    assert_eq!(server.get("/version").0, 200);
+    server.signal("TERM");
+    let mut message = next();
+    while message == "WATCHDOG=1" {
+        message = next();
+    }
+    assert_eq!(message, "STOPPING=1");
+    assert_eq!(server.wait(), Some(0));
 }
