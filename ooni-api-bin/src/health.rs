@@ -6,6 +6,7 @@
 use crate::app::App;
 use crate::archiver::Archived;
 use crate::clock::Timestamp;
+use crate::geo::Geo;
 use crate::intake::{Intake, Position};
 use crate::scoring::Outcomes;
 use crate::version::{BUILD_LABEL, VERSION};
@@ -58,10 +59,10 @@ pub struct Parts {
     pub archive: ArchiveHealth,
     /// The store.
     pub store: StoreHealth,
-    /// Number of URLs in the test lists; `None` if it is not known, as when the store cannot be reached.
-    pub test_lists: Option<u64>,
-    /// Whether addresses can be located.
-    pub geolocation: bool,
+    /// Number of URLs in the global test list; `None` if it is not known, as when the store cannot be reached.
+    pub test_lists: Option<usize>,
+    /// The geolocation files.
+    pub geolocation: GeolocationHealth,
     /// Whether probes get a Psiphon configuration.
     pub psiphon_config: bool,
     /// Whether probes get Tor targets.
@@ -134,22 +135,46 @@ pub struct StoreHealth {
     pub reachable: bool,
 }
 
+/// The geolocation files: when their data were built, in seconds since 1970; `None` for a file that is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GeolocationHealth {
+    /// The file with networks.
+    pub asn: Option<u64>,
+    /// The file with countries.
+    pub cc: Option<u64>,
+}
+
 impl Parts {
     /// Asks the parts of a server.
     pub async fn of(app: &App) -> Parts {
-        let probe = &app.config.probe;
+        let reachable = is_store_reachable(app).await;
+        let test_lists = if reachable { app.probe.urls.global_count().await } else { None };
         Parts {
             intake: intake(&app.intake),
             scoring: scoring(app).await,
             archive: archive(app).await,
-            store: StoreHealth { reachable: is_store_reachable(app).await },
-            geolocation: !app.config.geoip.asn.as_os_str().is_empty() && !app.config.geoip.cc.as_os_str().is_empty(),
-            psiphon_config: !probe.psiphon_config.as_os_str().is_empty(),
-            tor_targets: !probe.tor_targets.as_os_str().is_empty(),
+            store: StoreHealth { reachable },
+            test_lists,
+            geolocation: geolocation(&app.geo),
+            psiphon_config: app.probe.psiphon_config.value().is_some(),
+            tor_targets: app.probe.tor_targets.value().is_some(),
             credentials: "not_configured",
-            ..Parts::default()
+            jobs: BTreeMap::new(),
         }
     }
+}
+
+fn geolocation(geo: &Geo) -> GeolocationHealth {
+    let mut health = GeolocationHealth::default();
+    for file in geo.files() {
+        if file.role.contains("asn") {
+            health.asn = file.built;
+        }
+        if file.role.contains("cc") {
+            health.cc = file.built;
+        }
+    }
+    health
 }
 
 fn intake(intake: &Intake) -> IntakeHealth {
@@ -251,7 +276,7 @@ const MISSING: [Missing; 4] = [
     ),
     (
         "geolocation",
-        |parts| !parts.geolocation,
+        |parts| parts.geolocation.asn.is_none() || parts.geolocation.cc.is_none(),
         "addresses cannot be located: set geoip.asn and geoip.cc, or --geoip-asn and --geoip-cc",
     ),
     ("psiphon_config", |parts| !parts.psiphon_config, "probes get no Psiphon configuration: set probe.psiphon_config"),
@@ -266,7 +291,7 @@ mod tests {
         Parts {
             store: StoreHealth { reachable: true },
             test_lists: Some(1),
-            geolocation: true,
+            geolocation: GeolocationHealth { asn: Some(1), cc: Some(1) },
             psiphon_config: true,
             tor_targets: true,
             ..Parts::default()
@@ -283,7 +308,7 @@ mod tests {
         check(Parts { store: StoreHealth::default(), ..good() }, Status::Degraded, &["db_error"]);
         check(Parts { test_lists: Some(0), ..good() }, Status::Degraded, &["no_test_lists"]);
         check(Parts { test_lists: None, ..good() }, Status::Ok, &[]);
-        check(Parts { geolocation: false, ..good() }, Status::Ok, &[]);
+        check(Parts { geolocation: GeolocationHealth::default(), ..good() }, Status::Ok, &[]);
         check(
             Parts { archive: ArchiveHealth { failing: true, ..ArchiveHealth::default() }, ..good() },
             Status::Degraded,

@@ -95,13 +95,15 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::{BTreeMap, BTreeSet};
+    use crate::health::GeolocationHealth;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_metric_has_a_type_and_a_help_text() {
         let metrics = Metrics::default();
         metrics.counter("submissions", "Submissions").unwrap().inc();
-        let parts = Parts { jobs: BTreeMap::from([("archive".to_owned(), 1)]), ..Parts::default() };
+        let geolocation = GeolocationHealth { asn: Some(1), cc: None };
+        let parts = Parts { geolocation, ..Parts::default() };
         let text = String::from_utf8(metrics.text(&parts).unwrap()).unwrap();
         let named = |comment: &str| -> BTreeSet<&str> {
             text.lines().filter_map(|line| line.strip_prefix(comment)?.split_once(' ').map(|(name, _)| name)).collect()
@@ -116,7 +118,7 @@ mod tests {
             "process_cpu_seconds_total",
             "process_resident_memory_bytes",
             "submissions",
-            "job_last_success_timestamp",
+            "ooniapi_geoip_built_timestamp_seconds",
         ] {
             assert!(names.contains(name), "{text}");
         }

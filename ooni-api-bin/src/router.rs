@@ -82,6 +82,12 @@ pub const FEED_ROUTES: &[Route] = routes! {
     POST "/{uid}" => feed::feed;
 };
 
+/// The routes of the listener for metrics.
+pub const METRICS_ROUTES: &[Route] = routes! {
+    GET "/health" => site::health::health;
+    GET "/metrics" => site::metrics::own_listener;
+};
+
 /// The routes by path and method.
 #[derive(Debug)]
 pub struct Router {
@@ -103,11 +109,14 @@ impl Router {
     /// A router for these routes.
     ///
     /// # Errors
-    /// A sentence, when two paths conflict.
+    /// A sentence, when two routes conflict.
     pub fn new(routes: &[Route]) -> Result<Router, String> {
         let mut by_path: Vec<(&'static str, Vec<Route>)> = Vec::new();
         for route in routes {
             match by_path.iter_mut().find(|(path, _)| *path == route.path) {
+                Some((path, of_path)) if of_path.iter().any(|other| other.method == route.method) => {
+                    return Err(format!("{} {path}: two routes", route.method));
+                }
                 Some((_, of_path)) => of_path.push(*route),
                 None => by_path.push((route.path, vec![*route])),
             }

@@ -67,10 +67,16 @@ pub(super) fn families(parts: &Parts) -> Result<Vec<MetricFamily>, Error> {
 
     families.gauge("ooniapi_store_up", "Whether the store answers", f64::from(u8::from(parts.store.reachable)))?;
     if let Some(urls) = parts.test_lists {
-        families.gauge("citizenlab_test_list_len", "URLs in the test lists", urls as f64)?;
+        families.gauge("ooniapi_test_list_urls", "URLs in the global test list", urls as f64)?;
     }
-    let jobs: Vec<(&str, u64)> = parts.jobs.iter().map(|(name, seconds)| (&**name, *seconds)).collect();
-    families.gauges("job_last_success_timestamp", "Last success of a job, in seconds since 1970", "job", &jobs)?;
+    let files = [("asn", parts.geolocation.asn), ("cc", parts.geolocation.cc)];
+    let built: Vec<(&str, u64)> = files.into_iter().filter_map(|(file, built)| Some((file, built?))).collect();
+    families.gauges(
+        "ooniapi_geoip_built_timestamp_seconds",
+        "When a geolocation file was built, in seconds since 1970",
+        "file",
+        &built,
+    )?;
     Ok(families.0)
 }
 

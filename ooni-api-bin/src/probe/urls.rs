@@ -78,6 +78,11 @@ impl Urls {
         self.load_country(probe_cc).await.ok()
     }
 
+    /// Number of URLs in the global list. `None` if the store failed, which was logged.
+    pub async fn global_count(&self) -> Option<usize> {
+        self.global().await.ok().map(|global| global.len())
+    }
+
     /// A random sample of the last global list, for when the store fails.
     pub fn sample(&self, categories: &[String], limit: usize) -> Vec<Arc<ListedUrl>> {
         let all = Arc::clone(&self.last_global.lock().unwrap_or_else(PoisonError::into_inner));

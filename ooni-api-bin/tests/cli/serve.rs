@@ -12,7 +12,7 @@ fn the_first_run_reports_what_is_missing_and_a_signal_ends_it() {
     for signal in ["TERM", "INT"] {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(folder.path(), &[]);
-        let missing = ["geolocation", "psiphon_config", "tor_targets"];
+        let missing = ["test_lists", "geolocation", "psiphon_config", "tor_targets"];
         for part in missing {
             while server.event("")["missing"] != part {}
         }
