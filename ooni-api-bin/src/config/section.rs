@@ -290,14 +290,30 @@ section! {
     Jobs "jobs" {
         /// Whether jobs run by their schedule. They can always be run by `ooni-api job`.
         schedule: bool = true, "";
-        /// Source of the test lists: a directory of CSV files, or an archive (tar.gz) of one. Empty: the job does nothing.
+        /// Source of the test lists: a directory of CSV files, or an archive (tar.gz) of one. Empty: they are not replaced.
         test_lists: String = String::new(), "";
-        /// Source of the fingerprints: the directory of the two CSV files, or its URL. Empty: the built-in ones.
+        /// Test lists are replaced only by lists of more URLs than this.
+        test_lists_more_than: usize = 20_000, "";
+        /// Test lists are replaced only by lists of fewer URLs than this.
+        test_lists_fewer_than: usize = 1_000_000, "";
+        /// Source of the fingerprints: the directory of the two CSV files, or its URL. Empty: they are not replaced.
         fingerprints: String = String::new(), "";
-        /// Source of the names of networks, JSON. Empty: the job does nothing.
+        /// Each list of fingerprints is replaced only by one of more fingerprints than this.
+        fingerprints_more_than: usize = 100, "";
+        /// Each list of fingerprints is replaced only by one of fewer fingerprints than this.
+        fingerprints_fewer_than: usize = 50_000, "";
+        /// Source of the names of networks: a JSON file. Empty: they are not replaced.
         asnmeta: String = String::new(), "";
-        /// Source of the geolocation files. Empty: the job does nothing.
-        geoip: String = String::new(), "";
+        /// The names of networks are replaced only by more names than this.
+        asnmeta_more_than: usize = 100_000, "";
+        /// The names of networks are replaced only by fewer names than this.
+        asnmeta_fewer_than: usize = 1_000_000, "";
+        /// Source of the file with networks: `.mmdb` or `.mmdb.gz`. `{YYYY-MM}` in it is the month. Empty: it is not replaced.
+        geoip_asn: String = String::new(), "";
+        /// Source of the file with countries; may be the same.
+        geoip_cc: String = String::new(), "";
+        /// Addresses that a geolocation file must know.
+        geoip_known: Vec<String> = vec!["8.8.8.8".to_owned()], "";
         /// Age at which measurements are removed from the store, in whole months. 0: never.
         retention: u32 = 0, "days";
     }
