@@ -82,12 +82,6 @@ pub const FEED_ROUTES: &[Route] = routes! {
     POST "/{uid}" => feed::feed;
 };
 
-/// The routes of the listener for metrics.
-pub const METRICS_ROUTES: &[Route] = routes! {
-    GET "/health" => site::health::health;
-    GET "/metrics" => site::metrics::own_listener;
-};
-
 /// The routes by path and method.
 #[derive(Debug)]
 pub struct Router {

@@ -117,7 +117,7 @@ fn measurement(number: u64) -> (String, Vec<u8>) {
              \"test_keys\":{{\"pad\":\"{}\"}},\"n\":{number}}}",
             cc.to_uppercase(),
             test.replace("webc", "web_c"),
-            "x".repeat(if kind == 3 && number % 5 == 0 { 1_200_000 } else { (number * 37 % 5000) as usize }),
+            "x".repeat(if kind == 3 && number.is_multiple_of(5) { 1_200_000 } else { (number * 37 % 5000) as usize }),
         ),
     };
     (report_id, format!("{{\"format\":\"json\",\"content\":{content}}}").into_bytes())
