@@ -83,6 +83,10 @@ pub struct IntakeHealth {
     pub repeated: u64,
     /// Submissions that wait for the disk.
     pub waiting: usize,
+    /// Bytes of the bodies accepted since the start of the process.
+    pub bytes: u64,
+    /// Syncs since the start of the process.
+    pub syncs: u64,
     /// Writes and syncs that failed since the start of the process.
     pub failures: u64,
     /// Segments that are not released.
@@ -183,6 +187,8 @@ fn intake(intake: &Intake) -> IntakeHealth {
         accepted: counters.accepted,
         repeated: counters.repeated,
         waiting: counters.waiting,
+        bytes: counters.bytes,
+        syncs: counters.syncs,
         failures: counters.failures,
         segments: counters.segments,
         segment_bytes: counters.segment_bytes,

@@ -11,6 +11,8 @@ pub(super) fn families(parts: &Parts) -> Result<Vec<MetricFamily>, Error> {
     let intake = &parts.intake;
     families.counter("ooniapi_intake_accepted_total", "Measurements accepted ever", intake.accepted)?;
     families.counter("ooniapi_intake_repeated_total", "Repeated submissions since the start", intake.repeated)?;
+    families.counter("ooniapi_intake_bytes_total", "Bytes of accepted bodies since the start", intake.bytes)?;
+    families.counter("ooniapi_intake_syncs_total", "Syncs since the start", intake.syncs)?;
     families.counter("ooniapi_intake_failures_total", "Failed writes and syncs since the start", intake.failures)?;
     families.gauge("ooniapi_intake_waiting", "Submissions that wait for the disk", intake.waiting as f64)?;
     families.gauge("ooniapi_intake_segments", "Segments of the intake log", intake.segments as f64)?;

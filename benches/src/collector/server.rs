@@ -1,0 +1,147 @@
+//! [`Server`]: the program `ooni-api` as a process.
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long the program may take to start.
+const START: Duration = Duration::from_secs(30);
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+/// What `/health` and `/metrics` say.
+#[derive(Clone, Copy, Debug)]
+pub struct Counters {
+    /// Measurements accepted.
+    pub accepted: u64,
+    /// Syncs of the intake log.
+    pub syncs: u64,
+    /// Bytes of bodies.
+    pub bytes: u64,
+}
+
+impl Server {
+    /// Starts the program with a state directory in this folder, and the usual settings.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start(program: &Path, folder: &Path, db_uri: Option<&str>) -> Result<Server> {
+        let log = folder.join("log");
+        let mut command = Command::new(program);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--state-dir"]);
+        command.arg(folder.join("state"));
+        if let Some(db_uri) = db_uri {
+            command.args(["--db-uri", db_uri]);
+        }
+        command.stdout(Stdio::null()).stderr(fs::File::create(&log)?);
+        let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        let mut server = Server { child, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
+        server.address = server.wait_for_address(&log)?;
+        Ok(server)
+    }
+
+    fn wait_for_address(&mut self, log: &PathBuf) -> Result<SocketAddr> {
+        let begin = Instant::now();
+        while begin.elapsed() < START && self.child.try_wait()?.is_none() {
+            for line in fs::read_to_string(log)?.lines() {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+                if line["message"] == "starting" {
+                    return Ok(line["listen"].as_str().unwrap_or_default().parse()?);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        bail!("the server did not start: {}", fs::read_to_string(log)?)
+    }
+
+    /// Its address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until every accepted measurement is scored.
+    ///
+    /// # Errors
+    /// It takes longer than that, or the server does not answer.
+    pub fn wait_until_scored(&self, patience: Duration) -> Result<Counters> {
+        let begin = Instant::now();
+        loop {
+            let metrics = self.get("/metrics")?;
+            if metric(&metrics, "ooniapi_scoring_pending")? == 0 {
+                return Ok(Counters {
+                    accepted: metric(&metrics, "ooniapi_intake_accepted_total")?,
+                    syncs: metric(&metrics, "ooniapi_intake_syncs_total")?,
+                    bytes: metric(&metrics, "ooniapi_intake_bytes_total")?,
+                });
+            }
+            if begin.elapsed() > patience {
+                bail!("measurements were not scored in time");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn get(&self, path: &str) -> Result<String> {
+        let mut stream = TcpStream::connect(self.address)?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// The most resident memory that it had, in bytes.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn peak_memory(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        Ok(line.trim().trim_end_matches(" kB").trim().parse::<u64>()? * 1024)
+    }
+
+    /// Its processor time so far, in seconds.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn processor_seconds(&self) -> Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |field: usize| fields.get(field).and_then(|ticks| ticks.parse::<u64>().ok()).context("no times");
+        // In hundredths of a second on every Linux.
+        Ok((ticks(11)? + ticks(12)?) as f64 / 100.0)
+    }
+
+    /// Stops it.
+    ///
+    /// # Errors
+    /// It does not stop by itself.
+    pub fn stop(mut self) -> Result<()> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGTERM)?;
+        let status = self.child.wait()?;
+        if status.success() { Ok(()) } else { bail!("the server ended with {status}") }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn metric(text: &str, name: &str) -> Result<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let value: f64 = line.with_context(|| format!("no metric {name}"))?.trim().parse()?;
+    Ok(value as u64)
+}
