@@ -6,18 +6,15 @@ mod base64;
 pub mod body;
 mod cache;
 pub mod check_in;
-pub mod faults;
 pub mod metrics;
 pub mod nettests;
 pub mod prioritize;
 pub mod report_id;
 pub mod services;
-pub mod software;
 pub mod submit;
 pub mod token;
 pub mod urls;
 
-use self::faults::Faults;
 use self::metrics::ProbeMetrics;
 use self::services::Services;
 use self::urls::Urls;
@@ -44,8 +41,6 @@ const WATCH: Duration = Duration::from_secs(5);
 pub struct Probe {
     /// The URLs that probes measure.
     pub urls: Urls,
-    /// The records of faulty measurements.
-    pub faults: Faults,
     /// Counters and gauges.
     pub metrics: ProbeMetrics,
     /// What psiphon-config returns.
@@ -66,7 +61,6 @@ impl Probe {
     pub fn open(config: &config::Probe, stores: &Stores, clock: &Clock, metrics: &Metrics) -> anyhow::Result<Probe> {
         let probe = Probe {
             urls: Urls::new(stores.clone(), clock.clone()),
-            faults: Faults::start(stores.clone(), clock.clone(), metrics)?,
             metrics: ProbeMetrics::new(metrics)?,
             psiphon_config: WatchedFile::new(&config.psiphon_config),
             tor_targets: WatchedFile::new(&config.tor_targets),

@@ -4,7 +4,6 @@
 //! so they are dropped here, before anything is written to disk.
 
 use super::report_id::{ReportId, parse_asn};
-use super::software::Software;
 use ooni_core::json::{Reader, Value};
 use serde_json::json;
 use std::borrow::Cow;
@@ -21,8 +20,6 @@ pub struct Submitted {
     pub report: ReportId,
     /// The report id that the probe sent; empty if it sent none.
     pub probe_report_id: String,
-    /// The program that measured.
-    pub software: Software,
     /// Whether any of the four fields of credentials is there.
     pub has_credentials: bool,
 }
@@ -86,8 +83,8 @@ pub fn read(body: &[u8]) -> Result<Submitted, Refusal> {
     }
     let report = check_metadata(measurement)?;
     let probe_report_id = Some(text_of(measurement, "report_id").into_owned()).filter(|id| id.len() <= MAX_REPORT_ID);
-    let (probe_report_id, software) = (probe_report_id.unwrap_or_default(), Software::of(measurement));
-    Ok(Submitted { envelope, report, probe_report_id, software, has_credentials })
+    let probe_report_id = probe_report_id.unwrap_or_default();
+    Ok(Submitted { envelope, report, probe_report_id, has_credentials })
 }
 
 /// The stored bytes, and where the measurement is in them. The texts are the insides of JSON strings.
@@ -212,8 +209,6 @@ mod tests {
         assert_eq!(submitted.report, ReportId::new("webconnectivity", "IT", 3269).unwrap());
         assert_eq!(submitted.probe_report_id, "r");
         assert!(submitted.has_credentials);
-        let software = Software { name: "miniooni".into(), version: String::new(), platform: "linux".into() };
-        assert_eq!(submitted.software, software);
         for none in ["", r#","nym":null,"zkp_request":null,"manifest_version":null,"protocol_version":null"#] {
             assert!(!read(&request(CONTENT, none)).unwrap().has_credentials);
         }

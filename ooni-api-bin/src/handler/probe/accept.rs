@@ -1,10 +1,9 @@
-//! What the two submission routes keep beside the body, and the comparison of where a probe is with where it says it is.
+//! What the two submission routes keep beside the body, and the comparison of where a probe is with where it says.
 
 use crate::app::App;
 use crate::geo::Geolocation;
 use crate::intake::{Geo, Side};
 use crate::probe::report_id::ReportId;
-use crate::probe::software::Software;
 use hyper::header::{CONTENT_TYPE, HeaderMap, USER_AGENT};
 
 /// Header values are cut at this length.
@@ -25,22 +24,15 @@ pub(super) fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     kept.collect()
 }
 
-/// Counts whether a submission comes from where it says, and records it if not.
-pub(super) fn compare_location(
-    app: &App,
-    uid: &str,
-    report: &ReportId,
-    found: &Geolocation,
-    software: impl FnOnce() -> Software,
-) {
+/// Counts whether a submission comes from where it says. Scoring records those that do not.
+pub(super) fn count_location(app: &App, report: &ReportId, found: &Geolocation) {
     let has_other_cc = found.cc.as_ref().is_some_and(|cc| !cc.eq_ignore_ascii_case(&report.probe_cc));
     let has_other_asn = found.asn.is_some_and(|asn| asn != report.probe_asn);
     let metrics = &app.probe.metrics;
     match (has_other_cc, has_other_asn) {
-        (false, false) if found.is_unknown() => return,
-        (false, false) => return metrics.location_match.inc(),
         (true, _) => metrics.location_mismatch.with_label_values(&["cc"]).inc(),
         (false, true) => metrics.location_mismatch.with_label_values(&["asn"]).inc(),
+        (false, false) if found.is_unknown() => {}
+        (false, false) => metrics.location_match.inc(),
     }
-    app.probe.faults.location(uid, report, found, &software());
 }

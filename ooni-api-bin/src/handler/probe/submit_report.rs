@@ -4,9 +4,7 @@ use super::{accept, fresh};
 use crate::app::App;
 use crate::http::{Error, Request, Response};
 use crate::intake::{Route, Submission};
-use crate::payload::Payload;
 use crate::probe::report_id::{Discard, ReportId};
-use crate::probe::software::Software;
 use hyper::StatusCode;
 use serde_json::json;
 use std::sync::Arc;
@@ -42,10 +40,6 @@ pub async fn submit_report(app: Arc<App>, request: Request) -> Result<Response, 
         StatusCode::BAD_REQUEST => refused("zstd_fail"),
         _ => error,
     })?;
-    let in_memory = match &body {
-        Payload::Memory(bytes) => bytes.clone(),
-        Payload::File { .. } => Default::default(),
-    };
     let submission = Submission {
         route: Route::Report,
         key_report_id: report_id,
@@ -57,6 +51,6 @@ pub async fn submit_report(app: Arc<App>, request: Request) -> Result<Response, 
         body,
     };
     let accepted = app.intake.accept(submission).await?;
-    accept::compare_location(&app, &accepted.uid, &report, &found, || Software::of_body(&in_memory));
+    accept::count_location(&app, &report, &found);
     Ok(fresh(&json!({"measurement_uid": accepted.uid})))
 }
