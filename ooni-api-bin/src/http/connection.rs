@@ -124,10 +124,12 @@ impl Protocol {
                 () = deadline.as_mut() => {
                     let now = Instant::now();
                     let blocked = state.blocked_until(self.body_timeout).is_some_and(|until| until <= now);
-                    if expired || blocked {
+                    if blocked || expired && state.is_idle() {
                         return;
                     }
-                    if state.idle_until(self.header_timeout).is_some_and(|until| until <= now) {
+                    if expired {
+                        deadline.as_mut().reset(now + LAST_WORDS); // a request arrived just before its end
+                    } else if state.idle_until(self.header_timeout).is_some_and(|until| until <= now) {
                         expired = true;
                         match state.is_http2() {
                             true => connection.as_mut().graceful_shutdown(),

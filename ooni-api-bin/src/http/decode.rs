@@ -65,6 +65,7 @@ pub(super) fn at_once(coding: Coding, body: Vec<u8>, limit: usize) -> Result<Vec
     decoded.ok_or(body)
 }
 
+#[allow(clippy::disallowed_methods)] // what it reads is limited
 fn gunzip(body: &[u8], limit: usize) -> Option<Vec<u8>> {
     // The last four bytes are the size of the last member, if they are right.
     let size = u32::from_le_bytes(*body.last_chunk()?);
@@ -88,7 +89,7 @@ pub(super) struct Decoder {
 
 enum Stream {
     Identity(payload::Writer),
-    Gzip(flate2::write::MultiGzDecoder<payload::Writer>),
+    Gzip(Box<flate2::write::MultiGzDecoder<payload::Writer>>),
     Zstd(zstd::stream::write::Decoder<'static, payload::Writer>),
 }
 
@@ -96,7 +97,7 @@ impl Decoder {
     pub(super) fn new(coding: Coding, writer: payload::Writer) -> io::Result<Decoder> {
         let stream = match coding {
             Coding::Identity => Stream::Identity(writer),
-            Coding::Gzip => Stream::Gzip(flate2::write::MultiGzDecoder::new(writer)),
+            Coding::Gzip => Stream::Gzip(Box::new(flate2::write::MultiGzDecoder::new(writer))),
             Coding::Zstd => {
                 let mut decoder = zstd::stream::write::Decoder::new(writer)?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG)?;

@@ -62,8 +62,7 @@ impl Framing {
                     let end = bytes.iter().position(|byte| *byte == b'\n');
                     let part = &bytes[..end.unwrap_or(bytes.len())];
                     self.line.extend_from_slice(&part[..part.len().min(MAX_LINE - self.line.len())]);
-                    let Some(end) = end else { return None };
-                    bytes = &bytes[end + 1..];
+                    bytes = &bytes[end? + 1..];
                     let ambiguous = self.end_of_line();
                     self.line.clear();
                     if ambiguous {

@@ -20,6 +20,8 @@ use tokio::time::Sleep;
 /// How long to read and discard what a client still sends after the last response. Without that the client may get a
 /// reset before the response.
 const LINGER: Duration = Duration::from_secs(2);
+/// Responses of hyper are shorter, in bytes.
+const MAX_REPLACED: usize = 200;
 /// How many reads of discarded bytes may follow each other before the server does something else.
 const MAX_READS: usize = 16;
 
@@ -113,6 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.replacement.is_none()
+            && bytes.len() < MAX_REPLACED
             && this.state.is_idle()
             && let Some((status, replacement)) = replacement(bytes)
         {

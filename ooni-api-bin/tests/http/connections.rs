@@ -120,3 +120,32 @@ fn connections_beyond_the_limit_wait() {
     drop(first);
     assert_eq!(waiting.reply().json()["value"], "y");
 }
+
+/// Runs the test below in a process that may open few files.
+#[test]
+fn too_many_open_files() {
+    let limited = r#"ulimit -n 64 && exec "$0" connections::with_few_files --exact --ignored --nocapture"#;
+    let program = std::env::current_exe().unwrap();
+    let output = std::process::Command::new("sh").args(["-c", limited]).arg(program).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+#[ignore = "run by too_many_open_files, with a limit"]
+fn with_few_files() {
+    let server = server(|_| {});
+    let mut open = server.connect();
+    assert_eq!(open.get("/param/x").status, 200);
+    let mut files: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    assert!((1..64).contains(&files.len()), "there is no limit");
+    // The last descriptor is that of the client.
+    files.pop();
+    let mut waiting = server.connect();
+    waiting.write("GET /param/y HTTP/1.1\r\n\r\n");
+    while open.get("/metrics").text().contains("ooniapi_http_accept_errors_total 0\n") {
+        std::thread::yield_now();
+    }
+    drop(files);
+    assert_eq!(waiting.reply().json()["value"], "y");
+}

@@ -2,9 +2,15 @@
 
 use crate::routes::{Gate, server};
 use crate::support::Server;
-use crate::support::client::post;
+use crate::support::client::{Client, post};
+use ooni_api::app::App;
+use ooni_api::clock::Clock;
+use ooni_api::config::Config;
+use ooni_api::http::HttpServer;
+use ooni_api::router::{ROUTES, Router};
 use std::io::ErrorKind;
 use std::net::TcpStream;
+use std::sync::Arc;
 
 /// Asks a server to stop, and waits until it accepts no more connections.
 fn begin_to_stop(server: &mut Server) {
@@ -57,4 +63,30 @@ fn the_whole_server_stops() {
     let server = Server::start(|_| {});
     assert_eq!(server.get("/version").status, 200);
     server.stop();
+}
+
+#[test]
+fn two_listeners() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config { state_dir: directory.path().into(), ..Config::default() };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let app = Arc::new(App::open(config, Clock::system()).await.unwrap());
+        let server = HttpServer::open(&app.config, &app.metrics).unwrap();
+        let (stop, stopped) = tokio::sync::watch::channel(());
+        let mut addresses = Vec::new();
+        let mut listeners = tokio::task::JoinSet::new();
+        for routes in [&crate::routes::ROUTES[..1], ROUTES] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            addresses.push(listener.local_addr().unwrap());
+            let (server, app, mut stopped) = (server.clone(), Arc::clone(&app), stopped.clone());
+            let router = Router::new(routes).unwrap();
+            let stopped = async move { drop(stopped.changed().await) };
+            listeners.spawn(async move { server.serve(listener, router, app, None, stopped).await });
+        }
+        let statuses = |address| ["/text/1", "/version"].map(|path| Client::connect(address).get(path).status);
+        assert_eq!(addresses.into_iter().map(statuses).collect::<Vec<_>>(), [[200, 404], [404, 200]]);
+        stop.send(()).unwrap();
+        assert_eq!(listeners.join_all().await, [(), ()]);
+    });
 }
