@@ -3,9 +3,10 @@
 use crate::archive::Archives;
 use crate::archiver::{self, Archived, Archiver};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Geoip};
 use crate::geo::Geo;
 use crate::intake::{self, Cursor, Intake, Recovery};
+use crate::job::{self, Job, Jobs};
 use crate::metrics::Metrics;
 use crate::probe::Probe;
 use crate::reload::Reload;
@@ -14,9 +15,10 @@ use crate::secrets::Secrets;
 use crate::stores::Stores;
 use crate::tasks::{Release, Tasks};
 use anyhow::{Context, Error};
-use ooni_archive::fingerprints;
+use ooni_archive::blobs::RetryPolicy;
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::rules::Rules;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -46,6 +48,8 @@ pub struct App {
     pub geo: Geo,
     /// Probe services.
     pub probe: Probe,
+    /// The jobs.
+    pub jobs: Arc<Jobs>,
     /// How far scoring is.
     pub scoring: watch::Receiver<scoring::Progress>,
     /// How far the archiver is.
@@ -72,7 +76,7 @@ impl App {
         report(&recovery);
         let stores = Stores::open(&config).await?;
         let archive = Archives::open(&config).map_err(Error::msg)?;
-        let (fingerprints, watched) = watch::channel(Arc::new(fingerprints::built_in()?));
+        let (fingerprints, watched) = watch::channel(Arc::new(job::fingerprints::load(state)?));
         let (scoring_task, scoring) = Scoring::new(
             intake.clone(),
             stores.clone(),
@@ -91,8 +95,17 @@ impl App {
         let release = Release { intake: intake.clone(), scoring: scoring.clone(), archiver: archiver.clone() };
         let metrics = Metrics::default();
         let reload = Reload::default();
-        let geo = Geo::open(&config.geoip);
+        let geo = Geo::open(&geoip_files(&config));
         let probe = Probe::open(&config.probe, &stores, &clock, &metrics)?;
+        let jobs = Arc::new(Jobs::new(job::Parts {
+            config: config.clone(),
+            clock: clock.clone(),
+            stores: stores.clone(),
+            metrics: metrics.clone(),
+            fingerprints: fingerprints.clone(),
+            retry: RetryPolicy::default(),
+        })?);
+        let schedule = Arc::clone(&jobs);
         let app = App {
             config,
             clock,
@@ -105,11 +118,23 @@ impl App {
             secrets,
             geo,
             probe,
+            jobs,
             scoring,
             archiver,
         };
-        Ok((app, Tasks { scoring: scoring_task, archiver: archiver_task, release }))
+        Ok((app, Tasks { scoring: scoring_task, archiver: archiver_task, release, jobs: schedule }))
     }
+}
+
+/// The configured geolocation files, or those that the job keeps up to date.
+fn geoip_files(config: &Config) -> Geoip {
+    let is_kept = Job::named("geoip").is_some_and(|job| job.is_configured(config));
+    let [asn, cc] = job::geoip::paths(&config.state_dir);
+    let or = |set: &PathBuf, kept: PathBuf| match set.as_os_str().is_empty() && (is_kept || kept.exists()) {
+        true => kept,
+        false => set.clone(),
+    };
+    Geoip { asn: or(&config.geoip.asn, asn), cc: or(&config.geoip.cc, cc) }
 }
 
 fn scoring_settings(config: &Config) -> anyhow::Result<scoring::Settings> {

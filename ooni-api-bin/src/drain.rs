@@ -2,11 +2,12 @@
 
 use crate::app::App;
 use crate::archiver::Archived;
-use crate::clock::Clock;
+use crate::clock::{Clock, Hour};
 use crate::config::Config;
-use crate::intake::Position;
+use crate::intake::{Cursor, Position, Snapshot};
 use crate::tasks::Tasks;
 use anyhow::{Error, bail};
+use std::collections::BTreeSet;
 use tokio::sync::watch;
 
 /// Scores the log to its end and archives the hours that are over, or all with `current`; releases what both are done with.
@@ -26,6 +27,22 @@ pub async fn drain(config: Config, clock: Clock, current: bool) -> anyhow::Resul
     app.intake.release(position).await?;
     app.intake.shutdown().await;
     archived
+}
+
+/// Says what [`drain`] would archive. A running server may use the state directory.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn pending(config: &Config, clock: &Clock, current: bool) -> anyhow::Result<String> {
+    let folder = config.intake_directory();
+    let archived = Cursor::<serde_json::Value>::open(&folder, "archive")?.position().sequence;
+    let segments = if folder.is_dir() { Snapshot::open(&folder)?.segments() } else { Vec::new() };
+    let is_due = |hour| current || hour < clock.now().hour();
+    let due = segments.iter().filter(|segment| segment.last_sequence > archived && is_due(segment.hour));
+    let measurements: u64 =
+        due.clone().map(|segment| segment.last_sequence - archived.max(segment.first_sequence - 1)).sum();
+    let hours: BTreeSet<Hour> = due.map(|segment| segment.hour).collect();
+    Ok(format!("{measurements} measurements of {} hours would be archived", hours.len()))
 }
 
 /// Waits until all measurements that are in the log now are scored.

@@ -8,6 +8,7 @@ use crate::archiver::Archived;
 use crate::clock::Timestamp;
 use crate::geo::Geo;
 use crate::intake::{Intake, Position};
+use crate::job::{JOBS, Job};
 use crate::scoring::Outcomes;
 use crate::version::{BUILD_LABEL, VERSION};
 use ooni_store::Deadline;
@@ -69,9 +70,8 @@ pub struct Parts {
     pub tor_targets: bool,
     /// Anonymous credentials.
     pub credentials: &'static str,
-    /// The last success of each job, in seconds since 1970.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub jobs: BTreeMap<String, u64>,
+    /// The jobs that run by the schedule, and when each last succeeded, in seconds since 1970.
+    pub jobs: BTreeMap<&'static str, Option<u64>>,
 }
 
 /// The intake log.
@@ -163,9 +163,15 @@ impl Parts {
             psiphon_config: app.probe.psiphon_config.value().is_some(),
             tor_targets: app.probe.tor_targets.value().is_some(),
             credentials: "not_configured",
-            jobs: BTreeMap::new(),
+            jobs: jobs(app),
         }
     }
+}
+
+fn jobs(app: &App) -> BTreeMap<&'static str, Option<u64>> {
+    let is_scheduled = |job: &&Job| job.interval.is_some() && job.is_configured(&app.config);
+    let scheduled = JOBS.iter().filter(is_scheduled).filter(|_| app.config.jobs.schedule);
+    scheduled.map(|job| (job.name, app.jobs.last_success(job).map(Timestamp::seconds))).collect()
 }
 
 fn geolocation(geo: &Geo) -> GeolocationHealth {

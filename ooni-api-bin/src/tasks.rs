@@ -1,8 +1,11 @@
-//! [`Tasks`]: what works beside the handlers: scoring, the archiver, and the release of what both are done with.
+//! [`Tasks`]: what works beside the handlers: scoring, the archiver, the release of what both are done with, and jobs.
 
 use crate::archiver::{self, Archiver};
 use crate::intake::{Intake, Position};
+use crate::job::Jobs;
+use crate::schedule;
 use crate::scoring::{self, Scoring};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,6 +22,8 @@ pub struct Tasks {
     pub archiver: Archiver,
     /// Releases segments of the log.
     pub release: Release,
+    /// Jobs, which run by their schedule.
+    pub jobs: Arc<Jobs>,
 }
 
 /// Running tasks.
@@ -35,7 +40,8 @@ impl Tasks {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.scoring.run(stopped.clone()));
         tasks.spawn(self.archiver.run(stopped.clone()));
-        tasks.spawn(self.release.run(stopped));
+        tasks.spawn(self.release.run(stopped.clone()));
+        tasks.spawn(schedule::run(self.jobs, stopped));
         Running { stop, tasks }
     }
 }

@@ -85,6 +85,18 @@ impl Config {
             matches!(&*self.scoring.rules, "fixed" | "compat"),
             "expected \"fixed\" or \"compat\"",
         );
+        let jobs = &self.jobs;
+        for (key, more_than, fewer_than) in [
+            ("test_lists_fewer_than", jobs.test_lists_more_than, jobs.test_lists_fewer_than),
+            ("fingerprints_fewer_than", jobs.fingerprints_more_than, jobs.fingerprints_fewer_than),
+            ("asnmeta_fewer_than", jobs.asnmeta_more_than, jobs.asnmeta_fewer_than),
+        ] {
+            let message = format!("expected more than {}", more_than.saturating_add(1));
+            require("jobs", key, fewer_than > more_than.saturating_add(1), &message);
+        }
+        for address in jobs.geoip_known.iter().filter(|address| address.parse::<IpAddr>().is_err()) {
+            require("jobs", "geoip_known", false, &format!("{address:?}: expected an address"));
+        }
         require("feed", "listen", is_address_or_empty(&self.feed.listen), ADDRESS);
         let is_format = matches!(&*self.log.format, "text" | "json" | "auto");
         require("log", "format", is_format, "expected \"text\", \"json\" or \"auto\"");
@@ -165,6 +177,8 @@ mod tests {
             ("scoring.batch", "0"),
             ("scoring.rules", "\"strict\""),
             ("feed.listen", "\"localhost\""),
+            ("jobs.test_lists_fewer_than", "20001"),
+            ("jobs.geoip_known", "[\"example.org\"]"),
             ("log.format", "\"xml\""),
             ("log.level", "\"loud\""),
         ];

@@ -4,6 +4,8 @@
 
 // Help, wrong arguments, output.
 mod arguments;
+// `ooni-api job`.
+mod jobs;
 // `ooni-api config`, and where settings come from.
 mod settings;
 // `ooni-api serve`: its start, its end, and what it serves about itself.

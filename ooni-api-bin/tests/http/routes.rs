@@ -7,6 +7,7 @@ use hyper::body::{Body, Frame};
 use hyper::{Method, StatusCode};
 use ooni_api::app::App;
 use ooni_api::config::Config;
+use ooni_api::health::Parts;
 use ooni_api::http::{Error, Request, Response, response};
 use ooni_api::payload::Payload;
 use ooni_api::router::Route;
@@ -128,7 +129,7 @@ async fn wait(_: Arc<App>, request: Request) -> Result<Response, Error> {
 }
 
 async fn metrics(app: Arc<App>, _: Request) -> Result<Response, Error> {
-    Ok(response::text(StatusCode::OK, app.metrics.text().map_err(|_| Error::internal())?))
+    Ok(response::text(StatusCode::OK, app.metrics.text(&Parts::default()).map_err(|_| Error::internal())?))
 }
 
 /// Where handlers wait for a test. Each test uses names of its own.
