@@ -85,12 +85,12 @@ impl SegmentHeader {
         }))
     }
 
-    /// Reads the header of a file; `None` if both copies are damaged.
+    /// Reads the header of a file; `None` if both copies are damaged, or the file is too short for them.
     pub(crate) fn read(file: &File, path: &Path) -> Result<Option<SegmentHeader>, Error> {
         let mut bytes = [0; 2 * COPY];
         match file.read_exact_at(&mut bytes, 0) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(Error::io("read", path, error)),
         }
         match bytes.chunks(COPY).find_map(SegmentHeader::decode) {
@@ -320,7 +320,7 @@ mod tests {
         }
         std::fs::write(&path, [0; 128]).unwrap();
         assert_eq!(SegmentHeader::read(&File::open(&path).unwrap(), &path).unwrap(), None);
-        std::fs::write(&path, "").unwrap();
+        std::fs::write(&path, &whole[..127]).unwrap();
         assert_eq!(SegmentHeader::read(&File::open(&path).unwrap(), &path).unwrap(), None);
     }
 

@@ -84,15 +84,19 @@ async fn full(intake: &Intake, hand: &Hand) {
     println!("@failures {}", intake.counters().failures);
 }
 
-/// Four tasks submit. After every 25 records an hour passes. A reader stores, commits its cursor and releases. The process
-/// is killed at a failpoint.
+/// Four tasks submit, and an hour passes now and then. A reader stores, commits its cursor and releases. The process is
+/// killed at a failpoint.
 async fn killed(intake: &Intake, hand: &Hand, directory: &Path, run: usize) {
     let mut tasks = JoinSet::new();
     for task in 0..4 {
-        let intake = intake.clone();
+        let (intake, hand) = (intake.clone(), hand.clone());
         tasks.spawn(async move {
             for number in 0..60 {
                 submit(&intake, run * 1000 + task * 100 + number, 500 * (number + 1)).await;
+                if number % 15 == 14 {
+                    hand.set(intake.counters().last_received.micros() + HOUR);
+                    intake.tick().await.unwrap();
+                }
             }
         });
     }
@@ -109,8 +113,6 @@ async fn killed(intake: &Intake, hand: &Hand, directory: &Path, run: usize) {
             cursor.commit(position, stored).await.unwrap();
         }
         if count % 25 == 0 {
-            hand.set(intake.counters().last_received.micros() + HOUR);
-            intake.tick().await.unwrap();
             intake.release(cursor.position()).await.unwrap();
         }
     }
