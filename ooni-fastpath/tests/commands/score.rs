@@ -138,7 +138,7 @@ fn a_postcan_is_scored_as_the_server_scores_it() {
     assert_eq!(uids[3], Some(uid(3)));
     assert_eq!(uids[12..], [None, None]);
     assert!(ran.text().lines().nth(11).unwrap().contains("\"is_verified\":\"t\""));
-    assert_eq!(ran.err.lines().count(), 8);
+    assert_eq!(ran.err.lines().count(), 9);
 }
 
 #[test]
