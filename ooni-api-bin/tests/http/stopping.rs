@@ -71,7 +71,8 @@ fn two_listeners() {
     let config = Config { state_dir: directory.path().into(), ..Config::default() };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let app = Arc::new(App::open(config, Clock::system()).await.unwrap());
+        let (app, _tasks) = App::open(config, Clock::system()).await.unwrap();
+        let app = Arc::new(app);
         let server = HttpServer::open(&app.config, &app.metrics).unwrap();
         let (stop, stopped) = tokio::sync::watch::channel(());
         let mut addresses = Vec::new();
