@@ -51,9 +51,9 @@ impl Scheduled {
     }
 
     /// Seconds from the start to the last success.
-    fn last(&self) -> Option<u64> {
+    fn last(&self) -> Option<i64> {
         let last = self.running.last_success(Job::named("fingerprints").unwrap())?;
-        Some(last.seconds() - NOW / 1_000_000)
+        Some(last.seconds() as i64 - (NOW / 1_000_000) as i64)
     }
 
     async fn stop(self) {
