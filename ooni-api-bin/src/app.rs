@@ -95,7 +95,7 @@ impl App {
         let release = Release { intake: intake.clone(), scoring: scoring.clone(), archiver: archiver.clone() };
         let metrics = Metrics::default();
         let reload = Reload::default();
-        let geo = Geo::open(&geoip_files(&config));
+        let geo = Geo::open(&config.geoip_files());
         let probe = Probe::open(&config.probe, &stores, &clock, &metrics)?;
         let jobs = Arc::new(Jobs::new(job::Parts {
             config: config.clone(),
@@ -124,17 +124,6 @@ impl App {
         };
         Ok((app, Tasks { scoring: scoring_task, archiver: archiver_task, release, jobs: schedule }))
     }
-}
-
-/// The configured geolocation files, or those that the job keeps up to date.
-fn geoip_files(config: &Config) -> Geoip {
-    let is_kept = Job::named("geoip").is_some_and(|job| job.is_configured(config));
-    let [asn, cc] = job::geoip::paths(&config.state_dir);
-    let or = |set: &PathBuf, kept: PathBuf| match set.as_os_str().is_empty() && (is_kept || kept.exists()) {
-        true => kept,
-        false => set.clone(),
-    };
-    Geoip { asn: or(&config.geoip.asn, asn), cc: or(&config.geoip.cc, cc) }
 }
 
 fn scoring_settings(config: &Config) -> anyhow::Result<scoring::Settings> {

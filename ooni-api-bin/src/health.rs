@@ -289,7 +289,7 @@ const MISSING: [Missing; 4] = [
     (
         "geolocation",
         |parts| parts.geolocation.asn.is_none() || parts.geolocation.cc.is_none(),
-        "addresses cannot be located: set geoip.asn and geoip.cc, or --geoip-asn and --geoip-cc",
+        "addresses cannot be located: set geoip.asn and geoip.cc, or jobs.geoip_asn and jobs.geoip_cc",
     ),
     ("psiphon_config", |parts| !parts.psiphon_config, "probes get no Psiphon configuration: set probe.psiphon_config"),
     ("tor_targets", |parts| !parts.tor_targets, "probes get no Tor targets: set probe.tor_targets"),

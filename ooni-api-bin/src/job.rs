@@ -1,15 +1,16 @@
-//! Jobs: what keeps lists and files up to date and removes what is old. [`JOBS`] has a line for each.
+//! Jobs: what keeps lists and files up to date and removes what is old. [`JOBS`] has an entry for each. The archiver is not
+//! one of them: it is a task of the server ([`archiver`](crate::archiver)), and `ooni-api job archive` is
+//! [`drain`](crate::drain::drain).
 //!
 //! [`Jobs::run`] runs one, in a single process at a time; [`schedule`](crate::schedule) runs them by their intervals. A job
 //! fetches, checks and compares before it replaces anything, so a failure leaves the old data. It can be repeated or killed at
 //! any step.
 
-mod archive;
 mod asnmeta;
 mod counters;
 mod durable;
 pub mod fingerprints;
-pub mod geoip;
+mod geoip;
 mod jobs;
 mod memory;
 mod metrics;
@@ -80,15 +81,6 @@ const DAY: u64 = 24 * HOUR;
 /// All jobs, in the order in which they are listed.
 pub const JOBS: &[Job] = &[
     Job {
-        name: "archive",
-        about: "Archive the hours of the intake log that are over",
-        // The server has a task for it.
-        interval: None,
-        scope: Scope::State(|_| Vec::new()),
-        source: |_| "intake".to_owned(),
-        run: |run| Box::pin(archive::run(run)),
-    },
-    Job {
         name: "test-lists",
         about: "Replace the test lists by those of jobs.test_lists",
         interval: Some(Duration::from_secs(30 * MINUTE)),
@@ -116,7 +108,7 @@ pub const JOBS: &[Job] = &[
         name: "geoip",
         about: "Replace the geolocation files by those of jobs.geoip_asn and jobs.geoip_cc",
         interval: Some(Duration::from_secs(DAY)),
-        scope: Scope::State(|config| geoip::paths(&config.state_dir).into()),
+        scope: Scope::State(|config| config.kept_geoip_files().into()),
         source: geoip::sources_text,
         run: |run| Box::pin(geoip::run(run)),
     },

@@ -266,9 +266,9 @@ section! {
 section! {
     /// Geolocation by files of MaxMind's format. They are read again when they change.
     Geoip "geoip" {
-        /// File with networks.
+        /// File with networks. Empty: the file that the job geoip keeps, if jobs.geoip_asn is set.
         asn: PathBuf = PathBuf::new(), "";
-        /// File with countries; may be the same.
+        /// File with countries; may be the same. Empty: the file that the job geoip keeps, if jobs.geoip_cc is set.
         cc: PathBuf = PathBuf::new(), "";
     }
 }

@@ -40,11 +40,6 @@ pub(super) enum Role {
     Cc,
 }
 
-/// The files: networks, countries.
-pub fn paths(state_dir: &Path) -> [PathBuf; 2] {
-    ["asn.mmdb", "cc.mmdb"].map(|name| state_dir.join("geoip").join(name))
-}
-
 /// The sources as one text; empty if there are none.
 pub(super) fn sources_text(config: &Config) -> String {
     format!("{} {}", config.jobs.geoip_asn, config.jobs.geoip_cc).trim().to_owned()
@@ -81,7 +76,7 @@ pub(super) async fn run(run: &Run<'_>) -> anyhow::Result<Report> {
 }
 
 fn targets(run: &Run<'_>) -> Vec<Target> {
-    let [asn, cc] = paths(run.state_dir());
+    let [asn, cc] = run.config().kept_geoip_files();
     let mut targets: Vec<Target> = Vec::new();
     for (source, role, path) in [(&settings(run).geoip_asn, Role::Asn, asn), (&settings(run).geoip_cc, Role::Cc, cc)] {
         match targets.iter_mut().find(|target| target.source == *source) {
@@ -177,6 +172,7 @@ async fn fetch(run: &Run<'_>, source: &str, old: Option<&str>) -> anyhow::Result
 }
 
 /// Copies a file, decompressed if it is compressed with gzip.
+#[allow(clippy::disallowed_methods)] // what it decompresses is limited
 fn decompress(path: &Path, folder: &Path) -> anyhow::Result<NamedTempFile> {
     let mut file = BufReader::new(File::open(path)?);
     let mut magic = [0; 2];

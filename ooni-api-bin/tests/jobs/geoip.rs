@@ -3,7 +3,6 @@
 use crate::support::{Place, text};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ooni_api::job::geoip::paths;
 use ooni_testkit::http_server::{answer, serve};
 use std::fs;
 use std::io::Write;
@@ -31,7 +30,7 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn files_are_replaced() {
     let mut place = Place::new();
-    let [asn, cc] = paths(&place.config.state_dir);
+    let [asn, cc] = place.config.kept_geoip_files();
     place.config.jobs.geoip_asn = text(&file(ASN));
     place.config.jobs.geoip_cc = place.write("cc.mmdb.gz", gzip(&content(CC)));
     let running = place.start().await;
@@ -65,7 +64,7 @@ async fn one_file_for_both() {
     let report = place.run("geoip").await.unwrap();
     assert!(report.sentence.starts_with("networks and countries: replaced"), "{report:?}");
     assert_eq!(server.asked().len(), 1);
-    assert!(paths(&place.config.state_dir).iter().all(|path| fs::read(path).unwrap() == content(ASN)));
+    assert!(place.config.kept_geoip_files().iter().all(|path| fs::read(path).unwrap() == content(ASN)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,14 +87,14 @@ async fn the_file_of_a_month() {
         assert_eq!(running.run("geoip").await.unwrap().sentence, "networks: not modified");
     }
     // A file that was changed by someone else is downloaded again.
-    fs::write(&ooni_api::job::geoip::paths(&place.config.state_dir)[0], content(CC)).unwrap();
+    fs::write(&place.config.kept_geoip_files()[0], content(CC)).unwrap();
     assert!(running.run("geoip").await.unwrap().is_changed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_file_never_replaces_a_good_one() {
     let mut place = Place::new();
-    let [asn, _] = paths(&place.config.state_dir);
+    let [asn, _] = place.config.kept_geoip_files();
     place.config.jobs.geoip_asn = text(&file(ASN));
     place.run("geoip").await.unwrap();
     let compressed = gzip(&content(ASN));

@@ -100,7 +100,7 @@ async fn a_failed_job_is_retried() {
     let scheduled = Scheduled::start(running);
     sleep(HOUR / 2).await;
     assert_eq!(scheduled.last(), None);
-    let text = String::from_utf8(metrics.text().unwrap()).unwrap();
+    let text = String::from_utf8(metrics.text(&Default::default()).unwrap()).unwrap();
     assert!(text.contains("job_failures_total{job=\"fingerprints\"} 1\n"), "{text}");
     std::fs::write(&list, good).unwrap();
     sleep(HOUR).await;
@@ -159,5 +159,5 @@ fn jobs_have_names_and_sentences() {
     assert!(JOBS.iter().all(|job| !job.about.ends_with('.') && job.about.len() > 20));
     let unset = ooni_api::config::Config::default();
     let configured: Vec<_> = JOBS.iter().filter(|job| job.is_configured(&unset)).map(|job| job.name).collect();
-    assert_eq!(configured, ["archive", "counters"]);
+    assert_eq!(configured, ["counters"]);
 }

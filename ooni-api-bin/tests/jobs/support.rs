@@ -111,7 +111,7 @@ impl Running {
 
     /// The value of a metric.
     pub(crate) fn metric(&self, name: &str) -> Option<f64> {
-        let text = String::from_utf8(self.metrics.text().unwrap()).unwrap();
+        let text = String::from_utf8(self.metrics.text(&Default::default()).unwrap()).unwrap();
         text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 }
