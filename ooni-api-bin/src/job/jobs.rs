@@ -17,7 +17,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
+
+/// A PostgreSQL server releases a lock a moment after the process that held it, so the lock of a job that has just ended is
+/// requested several times.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_WAIT: Duration = Duration::from_millis(50);
 
 /// What jobs work with.
 #[derive(Clone, Debug)]
@@ -184,8 +189,14 @@ impl Jobs {
     async fn lock(&self, job: &Job) -> anyhow::Result<Option<Lock>> {
         match job.scope {
             Scope::Store => {
-                let lock = application(&self.parts.stores)?.try_lock(&format!("job-{}", job.name)).await?;
-                Ok(lock.map(|lock| Lock::Store { _lock: lock }))
+                let (store, name) = (application(&self.parts.stores)?, format!("job-{}", job.name));
+                for _ in 0..LOCK_ATTEMPTS {
+                    if let Some(lock) = store.try_lock(&name).await? {
+                        return Ok(Some(Lock::Store { _lock: lock }));
+                    }
+                    sleep(LOCK_WAIT).await;
+                }
+                Ok(None)
             }
             Scope::State(_) => {
                 let path = self.folder.join(format!("{}.lock", job.name));
