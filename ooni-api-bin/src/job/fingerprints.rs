@@ -63,7 +63,11 @@ pub(crate) async fn follow(state_dir: PathBuf, sender: watch::Sender<Arc<Fingerp
         seen = found;
         let folder = state_dir.join("fingerprints");
         match spawn_blocking(move || from_folder(&folder)).await {
-            Ok(Ok(lists)) => send(&sender, lists),
+            Ok(Ok(lists)) => {
+                if send(&sender, lists) {
+                    tracing::info!("the fingerprint lists of another process are in use");
+                }
+            }
             Ok(Err(error)) => tracing::warn!(%error, "the new fingerprint lists cannot be used"),
             Err(error) => tracing::error!(%error, "the fingerprint lists cannot be read"),
         }
@@ -78,16 +82,15 @@ fn identity(state_dir: &Path) -> [Option<(u64, SystemTime)>; 2] {
     })
 }
 
-/// Sends lists that are not those in use.
-fn send(sender: &watch::Sender<Arc<Fingerprints>>, lists: Fingerprints) {
+/// Sends lists, unless they are those in use.
+fn send(sender: &watch::Sender<Arc<Fingerprints>>, lists: Fingerprints) -> bool {
     sender.send_if_modified(|current| {
         let is_new = current.list_sha256() != lists.list_sha256();
         if is_new {
-            tracing::info!(sha256 = lists.list_sha256(), "new fingerprint lists are in use");
             *current = Arc::new(lists);
         }
         is_new
-    });
+    })
 }
 
 /// Two lists as they are published.

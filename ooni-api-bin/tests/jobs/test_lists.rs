@@ -2,7 +2,11 @@
 
 use crate::support::{Faulty, NOW, Place, Running, tar_gz, text, with_etag};
 use ooni_store::ListedUrl;
-use ooni_testkit::http_server::answer;
+use ooni_testkit::http_server::{answer, serve};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
+use tokio::time::sleep;
 
 const HEADER: &str = "url,category_code,category_description,date_added,source,notes\n";
 
@@ -159,4 +163,35 @@ pub(crate) async fn one_process_at_a_time(mut place: Place) {
     drop(held);
     running.run("test-lists").await.unwrap();
     assert!(!other.run("test-lists").await.unwrap().is_changed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes() {
+    let mut place = Place::new();
+    // The server does not answer before the other end of this is closed.
+    let (answers, wait) = mpsc::channel::<()>();
+    let (wait, content) = (Mutex::new(wait), archive());
+    let server = serve(move |_| {
+        let _ = wait.lock().unwrap().recv();
+        answer("200 OK", "", &content)
+    });
+    place.config.jobs.test_lists = format!("http://{}/lists.tar.gz", server.address);
+    let running = empty(&place).await;
+    let mut process = Command::new(env!("CARGO_BIN_EXE_ooni-api"))
+        .args(["job", "test-lists", "--state-dir", &text(&place.config.state_dir)])
+        .env("OONI_API_JOBS_TEST_LISTS", &place.config.jobs.test_lists)
+        .env("OONI_API_JOBS_TEST_LISTS_MORE_THAN", "2")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while server.asked().is_empty() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(running.run("test-lists").await.unwrap_err(), "busy");
+    assert_eq!(lists(&running).await, [""; 0]);
+    drop(answers);
+    assert!(process.wait().unwrap().success());
+    assert_eq!(lists(&running).await, LISTS);
+    assert!(!running.run("test-lists").await.unwrap().is_changed);
 }
