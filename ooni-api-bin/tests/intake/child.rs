@@ -1,6 +1,6 @@
 //! A process that submits, for tests that kill it or limit its disk. It prints what was acknowledged.
 
-use crate::support::{HOUR, Hand, body, options, report, start};
+use crate::support::{HOUR, Hand, body, open, options, report, start};
 use ooni_api::intake::{Cursor, Intake, Position};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub(crate) fn run(mut command: Command) -> (Vec<String>, ExitStatus) {
 async fn child() {
     let directory = PathBuf::from(std::env::var_os(DIRECTORY).unwrap());
     let hand = Hand::at(start());
-    let (intake, _) = Intake::open(options(&directory), hand.clock()).await.unwrap();
+    let (intake, _) = open(options(&directory), &hand).await;
     match std::env::var(MODE).unwrap().as_str() {
         "full" => full(&intake, &hand).await,
         "failed-syncs" => {

@@ -1,4 +1,4 @@
-use crate::support::{Directory, HOUR, bodies, body, in_a_file, options, records, report};
+use crate::support::{Directory, HOUR, bodies, body, in_a_file, open, options, records, report};
 use ooni_api::intake::{Intake, Position};
 use proptest::prelude::*;
 use std::path::PathBuf;
@@ -208,7 +208,7 @@ async fn a_forged_record_in_a_damaged_body_is_not_one() {
     let mut bytes = std::fs::read(segment).unwrap();
     bytes[130] ^= 1;
     std::fs::write(segment, bytes).unwrap();
-    let (intake, _) = Intake::open(options(directory.path()), directory.hand.clock()).await.unwrap();
+    let (intake, _) = open(options(directory.path()), &directory.hand).await;
     let found = records(&intake).await;
     assert_eq!(bodies(&found), [b"2"]);
     assert_eq!(found[0].sequence, 2);

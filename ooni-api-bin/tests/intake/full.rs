@@ -1,7 +1,7 @@
 //! Disks without space, and syncs that fail: nobody who shared the write is acknowledged, and it goes on afterwards.
 
 use crate::child::{command, run};
-use crate::support::{Directory, Hand, body, options, records, report, start};
+use crate::support::{Directory, Hand, body, open, options, records, report, start};
 use ooni_api::intake::{Error, Intake, Options};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -90,7 +90,7 @@ async fn a_disk_that_is_full_for_a_while() {
     std::fs::write(&ballast, vec![0; 500_000]).unwrap();
     let hand = Hand::at(start());
     let options = Options { min_free_bytes: 100_000, ..options(&disk.0.join("log")) };
-    let (intake, _) = Intake::open(options.clone(), hand.clock()).await.unwrap();
+    let (intake, _) = open(options.clone(), &hand).await;
     intake.has_room().unwrap();
     let mut acknowledged = BTreeMap::new();
     let mut failures = 0;
@@ -114,7 +114,7 @@ async fn a_disk_that_is_full_for_a_while() {
     assert_eq!(intake.counters().failures, failures);
     assert!(stored(&intake).await == acknowledged);
     intake.shutdown().await;
-    let (intake, recovery) = Intake::open(options, hand.clock()).await.unwrap();
+    let (intake, recovery) = open(options, &hand).await;
     assert_eq!((&recovery.cut, recovery.damaged.len()), (&None, 0), "{recovery}");
     assert!(stored(&intake).await == acknowledged);
     intake.shutdown().await;

@@ -1,4 +1,4 @@
-use crate::support::{Directory, body, in_a_file, options, records, report, uids};
+use crate::support::{Directory, body, in_a_file, open, options, records, report, uids};
 use ooni_api::intake::{Error, Intake, Options, Payload, Submission};
 use std::collections::HashSet;
 use std::future::Future as _;
@@ -130,7 +130,7 @@ async fn too_much_waiting_is_refused() {
     let directory = Directory::new();
     for (queue, queue_bytes) in [(1, 1 << 20), (10, 1000)] {
         let options = Options { queue, queue_bytes, ..options(directory.path()) };
-        let (intake, _) = Intake::open(options, directory.hand.clock()).await.unwrap();
+        let (intake, _) = open(options, &directory.hand).await;
         {
             // It has its space from the first poll on, and cannot get further before the second.
             let mut waiting = pin!(intake.accept(in_a_file("a", &body(queue, 1000))));

@@ -1,5 +1,5 @@
-use crate::support::{Directory, HOUR, bodies, body, imported, options, records, report};
-use ooni_api::intake::{Body, Intake, Options, Position, Snapshot};
+use crate::support::{Directory, HOUR, bodies, body, imported, open, options, records, report};
+use ooni_api::intake::{Body, Options, Position, Snapshot};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,7 +124,7 @@ async fn a_snapshot_of_a_running_log() {
 async fn a_low_disk_has_no_room() {
     let directory = Directory::new();
     let all = Options { min_free_bytes: u64::MAX - 1, ..options(directory.path()) };
-    let (intake, _) = Intake::open(all, directory.hand.clock()).await.unwrap();
+    let (intake, _) = open(all, &directory.hand).await;
     let error = intake.has_room().unwrap_err();
     assert!(error.free > 0 && error.free < error.required);
     intake.shutdown().await;

@@ -1,11 +1,12 @@
 //! Logs in temporary directories, with a clock that tests set.
 
 use ooni_api::clock::{Clock, Hour, Timestamp};
-use ooni_api::intake::{Intake, Options, Payload, Position, Record, Recovery, Route, Side, Submission};
+use ooni_api::intake::{Error, Intake, Options, Payload, Position, Record, Recovery, Route, Side, Submission};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 pub(crate) const SECOND: u64 = 1_000_000;
 pub(crate) const HOUR: u64 = 3600 * SECOND;
@@ -57,7 +58,7 @@ impl Directory {
     }
 
     pub(crate) async fn reopen(&self) -> (Intake, Recovery) {
-        Intake::open(options(self.path()), self.hand.clock()).await.unwrap()
+        open(options(self.path()), &self.hand).await
     }
 
     /// The files with a suffix, sorted.
@@ -71,6 +72,17 @@ impl Directory {
 
 pub(crate) fn options(directory: &Path) -> Options {
     Options { min_free_bytes: 0, ..Options::new(directory) }
+}
+
+/// Opens a log. A process that another test has just forked may hold the lock of a closed log until it runs its program.
+pub(crate) async fn open(options: Options, hand: &Hand) -> (Intake, Recovery) {
+    for _ in 0..1000 {
+        match Intake::open(options.clone(), hand.clock()).await {
+            Err(Error::Locked(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("{} stays locked", options.directory.display());
 }
 
 pub(crate) fn report(report_id: &str, body: impl Into<Vec<u8>>) -> Submission {
