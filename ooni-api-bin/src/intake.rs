@@ -20,6 +20,7 @@
 //! | --- | --- |
 //! | `YYYYmmddHH-N.seg` | a segment, with the sequence number of its first record |
 //! | `YYYYmmddHH-N.seg.damaged` | a segment of which a part could not be read |
+//! | `YYYYmmddHH-N.seg.unreadableK` | a segment without a readable header |
 //! | `cursor-NAME.json` | position and state of a reader |
 //! | `lock` | held by the process that writes |
 

@@ -31,7 +31,7 @@ pub struct Recovery {
     pub cut: Option<Cut>,
     /// Damaged parts. They are skipped; their files are kept.
     pub damaged: Vec<Damaged>,
-    /// Segments without a readable header. They are kept, with `.damaged` after their names.
+    /// Segments without a readable header. They are kept, with `.unreadable` and a number after their names.
     pub unreadable: Vec<PathBuf>,
 }
 
@@ -204,8 +204,7 @@ impl Survey {
             std::fs::remove_file(path).map_err(|error| Error::io("delete", path, error))?;
         }
         for path in &self.recovery.unreadable {
-            let kept = path.with_extension("seg.damaged");
-            std::fs::rename(path, kept).map_err(|error| Error::io("rename", path, error))?;
+            set_aside(path).map_err(|error| Error::io("rename", path, error))?;
         }
         if let Some(Cut { path, length, .. }) = &self.recovery.cut {
             let cut = || {
@@ -216,6 +215,17 @@ impl Survey {
             cut().map_err(|error| Error::io("truncate", path, error))?;
         }
         sync_directory(directory).map_err(|error| Error::io("sync", directory, error))
+    }
+}
+
+/// Renames a segment without a readable header. A segment of the same name may have been set aside before.
+fn set_aside(path: &Path) -> io::Result<()> {
+    let mut number = 1;
+    loop {
+        match std::fs::hard_link(path, path.with_extension(format!("seg.unreadable{number}"))) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            linked => return linked.and_then(|()| std::fs::remove_file(path)),
+        }
     }
 }
 

@@ -332,7 +332,7 @@ mod tests {
         bytes[12] = 2;
         let crc = crc32c::crc32c(&bytes[12..]);
         bytes[8..12].copy_from_slice(&crc.to_le_bytes());
-        std::fs::write(&path, bytes).unwrap();
+        std::fs::write(&path, [bytes, bytes].concat()).unwrap();
         let error = SegmentHeader::read(&File::open(&path).unwrap(), &path).unwrap_err();
         assert!(matches!(error, Error::Version { version: 2, .. }), "{error}");
     }

@@ -189,7 +189,7 @@ async fn a_segment_without_a_header_is_kept() {
     std::fs::write(&written.segment, &bytes).unwrap();
     let (intake, recovery) = written.directory.reopen().await;
     assert_eq!(recovery.unreadable, std::slice::from_ref(&written.segment));
-    assert!(std::fs::read(&written.directory.files(".damaged")[0]).unwrap() == bytes);
+    assert!(std::fs::read(&written.directory.files(".unreadable1")[0]).unwrap() == bytes);
     intake.accept(report("new", "x")).await.unwrap();
     assert_eq!(records(&intake).await.len(), 1);
 }
