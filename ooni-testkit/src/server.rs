@@ -12,7 +12,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 /// Starts PostgreSQL. `$0` is its port, `$1` the folder of its programs, and the other arguments are settings. SIGHUP
-/// restarts it.
+/// restarts it, or starts it again after SIGUSR1 has stopped it.
 ///
 /// If run as root, the script drops its privileges first, because the server refuses to run as root. The programs from
 /// PyPI may then be inaccessible, for example in a home directory, so they are copied with the libraries that they load.
@@ -29,11 +29,19 @@ const POSTGRES: &str = r#"
     fi
     cd "$folder"
     ${as:-} "$bin/initdb" -D "$folder/data" -U test -A trust -N --no-instructions -E UTF8 --locale=C.UTF-8 > /dev/null
+    stopped=
     while
         again=
-        ${as:-} "$bin/postgres" -D "$folder/data" -h 127.0.0.1 -p "$0" -k "$folder" -c max_connections=200 "$@" &
-        trap "kill -INT $!" TERM INT
-        trap "again=1; kill -INT $!" HUP
+        if [ "$stopped" ]; then
+            sleep infinity &
+            end="kill $!"
+        else
+            ${as:-} "$bin/postgres" -D "$folder/data" -h 127.0.0.1 -p "$0" -k "$folder" -c max_connections=200 "$@" &
+            end="kill -INT $!"
+        fi
+        trap "$end" TERM INT
+        trap "again=1; stopped=; $end" HUP
+        trap "again=1; stopped=1; $end" USR1
         wait $! || wait $! || true
         [ "$again" ]
     do :; done
@@ -41,6 +49,9 @@ const POSTGRES: &str = r#"
 
 /// The log line that the server writes when it accepts connections.
 const POSTGRES_IS_READY: &str = "database system is ready to accept connections";
+
+/// The log line that the server writes when it has stopped.
+const POSTGRES_HAS_STOPPED: &str = "database system is shut down";
 
 /// Starts ClickHouse's engine. `$0` is the port; the other arguments are a Python with the engine and the server program.
 const CLICKHOUSE: &str = r#"
@@ -112,6 +123,16 @@ impl Server {
         signal(self.starter, "HUP");
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         await_line(&log, POSTGRES_IS_READY).context("PostgreSQL does not start again")
+    }
+
+    /// Stops a PostgreSQL server. Returns when it has stopped. [`Server::restart`] starts it again.
+    ///
+    /// # Errors
+    /// The script that runs it has ended.
+    pub fn stop(&self) -> Result<()> {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        signal(self.starter, "USR1");
+        await_line(&log, POSTGRES_HAS_STOPPED).context("PostgreSQL does not stop")
     }
 
     /// The URL of a PostgreSQL database.

@@ -5,18 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // clippy does not treat helpers of tests as tests
 
-mod check;
-mod load;
-mod server;
+#[path = "../process/mod.rs"]
+mod process;
 
-use check::check;
-use load::Load;
-use server::{Server, Setup};
-
-/// How often the program is killed at random.
-fn kills() -> u64 {
-    std::env::var("OONI_KILLS").map_or(10, |text| text.parse().unwrap())
-}
+use process::check::check;
+use process::kills;
+use process::load::Load;
+use process::server::{Server, Setup};
 
 #[test]
 fn killed_at_random() {
