@@ -15,7 +15,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 pub struct Job {
     /// The job
     #[arg(value_name = "NAME", value_parser = names())]
-    pub job: &'static job::Job,
+    pub name: JobName,
 
     /// Only print what would be done
     #[arg(long)]
@@ -29,8 +29,23 @@ pub struct Job {
     pub(crate) settings: Settings,
 }
 
+/// A job by its name.
+#[derive(Clone, Copy, Debug)]
+pub enum JobName {
+    /// What a task of the server does, which needs the intake log.
+    Archive,
+    /// One of the table.
+    Other(&'static job::Job),
+}
+
+const ARCHIVE: &str = "archive";
+
 /// The names of all jobs, with what they do.
-fn names() -> impl TypedValueParser<Value = &'static job::Job> {
-    let names = JOBS.iter().map(|job| PossibleValue::new(job.name).help(job.about));
-    PossibleValuesParser::new(names).try_map(|name| job::Job::named(&name).ok_or("unknown job"))
+fn names() -> impl TypedValueParser<Value = JobName> {
+    let archive = PossibleValue::new(ARCHIVE).help("Score and archive what is in the intake log, while no server runs");
+    let others = JOBS.iter().map(|job| PossibleValue::new(job.name).help(job.about));
+    PossibleValuesParser::new(std::iter::once(archive).chain(others)).try_map(|name| match &*name {
+        ARCHIVE => Ok(JobName::Archive),
+        name => job::Job::named(name).map(JobName::Other).ok_or("unknown job"),
+    })
 }

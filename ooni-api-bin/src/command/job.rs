@@ -1,7 +1,7 @@
 //! `ooni-api job`.
 
 use super::output::{Failure, settings};
-use crate::cli::job::Job;
+use crate::cli::job::{Job, JobName};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::drain::{drain, pending};
@@ -14,23 +14,20 @@ use std::io::Write;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// The job that the server's own task does, which needs the intake log.
-const ARCHIVE: &str = "archive";
-
 pub(super) fn run(arguments: &Job, out: &mut dyn Write) -> Result<(), Failure> {
-    let Job { job, dry_run, current, .. } = *arguments;
-    if current && job.name != ARCHIVE {
-        return Err(Failure::Usage(vec![format!("--current is for the job {ARCHIVE}")]));
+    let Job { name, dry_run, current, .. } = *arguments;
+    if current && !matches!(name, JobName::Archive) {
+        return Err(Failure::Usage(vec!["--current is for the job archive".to_owned()]));
     }
     let config = settings(arguments.settings.state.config.as_deref(), &arguments.settings.flags())?;
     log::start(&config.log).map_err(Failure::Failed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Failed(format!("the runtime cannot start: {error}")))?;
     let clock = Clock::system();
-    let sentence = match (job.name == ARCHIVE, dry_run) {
-        (true, true) => pending(&config, &clock, current)?,
-        (true, false) => runtime.block_on(drain(config, clock, current))?.to_string(),
-        (false, _) => runtime.block_on(run_job(job, config, clock, dry_run))?,
+    let sentence = match name {
+        JobName::Archive if dry_run => pending(&config, &clock, current)?,
+        JobName::Archive => runtime.block_on(drain(config, clock, current))?.to_string(),
+        JobName::Other(job) => runtime.block_on(run_job(job, config, clock, dry_run))?,
     };
     writeln!(out, "{sentence}").map_err(Failure::Output)
 }

@@ -3,9 +3,9 @@
 use crate::cans::{entries, opened};
 use flate2::read::MultiGzDecoder;
 use ooni_archive::can::Expected;
-use ooni_archive::side::{IS_VERIFIED, REPORT_ID};
 use ooni_archive::chunk::Kind;
 use ooni_archive::limits::Limits;
+use ooni_archive::side::{IS_VERIFIED, REPORT_ID};
 use ooni_archive::writer::{LinesWriter, MEMBER_SIZE, POSTCAN_SIZE, Post, PostcanWriter, WrittenLines};
 use proptest::prelude::*;
 use std::io::{self, Read, Write};
