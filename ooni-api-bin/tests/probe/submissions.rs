@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::path::Path;
 use tokio::runtime::Runtime;
 
-const REPORT: &str = "20250715T100000Z_webconnectivity_IT_3269_n1_AAAAAAAAAAAAAAAA";
+const REPORT: &str = "20250715T100000Z_echcheck_IT_3269_n1_AAAAAAAAAAAAAAAA";
 
 /// The record of a uid in the log.
 fn record(server: &Server, uid: &str) -> Record {
@@ -33,9 +33,10 @@ fn records(server: &Server) -> Vec<Record> {
 
 fn measurement() -> Value {
     json!({
-        "probe_cc": "IT", "probe_asn": "AS3269", "test_name": "web_connectivity", "report_id": "of the probe",
+        "probe_cc": "IT", "probe_asn": "AS3269", "test_name": "echcheck", "report_id": "of the probe",
         "software_name": "miniooni", "software_version": "3.30.0", "annotations": {"platform": "linux"},
         "input": "https://example.org/", "measurement_start_time": "2025-07-15 10:00:01", "test_keys": {},
+        "test_start_time": "2025-07-15 10:00:00", "test_version": "0.1.0", "test_runtime": 1.5, "data_format_version": "0.2.0",
     })
 }
 
@@ -67,7 +68,7 @@ fn bodies_of_reports_are_kept_as_they_are() {
         let record = record(&server, uid(&reply.json()));
         assert_eq!(record.body.bytes().unwrap(), body);
         assert_eq!((record.route, &*record.key_report_id), (Route::Report, REPORT));
-        assert_eq!((&*record.probe_cc, &*record.test_name), ("IT", "webconnectivity"));
+        assert_eq!((&*record.probe_cc, &*record.test_name), ("IT", "echcheck"));
         assert_eq!(record.headers, [("user-agent".to_owned(), "probe/1".to_owned())]);
         assert_eq!((record.side.report_id, record.side.is_verified, record.side.geo), (None, None, None));
     }
@@ -198,7 +199,7 @@ fn submit_from(server: &Server, address: &str) -> Reply {
     server.send(&post("/api/v1/submit_measurement", &headers, body.as_bytes()))
 }
 
-/// A measurement from another place than it says is accepted and recorded.
+/// A measurement from another place than it says is accepted, stored and recorded.
 #[test]
 fn faulty_measurements() {
     let server = empty_server();
