@@ -6,6 +6,7 @@ use crate::{load_rows, recorded_clock, recorded_server, recorded_settings};
 use ooni_store::{Store, StoreOptions};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -143,6 +144,29 @@ fn unavailable_store() {
     let report = format!("/report/{}", opened["report_id"].as_str().unwrap());
     let accepted = answer(&server, &report, &json!({"format": "json", "content": {}}));
     assert!(accepted["measurement_uid"].as_str().unwrap().starts_with("20250715103000."));
+}
+
+/// A store that fails after a while: check-in has no URLs, and `test-list/urls` a random sample of the global list.
+#[test]
+fn failing_store() {
+    let server = recorded_server();
+    let get = |query: &str| server.get(&format!("/api/v1/test-list/urls?{query}")).json()["results"].clone();
+    assert_eq!(get("probe_cc=IT&limit=20").as_array().unwrap().len(), 20);
+    let database = server.state_dir().join("ooni.db");
+    let rename = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('ALTER TABLE citizenlab RENAME TO gone')";
+    assert!(Command::new("python3").args(["-c", rename]).arg(database).status().unwrap().success());
+    // Another country, since the lists of the first one are kept for a minute.
+    let [one, two] = [get("probe_cc=VE&limit=20"), get("probe_cc=VE&limit=20")];
+    assert_ne!(one, two);
+    for item in one.as_array().unwrap().iter().chain(two.as_array().unwrap()) {
+        assert_eq!(item["country_code"], "XX");
+    }
+    assert_eq!((one.as_array().unwrap().len(), two.as_array().unwrap().len()), (20, 20));
+    let news = get("probe_cc=VE&category_codes=NEWS");
+    assert!(news.as_array().unwrap().iter().all(|item| item["category_code"] == "NEWS"), "{news}");
+    assert!(!news.as_array().unwrap().is_empty());
+    let checked = answer(&server, "/api/v1/check-in", &json!({"probe_cc": "VE", "probe_asn": "AS8048"}));
+    assert_eq!(checked["tests"]["web_connectivity"]["urls"], json!([]));
 }
 
 #[test]
