@@ -10,6 +10,7 @@ pub mod response;
 mod connection;
 mod exchange;
 mod framing;
+mod incoming;
 pub mod server;
 mod state;
 mod stream;

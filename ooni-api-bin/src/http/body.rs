@@ -1,17 +1,16 @@
-//! Request bodies: their limits, and the memory that all of them may use together.
+//! [`Bodies`]: reads request bodies within their limits and within the memory that all of them may use together.
 
 use super::decode::{self, Coding, Decoder, too_large};
 use super::error::Error;
+use super::incoming::Body;
 use super::request::SMALL_BODY;
 use crate::config::Server;
 use crate::payload::{self, Payload, Written};
 use bytes::Bytes;
-use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
 use prometheus::IntGauge;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Encoded bodies up to this size are decoded at once, in bytes.
@@ -26,7 +25,8 @@ const RETRY_AFTER: u64 = 5;
 pub(super) struct Bodies {
     max: u64,
     spill_above: usize,
-    timeout: Duration,
+    /// How long a body may make no progress.
+    pub(super) timeout: Duration,
     budget: Arc<Budget>,
     /// The directory of temporary files.
     directory: Arc<Path>,
@@ -120,7 +120,7 @@ impl Bodies {
         enough: usize,
         memory: &mut Reservation,
     ) -> Result<Vec<u8>, Error> {
-        let declared = body.incoming.size_hint().lower();
+        let declared = body.declared().unwrap_or(0);
         if declared > limit {
             return Err(too_large(limit));
         }
@@ -179,78 +179,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
         tracing::error!(%error, "the decoding of a body failed");
         Err(Error::internal())
     })
-}
-
-/// The body of a request, as it comes from the connection.
-#[derive(Debug)]
-pub(super) struct Body {
-    incoming: Incoming,
-    timeout: Duration,
-    progress: Arc<Progress>,
-}
-
-/// How much of a body was read.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    received: AtomicU64,
-    finished: AtomicBool,
-}
-
-impl Body {
-    pub(super) fn new(incoming: Incoming, bodies: &Bodies) -> Body {
-        let progress = Progress { finished: AtomicBool::new(incoming.is_end_stream()), ..Progress::default() };
-        Body { incoming, timeout: bodies.timeout, progress: Arc::new(progress) }
-    }
-
-    pub(super) fn progress(&self) -> Arc<Progress> {
-        Arc::clone(&self.progress)
-    }
-
-    /// Its length, if the client says it.
-    pub(super) fn declared(&self) -> Option<u64> {
-        self.incoming.size_hint().exact()
-    }
-
-    fn is_finished(&self) -> bool {
-        self.progress.is_finished()
-    }
-
-    /// The next bytes; `None` at the end.
-    async fn next(&mut self, limit: u64) -> Result<Option<Bytes>, Error> {
-        while !self.is_finished() {
-            let Ok(frame) = tokio::time::timeout(self.timeout, self.incoming.frame()).await else {
-                return Err(Error::request_timeout());
-            };
-            match frame {
-                Some(Ok(frame)) => {
-                    let Ok(bytes) = frame.into_data() else { continue };
-                    let received = self.progress.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                    if received + bytes.len() as u64 > limit {
-                        return Err(too_large(limit));
-                    }
-                    return Ok(Some(bytes));
-                }
-                Some(Err(error)) => {
-                    tracing::debug!(%error, "a body cannot be read");
-                    return Err(Error::bad_request("the body is malformed or was cut off"));
-                }
-                None => self.progress.finished.store(true, Ordering::Relaxed),
-            }
-        }
-        Ok(None)
-    }
-}
-
-impl Progress {
-    /// How many bytes were read.
-    pub(super) fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
-    }
-
-    /// Whether all of it was read.
-    pub(super) fn is_finished(&self) -> bool {
-        self.finished.load(Ordering::Relaxed)
-    }
 }
 
 /// The memory of all bodies.

@@ -1,10 +1,10 @@
 //! One request and its response.
 
 use super::anonymize::anonymize;
-use super::body::{Body, Progress};
 use super::compress::{self, Coding};
 use super::cors;
 use super::error::Error;
+use super::incoming::{Body, Progress};
 use super::metrics::{Answered, HttpMetrics};
 use super::request::{Origin, Request};
 use super::response::{self, Response};
@@ -15,7 +15,7 @@ use crate::router::{Found, Router};
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use hyper::body::{Frame, Incoming, SizeHint};
-use hyper::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::{CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Version};
 use std::any::Any;
@@ -63,7 +63,7 @@ impl Site {
         connection.set_unread(false);
         let origin = self.origin(peer, request.headers());
         let (parts, incoming) = request.into_parts();
-        let body = Body::new(incoming, &self.shared.bodies);
+        let body = Body::new(incoming, self.shared.bodies.timeout);
         let mut exchange = Exchange {
             connection,
             started: Instant::now(),
@@ -97,15 +97,25 @@ impl Site {
                     Err(Error::internal())
                 })
             }
-            Ok(Err(response)) => Ok(response),
-            Err(error) => Err(error),
+            Ok(Err(response)) => {
+                drop(body); // what is not read of it is handled below
+                Ok(response)
+            }
+            Err(error) => {
+                drop(body);
+                Err(error)
+            }
         };
         let response = result.unwrap_or_else(Error::into_response);
         exchange.status = response.status().as_u16();
         if shape.version <= Version::HTTP_11 && !exchange.body.is_finished() {
-            exchange.connection.set_unread(true);
             let is_small = rest.is_some_and(|rest| rest <= exchange.body.received() + SMALL_REST);
-            close |= !is_small || response.status() == StatusCode::REQUEST_TIMEOUT;
+            if is_small && !shape.expects_continue && response.status() != StatusCode::REQUEST_TIMEOUT {
+                exchange.body.discard_rest(self.shared.bodies.timeout);
+            } else {
+                exchange.connection.set_unread(true);
+                close = true;
+            }
         }
         self.finish(response, shape, close).await.map(|body| Tracked { body, exchange })
     }
@@ -163,6 +173,8 @@ impl Site {
 /// What a response depends on of its request.
 struct Shape {
     is_head: bool,
+    /// Whether the client may send its body only after it is asked to.
+    expects_continue: bool,
     version: Version,
     coding: Option<Coding>,
     origin: Option<HeaderValue>,
@@ -173,6 +185,7 @@ impl Shape {
     fn of(method: &Method, version: Version, headers: &HeaderMap, id: HeaderValue) -> Shape {
         Shape {
             is_head: method == Method::HEAD,
+            expects_continue: headers.contains_key(EXPECT),
             version,
             coding: compress::accepted(headers),
             origin: headers.get(ORIGIN).cloned(),

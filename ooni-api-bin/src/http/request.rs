@@ -1,8 +1,9 @@
 //! [`Request`]: what a handler sees of a request.
 
-use super::body::{Bodies, Body, InMemory};
+use super::body::{Bodies, InMemory};
 use super::decode::Coding;
 use super::error::Error;
+use super::incoming::Body;
 use super::query::Query;
 use crate::payload::Payload;
 use bytes::Bytes;

@@ -95,6 +95,13 @@ fn unread_bodies() {
     }
     assert_eq!(client.post("/nothing", &[b'a'; 1000]).status, 404);
     assert_eq!(client.get("/param/x").status, 200);
+    // Even if it comes after the response.
+    let request = post("/unread", "", &[b'a'; 1000]);
+    for (start, rest) in [request.split_at(request.len() - 1000), request.split_at(request.len() - 1)] {
+        assert_eq!(client.send(start).status, 200);
+        client.write(rest);
+        assert_eq!(client.get("/param/x").status, 200);
+    }
     // A large one does, and the client gets the response although it is still sending.
     let reply = client.post("/unread", &[b'a'; 3_000_000]);
     assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
