@@ -1,6 +1,6 @@
 //! Bodies of realistic size.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ooni_testkit::corpus::{Options, generate};
 
 /// A submission.
@@ -15,12 +15,13 @@ pub struct Body {
 /// The POST bodies of a corpus that can be parsed.
 ///
 /// # Errors
-/// The templates cannot be read, or a body is not what it should be.
+/// The templates cannot be read.
 pub fn of_corpus(n: u64) -> Result<Vec<Body>> {
     let mut bodies = Vec::new();
     for made in generate(&Options { n, seed: 5, ..Options::default() })? {
         let Some(start) = made.post.strip_suffix(b"}").filter(|_| made.readable) else { continue };
-        let value: serde_json::Value = serde_json::from_slice(&made.post).context("a body that is not JSON")?;
+        // Odd numbers are JSON for the collector only.
+        let Ok(value) = serde_json::from_slice::<serde_json::Value>(&made.post) else { continue };
         let Some(report_id) = value["content"]["report_id"].as_str() else { continue };
         if report_id.split('_').count() == 6 {
             bodies.push(Body { report_id: report_id.to_owned(), start: start.to_vec() });
