@@ -21,6 +21,9 @@ struct Arguments {
     /// Numbers of connections
     #[arg(long, value_delimiter = ',', default_values_t = [64, 1024])]
     connections: Vec<usize>,
+    /// Submissions per second; 0 for as many as possible
+    #[arg(long, value_delimiter = ',', default_values_t = [0.0])]
+    rate: Vec<f64>,
     /// Duration of each measurement, in seconds
     #[arg(long, default_value_t = 30)]
     seconds: u64,
@@ -45,6 +48,8 @@ struct Arguments {
 #[derive(Serialize)]
 struct Measured {
     connections: usize,
+    /// Submissions per second that were tried; 0 for as many as possible.
+    rate: f64,
     seconds: f64,
     accepted: u64,
     refused: u64,
@@ -73,9 +78,11 @@ fn main() -> Result<()> {
     let bodies = bodies::of_corpus(arguments.n)?;
     let mut all = Vec::new();
     for connections in &arguments.connections {
-        let measured = measure(&arguments, &program, &bodies, *connections)?;
-        print(&measured)?;
-        all.push(measured);
+        for rate in &arguments.rate {
+            let measured = measure(&arguments, &program, &bodies, *connections, *rate)?;
+            print(&measured)?;
+            all.push(measured);
+        }
     }
     if let Some(out) = &arguments.out {
         fs::create_dir_all(out)?;
@@ -88,13 +95,14 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn measure(arguments: &Arguments, program: &Path, bodies: &[Body], connections: usize) -> Result<Measured> {
+fn measure(arguments: &Arguments, program: &Path, bodies: &[Body], connections: usize, rate: f64) -> Result<Measured> {
     fs::create_dir_all(&arguments.folder)?;
     let folder = tempfile::tempdir_in(&arguments.folder)?;
     let machine = Machine::here();
     let server = Server::start(program, folder.path(), arguments.db_uri.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let load = Load { address: server.address(), connections, duration: Duration::from_secs(arguments.seconds) };
+    let duration = Duration::from_secs(arguments.seconds);
+    let load = Load { address: server.address(), connections, duration, rate: (rate > 0.0).then_some(rate) };
     let Submitted { mut latencies, refused, seconds, bytes } = runtime.block_on(load.run(bodies))?;
     let accepted = latencies.len() as u64;
     ensure!(accepted > 0, "nothing was accepted");
@@ -112,6 +120,7 @@ fn measure(arguments: &Arguments, program: &Path, bodies: &[Body], connections: 
     let at = |part: f64| f64::from(latencies[((latencies.len() - 1) as f64 * part) as usize]) / 1000.0;
     Ok(Measured {
         connections,
+        rate,
         seconds,
         accepted,
         refused,

@@ -20,6 +20,9 @@ pub struct Load {
     pub connections: usize,
     /// How long.
     pub duration: Duration,
+    /// Submissions per second of all connections; `None` for as many as possible. Latencies are then from the time at which
+    /// a submission was due, so that they include what a stalled server delays.
+    pub rate: Option<f64>,
 }
 
 /// What was submitted.
@@ -55,7 +58,11 @@ impl Load {
         let all = tasks.run_until(async move {
             let probes: Vec<_> = streams
                 .into_iter()
-                .map(|stream| spawn_local(probe(stream, Rc::clone(&bodies), Rc::clone(&next), end)))
+                .enumerate()
+                .map(|(number, stream)| {
+                    let pace = self.pace(number, begin);
+                    spawn_local(probe(stream, Rc::clone(&bodies), Rc::clone(&next), pace, end))
+                })
                 .collect();
             let mut all = Submitted::default();
             for probe in probes {
@@ -69,9 +76,28 @@ impl Load {
         let all = all.await?;
         Ok(Submitted { seconds: begin.elapsed().as_secs_f64(), ..all })
     }
+
+    /// Connections take turns.
+    fn pace(&self, number: usize, begin: Instant) -> Option<Pace> {
+        let interval = Duration::from_secs_f64(self.connections as f64 / self.rate?);
+        Some(Pace { due: begin + interval.mul_f64(number as f64 / self.connections as f64), interval })
+    }
 }
 
-async fn probe(mut stream: TcpStream, bodies: Rc<[Body]>, next: Rc<Cell<u64>>, end: Instant) -> Result<Submitted> {
+/// When a connection submits.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    due: Instant,
+    interval: Duration,
+}
+
+async fn probe(
+    mut stream: TcpStream,
+    bodies: Rc<[Body]>,
+    next: Rc<Cell<u64>>,
+    mut pace: Option<Pace>,
+    end: Instant,
+) -> Result<Submitted> {
     let mut submitted = Submitted::default();
     let mut answer = Vec::with_capacity(1024);
     let mut request = Vec::new();
@@ -88,7 +114,15 @@ async fn probe(mut stream: TcpStream, bodies: Rc<[Body]>, next: Rc<Cell<u64>>, e
         );
         request.extend_from_slice(&body.start);
         request.extend_from_slice(last.as_bytes());
-        let begin = Instant::now();
+        let begin = match &mut pace {
+            None => Instant::now(),
+            Some(pace) => {
+                let due = pace.due;
+                tokio::time::sleep_until(due.into()).await;
+                pace.due += pace.interval;
+                due
+            }
+        };
         stream.write_all(&request).await?;
         if read_answer(&mut stream, &mut answer).await? {
             submitted.latencies.push(u32::try_from(begin.elapsed().as_micros()).unwrap_or(u32::MAX));
