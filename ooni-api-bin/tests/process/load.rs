@@ -20,6 +20,8 @@ const REPORTS: [(&str, &str, u32); 4] =
 pub struct Load(Arc<Inner>);
 
 struct Inner {
+    /// How long a probe waits after each submission.
+    pause: Duration,
     next: AtomicU64,
     unavailable: AtomicU64,
     acknowledged: Mutex<BTreeMap<String, Vec<u8>>>,
@@ -44,9 +46,19 @@ pub enum Answer {
 }
 
 impl Load {
+    /// As fast as the server answers.
     pub fn new() -> Load {
+        Load::with_pause(Duration::ZERO)
+    }
+
+    /// At most 800 a second, for tests whose time depends on something else.
+    pub fn slow() -> Load {
+        Load::with_pause(Duration::from_millis(10))
+    }
+
+    fn with_pause(pause: Duration) -> Load {
         let (next, unavailable) = (AtomicU64::new(0), AtomicU64::new(0));
-        Load(Arc::new(Inner { next, unavailable, acknowledged: Mutex::default() }))
+        Load(Arc::new(Inner { pause, next, unavailable, acknowledged: Mutex::default() }))
     }
 
     /// The bodies that were acknowledged, by their uids.
@@ -70,7 +82,9 @@ impl Load {
             let load = self.clone();
             std::thread::spawn(move || {
                 let Some(mut probe) = load.probe(address) else { return };
-                while probe.submit().is_some() {}
+                while probe.submit().is_some() {
+                    std::thread::sleep(load.0.pause);
+                }
             })
         };
         Submitting((0..PROBES).map(probe).collect())
