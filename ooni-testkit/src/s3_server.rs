@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderValue, RANGE};
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use md5::{Digest, Md5};
 use ooni_core::hex::hex;
@@ -168,6 +168,7 @@ impl Shared {
             signed: header(AUTHORIZATION).is_some(),
         };
         let path = request.uri().path().to_owned();
+        let is_put = request.method() == Method::PUT;
         let is_object = asked.is_object();
         let fault = {
             let mut all = self.asked.lock().unwrap();
@@ -212,7 +213,7 @@ impl Shared {
         }
         match fault {
             Some(Fault::Short(bytes)) => drop(head.headers.insert(CONTENT_LENGTH, bytes.into())),
-            Some(Fault::StoreShort(bytes)) => {
+            Some(Fault::StoreShort(bytes)) if is_put && head.status.is_success() => {
                 let object = self.folder.join(path.trim_start_matches('/'));
                 std::fs::File::options().write(true).open(object).and_then(|file| file.set_len(bytes))?;
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -27,8 +27,11 @@ struct Inner {
     acknowledged: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
-/// Probes that submit until the server is gone.
-pub struct Submitting(Vec<JoinHandle<()>>);
+/// Probes that submit until the server is gone, or they are stopped.
+pub struct Submitting {
+    probes: Vec<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+}
 
 /// A connection that submits.
 pub struct Probe {
@@ -78,16 +81,17 @@ impl Load {
 
     /// Starts to submit.
     pub fn start(&self, address: SocketAddr) -> Submitting {
+        let stop = Arc::new(AtomicBool::new(false));
         let probe = |_| {
-            let load = self.clone();
+            let (load, stop) = (self.clone(), Arc::clone(&stop));
             std::thread::spawn(move || {
                 let Some(mut probe) = load.probe(address) else { return };
-                while probe.submit().is_some() {
+                while !stop.load(Ordering::Relaxed) && probe.submit().is_some() {
                     std::thread::sleep(load.0.pause);
                 }
             })
         };
-        Submitting((0..PROBES).map(probe).collect())
+        Submitting { probes: (0..PROBES).map(probe).collect(), stop }
     }
 
     /// A connection; `None` if the server is gone.
@@ -101,9 +105,15 @@ impl Load {
 impl Submitting {
     /// Waits until the connections are closed.
     pub fn wait(self) {
-        for probe in self.0 {
+        for probe in self.probes {
             probe.join().unwrap();
         }
+    }
+
+    /// Stops after the submissions at hand.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.wait();
     }
 }
 

@@ -196,6 +196,15 @@ impl Server {
         })
     }
 
+    /// Waits until everything is archived, as all hours that have measurements are over. Failed attempts may take their time.
+    pub fn wait_until_archived(&self) {
+        let begin = Instant::now();
+        while self.health()["archive"]["pending"] != 0 {
+            assert!(begin.elapsed() < 10 * PATIENCE, "not archived: {}: {}", self.health(), self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// The measurement of a uid, as `raw_measurement` returns it.
     pub fn raw(&self, uid: &str) -> Vec<u8> {
         self.get(&format!("/api/v1/raw_measurement?measurement_uid={uid}"))
