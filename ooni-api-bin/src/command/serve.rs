@@ -32,8 +32,8 @@ pub(super) fn run(arguments: &Serve) -> Result<(), Failure> {
 }
 
 async fn serve(config: Config, import: Vec<PathBuf>) -> Result<(), Failure> {
-    let shutdown =
-        signals::shutdown().map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))?;
+    let handled = signals::survive_file_size_limit().and_then(|()| signals::shutdown());
+    let shutdown = handled.map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))?;
     start::prepare(&config.state_dir).map_err(Failure::Failed)?;
     let listener = listen(config.server.listen, "--listen").await.map_err(Failure::Failed)?;
     let state_dir = config.state_dir.clone();

@@ -1,4 +1,4 @@
-//! Signals that stop the server.
+//! Signals that stop the server, and one that does not.
 
 use std::io;
 use std::process;
@@ -21,6 +21,15 @@ pub(super) fn shutdown() -> io::Result<impl Future<Output = ()> + Send> {
             process::exit(128 + kind.as_raw_value());
         });
     })
+}
+
+/// Makes a write beyond the limit of file sizes an error, as on a full disk. By default `SIGXFSZ` ends the process.
+///
+/// # Errors
+/// The signal cannot be handled.
+pub(super) fn survive_file_size_limit() -> io::Result<()> {
+    // The handler stays when the stream is dropped.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
 struct Signals {
