@@ -93,7 +93,6 @@ pub(super) fn build(
         let place = match reader.read(&body) {
             Err(_) => {
                 quarantine.append(&post, &mut &body[..])?;
-                lines.append_placeholder()?;
                 Place::Quarantine(number(quarantine.members() - 1)?)
             }
             Ok(document) => {
@@ -115,6 +114,10 @@ pub(super) fn build(
         bodies.push(Body { uid: record.uid, place });
     }
     let (posts, quarantined) = (postcan.members(), quarantine.members());
+    // At the end, so that a line has the number of its member in the postcan: a rerun relies on it.
+    for _ in 0..quarantined {
+        lines.append_placeholder()?;
+    }
     postcan.finish()?;
     quarantine.finish()?;
     let lines = lines.finish()?;
