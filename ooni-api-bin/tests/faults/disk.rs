@@ -1,7 +1,7 @@
 //! Disks and files that are full.
 
 use crate::process::check::{check, check_kept};
-use crate::process::load::{Answer, Load, request};
+use crate::process::load::{Answer, Load, post, request};
 use crate::process::server::{Server, Setup};
 use serde_json::json;
 use std::fs;
@@ -57,9 +57,7 @@ fn large_submission() -> Vec<u8> {
         "probe_cc": "IT", "probe_asn": "AS1", "test_name": "ndt", "test_keys": {"pad": "x".repeat(1_200_000)}
     });
     let body = json!({"format": "json", "content": content.to_string()}).to_string();
-    let length = body.len();
-    let head = "POST /api/v1/submit_measurement HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
-    format!("{head}content-length: {length}\r\n\r\n{body}").into_bytes()
+    post("/api/v1/submit_measurement", body.as_bytes())
 }
 
 #[test]

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // clippy does not treat helpers of tests as tests
 
+#[path = "../process/mod.rs"]
+mod process;
+mod rerun;
+
 use ooni_api::app::App;
 use ooni_api::archiver::Archived;
 use ooni_api::bodies::content;

@@ -175,6 +175,13 @@ pub fn request(address: SocketAddr, request: &[u8]) -> std::io::Result<(String, 
     Ok((String::from_utf8(answer).unwrap(), body))
 }
 
+/// A request with a body, on a connection that is closed after it.
+pub fn post(path: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
 /// A measurement and its report id. Each body is different. Some are not JSON, some are discarded, rejected or refused by the
 /// store, some have no envelope, some are large.
 pub fn measurement(number: u64) -> (String, Vec<u8>) {

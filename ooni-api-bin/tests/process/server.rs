@@ -5,7 +5,7 @@ use ooni_testkit::process::signal;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -26,8 +26,9 @@ pub struct Setup {
     variables: Vec<(String, String)>,
     /// A script that runs the program, which is its `$0`; empty to run it directly.
     shell: String,
-    /// When the fast clock starts.
+    /// When the fast clock starts, and what it shows then.
     from: u64,
+    shows: u64,
 }
 
 impl Setup {
@@ -41,7 +42,7 @@ impl Setup {
         let from = u64::try_from(now.as_micros()).unwrap();
         let state = root.path().join("state");
         let (archive, store) = (state.join("archive"), format!("sqlite:{}", state.join("ooni.db").display()));
-        Setup { root, config, state, archive, store, variables: Vec::new(), shell: String::new(), from }
+        Setup { root, config, state, archive, store, variables: Vec::new(), shell: String::new(), from, shows: from }
     }
 
     /// Sets a variable of the environment: a setting, such as `OONI_API_INTAKE_MIN_FREE_BYTES`, or another one.
@@ -75,6 +76,16 @@ impl Setup {
         script.clone_into(&mut self.shell);
     }
 
+    /// Lets the fast clock start at a time, in microseconds since 1970.
+    pub fn start_at(&mut self, micros: u64) {
+        self.shows = micros;
+    }
+
+    /// A folder that is removed with the setup.
+    pub fn folder(&self) -> &Path {
+        self.root.path()
+    }
+
     pub fn state(&self) -> PathBuf {
         self.state.clone()
     }
@@ -100,7 +111,7 @@ impl Setup {
                 command
             }
         };
-        let to = self.from.checked_add_signed(shift).unwrap();
+        let to = self.shows.checked_add_signed(shift).unwrap();
         command.args(arguments).arg("--config").arg(&self.config).arg("--state-dir").arg(self.state());
         command.env("OONI_TEST_CLOCK", format!("{}:{to}:{RATE}", self.from));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
