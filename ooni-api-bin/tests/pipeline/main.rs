@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // clippy does not treat helpers of tests as tests
 
+mod oonidata;
 #[path = "../process/mod.rs"]
 mod process;
 mod rerun;
+mod submit;
 
 use ooni_api::app::App;
 use ooni_api::archiver::Archived;

@@ -1,39 +1,20 @@
 //! `fastpath rerun` over the archive gives the rows of live scoring.
 
 use crate::process::archive;
-use crate::process::load::{post, request};
 use crate::process::server::{Server, Setup};
+use crate::submit::{TIME, report_of, submit};
 use clap::Parser;
 use ooni_core::row::schema::fastpath;
 use ooni_store::{BlockingStore, BodyLocation, Incoming, StoredMeasurement, StoredRefusal};
-use ooni_testkit::corpus::{Made, Options, generate};
-use serde_json::{Value, json};
+use ooni_testkit::corpus::{Options, generate};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-/// 2025-07-15 10:30:00 UTC. A rerun reads days that are over.
-const TIME: u64 = 1_752_575_400_000_000;
-
 const REPORT: &str = "20250715T000000Z_webconnectivity_IT_30722_n1_AAAAAAAAAAAAAAAA";
-
-/// Submits a body; returns its uid, and whether it got a report id. `None` if it is refused.
-fn submit(address: SocketAddr, path: &str, body: &[u8]) -> Option<(String, Option<String>)> {
-    let (head, answer) = request(address, &post(path, body)).unwrap();
-    if !head.starts_with("HTTP/1.1 200 ") {
-        assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
-        return None;
-    }
-    let answer: Value = serde_json::from_slice(&answer).unwrap();
-    let uid = answer["measurement_uid"].as_str()?.to_owned();
-    Some((uid, answer["report_id"].as_str().map(str::to_owned)))
-}
 
 fn submit_report(address: SocketAddr, body: &[u8]) -> String {
     submit(address, &format!("/report/{REPORT}"), body).unwrap().0
-}
-
-fn report_of(made: &Made, number: usize) -> String {
-    format!("/report/20250715T000000Z_{}_{}_{}_n1_AAAAAAAA{number:08}", made.path_name(), made.cc, 100 + number)
 }
 
 /// The request of `submit_measurement` with a text.
