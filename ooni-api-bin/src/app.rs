@@ -62,7 +62,7 @@ impl App {
     /// A part cannot be opened.
     pub async fn open(config: Config, clock: Clock) -> anyhow::Result<(App, Tasks)> {
         let state = &config.state_dir;
-        std::fs::create_dir_all(state).with_context(|| format!("{}: cannot be created", state.display()))?;
+        intake::create_directory(state).with_context(|| format!("{}: cannot be created", state.display()))?;
         let secrets = Secrets::open(state)?;
         let folder = config.intake_directory();
         let options = intake::Options {

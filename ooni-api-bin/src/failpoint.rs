@@ -17,6 +17,8 @@ pub enum Failpoint {
     IntakeAfterSync,
     /// Not a kill: the sync fails.
     IntakeSyncError,
+    /// Not a kill: the sync of the last segment fails when the log is opened.
+    RecoverySyncError,
     /// A new segment is complete under its temporary name.
     SegmentWritten,
     /// A new segment has its name; its directory is not synced.
@@ -82,6 +84,7 @@ impl Failpoint {
             Failpoint::IntakeAfterWrite => "intake-after-write",
             Failpoint::IntakeAfterSync => "intake-after-sync",
             Failpoint::IntakeSyncError => "intake-sync-error",
+            Failpoint::RecoverySyncError => "recovery-sync-error",
             Failpoint::SegmentWritten => "segment-written",
             Failpoint::SegmentRenamed => "segment-renamed",
             Failpoint::SegmentReleasing => "segment-releasing",

@@ -3,7 +3,7 @@
 //! A submission is a record in a segment, an append-only file with the records of one hour. [`Intake::accept`] returns when
 //! the record is durable: one thread writes, and all submissions that arrive while it waits for the disk share the next
 //! write and sync (group commit). Scoring and archiver are [`Reader`]s with a [`Cursor`] each; a segment is deleted by
-//! [`Intake::release`] when it lies before both.
+//! [`Intake::release`] when it lies before both, and its records cannot be repeated any more.
 //!
 //! - [`record`] and [`segment`] define the format, byte by byte.
 //! - Sequence numbers count all records ever, so the last one is the number of accepted submissions.
@@ -58,6 +58,7 @@ use disk::Disk;
 use log::Log;
 use recovery::Survey;
 use repeat::{Begin, First, Repeats};
+pub(crate) use segment::create_directory;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -167,8 +168,7 @@ impl Intake {
         let Prepared { route, key_report_id, digest, .. } = &prepared;
         let key = repeat::key(*route, key_report_id, prepared.kept_uid(), digest);
         let ticket = loop {
-            let now = intake.clock.now().max(self.last_received());
-            match intake.repeats.begin(key, now) {
+            match intake.repeats.begin(key, self.now()) {
                 Begin::New(ticket) => break ticket,
                 Begin::Known(first) => return self.repeat(&prepared, first),
                 Begin::Pending(mut twin) => {
@@ -229,6 +229,11 @@ impl Intake {
         }
     }
 
+    /// The time, which is not before that of the last record.
+    fn now(&self) -> Timestamp {
+        self.0.clock.now().max(self.last_received())
+    }
+
     fn last_received(&self) -> Timestamp {
         Timestamp::from_micros(self.0.counts.received.load(Ordering::Relaxed))
     }
@@ -276,13 +281,16 @@ impl Intake {
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// Deletes closed segments that have no record after a position: the smaller one of the positions of all cursors.
+    /// Deletes closed segments that have no record after a position: the smaller one of the positions of all cursors. Segments
+    /// stay as long as their records can be repeated, because a restart rebuilds the table of repeats from them.
     ///
     /// # Errors
     /// A segment cannot be deleted.
     pub async fn release(&self, up_to: Position) -> Result<Released, Error> {
-        let log = Arc::clone(&self.0.log);
-        tokio::task::spawn_blocking(move || log.release(up_to)).await.unwrap_or(Err(Error::Closed))
+        let (log, repeats) = (Arc::clone(&self.0.log), Arc::clone(&self.0.repeats));
+        let now = self.now();
+        let released = tokio::task::spawn_blocking(move || log.release(up_to, |last| repeats.is_recent(last, now)));
+        released.await.unwrap_or(Err(Error::Closed))
     }
 
     /// Writes what is waiting and stops. Readers come to an end when they have read everything.
@@ -345,7 +353,7 @@ async fn find(log: &Arc<Log>, uid: &str) -> Result<Option<Record>, Error> {
 
 fn open(options: Options, clock: Clock) -> Result<(Intake, Recovery), Error> {
     let directory = options.directory;
-    std::fs::create_dir_all(&directory).map_err(|error| Error::io("create", &directory, error))?;
+    create_directory(&directory).map_err(|error| Error::io("create", &directory, error))?;
     let lock = lock(&directory)?;
     let repeats = Arc::new(Repeats::new(options.repeat_window, options.max_repeats));
     let survey = Survey::new(&directory, Some(&repeats))?;

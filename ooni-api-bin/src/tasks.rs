@@ -1,7 +1,7 @@
 //! [`Tasks`]: what works beside the handlers: scoring, the archiver, the release of what both are done with, and jobs.
 
 use crate::archiver::{self, Archiver};
-use crate::intake::{Intake, Position};
+use crate::intake::Intake;
 use crate::job::Jobs;
 use crate::schedule;
 use crate::scoring::{self, Scoring};
@@ -58,7 +58,7 @@ impl Running {
     }
 }
 
-/// Releases segments that are scored and archived.
+/// Releases segments that are scored and archived, and too old for repeats.
 #[derive(Debug)]
 pub struct Release {
     /// The log.
@@ -71,16 +71,12 @@ pub struct Release {
 
 impl Release {
     async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut released = Position::default();
         loop {
             let position = self.scoring.borrow().position.min(self.archiver.borrow().position);
-            if position > released {
-                match self.intake.release(position).await {
-                    Ok(gone) if gone.segments > 0 => tracing::info!(segments = gone.segments, "released"),
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(%error, "a segment cannot be released"),
-                }
-                released = position;
+            match self.intake.release(position).await {
+                Ok(gone) if gone.segments > 0 => tracing::info!(segments = gone.segments, "released"),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "a segment cannot be released"),
             }
             tokio::select! {
                 () = tokio::time::sleep(RELEASE) => {}

@@ -165,16 +165,17 @@ impl Log {
         }
     }
 
-    /// Deletes closed segments whose records are all at or before a position. Those with damage keep their second
-    /// name. The last segment stays, since it has the sequence number and receive time to continue with. This blocks.
-    pub(crate) fn release(&self, up_to: Position) -> Result<Released, Error> {
+    /// Deletes closed segments whose records are all at or before a position, unless `is_needed` of the last receive time.
+    /// Those with damage keep their second name. The last segment stays, since it has the sequence number and receive time
+    /// to continue with. This blocks.
+    pub(crate) fn release(&self, up_to: Position, is_needed: impl Fn(Timestamp) -> bool) -> Result<Released, Error> {
         let mut released = Released::default();
         loop {
             let segment = {
                 let list = self.list();
                 let Some(first) = list.first().filter(|_| list.len() > 1) else { break };
                 let contents = first.contents();
-                if !contents.closed || contents.last > up_to.sequence {
+                if !contents.closed || contents.last > up_to.sequence || is_needed(contents.received) {
                     break;
                 }
                 Arc::clone(first)

@@ -1,7 +1,7 @@
 //! What is done when the log is opened: it finds out what is in the directory, and cuts what was not finished.
 //!
 //! Only the last segment can end with a torn record, because the others were complete before the next one was begun. It is
-//! verified from start to end; of the others only the headers of the records are read, and readers verify the rest.
+//! verified from start to end and synced; of the others only the headers of the records are read, and readers verify the rest.
 
 use super::cursor::last_position;
 use super::error::Error;
@@ -11,6 +11,7 @@ use super::repeat::{First, Repeats, key};
 use super::scan::{HEADERS, Scanner, Step, WHOLE};
 use super::segment::{DATA_START, Mark, Segment, SegmentHeader, parse_name, sync_directory};
 use crate::clock::Hour;
+use crate::failpoint::{Failpoint, fail};
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -27,7 +28,7 @@ pub struct Recovery {
     pub records: u64,
     /// The last record.
     pub last: Position,
-    /// The unfinished end of the last segment, which was cut. Nobody was told that what was in it is stored.
+    /// The unfinished end of the last segment, which was cut. Nothing in it was acknowledged.
     pub cut: Option<Cut>,
     /// Damaged parts. They are skipped; their files are kept.
     pub damaged: Vec<Damaged>,
@@ -206,25 +207,33 @@ impl Survey {
         for path in &self.recovery.unreadable {
             set_aside(path).map_err(|error| Error::io("rename", path, error))?;
         }
-        if let Some(Cut { path, length, .. }) = &self.recovery.cut {
-            let cut = || {
-                let file = OpenOptions::new().write(true).open(path)?;
-                file.set_len(*length)?;
-                file.sync_all()
-            };
-            cut().map_err(|error| Error::io("truncate", path, error))?;
+        if let Some(last) = self.segments.last() {
+            self.make_durable(&last.path).map_err(|error| Error::io("truncate and sync", &last.path, error))?;
         }
         sync_directory(directory).map_err(|error| Error::io("sync", directory, error))
     }
+
+    /// Cuts and syncs the last segment. A process that was killed may have written records to it and not synced them; from
+    /// now on they count as accepted. The other segments were synced before the next one was begun.
+    fn make_durable(&self, last: &Path) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(last)?;
+        if let Some(Cut { length, .. }) = self.recovery.cut {
+            file.set_len(length)?;
+        }
+        fail(Failpoint::RecoverySyncError).and_then(|()| file.sync_all())
+    }
 }
 
-/// Renames a segment without a readable header. A segment of the same name may have been set aside before.
+/// Renames a segment without a readable header. A segment of the same name may have been set aside before. No other process
+/// takes the name meanwhile, since the directory is locked.
 fn set_aside(path: &Path) -> io::Result<()> {
     let mut number = 1;
     loop {
-        match std::fs::hard_link(path, path.with_extension(format!("seg.unreadable{number}"))) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-            linked => return linked.and_then(|()| std::fs::remove_file(path)),
+        let kept = path.with_extension(format!("seg.unreadable{number}"));
+        match std::fs::symlink_metadata(&kept) {
+            Ok(_) => number += 1,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return std::fs::rename(path, kept),
+            Err(error) => return Err(error),
         }
     }
 }

@@ -135,6 +135,25 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// Creates a directory and those above it that do not exist, durably. One that exists may be left by a process that was killed
+/// before it had synced its parent, so that is always done.
+pub(crate) fn create_directory(directory: &Path) -> io::Result<()> {
+    let parent = match directory.parent() {
+        None => return Ok(()),
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+    };
+    match std::fs::create_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            create_directory(parent)?;
+            std::fs::create_dir(directory)?;
+        }
+        Err(_) if directory.is_dir() => {}
+        created => created?,
+    }
+    sync_directory(parent)
+}
+
 /// Hour and first sequence number in the name of a segment.
 pub(crate) fn parse_name(name: &OsStr) -> Option<(u64, Hour)> {
     let (hour, first) = name.to_str()?.strip_suffix(".seg")?.split_once('-')?;
@@ -335,6 +354,21 @@ mod tests {
         std::fs::write(&path, [bytes, bytes].concat()).unwrap();
         let error = SegmentHeader::read(&File::open(&path).unwrap(), &path).unwrap_err();
         assert!(matches!(error, Error::Version { version: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn directories() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("a/b/c");
+        for _ in 0..2 {
+            create_directory(&directory).unwrap();
+            assert!(directory.is_dir());
+        }
+        create_directory(Path::new("/")).unwrap();
+        create_directory(Path::new("src")).unwrap();
+        std::fs::write(root.path().join("file"), "").unwrap();
+        assert!(create_directory(&root.path().join("file")).is_err());
+        assert!(create_directory(&root.path().join("file/a")).is_err());
     }
 
     #[test]

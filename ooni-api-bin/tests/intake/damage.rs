@@ -145,7 +145,7 @@ async fn damage_in_the_middle_is_reported_and_its_file_kept() {
     let sequences: Vec<u64> = records(&intake).await.iter().map(|record| record.sequence).collect();
     assert_eq!(sequences, [1, 3, 4]);
     assert_eq!((intake.counters().accepted, intake.counters().damaged), (4, 1));
-    written.directory.hand.advance(HOUR);
+    written.directory.hand.advance(2 * HOUR);
     intake.tick().await.unwrap();
     intake.release(Position { sequence: 4, ..Position::default() }).await.unwrap();
     assert_eq!(intake.segments().len(), 1);
@@ -174,6 +174,7 @@ async fn readers_verify_closed_segments() {
         assert_eq!(count, 2);
         intake.shutdown().await;
         let intake = written.directory.open().await;
+        written.directory.hand.advance(HOUR);
         intake.release(Position { sequence: 3, ..Position::default() }).await.unwrap();
         assert_eq!(written.directory.files(".seg").len(), 1);
         assert_eq!(written.directory.files(".damaged").len(), 1, "it is kept, even if only the first process noticed");

@@ -62,6 +62,26 @@ async fn a_sync_that_fails() {
     }
 }
 
+/// A process that was killed before the sync leaves records in the page cache. They count only if the next start can sync
+/// them.
+#[tokio::test]
+#[cfg(debug_assertions)] // there are no failpoints without
+async fn a_log_that_cannot_be_synced_is_not_opened() {
+    let directory = Directory::new();
+    let run = |failpoint: &str| {
+        let mut command = command(None, directory.path(), "failed-syncs");
+        command.env("OONI_API_FAILPOINT", failpoint);
+        run(command)
+    };
+    let (lines, status) = run("intake-after-write");
+    assert!(!status.success() && lines.is_empty(), "{lines:?}");
+    let (lines, status) = run("recovery-sync-error");
+    assert!(!status.success() && lines.is_empty(), "{lines:?}");
+    let (intake, recovery) = directory.reopen().await;
+    assert_eq!((recovery.records, recovery.cut), (1, None));
+    assert!(intake.accept(report("r", body(0, 1000))).await.unwrap().repeated);
+}
+
 /// A disk of 1 MiB.
 struct Disk<'a>(&'a Path);
 

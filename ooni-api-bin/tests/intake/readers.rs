@@ -68,7 +68,7 @@ async fn large_bodies_stay_in_the_file() {
     let intake = directory.open().await;
     intake.accept(report("a", body(1, 2_000_000))).await.unwrap();
     intake.accept(report("b", "small")).await.unwrap();
-    directory.hand.advance(HOUR);
+    directory.hand.advance(2 * HOUR);
     intake.tick().await.unwrap();
     let records = records(&intake).await;
     assert!(matches!(records[0].body, Body::File(_)) && matches!(records[1].body, Body::Memory(_)));

@@ -1,5 +1,5 @@
 use crate::support::{Directory, HOUR, body, imported, records, report, uids};
-use ooni_api::intake::{Error, Route, Submission};
+use ooni_api::intake::{Error, Position, Route, Submission};
 use std::future::Future as _;
 use std::pin::pin;
 use std::task::{Context, Waker};
@@ -58,6 +58,26 @@ async fn repeats_are_known_after_a_restart() {
         assert!(intake.accept(submission).await.unwrap().repeated);
     }
     assert_eq!(intake.counters().accepted, 3);
+}
+
+#[tokio::test]
+async fn a_segment_is_released_when_its_records_cannot_be_repeated() {
+    let directory = Directory::new();
+    let intake = directory.open().await;
+    let first = intake.accept(report("r", "body")).await.unwrap();
+    let position = Position { sequence: 1, ..Position::default() };
+    intake.rotate().await.unwrap();
+    assert_eq!(intake.release(position).await.unwrap().segments, 0);
+    directory.hand.advance(HOUR);
+    intake.accept(report("s", "body")).await.unwrap();
+    assert_eq!(intake.release(position).await.unwrap().segments, 0);
+    intake.shutdown().await;
+    let intake = directory.open().await;
+    let again = intake.accept(report("r", "body")).await.unwrap();
+    assert_eq!((again.uid, again.repeated), (first.uid, true));
+    directory.hand.advance(1);
+    assert_eq!(intake.release(position).await.unwrap().segments, 1);
+    assert!(!intake.accept(report("r", "body")).await.unwrap().repeated);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

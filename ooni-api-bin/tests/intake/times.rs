@@ -89,7 +89,7 @@ async fn numbers_and_times_continue_when_everything_is_released_or_lost() {
     let last = records(&intake).await[2].clone();
     let position = Position { sequence: last.sequence, received: last.received };
     Cursor::open(directory.path(), "score").unwrap().commit(position, 3).await.unwrap();
-    directory.hand.advance(HOUR);
+    directory.hand.advance(2 * HOUR);
     intake.tick().await.unwrap();
     assert_eq!(intake.release(position).await.unwrap().segments, 1);
     intake.shutdown().await;
