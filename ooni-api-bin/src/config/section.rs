@@ -237,7 +237,7 @@ section! {
         /// How long a repeated submission gets the answer of the first one.
         repeat_window: u64 = 3600, "seconds";
         /// Number of submissions that are remembered to recognize repeats.
-        max_repeats: usize = 1_000_000, "";
+        max_repeats: usize = 200_000, "";
     }
 }
 
