@@ -1,26 +1,31 @@
 //! Import: submits the measurements of files as a probe would (`serve --import`).
 //!
 //! Files are of any format that [`ooni_archive::can`] reads, except YAML. A measurement without an envelope gets one. A valid
-//! uid in the name of a file or member is kept; others get the trivial uid. A measurement that the log, the store or the
-//! archive already has is skipped, so an import can be repeated.
+//! uid in the name of a file or member is kept; others get the trivial uid. A measurement that the log or the archive already
+//! has is skipped, so an import can be repeated. One that has only a row in the store is imported, and keeps the row.
 
 mod read;
 
 use self::read::{Found, read};
-use crate::intake::{Intake, Payload, Route, Side, Submission};
+use crate::intake::{self, Intake, Payload, Route, Side, Submission};
 use crate::stores::Stores;
 use ooni_archive::source::local::FileList;
-use ooni_store::UidStatus;
-use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
+use std::{fmt, io};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::sleep;
 
 /// Measurements that are read ahead.
 const QUEUE: usize = 64;
 
-/// Measurements that wait for one fsync.
-const AT_ONCE: usize = 256;
+/// Measurements that wait for one fsync. The store's queue has space for them, and for the requests of others.
+pub(crate) const AT_ONCE: usize = 32;
+
+/// How long to wait when the log or the store is busy, at first and at most.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LAST_RETRY: Duration = Duration::from_secs(5);
 
 /// What an import did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,28 +91,22 @@ impl Imported {
 }
 
 async fn submit(intake: &Intake, stores: &Stores, found: Found) -> Became {
-    match is_known(intake, stores, &found.uid).await {
-        Ok(true) => return Became::Already,
-        Ok(false) => {}
-        Err(error) => {
-            tracing::warn!(file = &*found.name, error, "a measurement cannot be imported");
-            return Became::Failed;
-        }
-    }
     let Found { name, uid, report_id, probe_cc, test_name, body, side } = found;
-    let submission = Submission {
-        route: Route::Import,
-        key_report_id: report_id,
-        probe_cc,
-        test_name,
-        uid: Some(uid),
-        headers: Vec::new(),
-        side: Side { report_id: side.report_id, is_verified: side.is_verified, ..Side::default() },
-        body: Payload::Memory(body),
+    let submission = || {
+        Ok(Submission {
+            route: Route::Import,
+            key_report_id: report_id.clone(),
+            probe_cc: probe_cc.clone(),
+            test_name: test_name.clone(),
+            uid: Some(uid.clone()),
+            headers: Vec::new(),
+            side: Side { report_id: side.report_id.clone(), is_verified: side.is_verified, ..Side::default() },
+            body: Payload::Memory(body.clone()),
+        })
     };
-    match intake.accept(submission).await {
-        Ok(accepted) if accepted.repeated => Became::Already,
-        Ok(_) => Became::Accepted,
+    match submit_unknown(intake, stores, &uid, submission).await {
+        Ok(true) => Became::Accepted,
+        Ok(false) => Became::Already,
         Err(error) => {
             tracing::warn!(file = &*name, %error, "a measurement cannot be imported");
             Became::Failed
@@ -115,12 +114,63 @@ async fn submit(intake: &Intake, stores: &Stores, found: Found) -> Became {
     }
 }
 
-/// Whether the log, the store or the archive has this measurement.
-pub(crate) async fn is_known(intake: &Intake, stores: &Stores, uid: &str) -> Result<bool, String> {
-    if intake.find(uid).await.map_err(|error| error.to_string())?.is_some() {
-        return Ok(true);
+/// Why a measurement was not imported.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ImportError {
+    /// The log did not take it.
+    #[error(transparent)]
+    Intake(#[from] intake::Error),
+    /// The store did not say whether it is known.
+    #[error(transparent)]
+    Store(#[from] ooni_store::Error),
+    /// The store has not been reached.
+    #[error("the database is not available")]
+    NoStore,
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] io::Error),
+}
+
+impl ImportError {
+    /// Whether a later try may succeed.
+    fn is_temporary(&self) -> bool {
+        match self {
+            ImportError::Intake(error) => matches!(error, intake::Error::Busy),
+            ImportError::Store(error) => error.is_retryable(),
+            ImportError::NoStore | ImportError::File(_) => false,
+        }
     }
-    let store = stores.measurements().map_err(|_| "the database is not available".to_owned())?;
-    let status = store.uid_status(uid).await.map_err(|error| error.to_string())?;
-    Ok(status != UidStatus::default())
+}
+
+/// Submits a measurement unless it is known; whether it was new. Retries while the log or the store is busy.
+pub(crate) async fn submit_unknown(
+    intake: &Intake,
+    stores: &Stores,
+    uid: &str,
+    submission: impl Fn() -> io::Result<Submission>,
+) -> Result<bool, ImportError> {
+    let attempt = async || {
+        if intake.find(uid).await?.is_some() || is_archived(stores, uid).await? {
+            return Ok(false);
+        }
+        Ok(!intake.accept(submission()?).await?.repeated)
+    };
+    let mut pause = FIRST_RETRY;
+    loop {
+        match attempt().await {
+            Err(error) if ImportError::is_temporary(&error) => {
+                tracing::debug!(uid, %error, "the import of a measurement is tried again");
+                sleep(pause).await;
+                pause = LAST_RETRY.min(pause * 2);
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Whether a measurement needs no import although the log does not have it: its body is in the archive, or it was removed on
+/// purpose. A row alone is not enough, since its body would be lost.
+pub(crate) async fn is_archived(stores: &Stores, uid: &str) -> Result<bool, ImportError> {
+    let store = stores.measurements().map_err(|_| ImportError::NoStore)?;
+    Ok(store.body_location(uid).await?.is_some() || store.uid_status(uid).await?.is_removed)
 }

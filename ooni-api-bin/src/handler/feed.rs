@@ -5,6 +5,7 @@
 use crate::app::App;
 use crate::http::response::text;
 use crate::http::{Error, Request, Response};
+use crate::import;
 use crate::intake::{Route, Side, Submission};
 use hyper::StatusCode;
 use ooni_core::uid::received_at;
@@ -28,8 +29,17 @@ pub async fn feed(app: Arc<App>, request: Request) -> Result<Response, Error> {
         side: Side::default(),
         body: request.payload().await?,
     };
-    app.intake.accept(submission).await?;
+    if !is_archived(&app, submission.uid.as_deref().unwrap_or_default()).await {
+        app.intake.accept(submission).await?;
+    }
     Ok(text(StatusCode::OK, ""))
+}
+
+/// Whether the log had the measurement once and has released it. If the store does not answer, it is accepted: a second copy is
+/// better than none.
+async fn is_archived(app: &App, uid: &str) -> bool {
+    // The log recognizes repeats of what it still has, and another body with the same uid.
+    matches!(app.intake.find(uid).await, Ok(None)) && matches!(import::is_archived(&app.stores, uid).await, Ok(true))
 }
 
 /// Country and test in a uid of the current form.

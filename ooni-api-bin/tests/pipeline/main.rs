@@ -10,11 +10,14 @@ mod submit;
 
 use ooni_api::app::App;
 use ooni_api::archiver::Archived;
-use ooni_api::bodies::content;
 use ooni_api::clock::{Clock, Timestamp};
 use ooni_api::config::Config;
 use ooni_api::import::{Imported, import};
-use ooni_api::scoring::Outcomes;
+use ooni_api::scoring::{Outcomes, Scoring};
+use ooni_store::{Store, StoreOptions};
+use ooni_testkit::corpus;
+use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +52,17 @@ async fn rows(app: &App) -> BTreeMap<String, String> {
     found
 }
 
+/// Scores until so many measurements are done.
+async fn scored(app: &App, scoring: Scoring, count: u64) -> Outcomes {
+    let mut progress = app.scoring.clone();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let running = tokio::spawn(scoring.run(stopped));
+    let outcomes = progress.wait_for(|progress| progress.outcomes.total() == count).await.unwrap().outcomes;
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    outcomes
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn imported_measurements_are_scored_and_archived_and_read_back() {
     let folder = tempfile::tempdir().unwrap();
@@ -60,14 +74,7 @@ async fn imported_measurements_are_scored_and_archived_and_read_back() {
     let again = import(&app.intake, &app.stores, &paths).await.unwrap();
     assert_eq!(again, Imported { accepted: 0, already: imported.accepted, failed: 0 });
 
-    let mut progress = app.scoring.clone();
-    let scoring = tasks.scoring;
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let running = tokio::spawn(scoring.run(stopped));
-    let done = progress.wait_for(|progress| progress.outcomes.total() == imported.accepted).await.unwrap().clone();
-    stop.send(true).unwrap();
-    running.await.unwrap();
-    let Outcomes { stored, discarded, rejected, refused } = done.outcomes;
+    let Outcomes { stored, discarded, rejected, refused } = scored(&app, tasks.scoring, imported.accepted).await;
     assert_eq!(stored + discarded + rejected + refused, imported.accepted);
     let before = rows(&app).await;
     assert_eq!(before.len() as u64, stored);
@@ -85,5 +92,58 @@ async fn imported_measurements_are_scored_and_archived_and_read_back() {
         assert!(from_archive.starts_with(b"{"));
     }
     assert_eq!(rows(&app).await, before);
-    let _ = content;
+}
+
+/// An import has more measurements than the queues of the store and of the log hold.
+async fn a_large_import_loses_nothing(store: String) {
+    let folder = tempfile::tempdir().unwrap();
+    let options = corpus::Options { n: 2000, malformed: 0.0, odd: 0.0, ..corpus::Options::default() };
+    let files = folder.path().join("files");
+    corpus::containers::write(&options, &files, &corpus::containers::Packing::default()).unwrap();
+    let mut config = config(folder.path());
+    config.store.uri = store;
+    let (app, tasks) = App::open(config, clock()).await.unwrap();
+    let running = tasks.start();
+    let imported = import(&app.intake, &app.stores, &[files]).await.unwrap();
+    assert_eq!(imported, Imported { accepted: 2000, already: 0, failed: 0 });
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_import_into_sqlite_loses_nothing() {
+    a_large_import_loses_nothing(String::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_import_into_postgres_loses_nothing() {
+    let server = Server::shared_postgres();
+    skip_without!(server);
+    let url = server.unwrap().postgres_url("postgres");
+    Store::migrate(&url, &StoreOptions::default()).await.unwrap();
+    a_large_import_loses_nothing(url).await;
+}
+
+/// A store that was filled by `fastpath store import` has rows of measurements whose bodies are in no archive yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_measurement_that_has_only_a_row_is_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    config.store.uri = format!("sqlite:{}", folder.path().join("ooni.db").display());
+    let (app, tasks) = App::open(config.clone(), clock()).await.unwrap();
+    let imported = import(&app.intake, &app.stores, &[examples()]).await.unwrap();
+    scored(&app, tasks.scoring, imported.accepted).await;
+    let before = rows(&app).await;
+    assert!(!before.is_empty());
+
+    config.state_dir = folder.path().join("other");
+    let (app, tasks) = App::open(config, clock()).await.unwrap();
+    let again = import(&app.intake, &app.stores, &[examples()]).await.unwrap();
+    assert_eq!(again, imported);
+    scored(&app, tasks.scoring, imported.accepted).await;
+    tasks.archiver.run_once(true).await.unwrap();
+    assert_eq!(rows(&app).await, before);
+    let mut listed = app.stores.measurements().unwrap().measurements(None);
+    while let Some(row) = listed.next().await {
+        assert!(row.unwrap().body.is_some());
+    }
 }

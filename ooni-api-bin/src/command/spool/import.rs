@@ -3,7 +3,7 @@
 use super::{Failure, eprint_line, failed};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::import::is_known;
+use crate::import::{AT_ONCE, ImportError, submit_unknown};
 use crate::intake::spool::{Post, import};
 use crate::intake::{Error, Intake, Options, Payload, Route, Side, Submission};
 use crate::stores::Stores;
@@ -12,9 +12,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::task::JoinSet;
-
-/// Submissions that wait for the same sync.
-const TOGETHER: usize = 64;
 
 /// Smaller files are read into memory.
 const SMALL: u64 = 64 << 10;
@@ -44,11 +41,14 @@ pub(super) async fn run(config: &Config, folder: &Path, out: &mut dyn Write) -> 
         match found {
             Ok(post) => {
                 let (intake, stores) = (intake.clone(), stores.clone());
-                running.spawn(async move { (post.path.clone(), submit(&intake, &stores, post).await) });
+                running.spawn(async move {
+                    let result = submit(&intake, &stores, &post).await;
+                    (post.path, result)
+                });
             }
             Err(skipped) => counts.fail(&skipped.to_string()),
         }
-        if running.len() >= TOGETHER
+        if running.len() >= AT_ONCE
             && let Some(done) = running.join_next().await
         {
             counts.add(done.map_err(failed)?);
@@ -74,7 +74,7 @@ struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, (path, result): (PathBuf, Result<bool, String>)) {
+    fn add(&mut self, (path, result): (PathBuf, Result<bool, ImportError>)) {
         match result {
             Ok(true) => self.imported += 1,
             Ok(false) => self.known += 1,
@@ -89,21 +89,20 @@ impl Counts {
 }
 
 /// Whether the measurement is new.
-async fn submit(intake: &Intake, stores: &Stores, post: Post) -> Result<bool, String> {
-    if is_known(intake, stores, &post.uid).await? {
-        return Ok(false);
-    }
-    let submission = Submission {
-        route: Route::Import,
-        key_report_id: String::new(),
-        body: payload(&post.path).map_err(|error| error.to_string())?,
-        probe_cc: post.probe_cc,
-        test_name: post.test_name,
-        uid: Some(post.uid),
-        headers: Vec::new(),
-        side: Side::default(),
+async fn submit(intake: &Intake, stores: &Stores, post: &Post) -> Result<bool, ImportError> {
+    let submission = || {
+        Ok(Submission {
+            route: Route::Import,
+            key_report_id: String::new(),
+            body: payload(&post.path)?,
+            probe_cc: post.probe_cc.clone(),
+            test_name: post.test_name.clone(),
+            uid: Some(post.uid.clone()),
+            headers: Vec::new(),
+            side: Side::default(),
+        })
     };
-    intake.accept(submission).await.map(|accepted| !accepted.repeated).map_err(|error| error.to_string())
+    submit_unknown(intake, stores, &post.uid, submission).await
 }
 
 fn payload(path: &Path) -> io::Result<Payload> {
