@@ -137,7 +137,8 @@ fn scoring_settings(config: &Config) -> anyhow::Result<scoring::Settings> {
         threads => threads,
     };
     let delay = Duration::from_millis(settings.batch_delay);
-    Ok(scoring::Settings { batch: settings.batch, delay, threads, rules })
+    let collector = config.server.collector_id.as_str().into();
+    Ok(scoring::Settings { collector, batch: settings.batch, delay, threads, rules })
 }
 
 fn archiver_settings(config: &Config) -> archiver::Settings {

@@ -6,6 +6,7 @@
 
 mod batch;
 mod mismatch;
+mod read;
 mod task;
 
 pub use self::task::{Progress, Scoring, Settings};
@@ -27,12 +28,14 @@ pub struct Outcomes {
     pub rejected: u64,
     /// Their row was refused by the store, which has the reason.
     pub refused: u64,
+    /// Their records in the log are damaged, and were skipped.
+    pub damaged: u64,
 }
 
 impl Outcomes {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.stored + self.discarded + self.rejected + self.refused
+        self.stored + self.discarded + self.rejected + self.refused + self.damaged
     }
 }
 
@@ -42,5 +45,6 @@ impl AddAssign for Outcomes {
         self.discarded += other.discarded;
         self.rejected += other.rejected;
         self.refused += other.refused;
+        self.damaged += other.damaged;
     }
 }

@@ -33,6 +33,8 @@ pub struct Reader {
     tip: watch::Receiver<u64>,
     /// Everything up to this sequence number is read or in `ready`.
     sequence: u64,
+    /// The last position that was returned.
+    last: Position,
     until: u64,
     place: Option<Place>,
     ready: VecDeque<Record>,
@@ -50,7 +52,7 @@ struct Place {
 impl Reader {
     pub(crate) fn new(log: Arc<Log>, tip: watch::Receiver<u64>, from: Position) -> Reader {
         let sequence = from.sequence;
-        Reader { log, tip, sequence, until: u64::MAX, place: None, ready: VecDeque::new(), reading: None }
+        Reader { log, tip, sequence, last: from, until: u64::MAX, place: None, ready: VecDeque::new(), reading: None }
     }
 
     /// Ends after a sequence number instead of waiting for records behind it.
@@ -69,12 +71,31 @@ impl Reader {
     /// A segment cannot be read. The reader stays where it is, so it can be asked again.
     pub async fn next(&mut self) -> Result<Option<(Record, Position)>, Error> {
         loop {
-            if let Some(next) = self.next_ready().await? {
-                return Ok(Some(next));
+            match self.next_or_gap().await? {
+                Some((Some(record), position)) => return Ok(Some((record, position))),
+                Some((None, _)) => {}
+                None => return Ok(None),
             }
-            if self.sequence >= self.until || self.tip.has_changed().is_err() {
-                // The last records may have become durable just before the log was closed.
-                return self.next_ready().await;
+        }
+    }
+
+    /// Like `next`, but returns without a record if the last records of the log are damaged: with the position after them.
+    ///
+    /// # Errors
+    /// As for `next`.
+    pub async fn next_or_gap(&mut self) -> Result<Option<(Option<Record>, Position)>, Error> {
+        loop {
+            // The last records may have become durable just before the log was closed, so they are read after this.
+            let is_end = self.sequence >= self.until || self.tip.has_changed().is_err();
+            if let Some((record, position)) = self.next_ready().await? {
+                return Ok(Some((Some(record), position)));
+            }
+            if self.sequence > self.last.sequence {
+                self.last.sequence = self.sequence;
+                return Ok(Some((None, self.last)));
+            }
+            if is_end {
+                return Ok(None);
             }
             let _ = self.tip.changed().await;
         }
@@ -93,8 +114,8 @@ impl Reader {
             }
         }
         Ok(self.ready.pop_front().map(|record| {
-            let position = Position { sequence: record.sequence, received: record.received };
-            (record, position)
+            self.last = Position { sequence: record.sequence, received: record.received };
+            (record, self.last)
         }))
     }
 

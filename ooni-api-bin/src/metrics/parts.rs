@@ -35,6 +35,7 @@ pub(super) fn families(parts: &Parts) -> Result<Vec<MetricFamily>, Error> {
             ("discarded", outcomes.discarded),
             ("rejected", outcomes.rejected),
             ("refused", outcomes.refused),
+            ("damaged", outcomes.damaged),
         ],
     )?;
     families.gauge("ooniapi_scoring_pending", "Accepted measurements that are not scored", scoring.pending as f64)?;

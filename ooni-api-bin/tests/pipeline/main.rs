@@ -7,6 +7,7 @@ mod oonidata;
 mod process;
 mod rerun;
 mod submit;
+mod scoring;
 
 use ooni_api::app::App;
 use ooni_api::archiver::Archived;
@@ -74,8 +75,9 @@ async fn imported_measurements_are_scored_and_archived_and_read_back() {
     let again = import(&app.intake, &app.stores, &paths).await.unwrap();
     assert_eq!(again, Imported { accepted: 0, already: imported.accepted, failed: 0 });
 
-    let Outcomes { stored, discarded, rejected, refused } = scored(&app, tasks.scoring, imported.accepted).await;
-    assert_eq!(stored + discarded + rejected + refused, imported.accepted);
+    let outcomes = scored(&app, tasks.scoring, imported.accepted).await;
+    let Outcomes { stored, discarded, rejected, refused, damaged } = outcomes;
+    assert_eq!((stored + discarded + rejected + refused, damaged), (imported.accepted, 0));
     let before = rows(&app).await;
     assert_eq!(before.len() as u64, stored);
 

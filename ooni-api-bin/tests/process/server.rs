@@ -201,7 +201,7 @@ impl Server {
     pub fn wait_until_scored(&self) -> serde_json::Value {
         self.wait_for("not scored", |health| {
             let of = |key: &str| health["scoring"][key].as_u64().unwrap();
-            let done = of("stored") + of("discarded") + of("rejected") + of("refused");
+            let done = of("stored") + of("discarded") + of("rejected") + of("refused") + of("damaged");
             assert_eq!(health["intake"]["accepted"], done + of("pending"), "{health}");
             of("pending") == 0
         })
