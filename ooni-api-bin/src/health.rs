@@ -4,12 +4,12 @@
 //! `fail` only if submissions cannot be accepted, `degraded` if they can but something else does not work.
 
 use crate::app::App;
-use crate::archiver::Archived;
+use crate::archiver::{self, Archived};
 use crate::clock::Timestamp;
 use crate::geo::Geo;
-use crate::intake::{Intake, Position};
+use crate::intake::{Counters, Intake, Position};
 use crate::job::{JOBS, Job};
-use crate::scoring::Outcomes;
+use crate::scoring::{self, Outcomes};
 use crate::version::{BUILD_LABEL, VERSION};
 use ooni_store::Deadline;
 use serde::Serialize;
@@ -89,6 +89,8 @@ pub struct IntakeHealth {
     pub syncs: u64,
     /// Writes and syncs that failed since the start of the process.
     pub failures: u64,
+    /// Whether submissions cannot be stored: the last attempt failed.
+    pub failing: bool,
     /// Segments that are not released.
     pub segments: usize,
     /// Their length in bytes.
@@ -101,7 +103,7 @@ pub struct IntakeHealth {
     pub low_disk: bool,
 }
 
-/// Live scoring: `accepted = stored + discarded + rejected + refused + pending`, apart from damaged measurements.
+/// Live scoring: `accepted = stored + discarded + rejected + refused + damaged + pending`, at any time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ScoringHealth {
     /// Age of the oldest measurement that is not scored, in seconds; 0 if there is none.
@@ -111,7 +113,7 @@ pub struct ScoringHealth {
     pub outcomes: Outcomes,
     /// Measurements that wait.
     pub pending: u64,
-    /// Whether the last write failed.
+    /// Whether the last attempt failed, or scoring has ended.
     pub failing: bool,
 }
 
@@ -128,7 +130,7 @@ pub struct ArchiveHealth {
     pub pending: u64,
     /// When the last can was archived by this process, in seconds since 1970.
     pub last_success: Option<u64>,
-    /// Whether the last attempt failed.
+    /// Whether the last attempt failed, or the archiver has ended.
     pub failing: bool,
 }
 
@@ -151,12 +153,15 @@ pub struct GeolocationHealth {
 impl Parts {
     /// Asks the parts of a server.
     pub async fn of(app: &App) -> Parts {
+        // The counters of the log are read last: no part is ahead of them.
+        let (scored, archived) = (app.scoring.borrow().clone(), app.archiver.borrow().clone());
+        let counters = app.intake.counters();
         let reachable = is_store_reachable(app).await;
         let test_lists = if reachable { app.probe.urls.global_count().await } else { None };
         Parts {
-            intake: intake(&app.intake),
-            scoring: scoring(app).await,
-            archive: archive(app).await,
+            intake: intake(&app.intake, &counters),
+            scoring: scoring(app, scored, counters.accepted).await,
+            archive: archive(app, archived, counters.accepted).await,
             store: StoreHealth { reachable },
             test_lists,
             geolocation: geolocation(&app.geo),
@@ -187,8 +192,7 @@ fn geolocation(geo: &Geo) -> GeolocationHealth {
     health
 }
 
-fn intake(intake: &Intake) -> IntakeHealth {
-    let counters = intake.counters();
+fn intake(intake: &Intake, counters: &Counters) -> IntakeHealth {
     IntakeHealth {
         accepted: counters.accepted,
         repeated: counters.repeated,
@@ -196,6 +200,7 @@ fn intake(intake: &Intake) -> IntakeHealth {
         bytes: counters.bytes,
         syncs: counters.syncs,
         failures: counters.failures,
+        failing: counters.failing,
         segments: counters.segments,
         segment_bytes: counters.segment_bytes,
         damaged: counters.damaged,
@@ -204,35 +209,32 @@ fn intake(intake: &Intake) -> IntakeHealth {
     }
 }
 
-async fn scoring(app: &App) -> ScoringHealth {
-    let progress = app.scoring.borrow().clone();
-    let (pending, lag_seconds) = behind(app, progress.position).await;
-    ScoringHealth { lag_seconds, outcomes: progress.outcomes, pending, failing: progress.error.is_some() }
+async fn scoring(app: &App, progress: scoring::Progress, accepted: u64) -> ScoringHealth {
+    let (pending, lag_seconds) = behind(app, progress.position, accepted).await;
+    let failing = progress.error.is_some() || app.scoring.has_changed().is_err();
+    ScoringHealth { lag_seconds, outcomes: progress.outcomes, pending, failing }
 }
 
-async fn archive(app: &App) -> ArchiveHealth {
-    let progress = app.archiver.borrow().clone();
-    let (pending, lag_seconds) = behind(app, progress.position).await;
+async fn archive(app: &App, progress: archiver::Progress, accepted: u64) -> ArchiveHealth {
+    let (pending, lag_seconds) = behind(app, progress.position, accepted).await;
     ArchiveHealth {
         lag_seconds,
         archived: progress.archived,
         pending,
         last_success: progress.last_success.map(Timestamp::seconds),
-        failing: progress.error.is_some(),
+        failing: progress.error.is_some() || app.archiver.has_changed().is_err(),
     }
 }
 
-/// How many measurements are in the log after a position, and the age of the first of them.
-async fn behind(app: &App, position: Position) -> (u64, f64) {
-    let pending = app.intake.counters().accepted.saturating_sub(position.sequence);
+/// How many of the accepted measurements are in the log after a position, and the age of the first of them.
+async fn behind(app: &App, position: Position, accepted: u64) -> (u64, f64) {
+    let pending = accepted.saturating_sub(position.sequence);
     if pending == 0 {
         return (0, 0.0);
     }
-    match app.intake.reader(position).next_ready().await {
-        Ok(Some((record, _))) => (pending, app.clock.now().seconds_since(record.received)),
-        // It was damaged or released a moment ago, or cannot be read.
-        _ => (pending, app.clock.now().seconds_since(position.received)),
-    }
+    // The first of them may be damaged, or was released a moment ago.
+    let received = app.intake.received_after(position).await.ok().flatten().unwrap_or(position.received);
+    (pending, app.clock.now().seconds_since(received))
 }
 
 async fn is_store_reachable(app: &App) -> bool {
@@ -248,9 +250,10 @@ impl Health {
 
     /// Judges what the parts report.
     pub fn new(parts: Parts, is_clickhouse: bool) -> Health {
-        let low_disk = parts.intake.low_disk;
+        let (low_disk, intake_fails) = (parts.intake.low_disk, parts.intake.failing);
         let errors = [
             (low_disk, "low_disk"),
+            (intake_fails, "intake_error"),
             (parts.scoring.failing, "scoring_error"),
             (parts.archive.failing, "archive_error"),
             (!parts.store.reachable, if is_clickhouse { "clickhouse_error" } else { "db_error" }),
@@ -261,7 +264,7 @@ impl Health {
             MISSING.into_iter().filter(|(_, is_missing, _)| is_missing(&parts)).map(|(name, ..)| name).collect();
         let status = match errors.is_empty() {
             true => Status::Ok,
-            false if low_disk => Status::Fail,
+            false if low_disk || intake_fails => Status::Fail,
             false => Status::Degraded,
         };
         Health { status, errors, missing, version: VERSION, build_label: BUILD_LABEL, parts }
@@ -311,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_full_disk_is_a_failure() {
+    fn only_what_keeps_submissions_from_being_stored_is_a_failure() {
         let check = |parts: Parts, status: Status, errors: &[&str]| {
             let health = Health::new(parts, false);
             assert_eq!((health.status, &*health.errors), (status, errors));
@@ -326,6 +329,8 @@ mod tests {
             Status::Degraded,
             &["archive_error"],
         );
+        let intake = IntakeHealth { failing: true, ..IntakeHealth::default() };
+        check(Parts { intake, ..good() }, Status::Fail, &["intake_error"]);
         let intake = IntakeHealth { low_disk: true, ..IntakeHealth::default() };
         check(Parts { intake, store: StoreHealth::default(), ..good() }, Status::Fail, &["low_disk", "db_error"]);
     }

@@ -137,6 +137,8 @@ pub struct Counters {
     pub syncs: u64,
     /// Failed writes and syncs since the start of the process.
     pub failures: u64,
+    /// Whether submissions cannot be stored: the last attempt failed, or the thread that writes has ended.
+    pub failing: bool,
     /// Submissions that are waiting for the disk.
     pub waiting: usize,
     /// Segments that are not released.
@@ -222,6 +224,7 @@ impl Intake {
             bytes: intake.counts.bytes.load(Ordering::Relaxed),
             syncs: intake.counts.syncs.load(Ordering::Relaxed),
             failures: intake.counts.failures.load(Ordering::Relaxed),
+            failing: intake.counts.failing.load(Ordering::Relaxed) || intake.tip.has_changed().is_err(),
             waiting: intake.queue.waiting(),
             segments: segments.len(),
             segment_bytes: segments.iter().map(|segment| segment.length).sum(),
@@ -246,6 +249,15 @@ impl Intake {
         find(&self.0.log, uid).await
     }
 
+    /// When the first record after a position was received. `None` if there is none, or its header cannot be read.
+    ///
+    /// # Errors
+    /// The segment cannot be read.
+    pub async fn received_after(&self, position: Position) -> Result<Option<Timestamp>, Error> {
+        let log = Arc::clone(&self.0.log);
+        tokio::task::spawn_blocking(move || log.received_after(position.sequence)).await.unwrap_or(Err(Error::Closed))
+    }
+
     /// Reads records in order, from the one after a position on.
     pub fn reader(&self, from: Position) -> Reader {
         Reader::new(Arc::clone(&self.0.log), self.0.tip.clone(), from)
@@ -261,7 +273,8 @@ impl Intake {
         self.0.log.infos()
     }
 
-    /// Closes the current segment if its hour is over. Without traffic nothing else does.
+    /// Closes the current segment if its hour is over. Without traffic nothing else does. After a failed write, it checks
+    /// whether the disk works again.
     ///
     /// # Errors
     /// The next segment cannot be created, or the log was shut down.

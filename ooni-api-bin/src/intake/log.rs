@@ -101,6 +101,23 @@ impl Log {
         list.iter().find(|segment| segment.contents().last >= sequence).cloned()
     }
 
+    /// When the first record after a sequence number was received, by its header. This blocks.
+    pub(crate) fn received_after(&self, sequence: u64) -> Result<Option<Timestamp>, Error> {
+        let next = sequence + 1;
+        let Some(segment) = self.segment_of(next) else { return Ok(None) };
+        let (mark, end) = {
+            let contents = segment.contents();
+            (contents.mark_of_sequence(next), contents.length)
+        };
+        let mut scanner = Scanner::new(&segment, Arc::new(segment.open()?), HEADERS, end);
+        if let Some(mark) = mark {
+            scanner.seek(mark);
+        }
+        let header = scanner.skip_to(next).and_then(|()| scanner.peek());
+        let header = header.map_err(|error| Error::io("read", &segment.path, error))?;
+        Ok(header.map(|header| header.received))
+    }
+
     /// The record with a UID. This blocks.
     pub(crate) fn find(&self, uid: &str) -> Result<Option<Record>, Error> {
         let time = receive_time(uid);

@@ -123,6 +123,11 @@ impl Scanner {
         Ok(())
     }
 
+    /// The header of the next record. The record is not verified.
+    pub(crate) fn peek(&mut self) -> io::Result<Option<Header>> {
+        self.header(self.offset)
+    }
+
     /// The header at an offset, if the record ends before the end.
     fn header(&mut self, offset: u64) -> io::Result<Option<Header>> {
         let bytes = self.window.get(&self.file, offset, HEADER, self.end)?;

@@ -12,7 +12,7 @@ use crate::failpoint::{Failpoint, fail, reach};
 use crate::payload::Payload;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use tokio::sync::{oneshot, watch};
 
@@ -91,6 +91,8 @@ pub(crate) struct Counts {
     pub(crate) bytes: AtomicU64,
     pub(crate) syncs: AtomicU64,
     pub(crate) failures: AtomicU64,
+    /// Whether the last attempt to store submissions failed.
+    pub(crate) failing: AtomicBool,
 }
 
 /// The state of the thread.
@@ -179,6 +181,9 @@ impl Writer {
 
     /// Closes the current segment if its hour is over, by beginning the next one. An empty segment need not be closed.
     fn tick(&mut self) -> Result<(), Error> {
+        if self.counts.failing.load(Ordering::Relaxed) {
+            return self.recover();
+        }
         let hour = self.clock.now().hour();
         let is_over = |active: &Active| active.segment.header.hour < hour && active.segment.contents().records > 0;
         if !self.active.as_ref().is_some_and(is_over) {
@@ -188,6 +193,15 @@ impl Writer {
         let before = Timestamp::from_micros(hour.start().micros().saturating_sub(1));
         self.last.received = self.last.received.max(before);
         self.begin_segment(hour).inspect_err(|error| self.report(error, 0))
+    }
+
+    /// After an error: begins a segment, which shows whether the disk works again. The next submission would show it, too, but
+    /// there may be none as long as the server reports that it cannot store them.
+    fn recover(&mut self) -> Result<(), Error> {
+        let hour = self.clock.now().max(self.last.received).hour();
+        self.begin_segment(hour)?;
+        self.counts.failing.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Closes the current segment. The next one can be of the same hour. An empty segment need not be closed.
@@ -207,6 +221,7 @@ impl Writer {
             let mut batch = Batch::default();
             if let Err(error) = self.write(&mut jobs, &mut batch) {
                 self.roll_back(&error);
+                self.counts.failing.store(true, Ordering::Relaxed);
                 self.report(&error, batch.records.len() + jobs.len());
                 let written = batch.records.into_iter().map(|record| record.job);
                 written.chain(jobs).for_each(|job| refuse(job, error.clone()));
@@ -280,6 +295,7 @@ impl Writer {
         let bytes = records.iter().map(|record| record.job.prepared.body.len()).sum();
         self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.counts.received.store(self.last.received.micros(), Ordering::Relaxed);
+        self.counts.failing.store(false, Ordering::Relaxed);
         self.tip.send_replace(self.last.sequence);
         for Pending { job, mark: Mark { received, .. }, .. } in records {
             let Job { prepared: Prepared { name, report_id, digest, .. }, ticket, reply, space } = job;

@@ -14,6 +14,11 @@ pub(super) fn families(parts: &Parts) -> Result<Vec<MetricFamily>, Error> {
     families.counter("ooniapi_intake_bytes_total", "Bytes of accepted bodies since the start", intake.bytes)?;
     families.counter("ooniapi_intake_syncs_total", "Syncs since the start", intake.syncs)?;
     families.counter("ooniapi_intake_failures_total", "Failed writes and syncs since the start", intake.failures)?;
+    families.gauge(
+        "ooniapi_intake_up",
+        "Whether submissions can be stored: the last attempt did not fail",
+        f64::from(u8::from(!intake.failing)),
+    )?;
     families.gauge("ooniapi_intake_waiting", "Submissions that wait for the disk", intake.waiting as f64)?;
     families.gauge("ooniapi_intake_segments", "Segments of the intake log", intake.segments as f64)?;
     families.gauge("ooniapi_intake_segment_bytes", "Size of the intake log in bytes", intake.segment_bytes as f64)?;

@@ -1,7 +1,7 @@
 //! Disks without space, and syncs that fail: nobody who shared the write is acknowledged, and it goes on afterwards.
 
 use crate::child::{command, run};
-use crate::support::{Directory, Hand, body, open, options, records, report, start};
+use crate::support::{Directory, HOUR, Hand, body, open, options, records, report, start};
 use ooni_api::intake::{Error, Intake, Options};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -80,6 +80,35 @@ async fn a_log_that_cannot_be_synced_is_not_opened() {
     let (intake, recovery) = directory.reopen().await;
     assert_eq!((recovery.records, recovery.cut), (1, None));
     assert!(intake.accept(report("r", body(0, 1000))).await.unwrap().repeated);
+}
+
+#[tokio::test]
+async fn a_failure_is_reported_until_the_disk_works_again() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (folder, elsewhere) = (temporary.path().join("log"), temporary.path().join("elsewhere"));
+    let hand = Hand::at(start());
+    let (intake, _) = open(options(&folder), &hand).await;
+    intake.accept(report("r", "1")).await.unwrap();
+    assert!(!intake.counters().failing);
+    for is_retried in [true, false] {
+        // The next hour needs a segment, which cannot be created.
+        std::fs::rename(&folder, &elsewhere).unwrap();
+        hand.advance(HOUR);
+        intake.accept(report("r", "2")).await.unwrap_err();
+        assert!(intake.counters().failing);
+        intake.tick().await.unwrap_err();
+        assert!(intake.counters().failing);
+        std::fs::rename(&elsewhere, &folder).unwrap();
+        match is_retried {
+            true => drop(intake.accept(report("r", is_retried.to_string())).await.unwrap()),
+            false => intake.tick().await.unwrap(),
+        }
+        assert!(!intake.counters().failing);
+    }
+    assert_eq!(records(&intake).await.len(), 2);
+    let other = intake.clone();
+    intake.shutdown().await;
+    assert!(other.counters().failing, "the thread that writes has ended");
 }
 
 /// A disk of 1 MiB.

@@ -50,6 +50,12 @@ async fn a_reader_starts_anywhere_and_loses_nothing_when_it_is_cancelled() {
         }
         assert_eq!(read, Vec::from_iter(start + 1..=(start + 3).min(200)), "from {start}");
     }
+    for (record, before) in all.iter().zip(0..) {
+        let received = intake.received_after(Position { sequence: before, ..Position::default() }).await.unwrap();
+        assert_eq!(received, Some(record.received));
+    }
+    let end = Position { sequence: 200, ..Position::default() };
+    assert_eq!(intake.received_after(end).await.unwrap(), None);
     for record in all.iter().step_by(17) {
         let found = intake.find(&record.uid).await.unwrap().unwrap();
         assert_eq!((found.sequence, found.body.bytes().unwrap()), (record.sequence, record.body.bytes().unwrap()));

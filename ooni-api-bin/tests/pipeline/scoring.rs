@@ -139,6 +139,29 @@ async fn damaged_records_at_the_end_are_counted() {
     assert_eq!(app.scoring.borrow().outcomes, all);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_counters_add_up_while_measurements_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(open(config(folder.path())).await);
+    let intake = running.app.intake.clone();
+    let submitting = tokio::spawn(async move {
+        for number in 0..1000 {
+            intake.accept(submission(None, &format!("{number}"))).await.unwrap();
+        }
+    });
+    let mut last = 0;
+    while !submitting.is_finished() {
+        let Parts { intake, scoring, .. } = Parts::of(&running.app).await;
+        assert_eq!(intake.accepted, scoring.outcomes.total() + scoring.pending);
+        last = intake.accepted;
+    }
+    assert!(last > 0);
+    submitting.await.unwrap();
+    assert_eq!(running.scored().await.total(), 1000);
+    let app = running.stop().await;
+    assert!(Parts::of(&app).await.scoring.failing, "scoring has ended");
+}
+
 /// A session of PostgreSQL that holds the lock of a table until it is dropped.
 struct Locked(Child);
 
