@@ -37,6 +37,8 @@ pub enum Failpoint {
     ScoreStored,
     /// A can has a number in the durable plan; nothing is in the archive.
     ArchivePlanned,
+    /// The plan says that files of a can will be put; nothing of it is in the archive.
+    ArchivePutting,
     /// A file of a can is in the archive, and not read back.
     ArchivePut,
     /// A file of a can was read back.
@@ -65,10 +67,11 @@ impl Failpoint {
     ];
 
     /// The points of scoring and of the archiver.
-    pub const PIPELINE: [Failpoint; 8] = [
+    pub const PIPELINE: [Failpoint; 9] = [
         Failpoint::ScoreBatch,
         Failpoint::ScoreStored,
         Failpoint::ArchivePlanned,
+        Failpoint::ArchivePutting,
         Failpoint::ArchivePut,
         Failpoint::ArchiveVerified,
         Failpoint::ArchiveIndexed,
@@ -94,6 +97,7 @@ impl Failpoint {
             Failpoint::ScoreBatch => "score-batch",
             Failpoint::ScoreStored => "score-stored",
             Failpoint::ArchivePlanned => "archive-planned",
+            Failpoint::ArchivePutting => "archive-putting",
             Failpoint::ArchivePut => "archive-put",
             Failpoint::ArchiveVerified => "archive-verified",
             Failpoint::ArchiveIndexed => "archive-indexed",

@@ -45,16 +45,8 @@ enum Place {
     Quarantine(u32),
 }
 
-/// How many measurements a can takes.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Until {
-    /// Up to the one with which the postcan exceeds this size.
-    Size(u64),
-    /// This many, as planned.
-    Count(usize),
-}
-
-/// Builds the files of a can from the first of these measurements. Blocks.
+/// Builds the files of a can from these measurements, up to the one with which it exceeds `most_bytes` if that is given.
+/// Blocks.
 ///
 /// # Errors
 /// A file cannot be read or written.
@@ -62,7 +54,7 @@ pub(super) fn build(
     intake: &Intake,
     group: &Group,
     places: &[InLog],
-    until: Until,
+    most_bytes: Option<u64>,
     folder: &Path,
 ) -> io::Result<Built> {
     let names = HourlyCan::new(group.hour, &group.cc, &group.testname, "0", 0).map_err(io::Error::other)?;
@@ -77,11 +69,8 @@ pub(super) fn build(
     let mut bodies = Vec::new();
     let mut taken = 0;
     for place in places {
-        let is_full = match until {
-            Until::Size(size) => postcan.compressed_size().max(quarantine.compressed_size()) > size,
-            Until::Count(count) => taken >= count,
-        };
-        if is_full {
+        let size = postcan.compressed_size().max(quarantine.compressed_size());
+        if most_bytes.is_some_and(|most| size > most) {
             break;
         }
         taken += 1;

@@ -11,7 +11,20 @@ use std::path::Path;
 /// Locations that are committed in one transaction.
 const BATCH: usize = 5000;
 
-/// Publishes a can. Repeating it changes nothing.
+/// Whether the archive has an object under the name of a can.
+///
+/// # Errors
+/// A sentence.
+pub(super) async fn is_taken(archive: &ArchiveWriter, can: &HourlyCan) -> Result<bool, String> {
+    for key in [can.postcan_key(), can.lines_key(), can.quarantine_key()] {
+        if archive.size(&key).await.map_err(|error| error.to_string())?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Publishes a can, whose name was free at first. Repeating it changes nothing.
 ///
 /// # Errors
 /// A sentence. It may be published in part; the step has to be repeated.
@@ -45,7 +58,7 @@ pub(super) async fn publish(
     Ok(())
 }
 
-/// Puts a file. Another object under the key of a planned can is one that this archiver did not complete.
+/// Puts a file. Since the name of the can was free, another object under the key is one that this archiver did not complete.
 async fn put(archive: &ArchiveWriter, key: &str, path: &Path) -> Result<Stored, WriteError> {
     match archive.put(key, path).await {
         Err(WriteError::Conflict(why)) => {

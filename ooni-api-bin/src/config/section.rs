@@ -164,7 +164,7 @@ section! {
         listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)), "";
         /// Public URL of this server, the prefix of URLs in answers. Empty: `http://` and the address it listens on.
         base_url: String = String::new(), "";
-        /// Number of this collector, in report ids and in names of cans.
+        /// Number of this collector, in report ids and in names of cans. Each server of an archive needs its own.
         collector_id: String = "1".to_owned(), "";
         /// PEM file with the certificate chain. Empty: no TLS. Read again when it changes.
         tls_certificate: PathBuf = PathBuf::new(), "";

@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // clippy does not treat helpers of tests as tests
 
+mod cans;
 mod oonidata;
 #[path = "../process/mod.rs"]
 mod process;
 mod rerun;
-mod submit;
 mod scoring;
+mod submit;
 
 use ooni_api::app::App;
 use ooni_api::archiver::Archived;

@@ -1,13 +1,12 @@
 //! Reads an archive without the code that wrote it.
 
-use flate2::read::MultiGzDecoder;
+use ooni_archive::can::input::Input;
 use ooni_archive::can::{Can, CanName, Expected};
 use ooni_archive::chunk::{Chunk, Kind, ReadStatus};
 use ooni_archive::limits::Limits;
 use ooni_core::measurement::SideRecord;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A POST body in the archive.
@@ -41,7 +40,11 @@ pub fn whole_bodies(root: &Path) -> BTreeMap<String, Archived> {
 pub fn lines(root: &Path) -> BTreeMap<String, Vec<Vec<u8>>> {
     let read = |path: &PathBuf| {
         let mut text = Vec::new();
-        MultiGzDecoder::new(fs::File::open(path).unwrap()).read_to_end(&mut text).unwrap();
+        let mut input = Input::gzip(Box::new(fs::File::open(path).unwrap()), u64::MAX);
+        let mut buffer = vec![0; 64 << 10];
+        while let read @ 1.. = input.read(&mut buffer).unwrap() {
+            text.extend_from_slice(&buffer[..read]);
+        }
         assert_eq!(text.pop(), Some(b'\n'), "{}", path.display());
         let key = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
         (key, text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect())

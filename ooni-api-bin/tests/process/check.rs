@@ -64,6 +64,8 @@ pub fn check(setup: &Setup, load: &Load) {
         assert!(found == raw(uid, body).1, "{uid}: {}", shown(&found));
     }
     server.stop();
+    let left: Vec<_> = std::fs::read_dir(setup.state().join("archiver")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
     eprintln!("{} measurements, {} acknowledged, {count:?}", archived.len(), acknowledged.len());
 }
 
