@@ -1,12 +1,12 @@
 //! [`drain`]: scores and archives what is in the intake log, without serving (`ooni-api job archive`).
 
 use crate::app::App;
-use crate::archiver::Archived;
+use crate::archiver::{Archived, has_ended};
 use crate::clock::{Clock, Hour};
 use crate::config::Config;
-use crate::intake::{Cursor, Position, Snapshot};
+use crate::intake::{self, Cursor, Position, SegmentInfo, Snapshot};
 use crate::tasks::Tasks;
-use anyhow::{Error, bail};
+use anyhow::{Error, anyhow, bail};
 use std::collections::BTreeSet;
 use tokio::sync::watch;
 
@@ -15,7 +15,11 @@ use tokio::sync::watch;
 /// # Errors
 /// A running server uses the state directory; the store or the archive fails. Nothing is lost; it can be repeated.
 pub async fn drain(config: Config, clock: Clock, current: bool) -> anyhow::Result<Archived> {
-    let (app, Tasks { scoring, archiver, .. }) = App::open(config, clock).await?;
+    let opened = App::open(config, clock).await;
+    let (app, Tasks { scoring, archiver, .. }) = opened.map_err(|error| match error.downcast_ref() {
+        Some(intake::Error::Locked(_)) => anyhow!("a server is using this state directory; it archives by itself"),
+        _ => error,
+    })?;
     let (stop, stopped) = watch::channel(false);
     let scoring = tokio::spawn(scoring.run(stopped));
     let scored = wait_for_scoring(&app).await;
@@ -37,12 +41,21 @@ pub fn pending(config: &Config, clock: &Clock, current: bool) -> anyhow::Result<
     let folder = config.intake_directory();
     let archived = Cursor::<serde_json::Value>::open(&folder, "archive")?.position().sequence;
     let segments = if folder.is_dir() { Snapshot::open(&folder)?.segments() } else { Vec::new() };
-    let is_due = |hour| current || hour < clock.now().hour();
-    let due = segments.iter().filter(|segment| segment.last_sequence > archived && is_due(segment.hour));
+    let now = clock.now();
+    // A segment that is not closed will be when its hour is over.
+    let is_due = |segment: &&SegmentInfo| {
+        current || segment.hour < now.hour() || (segment.closed && has_ended(segment.hour, now))
+    };
+    let due = segments.iter().filter(|segment| segment.last_sequence > archived).filter(is_due);
     let measurements: u64 =
         due.clone().map(|segment| segment.last_sequence - archived.max(segment.first_sequence - 1)).sum();
-    let hours: BTreeSet<Hour> = due.map(|segment| segment.hour).collect();
-    Ok(format!("{measurements} measurements of {} hours would be archived", hours.len()))
+    let hours = due.map(|segment| segment.hour).collect::<BTreeSet<Hour>>().len();
+    let [measurements, hours] =
+        [(measurements, "measurement"), (hours as u64, "hour")].map(|(count, noun)| match count {
+            1 => format!("1 {noun}"),
+            _ => format!("{count} {noun}s"),
+        });
+    Ok(format!("{measurements} of {hours} would be archived"))
 }
 
 /// Waits until all measurements that are in the log now are scored.
