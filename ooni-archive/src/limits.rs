@@ -13,13 +13,16 @@ pub struct Limits {
     pub depth: usize,
     /// JSON values in one measurement, keys included: each takes 16 bytes of memory.
     pub values: usize,
-    /// Ratio of decompressed to stored size of a file. It applies only beyond [`RATIO_FREE`] bytes, because short files of
-    /// repeated text come close to 1032, the maximum of deflate.
+    /// Ratio of decompressed to stored size of a file. It applies only beyond [`Limits::ratio_free`] bytes, because short
+    /// files of repeated text come close to 1032, the maximum of deflate.
     pub ratio: u64,
 }
 
-/// Decompressed bytes up to which the ratio is not checked.
+/// Decompressed bytes up to which the ratio is not checked, at least.
 pub const RATIO_FREE: u64 = 64 << 20;
+
+/// What a container may add to a measurement: headers and padding.
+const OVERHEAD: u64 = 1 << 20;
 
 impl Default for Limits {
     fn default() -> Limits {
@@ -29,6 +32,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Decompressed bytes up to which the ratio is not checked. A file with a single measurement is not refused for it.
+    pub fn ratio_free(self) -> u64 {
+        RATIO_FREE.max(self.measurement_size as u64 + OVERHEAD)
+    }
+
     /// The limits that the JSON reader applies.
     pub fn json(self) -> json::Limits {
         json::Limits { bytes: self.measurement_size, depth: self.depth, values: self.values }

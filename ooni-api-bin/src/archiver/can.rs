@@ -4,6 +4,7 @@ use super::Archived;
 use super::groups::Group;
 use crate::intake::{Intake, Place as InLog, Record};
 use ooni_archive::layout::HourlyCan;
+use ooni_archive::limits::RATIO_FREE;
 use ooni_archive::writer::{LinesWriter, Post, PostcanWriter, WrittenLines};
 use ooni_core::json::{Reader, Value};
 use ooni_core::measurement::Measurement;
@@ -45,8 +46,12 @@ enum Place {
     Quarantine(u32),
 }
 
-/// Builds the files of a can from these measurements, up to the one with which it exceeds `most_bytes` if that is given.
-/// Blocks.
+/// Readers refuse a file beyond a ratio of decompressed to compressed bytes, unless it has a single measurement. Half of that
+/// is enough for a file to end before the next measurement.
+const RATIO: u64 = 250;
+
+/// Builds the files of a can from these measurements, up to the one with which it exceeds `most_bytes` if that is given, or
+/// before one that might make it too compressible to be read. Blocks.
 ///
 /// # Errors
 /// A file cannot be read or written.
@@ -67,19 +72,34 @@ pub(super) fn build(
     let mut reader = Reader::new();
     let mut picker = intake.picker();
     let mut bodies = Vec::new();
+    // Bytes of the bodies in the postcan and in the quarantine can. Those of lines are not longer.
+    let (mut post_bytes, mut quarantine_bytes) = (0, 0);
     let mut taken = 0;
     for place in places {
         let size = postcan.compressed_size().max(quarantine.compressed_size());
         if most_bytes.is_some_and(|most| size > most) {
             break;
         }
-        taken += 1;
         // The log has reported a record that is damaged, and keeps its segment.
-        let Some(record) = picker.record(*place).map_err(io::Error::other)? else { continue };
+        let Some(record) = picker.record(*place).map_err(io::Error::other)? else {
+            taken += 1;
+            continue;
+        };
         let body = record.body.bytes()?;
+        let document = reader.read(&body);
+        let (bytes, compressed) = match &document {
+            Ok(_) => (&mut post_bytes, postcan.compressed_size().min(lines.compressed_size())),
+            Err(_) => (&mut quarantine_bytes, quarantine.compressed_size()),
+        };
+        let is_first = *bytes == 0;
+        *bytes += record.body.length();
+        if most_bytes.is_some() && !is_first && is_dense(*bytes, compressed) {
+            break;
+        }
+        taken += 1;
         let post = post(&record);
         let number = |lines: u64| u32::try_from(lines).map_err(io::Error::other);
-        let place = match reader.read(&body) {
+        let place = match document {
             Err(_) => {
                 quarantine.append(&post, &mut &body[..])?;
                 Place::Quarantine(number(quarantine.members() - 1)?)
@@ -119,6 +139,11 @@ pub(super) fn build(
         bodies,
         lines,
     })
+}
+
+/// Whether a file of so many bytes might be refused, if so many compressed bytes come before the last measurement.
+fn is_dense(bytes: u64, compressed: u64) -> bool {
+    bytes > RATIO_FREE && bytes / RATIO > compressed
 }
 
 fn post(record: &Record) -> Post<'_> {

@@ -8,6 +8,7 @@ use ooni_api::clock::{Clock, Timestamp};
 use ooni_api::config::Config;
 use ooni_api::intake::{Intake, Payload, Route, Side, Submission};
 use ooni_api::tasks::Tasks;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -170,4 +171,27 @@ async fn files_of_an_earlier_process_are_deleted() {
     assert_eq!(files(&archiver), [plan]);
     tasks.archiver.run_once(true).await.unwrap();
     assert_eq!(files(&archiver), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_very_compressible_body_has_a_can_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, clock) = hand();
+    let config = config(folder.path());
+    let (app, tasks) = open(&config, &clock).await;
+    let bodies = ["{\"n\":1}".to_owned(), format!("{{\"n\":\"{}\"}}", "a".repeat(100_000_000)), "{\"n\":3}".to_owned()];
+    let mut wanted = BTreeMap::new();
+    for body in &bodies {
+        wanted.insert(submit(&app.intake, body.as_bytes()).await, body);
+    }
+    tasks.archiver.run_once(true).await.unwrap();
+    let root = config.state_dir.join("archive");
+    let archived = archive::bodies(&root);
+    assert_eq!(archived.len(), wanted.len());
+    for (uid, body) in wanted {
+        assert!(archived[&uid].body == body.as_bytes(), "{uid}");
+    }
+    assert_eq!(archive::readable_lines(&root), [1, 1, 1]);
+    let lines = archive::lines(&root).into_values().flatten();
+    assert!(lines.eq(bodies.iter().map(|body| body.as_bytes().to_vec())));
 }

@@ -2,7 +2,7 @@
 
 use ooni_archive::can::input::Input;
 use ooni_archive::can::{Can, CanName, Expected};
-use ooni_archive::chunk::{Chunk, Kind, ReadStatus};
+use ooni_archive::chunk::{Chunk, Entry, Kind, ReadStatus};
 use ooni_archive::limits::Limits;
 use ooni_core::measurement::SideRecord;
 use std::collections::BTreeMap;
@@ -70,28 +70,54 @@ fn files(root: &Path, suffix: &str) -> Vec<PathBuf> {
     found
 }
 
+/// How many lines the readers of the archive find in each file. Each can be read.
+pub fn readable_lines(root: &Path) -> Vec<usize> {
+    let count = |path: &PathBuf| {
+        let mut count = 0;
+        let read = read(path, |chunk, entry| match chunk.body(entry) {
+            b"" => Err(format!("{entry:?}")),
+            _ => Ok(count += 1),
+        });
+        read.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        count
+    };
+    files(root, ".jsonl.gz").iter().map(count).collect()
+}
+
 /// The members of a can by their uids.
 fn members(path: &Path) -> Result<Vec<(String, Archived)>, String> {
+    let is_in_quarantine = path.components().any(|part| part.as_os_str() == "quarantine");
+    let mut found = Vec::new();
+    read(path, |chunk, entry| {
+        if entry.kind != Kind::Post {
+            return Err(format!("{entry:?}"));
+        }
+        let member = std::str::from_utf8(chunk.member(entry).unwrap()).unwrap();
+        let uid = member.rsplit_once('/').unwrap().1.strip_suffix(".post").unwrap();
+        let archived = Archived { body: chunk.body(entry).to_vec(), side: entry.side().clone(), is_in_quarantine };
+        found.push((uid.to_owned(), archived));
+        Ok(())
+    })?;
+    if found.is_empty() { Err("no members".to_owned()) } else { Ok(found) }
+}
+
+/// Reads a can to its end, with the limits of `fastpath rerun`.
+fn read(path: &Path, mut each: impl FnMut(&Chunk, &Entry) -> Result<(), String>) -> Result<(), String> {
     let file = Box::new(fs::File::open(path).map_err(|error| error.to_string())?);
     let name = path.file_name().unwrap().to_str().unwrap();
-    let is_in_quarantine = path.components().any(|part| part.as_os_str() == "quarantine");
     let mut can = Can::open(Expected::of_name(name), file, &CanName::of_path(path), &Limits::default());
     let mut chunk = Chunk::new(4 << 20);
-    let mut found = Vec::new();
     loop {
         chunk.allow_growth();
         let status = can.fill(&mut chunk);
         for entry in chunk.entries() {
-            if entry.error.is_some() || entry.kind != Kind::Post {
+            if entry.error.is_some() {
                 return Err(format!("{entry:?}"));
             }
-            let member = std::str::from_utf8(chunk.member(entry).unwrap()).unwrap();
-            let uid = member.rsplit_once('/').unwrap().1.strip_suffix(".post").unwrap();
-            let archived = Archived { body: chunk.body(entry).to_vec(), side: entry.side().clone(), is_in_quarantine };
-            found.push((uid.to_owned(), archived));
+            each(&chunk, entry)?;
         }
         if status == ReadStatus::End {
-            return if found.is_empty() { Err("no members".to_owned()) } else { Ok(found) };
+            return Ok(());
         }
         chunk.clear();
     }

@@ -33,6 +33,8 @@ pub struct Input {
     peeked_at: usize,
     total_out: u64,
     ratio: u64,
+    /// Decompressed bytes up to which the ratio is not checked.
+    ratio_free: u64,
     failed: Option<InputError>,
     /// Offset in the stored file, if this is an inner layer of compression.
     outer_offset: Option<Arc<AtomicU64>>,
@@ -70,13 +72,18 @@ impl Input {
         Input::new(Compression::Lz4, RawBytes::new(file), ratio)
     }
 
-    /// Detects the compression from the first bytes, with several layers or none, and the same bound. An empty file has the
-    /// `expected` compression. Also returns the outermost compression.
-    pub(super) fn detected(file: Box<dyn Read + Send>, expected: Compression, ratio: u64) -> (Input, Compression) {
+    /// Detects the compression from the first bytes, with several layers or none, and the same bound beyond `ratio_free`
+    /// bytes. An empty file has the `expected` compression. Also returns the outermost compression.
+    pub(super) fn detected(
+        file: Box<dyn Read + Send>,
+        expected: Compression,
+        ratio: u64,
+        ratio_free: u64,
+    ) -> (Input, Compression) {
         let mut raw = RawBytes::new(file);
         let failed = raw.at_least(4).err();
         let outermost = if raw.rest().is_empty() { expected } else { Compression::of_bytes(raw.rest()) };
-        let mut input = Input::new(outermost, raw, ratio);
+        let mut input = Input { ratio_free, ..Input::new(outermost, raw, ratio) };
         if let Some(error) = failed {
             input.failed = Some(InputError { offset: 0, error: unreadable(error) });
         }
@@ -88,7 +95,7 @@ impl Input {
             }
             let outer_offset = input.outer_offset.clone().unwrap_or_default();
             let layer = Layer { input, offset: Arc::clone(&outer_offset) };
-            input = Input::new(inner, RawBytes::new(Box::new(layer)), ratio);
+            input = Input { ratio_free, ..Input::new(inner, RawBytes::new(Box::new(layer)), ratio) };
             input.outer_offset = Some(outer_offset);
         }
         (input, outermost)
@@ -101,6 +108,7 @@ impl Input {
             peeked_at: 0,
             total_out: 0,
             ratio,
+            ratio_free: RATIO_FREE,
             failed: None,
             outer_offset: None,
         }
@@ -186,7 +194,7 @@ impl Input {
 
     fn check_ratio(&self) -> Result<(), Error> {
         let ratio = self.ratio;
-        if self.total_out <= RATIO_FREE || self.total_out / ratio <= self.offset() {
+        if self.total_out <= self.ratio_free || self.total_out / ratio <= self.offset() {
             return Ok(());
         }
         Err(Error::new(Code::Limit, "", format!("decompresses to more than {ratio} times its size")))
@@ -249,7 +257,7 @@ mod tests {
     }
 
     fn detected(bytes: &[u8]) -> Input {
-        Input::detected(Box::new(Slow(bytes.to_vec(), 0)), Compression::None, 500).0
+        Input::detected(Box::new(Slow(bytes.to_vec(), 0)), Compression::None, 500, RATIO_FREE).0
     }
 
     fn all(mut input: Input) -> (Vec<u8>, Option<(u64, String)>) {
@@ -320,7 +328,8 @@ mod tests {
         let deep = packed(&packed(&packed(&packed(&text))));
         assert_eq!(all(detected(&deep)), (packed(&text), None));
         let bomb = packed(&packed(&vec![b' '; 200 << 20]));
-        let (out, broken) = all(Input::detected(Box::new(std::io::Cursor::new(bomb)), Compression::None, 500).0);
+        let (out, broken) =
+            all(Input::detected(Box::new(std::io::Cursor::new(bomb)), Compression::None, 500, RATIO_FREE).0);
         assert!(out.len() < RATIO_FREE as usize + 100_000);
         assert!(broken.unwrap().1.starts_with("E-LIMIT: decompresses to more than 500 times its size"));
     }

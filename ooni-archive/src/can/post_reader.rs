@@ -4,6 +4,7 @@ use super::format::Compression;
 use super::input::Input;
 use super::members::{Member, Members, Next};
 use crate::chunk::Chunk;
+use crate::limits::RATIO_FREE;
 use ooni_core::error::{Code, Error};
 use std::io::Read;
 
@@ -28,7 +29,7 @@ impl PostReader {
     /// The archive is damaged before the member.
     pub(crate) fn open(file: Box<dyn Read + Send>, uid: &str) -> Result<Option<PostReader>, Error> {
         // The ratio of compression is not limited, because nothing is kept.
-        let (input, _) = Input::detected(file, Compression::Gzip, u64::MAX);
+        let (input, _) = Input::detected(file, Compression::Gzip, u64::MAX, RATIO_FREE);
         let mut reader = PostReader { input, chunk: Chunk::new(BUFFER), start: 0, members: Members::new(), size: 0 };
         let wanted = format!("{uid}.post");
         loop {

@@ -19,7 +19,7 @@ pub struct LimitArguments {
     #[arg(long, value_name = "N", default_value_t = Limits::default().values)]
     pub max_values: usize,
 
-    /// Maximum ratio of decompressed to compressed size, checked beyond 64 MiB; the rest of the file is not read
+    /// Maximum ratio of decompressed to compressed size, checked beyond the maximum size of a measurement; the rest of the file is not read
     #[arg(long, value_name = "N", default_value_t = Limits::default().ratio, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_ratio: u64,
 }
