@@ -70,7 +70,7 @@ fn bodies_of_reports_are_kept_as_they_are() {
         assert_eq!((record.route, &*record.key_report_id), (Route::Report, REPORT));
         assert_eq!((&*record.probe_cc, &*record.test_name), ("IT", "echcheck"));
         assert_eq!(record.headers, [("user-agent".to_owned(), "probe/1".to_owned())]);
-        assert_eq!((record.side.report_id, record.side.is_verified, record.side.geo), (None, None, None));
+        assert_eq!((record.side.report_id, record.side.is_verified, record.side.geo), (None, Some('u'), None));
     }
 }
 
