@@ -89,8 +89,16 @@ impl Connection {
     }
 }
 
+/// Whether a later attempt may succeed: not if the URL or the schema is wrong.
 fn is_temporary(error: &ooni_store::Error) -> bool {
-    error.is_retryable() || matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Busy | ErrorKind::Timeout)
+    error.is_retryable() || is_unresolved(error)
+}
+
+/// Whether the name of the host cannot be resolved, which is often so for a moment after the boot of a machine. For commands
+/// that is a permanent error, and resolvers do not say which names will never exist.
+fn is_unresolved(error: &ooni_store::Error) -> bool {
+    const RESOLVER: [&str; 2] = ["failed to lookup address information", "dns error"]; // of std, of hyper-util
+    error.kind() == ErrorKind::Other && RESOLVER.iter().any(|text| error.message().contains(text))
 }
 
 /// Opens a store until it succeeds or nobody wants it any more.
@@ -110,5 +118,35 @@ async fn retry(url: String, sender: watch::Sender<Option<Store>>) {
             Err(error) => tracing::warn!(%error, "the store cannot be reached"),
         }
         pause = LAST_RETRY.min(pause * 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn open(url: &str) -> Result<Connection, ooni_store::Error> {
+        Connection::open(url.to_owned()).await
+    }
+
+    #[tokio::test]
+    async fn a_server_that_cannot_be_reached_is_tried_again() {
+        for url in [
+            "postgres://me@none.invalid/db",
+            "clickhouse://me@none.invalid/db",
+            "postgres://me@127.0.0.1:1/db?sslmode=disable",
+        ] {
+            let connection = open(url).await.unwrap();
+            assert!(connection.get().is_err(), "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_url_is_an_error() {
+        for url in
+            ["mysql://me@127.0.0.1/db", "postgres://me@none.invalid/db?sslmode=nonsense", "sqlite:/proc/1/none/ooni.db"]
+        {
+            open(url).await.unwrap_err();
+        }
     }
 }
