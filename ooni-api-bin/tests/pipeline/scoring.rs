@@ -10,8 +10,8 @@ use ooni_api::tasks::Tasks;
 use ooni_store::{Store, StoreOptions};
 use ooni_testkit::server::Server;
 use ooni_testkit::skip_without;
-use std::io::{Read as _, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -163,23 +163,28 @@ async fn the_counters_add_up_while_measurements_arrive() {
 }
 
 /// A session of PostgreSQL that holds the lock of a table until it is dropped.
-struct Locked(Child);
+struct Locked {
+    child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
 
 impl Locked {
     /// Returns when the table is locked.
     fn new(url: &str, table: &str) -> Locked {
         let mut psql = Command::new("psql");
         psql.args(["-X", "-q", "-A", "-t", url]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut locked = Locked(psql.spawn().unwrap());
+        let mut child = psql.spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut locked = Locked { child, input, output: BufReader::new(output).lines() };
         assert_eq!(locked.ask(&format!("BEGIN; LOCK TABLE {table}; SELECT 'locked';")), "locked");
         locked
     }
 
     /// The first line of what a query returns.
     fn ask(&mut self, query: &str) -> String {
-        writeln!(self.0.stdin.as_mut().unwrap(), "{query}").unwrap();
-        let output = self.0.stdout.as_mut().unwrap();
-        output.bytes().map(|byte| char::from(byte.unwrap())).take_while(|char| *char != '\n').collect()
+        writeln!(self.input, "{query}").unwrap();
+        self.output.next().unwrap().unwrap()
     }
 
     /// Waits until another session waits for a lock.
@@ -192,8 +197,8 @@ impl Locked {
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
