@@ -2,6 +2,7 @@
 
 use crate::archive::Archives;
 use crate::archiver::{self, Archived, Archiver};
+use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::geo::Geo;
@@ -39,6 +40,8 @@ pub struct App {
     pub intake: Intake,
     /// The archive.
     pub archive: Archives,
+    /// What reading bodies may use.
+    pub bodies: Bodies,
     /// The fingerprint lists; what is sent here is used from the next batch on.
     pub fingerprints: watch::Sender<Arc<Fingerprints>>,
     /// The keys that sign tokens.
@@ -74,7 +77,8 @@ impl App {
         let (intake, recovery) = Intake::open(options, clock.clone()).await?;
         report(&recovery);
         let stores = Stores::open(&config).await?;
-        let archive = Archives::open(&config).map_err(Error::msg)?;
+        let bodies = Bodies::default();
+        let archive = Archives::open(&config, bodies.memory()).map_err(Error::msg)?;
         let (fingerprints, watched) = watch::channel(Arc::new(job::fingerprints::load(state)?));
         let (scoring_task, scoring) = Scoring::new(
             intake.clone(),
@@ -113,6 +117,7 @@ impl App {
             reload,
             intake,
             archive,
+            bodies,
             fingerprints,
             secrets,
             geo,

@@ -1,66 +1,180 @@
 //! Finds the body of a measurement: in the intake log, or else in the archive.
+//!
+//! Only measurements with a row are public: one that was discarded, rejected or refused has none. While the row cannot be looked
+//! up, because scoring is not that far or the store is down, a body in the log is returned unless it would be discarded.
 
 use crate::app::App;
 use crate::http::Error;
-use crate::intake::Record;
+use crate::intake::{Body, Record};
 use bytes::Bytes;
-use ooni_archive::body::BodyError;
+use ooni_archive::body::{BodyError, BodyMemory};
+use ooni_archive::layout::QUARANTINE;
 use ooni_core::json::Reader;
 use ooni_core::measurement::Measurement;
+use ooni_core::process::discard;
+use ooni_store::query::list::MeasurementSummary;
+use std::fmt::Display;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
-/// The measurement of a uid as it was sent, without its envelope; `None` if it is neither in the log nor in the archive.
-///
-/// It is returned if it has a row or is not scored yet: one that was discarded, rejected or refused is not public. `has_row`
-/// is whether the caller has found its row.
+/// Memory for bodies of more than 1 MiB, in bytes: one of the maximum size and its compressed gzip member, or many smaller ones.
+const MEMORY: u32 = 320 << 20;
+/// Number of bodies that are parsed at the same time. Each takes 16 bytes for every JSON value, besides its text.
+const PARSED_AT_ONCE: usize = 2;
+/// How long a client should wait when the memory is in use, in seconds.
+const RETRY_AFTER: u64 = 5;
+
+/// What reading bodies may use. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Bodies {
+    memory: BodyMemory,
+    parsing: Arc<Semaphore>,
+}
+
+impl Default for Bodies {
+    fn default() -> Bodies {
+        Bodies { memory: BodyMemory::new(MEMORY), parsing: Arc::new(Semaphore::new(PARSED_AT_ONCE)) }
+    }
+}
+
+/// What there is of a measurement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is public. This is its text as it was sent, without its envelope.
+    Body(Bytes),
+    /// It is known, but there is no measurement in its body, or the body is lost.
+    NoBody,
+    /// It is unknown or not public.
+    NoRow,
+}
+
+/// Looks for a measurement in the log, then in the store and the archive. `is_shown` is whether a row is public.
 ///
 /// # Errors
-/// 503 or 504 when the log, the store or the archive fails.
-pub async fn measurement(app: &App, uid: &str, has_row: bool) -> Result<Option<Bytes>, Error> {
+/// 503 or 504 when the log, the store or the archive fails, or other bodies use too much memory; 500 for a damaged archive.
+pub async fn find(app: &App, uid: &str, is_shown: fn(&MeasurementSummary) -> bool) -> Result<Found, Error> {
     let record = app.intake.find(uid).await.map_err(|error| unreadable(uid, &error))?;
-    let scored = app.scoring.borrow().position.sequence;
-    let is_pending = record.as_ref().is_some_and(|record| record.sequence > scored);
-    // The row may have been stored after the caller looked for it.
-    if !is_pending && !has_row && app.stores.measurements()?.find(uid).await?.is_none() {
-        return Ok(None);
-    }
-    match record {
-        Some(record) => in_log(uid, record).await,
+    let Some(record) = record else { return without_record(app, uid, is_shown).await };
+    let is_pending = record.sequence > app.scoring.borrow().position.sequence;
+    let is_public =
+        if is_pending { None } else { row(app, uid).await.ok().map(|row| row.as_ref().is_some_and(is_shown)) };
+    let Some(parsed) = in_log(app, uid, record).await? else { return Ok(Found::NoBody) };
+    Ok(if is_public.unwrap_or(!parsed.is_discarded) { parsed.into() } else { Found::NoRow })
+}
+
+/// The body of a measurement whose row the caller has found.
+///
+/// # Errors
+/// Those of [`find`].
+pub async fn of_row(app: &App, uid: &str) -> Result<Found, Error> {
+    match app.intake.find(uid).await.map_err(|error| unreadable(uid, &error))? {
+        Some(record) => Ok(in_log(app, uid, record).await?.map_or(Found::NoBody, Found::from)),
         None => in_archive(app, uid).await,
     }
 }
 
-async fn in_log(uid: &str, record: Record) -> Result<Option<Bytes>, Error> {
-    let content = tokio::task::spawn_blocking(move || {
-        let body = record.body.bytes()?;
-        Ok::<_, std::io::Error>(content(&body))
-    });
-    content.await.map_err(|error| unreadable(uid, &error))?.map_err(|error| unreadable(uid, &error))
+async fn row(app: &App, uid: &str) -> Result<Option<MeasurementSummary>, Error> {
+    Ok(app.stores.measurements()?.find(uid).await?)
 }
 
-fn unreadable(uid: &str, error: &dyn std::fmt::Display) -> Error {
-    tracing::warn!(uid, %error, "a body cannot be read from the intake log");
-    Error::internal()
-}
-
-async fn in_archive(app: &App, uid: &str) -> Result<Option<Bytes>, Error> {
-    let Some(location) = app.stores.measurements()?.body_location(uid).await? else { return Ok(None) };
-    match app.archive.measurement(&location).await {
-        Ok(body) => Ok(body),
-        Err(BodyError::NotFound(why)) => {
-            tracing::warn!(uid, why, "a body is not where the store says");
-            Ok(None)
-        }
-        Err(error) => {
-            tracing::warn!(uid, %error, "a body cannot be read from the archive");
-            Err(Error::unavailable("the archive is not available", 10))
+async fn without_record(app: &App, uid: &str, is_shown: fn(&MeasurementSummary) -> bool) -> Result<Found, Error> {
+    match row(app, uid).await? {
+        Some(row) if is_shown(&row) => in_archive(app, uid).await,
+        Some(_) => Ok(Found::NoRow),
+        None => {
+            let location = app.stores.measurements()?.body_location(uid).await?;
+            let top = location.as_ref().and_then(|location| location.s3path.split('/').next());
+            Ok(if top == Some(QUARANTINE) { Found::NoBody } else { Found::NoRow })
         }
     }
 }
 
-/// The measurement in a body, without its envelope; `None` if the body is not JSON or has none.
-pub fn content(body: &Bytes) -> Option<Bytes> {
+/// A POST body that is JSON.
+struct Parsed {
+    /// The measurement in it.
+    content: Option<Bytes>,
+    /// Whether it gets no row.
+    is_discarded: bool,
+}
+
+impl From<Parsed> for Found {
+    fn from(parsed: Parsed) -> Found {
+        parsed.content.map_or(Found::NoBody, Found::Body)
+    }
+}
+
+async fn in_log(app: &App, uid: &str, record: Record) -> Result<Option<Parsed>, Error> {
+    let body = record.body;
+    let length = usize::try_from(body.length()).unwrap_or(usize::MAX);
+    let space = app.bodies.memory.take(length).ok_or_else(no_memory)?;
+    let parsed = app.bodies.parse(move || {
+        Ok(match body {
+            Body::Memory(bytes) => bytes,
+            Body::File(_) => space.hold(body.bytes()?),
+        })
+    });
+    parsed.await.map_err(|error| unreadable(uid, &error))
+}
+
+impl Bodies {
+    /// The memory for large bodies, which the archive uses as well.
+    pub fn memory(&self) -> &BodyMemory {
+        &self.memory
+    }
+
+    /// Parses a POST body; `None` if it is not JSON.
+    async fn parse(
+        &self,
+        read: impl FnOnce() -> std::io::Result<Bytes> + Send + 'static,
+    ) -> std::io::Result<Option<Parsed>> {
+        let permit = Arc::clone(&self.parsing).acquire_owned().await.map_err(std::io::Error::other)?;
+        let parsed = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            read().map(|body| parse(&body))
+        });
+        parsed.await.map_err(std::io::Error::other)?
+    }
+}
+
+fn parse(body: &Bytes) -> Option<Parsed> {
     let mut reader = Reader::new();
     let document = reader.read(body).ok()?;
-    let measurement = Measurement::new(document.root()).ok()?;
-    Some(body.slice_ref(measurement.content().source()))
+    let Ok(measurement) = Measurement::new(document.root()) else {
+        return Some(Parsed { content: None, is_discarded: true });
+    };
+    let is_discarded = !matches!(discard(&measurement), Ok(None));
+    Some(Parsed { content: Some(body.slice_ref(measurement.content().source())), is_discarded })
+}
+
+fn unreadable(uid: &str, error: &dyn Display) -> Error {
+    tracing::warn!(uid, %error, "a body cannot be read from the intake log");
+    Error::internal()
+}
+
+fn no_memory() -> Error {
+    Error::unavailable("too many large bodies are requested at the same time", RETRY_AFTER)
+}
+
+async fn in_archive(app: &App, uid: &str) -> Result<Found, Error> {
+    let Some(location) = app.stores.measurements()?.body_location(uid).await? else { return Ok(Found::NoBody) };
+    let body = match app.archive.body(&location).await {
+        Ok(body) => body,
+        Err(BodyError::NotFound(why)) => {
+            tracing::warn!(uid, why, "a body is not where the store says");
+            return Ok(Found::NoBody);
+        }
+        Err(BodyError::Unavailable(why)) => {
+            tracing::warn!(uid, why, "a body cannot be read from the archive now");
+            return Err(Error::unavailable("the archive is not available", RETRY_AFTER));
+        }
+        Err(BodyError::Invalid(why) | BodyError::Failed(why)) => {
+            tracing::error!(uid, why, "a body cannot be read from the archive");
+            return Err(Error::internal());
+        }
+    };
+    if !body.has_envelope {
+        return Ok(Found::Body(body.text));
+    }
+    let parsed = app.bodies.parse(move || Ok(body.text)).await.map_err(|error| unreadable(uid, &error))?;
+    Ok(parsed.map_or(Found::NoBody, Found::from))
 }

@@ -7,19 +7,22 @@
 
 mod find;
 mod index;
+mod memory;
 mod post;
 mod stream;
 
 pub use self::find::Body;
 pub use self::index::{IndexError, MemberIndex};
+pub use self::memory::{BodyMemory, BodySpace, SMALL_BODY};
 pub use self::post::PostStream;
 
-use self::find::find;
+use self::find::{FindError, find};
 use self::stream::{Pieces, feed};
 use crate::blobs::{Blobs, Failure, FailureKind, Retries};
 use crate::can::{CanName, Expected, Format};
 use crate::layout::Layout;
 use crate::source::archive::{Archive, Core};
+use bytes::Bytes;
 use std::fs::File;
 use std::future::Future;
 use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom};
@@ -43,7 +46,7 @@ pub enum BodyError {
     /// The file is damaged before the measurement, or the measurement exceeds a limit.
     #[error("{0}")]
     Invalid(String),
-    /// The server cannot be reached or is overloaded; retry later.
+    /// The server cannot be reached or is overloaded, or [`BodyMemory`] is in use; retry later.
     #[error("{0}")]
     Unavailable(String),
     /// The file cannot be read; a retry fails in the same way.
@@ -59,6 +62,10 @@ impl BodyError {
             FailureKind::Permanent => BodyError::Failed(why),
             FailureKind::InvalidResponse | FailureKind::Transient => BodyError::Unavailable(why),
         }
+    }
+
+    fn no_memory(key: &str) -> BodyError {
+        BodyError::Unavailable(format!("{key}: too many large bodies are in memory"))
     }
 
     fn of_file(name: &str, error: &io::Error) -> BodyError {
@@ -88,6 +95,7 @@ struct Wanted {
     expected: Expected,
     number: u64,
     member: Option<LineMember>,
+    memory: Option<BodyMemory>,
 }
 
 impl Archive {
@@ -113,7 +121,8 @@ impl Archive {
         if matches!(expected.format(), None | Some(Format::Index)) {
             return Err(BodyError::NotFound(format!("{key}: not a file of measurements")));
         }
-        let wanted = Wanted { key: key.to_owned(), expected, number, member };
+        let memory = self.core.options.memory.clone();
+        let wanted = Wanted { key: key.to_owned(), expected, number, member, memory };
         let mut result = Err(BodyError::NotFound(format!("{key}: no such file")));
         for at in self.places_of(key) {
             result = self.found_at(at, &wanted).await;
@@ -138,7 +147,7 @@ impl Archive {
     }
 
     async fn found_at(&self, at: usize, wanted: &Wanted) -> Result<Body, BodyError> {
-        let Wanted { key, number, expected, member } = wanted;
+        let Wanted { key, number, expected, member, .. } = wanted;
         if let Some(LineMember { offset, length, line }) = *member
             && let Some(end) = offset.checked_add(length)
             && (1..=MEMBER_SIZE).contains(&length)
@@ -146,9 +155,10 @@ impl Archive {
         {
             // A line says nothing about the format of the file that it is in.
             let line = Wanted { number: line, expected: Expected::Exactly(Format::Lines), ..wanted.clone() };
-            // Otherwise the file has been replaced since the member was noted.
-            if let Ok(body) = decode(line, move || Ok(Box::new(Cursor::new(bytes)))).await {
-                return Ok(body);
+            match decode(line, move || Ok(Box::new(Cursor::new(bytes)))).await {
+                // The file has been replaced since the member was noted.
+                Err(BodyError::NotFound(_) | BodyError::Invalid(_)) => {}
+                found => return found,
             }
         }
         if expected.format() == Some(Format::Lines)
@@ -232,6 +242,24 @@ impl Core {
         key: &str,
         range: Range<u64>,
         size: Option<u64>,
+    ) -> Result<Option<Bytes>, BodyError> {
+        let length = range.end - range.start;
+        let memory = self.options.memory.as_ref();
+        let space = memory.map(|memory| memory.take(length as usize).ok_or_else(|| BodyError::no_memory(key)));
+        let space = space.transpose()?;
+        let bytes = self.member_bytes(at, key, range, size).await?;
+        Ok(bytes.map(|bytes| match space {
+            Some(space) => space.hold(bytes),
+            None => bytes.into(),
+        }))
+    }
+
+    async fn member_bytes(
+        &self,
+        at: usize,
+        key: &str,
+        range: Range<u64>,
+        size: Option<u64>,
     ) -> Result<Option<Vec<u8>>, BodyError> {
         let length = range.end - range.start;
         match &self.places[at].blobs {
@@ -281,11 +309,14 @@ where
     R: FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + 'static,
 {
     let found = spawn_blocking(move || {
-        let Wanted { key, expected, number, .. } = &wanted;
+        let Wanted { key, expected, number, memory, .. } = &wanted;
         let bytes = open().map_err(|error| BodyError::of_file(key, &error))?;
-        let missing = || BodyError::NotFound(format!("{key}: has no measurement {number}"));
-        let found = find(*expected, bytes, &CanName::of_path(Path::new(key)), *number);
-        found.map_err(|why| BodyError::Invalid(format!("{key}: {why}")))?.ok_or_else(missing)
+        match find(*expected, bytes, &CanName::of_path(Path::new(key)), *number, memory.as_ref()) {
+            Ok(Some(body)) => Ok(body),
+            Ok(None) => Err(BodyError::NotFound(format!("{key}: has no measurement {number}"))),
+            Err(FindError::Invalid(why)) => Err(BodyError::Invalid(format!("{key}: {why}"))),
+            Err(FindError::NoMemory) => Err(BodyError::no_memory(key)),
+        }
     });
     found.await.unwrap_or_else(|error| Err(BodyError::Failed(error.to_string())))
 }

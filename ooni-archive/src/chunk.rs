@@ -168,6 +168,23 @@ impl Chunk {
         .unwrap_or_default()
     }
 
+    /// The text of the entry with this number, to keep. If it is larger than `small`, it is not copied: the chunk loses its text.
+    pub(crate) fn take_text(&mut self, number: usize, small: usize) -> Vec<u8> {
+        let Some(entry) = self.entries.get(number) else { return Vec::new() };
+        let (from, range) = match &entry.text {
+            Text::Read(range) => (&mut self.text, range.clone()),
+            Text::Normalized(range, _) => (&mut self.normalized, range.clone()),
+        };
+        if range.len() <= small {
+            return from.get(range).unwrap_or_default().to_vec();
+        }
+        let mut text = std::mem::take(from);
+        text.truncate(range.end);
+        text.drain(..range.start);
+        text.shrink_to_fit();
+        text
+    }
+
     /// The bytes of an entry as in the file.
     pub fn body(&self, entry: &Entry) -> &[u8] {
         let (Text::Read(range) | Text::Normalized(_, range)) = &entry.text;

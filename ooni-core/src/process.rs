@@ -266,7 +266,10 @@ impl<'f> Scorer<'f> {
 }
 
 /// Whether the measurement is discarded on purpose (scoring spec §3, steps 5 to 7).
-fn discard(measurement: &Measurement<'_>) -> Result<Option<Discard>, Error> {
+///
+/// # Errors
+/// The country or the network is not a string.
+pub fn discard(measurement: &Measurement<'_>) -> Result<Option<Discard>, Error> {
     if measurement.field("report_id").is_null() {
         return Ok(Some(Discard::NoReportId));
     }

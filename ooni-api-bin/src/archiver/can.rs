@@ -40,7 +40,7 @@ struct Body {
 enum Place {
     /// A line, by its number.
     Line(u32),
-    /// A member of the postcan whose line is a placeholder: a POST body without a JSON measurement.
+    /// A member of the postcan whose line has other bytes: a POST body with line breaks in its measurement, or without one.
     Post(u32),
     /// A member of the quarantine can.
     Quarantine(u32),
@@ -108,9 +108,11 @@ pub(super) fn build(
                 postcan.append(&post, &mut &body[..])?;
                 match measurement(document.root()) {
                     Some(measurement) => {
-                        let line = number(lines.lines())?;
+                        let line = Place::Line(number(lines.lines())?);
                         lines.append(&mut { measurement })?;
-                        Place::Line(line)
+                        // In a line, CR and LF become spaces.
+                        let is_exact = !measurement.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
+                        if is_exact { line } else { Place::Post(number(postcan.members() - 1)?) }
                     }
                     None => {
                         lines.append_placeholder()?;

@@ -76,7 +76,10 @@ pub fn readable_lines(root: &Path) -> Vec<usize> {
         let mut count = 0;
         let read = read(path, |chunk, entry| match chunk.body(entry) {
             b"" => Err(format!("{entry:?}")),
-            _ => Ok(count += 1),
+            _ => {
+                count += 1;
+                Ok(())
+            }
         });
         read.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         count

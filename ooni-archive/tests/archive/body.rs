@@ -36,7 +36,7 @@ fn store(bucket: &Bucket, key: &str, content: &[u8]) {
 fn found(archive: &BlockingArchive, key: &str, number: u64) -> String {
     let body = archive.body(key, number).unwrap();
     assert_eq!(body.kind, Kind::Line);
-    String::from_utf8(body.text).unwrap()
+    String::from_utf8(body.text.to_vec()).unwrap()
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn members_of_a_postcan() {
     store(&bucket, &key, &tar.into_inner().unwrap().finish().unwrap());
     let body = local(&bucket, wanted(&[], &[])).body(&key, 3).unwrap();
     assert_eq!(body.kind, Kind::Post);
-    assert_eq!(String::from_utf8(body.text).unwrap(), format!("{{\"format\":\"json\",\"content\":{}}}", line(3)));
+    assert_eq!(String::from_utf8(body.text.to_vec()).unwrap(), format!("{{\"format\":\"json\",\"content\":{}}}", line(3)));
 }
 
 fn async_local(bucket: &Bucket) -> Archive {

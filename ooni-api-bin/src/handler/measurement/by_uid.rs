@@ -1,7 +1,7 @@
 //! `GET /api/v1/measurement/{measurement_uid}` (API spec §4.4).
 
 use crate::app::App;
-use crate::bodies;
+use crate::bodies::{self, Found};
 use crate::http::response::{Cache, cached, of_bytes};
 use crate::http::{Error, Request, Response};
 use hyper::StatusCode;
@@ -19,11 +19,7 @@ pub async fn measurement(app: Arc<App>, request: Request) -> Result<Response, Er
     if !(10..=100).contains(&uid.len()) || !uid.bytes().all(is_uid) {
         return Err(unknown());
     }
-    let has_row = match app.stores.measurements() {
-        Ok(store) => store.find(uid).await?.is_some(),
-        Err(_) => false,
-    };
-    let body = bodies::measurement(&app, uid, has_row).await?.ok_or_else(unknown)?;
+    let Found::Body(body) = bodies::find(&app, uid, |_| true).await? else { return Err(unknown()) };
     let mut response = cached(of_bytes(StatusCode::OK, "application/json", body), Cache::MaxAge(3600));
     if request.query().get("download").is_some_and(|download| download.eq_ignore_ascii_case("true"))
         && let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=ooni_measurement-{uid}.json"))

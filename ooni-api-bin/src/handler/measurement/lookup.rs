@@ -1,6 +1,8 @@
 //! Which measurement a request asks for (API spec §4.2, §4.3; decision 13).
 
+use crate::clock::Timestamp;
 use crate::http::{Error, Query};
+use ooni_core::uid::received_at;
 
 /// The measurement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,21 @@ pub enum Wanted {
         /// The input; empty for measurements without one.
         input: String,
     },
+}
+
+impl Wanted {
+    /// When the measurement was received, or its report opened, if the id says so.
+    pub fn time(&self) -> Option<Timestamp> {
+        let time = match self {
+            Wanted::Uid(uid) => received_at(uid)?.0,
+            // `20210208T162755Z_…` as the start of a uid.
+            Wanted::Report { report_id, .. } => {
+                let (date, time) = report_id.get(..15)?.split_once('T')?;
+                received_at(&format!("{date}{time}.000000_"))?.0
+            }
+        };
+        Some(Timestamp::from_date_time(time))
+    }
 }
 
 /// The measurement of `measurement_uid` if it is valid, or else of `report_id` and `input`.
@@ -41,6 +58,20 @@ pub fn wanted(query: &Query) -> Result<Wanted, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times() {
+        let time = |text: &str| Some(Timestamp::from_date_time(received_at(text)?.0));
+        let uid = "20210208162755.181572_MA_ndt_7888edc7748936bf";
+        let report = |id: &str| Wanted::Report { report_id: id.to_owned(), input: String::new() }.time();
+        assert!(time(uid).is_some());
+        assert_eq!(Wanted::Uid(uid.to_owned()).time(), time(uid));
+        assert_eq!(report("20210208T162755Z_ndt_DZ_36947_n1_8swgXi7xNuRUyO9a"), time(uid));
+        assert_eq!(Wanted::Uid("01202102037f9c2ba4e88f827d61604550760585".to_owned()).time(), None);
+        for id in ["short", "20210208_162755Z_ndt", "2021020T8162755Z_", "éé", "20211308T162755Z_ndt"] {
+            assert_eq!(report(id), None, "{id}");
+        }
+    }
 
     #[test]
     fn ids() {

@@ -1,6 +1,7 @@
 //! [`Options`], and [`Place`]: a folder or bucket that has been opened.
 
 use crate::blobs::{Blobs, RetryPolicy};
+use crate::body::BodyMemory;
 use crate::layout::Layout;
 use std::path::PathBuf;
 
@@ -17,11 +18,20 @@ pub struct Options {
     pub retry: RetryPolicy,
     /// Whether downloads are verified against ETags that look like MD5 sums.
     pub checksums: bool,
+    /// Memory for large bodies; `None` for no limit.
+    pub memory: Option<BodyMemory>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { cache: None, cache_size: 2 << 30, parallel: 4, retry: RetryPolicy::default(), checksums: true }
+        Options {
+            cache: None,
+            cache_size: 2 << 30,
+            parallel: 4,
+            retry: RetryPolicy::default(),
+            checksums: true,
+            memory: None,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ const LISTINGS: usize = 8;
 pub(crate) struct Core {
     pub(crate) places: Vec<Place>,
     pub(in crate::source) wanted: Selection,
-    pub(in crate::source) options: Options,
+    pub(crate) options: Options,
     pub(crate) counters: Arc<Counters>,
     pub(super) listings: Semaphore,
     /// What all listings found.
