@@ -1,6 +1,6 @@
 //! The intake log: what was acknowledged is on the disk.
 //!
-//! A submission is a record in a segment, an append-only file with the records of one hour. [`Intake::accept`] returns when
+//! A submission is a record in a segment, an append-only file with the records of one hour, or of a part of it. [`Intake::accept`] returns when
 //! the record is durable: one thread writes, and all submissions that arrive while it waits for the disk share the next
 //! write and sync (group commit). Scoring and archiver are [`Reader`]s with a [`Cursor`] each; a segment is deleted by
 //! [`Intake::release`] when it lies before both, and its records cannot be repeated any more.
@@ -82,6 +82,11 @@ pub struct Options {
     pub max_repeats: usize,
     /// After so many bytes, what is waiting is written before more is taken.
     pub max_batch_bytes: u64,
+    /// A segment with so many bytes gets no further records; the hour has another one then.
+    pub max_segment_bytes: u64,
+    /// The same for a segment with so many records. What is kept in memory for a segment, or while it is archived, is bounded
+    /// by this number.
+    pub max_segment_records: u64,
     /// How many submissions may wait.
     pub queue: usize,
     /// How many bytes of memory their bodies may take.
@@ -97,6 +102,8 @@ impl Options {
             repeat_window: Duration::from_secs(3600),
             max_repeats: 200_000,
             max_batch_bytes: 8 << 20,
+            max_segment_bytes: 1 << 30,
+            max_segment_records: 1_000_000,
             queue: 8192,
             queue_bytes: 64 << 20,
         }
@@ -382,6 +389,8 @@ fn open(options: Options, clock: Clock) -> Result<(Intake, Recovery), Error> {
         counts: Arc::clone(&counts),
         tip,
         max_batch_bytes: options.max_batch_bytes,
+        max_segment_bytes: options.max_segment_bytes,
+        max_segment_records: options.max_segment_records,
         active: Active::open(&log, recovery.last)?,
         last: recovery.last,
         _lock: lock,

@@ -36,6 +36,7 @@ impl Log {
     /// The segments that a survey found. If this process writes to the log, those with damage are kept.
     pub(crate) fn new(directory: PathBuf, segments: Vec<Arc<Segment>>, is_writer: bool) -> Log {
         let damaged = segments.iter().map(|segment| segment.contents().damaged()).sum();
+        segments.iter().rev().skip(1).for_each(|segment| segment.contents().close());
         let log = Log { directory, segments: Mutex::new(segments), damaged: AtomicU64::new(damaged), is_writer };
         log.segments().iter().filter(|segment| segment.contents().is_damaged()).for_each(|segment| log.keep(segment));
         log
@@ -61,7 +62,7 @@ impl Log {
     pub(crate) fn begin(&self, segment: Arc<Segment>) -> Option<Arc<Segment>> {
         let mut list = self.list();
         if let Some(last) = list.last() {
-            last.contents().closed = true;
+            last.contents().close();
         }
         let empty = list.pop_if(|last| last.contents().last < last.header.first);
         list.push(segment);

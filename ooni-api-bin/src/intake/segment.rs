@@ -184,8 +184,7 @@ pub(crate) struct Contents {
     pub(crate) closed: bool,
     /// Some of the records, in order.
     marks: Vec<Mark>,
-    /// Hashes of UIDs that were kept, and where their records are.
-    kept: HashMap<u64, Mark>,
+    kept: Kept,
     /// Records that cannot be read: the sequence number of the first one and how many follow each other.
     damage: BTreeMap<u64, u64>,
 }
@@ -198,7 +197,40 @@ pub(crate) struct Mark {
     pub(crate) offset: u64,
 }
 
+/// Hashes of UIDs that were kept, and where their records are.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    growing: HashMap<u64, Mark>,
+    /// Those of a closed segment, sorted: they take half the memory.
+    sorted: Box<[(u64, Mark)]>,
+}
+
+impl Kept {
+    fn get(&self, hash: u64) -> Option<Mark> {
+        let sorted = || {
+            let place = self.sorted.binary_search_by_key(&hash, |(hash, _)| *hash).ok()?;
+            Some(self.sorted.get(place)?.1)
+        };
+        self.growing.get(&hash).copied().or_else(sorted)
+    }
+
+    fn close(&mut self) {
+        if self.growing.is_empty() {
+            return;
+        }
+        let mut all: Vec<(u64, Mark)> = self.sorted.iter().copied().chain(std::mem::take(&mut self.growing)).collect();
+        all.sort_unstable_by_key(|(hash, _)| *hash);
+        self.sorted = all.into();
+    }
+}
+
 impl Contents {
+    /// Notes that nothing will be added.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+        self.kept.close();
+    }
+
     /// Adds a record.
     pub(crate) fn add(&mut self, mark: Mark, length: u64, kept_uid: Option<&str>) {
         let is_far = |last: &Mark| {
@@ -208,7 +240,7 @@ impl Contents {
             self.marks.push(mark);
         }
         if let Some(uid) = kept_uid {
-            self.kept.insert(hash(uid), mark);
+            self.kept.growing.insert(hash(uid), mark);
         }
         self.records += 1;
         self.last = mark.sequence;
@@ -230,7 +262,7 @@ impl Contents {
 
     /// Where a record with a kept UID may be.
     pub(crate) fn mark_of_kept(&self, uid: &str) -> Option<Mark> {
-        self.kept.get(&hash(uid)).copied()
+        self.kept.get(hash(uid))
     }
 
     /// Notes that records cannot be read; whether that is news.
@@ -259,7 +291,7 @@ impl Segment {
             length: DATA_START,
             closed: false,
             marks: Vec::new(),
-            kept: HashMap::new(),
+            kept: Kept::default(),
             damage: BTreeMap::new(),
         };
         Segment { header, path, contents: Mutex::new(contents) }

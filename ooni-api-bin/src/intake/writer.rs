@@ -103,6 +103,8 @@ pub(crate) struct Writer {
     /// Sends the sequence number of the last durable record.
     pub(crate) tip: watch::Sender<u64>,
     pub(crate) max_batch_bytes: u64,
+    pub(crate) max_segment_bytes: u64,
+    pub(crate) max_segment_records: u64,
     /// The segment that is written to. `None` after an error, until the next submission.
     pub(crate) active: Option<Active>,
     /// The last durable record. Its receive time may be later, since times never go back.
@@ -239,7 +241,8 @@ impl Writer {
     ) -> Result<(), Error> {
         let mut received = next_time(&self.clock, self.last.received);
         let hour = received.hour();
-        if self.active.as_ref().is_none_or(|active| active.segment.header.hour != hour) {
+        let is_another = |active: &Active| active.segment.header.hour != hour || self.is_full(active);
+        if self.active.as_ref().is_none_or(is_another) {
             self.begin_segment(hour)?;
         }
         let Some(active) = &self.active else { return Err(Error::Closed) };
@@ -281,6 +284,10 @@ impl Writer {
         Ok(())
     }
 
+    fn is_full(&self, active: &Active) -> bool {
+        active.length >= self.max_segment_bytes || active.segment.contents().records >= self.max_segment_records
+    }
+
     /// Makes durable records visible to readers, and answers those who submitted them.
     fn publish(&mut self, records: Vec<Pending>) {
         let (Some(active), Some(last)) = (&mut self.active, records.last()) else { return };
@@ -312,7 +319,7 @@ impl Writer {
         let Some(active) = &self.active else { return };
         let truncated = active.file.set_len(active.length);
         if truncated.is_err() || matches!(error, Error::Io { action: SYNC, .. }) {
-            active.segment.contents().closed = true;
+            active.segment.contents().close();
             self.active = None;
         }
     }

@@ -1,5 +1,5 @@
-use crate::support::{Directory, HOUR, SECOND, records, report, start, uids};
-use ooni_api::intake::{Cursor, Position};
+use crate::support::{Directory, HOUR, SECOND, imported, open, options, records, report, start, uids};
+use ooni_api::intake::{Cursor, Options, Position};
 
 #[tokio::test]
 async fn times_never_go_back() {
@@ -105,4 +105,34 @@ async fn numbers_and_times_continue_when_everything_is_released_or_lost() {
     let mut reader = intake.reader(position);
     let (record, _) = reader.next().await.unwrap().unwrap();
     assert_eq!((record.sequence, record.received.micros()), (4, last.received.micros() + 1));
+}
+
+#[tokio::test]
+async fn a_full_segment_is_followed_by_another_one_of_the_hour() {
+    let by_records = |directory: &Directory| Options { max_segment_records: 2, ..options(directory.path()) };
+    let by_bytes = |directory: &Directory| Options { max_segment_bytes: 800, ..options(directory.path()) };
+    for limited in [&by_records as &dyn Fn(&Directory) -> Options, &by_bytes] {
+        let directory = Directory::new();
+        let (intake, _) = open(limited(&directory), &directory.hand).await;
+        let mut accepted = Vec::new();
+        for number in 0..5 {
+            let name = format!("2015{number}");
+            accepted.push(intake.accept(imported(&name, "x".repeat(100))).await.unwrap().uid);
+        }
+        let of_segments = |intake: &ooni_api::intake::Intake| -> Vec<(u64, bool)> {
+            intake.segments().iter().map(|segment| (segment.records, segment.closed)).collect()
+        };
+        assert_eq!(of_segments(&intake), [(2, true), (2, true), (1, false)]);
+        assert_eq!(uids(&records(&intake).await), accepted);
+        for (number, uid) in (1..).zip(&accepted) {
+            assert_eq!(intake.find(uid).await.unwrap().unwrap().sequence, number);
+        }
+        intake.shutdown().await;
+        let (intake, _) = open(limited(&directory), &directory.hand).await;
+        for (number, uid) in (1..).zip(&accepted) {
+            assert_eq!(intake.find(uid).await.unwrap().unwrap().sequence, number);
+        }
+        assert_eq!(intake.find("20157").await.unwrap().map(|record| record.uid), None);
+        assert_eq!(of_segments(&intake), [(2, true), (2, true), (1, false)]);
+    }
 }
