@@ -53,7 +53,10 @@ async fn follow(jobs: Arc<Jobs>, job: &'static Job, interval: Duration) {
         match jobs.run(job, false).await {
             Ok(Outcome::Done(_)) => {}
             Ok(Outcome::Busy) => sleep(jittered(BUSY)).await,
-            Err(_) => sleep(jittered(interval.min(LONGEST_RETRY))).await, // it was logged
+            Err(error) => {
+                tracing::warn!(job = job.name, error = format!("{error:#}"), "the job failed");
+                sleep(jittered(interval.min(LONGEST_RETRY))).await;
+            }
         }
     }
 }
