@@ -1,6 +1,6 @@
 //! From submissions to rows and archive objects, and back by a rerun.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // clippy does not treat helpers of tests as tests
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // clippy does not treat helpers of tests as tests
 
 mod bodies;
 mod cans;
