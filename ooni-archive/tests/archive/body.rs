@@ -153,7 +153,7 @@ fn async_remote(server: &Server) -> Archive {
 #[test]
 fn by_the_member_of_a_line() {
     let texts: Vec<_> = (0..5000).map(|number| line(number).replace(',', ",\n")).collect();
-    let expected = |number: usize| Body { kind: Kind::Line, text: texts[number].replace('\n', " ").into_bytes() };
+    let expected = |number: usize| Body { kind: Kind::Line, text: texts[number].replace('\n', " ").into_bytes().into() };
     let (file, written) = lines(texts.iter().map(|text| Some(text.as_bytes())));
     let bucket = Bucket::new(&[]);
     store(&bucket, LINES, &file);
