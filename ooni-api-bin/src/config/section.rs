@@ -176,7 +176,7 @@ section! {
         max_connections: usize = 4096, "";
         /// How long the headers of a request may take, and how long a connection may be idle.
         header_timeout: u64 = 30, "seconds";
-        /// How long a body may make no progress.
+        /// How long a body may make no progress, and how long it may take beyond 16 KiB per second.
         body_timeout: u64 = 30, "seconds";
         /// Size of the headers of a request.
         max_header_bytes: usize = 65_536, "bytes";

@@ -17,6 +17,10 @@ use std::time::Duration;
 const AT_ONCE: usize = 256 << 10;
 /// Larger bodies are decoded, and written, in parts of about this size by threads that may block, in bytes.
 const PART: usize = 128 << 10;
+/// Bodies up to this size may use all of the memory, in bytes. A part of it ([`RESERVED`]) is for them alone.
+const LITTLE: u64 = 64 << 10;
+/// The part of the memory that is reserved: one in this many bytes.
+const RESERVED: u64 = 8;
 /// How long a client should wait when too much memory is in use, in seconds.
 const RETRY_AFTER: u64 = 5;
 
@@ -38,7 +42,7 @@ impl Bodies {
             max: settings.max_body_bytes,
             spill_above: usize::try_from(settings.spill_above_bytes).unwrap_or(usize::MAX),
             timeout: Duration::from_secs(settings.body_timeout),
-            budget: Arc::new(Budget { capacity: settings.max_bytes_in_flight, used: AtomicU64::new(0), in_flight }),
+            budget: Arc::new(Budget::new(settings.max_bytes_in_flight, in_flight)),
             directory: Arc::from(directory),
         }
     }
@@ -100,11 +104,21 @@ impl Bodies {
     }
 
     /// The whole of a submission in memory, for one that must not be written to a disk as it is. A large one is not decoded
-    /// yet.
+    /// yet. All large ones together may use only a part of the memory.
     pub(super) async fn in_memory(&self, mut body: Body, coding: Coding) -> Result<InMemory, Error> {
-        let limit = self.max.min(self.budget.capacity);
+        let limit = self.max.min(self.budget.for_large());
         let mut memory = Reservation::new(&self.budget);
-        let encoded = self.start(&mut body, limit, usize::MAX, &mut memory).await?;
+        let mut encoded = self.start(&mut body, limit, self.spill_above, &mut memory).await?;
+        if !body.is_finished() {
+            memory.is_large = true;
+            while let Some(bytes) = body.next(limit).await? {
+                memory.set(encoded.len() + bytes.len())?;
+                // Not to twice its size, which might not fit.
+                encoded.reserve_exact(bytes.len().max(encoded.len() / 8));
+                encoded.extend_from_slice(&bytes);
+            }
+            encoded.shrink_to_fit();
+        }
         let small = usize::try_from(limit).unwrap_or(usize::MAX).min(self.spill_above);
         match decode::at_once(coding, encoded, small) {
             Ok(decoded) => memory.hold(decoded).map(InMemory::Small),
@@ -186,7 +200,25 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
 struct Budget {
     capacity: u64,
     used: AtomicU64,
+    /// What large bodies use of it.
+    used_by_large: AtomicU64,
     in_flight: IntGauge,
+}
+
+impl Budget {
+    fn new(capacity: u64, in_flight: IntGauge) -> Budget {
+        Budget { capacity, used: AtomicU64::new(0), used_by_large: AtomicU64::new(0), in_flight }
+    }
+
+    /// How much large bodies in memory may use together, so that slow ones do not prevent all others: three quarters.
+    fn for_large(&self) -> u64 {
+        self.capacity - self.capacity / 4
+    }
+
+    /// How much may be used before a body of this size is refused.
+    fn ceiling(&self, bytes: u64) -> u64 {
+        if bytes <= LITTLE { self.capacity } else { self.capacity - self.capacity / RESERVED }
+    }
 }
 
 /// A part of the budget, until it is dropped.
@@ -194,27 +226,30 @@ struct Budget {
 struct Reservation {
     budget: Arc<Budget>,
     bytes: u64,
+    /// Of these bytes, those that count as those of a large body.
+    large: u64,
+    /// Whether further bytes do.
+    is_large: bool,
 }
 
 impl Reservation {
     fn new(budget: &Arc<Budget>) -> Reservation {
-        Reservation { budget: Arc::clone(budget), bytes: 0 }
+        Reservation { budget: Arc::clone(budget), bytes: 0, large: 0, is_large: false }
     }
 
     /// Changes its size. 503 if the budget does not allow it.
     fn set(&mut self, bytes: usize) -> Result<(), Error> {
         let (bytes, budget) = (bytes as u64, &self.budget);
-        if bytes > self.bytes {
-            let more = bytes - self.bytes;
-            if budget.used.fetch_add(more, Ordering::Relaxed) + more > budget.capacity {
-                budget.used.fetch_sub(more, Ordering::Relaxed);
-                return Err(Error::unavailable("too many submissions at the same time", RETRY_AFTER));
+        let large = if self.is_large { bytes } else { 0 };
+        let is_allowed = change(&budget.used, self.bytes, bytes, budget.ceiling(bytes));
+        if !is_allowed || !change(&budget.used_by_large, self.large, large, budget.for_large()) {
+            if is_allowed {
+                change(&budget.used, bytes, self.bytes, u64::MAX);
             }
-        } else {
-            budget.used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            return Err(Error::unavailable("too many submissions at the same time", RETRY_AFTER));
         }
         budget.in_flight.add(bytes as i64 - self.bytes as i64);
-        self.bytes = bytes;
+        (self.bytes, self.large) = (bytes, large);
         Ok(())
     }
 
@@ -231,8 +266,18 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.used_by_large.fetch_sub(self.large, Ordering::Relaxed);
         self.budget.in_flight.sub(self.bytes as i64);
     }
+}
+
+/// Replaces a part of a sum by another, unless that makes the sum larger and it exceeds the limit.
+fn change(sum: &AtomicU64, from: u64, to: u64, limit: u64) -> bool {
+    let changed = sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |sum| {
+        let new = sum - from + to;
+        (to <= from || new <= limit).then_some(new)
+    });
+    changed.is_ok()
 }
 
 struct Held {

@@ -8,7 +8,10 @@ use hyper::body::{Body as _, Incoming};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+
+/// A client that sends fewer bytes than this in a second uses up the timeout, even if it never stops.
+const MIN_BYTES_PER_SECOND: u64 = 16 << 10;
 
 /// The body of a request.
 #[derive(Debug)]
@@ -16,6 +19,9 @@ pub(super) struct Body {
     /// `None` at its end.
     incoming: Option<Incoming>,
     timeout: Duration,
+    /// How long the client may still be waited for: the timeout at first. Waiting reduces it, and what is received extends it
+    /// again, up to the timeout.
+    patience: Duration,
     progress: Arc<Progress>,
 }
 
@@ -32,7 +38,7 @@ impl Body {
     pub(super) fn new(incoming: Incoming, timeout: Duration) -> Body {
         let incoming = Some(incoming).filter(|incoming| !incoming.is_end_stream());
         let progress = Progress { finished: AtomicBool::new(incoming.is_none()), ..Progress::default() };
-        Body { incoming, timeout, progress: Arc::new(progress) }
+        Body { incoming, timeout, patience: timeout, progress: Arc::new(progress) }
     }
 
     pub(super) fn progress(&self) -> Arc<Progress> {
@@ -51,15 +57,19 @@ impl Body {
     /// The next bytes; `None` at the end.
     ///
     /// # Errors
-    /// 413 beyond the limit, 408 if there is no progress, 400 if it ends too early or is malformed.
+    /// 413 beyond the limit, 408 if it is too slow, 400 if it ends too early or is malformed.
     pub(super) async fn next(&mut self, limit: u64) -> Result<Option<Bytes>, Error> {
         while let Some(incoming) = &mut self.incoming {
-            let Ok(frame) = timeout(self.timeout, incoming.frame()).await else {
+            let begin = Instant::now();
+            let Ok(frame) = timeout(self.patience, incoming.frame()).await else {
                 return Err(Error::request_timeout());
             };
+            self.patience = self.patience.saturating_sub(begin.elapsed());
             match frame {
                 Some(Ok(frame)) => {
                     let Ok(bytes) = frame.into_data() else { continue };
+                    let earned = Duration::from_micros(bytes.len() as u64 * 1_000_000 / MIN_BYTES_PER_SECOND);
+                    self.patience = self.timeout.min(self.patience + earned);
                     let received = self.progress.received.fetch_add(bytes.len() as u64, Relaxed);
                     if received + bytes.len() as u64 > limit {
                         return Err(too_large(limit));

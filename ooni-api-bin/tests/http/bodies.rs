@@ -210,6 +210,13 @@ fn small_bodies() {
     }
 }
 
+/// The memory of all bodies.
+fn in_use(server: &Server) -> u64 {
+    let metrics = server.get("/metrics");
+    let line = metrics.text().lines().find(|line| line.starts_with("ooniapi_http_body_bytes_in_flight "));
+    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn memory_of_all_bodies() {
     let server = server(|config| config.server.max_bytes_in_flight = 1_000_000);
@@ -220,11 +227,6 @@ fn memory_of_all_bodies() {
         client.write(&post(path, "", &[b'a'; 400_000]));
     }
     gate.wait_for(2);
-    let in_use = |server: &Server| {
-        let metrics = server.get("/metrics");
-        let line = metrics.text().lines().find(|line| line.starts_with("ooniapi_http_body_bytes_in_flight "));
-        line.unwrap().rsplit(' ').next().unwrap().parse::<u64>().unwrap()
-    };
     let bytes = in_use(&server);
     assert!((800_000..=1_000_000).contains(&bytes), "{bytes}");
 
@@ -241,6 +243,50 @@ fn memory_of_all_bodies() {
     }
     received(&server.post("/payload", &[b'a'; 400_000]), &[b'a'; 400_000], false);
     assert_eq!(in_use(&server), 0);
+}
+
+#[test]
+fn slow_large_bodies_leave_memory_to_others() {
+    const MIB: usize = 1 << 20;
+    let server = server(|config| {
+        config.server.max_bytes_in_flight = 4 * MIB as u64;
+        config.server.spill_above_bytes = 100_000;
+    });
+    // One may not use all the memory, and is not read in vain.
+    let mut client = server.connect();
+    client.write(&format!("POST /memory HTTP/1.1\r\nContent-Length: {}\r\n\r\n", 4 * MIB - 1));
+    assert_eq!(client.reply().status, 413);
+
+    let request = post("/memory", "", &noise(3 * MIB));
+    let (start, end) = request.split_at(request.len() - 1000);
+    let mut slow = server.connect();
+    slow.write(start);
+    while in_use(&server) < 3 * MIB as u64 - 1000 {
+        std::thread::yield_now();
+    }
+    let reply = server.post("/memory", &noise(200_000));
+    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("5")));
+    received(&server.post("/payload", &noise(400_000)), &noise(400_000), true);
+    assert_eq!(server.post("/json", "{}").json(), json!({}));
+
+    slow.write(end);
+    assert_eq!(slow.reply().json()["length"], 3 * MIB);
+    assert_eq!(server.post("/memory", &noise(200_000)).json()["length"], 200_000);
+    assert_eq!(in_use(&server), 0);
+}
+
+#[test]
+fn a_part_of_the_memory_is_for_little_bodies() {
+    let server = server(|config| config.server.max_bytes_in_flight = 1_000_000);
+    let gate = Gate::named("little bodies");
+    let mut held: Vec<_> = (0..2).map(|_| server.connect()).collect();
+    for client in &mut held {
+        client.write(&post("/payload/little%20bodies", "", &[b'a'; 430_000]));
+    }
+    gate.wait_for(2);
+    assert_eq!(server.post("/payload", &noise(100_000)).status, 503);
+    received(&server.post("/payload", &noise(60_000)), &noise(60_000), false);
+    gate.open();
 }
 
 #[test]

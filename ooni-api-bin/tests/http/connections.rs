@@ -2,6 +2,7 @@
 
 use crate::routes::{Gate, server};
 use crate::support::client::post;
+use std::time::Duration;
 
 #[test]
 fn slow_headers() {
@@ -48,6 +49,25 @@ fn slow_bodies() {
     assert_eq!(reply.header("connection"), Some("close"));
     assert_eq!(client.rest(), b"");
     assert_eq!(server.get("/param/x").status, 200);
+}
+
+#[test]
+fn bodies_that_never_end() {
+    let server = server(|config| config.server.body_timeout = 1);
+    for path in ["/payload", "/memory", "/json"] {
+        let mut client = server.connect();
+        client.write(&format!("POST {path} HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n"));
+        // There is progress all the time, but too little of it.
+        for byte in 0..200 {
+            assert!(byte < 199, "{path}: the body is still read");
+            client.write("a");
+            std::thread::sleep(Duration::from_millis(50));
+            if !client.is_silent() {
+                break;
+            }
+        }
+        assert_eq!(client.reply().status, 408, "{path}");
+    }
 }
 
 #[test]

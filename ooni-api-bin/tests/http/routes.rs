@@ -8,7 +8,7 @@ use hyper::{Method, StatusCode};
 use ooni_api::app::App;
 use ooni_api::config::Config;
 use ooni_api::health::Parts;
-use ooni_api::http::{Error, Request, Response, response};
+use ooni_api::http::{Error, InMemory, Request, Response, response};
 use ooni_api::payload::Payload;
 use ooni_api::router::Route;
 use serde_json::json;
@@ -40,6 +40,7 @@ pub(crate) const ROUTES: &[Route] = routes! {
     GET "/failure" => failure;
     POST "/payload" => payload;
     POST "/payload/{gate}" => held_payload;
+    POST "/memory" => in_memory;
     POST "/json" => json_object;
     POST "/param/{value}" => param;
     POST "/unread" => param;
@@ -113,6 +114,15 @@ async fn payload(_: Arc<App>, request: Request) -> Result<Response, Error> {
     let bytes = tokio::task::spawn_blocking(|| payload.into_bytes()).await.unwrap().unwrap();
     let crc = crc32c::crc32c(&bytes);
     Ok(response::json(&json!({"length": length, "crc": crc, "file": is_file})))
+}
+
+/// The length of a body that is not written to a disk.
+async fn in_memory(_: Arc<App>, request: Request) -> Result<Response, Error> {
+    let body = match request.in_memory().await? {
+        InMemory::Small(body) => body,
+        InMemory::Large(body) => body.decode()?,
+    };
+    Ok(response::json(&json!({"length": body.len()})))
 }
 
 /// Keeps a payload until the gate is opened.
