@@ -15,7 +15,9 @@ use ooni_core::process::discard;
 use ooni_store::query::list::MeasurementSummary;
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// Memory for bodies of more than 1 MiB, in bytes: one of the maximum size and its compressed gzip member, or many smaller ones.
 const MEMORY: u32 = 320 << 20;
@@ -23,6 +25,9 @@ const MEMORY: u32 = 320 << 20;
 const PARSED_AT_ONCE: usize = 2;
 /// How long a client should wait when the memory is in use, in seconds.
 const RETRY_AFTER: u64 = 5;
+
+/// How long the store may take to find the row of a measurement whose body is in the log.
+const STORE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What reading bodies may use. Clones share it.
 #[derive(Clone, Debug)]
@@ -56,8 +61,7 @@ pub async fn find(app: &App, uid: &str, is_shown: fn(&MeasurementSummary) -> boo
     let record = app.intake.find(uid).await.map_err(|error| unreadable(uid, &error))?;
     let Some(record) = record else { return without_record(app, uid, is_shown).await };
     let is_pending = record.sequence > app.scoring.borrow().position.sequence;
-    let is_public =
-        if is_pending { None } else { row(app, uid).await.ok().map(|row| row.as_ref().is_some_and(is_shown)) };
+    let is_public = if is_pending { None } else { is_public(app, uid, is_shown).await };
     let Some(parsed) = in_log(app, uid, record).await? else { return Ok(Found::NoBody) };
     Ok(if is_public.unwrap_or(!parsed.is_discarded) { parsed.into() } else { Found::NoRow })
 }
@@ -71,6 +75,12 @@ pub async fn of_row(app: &App, uid: &str) -> Result<Found, Error> {
         Some(record) => Ok(in_log(app, uid, record).await?.map_or(Found::NoBody, Found::from)),
         None => in_archive(app, uid).await,
     }
+}
+
+/// Whether the row of a measurement is public; `None` if the store does not say so in time.
+async fn is_public(app: &App, uid: &str, is_shown: fn(&MeasurementSummary) -> bool) -> Option<bool> {
+    let row = timeout(STORE_TIMEOUT, row(app, uid)).await.ok()?.ok()?;
+    Some(row.as_ref().is_some_and(is_shown))
 }
 
 async fn row(app: &App, uid: &str) -> Result<Option<MeasurementSummary>, Error> {

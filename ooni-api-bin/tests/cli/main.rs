@@ -6,6 +6,8 @@
 mod arguments;
 // `ooni-api job`.
 mod jobs;
+// The commands that the README shows.
+mod readme;
 // `ooni-api config`, and where settings come from.
 mod settings;
 // `ooni-api serve`: its start, its end, and what it serves about itself.

@@ -25,7 +25,7 @@ impl Wanted {
             Wanted::Uid(uid) => received_at(uid)?.0,
             // `20210208T162755Z_…` as the start of a uid.
             Wanted::Report { report_id, .. } => {
-                let (date, time) = report_id.get(..15)?.split_once('T')?;
+                let (date, time) = (report_id.get(..8)?, report_id.get(8..15)?.strip_prefix('T')?);
                 received_at(&format!("{date}{time}.000000_"))?.0
             }
         };
