@@ -6,6 +6,7 @@ use ooni_api::app::App;
 use ooni_api::archiver::Archived;
 use ooni_api::clock::{Clock, Timestamp};
 use ooni_api::config::Config;
+use ooni_api::drain::drain;
 use ooni_api::intake::{Intake, Payload, Route, Side, Submission};
 use ooni_api::tasks::Tasks;
 use std::collections::BTreeMap;
@@ -194,4 +195,24 @@ async fn a_very_compressible_body_has_a_can_of_its_own() {
     assert_eq!(archive::readable_lines(&root), [1, 1, 1]);
     let lines = archive::lines(&root).into_values().flatten();
     assert!(lines.eq(bodies.iter().map(|body| body.as_bytes().to_vec())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_last_record_does_not_block_the_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, clock) = hand();
+    let config = config(folder.path());
+    let (app, _) = open(&config, &clock).await;
+    let first = submit(&app.intake, "{\"n\":1}").await;
+    submit(&app.intake, "{\"n\":2}").await;
+    let segment = app.intake.segments()[0].path.clone();
+    // The start verifies only the last segment.
+    app.intake.rotate().await.unwrap();
+    app.intake.shutdown().await;
+    let mut bytes = fs::read(&segment).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    let archived = drain(config.clone(), clock, true).await.unwrap();
+    assert_eq!(archived, Archived { postcans: 1, quarantined: 0, cans: 1 });
+    assert_eq!(archive::bodies(&config.state_dir.join("archive")).into_keys().collect::<Vec<_>>(), [first]);
 }
