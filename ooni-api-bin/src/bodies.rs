@@ -9,6 +9,7 @@ use crate::intake::{Body, Record};
 use bytes::Bytes;
 use ooni_archive::body::{BodyError, BodyMemory};
 use ooni_archive::layout::QUARANTINE;
+use ooni_core::error::Code;
 use ooni_core::json::Reader;
 use ooni_core::measurement::Measurement;
 use ooni_core::process::discard;
@@ -45,7 +46,8 @@ impl Default for Bodies {
 /// What there is of a measurement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// It is public. This is its text as it was sent, without its envelope.
+    /// It is public. This is its text as it was sent, without its envelope; with the envelope if its content is YAML, which
+    /// is not JSON without.
     Body(Bytes),
     /// It is known, but there is no measurement in its body, or the body is lost.
     NoBody,
@@ -101,7 +103,7 @@ async fn without_record(app: &App, uid: &str, is_shown: fn(&MeasurementSummary) 
 
 /// A POST body that is JSON.
 struct Parsed {
-    /// The measurement in it.
+    /// The measurement in it, or all of it if the measurement is YAML.
     content: Option<Bytes>,
     /// Whether it gets no row.
     is_discarded: bool,
@@ -149,8 +151,13 @@ impl Bodies {
 fn parse(body: &Bytes) -> Option<Parsed> {
     let mut reader = Reader::new();
     let document = reader.read(body).ok()?;
-    let Ok(measurement) = Measurement::new(document.root()) else {
-        return Some(Parsed { content: None, is_discarded: true });
+    let measurement = match Measurement::new(document.root()) {
+        Ok(measurement) => measurement,
+        // It is YAML, which only scoring reads. Until it has a row, it is not known whether it will be discarded.
+        Err(error) if error.code == Code::Value => {
+            return Some(Parsed { content: Some(body.clone()), is_discarded: true });
+        }
+        Err(_) => return Some(Parsed { content: None, is_discarded: true }),
     };
     let is_discarded = !matches!(discard(&measurement), Ok(None));
     Some(Parsed { content: Some(body.slice_ref(measurement.content().source())), is_discarded })

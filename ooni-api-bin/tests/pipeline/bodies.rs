@@ -211,3 +211,17 @@ fn the_feed_knows_what_was_archived() {
         assert_eq!(server.get("/health").json()["intake"]["accepted"], accepted, "{number}");
     }
 }
+
+#[test]
+fn yaml_is_returned_with_its_envelope() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = "report_id: 20260301T110000Z_ndt_IT_1_n1_a\\nprobe_cc: IT\\nprobe_asn: AS1\\ntest_name: ndt\\n\
+                   test_start_time: '2026-03-01 11:00:00'\\nmeasurement_start_time: '2026-03-01 11:00:00'\\n\
+                   software_name: probe\\nsoftware_version: '3'\\ntest_version: '1'\\ntest_runtime: 1\\ntest_keys: {}\\n";
+    let body = format!("{{\"format\":\"yaml\",\"content\":\"{content}\"}}");
+    filled(folder.path(), std::slice::from_ref(&body));
+    for state in ["log", "other"] {
+        let reply = raw(&server(folder.path(), state), &uid(0));
+        assert_eq!((reply.status, reply.text()), (200, &*body), "{state}");
+    }
+}
