@@ -70,7 +70,8 @@ impl Can {
         if expected.format() == Some(Format::Index) {
             return Can { reader: Reader::Refused(None), recognition: Recognition::Recognized };
         }
-        let (mut input, compression) = Input::detected(bytes, expected.compression(), limits.ratio, limits.ratio_free());
+        let (mut input, compression) =
+            Input::detected(bytes, expected.compression(), limits.ratio, limits.ratio_free());
         let mut is_all = false;
         let verdict = loop {
             match decide(input.peek(), is_all, expected, compression) {

@@ -139,7 +139,10 @@ fn members_of_a_postcan() {
     store(&bucket, &key, &tar.into_inner().unwrap().finish().unwrap());
     let body = local(&bucket, wanted(&[], &[])).body(&key, 3).unwrap();
     assert_eq!(body.kind, Kind::Post);
-    assert_eq!(String::from_utf8(body.text.to_vec()).unwrap(), format!("{{\"format\":\"json\",\"content\":{}}}", line(3)));
+    assert_eq!(
+        String::from_utf8(body.text.to_vec()).unwrap(),
+        format!("{{\"format\":\"json\",\"content\":{}}}", line(3))
+    );
 }
 
 fn async_local(bucket: &Bucket) -> Archive {
@@ -153,7 +156,8 @@ fn async_remote(server: &Server) -> Archive {
 #[test]
 fn by_the_member_of_a_line() {
     let texts: Vec<_> = (0..5000).map(|number| line(number).replace(',', ",\n")).collect();
-    let expected = |number: usize| Body { kind: Kind::Line, text: texts[number].replace('\n', " ").into_bytes().into() };
+    let expected =
+        |number: usize| Body { kind: Kind::Line, text: texts[number].replace('\n', " ").into_bytes().into() };
     let (file, written) = lines(texts.iter().map(|text| Some(text.as_bytes())));
     let bucket = Bucket::new(&[]);
     store(&bucket, LINES, &file);
