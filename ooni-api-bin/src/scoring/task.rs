@@ -76,7 +76,7 @@ impl Scoring {
         (Scoring { intake, stores, fingerprints, settings, cursor, progress }, watched)
     }
 
-    /// Scores until `stop` is set and the batch at hand is written, or cannot be written within [`GRACE`].
+    /// Scores until `stop` is set and the batch at hand is written, or cannot be written within `GRACE`.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let (sender, batches) = mpsc::channel(1);
         let reading = Reading {
