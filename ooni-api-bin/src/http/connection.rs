@@ -22,6 +22,9 @@ const MAX_STREAMS: u32 = 100;
 /// What an HTTP/2 client may send of a body before it is read, in bytes: of one, and of all of a connection.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
+/// What is kept of a response of HTTP/2 after it was complete, in bytes: enough to be sent before the connection is idle for too
+/// long, even if the client is slow.
+const SEND_BUFFER: usize = 64 << 10;
 /// How long an idle connection may take to end after it was told to.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// What hyper demands of the size of headers, in bytes.
@@ -55,6 +58,7 @@ impl Protocol {
             .max_concurrent_streams(MAX_STREAMS)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(u32::try_from(max_header_bytes).unwrap_or(u32::MAX));
         Protocol { builder, header_timeout, body_timeout: Duration::from_secs(settings.body_timeout) }
     }

@@ -34,6 +34,9 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID: usize = 64;
 /// A body of which at most this many bytes are left does not end the connection.
 const SMALL_REST: u64 = 64 << 10;
+/// HTTP/2 gets bodies of responses in parts of this size, in bytes: it takes a part only when the client has taken those
+/// before it.
+const HTTP2_PART: usize = 16 << 10;
 /// The status in log and metrics of a request whose client went away before the response.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
@@ -59,13 +62,15 @@ impl Site {
         peer: IpAddr,
         request: hyper::Request<Incoming>,
     ) -> hyper::Response<Tracked> {
-        let is_framed = connection.begin();
+        let number = connection.begin();
+        let is_framed = !connection.is_ambiguous(number);
         connection.set_unread(false);
         let origin = self.origin(peer, request.headers());
         let (parts, incoming) = request.into_parts();
         let body = Body::new(incoming, self.shared.bodies.timeout);
         let mut exchange = Exchange {
             connection,
+            number,
             started: Instant::now(),
             method: method_label(&parts.method),
             route: "none",
@@ -117,7 +122,7 @@ impl Site {
                 close = true;
             }
         }
-        self.finish(response, shape, close).await.map(|body| Tracked { body, exchange })
+        self.finish(response, shape, close).await.map(|body| Tracked::new(body, exchange))
     }
 
     /// Who sends a request.
@@ -231,6 +236,8 @@ pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
 /// A request and its response, for log and metrics. Both are written when it is dropped.
 struct Exchange {
     connection: Arc<State>,
+    /// Its number on the connection.
+    number: u64,
     started: Instant,
     method: &'static str,
     route: &'static str,
@@ -252,7 +259,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
         let status = StatusCode::from_u16(self.status).unwrap_or_default();
-        self.connection.end();
+        self.connection.end(self.number);
         self.connection.metrics.answered(&Answered {
             handler: self.route,
             method: self.method,
@@ -278,7 +285,36 @@ impl Drop for Exchange {
 /// The body of a response, which ends an exchange.
 pub(super) struct Tracked {
     body: BoxBody<Bytes, io::Error>,
+    /// What is left of a frame of the body.
+    rest: Bytes,
     exchange: Exchange,
+}
+
+impl Tracked {
+    fn new(body: BoxBody<Bytes, io::Error>, exchange: Exchange) -> Tracked {
+        let tracked = Tracked { body, rest: Bytes::new(), exchange };
+        tracked.set_untaken(true);
+        tracked
+    }
+
+    /// The client has to take more, or there is no more at this moment.
+    fn set_untaken(&self, is_untaken: bool) {
+        let Exchange { connection, number, .. } = &self.exchange;
+        if connection.is_http2() {
+            connection.set_untaken(*number, is_untaken);
+        }
+    }
+
+    /// The next part of a frame.
+    fn part(&mut self) -> Frame<Bytes> {
+        let length = match self.exchange.connection.is_http2() {
+            true => self.rest.len().min(HTTP2_PART),
+            false => self.rest.len(),
+        };
+        self.exchange.sent += length as u64;
+        self.set_untaken(true);
+        Frame::data(self.rest.split_to(length))
+    }
 }
 
 impl hyper::body::Body for Tracked {
@@ -287,22 +323,40 @@ impl hyper::body::Body for Tracked {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = self.get_mut();
-        let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
-        match &frame {
-            Some(Ok(frame)) => this.exchange.sent += frame.data_ref().map_or(0, |bytes| bytes.len() as u64),
+        if !this.rest.is_empty() {
+            return Poll::Ready(Some(Ok(this.part())));
+        }
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
+            this.set_untaken(false);
+            return Poll::Pending;
+        };
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => Some(Ok(match frame.into_data() {
+                Ok(bytes) => {
+                    this.rest = bytes;
+                    this.part()
+                }
+                Err(trailers) => trailers,
+            })),
             Some(Err(error)) => {
                 tracing::error!(id = this.exchange.id(), route = this.exchange.route, %error, "a response was cut off");
+                Some(Err(error))
             }
-            None => {}
-        }
-        Poll::Ready(frame)
+            None => None,
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (rest, of_body) = (self.rest.len() as u64, self.body.size_hint());
+        let mut hint = SizeHint::new();
+        hint.set_lower(of_body.lower() + rest);
+        if let Some(upper) = of_body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
     }
 }

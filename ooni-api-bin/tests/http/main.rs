@@ -5,6 +5,7 @@
 mod bodies;
 mod bombs;
 mod connections;
+mod http2;
 mod log;
 mod malformed;
 mod proxies;
