@@ -61,8 +61,10 @@ impl Config {
         require("server", "max_header_bytes", server.max_header_bytes >= MIN_HEADER_BYTES, &message);
         require("server", "max_headers", server.max_headers > 0, POSITIVE);
         require("server", "max_body_bytes", server.max_body_bytes > 0, POSITIVE);
-        let is_enough = server.max_bytes_in_flight > 0 && server.max_bytes_in_flight >= server.spill_above_bytes;
-        require("server", "max_bytes_in_flight", is_enough, "expected at least server.spill_above_bytes");
+        let for_large = server.max_bytes_in_flight - server.max_bytes_in_flight / 4;
+        let is_enough = for_large >= server.max_body_bytes.max(server.spill_above_bytes);
+        let message = "expected a third more than server.max_body_bytes and server.spill_above_bytes";
+        require("server", "max_bytes_in_flight", is_enough, message);
 
         require("metrics", "listen", is_address_or_empty(&self.metrics.listen), ADDRESS);
         require("store", "uri", is_store_or_empty(&self.store.uri), STORE_URL);

@@ -276,6 +276,15 @@ fn slow_large_bodies_leave_memory_to_others() {
 }
 
 #[test]
+fn the_largest_body_fits_into_memory() {
+    let server = server(|_| {});
+    let body = vec![b'a'; 200_000_000];
+    assert_eq!(server.post("/memory", &body).json()["length"], 200_000_000);
+    let reply = server.send("POST /memory HTTP/1.1\r\nContent-Length: 200000001\r\n\r\n");
+    assert_eq!((reply.status, &*reply.error()), (413, "the body is larger than 200000000 bytes"));
+}
+
+#[test]
 fn a_part_of_the_memory_is_for_little_bodies() {
     let server = server(|config| config.server.max_bytes_in_flight = 1_000_000);
     let gate = Gate::named("little bodies");
