@@ -12,7 +12,7 @@ mod section;
 mod show;
 mod value;
 
-pub use self::load::{Errors, Flag, PREFIX, variable};
+pub use self::load::{Errors, Flag, PREFIX, ignored_variables, variable};
 pub use self::section::{
     Archive, Config, Feed, Geoip, Intake, Jobs, Key, Log, Metrics, Probe, SECTIONS, Scoring, Section, Server, Store,
 };

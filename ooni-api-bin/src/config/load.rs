@@ -49,7 +49,7 @@ impl Config {
     /// [`PREFIX`] are ignored.
     ///
     /// # Errors
-    /// All errors: unknown settings, wrong types, and values out of range.
+    /// All errors: unknown settings, wrong types, and values out of range. Not [`ignored_variables`].
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -145,10 +145,8 @@ impl Loader {
         }
         match settings().find(|(section, key)| variable(section, key) == name) {
             Some((section, key)) => self.text(section, key, name.to_owned(), &value),
-            None => {
-                let names = settings().map(|(section, key)| variable(section, key));
-                self.errors.push(format!("{name}: unknown variable{}", suggestion(name, names)));
-            }
+            None if is_in_section(name) => self.errors.push(unknown_variable(name)),
+            None => {} // one of `ignored_variables`
         }
     }
 
@@ -197,6 +195,30 @@ pub(super) fn qualified(section: &str, key: &str) -> String {
 /// The name of a setting in the environment.
 pub fn variable(section: &str, key: &str) -> String {
     format!("{PREFIX}{}", qualified(section, key).replace('.', "_").to_ascii_uppercase())
+}
+
+/// Whether the name of a variable starts with that of a section, as those of settings do.
+fn is_in_section(name: &str) -> bool {
+    let section = name.strip_prefix(PREFIX).and_then(|rest| rest.split('_').next()).unwrap_or_default();
+    SECTIONS.iter().any(|known| !known.name.is_empty() && known.name.eq_ignore_ascii_case(section))
+}
+
+fn unknown_variable(name: &str) -> String {
+    let names = settings().map(|(section, key)| variable(section, key));
+    format!("{name}: unknown variable{}", suggestion(name, names))
+}
+
+/// A sentence for each variable that starts with [`PREFIX`] and is not a setting, but may be that of another program:
+/// Kubernetes and Docker set `OONI_API_SERVICE_HOST`, `OONI_API_PORT` and others for a service of the name `ooni-api`.
+pub fn ignored_variables(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<String> {
+    let names = environment.into_iter().map(|(name, _)| name.to_string_lossy().into_owned());
+    let is_ignored = |name: &String| {
+        let is_setting = settings().any(|(section, key)| variable(section, key) == *name);
+        name.starts_with(PREFIX) && name != FAILPOINT && !is_setting && !is_in_section(name)
+    };
+    let mut ignored: Vec<String> = names.filter(is_ignored).map(|name| unknown_variable(&name)).collect();
+    ignored.sort();
+    ignored
 }
 
 /// A suggestion for an unknown setting: one of the same name in another section, else one of a similar name.
@@ -312,6 +334,23 @@ pub(super) mod tests {
                 "--batch: scoring.batch: expected a whole number, found \"x\"",
             ]
         );
+    }
+
+    #[test]
+    fn variables_of_other_programs_are_ignored() {
+        let environment = variables(&[
+            ("OONI_API_STATE_DI", "a"),
+            ("OONI_API_STATE_DIR", "b"),
+            ("OONI_API_SERVICE_HOST", "10.0.0.1"),
+            ("OONI_API_PORT", "tcp://10.0.0.1:8080"),
+            ("OONI_API_PORT_8080_TCP_ADDR", "10.0.0.1"),
+            ("PATH", "/bin"),
+        ]);
+        let config = Config::load(None, environment.clone(), &[]).unwrap();
+        assert_eq!(config, Config { state_dir: PathBuf::from("b"), ..Config::default() });
+        let ignored = ignored_variables(environment);
+        assert_eq!(ignored.len(), 4, "{ignored:?}");
+        assert_eq!(ignored[3], "OONI_API_STATE_DI: unknown variable; did you mean OONI_API_STATE_DIR?");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is logged when the server starts, and what can prevent it, in sentences that say what to do.
 
 use crate::command::output::Failure;
-use crate::config::Config;
+use crate::config::{Config, ignored_variables};
 use crate::intake;
 use crate::version;
 use ooni_store::without_password;
@@ -19,6 +19,9 @@ pub(super) fn log(config: &Config, listen: SocketAddr) {
         archive = without_password(&config.archive_location()),
         "starting"
     );
+    for ignored in ignored_variables(std::env::vars_os()) {
+        tracing::warn!("{ignored}");
+    }
 }
 
 /// Creates the state directory if it does not exist, and checks that it can be written.
