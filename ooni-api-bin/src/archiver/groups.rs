@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::intake::{self, Intake, Place, Position, Record};
+use ooni_archive::layout::HourlyCan;
 use ooni_core::time::DateTime;
 use ooni_core::uid;
 use std::collections::BTreeMap;
@@ -47,7 +48,12 @@ impl Group {
         {
             return Group { hour: hour_of(received), cc: (*cc).to_owned(), testname: (*test).to_owned() };
         }
-        let (cc, testname) = (record.probe_cc.clone(), record.test_name.clone());
-        Group { hour: record.received.hour().start().date_time(), cc, testname }
+        let hour = record.received.hour().start().date_time();
+        // What cannot be a part of a key must not stop the archiver.
+        let (cc, testname) = match HourlyCan::new(hour, &record.probe_cc, &record.test_name, "0", 0) {
+            Ok(_) => (record.probe_cc.clone(), record.test_name.clone()),
+            Err(_) => ("ZZ".to_owned(), "unknown".to_owned()),
+        };
+        Group { hour, cc, testname }
     }
 }
