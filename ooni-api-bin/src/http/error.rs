@@ -11,13 +11,12 @@ pub struct Error {
     status: StatusCode,
     body: Value,
     headers: Vec<(HeaderName, HeaderValue)>,
-    cache: Option<Cache>,
 }
 
 impl Error {
     /// `{"error": message}` with this status and `no-cache`.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Error {
-        Error { status, body: json!({"error": message.into()}), headers: Vec::new(), cache: Some(Cache::None) }
+        Error { status, body: json!({"error": message.into()}), headers: Vec::new() }
     }
 
     /// 400: a parameter or a body that cannot be used. The sentence names it.
@@ -78,7 +77,16 @@ impl Error {
 
     /// `{"detail": detail}`, for routes that only the newer services of the reference have (API spec §1.4).
     pub fn detail(status: StatusCode, detail: impl Into<Value>) -> Error {
-        Error { status, body: json!({"detail": detail.into()}), headers: Vec::new(), cache: None }
+        Error { status, body: json!({"detail": detail.into()}), headers: Vec::new() }
+    }
+
+    /// The same error with its body as `detail`, if it has none yet.
+    #[must_use]
+    pub fn into_detail(mut self) -> Error {
+        if self.body.get("detail").is_none() {
+            self.body = json!({"detail": self.body});
+        }
+        self
     }
 
     /// The same error with another key in its body.
@@ -114,10 +122,7 @@ impl Error {
         for (name, value) in self.headers {
             response.headers_mut().insert(name, value);
         }
-        match self.cache {
-            Some(cache) => response::cached(response, cache),
-            None => response,
-        }
+        response::cached(response, Cache::None)
     }
 }
 

@@ -284,6 +284,16 @@ fn credentials_are_not_configured() {
     let signed = send(&server, "/api/v1/sign_credential", &body);
     let detail = json!({"error": "manifest_not_found", "message": "No manifest with version '0' was found"});
     assert_eq!((signed.status, &signed.json()["detail"]), (404, &detail));
+    assert_eq!(
+        (manifest.header("cache-control"), signed.header("cache-control")),
+        (Some("no-cache"), Some("no-cache"))
+    );
+    for (body, error) in
+        [(json!([]), "JSON expected"), (json!({"manifest_version": 1}), "manifest_version: a text is expected")]
+    {
+        let reply = send(&server, "/api/v1/sign_credential", &body);
+        assert_eq!((reply.status, reply.json()), (400, json!({"detail": {"error": error}})));
+    }
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::sync::Arc;
 /// # Errors
 /// 404 `manifest_not_found`; 400 for a body that cannot be used.
 pub async fn sign_credential(_: Arc<App>, request: Request) -> Result<Response, Error> {
-    let body = body(request).await?;
-    let version = body.text("manifest_version")?.unwrap_or_default();
-    let version: String = version.chars().take(100).collect();
+    let body = body(request).await.map_err(Error::into_detail)?;
+    let version = body.text("manifest_version").map_err(|unusable| Error::from(unusable).into_detail())?;
+    let version: String = version.unwrap_or_default().chars().take(100).collect();
     Err(not_found(&format!("No manifest with version '{version}' was found")))
 }

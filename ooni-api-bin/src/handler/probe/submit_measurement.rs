@@ -19,8 +19,12 @@ const PROTOCOL_VERSION: &str = "0.1.0";
 /// Keeps a measurement. Credentials are not verified: it is accepted without.
 ///
 /// # Errors
-/// 400 with `detail` for a measurement that cannot be used; 413 and 503.
+/// 400 for a measurement that cannot be used; 413 and 503. All have `detail`.
 pub async fn submit_measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {
+    keep(app, request).await.map_err(Error::into_detail)
+}
+
+async fn keep(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let metrics = &app.probe.metrics;
     metrics.received.inc();
     app.intake.has_room()?;
