@@ -229,6 +229,7 @@ fn registration_and_login() {
         server.send(&format!("PUT /api/v1/update/x HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n{body}"))
     };
     assert_eq!(update(r#"{"probe_cc": "IT", "supported_tests": []}"#).json(), json!({"status": "ok"}));
+    assert_eq!(update(r#"{"probe_cc": null, "supported_tests": null}"#).json(), json!({"status": "ok"}));
     assert_eq!(update(r#"{"probe_cc": 5}"#).error(), "probe_cc: a text is expected");
     assert_eq!(update("[]").error(), "JSON expected");
     assert_eq!(server.get("/api/v1/register").error(), "Method Not Allowed");

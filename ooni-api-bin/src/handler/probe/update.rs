@@ -1,8 +1,8 @@
 //! `PUT /api/v1/update/{client_id}`.
 
-use super::body;
 use crate::app::App;
 use crate::http::{Error, Request, Response, response};
+use crate::probe::body::Body;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -11,7 +11,9 @@ use std::sync::Arc;
 /// # Errors
 /// 400 for a body that cannot be used.
 pub async fn update(app: Arc<App>, request: Request) -> Result<Response, Error> {
-    let body = body(request).await?;
+    let mut object = request.json_object().await?;
+    object.retain(|_, value| !value.is_null()); // as if it were missing
+    let body = Body::from(object);
     for key in ["probe_cc", "probe_asn", "platform", "software_name", "software_version", "network_type", "language"] {
         body.text(key)?;
     }
