@@ -182,7 +182,7 @@ section! {
         max_header_bytes: usize = 65_536, "bytes";
         /// Number of headers of a request.
         max_headers: usize = 100, "";
-        /// Size of a measurement, decoded.
+        /// Size of a measurement, decoded. A zstd window above 8 MiB, as of `zstd --ultra` and `--long`, may be refused.
         max_body_bytes: u64 = 200_000_000, "bytes";
         /// Bodies above this size are written to a temporary file.
         spill_above_bytes: u64 = 1 << 20, "bytes";
