@@ -41,6 +41,7 @@ mod submission;
 mod writer;
 
 pub use cursor::Cursor;
+pub(crate) use disk::Disk;
 pub use disk::LowDisk;
 pub use error::Error;
 pub use log::Released;
@@ -54,7 +55,6 @@ pub use submission::{Accepted, Geo, MAX_BODY, Route, Side, Submission};
 pub use crate::payload::Payload;
 
 use crate::clock::{Clock, Timestamp};
-use disk::Disk;
 use log::Log;
 use recovery::Survey;
 use repeat::{Begin, First, Repeats};

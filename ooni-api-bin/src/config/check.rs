@@ -61,6 +61,8 @@ impl Config {
         require("server", "max_header_bytes", server.max_header_bytes >= MIN_HEADER_BYTES, &message);
         require("server", "max_headers", server.max_headers > 0, POSITIVE);
         require("server", "max_body_bytes", server.max_body_bytes > 0, POSITIVE);
+        let is_enough = server.max_spilled_bytes >= server.max_body_bytes;
+        require("server", "max_spilled_bytes", is_enough, "expected at least server.max_body_bytes");
         let for_large = server.max_bytes_in_flight - server.max_bytes_in_flight / 4;
         let is_enough = for_large >= server.max_body_bytes.max(server.spill_above_bytes);
         let message = "expected a third more than server.max_body_bytes and server.spill_above_bytes";
@@ -167,6 +169,7 @@ mod tests {
             ("server.header_timeout", "0"),
             ("server.max_header_bytes", "100"),
             ("server.max_bytes_in_flight", "1"),
+            ("server.max_spilled_bytes", "1"),
             ("server.shutdown_timeout", "9223372036854775807"),
             ("metrics.listen", "\"9090\""),
             ("store.uri", "\"ooni.db\""),

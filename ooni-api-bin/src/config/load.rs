@@ -252,6 +252,7 @@ pub(super) mod tests {
         config.server.trusted_proxies = vec!["10.0.0.0/8".to_owned(), "::1".to_owned()];
         config.server.max_body_bytes = 1 << 40;
         config.server.max_bytes_in_flight = 1 << 41;
+        config.server.max_spilled_bytes = 1 << 40;
         config.jobs.schedule = false;
         config.jobs.retention = 400;
         config.log.level = "warn,ooni_api=debug".to_owned();

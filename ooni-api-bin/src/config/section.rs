@@ -186,6 +186,8 @@ section! {
         max_body_bytes: u64 = 200_000_000, "bytes";
         /// Bodies above this size are written to a temporary file.
         spill_above_bytes: u64 = 1 << 20, "bytes";
+        /// Size of all temporary files of bodies at the same time. Beyond it, submissions are answered with 503.
+        max_spilled_bytes: u64 = 4 << 30, "bytes";
         /// Size of all bodies in memory at the same time. Beyond it, submissions are answered with 503. A quarter is for small ones.
         max_bytes_in_flight: u64 = 256 << 20, "bytes";
         /// Responses below this size are not compressed.

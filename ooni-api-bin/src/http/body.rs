@@ -1,11 +1,11 @@
 //! [`Bodies`]: reads request bodies within their limits and within the memory that all of them may use together.
 
-use super::decode::{self, Coding, Decoder, too_large};
+use super::decode::{self, Coding, Decoder, RETRY_AFTER, too_large};
 use super::error::Error;
 use super::incoming::Body;
 use super::request::SMALL_BODY;
-use crate::config::Server;
-use crate::payload::{self, Payload, Written};
+use crate::config::Config;
+use crate::payload::{self, Payload, Spills, Written};
 use bytes::Bytes;
 use prometheus::IntGauge;
 use std::path::Path;
@@ -21,8 +21,6 @@ const PART: usize = 128 << 10;
 const LITTLE: u64 = 64 << 10;
 /// The part of the memory that is reserved: one in this many bytes.
 const RESERVED: u64 = 8;
-/// How long a client should wait when too much memory is in use, in seconds.
-const RETRY_AFTER: u64 = 5;
 
 /// What all bodies have in common.
 #[derive(Debug)]
@@ -32,18 +30,21 @@ pub(super) struct Bodies {
     /// How long a body may make no progress.
     pub(super) timeout: Duration,
     budget: Arc<Budget>,
-    /// The directory of temporary files.
-    directory: Arc<Path>,
+    spills: Arc<Spills>,
 }
 
 impl Bodies {
-    pub(super) fn new(settings: &Server, directory: &Path, in_flight: IntGauge) -> Bodies {
+    /// `directory` is that of temporary files.
+    pub(super) fn new(config: &Config, directory: &Path, in_flight: IntGauge) -> Bodies {
+        let settings = &config.server;
+        let spill_above = usize::try_from(settings.spill_above_bytes).unwrap_or(usize::MAX);
+        let (min_free, max_spilled) = (config.intake.min_free_bytes, settings.max_spilled_bytes);
         Bodies {
             max: settings.max_body_bytes,
-            spill_above: usize::try_from(settings.spill_above_bytes).unwrap_or(usize::MAX),
+            spill_above,
             timeout: Duration::from_secs(settings.body_timeout),
             budget: Arc::new(Budget::new(settings.max_bytes_in_flight, in_flight)),
-            directory: Arc::from(directory),
+            spills: Arc::new(Spills::new(spill_above, directory, min_free, max_spilled)),
         }
     }
 
@@ -54,12 +55,12 @@ impl Bodies {
         let decoded = match decode::at_once(coding, encoded, SMALL_BODY) {
             Ok(decoded) => decoded,
             Err(encoded) => {
-                let writer = payload::Writer::new(SMALL_BODY as u64, SMALL_BODY, Arc::clone(&self.directory));
+                let writer = payload::Writer::new(SMALL_BODY as u64, None);
                 let mut decoder = Decoder::new(coding, writer).map_err(|_| Error::internal())?;
                 decoder.write(&encoded)?;
                 match decoder.finish()? {
                     Written::Memory(decoded) => decoded,
-                    Written::File(..) => return Err(too_large(SMALL_BODY as u64)),
+                    Written::File(_) => return Err(Error::internal()),
                 }
             }
         };
@@ -79,7 +80,7 @@ impl Bodies {
             },
             false => start,
         };
-        let writer = payload::Writer::new(self.max, self.spill_above, Arc::clone(&self.directory));
+        let writer = payload::Writer::new(self.max, Some(Arc::clone(&self.spills)));
         let mut decoder = Decoder::new(coding, writer).map_err(|_| Error::internal())?;
         loop {
             memory.set(decoder.memory() + part.len().max(2 * PART))?;
@@ -99,8 +100,14 @@ impl Bodies {
         }
         match blocking(move || decoder.finish()).await? {
             Written::Memory(decoded) => memory.hold(decoded).map(Payload::Memory),
-            Written::File(file, length) => Ok(Payload::File { file, length }),
+            Written::File(payload) => Ok(payload),
         }
+    }
+
+    /// Reads a body to its end and keeps nothing of it.
+    pub(super) async fn discard(&self, mut body: Body) -> Result<(), Error> {
+        while body.next(self.max).await?.is_some() {}
+        Ok(())
     }
 
     /// The whole of a submission in memory, for one that must not be written to a disk as it is. A large one is not decoded
@@ -175,15 +182,14 @@ impl Encoded {
         if self.coding == Coding::Identity {
             return Ok(self.bytes);
         }
-        // It never becomes large enough for a file.
-        let writer = payload::Writer::new(self.limit, usize::MAX, Arc::from(Path::new("")));
+        let writer = payload::Writer::new(self.limit, None);
         let mut decoder = Decoder::new(self.coding, writer).map_err(|_| Error::internal())?;
         for part in self.bytes.chunks(PART) {
             decoder.write(part)?;
         }
         match decoder.finish()? {
             Written::Memory(decoded) => Ok(decoded.into()),
-            Written::File(..) => Err(Error::internal()),
+            Written::File(_) => Err(Error::internal()),
         }
     }
 }

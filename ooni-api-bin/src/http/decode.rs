@@ -8,6 +8,8 @@ use std::io::{self, Read, Write};
 
 /// Window of zstd frames that is accepted, as a power of two: what RFC 8878 asks of every decoder.
 const ZSTD_WINDOW_LOG: u32 = 23;
+/// How long a client should wait when bodies use too much memory or space, in seconds.
+pub(super) const RETRY_AFTER: u64 = 5;
 
 /// A content coding of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +152,8 @@ impl Decoder {
     fn error(&self, error: io::Error) -> Error {
         match payload::Failure::of(error) {
             payload::Failure::TooLarge(limit) => too_large(limit),
+            payload::Failure::LowDisk(error) => error.into(),
+            payload::Failure::Busy => Error::unavailable("too many submissions at the same time", RETRY_AFTER),
             payload::Failure::Storage(error) if error.kind() == io::ErrorKind::StorageFull => {
                 tracing::warn!(%error, "a body cannot be written to a temporary file");
                 Error::unavailable("the disk is full", 60)
@@ -173,8 +177,6 @@ pub(super) fn too_large(limit: u64) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
-    use std::sync::Arc;
 
     const TEXT: &[u8] = b"{\"a\":1}{\"a\":1}{\"a\":1}{\"a\":1}";
     const LIMIT: usize = 100;
@@ -198,7 +200,7 @@ mod tests {
 
     /// Decodes in parts of some bytes; the status on failure.
     fn in_parts(coding: Coding, body: &[u8], size: usize) -> Result<Vec<u8>, u16> {
-        let writer = payload::Writer::new(LIMIT as u64, LIMIT, Arc::from(Path::new("/nonexistent")));
+        let writer = payload::Writer::new(LIMIT as u64, None);
         let mut decoder = Decoder::new(coding, writer).unwrap();
         let decoded = body.chunks(size).try_for_each(|part| decoder.write(part)).and_then(|()| decoder.finish());
         match decoded {

@@ -128,10 +128,18 @@ impl Request {
         self.bodies.in_memory(self.body, coding).await
     }
 
+    /// Reads the body and keeps nothing of it. It is neither decoded nor written to a disk.
+    ///
+    /// # Errors
+    /// 413 and 408, and 400 for one that is cut off.
+    pub async fn discard(self) -> Result<(), Error> {
+        self.bodies.discard(self.body).await
+    }
+
     /// The body of a submission, decoded (gzip, zstd): a large one is written to a temporary file.
     ///
     /// # Errors
-    /// Those of [`Request::small_body`], with the limits of the configuration; 503 if the disk is full.
+    /// Those of [`Request::small_body`], with the limits of the configuration; 503 if there is not enough space.
     pub async fn payload(self) -> Result<Payload, Error> {
         let coding = Coding::of(&self.parts.headers)?;
         self.bodies.payload(self.body, coding).await

@@ -57,7 +57,7 @@ impl HttpServer {
         let directory = config.state_dir.join("tmp");
         std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
         let shared = Shared {
-            bodies: Arc::new(Bodies::new(settings, &directory, metrics.body_bytes.clone())),
+            bodies: Arc::new(Bodies::new(config, &directory, metrics.body_bytes.clone())),
             proxies: Proxies::parse(&settings.trusted_proxies)
                 .map_err(anyhow::Error::msg)
                 .context("trusted_proxies")?,

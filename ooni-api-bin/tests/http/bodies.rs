@@ -299,6 +299,33 @@ fn a_part_of_the_memory_is_for_little_bodies() {
 }
 
 #[test]
+fn temporary_files_need_space() {
+    let server = server(|config| config.intake.min_free_bytes = u64::MAX);
+    for request in [post("/payload", "", &noise(2 << 20)), coded("zstd", &zstd(&[0; 2 << 20]))] {
+        let reply = server.send(&request);
+        assert_eq!((reply.status, &*reply.error()), (503, "there is not enough free disk space"));
+    }
+    received(&server.post("/payload", "{}"), b"{}", false);
+}
+
+#[test]
+fn temporary_files_of_all_bodies() {
+    let server = server(|config| config.server.max_spilled_bytes = 5_000_000);
+    let gate = Gate::named("temporary files");
+    let mut held = server.connect();
+    held.write(&post("/payload/temporary%20files", "", &noise(3_000_000)));
+    gate.wait_for(1);
+    for request in [post("/payload", "", &noise(3_000_000)), coded("zstd", &zstd(&[0; 3_000_000]))] {
+        let reply = server.send(&request);
+        assert_eq!((reply.status, &*reply.error()), (503, "too many submissions at the same time"));
+    }
+    received(&server.post("/payload", &noise(1_500_000)), &noise(1_500_000), true);
+    gate.open();
+    assert_eq!(held.reply().json()["length"], 3_000_000);
+    received(&server.post("/payload", &noise(3_000_000)), &noise(3_000_000), true);
+}
+
+#[test]
 fn temporary_files_that_cannot_be_written() {
     let server = server(|config| config.server.spill_above_bytes = 1000);
     received(&server.post("/payload", &noise(2000)), &noise(2000), true);

@@ -105,7 +105,7 @@ pub(crate) fn imported(uid: &str, body: impl Into<Vec<u8>>) -> Submission {
 pub(crate) fn in_a_file(report_id: &str, body: &[u8]) -> Submission {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(body).unwrap();
-    Submission { body: Payload::File { file, length: body.len() as u64 }, ..report(report_id, "") }
+    Submission { body: Payload::File { file, length: body.len() as u64, space: None }, ..report(report_id, "") }
 }
 
 /// A body of a given length that says which one it is.

@@ -109,6 +109,6 @@ fn payload(path: &Path) -> io::Result<Payload> {
     let length = fs::metadata(path)?.len();
     match length {
         0..SMALL => Ok(Payload::Memory(fs::read(path)?.into())),
-        length => Ok(Payload::File { file: File::open(path)?, length }),
+        length => Ok(Payload::File { file: File::open(path)?, length, space: None }),
     }
 }

@@ -126,5 +126,5 @@ fn read_large(body: Encoded, folder: &Path) -> Result<(Submitted, Payload), Unre
         tracing::error!(%error, "a temporary file cannot be written");
         Error::unavailable("the server cannot write to its disk", 60)
     })?;
-    Ok((submitted, Payload::File { file, length: envelope.len() as u64 }))
+    Ok((submitted, Payload::File { file, length: envelope.len() as u64, space: None }))
 }

@@ -30,7 +30,7 @@ pub async fn submit_report(app: Arc<App>, request: Request) -> Result<Response, 
         counter.inc();
         metrics.bad.with_label_values(&[reason]).inc();
         // Read to its end, or a client that is still sending would not get the answer.
-        drop(request.payload().await);
+        let _ = request.discard().await;
         return Ok(fresh(&json!({})));
     }
     app.intake.has_room()?;
