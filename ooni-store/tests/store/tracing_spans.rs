@@ -124,6 +124,7 @@ fn every_call_opens_a_span_with_the_name_of_its_query() {
         call!(runtimes(&all));
         call!(input_counts("IT", None, &[of_day(6)]));
         call!(listed_counts(Window::default()));
+        call!(unarchived(Window::default()));
         call!(count(), "aggregate");
         call!(explain_input_counts("IT", 5, of_day(6)), "explain");
         call!(explain_aggregate(&count), "explain");
