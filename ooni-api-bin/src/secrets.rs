@@ -27,6 +27,8 @@ pub struct Secrets {
     pub user_token: Secret,
     /// Hashes addresses of accounts.
     pub account_id: Secret,
+    /// The password for metrics, unless the settings name another one.
+    pub metrics_password: Secret,
 }
 
 impl Secrets {
@@ -46,6 +48,7 @@ impl Secrets {
             probe_token: secret("probe_token.key")?,
             user_token: secret("user_token.key")?,
             account_id: secret("account_id.key")?,
+            metrics_password: secret("metrics_password")?,
         })
     }
 }
@@ -135,11 +138,11 @@ mod tests {
         assert_ne!(first.probe_token.bytes(), first.user_token.bytes());
         assert_ne!(first.user_token.bytes(), first.account_id.bytes());
         assert_eq!(first.probe_token.bytes().len(), 2 * GENERATED);
-        for name in ["probe_token.key", "user_token.key", "account_id.key"] {
+        for name in ["probe_token.key", "user_token.key", "account_id.key", "metrics_password"] {
             let mode = fs::metadata(dir.path().join("secrets").join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o7777, 0o600, "{name}");
         }
-        assert_eq!(fs::read_dir(dir.path().join("secrets")).unwrap().count(), 3);
+        assert_eq!(fs::read_dir(dir.path().join("secrets")).unwrap().count(), 4);
         let text = String::from_utf8(first.probe_token.bytes().to_vec()).unwrap();
         assert!(!format!("{first:?}").contains(&text));
     }

@@ -18,6 +18,7 @@ const START: Duration = Duration::from_secs(30);
 pub struct Server {
     child: Child,
     address: SocketAddr,
+    state: PathBuf,
 }
 
 /// What `/health` and `/metrics` say.
@@ -40,13 +41,14 @@ impl Server {
         let log = folder.join("log");
         let mut command = Command::new(program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--state-dir"]);
-        command.arg(folder.join("state"));
+        let state = folder.join("state");
+        command.arg(&state);
         if let Some(db_uri) = db_uri {
             command.args(["--db-uri", db_uri]);
         }
         command.stdout(Stdio::null()).stderr(fs::File::create(&log)?);
         let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
-        let mut server = Server { child, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
+        let mut server = Server { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), state };
         server.address = server.wait_for_address(&log)?;
         Ok(server)
     }
@@ -77,7 +79,7 @@ impl Server {
     pub fn wait_until_scored(&self, patience: Duration) -> Result<Counters> {
         let begin = Instant::now();
         loop {
-            let metrics = self.get("/metrics")?;
+            let metrics = self.metrics()?;
             if metric(&metrics, "ooniapi_scoring_pending")? == 0 {
                 return Ok(Counters {
                     accepted: metric(&metrics, "ooniapi_intake_accepted_total")?,
@@ -92,9 +94,11 @@ impl Server {
         }
     }
 
-    fn get(&self, path: &str) -> Result<String> {
+    fn metrics(&self) -> Result<String> {
+        let password = fs::read_to_string(self.state.join("secrets/metrics_password"))?;
+        let authorization = format!("authorization: Bearer {}", password.trim_end());
         let mut stream = TcpStream::connect(self.address)?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+        write!(stream, "GET /metrics HTTP/1.1\r\nhost: x\r\n{authorization}\r\nconnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)

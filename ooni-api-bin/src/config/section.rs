@@ -200,9 +200,9 @@ section! {
 section! {
     /// Metrics for Prometheus.
     Metrics "metrics" {
-        /// Address and port of a listener for `/metrics` and `/health` alone. Empty: `/metrics` is on the main listener.
+        /// Address and port of a listener for `/metrics` and `/health` alone. On a loopback address it asks for no password unless password_file is set. Empty: `/metrics` is on the main listener, with a password.
         listen: String = String::new(), "";
-        /// File with the password of the user `prom`. Empty: none, and the main listener gives metrics to local clients only.
+        /// File with the password of the user `prom`. Empty: `secrets/metrics_password` in the state directory, which is generated.
         password_file: PathBuf = PathBuf::new(), "";
     }
 }

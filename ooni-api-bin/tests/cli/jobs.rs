@@ -34,7 +34,7 @@ fn a_job_says_what_it_did_or_would_do() {
     let health = server.json("/health");
     assert_eq!(health["test_lists"], 1, "{health:#}");
     assert!(health["jobs"]["test-lists"].is_u64(), "{health:#}");
-    assert!(server.get("/metrics").2.contains("job_last_success_timestamp{job=\"test-lists\"} "));
+    assert!(server.metrics().2.contains("job_last_success_timestamp{job=\"test-lists\"} "));
     assert_eq!(server.stop(), Some(0));
 }
 

@@ -118,10 +118,11 @@ fn imported_measurements_are_scored_and_imported_once() {
 }
 
 #[test]
-fn metrics_are_for_local_clients_or_for_those_with_the_password() {
+fn metrics_need_the_password() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
-    let (status, head, text) = server.get("/metrics");
+    assert_eq!(server.get("/metrics").0, 401);
+    let (status, head, text) = server.metrics();
     assert_eq!(status, 200, "{text}");
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
     for line in [
@@ -131,7 +132,6 @@ fn metrics_are_for_local_clients_or_for_those_with_the_password() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line}: {text}");
     }
-    assert_eq!(get(server.address, "/metrics", "X-Forwarded-For: 192.0.2.1\r\n").0, 403);
     assert_eq!(server.stop(), Some(0));
 
     let password = folder.path().join("password");
@@ -139,7 +139,7 @@ fn metrics_are_for_local_clients_or_for_those_with_the_password() {
     let variables = [("OONI_API_METRICS_PASSWORD_FILE", password.to_str().unwrap())];
     let server = Server::with_variables(folder.path(), &[], &variables);
     let (status, head, _) = server.get("/metrics");
-    assert_eq!(status, 401);
+    assert_eq!((status, server.metrics().0), (401, 401));
     assert!(head.contains("www-authenticate: basic realm=\"metrics\""), "{head}");
     let with =
         |credentials: &str| get(server.address, "/metrics", &format!("Authorization: Basic {credentials}\r\n")).0;
@@ -157,6 +157,11 @@ fn metrics_can_have_a_listener_of_their_own() {
     let status = |address, path| get(address, path, "").0;
     assert_eq!((status(address, "/metrics"), status(address, "/health"), status(address, "/version")), (200, 200, 404));
     assert_eq!((server.get("/metrics").0, server.get("/health").0), (404, 200));
+    assert_eq!(server.stop(), Some(0));
+    // Others can reach this address.
+    let server = Server::with_variables(folder.path(), &[], &[("OONI_API_METRICS_LISTEN", "0.0.0.0:0")]);
+    let address: SocketAddr = server.event("listening")["listen"].as_str().unwrap().parse().unwrap();
+    assert_eq!(get(([127, 0, 0, 1], address.port()).into(), "/metrics", "").0, 401);
     assert_eq!(server.stop(), Some(0));
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
@@ -39,6 +39,7 @@ pub(crate) fn ran(mut command: Command) -> (i32, String, String) {
 pub(crate) struct Server {
     child: Child,
     lines: Receiver<String>,
+    folder: PathBuf,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
@@ -61,7 +62,8 @@ impl Server {
             let mut line = String::new();
             while log.read_line(&mut line).unwrap() > 0 && sender.send(std::mem::take(&mut line)).is_ok() {}
         });
-        let mut server = Server { child, lines, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
+        let mut server =
+            Server { child, lines, folder: folder.to_owned(), address: SocketAddr::from(([0, 0, 0, 0], 0)) };
         server.address = server.event("starting")["listen"].as_str().unwrap().parse().unwrap();
         server
     }
@@ -80,6 +82,12 @@ impl Server {
     /// The status, headers and body of a page.
     pub(crate) fn get(&self, path: &str) -> (u16, String, String) {
         get(self.address, path, "")
+    }
+
+    /// The metrics, by the generated password.
+    pub(crate) fn metrics(&self) -> (u16, String, String) {
+        let password = std::fs::read_to_string(self.folder.join("ooni-data/secrets/metrics_password")).unwrap();
+        get(self.address, "/metrics", &format!("Authorization: Bearer {}\r\n", password.trim_end()))
     }
 
     pub(crate) fn json(&self, path: &str) -> Value {

@@ -220,9 +220,9 @@ fn registration_and_login() {
         refused(&server, "/api/v1/login", &json!({"username": 5, "password": "x"})),
         "username: a text is expected"
     );
-    let metrics = server.get("/metrics");
+    let metrics = server.metrics();
     let counted = r#"probe_login_requests{detail="ok",login="legacy",state="successful"} 3"#;
-    assert!(metrics.text().contains(counted), "{}", metrics.text());
+    assert!(metrics.contains(counted), "{}", metrics);
 
     let update = |body: &str| {
         let length = body.len();

@@ -97,14 +97,14 @@ fn discarded_reports() {
         }
     }
     assert!(records(&server).is_empty());
-    let metrics = server.get("/metrics");
+    let metrics = server.metrics();
     for line in [
         "receive_measurement_count 4",
         "receive_measurement_discard_asn_0 2",
         "receive_measurement_discard_cc_zz 2",
         "measurement_bad_count{reason=\"asn_0\"} 2",
     ] {
-        assert!(metrics.text().lines().any(|found| found == line), "{line} is not in {}", metrics.text());
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in {}", metrics);
     }
 }
 
@@ -229,8 +229,8 @@ fn faulty_measurements() {
         });
         assert_eq!(details, expected);
     }
-    let metrics = server.get("/metrics");
-    assert!(metrics.text().contains("probe_cc_asn_nomatch{mismatch=\"cc\"} 2"), "{}", metrics.text());
+    let metrics = server.metrics();
+    assert!(metrics.contains("probe_cc_asn_nomatch{mismatch=\"cc\"} 2"), "{}", metrics);
 }
 
 /// Without free space, submissions are refused before their bodies are sent.

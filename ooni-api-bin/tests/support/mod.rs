@@ -96,6 +96,13 @@ impl Server {
         self.connect().get(path)
     }
 
+    /// The text of `/metrics`, by the generated password.
+    pub fn metrics(&self) -> String {
+        let password = std::fs::read_to_string(self.state_dir().join("secrets/metrics_password")).unwrap();
+        let request = format!("GET /metrics HTTP/1.1\r\nAuthorization: Bearer {}\r\n\r\n", password.trim_end());
+        self.send(&request).text().to_owned()
+    }
+
     pub fn post(&self, path: &str, body: &(impl AsRef<[u8]> + ?Sized)) -> Reply {
         self.connect().post(path, body)
     }

@@ -5,49 +5,39 @@ use crate::health::Parts;
 use crate::http::{Error, Request, Response, response};
 use crate::metrics::TEXT_FORMAT;
 use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
-use serde_json::json;
+use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use sha2::{Digest, Sha256};
-use std::net::IpAddr;
-use std::path::Path;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// The user whose password is in `metrics.password_file`.
+/// The user who has the password, with the scheme Basic.
 const USER: &str = "prom";
 
-/// Headers of a proxy. A request that has one comes from elsewhere, whatever its peer is.
-const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
-
-/// The metrics, for the user `prom`, or without a password for clients on this machine.
+/// The metrics, for those who have the password.
 ///
 /// # Errors
-/// 401 without the password, 403 for other clients, 404 if metrics have a listener of their own.
+/// 401 without the password, 404 if metrics have a listener of their own.
 pub async fn metrics(app: Arc<App>, request: Request) -> Result<Response, Error> {
-    let settings = &app.config.metrics;
-    if !settings.listen.is_empty() {
+    if !app.config.metrics.listen.is_empty() {
         return Err(Error::not_found("Not Found"));
     }
-    if settings.password_file.as_os_str().is_empty() && !is_local(request.client(), request.headers()) {
-        return Err(Error::new(StatusCode::FORBIDDEN, "metrics are for clients on the machine of the server"));
-    }
-    answer(&app, &request).await
+    answer(&app, &request, true).await
 }
 
-/// The metrics on their own listener. Without a password, everyone who can connect to it gets them.
+/// The metrics on their own listener. On a loopback address it asks for a password only if one is configured.
 ///
 /// # Errors
 /// 401 without the password.
 pub async fn own_listener(app: Arc<App>, request: Request) -> Result<Response, Error> {
-    answer(&app, &request).await
+    let settings = &app.config.metrics;
+    let is_local = settings.listen.parse::<SocketAddr>().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+    answer(&app, &request, !is_local || !settings.password_file.as_os_str().is_empty()).await
 }
 
-async fn answer(app: &App, request: &Request) -> Result<Response, Error> {
-    let file = &app.config.metrics.password_file;
-    if !file.as_os_str().is_empty() && !is_allowed(request.header(AUTHORIZATION.as_str()), &password(file).await?) {
-        let mut response = response::json(&json!({"error": "Unauthorized"}));
-        *response.status_mut() = StatusCode::UNAUTHORIZED;
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"metrics\""));
-        return Ok(response);
+async fn answer(app: &App, request: &Request, needs_password: bool) -> Result<Response, Error> {
+    if needs_password && !is_allowed(request.header(AUTHORIZATION.as_str()), &password(app).await?) {
+        let challenge = HeaderValue::from_static("Basic realm=\"metrics\"");
+        return Err(Error::unauthorized("Unauthorized").with_header(WWW_AUTHENTICATE, challenge));
     }
     let text = app.metrics.text(&Parts::of(app).await).map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written as text");
@@ -56,8 +46,12 @@ async fn answer(app: &App, request: &Request) -> Result<Response, Error> {
     Ok(response::of_bytes(StatusCode::OK, TEXT_FORMAT, text))
 }
 
-/// The password, read each time so that it can be changed.
-async fn password(file: &Path) -> Result<String, Error> {
+/// The password. A configured one is read each time so that it can be changed.
+async fn password(app: &App) -> Result<Vec<u8>, Error> {
+    let file = &app.config.metrics.password_file;
+    if file.as_os_str().is_empty() {
+        return Ok(app.secrets.metrics_password.bytes().to_owned());
+    }
     let read = tokio::fs::read_to_string(file).await;
     let text = read.map_err(|error| {
         tracing::error!(path = %file.display(), %error, "the password for metrics cannot be read");
@@ -68,24 +62,23 @@ async fn password(file: &Path) -> Result<String, Error> {
             tracing::error!(path = %file.display(), "the password for metrics is empty");
             Err(Error::internal())
         }
-        password => Ok(password.to_owned()),
+        password => Ok(password.as_bytes().to_owned()),
     }
 }
 
-fn is_local(client: IpAddr, headers: &HeaderMap) -> bool {
-    client.to_canonical().is_loopback()
-        && !FORWARDED.map(HeaderName::from_static).iter().any(|name| headers.contains_key(name))
-}
-
-/// Whether the credentials (RFC 7617) are those of the user with this password. Hashes are compared, so that the time does not
-/// depend on how much of the password is right.
-fn is_allowed(credentials: Option<&str>, password: &str) -> bool {
-    let given = credentials.and_then(|text| {
-        let (scheme, value) = text.split_once(' ')?;
-        let given = ooni_core::base64::decode(value.trim().as_bytes()).ok()?;
-        scheme.eq_ignore_ascii_case("basic").then_some(given)
-    });
-    given.is_some_and(|given| Sha256::digest(given) == Sha256::digest(format!("{USER}:{password}")))
+/// Whether the credentials are the password: that of the user (Basic, RFC 7617), or as a token (Bearer, RFC 6750). Hashes are
+/// compared, so that the time does not depend on how much of the password is right.
+fn is_allowed(credentials: Option<&str>, password: &[u8]) -> bool {
+    let Some((scheme, value)) = credentials.and_then(|text| text.split_once(' ')) else { return false };
+    let (given, expected) = match &*scheme.to_ascii_lowercase() {
+        "basic" => {
+            let Ok(given) = ooni_core::base64::decode(value.trim().as_bytes()) else { return false };
+            (given, [USER.as_bytes(), b":", password].concat())
+        }
+        "bearer" => (value.trim().as_bytes().to_owned(), password.to_owned()),
+        _ => return false,
+    };
+    Sha256::digest(given) == Sha256::digest(expected)
 }
 
 #[cfg(test)]
@@ -94,38 +87,22 @@ mod tests {
 
     #[test]
     fn credentials() {
-        for good in ["Basic cHJvbTpodW50ZXIy", "basic  cHJvbTpodW50ZXIy"] {
-            assert!(is_allowed(Some(good), "hunter2"), "{good}");
+        for good in ["Basic cHJvbTpodW50ZXIy", "basic  cHJvbTpodW50ZXIy", "Bearer hunter2", "bearer hunter2"] {
+            assert!(is_allowed(Some(good), b"hunter2"), "{good}");
         }
         for bad in [
             "cHJvbTpodW50ZXIy",
             "Bearer cHJvbTpodW50ZXIy",
+            "Bearer prom:hunter2",
+            "Bearer ",
+            "Digest hunter2",
             "Basic cHJvbTpodW50ZXI=",
             "Basic cm9vdDpodW50ZXIy",
             "Basic",
             "Basic ",
         ] {
-            assert!(!is_allowed(Some(bad), "hunter2"), "{bad}");
+            assert!(!is_allowed(Some(bad), b"hunter2"), "{bad}");
         }
-        assert!(!is_allowed(None, ""));
-    }
-
-    #[test]
-    fn local_clients() {
-        let headers = |name: Option<&'static str>| -> HeaderMap {
-            name.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("192.0.2.1")))
-                .into_iter()
-                .collect()
-        };
-        for (address, header, expected) in [
-            ("127.0.0.1", None, true),
-            ("::1", None, true),
-            ("::ffff:127.0.0.1", None, true),
-            ("192.0.2.1", None, false),
-            ("127.0.0.1", Some("x-forwarded-for"), false),
-            ("127.0.0.1", Some("forwarded"), false),
-        ] {
-            assert_eq!(is_local(address.parse().unwrap(), &headers(header)), expected, "{address} {header:?}");
-        }
+        assert!(!is_allowed(None, b""));
     }
 }
