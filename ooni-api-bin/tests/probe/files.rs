@@ -70,17 +70,21 @@ fn replaced_files() {
 async fn invalid_services() {
     let folder = tempfile::tempdir().unwrap();
     let services = folder.path().join("services.json");
-    let mut config = Config { state_dir: folder.path().join("state"), ..Config::default() };
+    let mut config = Config::default();
     recorded_settings(&mut config);
     config.probe.services = services.clone();
-    let start = || async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let error = run(config.clone(), listener, recorded_clock(), std::future::pending()).await.unwrap_err();
-        format!("{error:#}")
+    // A server that has failed to start may hold its lock for another moment.
+    let start = |state: &str| {
+        let config = Config { state_dir: folder.path().join(state), ..config.clone() };
+        async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let error = run(config, listener, recorded_clock(), std::future::pending()).await.unwrap_err();
+            format!("{error:#}")
+        }
     };
-    let missing = start().await;
+    let missing = start("missing").await;
     assert!(missing.starts_with(&format!("{}: No such file", services.display())), "{missing}");
     fs::write(&services, "{\n  \"features\": {\n    \"torsf_enabled\": 1\n  }\n}\n").unwrap();
     let reason = "torsf_enabled: invalid type: integer `1`, expected a boolean at line 3 column 22";
-    assert_eq!(start().await, format!("{}: {reason}", services.display()));
+    assert_eq!(start("invalid").await, format!("{}: {reason}", services.display()));
 }
