@@ -13,7 +13,7 @@ pub enum Failpoint {
     IntakeHalfRecord,
     /// Records are written and not synced.
     IntakeAfterWrite,
-    /// Records are durable; nobody has been answered.
+    /// Records are durable; no submission has been answered.
     IntakeAfterSync,
     /// Not a kill: the sync fails.
     IntakeSyncError,

@@ -9,8 +9,8 @@
 //! - Sequence numbers count all records ever, so the last one is the number of accepted submissions.
 //! - Receive times increase by at least a microsecond from record to record, whatever the clock does, and continue from the
 //!   last record after a restart. So UIDs are distinct, and their order is that of the log.
-//! - After a failed write the segment is truncated to its durable length; after a failed sync it is closed there. Nobody who
-//!   shared the write is acknowledged, and the next submission tries again.
+//! - After a failed write the segment is truncated to its durable length; after a failed sync it is closed there. No
+//!   submission of that write is acknowledged, and the next submission tries again.
 //! - A torn end is cut when the log is opened. A damaged record with a whole one behind it is skipped and reported, and its
 //!   file is never deleted: it gets a second name, which stays after the release. The checksums of a record are verified
 //!   whenever it is read.

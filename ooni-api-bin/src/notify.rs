@@ -47,7 +47,7 @@ impl Notifier {
         }
     }
 
-    /// A message that cannot be sent is lost: there is nobody to tell.
+    /// A message that cannot be sent is dropped.
     fn send(&self, message: &str) {
         if let Some((socket, address)) = &self.socket {
             let _ = socket.send_to_addr(message.as_bytes(), address);

@@ -101,7 +101,7 @@ fn is_unresolved(error: &ooni_store::Error) -> bool {
     error.kind() == ErrorKind::Other && RESOLVER.iter().any(|text| error.message().contains(text))
 }
 
-/// Opens a store until it succeeds or nobody wants it any more.
+/// Opens a store until it succeeds or all receivers are gone.
 async fn retry(url: String, sender: watch::Sender<Option<Store>>) {
     let mut pause = FIRST_RETRY;
     loop {

@@ -13,10 +13,11 @@
 use super::Archived;
 use super::groups::Group;
 use ooni_core::time::DateTime;
+use ooni_store::files::sync_folder;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The plan of a segment.
 #[derive(Debug)]
@@ -83,7 +84,7 @@ impl Plan {
         file.set_len(whole as u64)?;
         // The process may have been killed between the write and the sync of a line.
         file.sync_all()?;
-        sync_parent(&path)?;
+        sync_folder(&path)?;
         let mut plan = Plan { path, file, cans: Vec::new() };
         for line in text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let line = serde_json::from_slice(line).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
@@ -155,10 +156,6 @@ impl Plan {
             can.step = step;
         }
     }
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ fn show(runtime: &Runtime, config: &Config, uid: &str, as_record: bool, out: &mu
     if as_record {
         return writeln!(out, "{:#}", described(&record)).map_err(Failure::Output);
     }
-    // An error of the segment and one of the output are told apart by who had it.
+    // Errors of the output are kept apart from errors of the segment, which have other messages.
     let mut output = Ok(());
     let read = record.body.for_each_piece(|piece| {
         output = out.write_all(piece);

@@ -7,6 +7,7 @@ use crate::http::response::text;
 use crate::http::{Error, Request, Response};
 use crate::import;
 use crate::intake::{Route, Side, Submission};
+use crate::probe::report_id::ReportId;
 use hyper::StatusCode;
 use ooni_core::uid::received_at;
 use std::sync::Arc;
@@ -47,10 +48,9 @@ fn names(uid: &str) -> Option<(String, String)> {
     received_at(uid)?;
     let parts: Vec<&str> = uid.split('_').collect();
     let [_, probe_cc, test_name, _] = parts[..] else { return None };
-    let is_word = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let is_valid =
-        probe_cc.len() == 2 && (2..=29).contains(&test_name.len()) && is_word(probe_cc) && is_word(test_name);
-    is_valid.then(|| (probe_cc.to_owned(), test_name.to_owned()))
+    // A uid has no network.
+    let ReportId { probe_cc, test_name, .. } = ReportId::new(test_name, probe_cc, 0)?;
+    Some((probe_cc, test_name))
 }
 
 #[cfg(test)]

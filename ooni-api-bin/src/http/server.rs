@@ -164,7 +164,7 @@ impl Acceptor<'_> {
     /// The next connection. Nothing is lost if the future is dropped.
     async fn accept(&mut self) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
         loop {
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             let permit = match self.permit.take() {
                 Some(permit) => permit,
                 None => match Arc::clone(&self.permits).acquire_owned().await {

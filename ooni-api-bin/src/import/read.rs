@@ -48,7 +48,7 @@ pub(super) fn read(files: FileList, found: &mpsc::Sender<Found>) -> u64 {
         let Some(opened) = file.open(&limits, &bytes) else { continue };
         match read_file(opened, found) {
             Some(unreadable) => failed += unreadable,
-            // Nobody wants more.
+            // The receiver is gone.
             None => return failed,
         }
     }

@@ -5,8 +5,8 @@
 
 use super::error::Error;
 use super::reader::Position;
-use super::segment::sync_directory;
 use crate::failpoint::{Failpoint, reach};
+use ooni_store::files::sync_folder;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -84,7 +84,7 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     reach(Failpoint::CursorWritten);
     std::fs::rename(&temporary, path)?;
     reach(Failpoint::CursorRenamed);
-    sync_directory(path.parent().unwrap_or(Path::new(".")))
+    sync_folder(path)
 }
 
 /// The last position of all cursors in a directory. Cursors that cannot be read are left to those who open them.

@@ -16,7 +16,7 @@
 //! | 112 | | metadata, then body |
 //!
 //! The marker is a random number that each segment has in its header. It lets a reader find the next record after a
-//! damaged one, and nobody can put a record into the body of a measurement, since nobody knows it.
+//! damaged one. Probes do not know it, so the body of a measurement cannot contain a valid record.
 //!
 //! A UID that was not kept is derived from the receive time, the country, the test name and the hash.
 

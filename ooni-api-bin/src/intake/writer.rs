@@ -19,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 /// Maximum number of records that share a sync.
 const MOST_RECORDS: usize = 4096;
 
-/// The action of an error after which nobody knows what is on the disk.
+/// The action of an error after which the content of the disk is unknown.
 const SYNC: &str = "sync";
 
 /// A submission that waits for the disk.
@@ -146,7 +146,7 @@ impl Writer {
         if self.active.is_none() { self.begin_segment(next.hour()) } else { Ok(()) }
     }
 
-    /// Works until it is told to stop, or nobody can submit any more.
+    /// Writes until a command stops it, or the last handle for submissions is dropped.
     pub(crate) fn run(mut self, commands: &mpsc::Receiver<Command>) {
         while let Ok(mut command) = commands.recv() {
             let mut batch = Vec::new();
@@ -313,7 +313,7 @@ impl Writer {
         }
     }
 
-    /// After an error: removes what is not durable. After a failed sync nobody knows what is on the disk, so the segment
+    /// After an error: removes what is not durable. After a failed sync the content of the disk is unknown, so the segment
     /// ends with what was durable before, and another one is begun.
     fn roll_back(&mut self, error: &Error) {
         let Some(active) = &self.active else { return };

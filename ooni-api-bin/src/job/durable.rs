@@ -1,5 +1,6 @@
 //! Files that are replaced as a whole: a reader sees the old or the new content, also after a crash.
 
+use ooni_store::files::sync_folder;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -28,8 +29,7 @@ pub(super) fn install(file: NamedTempFile, path: &Path) -> io::Result<()> {
 fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    // The name is durable when the folder is.
-    File::open(folder(path))?.sync_all()
+    sync_folder(path)
 }
 
 /// Temporary files are readable by their owner only.

@@ -1,4 +1,4 @@
-//! Disks without space, and syncs that fail: nobody who shared the write is acknowledged, and it goes on afterwards.
+//! Disks without space, and syncs that fail: no submission of that write is acknowledged, and later ones are accepted.
 
 use crate::child::{command, run};
 use crate::support::{Directory, HOUR, Hand, body, open, options, records, report, start};
