@@ -106,7 +106,8 @@ async fn killed(intake: &Intake, hand: &Hand, directory: &Path, run: usize) {
     let mut position = Position::default();
     for count in 1..=240 {
         let (record, after) = reader.next().await.unwrap().unwrap();
-        writeln!(store, "{}", record.uid).unwrap();
+        // In one write: writeln! writes the end of line apart, and the process can be killed in between.
+        store.write_all(format!("{}\n", record.uid).as_bytes()).unwrap();
         position = after;
         if count % 10 == 0 {
             let stored = cursor.state() + 10;
