@@ -4,5 +4,7 @@
 
 pub mod feed;
 pub mod measurement;
+pub mod page;
+pub mod private;
 pub mod probe;
 pub mod site;

@@ -20,6 +20,8 @@ pub mod tasks;
 // Requests and responses.
 pub mod handler;
 pub mod http;
+pub mod openapi;
+pub mod params;
 pub mod router;
 
 // From a submission to rows and the archive, and back.

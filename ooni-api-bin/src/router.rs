@@ -11,9 +11,28 @@ use std::sync::Arc;
 /// What handles a route.
 pub type Handler = fn(Arc<App>, Request) -> Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
+/// What a route is for: which limits it has, and what gives way when the server is overloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Measurements for researchers: limited by client, cached, refused under overload.
+    Measurement,
+    /// What Explorer's pages ask: cached, refused under overload.
+    Private,
+    /// Probe services.
+    Probe,
+    /// Submissions: never limited.
+    Submission,
+    /// Health, documentation, redirects.
+    Site,
+    /// Pages for people: cached, refused under overload.
+    Page,
+}
+
 /// A route.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
+    /// What it is for.
+    pub class: Class,
     /// Its method.
     pub method: &'static str,
     /// Its path, with parameters in braces.
@@ -23,63 +42,153 @@ pub struct Route {
 }
 
 macro_rules! routes {
-    ($($method:ident $path:literal => $($name:ident)::+;)*) => {
-        &[$(Route {
+    ($($class:ident { $($method:ident $path:literal => $($name:ident)::+;)* })*) => {
+        &[$($(Route {
+            class: Class::$class,
             method: stringify!($method),
             path: $path,
             handler: |app, request| Box::pin(handler::$($name)::+(app, request)),
-        }),*]
+        }),*),*]
     };
 }
 
-/// All routes.
-pub const ROUTES: &[Route] = routes! {
-    // Bodies of measurements (API spec §4.3, §4.4).
-    GET "/api/v1/raw_measurement" => measurement::raw::raw_measurement;
-    GET "/api/v1/measurement/{measurement_uid}" => measurement::by_uid::measurement;
+/// The routes of the server, and the description that their handlers have of them.
+macro_rules! site {
+    ($($class:ident { $($method:ident $path:literal => $($name:ident)::+;)* })*) => {
+        /// All routes.
+        pub const ROUTES: &[Route] = routes! { $($class { $($method $path => $($name)::+;)* })* };
+
+        /// The handlers of all routes, from whose attributes `openapi` makes the description.
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($($(handler::$($name)::+),*),*))]
+        pub(crate) struct Handlers;
+    };
+}
+
+site! {
+    // Measurements (API spec §4).
+    Measurement {
+        GET "/api/v1/measurements" => measurement::list::measurements;
+        GET "/api/v1/raw_measurement" => measurement::raw::raw_measurement;
+        GET "/api/v1/measurement/{measurement_uid}" => measurement::by_uid::measurement;
+        GET "/api/v1/measurement_meta" => measurement::meta::measurement_meta;
+        GET "/api/v1/measurement/{measurement_uid}/explanation" => measurement::explanation::explanation;
+        GET "/api/v1/aggregation" => measurement::aggregation::aggregation;
+        GET "/api/v1/torsf_stats" => measurement::torsf_stats::torsf_stats;
+        GET "/api/v1/files" => measurement::files::files;
+        GET "/api/v1/observations" => measurement::observations::observations;
+        GET "/api/v1/analysis" => measurement::observations::analysis;
+        GET "/api/v1/aggregation/observations" => measurement::observations::aggregation_observations;
+        GET "/api/v1/aggregation/observations/ctrl" => measurement::observations::aggregation_observations_ctrl;
+        GET "/api/v1/aggregation/analysis" => measurement::observations::aggregation_analysis;
+        GET "/api/v1/detector/changepoints" => measurement::observations::changepoints;
+    }
+
+    // What Explorer's pages ask (API spec §6).
+    Private {
+        GET "/api/_/asn_by_month" => private::months::asn_by_month;
+        GET "/api/_/countries_by_month" => private::months::countries_by_month;
+        GET "/api/_/global_overview" => private::overview::global_overview;
+        GET "/api/_/global_overview_by_month" => private::months::global_overview_by_month;
+        GET "/api/_/countries" => private::overview::countries;
+        GET "/api/_/country_overview" => private::overview::country_overview;
+        GET "/api/_/test_names" => private::test_names::test_names;
+        GET "/api/_/networks" => private::networks::networks;
+        GET "/api/_/asnmeta" => private::networks::asnmeta;
+        GET "/api/_/network_stats" => private::networks::network_stats;
+        GET "/api/_/domains" => private::domains::domains;
+        GET "/api/_/domain_metadata" => private::domains::domain_metadata;
+        GET "/api/_/test_coverage" => private::coverage::test_coverage;
+        GET "/api/_/website_networks" => private::websites::website_networks;
+        GET "/api/_/website_stats" => private::websites::website_stats;
+        GET "/api/_/website_urls" => private::websites::website_urls;
+        GET "/api/_/vanilla_tor_stats" => private::vanilla_tor::vanilla_tor_stats;
+        GET "/api/_/im_networks" => private::instant_messaging::im_networks;
+        GET "/api/_/im_stats" => private::instant_messaging::im_stats;
+        GET "/api/_/circumvention_stats_by_country" => private::circumvention::circumvention_stats_by_country;
+        GET "/api/_/circumvention_runtime_stats" => private::circumvention::circumvention_runtime_stats;
+        GET "/api/_/account_metadata" => private::account::account_metadata;
+        GET "/api/_/quotas_summary" => private::account::quotas_summary;
+        GET "/api/_/measurement_feedback/{measurement_uid}" => private::feedback::measurement_feedback;
+        POST "/api/_/measurement_feedback" => private::feedback::submit_feedback;
+    }
+
+    // What probes call besides submissions (API spec §5).
+    Probe {
+        POST "/api/v1/check-in" => probe::check_in::check_in;
+        POST "/api/_/check-in" => probe::private_check_in::private_check_in;
+        GET "/api/v1/test-list/urls" => probe::test_list_urls::test_list_urls;
+        GET "/api/_/debug_prioritization" => probe::debug_prioritization::debug_prioritization;
+        GET "/api/_/show_countries_prioritization" => probe::show_countries_prioritization::show_countries_prioritization;
+        GET "/api/v1/test-helpers" => probe::test_helpers::test_helpers;
+        GET "/api/v1/collectors" => probe::collectors::collectors;
+        POST "/api/v1/register" => probe::register::register;
+        POST "/api/v1/login" => probe::login::login;
+        PUT "/api/v1/update/{client_id}" => probe::update::update;
+        GET "/api/v1/test-list/psiphon-config" => probe::psiphon_config::psiphon_config;
+        GET "/api/v1/test-list/tor-targets" => probe::tor_targets::tor_targets;
+        POST "/api/v1/geolookup" => probe::geolookup::geolookup;
+        POST "/bouncer/net-tests" => probe::net_tests::net_tests;
+        GET "/api/v1/manifest" => probe::manifest::manifest;
+        POST "/api/v1/sign_credential" => probe::sign_credential::sign_credential;
+        GET "/api/_/check_report_id" => probe::check_report_id::check_report_id;
+        GET "/api/v2/ooniprobe/vpn-config/{provider}" => probe::vpn_config::vpn_config;
+    }
+
+    // Reports and submissions (API spec §5.11, §5.12).
+    Submission {
+        POST "/report" => probe::open_report::open_report;
+        POST "/report/{report_id}" => probe::submit_report::submit_report;
+        POST "/report/{report_id}/close" => probe::close_report::close_report;
+        POST "/api/v1/submit_measurement" => probe::submit_measurement::submit_measurement;
+    }
+
     // The site itself (API spec §12).
-    GET "/health" => site::health::health;
-    GET "/version" => site::version::version;
-    GET "/metrics" => site::metrics::metrics;
-    GET "/robots.txt" => site::pages::robots;
-    GET "/invalidpath" => site::pages::invalid_path;
-    GET "/api/" => site::pages::api;
+    Site {
+        GET "/health" => site::health::health;
+        GET "/version" => site::version::version;
+        GET "/metrics" => site::metrics::metrics;
+        GET "/robots.txt" => site::pages::robots;
+        GET "/invalidpath" => site::pages::invalid_path;
+        GET "/api/" => site::pages::api;
+        GET "/openapi.json" => site::docs::openapi;
+        GET "/apispec_1.json" => site::docs::apispec;
+        GET "/apidocs/" => site::docs::apidocs;
+        GET "/apidocs" => site::docs::apidocs_redirect;
+        GET "/whoami" => site::legacy::whoami;
+        GET "/stats" => site::legacy::stats;
+        GET "/files" => site::legacy::files;
+        GET "/files/by_date" => site::legacy::files_by_date;
+        GET "/files/by_date/{date}" => site::legacy::files_of_date;
+        GET "/files/by_country" => site::legacy::files_by_country;
+        GET "/files/by_country/{country_code}" => site::legacy::files_of_country;
+        GET "/files/download/{*path}" => site::legacy::files_download;
+        GET "/{date}" => site::legacy::date;
+        GET "/{date}/{report_file}" => site::legacy::report_file;
+    }
 
-    // What probes call before a run (API spec §5.1 to §5.10).
-    POST "/api/v1/check-in" => probe::check_in::check_in;
-    POST "/api/_/check-in" => probe::private_check_in::private_check_in;
-    GET "/api/v1/test-list/urls" => probe::test_list_urls::test_list_urls;
-    GET "/api/_/debug_prioritization" => probe::debug_prioritization::debug_prioritization;
-    GET "/api/_/show_countries_prioritization" => probe::show_countries_prioritization::show_countries_prioritization;
-    GET "/api/v1/test-helpers" => probe::test_helpers::test_helpers;
-    GET "/api/v1/collectors" => probe::collectors::collectors;
-    POST "/api/v1/register" => probe::register::register;
-    POST "/api/v1/login" => probe::login::login;
-    PUT "/api/v1/update/{client_id}" => probe::update::update;
-    GET "/api/v1/test-list/psiphon-config" => probe::psiphon_config::psiphon_config;
-    GET "/api/v1/test-list/tor-targets" => probe::tor_targets::tor_targets;
-    POST "/api/v1/geolookup" => probe::geolookup::geolookup;
-    POST "/bouncer/net-tests" => probe::net_tests::net_tests;
-
-    // Reports and submissions (API spec §5.11 to §5.14).
-    POST "/report" => probe::open_report::open_report;
-    POST "/report/{report_id}" => probe::submit_report::submit_report;
-    POST "/report/{report_id}/close" => probe::close_report::close_report;
-    GET "/api/v1/manifest" => probe::manifest::manifest;
-    POST "/api/v1/sign_credential" => probe::sign_credential::sign_credential;
-    POST "/api/v1/submit_measurement" => probe::submit_measurement::submit_measurement;
-    GET "/api/_/check_report_id" => probe::check_report_id::check_report_id;
-};
+    // Pages for people.
+    Page {
+        GET "/" => page::home::home;
+        GET "/search" => page::search::search;
+        GET "/m/{measurement_uid}" => page::measurement::measurement;
+        GET "/static/{file}" => page::assets::asset;
+    }
+}
 
 /// The routes of the listener for metrics.
 pub const METRICS_ROUTES: &[Route] = routes! {
-    GET "/health" => site::health::health;
-    GET "/metrics" => site::metrics::own_listener;
+    Site {
+        GET "/health" => site::health::health;
+        GET "/metrics" => site::metrics::own_listener;
+    }
 };
 
 /// The routes of the listener for the reference's feed.
 pub const FEED_ROUTES: &[Route] = routes! {
-    POST "/{uid}" => feed::feed;
+    Submission {
+        POST "/{uid}" => feed::feed;
+    }
 };
 
 /// The routes by path and method.
@@ -91,6 +200,8 @@ pub struct Router {
 /// A route that was found, and the parameters in its path, percent-decoded.
 #[derive(Debug)]
 pub struct Found {
+    /// What it is for.
+    pub class: Class,
     /// What handles it.
     pub handler: Handler,
     /// Its path, with parameters in braces: the label of metrics.
@@ -135,7 +246,7 @@ impl Router {
         };
         let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
         let params = matched.params.iter().map(|(name, value)| (name.to_owned(), decode(value))).collect();
-        Ok(Found { handler: route.handler, path: route.path, params })
+        Ok(Found { class: route.class, handler: route.handler, path: route.path, params })
     }
 
     /// The methods of a path, as in the header `Allow`. `None` for an unknown path.

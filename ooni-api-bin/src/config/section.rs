@@ -151,6 +151,12 @@ config! {
     geoip: Geoip;
     /// What probes get.
     probe: Probe;
+    /// Limits of reads.
+    reads: Reads;
+    /// Limits of requests by client.
+    limits: Limits;
+    /// The cache of responses.
+    cache: Cache;
     /// Scheduled jobs.
     jobs: Jobs;
     /// The log.
@@ -284,6 +290,48 @@ section! {
         psiphon_config: PathBuf = PathBuf::new(), "";
         /// JSON file that `/api/v1/test-list/tor-targets` returns.
         tor_targets: PathBuf = PathBuf::new(), "";
+        /// Directory with a JSON file for each provider that `/api/v2/ooniprobe/vpn-config/{provider}` returns, such as `riseup.json`. Empty: none.
+        vpn_config: PathBuf = PathBuf::new(), "";
+    }
+}
+
+section! {
+    /// Limits of reads: requests for measurements, charts and pages.
+    Reads "reads" {
+        /// Reads that are processed at the same time. Beyond them and the queue, reads are answered with 503. 0: eight for each processor.
+        max_concurrent: usize = 0, "";
+        /// Reads that may wait.
+        max_queued: usize = 256, "";
+        /// How long a read may take, from its first query to the first byte of its answer.
+        timeout: u64 = 28, "seconds";
+        /// How long a stream of measurements (`format=csv` or `ndjson`, or a large limit) may take.
+        stream_timeout: u64 = 600, "seconds";
+        /// Size of a stream of measurements. Beyond it, the stream ends and says that it is incomplete.
+        max_stream_bytes: u64 = 4 << 30, "bytes";
+    }
+}
+
+section! {
+    /// Limits of requests by client, for the routes of measurements.
+    Limits "limits" {
+        /// Units of 10 milliseconds of response time, at least one for each request, that a client may use in each period. Empty: no limits.
+        rate: String = "4000/hour;400000/day;200000/7day".to_owned(), "";
+        /// Addresses and networks that are not limited.
+        exempt: Vec<String> = Vec::new(), "";
+        /// Clients that are remembered.
+        max_clients: usize = 100_000, "";
+    }
+}
+
+section! {
+    /// The cache of responses in memory.
+    Cache "cache" {
+        /// Size of all responses. 0: no cache.
+        max_bytes: u64 = 64 << 20, "bytes";
+        /// Responses above this size are not kept.
+        max_response_bytes: u64 = 1 << 20, "bytes";
+        /// How long an old response may be used after its age, if a new one fails.
+        stale_if_error: u64 = 86_400, "seconds";
     }
 }
 

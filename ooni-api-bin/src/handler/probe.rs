@@ -17,6 +17,7 @@ pub mod psiphon_config;
 pub mod register;
 pub mod tor_targets;
 pub mod update;
+pub mod vpn_config;
 
 // Reports and submissions.
 mod accept;

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub)] // no test program uses all of it
 
 pub mod client;
+pub mod recorded;
 
 use self::client::{Client, Reply};
 use ooni_api::app::App;

@@ -12,6 +12,13 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 400 for an unknown uid.
+#[utoipa::path(
+    get,
+    path = "/api/v1/measurement/{measurement_uid}",
+    tag = "Measurements",
+    params(("measurement_uid" = String, Path, description = "")),
+    responses((status = 200, description = ""))
+)]
 pub async fn measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let uid = request.param("measurement_uid");
     let unknown = || Error::bad_request("Incorrect or inexistent measurement_uid");

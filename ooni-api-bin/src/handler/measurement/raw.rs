@@ -21,6 +21,12 @@ const FRESH: f64 = 3600.0;
 ///
 /// # Errors
 /// 400 without a usable id, 404 for a measurement without a body.
+#[utoipa::path(
+    get,
+    path = "/api/v1/raw_measurement",
+    tag = "Measurements",
+    responses((status = 200, description = ""))
+)]
 pub async fn raw_measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let wanted = lookup::wanted(request.query())?;
     let found = match &wanted {

@@ -13,6 +13,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 400 for a body that cannot be used. If the store fails there are no URLs.
+#[utoipa::path(
+    post,
+    path = "/api/v1/check-in",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn check_in(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let found = app.geo.look_up(request.client());
     let check_in = CheckIn::read(&body(request).await?)?;

@@ -10,6 +10,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// None.
+#[utoipa::path(
+    get,
+    path = "/api/_/check_report_id",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn check_report_id(_: Arc<App>, _: Request) -> Result<Response, Error> {
     Ok(response::cached(response::json(&json!({"found": true, "v": 0})), Cache::MaxAge(1)))
 }

@@ -10,6 +10,13 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// None.
+#[utoipa::path(
+    post,
+    path = "/report/{report_id}/close",
+    tag = "Probe services",
+    params(("report_id" = String, Path, description = "")),
+    responses((status = 200, description = ""))
+)]
 pub async fn close_report(_: Arc<App>, _: Request) -> Result<Response, Error> {
     Ok(response::cached(response::json(&json!({})), Cache::MaxAge(3600)))
 }

@@ -9,6 +9,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// None.
+#[utoipa::path(
+    get,
+    path = "/api/v1/collectors",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn collectors(app: Arc<App>, _: Request) -> Result<Response, Error> {
     Ok(response::cached(response::json(&app.probe.services().collectors), Cache::MaxAge(3600)))
 }

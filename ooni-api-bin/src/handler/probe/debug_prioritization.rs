@@ -13,6 +13,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 400 for a parameter that cannot be used, 503 if the store fails.
+#[utoipa::path(
+    get,
+    path = "/api/_/debug_prioritization",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn debug_prioritization(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let query = request.query();
     let probe_cc = params::country(query, &["probe_cc"])?;

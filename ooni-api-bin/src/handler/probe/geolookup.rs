@@ -14,6 +14,12 @@ const MAX_ADDRESSES: usize = 1000;
 ///
 /// # Errors
 /// 400 for a body that cannot be used.
+#[utoipa::path(
+    post,
+    path = "/api/v1/geolookup",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn geolookup(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let body = body(request).await?;
     let addresses = body.list("addresses")?.unwrap_or_default();

@@ -16,6 +16,12 @@ const LIFETIME: u64 = 7 * SECONDS_PER_DAY as u64 * 1_000_000;
 ///
 /// # Errors
 /// 401 without credentials, or with a token that is not one of registration; 400 for a body that cannot be used.
+#[utoipa::path(
+    post,
+    path = "/api/v1/login",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn login(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let body = body(request).await?;
     let (Some(username), Some(_)) = (body.text("username")?, body.text("password")?) else {

@@ -10,6 +10,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 404 `manifest_not_found`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/manifest",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn manifest(_: Arc<App>, _: Request) -> Result<Response, Error> {
     Err(not_found("No manifest was found"))
 }

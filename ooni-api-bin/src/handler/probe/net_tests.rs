@@ -10,6 +10,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 400 `Malformed request`.
+#[utoipa::path(
+    post,
+    path = "/bouncer/net-tests",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn net_tests(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let malformed = || Error::bad_request("Malformed request");
     let body = body(request).await.map_err(|error| if error.status() == 400 { malformed() } else { error })?;

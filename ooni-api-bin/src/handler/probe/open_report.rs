@@ -14,6 +14,12 @@ const BACKEND_VERSION: &str = "1.3.5";
 ///
 /// # Errors
 /// 400 for a body that cannot be used.
+#[utoipa::path(
+    post,
+    path = "/report",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn open_report(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let body = body(request).await?;
     let text = |key| Ok::<_, Error>(body.text(key)?.unwrap_or_default());

@@ -14,6 +14,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 400 for a body that cannot be used.
+#[utoipa::path(
+    post,
+    path = "/api/_/check-in",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn private_check_in(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let client = request.client();
     let found = app.geo.look_up(client);

@@ -10,6 +10,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 401 without a file.
+#[utoipa::path(
+    get,
+    path = "/api/v1/test-list/psiphon-config",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn psiphon_config(app: Arc<App>, _: Request) -> Result<Response, Error> {
     let file = app.probe.psiphon_config.value().ok_or_else(|| Error::unauthorized("Invalid psiphon-config"))?;
     Ok(response::cached(response::of_bytes(StatusCode::OK, "application/json", (*file).clone()), Cache::None))

@@ -11,6 +11,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 400 for a body that is not an object.
+#[utoipa::path(
+    post,
+    path = "/api/v1/register",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn register(app: Arc<App>, request: Request) -> Result<Response, Error> {
     body(request).await?;
     app.probe.metrics.registrations.inc();

@@ -28,6 +28,12 @@ struct Row {
 ///
 /// # Errors
 /// 400 for another format, 503 or 504 if the store fails.
+#[utoipa::path(
+    get,
+    path = "/api/_/show_countries_prioritization",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn show_countries_prioritization(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let is_csv = match request.query().given("format").unwrap_or("JSON").to_ascii_uppercase().as_str() {
         "JSON" => false,

@@ -10,6 +10,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 404 `manifest_not_found`; 400 for a body that cannot be used.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sign_credential",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn sign_credential(_: Arc<App>, request: Request) -> Result<Response, Error> {
     let body = body(request).await.map_err(Error::into_detail)?;
     let version = body.text("manifest_version").map_err(|unusable| Error::from(unusable).into_detail())?;

@@ -20,6 +20,12 @@ const PROTOCOL_VERSION: &str = "0.1.0";
 ///
 /// # Errors
 /// 400 for a measurement that cannot be used; 413 and 503. All have `detail`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/submit_measurement",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn submit_measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {
     keep(app, request).await.map_err(Error::into_detail)
 }

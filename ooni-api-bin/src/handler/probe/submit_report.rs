@@ -13,6 +13,13 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 400 `Incorrect format` for a report id of another form, or a body that cannot be decoded; 413 and 503.
+#[utoipa::path(
+    post,
+    path = "/report/{report_id}",
+    tag = "Probe services",
+    params(("report_id" = String, Path, description = "")),
+    responses((status = 200, description = ""))
+)]
 pub async fn submit_report(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let metrics = &app.probe.metrics;
     metrics.received.inc();

@@ -9,6 +9,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// None.
+#[utoipa::path(
+    get,
+    path = "/api/v1/test-helpers",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn test_helpers(app: Arc<App>, _: Request) -> Result<Response, Error> {
     Ok(fresh(&app.probe.services().shuffled_test_helpers()))
 }

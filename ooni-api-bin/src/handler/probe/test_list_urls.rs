@@ -12,6 +12,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 400 for a parameter that cannot be used.
+#[utoipa::path(
+    get,
+    path = "/api/v1/test-list/urls",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn test_list_urls(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let query = request.query();
     let probe_cc = params::country(query, &["country_code", "probe_cc"])?;

@@ -10,6 +10,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 401 without a file.
+#[utoipa::path(
+    get,
+    path = "/api/v1/test-list/tor-targets",
+    tag = "Probe services",
+    responses((status = 200, description = ""))
+)]
 pub async fn tor_targets(app: Arc<App>, _: Request) -> Result<Response, Error> {
     let file = app.probe.tor_targets.value().ok_or_else(|| Error::unauthorized("Invalid tor-targets"))?;
     Ok(response::cached(response::of_bytes(StatusCode::OK, "application/json", (*file).clone()), Cache::None))

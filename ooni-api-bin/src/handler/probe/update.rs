@@ -10,6 +10,13 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// 400 for a body that cannot be used.
+#[utoipa::path(
+    put,
+    path = "/api/v1/update/{client_id}",
+    tag = "Probe services",
+    params(("client_id" = String, Path, description = "")),
+    responses((status = 200, description = ""))
+)]
 pub async fn update(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let mut object = request.json_object().await?;
     object.retain(|_, value| !value.is_null()); // as if it were missing

@@ -11,6 +11,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// None.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "Site",
+    responses((status = 200, description = ""))
+)]
 pub async fn health(app: Arc<App>, _: Request) -> Result<Response, Error> {
     let health = Health::of(&app).await;
     let mut response = response::cached(response::json(&health), Cache::None);

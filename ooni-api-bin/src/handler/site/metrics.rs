@@ -17,6 +17,12 @@ const USER: &str = "prom";
 ///
 /// # Errors
 /// 401 without the password, 404 if metrics have a listener of their own.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "Site",
+    responses((status = 200, description = ""))
+)]
 pub async fn metrics(app: Arc<App>, request: Request) -> Result<Response, Error> {
     if !app.config.metrics.listen.is_empty() {
         return Err(Error::not_found("Not Found"));

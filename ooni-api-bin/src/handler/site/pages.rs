@@ -28,6 +28,12 @@ Crawl-delay: 300
 ///
 /// # Errors
 /// None.
+#[utoipa::path(
+    get,
+    path = "/robots.txt",
+    tag = "Site",
+    responses((status = 200, description = ""))
+)]
 pub async fn robots(_: Arc<App>, _: Request) -> Result<Response, Error> {
     Ok(response::cached(response::text(StatusCode::OK, ROBOTS), Cache::MaxAge(86_400)))
 }
@@ -36,6 +42,12 @@ pub async fn robots(_: Arc<App>, _: Request) -> Result<Response, Error> {
 ///
 /// # Errors
 /// None: the response is 404.
+#[utoipa::path(
+    get,
+    path = "/invalidpath",
+    tag = "Site",
+    responses((status = 200, description = ""))
+)]
 pub async fn invalid_path(_: Arc<App>, _: Request) -> Result<Response, Error> {
     let mut response = response::cached(response::json(&json!({"error": 404})), Cache::None);
     *response.status_mut() = StatusCode::NOT_FOUND;
@@ -46,6 +58,12 @@ pub async fn invalid_path(_: Arc<App>, _: Request) -> Result<Response, Error> {
 ///
 /// # Errors
 /// None.
+#[utoipa::path(
+    get,
+    path = "/api/",
+    tag = "Site",
+    responses((status = 200, description = ""))
+)]
 pub async fn api(_: Arc<App>, _: Request) -> Result<Response, Error> {
     let mut response = response::text(StatusCode::FOUND, "");
     response.headers_mut().insert(LOCATION, HeaderValue::from_static("/apidocs"));

@@ -10,6 +10,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// None.
+#[utoipa::path(
+    get,
+    path = "/version",
+    tag = "Site",
+    responses((status = 200, description = ""))
+)]
 pub async fn version(_: Arc<App>, _: Request) -> Result<Response, Error> {
     Ok(response::json(&json!({"version": VERSION, "build_label": BUILD_LABEL})))
 }

@@ -1,7 +1,7 @@
 //! The requests of `tests/golden`, compared with the answers of the reference by `check_api.py`.
 
 use crate::support::Server;
-use crate::{golden, load_rows, recorded_clock, recorded_settings};
+use crate::support::recorded::{golden, load_rows, recorded_clock, recorded_settings};
 use ooni_api::config::Config;
 use ooni_store::BlockingStore;
 use ooni_testkit::skip_without;
@@ -31,6 +31,10 @@ fn check(server: &Server) {
     let all = fs::read_to_string(golden("requests.jsonl")).unwrap().lines().count();
     let mut command = Command::new("python3");
     command.arg(golden("check_api.py")).arg(format!("http://{}", server.address)).arg(golden("requests.jsonl"));
+    command.arg("--cans").arg(golden("cans"));
+    if let Ok(route) = std::env::var("OONI_GOLDEN_ROUTE") {
+        command.args(["--route", &route]); // while a route is written
+    }
     command.args(["--clock", "--have", "jwt key super_secure", "--have", "psiphon and tor configured"]);
     let output = command.output().expect("python3 is needed");
     let report = String::from_utf8_lossy(&output.stdout);

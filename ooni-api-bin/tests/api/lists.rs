@@ -1,0 +1,1 @@
+//! Lists, metadata and bodies of measurements.
