@@ -10,7 +10,7 @@ use ooni_api::config::Config;
 use ooni_api::health::Parts;
 use ooni_api::http::{Error, InMemory, Request, Response, response};
 use ooni_api::payload::Payload;
-use ooni_api::router::Route;
+use ooni_api::router::{Class, Route};
 use serde_json::json;
 use std::collections::HashMap;
 use std::io;
@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 macro_rules! routes {
     ($($method:ident $path:literal => $handler:ident;)*) => {
         &[$(Route {
+            class: Class::Submission,
             method: stringify!($method),
             path: $path,
             handler: |app, request| Box::pin($handler(app, request)),

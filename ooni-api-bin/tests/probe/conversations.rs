@@ -2,7 +2,7 @@
 
 use crate::routes::until;
 use crate::support::Server;
-use crate::{golden, load_rows, recorded_clock, recorded_settings};
+use crate::support::recorded::{golden, load_rows, recorded_clock, recorded_settings};
 use ooni_store::value::Value;
 use ooni_store::{Store, StoreOptions};
 use std::fs;

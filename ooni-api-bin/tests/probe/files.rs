@@ -1,7 +1,7 @@
 //! Files for probes: the psiphon configuration, Tor targets, and services.
 
 use crate::support::Server;
-use crate::{recorded_clock, recorded_settings};
+use crate::support::recorded::{recorded_clock, recorded_settings};
 use ooni_api::config::Config;
 use ooni_api::run::run;
 use serde_json::json;

@@ -9,6 +9,3 @@ mod routes;
 mod submissions;
 #[path = "../support/mod.rs"]
 mod support;
-
-use support::Server;
-use support::recorded::{recorded_clock, recorded_server, recorded_settings};

@@ -2,7 +2,7 @@
 
 use crate::support::Server;
 use crate::support::client::{Reply, post};
-use crate::{load_rows, recorded_clock, recorded_server, recorded_settings};
+use crate::support::recorded::{load_rows, recorded_clock, recorded_server, recorded_settings};
 use ooni_store::{Store, StoreOptions};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

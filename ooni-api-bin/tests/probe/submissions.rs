@@ -3,7 +3,7 @@
 use crate::routes::{answer, empty_server, send, until};
 use crate::support::Server;
 use crate::support::client::{Client, Reply, post};
-use crate::{recorded_clock, recorded_settings};
+use crate::support::recorded::{recorded_clock, recorded_settings};
 use ooni_api::intake::{Geo, Position, Record, Route, Snapshot};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
