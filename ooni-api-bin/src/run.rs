@@ -42,6 +42,8 @@ pub async fn run_and_import(
     paths: Vec<PathBuf>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
+    let mut config = config;
+    config.server.base_url = base_url(&config, &listener)?;
     let (app, tasks) = App::open(config, clock).await?;
     let app = Arc::new(app);
     let router = Router::new(ROUTES).map_err(anyhow::Error::msg)?;
@@ -80,6 +82,16 @@ pub async fn run_and_import(
     running.stop().await;
     app.intake.clone().shutdown().await;
     Ok(())
+}
+
+/// The prefix of URLs in answers, without a slash at its end.
+fn base_url(config: &Config, listener: &TcpListener) -> std::io::Result<String> {
+    let server = &config.server;
+    if !server.base_url.is_empty() {
+        return Ok(server.base_url.trim_end_matches('/').to_owned());
+    }
+    let scheme = if server.tls_certificate.as_os_str().is_empty() { "http" } else { "https" };
+    Ok(format!("{scheme}://{}", listener.local_addr()?))
 }
 
 /// A listener besides the main one and its routes, if its setting names an address.
