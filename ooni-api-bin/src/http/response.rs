@@ -83,3 +83,13 @@ pub fn cached(mut response: Response, cache: Cache) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, value);
     response
 }
+
+/// Marks a response that the cache of this process must not keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotKept;
+
+/// The response, not to be kept in the cache of this process, such as a miss that may become a hit at any moment.
+pub fn not_kept(mut response: Response) -> Response {
+    response.extensions_mut().insert(NotKept);
+    response
+}
