@@ -7,6 +7,7 @@
 mod read;
 
 use self::read::{Found, read};
+use crate::backoff::Backoff;
 use crate::intake::{self, Intake, Payload, Route, Side, Submission};
 use crate::stores::Stores;
 use ooni_archive::source::local::FileList;
@@ -23,9 +24,8 @@ const QUEUE: usize = 64;
 /// Measurements that wait for one fsync. The store's queue has space for them, and for the requests of others.
 pub(crate) const AT_ONCE: usize = 32;
 
-/// How long to wait when the log or the store is busy, at first and at most.
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-const LAST_RETRY: Duration = Duration::from_secs(5);
+/// Between attempts to import a measurement.
+const RETRIES: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
 
 /// What an import did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -155,13 +155,12 @@ pub(crate) async fn submit_unknown(
         }
         Ok(!intake.accept(submission()?).await?.repeated)
     };
-    let mut pause = FIRST_RETRY;
+    let mut retries = RETRIES;
     loop {
         match attempt().await {
             Err(error) if ImportError::is_temporary(&error) => {
                 tracing::debug!(uid, %error, "the import of a measurement is tried again");
-                sleep(pause).await;
-                pause = LAST_RETRY.min(pause * 2);
+                sleep(retries.pause()).await;
             }
             done => return done,
         }

@@ -63,5 +63,6 @@ pub mod watched_file;
 pub mod cli;
 pub mod command;
 
-// Failpoints for tests.
+// Retries, and failpoints for tests.
+mod backoff;
 pub mod failpoint;

@@ -1,14 +1,14 @@
 //! [`Stores`]: the database of measurements and that of the application tables, which may not be reachable yet.
 
+use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::http;
 use ooni_store::{ErrorKind, Store, StoreOptions};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long to wait before a store is opened again, at first and at most.
-const FIRST_RETRY: Duration = Duration::from_millis(500);
-const LAST_RETRY: Duration = Duration::from_secs(10);
+/// Between attempts to open a store.
+const RETRIES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
 
 /// The databases. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -103,10 +103,10 @@ fn is_unresolved(error: &ooni_store::Error) -> bool {
 
 /// Opens a store until it succeeds or all receivers are gone.
 async fn retry(url: String, sender: watch::Sender<Option<Store>>) {
-    let mut pause = FIRST_RETRY;
+    let mut retries = RETRIES;
     loop {
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(retries.pause()) => {}
             () = sender.closed() => return,
         }
         match Store::open(&url, StoreOptions::default()).await {
@@ -117,7 +117,6 @@ async fn retry(url: String, sender: watch::Sender<Option<Store>>) {
             }
             Err(error) => tracing::warn!(%error, "the store cannot be reached"),
         }
-        pause = LAST_RETRY.min(pause * 2);
     }
 }
 

@@ -5,9 +5,10 @@ use super::can::{Built, build};
 use super::groups::{Group, groups};
 use super::plan::{Plan, Planned, Step};
 use super::publish::{is_taken, publish};
+use crate::backoff::Backoff;
 use crate::clock::{Clock, Hour, Timestamp};
 use crate::failpoint::{Failpoint, reach};
-use crate::intake::{Cursor, Intake, Place, Position, SegmentInfo};
+use crate::intake::{self, Cursor, Intake, Place, Position, SegmentInfo};
 use crate::stores::Stores;
 use ooni_archive::layout::HourlyCan;
 use ooni_archive::writer::ArchiveWriter;
@@ -23,9 +24,8 @@ use tokio::time::sleep;
 
 /// How often the clock is compared with the end of an hour.
 const TICK: Duration = Duration::from_secs(1);
-/// How long to wait after a failure, at first and at most.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+/// Between attempts to archive an hour.
+const RETRIES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 /// How the log is archived.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ impl Archiver {
         settings: Settings,
         cursor: Cursor<Archived>,
     ) -> io::Result<(Archiver, watch::Receiver<Progress>)> {
-        std::fs::create_dir_all(&settings.folder)?;
+        intake::create_directory(&settings.folder)?;
         let (position, archived) = (cursor.position(), *cursor.state());
         let pending = intake.segments().into_iter().filter(|segment| segment.last_sequence > position.sequence);
         tidy(&settings.folder, &pending.map(|segment| plan_path(&settings, &segment)).collect())?;
@@ -91,7 +91,7 @@ impl Archiver {
 
     /// Archives hours as they end, until `stop` is set.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut pause = FIRST_RETRY;
+        let mut retries = RETRIES;
         loop {
             let step = tokio::select! {
                 step = self.next_due() => step,
@@ -104,21 +104,14 @@ impl Archiver {
                 },
                 None => None,
             };
-            let wait = match failed {
-                None => {
-                    pause = FIRST_RETRY;
-                    continue;
-                }
-                Some(error) => {
-                    tracing::warn!(error, "an hour cannot be archived, and is tried again");
-                    self.progress.send_modify(|progress| progress.error = Some(error));
-                    let wait = pause;
-                    pause = LAST_RETRY.min(pause * 2);
-                    wait
-                }
+            let Some(error) = failed else {
+                retries.reset();
+                continue;
             };
+            tracing::warn!(error, "an hour cannot be archived, and is tried again");
+            self.progress.send_modify(|progress| progress.error = Some(error));
             tokio::select! {
-                () = sleep(wait) => {}
+                () = sleep(retries.pause()) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }

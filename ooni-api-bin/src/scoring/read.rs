@@ -1,7 +1,7 @@
 //! [`Reading`]: the half of the task that reads and scores.
 
 use super::batch::{Batch, Collected, How, score};
-use super::task::{FIRST_RETRY, LAST_RETRY, Progress, Settings};
+use super::task::{Progress, RETRIES, Settings};
 use crate::intake::{self, Position, Reader};
 use ooni_core::fingerprint::Fingerprints;
 use std::sync::Arc;
@@ -38,11 +38,11 @@ impl Reading {
     }
 
     async fn read(&mut self) {
-        let mut pause = FIRST_RETRY;
+        let mut retries = RETRIES;
         loop {
             match self.next_batch().await {
                 Ok(Some(batch)) => {
-                    pause = FIRST_RETRY;
+                    retries.reset();
                     if self.batches.send(batch).await.is_err() {
                         return;
                     }
@@ -51,8 +51,7 @@ impl Reading {
                 Err(error) => {
                     tracing::error!(error, "measurements cannot be scored; scoring is retried");
                     self.progress.send_modify(|progress| progress.error = Some(error));
-                    sleep(pause).await;
-                    pause = LAST_RETRY.min(pause * 2);
+                    sleep(retries.pause()).await;
                 }
             }
         }

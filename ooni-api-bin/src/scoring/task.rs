@@ -3,6 +3,7 @@
 use super::Outcomes;
 use super::batch::Batch;
 use super::read::Reading;
+use crate::backoff::Backoff;
 use crate::failpoint::{Failpoint, reach};
 use crate::intake::{Cursor, Intake, Position};
 use crate::stores::Stores;
@@ -15,9 +16,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
-/// How long to wait after a failed write, at first and at most.
-pub(super) const FIRST_RETRY: Duration = Duration::from_millis(200);
-pub(super) const LAST_RETRY: Duration = Duration::from_secs(10);
+/// Between attempts to read or store a batch.
+pub(super) const RETRIES: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
 
 /// How long a write may take. After that it is retried.
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
@@ -103,14 +103,13 @@ impl Scoring {
     /// Writes batches as they come.
     async fn write(mut self, mut batches: mpsc::Receiver<Batch>, stop: watch::Receiver<bool>) {
         while let Some(batch) = batches.recv().await {
-            let mut pause = FIRST_RETRY;
+            let mut retries = RETRIES;
             while let Err(error) = self.commit(&batch).await {
                 tracing::warn!(error, "a batch of measurements cannot be stored, and is tried again");
                 self.progress.send_modify(|progress| progress.error = Some(error));
-                if stopped_within(&stop, pause).await {
+                if stopped_within(&stop, retries.pause()).await {
                     return;
                 }
-                pause = LAST_RETRY.min(pause * 2);
             }
         }
     }
