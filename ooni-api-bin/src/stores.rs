@@ -3,7 +3,7 @@
 use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::http;
-use ooni_store::{ErrorKind, Store, StoreOptions};
+use ooni_store::{Deadline, ErrorKind, Store, StoreOptions};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -15,6 +15,8 @@ const RETRIES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from
 pub struct Stores {
     measurements: Connection,
     application: Connection,
+    /// `reads.timeout`.
+    read_timeout: Duration,
 }
 
 /// A database that is opened in the background if it cannot be reached at once.
@@ -33,7 +35,7 @@ impl Stores {
         let is_shared = uri == app_uri;
         let measurements = Connection::open(uri).await?;
         let application = if is_shared { measurements.clone() } else { Connection::open(app_uri).await? };
-        Ok(Stores { measurements, application })
+        Ok(Stores { measurements, application, read_timeout: Duration::from_secs(config.reads.timeout) })
     }
 
     /// The database of measurements, if it is open.
@@ -50,6 +52,19 @@ impl Stores {
     /// 503 while it has not been reached.
     pub fn application(&self) -> Result<Store, http::Error> {
         self.application.get()
+    }
+
+    /// The database of measurements for a request: `reads.timeout` from now is the deadline of all its queries.
+    ///
+    /// # Errors
+    /// 503 while it has not been reached.
+    pub fn reads(&self) -> Result<Store, http::Error> {
+        Ok(self.measurements()?.with_deadline(self.read_deadline()))
+    }
+
+    /// The deadline of a request that begins now, for one that reads both databases.
+    pub fn read_deadline(&self) -> Deadline {
+        Deadline::after(self.read_timeout)
     }
 
     /// Waits until the database of measurements is open.
