@@ -18,6 +18,7 @@ pub mod run;
 pub mod tasks;
 
 // Requests and responses.
+pub mod csv;
 pub mod handler;
 pub mod http;
 pub mod openapi;

@@ -1,6 +1,7 @@
 //! `GET /api/_/show_countries_prioritization`.
 
 use crate::app::App;
+use crate::csv;
 use crate::http::response::{self, Cache};
 use crate::http::{Error, Request, Response};
 use crate::probe::prioritize::priority;
@@ -52,7 +53,7 @@ pub async fn show_countries_prioritization(app: Arc<App>, request: Request) -> R
     let mut rows: Vec<Row> = entries.into_iter().map(row).collect();
     rows.sort_by(|a, b| (&a.cc, -a.priority, &a.url).cmp(&(&b.cc, -b.priority, &b.url)));
     match is_csv {
-        true => Ok(response::of_bytes(StatusCode::OK, "text/csv; charset=utf-8", csv(&rows))),
+        true => Ok(response::of_bytes(StatusCode::OK, "text/csv; charset=utf-8", to_csv(&rows))),
         false => Ok(response::cached(response::json(&rows), Cache::MaxAge(1))),
     }
 }
@@ -62,20 +63,13 @@ fn last_week(now: DateTime) -> Window {
     Window::new(from, now)
 }
 
-fn csv(rows: &[Row]) -> String {
+fn to_csv(rows: &[Row]) -> String {
     let mut text = String::from("anomaly_perc,category_code,cc,domain,msmt_cnt,priority,url\r\n");
     for row in rows {
-        let [category, cc, domain, url] = [&row.category_code, &row.cc, &row.domain, &row.url].map(|text| quoted(text));
+        let [category, cc, domain, url] =
+            [&row.category_code, &row.cc, &row.domain, &row.url].map(|text| csv::field(text));
         let (anomaly, count, priority) = (row.anomaly_perc, row.msmt_cnt, row.priority);
         text.push_str(&format!("{anomaly},{category},{cc},{domain},{count},{priority},{url}\r\n"));
     }
     text
-}
-
-/// A field of CSV, in quotes if it needs them.
-fn quoted(text: &str) -> String {
-    match text.contains([',', '"', '\r', '\n']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    }
 }
