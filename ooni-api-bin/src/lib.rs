@@ -24,6 +24,7 @@ pub mod http;
 pub mod openapi;
 pub mod params;
 pub mod router;
+pub mod search;
 
 // From a submission to rows and the archive, and back.
 pub mod archive;
