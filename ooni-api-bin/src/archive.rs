@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use bytes::Bytes;
-use ooni_archive::body::{BodyError, BodyMemory, LineMember};
+use ooni_archive::body::{BodyError, BodyMemory, LineMember, PostStream};
 use ooni_archive::chunk::Kind;
 use ooni_archive::source::archive::{Archive, Location, Options, RetryPolicy};
 use ooni_archive::writer::ArchiveWriter;
@@ -54,7 +54,19 @@ impl Archives {
         });
         let body = self.reader.line(&location.s3path, u64::from(location.linenum), member).await?;
         let has_envelope = matches!(body.kind, Kind::Post | Kind::Document);
-        Ok(ArchivedBody { text: body.text, has_envelope })
+        Ok(ArchivedBody { text: body.text, has_envelope, is_changed: body.kind == Kind::Yaml })
+    }
+
+    /// The POST body with a uid in the postcan from which its line or its row was made; `None` if the location names none.
+    ///
+    /// # Errors
+    /// The postcan cannot be read, or has no such member.
+    pub async fn post(&self, location: &BodyLocation, uid: &str) -> Result<Option<PostStream>, BodyError> {
+        let source = if location.source.is_empty() { &location.s3path } else { &location.source };
+        if !source.ends_with(".tar.gz") {
+            return Ok(None);
+        }
+        self.reader.post(source, uid).await.map(Some)
     }
 }
 
@@ -65,6 +77,8 @@ pub struct ArchivedBody {
     pub text: Bytes,
     /// Whether it is a POST body: the measurement is in an envelope.
     pub has_envelope: bool,
+    /// Whether the text is not that of the file: an entry of a YAML report.
+    pub is_changed: bool,
 }
 
 /// The selection matters to listings only.

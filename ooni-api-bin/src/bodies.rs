@@ -3,6 +3,10 @@
 //! Only measurements with a row are public: one that was discarded, rejected or refused has none. While the row cannot be looked
 //! up, because scoring is not that far or the store is down, a body in the log is returned unless it would be discarded.
 
+mod stored;
+
+pub use self::stored::{Stored, stored};
+
 use crate::app::App;
 use crate::http::Error;
 use crate::intake::{Body, Record};
@@ -17,13 +21,17 @@ use ooni_store::query::list::MeasurementSummary;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// Memory for bodies of more than 1 MiB, in bytes: one of the maximum size and its compressed gzip member, or many smaller ones.
 const MEMORY: u32 = 320 << 20;
 /// Number of bodies that are parsed at the same time. Each takes 16 bytes for every JSON value, besides its text.
 const PARSED_AT_ONCE: usize = 2;
+/// Number of measurements that are explained at the same time. Each is scored about a dozen times.
+const EXPLAINED_AT_ONCE: usize = 2;
+/// How long an explanation may wait for others.
+const EXPLANATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client should wait when the memory is in use, in seconds.
 const RETRY_AFTER: u64 = 5;
 
@@ -35,11 +43,17 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Bodies {
     memory: BodyMemory,
     parsing: Arc<Semaphore>,
+    explaining: Arc<Semaphore>,
 }
 
 impl Default for Bodies {
     fn default() -> Bodies {
-        Bodies { memory: BodyMemory::new(MEMORY), parsing: Arc::new(Semaphore::new(PARSED_AT_ONCE)) }
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        Bodies {
+            memory: BodyMemory::new(MEMORY),
+            parsing: semaphore(PARSED_AT_ONCE),
+            explaining: semaphore(EXPLAINED_AT_ONCE),
+        }
     }
 }
 
@@ -134,6 +148,17 @@ impl Bodies {
         &self.memory
     }
 
+    /// Permission to explain a measurement, for as long as it takes.
+    ///
+    /// # Errors
+    /// 503 if too many others are explained.
+    pub async fn explaining(&self) -> Result<OwnedSemaphorePermit, Error> {
+        match timeout(EXPLANATION_TIMEOUT, Arc::clone(&self.explaining).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Error::unavailable("too many measurements are explained at the same time", RETRY_AFTER)),
+        }
+    }
+
     /// Parses a POST body; `None` if it is not JSON.
     async fn parse(
         &self,
@@ -174,24 +199,29 @@ fn no_memory() -> Error {
 
 async fn in_archive(app: &App, uid: &str) -> Result<Found, Error> {
     let Some(location) = app.stores.measurements()?.body_location(uid).await? else { return Ok(Found::NoBody) };
-    let body = match app.archive.body(&location).await {
-        Ok(body) => body,
-        Err(BodyError::NotFound(why)) => {
-            tracing::warn!(uid, why, "a body is not where the store says");
-            return Ok(Found::NoBody);
-        }
-        Err(BodyError::Unavailable(why)) => {
-            tracing::warn!(uid, why, "a body cannot be read from the archive now");
-            return Err(Error::unavailable("the archive is not available", RETRY_AFTER));
-        }
-        Err(BodyError::Invalid(why) | BodyError::Failed(why)) => {
-            tracing::error!(uid, why, "a body cannot be read from the archive");
-            return Err(Error::internal());
-        }
-    };
+    let Some(body) = archived(uid, app.archive.body(&location).await)? else { return Ok(Found::NoBody) };
     if !body.has_envelope {
         return Ok(Found::Body(body.text));
     }
     let parsed = app.bodies.parse(move || Ok(body.text)).await.map_err(|error| unreadable(uid, &error))?;
     Ok(parsed.map_or(Found::NoBody, Found::from))
+}
+
+/// What was read from the archive; `None` if it is not where the store says.
+fn archived<T>(uid: &str, read: Result<T, BodyError>) -> Result<Option<T>, Error> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(BodyError::NotFound(why)) => {
+            tracing::warn!(uid, why, "a body is not where the store says");
+            Ok(None)
+        }
+        Err(BodyError::Unavailable(why)) => {
+            tracing::warn!(uid, why, "a body cannot be read from the archive now");
+            Err(Error::unavailable("the archive is not available", RETRY_AFTER))
+        }
+        Err(BodyError::Invalid(why) | BodyError::Failed(why)) => {
+            tracing::error!(uid, why, "a body cannot be read from the archive");
+            Err(Error::internal())
+        }
+    }
 }

@@ -31,6 +31,7 @@ pub mod archive;
 pub mod archiver;
 pub mod bodies;
 pub mod drain;
+pub mod explanation;
 pub mod import;
 pub mod intake;
 pub mod payload;

@@ -3,8 +3,10 @@
 use super::error::Error;
 use super::record::{MAX_METADATA, Metadata, Name};
 use crate::payload::Payload;
+use ooni_core::measurement::{IsVerified, SideRecord};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha512};
+use std::borrow::Cow;
 
 /// Maximum length of a body in bytes.
 pub const MAX_BODY: u64 = 200_000_000;
@@ -61,6 +63,14 @@ pub struct Side {
     /// Where the client's address is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub geo: Option<Geo>,
+}
+
+impl Side {
+    /// The part that the body is scored with.
+    pub fn record(&self) -> SideRecord<'_> {
+        let is_verified = self.is_verified.and_then(|letter| IsVerified::of_letter(letter.encode_utf8(&mut [0; 4])));
+        SideRecord { report_id: self.report_id.as_deref().map(Cow::Borrowed), is_verified }
+    }
 }
 
 /// What the geolocation databases say about an address.

@@ -6,13 +6,11 @@ use crate::intake::{Position, Record};
 use ooni_core::error::{Code, Error};
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::Reader;
-use ooni_core::measurement::{IsVerified, SideRecord};
 use ooni_core::process::{Outcome, Scorer};
 use ooni_core::rules::Rules;
 use ooni_store::app::row::FaultyMeasurement;
 use ooni_store::{BatchInput, Rejection, ScoredRow};
 use sha2::{Digest, Sha256};
-use std::borrow::Cow;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -136,11 +134,8 @@ fn guarded(score: impl FnOnce() -> Outcome) -> Result<Outcome, Error> {
 }
 
 fn outcome(body: &[u8], record: &Record, scorer: &Scorer<'_>, reader: &mut Reader) -> Outcome {
-    let side = &record.side;
-    let is_verified = side.is_verified.and_then(|letter| IsVerified::of_letter(letter.encode_utf8(&mut [0; 4])));
-    let side = SideRecord { report_id: side.report_id.as_deref().map(Cow::Borrowed), is_verified };
     match reader.read(body) {
-        Ok(document) => scorer.process_with(document.root(), &record.uid, &side),
+        Ok(document) => scorer.process_with(document.root(), &record.uid, &record.side.record()),
         Err(error) => Outcome::Rejected { error: error.into() },
     }
 }

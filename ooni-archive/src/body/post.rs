@@ -6,6 +6,7 @@ use crate::blobs::{Blobs, Failure};
 use crate::can::PostReader;
 use crate::source::archive::Archive;
 use bytes::Bytes;
+use ooni_core::measurement::SideRecord;
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ const QUEUE: usize = 2;
 pub struct PostStream {
     name: String,
     size: u64,
+    side: SideRecord<'static>,
     left: u64,
     queue: mpsc::Receiver<Message>,
     /// The download, if the can is on a server.
@@ -29,8 +31,8 @@ pub struct PostStream {
 /// What the thread sends that reads the can.
 #[derive(Debug)]
 enum Message {
-    /// The body was found, and has this size.
-    Found(u64),
+    /// The body was found, and has this size and side record.
+    Found(u64, SideRecord<'static>),
     Missing,
     Piece(Bytes),
     Failed(BodyError),
@@ -74,10 +76,10 @@ impl Archive {
                 });
             }
         }
-        let mut stream = PostStream { name, size: 0, left: 0, queue, feeding };
+        let mut stream = PostStream { name, size: 0, side: SideRecord::EMPTY, left: 0, queue, feeding };
         match stream.queue.recv().await {
-            Some(Message::Found(size)) => {
-                (stream.size, stream.left) = (size, size);
+            Some(Message::Found(size, side)) => {
+                (stream.size, stream.side, stream.left) = (size, side, size);
                 Ok(stream)
             }
             Some(Message::Missing) => {
@@ -94,6 +96,11 @@ impl PostStream {
     /// Bytes of the body.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// What the collector added to it.
+    pub fn side(&self) -> &SideRecord<'static> {
+        &self.side
     }
 
     /// The next bytes; `None` at the end.
@@ -113,7 +120,7 @@ impl PostStream {
                 self.left = 0;
                 Some(Err(self.failed(error).await))
             }
-            Some(Message::Found(_) | Message::Missing) | None => {
+            Some(Message::Found(..) | Message::Missing) | None => {
                 self.left = 0;
                 Some(Err(self.stopped()))
             }
@@ -144,7 +151,7 @@ fn read(can: &str, file: Box<dyn Read + Send>, uid: &str, queue: &mpsc::Sender<M
         Ok(None) => return drop(queue.blocking_send(Message::Missing)),
         Err(error) => return failed(error),
     };
-    let mut message = Message::Found(post.size());
+    let mut message = Message::Found(post.size(), post.side().clone());
     while queue.blocking_send(message).is_ok() {
         message = match post.next() {
             Ok([]) => return,

@@ -6,6 +6,7 @@ use super::members::{Member, Members, Next};
 use crate::chunk::Chunk;
 use crate::limits::RATIO_FREE;
 use ooni_core::error::{Code, Error};
+use ooni_core::measurement::SideRecord;
 use std::io::Read;
 
 /// Size of the buffer. Headers are read as a whole, so it grows if an extended header is long.
@@ -19,6 +20,7 @@ pub(crate) struct PostReader {
     start: usize,
     members: Members,
     size: u64,
+    side: SideRecord<'static>,
 }
 
 impl PostReader {
@@ -30,13 +32,14 @@ impl PostReader {
     pub(crate) fn open(file: Box<dyn Read + Send>, uid: &str) -> Result<Option<PostReader>, Error> {
         // The ratio of compression is not limited, because nothing is kept.
         let (input, _) = Input::detected(file, Compression::Gzip, u64::MAX, RATIO_FREE);
-        let mut reader = PostReader { input, chunk: Chunk::new(BUFFER), start: 0, members: Members::new(), size: 0 };
+        let (chunk, members, side) = (Chunk::new(BUFFER), Members::new(), SideRecord::EMPTY);
+        let mut reader = PostReader { input, chunk, start: 0, members, size: 0, side };
         let wanted = format!("{uid}.post");
         loop {
             match reader.members.next(&mut reader.chunk, &mut reader.start) {
-                Next::File(Member { name, size, .. }) => {
+                Next::File(Member { name, size, side, .. }) => {
                     if name.rsplit(|byte| *byte == b'/').next() == Some(wanted.as_bytes()) {
-                        reader.size = size;
+                        (reader.size, reader.side) = (size, side);
                         return Ok(Some(reader));
                     }
                     reader.members.skip(size);
@@ -56,6 +59,11 @@ impl PostReader {
     /// Bytes of the body.
     pub(crate) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Its side record.
+    pub(crate) fn side(&self) -> &SideRecord<'static> {
+        &self.side
     }
 
     /// The next bytes of the body; empty at its end.

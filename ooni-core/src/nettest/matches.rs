@@ -60,6 +60,10 @@ impl Match<'_> {
     }
 }
 
+/// Fingerprints that are recorded for an explanation; what is found after them is counted, but not recorded. Each record computes
+/// a path, which takes the longer the further back it is.
+const MAX_RECORDS: usize = 1000;
+
 /// A search for fingerprints and its results.
 pub(super) struct Search<'x, 'c> {
     context: &'x Context<'c>,
@@ -98,7 +102,9 @@ impl<'x, 'c> Search<'x, 'c> {
 
     fn found(&mut self, fingerprint: &'c Fingerprint, place: Value<'c>, offsets: &[usize]) {
         self.matches.push(Match { fingerprint, place });
-        if let Some(trace) = self.context.trace {
+        if let Some(trace) = self.context.trace
+            && trace.found.borrow().len() < MAX_RECORDS
+        {
             trace.found.borrow_mut().push(self.explained(fingerprint, place, offsets));
         }
     }

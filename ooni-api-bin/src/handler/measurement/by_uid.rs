@@ -22,8 +22,7 @@ use std::sync::Arc;
 pub async fn measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let uid = request.param("measurement_uid");
     let unknown = || Error::bad_request("Incorrect or inexistent measurement_uid");
-    let is_uid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if !(10..=100).contains(&uid.len()) || !uid.bytes().all(is_uid) {
+    if !is_uid(uid) {
         return Err(unknown());
     }
     let Found::Body(body) = bodies::find(&app, uid, |_| true).await? else { return Err(unknown()) };
@@ -34,4 +33,10 @@ pub async fn measurement(app: Arc<App>, request: Request) -> Result<Response, Er
         response.headers_mut().insert(CONTENT_DISPOSITION, value);
     }
     Ok(response)
+}
+
+/// Whether a text can be a uid: 10 to 100 letters, digits, `.`, `_` and `-`.
+pub(super) fn is_uid(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (10..=100).contains(&text.len()) && text.bytes().all(is_part)
 }
