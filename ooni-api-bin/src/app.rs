@@ -9,6 +9,7 @@ use crate::geo::Geo;
 use crate::intake::{self, Cursor, Intake, Recovery};
 use crate::job::{self, Jobs};
 use crate::metrics::Metrics;
+use crate::openapi::Documentation;
 use crate::probe::Probe;
 use crate::reload::Reload;
 use crate::scoring::{self, Outcomes, Scoring};
@@ -52,6 +53,8 @@ pub struct App {
     pub probe: Probe,
     /// The jobs.
     pub jobs: Arc<Jobs>,
+    /// The description of the routes.
+    pub documentation: Documentation,
     /// How far scoring is.
     pub scoring: watch::Receiver<scoring::Progress>,
     /// How far the archiver is.
@@ -110,6 +113,7 @@ impl App {
         })?);
         let schedule = Arc::clone(&jobs);
         let app = App {
+            documentation: Documentation::new(&config),
             config,
             clock,
             stores,

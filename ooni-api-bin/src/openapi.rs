@@ -1,9 +1,141 @@
-//! The description of all routes, OpenAPI 3.1, from the attributes of their handlers.
+//! The description of all routes, OpenAPI 3.1, and the page that shows it.
+//!
+//! What only one route has is in the attributes of its handler; what all routes of a class have in common is added here.
 
-use crate::router::Handlers;
+mod errors;
+mod examples;
+mod page;
+
+use crate::config::Config;
+use crate::router::{Class, Handlers, ROUTES, Route};
+use crate::version;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use std::sync::OnceLock;
 use utoipa::OpenApi;
 
-/// The description of all routes.
-pub fn document() -> utoipa::openapi::OpenApi {
-    Handlers::openapi()
+pub use errors::{DetailBody, ErrorBody};
+
+/// The name of the API.
+const TITLE: &str = "OONI API";
+
+/// What holds for all routes.
+const ABOUT: &str = "\
+Measurements of internet censorship by OONI Probe: search, counts, single measurements, and the services that probes use.
+
+Times are in UTC. A parameter that is empty is one that is missing; of one that is repeated the first value counts; unknown ones are ignored. \
+`HEAD` works wherever `GET` does, and `OPTIONS` answers with the methods of a path.
+
+An error is a JSON object with `error`, a sentence that names the parameter or the member that cannot be used; the routes whose errors have \
+`detail` instead say so. On every route, 405 means that the path does not have the method, 431 that the headers are too large, and 500 \
+that the server failed.
+
+Answers with `ETag` can be asked for again with `If-None-Match`; 304 says that nothing has changed. Text is compressed with gzip if \
+the client accepts it. Pages of every origin may call the API, without credentials.";
+
+/// The sections, and what is in them.
+const TAGS: &[(&str, &str)] = &[
+    ("Measurements", "Search measurements, count them, and get single ones with the reasons for their scores."),
+    ("Private", "What the pages of OONI Explorer show. These routes may change at any time."),
+    ("Probe services", "What OONI Probe calls: where it is, what to measure, and where to submit measurements."),
+    ("Pages", "Web pages for people."),
+    ("Site", "Health, version, metrics and this documentation."),
+    ("Redirects", "Addresses of years ago, which redirect to OONI Explorer."),
+];
+
+/// The description, as JSON and as a page. Both are made when they are first needed.
+#[derive(Debug)]
+pub struct Documentation {
+    base_url: String,
+    json: OnceLock<Bytes>,
+    page: OnceLock<Bytes>,
+}
+
+impl Documentation {
+    /// The description of a server with these settings.
+    pub fn new(config: &Config) -> Documentation {
+        Documentation { base_url: config.server.base_url.clone(), json: OnceLock::new(), page: OnceLock::new() }
+    }
+
+    /// The document.
+    pub fn json(&self) -> Bytes {
+        self.json.get_or_init(|| format!("{}\n", document(&self.base_url)).into()).clone()
+    }
+
+    /// The page.
+    pub fn page(&self) -> Bytes {
+        self.page.get_or_init(|| page::render(&document(&self.base_url), &self.base_url).into()).clone()
+    }
+}
+
+/// The description of all routes of a server with this public URL.
+pub fn document(base_url: &str) -> Value {
+    let mut document = serde_json::to_value(Handlers::openapi()).unwrap_or_default();
+    set(&mut document, "info", info());
+    set(&mut document, "servers", json!([{"url": base_url}]));
+    set(&mut document, "tags", TAGS.iter().map(|(name, about)| json!({"name": name, "description": about})).collect());
+    if let Some(components) = document.get_mut("components") {
+        set(components, "responses", errors::components());
+        set(
+            components,
+            "securitySchemes",
+            json!({"password": {"type": "http", "scheme": "basic", "description": "User `prom` and the password of the setting `metrics.password_file`."}}),
+        );
+    }
+    for route in ROUTES {
+        if let Some(operation) = operation_mut(&mut document, route) {
+            complete(operation, route);
+        }
+    }
+    document
+}
+
+/// The path of a route in the document, which has no parameters of more than one part.
+pub fn path_of(route: &Route) -> String {
+    route.path.replace("{*", "{")
+}
+
+fn operation_mut<'d>(document: &'d mut Value, route: &Route) -> Option<&'d mut Value> {
+    document.get_mut("paths")?.get_mut(path_of(route))?.get_mut(route.method.to_lowercase())
+}
+
+fn info() -> Value {
+    let repository = env!("CARGO_PKG_REPOSITORY");
+    json!({
+        "title": TITLE,
+        "version": version::VERSION,
+        "description": ABOUT,
+        "license": {"name": "BSD 3-Clause", "identifier": env!("CARGO_PKG_LICENSE")},
+        "contact": {"name": "OONI", "url": repository},
+    })
+}
+
+/// Adds to an operation what its class has in common.
+fn complete(operation: &mut Value, route: &Route) {
+    let Some(object) = operation.as_object_mut() else { return };
+    // What handlers say about errors in their documentation is for developers.
+    if let Some(Value::String(text)) = object.get_mut("description") {
+        let end = text.find("# Errors").unwrap_or(text.len());
+        *text = text.get(..end).unwrap_or_default().trim().to_owned();
+    }
+    if object.get("description").is_none_or(|text| text == "") {
+        let summary = object.get("summary").cloned().unwrap_or_default();
+        object.insert("description".to_owned(), summary);
+    }
+    // Pages are named as what they show, which has a route of the same name.
+    if route.class == Class::Page
+        && let Some(Value::String(id)) = object.get_mut("operationId")
+    {
+        id.push_str("_page");
+    }
+    if let Some(query) = examples::query(route) {
+        object.insert("x-example".to_owned(), json!(query));
+    }
+    errors::add(operation, route);
+}
+
+fn set(object: &mut Value, key: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(key.to_owned(), value);
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::handler;
+use crate::handler::site::legacy::is_date;
 use crate::http::{Error, Request, Response};
 use hyper::Method;
 use std::future::Future;
@@ -238,21 +239,37 @@ impl Router {
     /// # Errors
     /// 404 for an unknown path, 405 for a method that the path does not have.
     pub fn find(&self, method: &Method, path: &str) -> Result<Found, Error> {
-        let matched = self.paths.at(path).map_err(|_| Error::not_found("Not Found"))?;
+        let matched = self.at(path).ok_or_else(|| Error::not_found("Not Found"))?;
         let routes = matched.value;
         let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
         let Some(route) = routes.iter().find(|route| route.method == wanted) else {
             return Err(Error::method_not_allowed(&allowed(routes)));
         };
-        let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
         let params = matched.params.iter().map(|(name, value)| (name.to_owned(), decode(value))).collect();
         Ok(Found { class: route.class, handler: route.handler, path: route.path, params })
     }
 
     /// The methods of a path, as in the header `Allow`. `None` for an unknown path.
     pub fn allowed(&self, path: &str) -> Option<String> {
-        self.paths.at(path).ok().map(|matched| allowed(matched.value))
+        self.at(path).map(|matched| allowed(matched.value))
     }
+
+    /// The routes of a path. `/{date}` and `/{date}/{report_file}` match every path of one or two parts, but only those with
+    /// a date exist: all others are unknown, whatever the method.
+    fn at<'s, 'p>(&'s self, path: &'p str) -> Option<matchit::Match<'s, 'p, &'s Vec<Route>>> {
+        let matched = self.paths.at(path).ok()?;
+        match matched.params.get("date") {
+            Some(date) if matched.value.iter().any(|route| route.path.starts_with("/{date}")) => {
+                is_date(&decode(date)).then_some(matched)
+            }
+            _ => Some(matched),
+        }
+    }
+}
+
+/// A parameter of a path, percent-decoded.
+fn decode(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// The value of the header `Allow`.
