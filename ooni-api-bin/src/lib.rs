@@ -22,6 +22,7 @@ pub mod csv;
 pub mod handler;
 pub mod http;
 pub mod openapi;
+pub mod page;
 pub mod params;
 pub mod router;
 pub mod search;

@@ -110,6 +110,11 @@ impl Error {
         self.status
     }
 
+    /// What was wrong, as a sentence; empty if its body has none.
+    pub fn message(&self) -> &str {
+        self.body["error"].as_str().or_else(|| self.body["detail"].as_str()).unwrap_or_default()
+    }
+
     /// Its body.
     pub(super) fn text(&self) -> String {
         format!("{}\n", self.body)

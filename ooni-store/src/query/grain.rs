@@ -30,7 +30,7 @@ impl Grain {
     }
 
     /// The first second after the hour, day, … that begins at `start`.
-    pub(crate) fn end(self, start: DateTime) -> Option<DateTime> {
+    pub fn end(self, start: DateTime) -> Option<DateTime> {
         match self {
             Grain::Hour => start.plus_seconds(SECONDS_PER_HOUR),
             Grain::Day => start.plus_days(1),

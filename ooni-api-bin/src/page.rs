@@ -1,0 +1,12 @@
+//! The pages for people: functions from data to HTML. What the data are is in `handler/page`.
+//!
+//! The pages have no scripts, and their only style sheet is `style.css`. Nothing is requested from another server. Text from
+//! measurements is hostile: it is escaped, isolated from the text around it, and never a link.
+
+pub mod chart;
+pub mod error;
+pub mod home;
+pub mod layout;
+pub mod outcome;
+pub mod style;
+pub mod text;
