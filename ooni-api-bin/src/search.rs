@@ -121,7 +121,9 @@ fn order(query: &Query) -> Result<Order, Error> {
 impl Search {
     /// The query of the page that begins `rows` rows after the start of this one, after the row `last`: the same parameters, with
     /// `offset`, `limit` and a cursor.
-    pub fn next_query(&self, query: &Query, rows: u64, last: &MeasurementSummary) -> String {
+    ///
+    /// Without `limit`, it has the limit of `query`, if that has one.
+    pub fn next_query(&self, query: &Query, limit: Option<u32>, rows: u64, last: &MeasurementSummary) -> String {
         let mut pairs: Vec<(&str, String)> = Vec::new();
         for (name, value) in query.pairs() {
             if pairs.iter().all(|(known, _)| known != name) {
@@ -133,7 +135,9 @@ impl Search {
             None => pairs.push((name, value)),
         };
         set("offset", self.offset.saturating_add(rows).to_string());
-        set("limit", self.list.limit.to_string());
+        if let Some(limit) = limit {
+            set("limit", limit.to_string());
+        }
         match after::text(&self.list.order.after(last)) {
             Some(cursor) => set(after::PARAMETER, cursor),
             None => pairs.retain(|(name, _)| *name != after::PARAMETER),
@@ -143,8 +147,8 @@ impl Search {
     }
 }
 
-/// A text, encoded for a form.
-fn form(text: &str) -> String {
+/// A text, encoded for the query of a URL.
+pub fn form(text: &str) -> String {
     utf8_percent_encode(text, FORM).to_string().replace("%20", "+")
 }
 
@@ -244,14 +248,17 @@ mod tests {
         for order_by in ORDERS {
             let query = format!("x=a+b&limit=7&order_by={order_by}&x=c&offset=14&%C3%A4=%26");
             let search = of(&query).unwrap();
-            let next = search.next_query(&Query::parse(Some(&query)), 7, &row);
+            let next = search.next_query(&Query::parse(Some(&query)), Some(7), 7, &row);
             let start = format!("x=a+b&limit=7&order_by={order_by}&offset=21&%C3%A4=%26&after=");
             assert!(next.starts_with(&start), "{next}");
             let search = of(&next).unwrap();
             assert_eq!((search.offset, search.list.offset, search.list.limit), (21, 0, 7));
             assert_eq!(search.list.order, search.list.order.after(&row));
             // The page after that has one cursor.
-            assert_eq!(search.next_query(&Query::parse(Some(&next)), 7, &row), next.replace("offset=21", "offset=28"));
+            assert_eq!(
+                search.next_query(&Query::parse(Some(&next)), Some(7), 7, &row),
+                next.replace("offset=21", "offset=28")
+            );
         }
     }
 
@@ -259,7 +266,7 @@ mod tests {
     fn a_cursor_that_is_too_long_is_replaced_by_the_offset() {
         let long = MeasurementSummary { input: "x".repeat(5000), ..row("u") };
         let query = "order_by=input&after=%5B%22a%22%2C%22b%22%5D&offset=1";
-        let next = of(query).unwrap().next_query(&Query::parse(Some(query)), 100, &long);
+        let next = of(query).unwrap().next_query(&Query::parse(Some(query)), Some(100), 100, &long);
         assert_eq!(next, "order_by=input&offset=101&limit=100");
         assert_eq!(of(&next).unwrap().list.offset, 101);
     }

@@ -88,7 +88,7 @@ pub(super) async fn compress(mut response: Response, coding: Option<Coding>, abo
 
 fn is_compressible(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.starts_with("text/") || matches!(essence, "application/json" | "application/xml")
+    essence.starts_with("text/") || matches!(essence, "application/json" | "application/x-ndjson" | "application/xml")
 }
 
 impl Coding {
@@ -220,6 +220,7 @@ mod tests {
         for (content_type, expected) in [
             ("application/json", true),
             ("text/plain; charset=utf-8", true),
+            ("application/x-ndjson", true),
             ("application/xml;x=y", true),
             ("application/gzip", false),
             ("image/png", false),
