@@ -1,9 +1,11 @@
 //! `GET /api/v1/measurement/{measurement_uid}` (API spec §4.4).
 
+use super::lookup;
 use crate::app::App;
 use crate::bodies::{self, Found};
 use crate::http::response::{Cache, cached, of_bytes};
 use crate::http::{Error, Request, Response};
+use crate::params;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_DISPOSITION, HeaderValue};
 use std::sync::Arc;
@@ -25,9 +27,11 @@ pub async fn measurement(app: Arc<App>, request: Request) -> Result<Response, Er
     if !is_uid(uid) {
         return Err(unknown());
     }
-    let Found::Body(body) = bodies::find(&app, uid, |_| true).await? else { return Err(unknown()) };
+    let is_download = params::boolean(request.query(), "download")?.unwrap_or(false);
+    let found = lookup::in_time(&app, bodies::find(&app, uid, |_| true)).await?;
+    let Found::Body(body) = found else { return Err(unknown()) };
     let mut response = cached(of_bytes(StatusCode::OK, "application/json", body), Cache::MaxAge(3600));
-    if request.query().get("download").is_some_and(|download| download.eq_ignore_ascii_case("true"))
+    if is_download
         && let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=ooni_measurement-{uid}.json"))
     {
         response.headers_mut().insert(CONTENT_DISPOSITION, value);

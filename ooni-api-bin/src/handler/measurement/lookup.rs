@@ -1,8 +1,17 @@
 //! Which measurement a request asks for (API spec §4.2, §4.3; decision 13).
 
+use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::{Error, Query};
 use ooni_core::uid::received_at;
+use ooni_store::query::list::MeasurementSummary;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a measurement that is in the log may take to be scored, before it is not found.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The age of a uid or report in seconds up to which a measurement may get a row soon.
+const FRESH: f64 = 3600.0;
 
 /// The measurement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +62,56 @@ pub fn wanted(query: &Query) -> Result<Wanted, Error> {
         None if query.given("measurement_uid").is_some() => Err(Error::bad_request("Invalid measurement_uid field")),
         None => Err(Error::bad_request("Either report_id or measurement_uid must be provided")),
     }
+}
+
+/// The row of a measurement, if it is public. A measurement that was submitted just now may have to be scored first.
+///
+/// # Errors
+/// 503 or 504 if the store cannot be read.
+pub async fn row(app: &App, wanted: &Wanted) -> Result<Option<MeasurementSummary>, Error> {
+    let store = app.stores.measurements()?;
+    let find = async || {
+        let row = match wanted {
+            Wanted::Uid(uid) => store.find(uid).await?,
+            Wanted::Report { report_id, input } => store.find_in_report(report_id, input).await?,
+        };
+        Ok::<_, Error>(row.filter(is_shown))
+    };
+    if let Some(row) = find().await? {
+        return Ok(Some(row));
+    }
+    let last = match wanted {
+        Wanted::Uid(uid) => app.intake.find(uid).await.ok().flatten().map(|record| record.sequence),
+        // The log does not know reports.
+        Wanted::Report { .. } => is_fresh(app, wanted).then(|| app.intake.counters().accepted),
+    };
+    let mut scoring = app.scoring.clone();
+    match last {
+        Some(last) if scoring.borrow().position.sequence < last => {
+            let scored = scoring.wait_for(|progress| progress.position.sequence >= last);
+            let _ = timeout(PATIENCE, scored).await;
+            find().await
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Whether a measurement without a row may get one soon.
+pub fn is_fresh(app: &App, wanted: &Wanted) -> bool {
+    wanted.time().is_some_and(|time| app.clock.now().seconds_since(time) < FRESH)
+}
+
+/// Whether the measurement of a row is public.
+pub fn is_shown(row: &MeasurementSummary) -> bool {
+    row.probe_asn != 0
+}
+
+/// What a handler does, within the time that a read may take.
+///
+/// # Errors
+/// 504 if it takes longer.
+pub async fn in_time<T>(app: &App, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(Duration::from_secs(app.config.reads.timeout), work).await.unwrap_or_else(|_| Err(Error::timeout()))
 }
 
 #[cfg(test)]
