@@ -4,6 +4,7 @@
 
 pub(crate) mod app;
 mod builder;
+mod charts;
 mod counts;
 mod dialect;
 mod locations;
@@ -14,6 +15,7 @@ mod statement;
 
 pub(crate) use self::dialect::Dialect;
 
+pub(crate) use self::charts::{DAY, dated, domain_count, domain_counts, ranked};
 pub(crate) use self::counts::{
     OF_LISTS, add_cell, add_cells, aggregation, cells, cells_by_day, count, count_changed, delete_empty_cell,
     delete_empty_cells, differences, distinct, listed_count, listed_counts, span, state, subtract_window,

@@ -1,7 +1,8 @@
 //! [`Store`]: a database of measurements on any of the engines. Its queries are in `store/`: rows in `rows`, counts in
-//! `counts`, application tables in `app`, and the state of the store in `state`.
+//! `counts`, those of charts in `charts`, application tables in `app`, and the state of the store in `state`.
 
 mod app;
+mod charts;
 mod counts;
 mod rows;
 pub(crate) mod state;

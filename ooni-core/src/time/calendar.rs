@@ -23,6 +23,17 @@ impl DateTime {
         days.checked_mul(SECONDS_PER_DAY).and_then(|seconds| self.plus_seconds(seconds))
     }
 
+    /// The same time of day this many months earlier, on the same day of the month, or on the last day of a shorter month;
+    /// `None` before year 1.
+    pub fn minus_months(self, months: u32) -> Option<DateTime> {
+        let (year, month, day) = self.date();
+        let months = (year * 12 + month - 1).checked_sub(months)?;
+        let first = first_of(months / 12, months % 12 + 1)?;
+        let (_, _, last) = first.start_of_next_month().plus_seconds(-1)?.date();
+        let day = first.plus_days(i64::from(day.min(last)) - 1)?;
+        day.plus_seconds(self.timestamp.rem_euclid(SECONDS_PER_DAY))
+    }
+
     /// The first second of its hour.
     pub const fn start_of_hour(self) -> DateTime {
         self.start_of(SECONDS_PER_HOUR)
@@ -136,6 +147,16 @@ mod tests {
         assert_eq!(time.plus_days(-59), Some(at("2023-12-31 12:00:00")));
         assert_eq!(time.plus_seconds(-1), Some(at("2024-02-28 11:59:59")));
         assert_eq!((time.plus_days(i64::MAX), time.plus_seconds(i64::MAX)), (None, None));
+        for (time, months, earlier) in [
+            ("2025-07-15 10:30:00", 6, "2025-01-15 10:30:00"),
+            ("2024-08-31 23:59:59", 6, "2024-02-29 23:59:59"),
+            ("2023-03-31 00:00:00", 1, "2023-02-28 00:00:00"),
+            ("2025-01-01 00:00:00", 1, "2024-12-01 00:00:00"),
+            ("9999-12-31 00:00:00", 0, "9999-12-31 00:00:00"),
+        ] {
+            assert_eq!(at(time).minus_months(months), Some(at(earlier)), "{time}");
+        }
+        assert_eq!(at("0001-12-01 00:00:00").minus_months(12), None);
         assert_eq!((DateTime::MAX.plus_seconds(1), DateTime::MIN.plus_days(-1)), (None, None));
     }
 }

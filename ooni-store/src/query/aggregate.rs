@@ -74,6 +74,35 @@ pub struct Group {
     pub counts: Counts,
 }
 
+/// A group, and the days on which its first and its last measurement began.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DatedGroup {
+    /// The group.
+    pub group: Group,
+    /// Midnight of the first and of the last day, UTC; `None` without measurements.
+    pub days: Option<(DateTime, DateTime)>,
+}
+
+/// A page of the groups of an aggregation, in the order of [`Store::ranked`](crate::Store::ranked).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ranked {
+    /// The groups of the page.
+    pub groups: Vec<Group>,
+    /// The number of all groups.
+    pub total: u64,
+}
+
+/// A domain of the test lists, and how often it was measured with web_connectivity (API spec §6.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainCounts {
+    /// The domain.
+    pub domain: String,
+    /// Its category in the global list if that has it, else in another list.
+    pub category_code: String,
+    /// The number of measurements.
+    pub measurements: u64,
+}
+
 /// An entry of a test list, and how often its URL was measured in the country of the list (API spec §5.5). The country of the
 /// global list is `ZZ`.
 #[derive(Clone, Debug, PartialEq, Eq)]

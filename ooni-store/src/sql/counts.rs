@@ -79,14 +79,14 @@ pub(crate) fn listed_count(mut row: Vec<Value<'static>>) -> Option<ListedCounts>
 }
 
 /// The types of an aggregation's axes, followed by `numbers` integers.
-fn columns(query: &Aggregation, numbers: usize) -> Vec<Type> {
+pub(super) fn columns(query: &Aggregation, numbers: usize) -> Vec<Type> {
     let axes = query.axes.iter().map(|&axis| kind(axis));
     axes.chain(std::iter::repeat_n(Type::OptionalUInt64, numbers)).collect()
 }
 
 impl Builder {
-    /// The groups of several parts, combined. `of_part` gives the numbers of one part, `of_all` how they are combined.
-    fn joined_parts(
+    /// The groups of some parts, combined. `of_part` gives the numbers of one part, `of_all` how they are combined.
+    pub(super) fn joined_parts(
         &mut self,
         query: &Aggregation,
         parts: &[Part],
@@ -145,7 +145,7 @@ impl Builder {
 }
 
 /// The expression of an axis.
-fn key(dialect: Dialect, axis: Axis, source: Source) -> String {
+pub(super) fn key(dialect: Dialect, axis: Axis, source: Source) -> String {
     match (source, axis) {
         (Source::Rollup(rollup), Axis::MeasurementStart(grain)) => {
             let time = rollup.time().map_or("", Dimension::column);
@@ -205,7 +205,7 @@ fn dimension(dialect: Dialect, dimension: Dimension) -> String {
 }
 
 /// The sums of [`COUNTS`] over rows named `f`, each row with this weight.
-fn counts(dialect: Dialect, weight: &str) -> [String; COUNTS.len()] {
+pub(super) fn counts(dialect: Dialect, weight: &str) -> [String; COUNTS.len()] {
     let [failure, no_failure] = [true, false].map(|set| dialect.flag("f.msm_failure", set));
     let [confirmed, not_confirmed] = [true, false].map(|set| dialect.flag("f.confirmed", set));
     let anomaly = dialect.flag("f.anomaly", true);

@@ -213,7 +213,7 @@ impl Read<'_> {
     }
 
     /// The parts of an aggregation as they are read now: rows where a rollup is not current.
-    async fn parts(&self, query: &Aggregation) -> Result<Vec<Part>, Error> {
+    pub(super) async fn parts(&self, query: &Aggregation) -> Result<Vec<Part>, Error> {
         let mut parts = plan(query);
         for part in &mut parts {
             match part.source {
@@ -225,14 +225,18 @@ impl Read<'_> {
     }
 
     /// Executes a statement that returns groups, of which there may be too many.
-    async fn groups(&self, statement: Statement, parts: &[Part]) -> Result<Rows, Error> {
-        let statement = self.limited(statement);
-        let rows = match parts {
-            // A rollup is one table, and does not wait for a month that is being dropped.
-            [Part { source: Source::Rollup(_), .. }] => self.query(statement).await?,
-            _ => self.snapshot(vec![statement]).await?.pop().unwrap_or_default(),
-        };
+    pub(super) async fn groups(&self, statement: Statement, parts: &[Part]) -> Result<Rows, Error> {
+        let rows = self.counted(self.limited(statement), parts).await?;
         self.within_limit(rows)
+    }
+
+    /// Executes a statement that reads these parts.
+    pub(super) async fn counted(&self, statement: Statement, parts: &[Part]) -> Result<Rows, Error> {
+        match parts {
+            // A rollup is one table, and does not wait for a month that is being dropped.
+            [Part { source: Source::Rollup(_), .. }] => self.query(statement).await,
+            _ => Ok(self.snapshot(vec![statement]).await?.pop().unwrap_or_default()),
+        }
     }
 
     /// A statement that returns at most one group too many.
@@ -273,7 +277,7 @@ pub(super) fn group(mut row: Vec<Value<'static>>, axes: usize) -> Option<Group> 
 }
 
 /// Compares keys by their values; texts by their bytes.
-fn order(a: &[Value<'static>], b: &[Value<'static>]) -> Ordering {
+pub(super) fn order(a: &[Value<'static>], b: &[Value<'static>]) -> Ordering {
     let pairs = a.iter().zip(b).map(|pair| match pair {
         (Value::Text(a), Value::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
         (Value::Int(a), Value::Int(b)) => a.cmp(b),

@@ -1,13 +1,13 @@
 //! Queries of charts other than counts (API spec §6).
 
 use crate::rollups::entries;
-use crate::support::{Engine, Fields, SOUND, measured, new, of_day, text};
+use crate::support::{Engine, Fields, SOUND, counted, is_wanted, measured, new, of_day, text};
 use ooni_core::json::Json;
 use ooni_core::time::DateTime;
-use ooni_store::query::aggregate::{Aggregation, Axis, Runtimes};
+use ooni_store::query::aggregate::{Aggregation, Axis, Counts, DatedGroup, Group, Runtimes};
 use ooni_store::query::filter::{Filter, Window};
 use ooni_store::query::grain::Grain;
-use ooni_store::{OnExisting, Source, plan};
+use ooni_store::{ListedUrl, OnExisting, Source, plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn distinct_values_are_counted(engine: &dyn Engine) {
@@ -106,4 +106,119 @@ pub(crate) fn listed_urls_are_counted(engine: &dyn Engine) {
         let counted = counted.into_iter().map(|counts| (counts.entry, counts.measurements, counts.anomalies));
         assert_eq!(counted.collect::<Vec<_>>(), expected, "{days} days from day {first}");
     }
+}
+
+/// Queries over the rows of [`measured`]: by rollups, by rows, by both, and without axes.
+fn queries() -> Vec<Aggregation> {
+    use Axis::{Input, ProbeAsn, TestName};
+    let italy = Filter { probe_ccs: vec!["IT".into()], ..Filter::default() };
+    let window = Window::new(of_day(3).plus_seconds(1).unwrap(), of_day(66).plus_seconds(4000).unwrap());
+    let signal = Filter { test_names: vec!["signal".into()], window, ..italy.clone() };
+    let anomalies = Filter { anomaly: Some(true), ..Filter::default() };
+    let nowhere = Filter { probe_ccs: vec!["AQ".into()], ..Filter::default() };
+    let query = |filter: &Filter, axes: &[Axis]| Aggregation { filter: filter.clone(), axes: axes.to_vec() };
+    vec![
+        query(&Filter::default(), &[]),
+        query(&italy, &[]),
+        query(&italy, &[ProbeAsn]),
+        query(&italy, &[TestName, ProbeAsn]),
+        query(&signal, &[ProbeAsn]),
+        query(&signal, &[]),
+        query(&anomalies, &[Input]),
+        query(&nowhere, &[]),
+        query(&nowhere, &[ProbeAsn]),
+    ]
+}
+
+pub(crate) fn groups_have_their_days(engine: &dyn Engine) {
+    let store = engine.open();
+    let rows: Vec<_> = (0..120).map(|uid| measured(uid, u16::from(uid) * 137)).collect();
+    store.write(&rows, OnExisting::Keep).unwrap();
+    let table = engine.table("fastpath");
+    for query in queries() {
+        let by_day = Aggregation {
+            axes: [&query.axes[..], &[Axis::MeasurementStart(Grain::Day)]].concat(),
+            filter: query.filter.clone(),
+        };
+        let days = |group: &Group| {
+            let of_group = counted(&table, &[], &by_day).into_iter().filter(|day| day.keys.starts_with(&group.keys));
+            let of_group: Vec<_> = of_group.map(|mut day| day.keys.pop().unwrap()).collect();
+            let time = |day: &_| match day {
+                ooni_store::value::Value::Time(day) => *day,
+                other => panic!("{other:?}"),
+            };
+            Some((time(of_group.first()?), time(of_group.last()?)))
+        };
+        let expected: Vec<DatedGroup> =
+            counted(&table, &[], &query).into_iter().map(|group| DatedGroup { days: days(&group), group }).collect();
+        assert_eq!(store.0.wait(store.0.store.aggregate_with_days(&query)).unwrap(), expected, "{query:?}");
+    }
+}
+
+pub(crate) fn groups_are_ranked(engine: &dyn Engine) {
+    let store = engine.open();
+    let mut rows: Vec<_> = (0..120).map(|uid| measured(uid, u16::from(uid) * 137)).collect();
+    // Ties, which are ordered by the bytes of the input.
+    for (uid, input) in (120..).zip(["https://a.org/", "https://B.org/", "https://é.org/", "https://a.org/b", "x"]) {
+        let mut new = measured(uid, 0);
+        new.row.input = Json::Text(input.as_bytes().to_vec());
+        rows.push(new);
+    }
+    store.write(&rows, OnExisting::Keep).unwrap();
+    let table = engine.table("fastpath");
+    let mut queries = queries();
+    queries.push(Aggregation { axes: vec![Axis::Input], ..Aggregation::default() });
+    for query in queries {
+        let mut expected = counted(&table, &[], &query);
+        let key = |Group { counts: Counts { measurements, confirmed_flag, anomaly_flag, .. }, .. }: &Group| {
+            std::cmp::Reverse((*confirmed_flag, *measurements, *anomaly_flag))
+        };
+        expected.sort_by_key(key);
+        for (offset, limit) in [(0, 3), (2, 2), (3, 1000), (500, 5)] {
+            let page = store.0.wait(store.0.store.ranked(&query, offset, limit)).unwrap();
+            let of_page = expected.iter().skip(offset as usize).take(limit as usize);
+            assert!(page.groups.iter().eq(of_page), "{query:?}, {offset}, {limit}: {page:?}");
+            assert_eq!(page.total, expected.len() as u64, "{query:?}, {offset}, {limit}");
+        }
+    }
+}
+
+pub(crate) fn listed_domains_are_counted(engine: &dyn Engine) {
+    let store = engine.open();
+    let ask = || {
+        let counts = store.0.wait(store.0.store.domain_counts()).unwrap().into_iter();
+        counts.map(|counts| (counts.domain, counts.category_code, counts.measurements)).collect::<Vec<_>>()
+    };
+    assert_eq!(ask(), []);
+    let rows: Vec<_> = (0..120).map(|uid| measured(uid, u16::from(uid) * 37)).collect();
+    store.write(&rows, OnExisting::Keep).unwrap();
+    let entry = |cc: &str, url: &str, domain: &str, category: &str| ListedUrl {
+        url: url.to_owned(),
+        domain: domain.to_owned(),
+        cc: cc.to_owned(),
+        category_code: category.to_owned(),
+    };
+    let lists = vec![
+        entry("it", "https://site0.org/", "site0.org", "NEWS"),
+        entry("ZZ", "https://site0.org/long", "site0.org", "HUMR"),
+        entry("ru", "https://site1.org/long", "site1.org", "NEWS"),
+        entry("tr", "https://site1.org/", "site1.org", "LGBT"),
+        entry("it", "https://никогда.org/", "никогда.org", "GOVT"),
+        entry("it", "https://Never.org/", "Never.org", "GAME"),
+    ];
+    store.0.wait(store.0.store.replace_test_lists(lists)).unwrap();
+    let web = Filter { test_names: vec!["web_connectivity".into()], ..Filter::default() };
+    let number = |domain: &str| {
+        let filter = Filter { domains: vec![domain.to_owned()], ..web.clone() };
+        engine.table("fastpath").iter().filter(|row| is_wanted(&filter, row, None)).count() as u64
+    };
+    let count = |domain: &str, category: &str| (domain.to_owned(), category.to_owned(), number(domain));
+    assert!(number("site0.org") > 0 && number("site1.org") > 0 && number("Never.org") == 0);
+    let expected = [
+        count("Never.org", "GAME"),
+        count("site0.org", "HUMR"),
+        count("site1.org", "LGBT"),
+        count("никогда.org", "GOVT"),
+    ];
+    assert_eq!(ask(), expected);
 }

@@ -264,6 +264,17 @@ fn plans_are_as_intended(store: &Open, engine: &dyn Explains) {
             }
         }
     }
+
+    // Charts (API spec §6): networks of a country with their days, inputs of a network, and domains of test lists.
+    let networks = Aggregation { filter: filter("country test", 30), axes: vec![Axis::ProbeAsn] };
+    let plan = waiting.wait(waiting.store.explain_with_days(&networks)).unwrap();
+    assert!(engine.reads(&plan, "country_network") && engine.searches(&plan, "probe_cc"), "{plan:#?}");
+    let inputs = Aggregation { filter: filter("country network web", 30), axes: vec![Axis::Input] };
+    let plan = waiting.wait(waiting.store.explain_ranked(&inputs)).unwrap();
+    assert_eq!(engine.indexes(&plan), ["by_network"], "{plan:#?}");
+    let plan = waiting.wait(waiting.store.explain_domain_counts()).unwrap();
+    assert!(engine.reads(&plan, "test_domain") && engine.searches(&plan, "test_name"), "{plan:#?}");
+
     let used = |name| AGGREGATIONS.iter().any(|(_, _, _, expected, _)| *expected == name);
     assert!(ROLLUPS.iter().all(|rollup| used(rollup.name)), "a rollup answers no query");
 }

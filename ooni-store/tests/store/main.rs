@@ -46,7 +46,7 @@ use support::{Engine, InFile};
 
 /// Runs the tests that every engine must pass, with so many cases of each property.
 fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
-    let tests: [fn(&dyn Engine); 23] = [
+    let tests: [fn(&dyn Engine); 26] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,
@@ -65,6 +65,9 @@ fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
         charts::distinct_values_are_counted,
         charts::runtimes_of_tests,
         charts::listed_urls_are_counted,
+        charts::groups_have_their_days,
+        charts::groups_are_ranked,
+        charts::listed_domains_are_counted,
         application::inputs_are_counted_by_network,
         lists::pages_have_all_rows_in_order,
         lists::filters_with_many_values,
