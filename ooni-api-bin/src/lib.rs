@@ -21,6 +21,7 @@ pub mod tasks;
 pub mod csv;
 pub mod handler;
 pub mod http;
+pub mod names;
 pub mod openapi;
 pub mod page;
 pub mod params;

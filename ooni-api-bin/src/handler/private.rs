@@ -1,6 +1,7 @@
 //! What the pages of Explorer ask (API spec §6).
 
 pub mod account;
+mod chart;
 pub mod circumvention;
 pub mod coverage;
 pub mod domains;

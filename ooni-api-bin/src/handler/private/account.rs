@@ -1,34 +1,57 @@
-//! `GET /api/_/account_metadata`, `GET /api/_/quotas_summary`.
+//! `GET /api/_/account_metadata`, `GET /api/_/quotas_summary`. There are no accounts, so nobody is logged in.
 
 use crate::app::App;
+use crate::http::response::{self, Cache};
 use crate::http::{Error, Request, Response};
-use hyper::StatusCode;
+use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Who is logged in.
+#[derive(Serialize, ToSchema)]
+struct AccountMetadata {
+    /// Always false.
+    logged_in: bool,
+    /// Always empty.
+    role: &'static str,
+}
+
+/// 401, as for every route that needs an account.
+pub(super) fn login_required() -> Error {
+    Error::unauthorized("Authentication required")
+}
 
 /// Who is logged in: nobody.
 ///
 /// # Errors
-/// 501 until it is written.
+/// None.
 #[utoipa::path(
     get,
     path = "/api/_/account_metadata",
     tag = "Private",
-    responses((status = 200, description = "Who is logged in: nobody."))
+    summary = "The account of the caller",
+    description = "This server has no accounts, so nobody is logged in.",
+    responses(
+        (status = 200, description = "Nobody is logged in.", body = AccountMetadata,
+            example = json!({"logged_in": false, "role": ""}))
+    )
 )]
 pub async fn account_metadata(_: Arc<App>, _: Request) -> Result<Response, Error> {
-    Err(Error::new(StatusCode::NOT_IMPLEMENTED, "not implemented"))
+    Ok(response::cached(response::json(&AccountMetadata { logged_in: false, role: "" }), Cache::None))
 }
 
-/// For administrators only.
+/// For administrators only, and this server has none.
 ///
 /// # Errors
-/// 501 until it is written.
+/// Always 401.
 #[utoipa::path(
     get,
     path = "/api/_/quotas_summary",
     tag = "Private",
-    responses((status = 200, description = "For administrators only."))
+    summary = "The clients closest to their rate limits",
+    description = "Only administrators may see them. This server has no accounts, so the answer is always 401.",
+    responses((status = 401, description = "Nobody is logged in.", example = json!({"error": "Authentication required"})))
 )]
 pub async fn quotas_summary(_: Arc<App>, _: Request) -> Result<Response, Error> {
-    Err(Error::new(StatusCode::NOT_IMPLEMENTED, "not implemented"))
+    Err(login_required())
 }

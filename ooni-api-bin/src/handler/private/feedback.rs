@@ -1,35 +1,58 @@
 //! `GET /api/_/measurement_feedback/{measurement_uid}`, `POST /api/_/measurement_feedback`.
 
+use super::account::login_required;
 use crate::app::App;
+use crate::http::response::{self, Cache};
 use crate::http::{Error, Request, Response};
-use hyper::StatusCode;
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
-/// What users said of a measurement.
+/// What users reported about a measurement.
+#[derive(Serialize, ToSchema)]
+struct FeedbackSummary {
+    /// The number of users by the status that they reported last, such as `blocked.dns`, `down` or `ok`.
+    summary: BTreeMap<String, u64>,
+}
+
+/// The feedback of users on a measurement.
 ///
 /// # Errors
-/// 501 until it is written.
+/// 503 or 504 if the store fails.
 #[utoipa::path(
     get,
     path = "/api/_/measurement_feedback/{measurement_uid}",
     tag = "Private",
-    params(("measurement_uid" = String, Path, description = "")),
-    responses((status = 200, description = "What users said of a measurement."))
+    summary = "Feedback of users on a measurement",
+    description = "The latest feedback of each user, counted by status. A measurement without feedback, or without a row, has none.",
+    params(
+        ("measurement_uid" = String, Path, description = "UID of the measurement",
+            example = "20250710120034.300587_IR_webconnectivity_cdf2cdb7b26ede71")
+    ),
+    responses(
+        (status = 200, description = "The number of users by status.", body = FeedbackSummary,
+            example = json!({"summary": {"blocked.dns": 2, "ok": 1}}))
+    )
 )]
-pub async fn measurement_feedback(_: Arc<App>, _: Request) -> Result<Response, Error> {
-    Err(Error::new(StatusCode::NOT_IMPLEMENTED, "not implemented"))
+pub async fn measurement_feedback(app: Arc<App>, request: Request) -> Result<Response, Error> {
+    let store = app.stores.application()?.with_deadline(app.stores.read_deadline());
+    let summary = store.feedback(request.param("measurement_uid")).await?.into_iter().collect();
+    Ok(response::cached(response::json(&FeedbackSummary { summary }), Cache::MaxAge(0)))
 }
 
-/// For users only.
+/// For users with an account only, and this server has none.
 ///
 /// # Errors
-/// 501 until it is written.
+/// Always 401.
 #[utoipa::path(
     post,
     path = "/api/_/measurement_feedback",
     tag = "Private",
-    responses((status = 200, description = "For users only."))
+    summary = "Submit feedback on a measurement",
+    description = "Only users with an account may submit feedback. This server has no accounts, so the answer is always 401.",
+    responses((status = 401, description = "Nobody is logged in.", example = json!({"error": "Authentication required"})))
 )]
 pub async fn submit_feedback(_: Arc<App>, _: Request) -> Result<Response, Error> {
-    Err(Error::new(StatusCode::NOT_IMPLEMENTED, "not implemented"))
+    Err(login_required())
 }

@@ -1,20 +1,44 @@
 //! `GET /api/_/test_names`.
 
 use crate::app::App;
+use crate::http::response::{self, Cache};
 use crate::http::{Error, Request, Response};
-use hyper::StatusCode;
+use crate::names::TEST_NAMES;
+use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Tests and their names.
+#[derive(Serialize, ToSchema)]
+struct TestNames {
+    test_names: Vec<TestName>,
+}
+
+/// A test.
+#[derive(Serialize, ToSchema)]
+struct TestName {
+    /// The test, as in measurements.
+    id: &'static str,
+    /// Its name for people.
+    name: &'static str,
+}
 
 /// Tests and their names.
 ///
 /// # Errors
-/// 501 until it is written.
+/// None.
 #[utoipa::path(
     get,
     path = "/api/_/test_names",
     tag = "Private",
-    responses((status = 200, description = "Tests and their names."))
+    summary = "Names of tests",
+    description = "The tests that pages show, ordered by id, with their names for people.",
+    responses(
+        (status = 200, description = "24 tests.", body = TestNames,
+            example = json!({"test_names": [{"id": "bridge_reachability", "name": "Bridge Reachability"}, {"id": "dash", "name": "DASH"}]}))
+    )
 )]
 pub async fn test_names(_: Arc<App>, _: Request) -> Result<Response, Error> {
-    Err(Error::new(StatusCode::NOT_IMPLEMENTED, "not implemented"))
+    let test_names = TEST_NAMES.iter().map(|&(id, name)| TestName { id, name }).collect();
+    Ok(response::cached(response::json(&TestNames { test_names }), Cache::MaxAge(3600)))
 }
