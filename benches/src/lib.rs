@@ -6,4 +6,5 @@
 pub mod collector;
 pub mod measure;
 pub mod queries;
+pub mod reads;
 pub mod rows;

