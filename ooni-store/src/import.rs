@@ -155,7 +155,10 @@ fn row(texts: &Texts) -> Result<Box<StoredRow>, Refused> {
                 Ok(Value::Text(if flag(name, text.as_deref())? { "t" } else { "f" }.into()))
             }
             ("is_verified", None) => Ok(Value::Text("u".into())),
-            ("blocking_type" | "test_runtime", None) => cell(name, kind, of_scores(texts, name).as_deref()),
+            ("blocking_type", text) if text.as_deref().is_none_or(str::is_empty) => {
+                cell(name, kind, of_scores(texts, name).as_deref())
+            }
+            ("test_runtime", None) => cell(name, kind, of_scores(texts, name).as_deref()),
             (_, text) => cell(name, kind, text.as_deref()),
         });
     let cells = cells.collect::<Result<Vec<_>, _>>()?;
@@ -163,7 +166,7 @@ fn row(texts: &Texts) -> Result<Box<StoredRow>, Refused> {
     Ok(Box::new(row))
 }
 
-/// A column that older tables have only in `scores`.
+/// A column that older tables lack, or that their rows do not have; its value is in `scores`.
 fn of_scores(texts: &Texts, name: &str) -> Option<String> {
     let scores: serde_json::Value = serde_json::from_str(texts.get(fastpath::scores)?.as_deref()?).ok()?;
     match name {

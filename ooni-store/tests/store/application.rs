@@ -5,8 +5,10 @@ use crate::server::{OnClickhouse, OnPostgres};
 use crate::support::{Engine, InFile, Open, measured, of_day};
 use ooni_core::time::DateTime;
 use ooni_store::app::row::{AppRow, AsnName, FaultyMeasurement, Feedback, UrlPriority};
+use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::Filter;
 use ooni_store::query::list::{List, MeasurementSummary};
+use ooni_store::value::Value;
 use ooni_store::{ErrorKind, Loaded, OnExisting, load_dump};
 use ooni_testkit::server::Server;
 use ooni_testkit::skip_without;
@@ -241,6 +243,32 @@ fn bad_lines_of_a_dump_are_reported() {
     assert_eq!(reported[1].1, "unknown table `accounts`");
     assert_eq!(reported[5].1, "jsonl: its measurement is not in this file");
     assert!(reported[4].1.starts_with("fastpath: measurement_start_time: "), "{reported:#?}");
+}
+
+/// Rows that were scored before the column existed have an empty text there.
+#[test]
+fn a_blocking_type_that_only_the_scores_have() {
+    let engine = InFile::new();
+    let store = engine.open();
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("dump.jsonl");
+    let row = |uid: &str, column: &str, scores: &str| {
+        let start = "2025-07-06 00:00:00";
+        let row = serde_json::json!({
+            "measurement_uid": uid, "test_start_time": start, "measurement_start_time": start, "scores": scores,
+            "blocking_type": column,
+        });
+        serde_json::json!({"table": "fastpath", "row": row}).to_string()
+    };
+    let scored = r#"{"analysis": {"blocking_type": "dns"}}"#;
+    let rows = [row("a", "", scored), row("b", "tcp_ip", scored), row("c", "", "{}"), row("d", "", "no JSON")];
+    std::fs::write(&path, rows.join("\n")).unwrap();
+    assert_eq!(load(&store, &path).1, []);
+    let axes = vec![Axis::BlockingType];
+    let groups = store.0.wait(store.0.store.aggregate(&Aggregation { axes, ..Aggregation::default() })).unwrap();
+    let counts: Vec<_> = groups.iter().map(|group| (group.keys[0].clone(), group.counts.measurements)).collect();
+    let text = |text: &'static str| Value::Text(text.into());
+    assert_eq!(counts, [(text(""), 2), (text("dns"), 1), (text("tcp_ip"), 1)]);
 }
 
 pub(crate) fn inputs_are_counted_by_network(engine: &dyn Engine) {
