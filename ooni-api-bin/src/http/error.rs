@@ -132,13 +132,14 @@ impl Error {
 }
 
 impl From<ooni_store::Error> for Error {
-    /// 504 for a timeout, 503 for a store that is busy or cannot be reached, else 500.
+    /// 504 for a timeout, 503 for a store that is busy or cannot be reached, 400 for a result beyond a limit, else 500.
     fn from(error: ooni_store::Error) -> Error {
         use ooni_store::ErrorKind;
         tracing::warn!(%error, "the store failed");
         match error.kind() {
             ErrorKind::Timeout => Error::timeout(),
             ErrorKind::Busy | ErrorKind::Unavailable => Error::unavailable(error.public_message(), 10),
+            ErrorKind::TooLarge => Error::bad_request(error.public_message()),
             _ => Error::internal(),
         }
     }
