@@ -18,8 +18,16 @@ use std::sync::Arc;
     get,
     path = "/api/v1/measurement/{measurement_uid}",
     tag = "Measurements",
-    params(("measurement_uid" = String, Path, description = "")),
-    responses((status = 200, description = ""))
+    summary = "Body of a measurement, by its id",
+    description = "The measurement as the probe sent it. An unknown `measurement_uid` is an error.",
+    params(
+        ("measurement_uid" = String, Path, description = "Id of the measurement.", min_length = 10, max_length = 100,
+            example = "20250701000000.181572_IT_webconnectivity_7888edc7748936bf"),
+        ("download" = Option<bool>, Query, description = "Whether a browser stores the answer as a file. Default: `false`.", example = true),
+    ),
+    responses((status = 200, description = "The measurement. Its keys depend on the test.", content_type = "application/json", body = Object,
+        example = json!({"test_name": "web_connectivity", "probe_cc": "IT", "input": "https://www.example.com/",
+        "test_keys": {"accessible": true}})))
 )]
 pub async fn measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let uid = request.param("measurement_uid");

@@ -73,6 +73,24 @@ pub struct MeasurementMeta {
     raw_measurement: Option<String>,
 }
 
+/// The answer of `measurement_meta`.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only describes an answer")]
+enum MeasurementMetaOrMiss {
+    /// The measurement.
+    Found(MeasurementMeta),
+    /// It is unknown or not public.
+    Missing(MissingMeta),
+}
+
+/// A measurement that is unknown or not public.
+#[derive(Serialize, ToSchema)]
+struct MissingMeta {
+    /// With `full=true`: empty, or the body of a measurement that is not scored yet.
+    raw_measurement: Option<String>,
+}
+
 impl MeasurementMeta {
     /// `has_input` is whether the measurement was asked for by an input, or by its uid.
     fn new(row: MeasurementSummary, has_input: bool) -> MeasurementMeta {
@@ -108,7 +126,22 @@ fn seconds(time: DateTime) -> String {
     get,
     path = "/api/v1/measurement_meta",
     tag = "Measurements",
-    responses((status = 200, description = "Metadata of a measurement."))
+    summary = "Metadata of a measurement",
+    description = "What is known of one measurement, by its `measurement_uid`, or by its `report_id` and `input`; with `full=true`, its body \
+        as well. A measurement that is unknown, or that is of an unknown network, is an empty object; with `full=true` it has an empty \
+        `raw_measurement`.",
+    params(
+        ("measurement_uid" = Option<String>, Query, description = "Id of the measurement.", min_length = 10, max_length = 100,
+            example = "20250701000000.181572_IT_webconnectivity_7888edc7748936bf"),
+        ("report_id" = Option<String>, Query, description = "Id of its report, used if `measurement_uid` is missing or has another length.",
+            min_length = 15, max_length = 100, example = "20250701T000000Z_webconnectivity_IT_3269_n1_8swgXi7xNuRUyO9a"),
+        ("input" = Option<String>, Query, description = "With `report_id`: the input of the measurement. Without it, a measurement without an \
+            input is looked for.", example = "https://www.example.com/"),
+        ("full" = Option<bool>, Query, description = "Whether the answer has `raw_measurement`. Default: `false`.", example = true),
+    ),
+    responses((status = 200, description = "The metadata, or an empty object.", content(
+        (inline(MeasurementMetaOrMiss) = "application/json"),
+    )))
 )]
 pub async fn measurement_meta(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let wanted = lookup::wanted(request.query())?;

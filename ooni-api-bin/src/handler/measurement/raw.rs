@@ -21,7 +21,23 @@ const MAX_AGE_FRESH: u32 = 60;
     get,
     path = "/api/v1/raw_measurement",
     tag = "Measurements",
-    responses((status = 200, description = ""))
+    summary = "Body of a measurement",
+    description = "The measurement as the probe sent it, by its `measurement_uid`, or by its `report_id` and `input`. A measurement that is \
+        unknown, or that is of an unknown network, is an empty object.",
+    params(
+        ("measurement_uid" = Option<String>, Query, description = "Id of the measurement.", min_length = 10, max_length = 100,
+            example = "20250701000000.181572_IT_webconnectivity_7888edc7748936bf"),
+        ("report_id" = Option<String>, Query, description = "Id of its report, used if `measurement_uid` is missing or has another length.",
+            min_length = 15, max_length = 100, example = "20250701T000000Z_webconnectivity_IT_3269_n1_8swgXi7xNuRUyO9a"),
+        ("input" = Option<String>, Query, description = "With `report_id`: the input of the measurement. Without it, a measurement without an \
+            input is looked for.", example = "https://www.example.com/"),
+    ),
+    responses(
+        (status = 200, description = "The measurement, or an empty object. Its keys depend on the test.", content_type = "application/json",
+            body = Object, example = json!({"test_name": "web_connectivity", "probe_cc": "IT", "input": "https://www.example.com/",
+            "test_keys": {"accessible": true}})),
+        (status = 404, description = "The measurement is known, but its body is lost."),
+    )
 )]
 pub async fn raw_measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let wanted = lookup::wanted(request.query())?;
