@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::{Error, Query};
 use ooni_core::uid::received_at;
+use ooni_store::Deadline;
 use ooni_store::query::list::MeasurementSummary;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -69,7 +70,8 @@ pub fn wanted(query: &Query) -> Result<Wanted, Error> {
 /// # Errors
 /// 503 or 504 if the store cannot be read.
 pub async fn row(app: &App, wanted: &Wanted) -> Result<Option<MeasurementSummary>, Error> {
-    let store = app.stores.measurements()?;
+    let store =
+        app.stores.measurements()?.with_deadline(Deadline::after(Duration::from_secs(app.config.reads.timeout)));
     let find = async || {
         let row = match wanted {
             Wanted::Uid(uid) => store.find(uid).await?,
