@@ -92,6 +92,11 @@ impl Error {
         Error::new(ErrorKind::Timeout, "the query timed out or was cancelled")
     }
 
+    /// The rows of a list have more bytes than the limit.
+    pub(crate) fn too_large(max_bytes: usize) -> Error {
+        Error::public(ErrorKind::TooLarge, format!("the rows have more than {max_bytes} bytes; ask for fewer"))
+    }
+
     /// The store has been opened with `open_to_read`.
     pub(crate) fn read_only() -> Error {
         Error::new(ErrorKind::Invalid, "the store was opened for reading only")

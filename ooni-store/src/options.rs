@@ -21,6 +21,9 @@ pub struct StoreOptions {
     pub write_limit: Option<Duration>,
     /// Maximum groups of an aggregation; beyond that it fails with [`ErrorKind::TooLarge`](crate::ErrorKind).
     pub max_groups: usize,
+    /// Maximum bytes of the texts of a list of more than one row; beyond that it fails with
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind). ClickHouse ignores it.
+    pub max_list_bytes: usize,
     /// Options for SQLite only.
     pub sqlite: SqliteOptions,
 }
@@ -35,6 +38,7 @@ impl Default for StoreOptions {
             read_limit: Some(Duration::from_secs(28)),
             write_limit: None,
             max_groups: 250_000,
+            max_list_bytes: 16 << 20,
             sqlite: SqliteOptions::default(),
         }
     }
@@ -47,6 +51,7 @@ impl StoreOptions {
             application_name: "fastpath".to_owned(),
             read_limit: None,
             max_groups: usize::MAX,
+            max_list_bytes: usize::MAX,
             ..StoreOptions::default()
         }
     }

@@ -281,7 +281,7 @@ impl Engine for Clickhouse {
     /// The UUID of the server, and the database. Servers of a cluster have different UUIDs.
     async fn identity(&self, deadline: Deadline) -> Result<String, Error> {
         let sql = "SELECT concat('clickhouse ', toString(serverUUID()), ' ', currentDatabase())";
-        let statement = Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::Text] };
+        let statement = Statement::new(sql, Vec::new(), vec![Type::Text]);
         match self.query(statement, Workload::Lookup, deadline).await?.into_iter().flatten().next() {
             Some(Value::Text(identity)) => Ok(identity.into_owned()),
             _ => Err(ClickhouseError::Foreign.of(&self.url)),
@@ -361,7 +361,7 @@ impl Engine for Clickhouse {
     async fn bytes(&self, deadline: Deadline) -> Result<u64, Error> {
         let sql =
             "SELECT coalesce(sum(bytes_on_disk), 0) FROM system.parts WHERE database = currentDatabase() AND active";
-        let statement = Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::OptionalUInt64] };
+        let statement = Statement::new(sql, Vec::new(), vec![Type::OptionalUInt64]);
         match self.query(statement, Workload::Lookup, deadline).await?.into_iter().flatten().next() {
             Some(Value::Int(bytes)) => Ok(bytes),
             _ => Err(ClickhouseError::Foreign.of(&self.url)),

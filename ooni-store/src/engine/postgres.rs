@@ -184,8 +184,7 @@ impl Engine for Postgres {
     async fn identity(&self, deadline: Deadline) -> Result<String, Error> {
         let sql = "SELECT concat_ws(' ', 'postgres', (SELECT system_identifier FROM pg_control_system()), \
             (SELECT oid FROM pg_database WHERE datname = current_database()), current_schema())";
-        let statement =
-            Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![crate::value::Type::Text] };
+        let statement = Statement::new(sql, Vec::new(), vec![crate::value::Type::Text]);
         match self.query(statement, Workload::Lookup, deadline).await?.into_iter().flatten().next() {
             Some(Value::Text(identity)) => Ok(identity.into_owned()),
             _ => Err(PgError::foreign().of(self.name())),
@@ -224,7 +223,7 @@ impl Engine for Postgres {
 
     async fn bytes(&self, deadline: Deadline) -> Result<u64, Error> {
         let sql = "SELECT pg_database_size(current_database())".to_owned();
-        let statement = Statement { sql, parameters: Vec::new(), columns: vec![crate::value::Type::OptionalUInt64] };
+        let statement = Statement::new(sql, Vec::new(), vec![crate::value::Type::OptionalUInt64]);
         match self.query(statement, Workload::Lookup, deadline).await?.into_iter().flatten().next() {
             Some(Value::Int(bytes)) => Ok(bytes),
             _ => Err(PgError::foreign().of(self.name())),

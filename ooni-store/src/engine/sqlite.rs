@@ -130,7 +130,8 @@ impl Engine for Sqlite {
         let file = Arc::clone(&self.file);
         let read = move |connection: &Connection| {
             file.check_unchanged()?;
-            query(connection, &statement).map_err(|error| file.error(error, deadline))
+            let rows = query(connection, &statement).map_err(|error| file.error(error, deadline))?;
+            rows.ok_or_else(|| Error::too_large(statement.max_bytes).of(&file.name))
         };
         match workload {
             Workload::Lookup => self.lookups.run(deadline, read).await,
@@ -144,7 +145,8 @@ impl Engine for Sqlite {
             file.check_unchanged()?;
             let read = || {
                 let transaction = connection.unchecked_transaction()?;
-                let all = statements.iter().map(|statement| query(&transaction, statement));
+                // Their results have no limit of bytes.
+                let all = statements.iter().filter_map(|statement| query(&transaction, statement).transpose());
                 let all = all.collect::<rusqlite::Result<Vec<_>>>()?;
                 transaction.commit()?;
                 Ok(all)
@@ -270,15 +272,21 @@ impl Engine for Sqlite {
     }
 }
 
-/// Executes a query and reads its rows.
-fn query(connection: &Connection, statement: &Statement) -> rusqlite::Result<Rows> {
+/// Executes a query and reads its rows; `None` if they have too many bytes.
+fn query(connection: &Connection, statement: &Statement) -> rusqlite::Result<Option<Rows>> {
     let mut prepared = connection.prepare_cached(&statement.sql)?;
     let mut rows = prepared.query(rusqlite::params_from_iter(&statement.parameters))?;
-    let mut all = Vec::new();
+    let (mut all, mut bytes) = (Vec::new(), 0_usize);
     while let Some(row) = rows.next()? {
+        for column in 0..statement.columns.len() {
+            bytes = bytes.saturating_add(row.get_ref(column)?.as_bytes_or_null().ok().flatten().map_or(0, <[u8]>::len));
+        }
+        if bytes > statement.max_bytes && !all.is_empty() {
+            return Ok(None);
+        }
         let cells = statement.columns.iter().enumerate();
         let cells = cells.map(|(column, &kind)| Ok(value::read(row.get_ref(column)?, kind)?));
         all.push(cells.collect::<rusqlite::Result<Vec<_>>>()?);
     }
-    Ok(all)
+    Ok(Some(all))
 }

@@ -241,6 +241,6 @@ impl Builder {
     }
 
     pub(super) fn statement(self, columns: Vec<Type>) -> Statement {
-        Statement { sql: self.sql, parameters: self.parameters, columns }
+        Statement::new(self.sql, self.parameters, columns)
     }
 }

@@ -335,7 +335,7 @@ pub(crate) fn differences(dialect: Dialect, rollup: &Rollup) -> Statement {
     let mut columns = vec![Type::OptionalUInt64];
     columns.extend(rollup.key.iter().map(kind));
     columns.extend([Type::OptionalUInt64; COUNTS.len()]);
-    Statement { sql, parameters: Vec::new(), columns }
+    Statement::new(sql, Vec::new(), columns)
 }
 
 /// Fills `rollup_NAME_next`, for an engine that replaces whole months: with cells computed from the rows for the days that
@@ -359,18 +359,18 @@ pub(crate) fn span(_dialect: Dialect) -> Statement {
     // Two subqueries, so that each is a single index look-up.
     let sql = "SELECT (SELECT min(measurement_start_time) FROM fastpath), \
         (SELECT max(measurement_start_time) FROM fastpath)";
-    Statement { sql: sql.to_owned(), parameters: Vec::new(), columns: vec![Type::Time; 2] }
+    Statement::new(sql, Vec::new(), vec![Type::Time; 2])
 }
 
 /// The number of rows of a table.
 pub(crate) fn count(_dialect: Dialect, table: &str) -> Statement {
     let sql = format!("SELECT count(*) FROM {table}");
-    Statement { sql, parameters: Vec::new(), columns: vec![Type::OptionalUInt64] }
+    Statement::new(sql, Vec::new(), vec![Type::OptionalUInt64])
 }
 
 /// The number of cells of a rollup, and the number of measurements that they count.
 pub(crate) fn state(_dialect: Dialect, rollup: &Rollup) -> Statement {
     let counted = "CAST(coalesce(sum(f.measurement_count), 0) AS BIGINT)";
     let sql = format!("SELECT count(*), {counted} FROM {} AS f", rollup.table());
-    Statement { sql, parameters: Vec::new(), columns: vec![Type::OptionalUInt64; 2] }
+    Statement::new(sql, Vec::new(), vec![Type::OptionalUInt64; 2])
 }

@@ -31,9 +31,17 @@ pub(crate) struct Statement {
     pub(crate) parameters: Vec<Parameter>,
     /// Types of the returned columns.
     pub(crate) columns: Vec<Type>,
+    /// Maximum bytes of the result's texts, if it has more than one row. Beyond that the call fails with
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind).
+    pub(crate) max_bytes: usize,
 }
 
 impl Statement {
+    /// A statement whose result may have any size.
+    pub(crate) fn new(sql: impl Into<String>, parameters: Vec<Parameter>, columns: Vec<Type>) -> Statement {
+        Statement { sql: sql.into(), parameters, columns, max_bytes: usize::MAX }
+    }
+
     /// The same statement with a limit on its rows. Only for a statement that has no limit.
     pub(crate) fn at_most(mut self, rows: usize) -> Statement {
         self.sql = format!("{} LIMIT {rows}", self.sql);
@@ -43,6 +51,5 @@ impl Statement {
 
 /// A statement that reads no table.
 pub(crate) fn ping() -> Statement {
-    let sql = "SELECT CAST(1 AS BIGINT)".to_owned();
-    Statement { sql, parameters: Vec::new(), columns: vec![Type::OptionalUInt64] }
+    Statement::new("SELECT CAST(1 AS BIGINT)", Vec::new(), vec![Type::OptionalUInt64])
 }

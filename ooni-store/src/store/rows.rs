@@ -60,10 +60,13 @@ impl Store {
     /// A page of measurements.
     ///
     /// # Errors
-    /// The store cannot be read.
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) beyond
+    /// [`StoreOptions::max_list_bytes`](crate::StoreOptions::max_list_bytes), or the store cannot be read. A shorter page may
+    /// be read then: inputs have any length.
     pub async fn list(&self, list: &List) -> Result<Vec<MeasurementSummary>, Error> {
         let call = self.read("list", Workload::Lookup);
-        call.rows(sql::list(self.dialect(), list), sql::listed).await
+        let max_bytes = self.options.max_list_bytes;
+        call.rows(Statement { max_bytes, ..sql::list(self.dialect(), list) }, sql::listed).await
     }
 
     /// The URLs of these test lists, given by their `cc`, or of all lists if `ccs` is empty.

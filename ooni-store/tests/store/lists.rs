@@ -1,14 +1,17 @@
 //! Lists: pages in every order, filters with many values, and changes of test lists.
 
 use crate::rollups::entries;
-use crate::support::{Engine, Open, is_wanted, measured, new, of_day, text};
+use crate::server::OnPostgres;
+use crate::support::{Engine, InFile, Open, is_wanted, measured, new, of_day, text};
 use ooni_core::json::Json;
 use ooni_core::number::Int;
-use ooni_store::OnExisting;
 use ooni_store::query::aggregate::Aggregation;
 use ooni_store::query::filter::{Category, Filter, Window};
 use ooni_store::query::list::{List, Order};
 use ooni_store::rollup::Rollup;
+use ooni_store::{BlockingStore, ErrorKind, OnExisting, StoreOptions};
+use ooni_testkit::server::Server;
+use ooni_testkit::skip_without;
 
 const ORDERS: [Order; 5] = [
     Order::MeasurementStartTime(None),
@@ -34,6 +37,42 @@ pub(crate) fn pages(store: &Open, list: &List) -> Vec<String> {
             _ => return all,
         }
     }
+}
+
+/// A list whose rows are too long is refused, without a trace: the next calls are answered.
+fn lists_have_a_limit_of_bytes(engine: &dyn Engine) {
+    let rows: Vec<_> = (0..40_u8)
+        .map(|uid| {
+            let mut row = measured(uid, 0);
+            row.row.input = Json::Text("é".repeat(50_000).into_bytes());
+            row
+        })
+        .collect();
+    engine.open().write(&rows, OnExisting::Keep).unwrap();
+    let options = StoreOptions { max_list_bytes: 250_000, lookup_readers: 1, ..StoreOptions::default() };
+    let store = BlockingStore::open_with(&engine.url(), options).unwrap();
+    let list = |limit| store.wait(store.store.list(&List { limit, ..List::default() }));
+    for _ in 0..3 {
+        let error = list(40).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+        assert_eq!(error.public_message(), "the rows have more than 250000 bytes; ask for fewer");
+        assert_eq!(list(2).unwrap().len(), 2);
+    }
+    // A row is returned, however long it is.
+    let options = StoreOptions { max_list_bytes: 1, ..StoreOptions::default() };
+    let store = BlockingStore::open_with(&engine.url(), options).unwrap();
+    assert_eq!(store.wait(store.store.list(&List { limit: 1, ..List::default() })).unwrap().len(), 1);
+}
+
+#[test]
+fn lists_of_a_file_have_a_limit_of_bytes() {
+    lists_have_a_limit_of_bytes(&InFile::new());
+}
+
+#[test]
+fn lists_of_postgres_have_a_limit_of_bytes() {
+    skip_without!(Server::shared_postgres());
+    lists_have_a_limit_of_bytes(&OnPostgres::new());
 }
 
 pub(crate) fn pages_have_all_rows_in_order(engine: &dyn Engine) {

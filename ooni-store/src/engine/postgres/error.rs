@@ -13,6 +13,8 @@ pub(super) enum PgError {
     Database(tokio_postgres::Error),
     /// The request cannot succeed, for this reason.
     Refused(String),
+    /// The rows have more bytes than this.
+    TooLarge(usize),
     /// The deadline of the call has passed.
     Timeout,
     /// Too many callers wait for a connection.
@@ -102,6 +104,7 @@ impl PgError {
         let message = match &self {
             PgError::Refused(message) | PgError::Locked(message) => message.clone(),
             PgError::Timeout => return Error::timeout().of(url),
+            PgError::TooLarge(max_bytes) => return Error::too_large(*max_bytes).of(url),
             PgError::NoPartition(_) => "a month has no partition".to_owned(),
             PgError::Busy => "too many queries are waiting".to_owned(),
             PgError::Unreachable => "the server does not answer".to_owned(),
@@ -125,6 +128,7 @@ impl PgError {
     fn kind(&self) -> ErrorKind {
         match self {
             PgError::Busy | PgError::Locked(_) => ErrorKind::Busy,
+            PgError::TooLarge(_) => ErrorKind::TooLarge,
             PgError::Timeout => ErrorKind::Timeout,
             PgError::Database(error) => match error.code() {
                 Some(&(SqlState::TOO_MANY_CONNECTIONS | SqlState::LOCK_NOT_AVAILABLE)) => ErrorKind::Busy,

@@ -8,7 +8,10 @@ use crate::engine::Workload;
 use crate::options::StoreOptions;
 use crate::sql::Statement;
 use deadpool_postgres::{Object, Pool, Timeouts};
+use futures_core::Stream;
 use postgres_types::{ToSql, Type};
+use std::future::poll_fn;
+use std::pin::pin;
 use tokio_postgres::{Client, Error, IsolationLevel, Row};
 
 /// Takes a snapshot in which rows and partitions are of one moment. The lock comes first: DROP TABLE removes a partition
@@ -43,8 +46,7 @@ impl Readers {
         workload: Workload,
         deadline: Deadline,
     ) -> Result<Vec<Row>, PgError> {
-        let query = async |client: &mut Client| client.query_typed(&statement.sql, &parameters(statement)).await;
-        self.run(workload, deadline, query).await
+        self.run(workload, deadline, async |client: &mut Client| query(client, statement).await).await
     }
 
     /// Runs the statements of an aggregation once. They see rows and partitions of one moment, and dropping a month waits
@@ -54,7 +56,7 @@ impl Readers {
         statements: &[Statement],
         deadline: Deadline,
     ) -> Result<Vec<Vec<Row>>, PgError> {
-        let read = async |client: &mut Client| snapshot(client, statements).await;
+        let read = async |client: &mut Client| Ok(snapshot(client, statements).await?);
         self.run(Workload::Aggregation, deadline, read).await
     }
 
@@ -62,14 +64,17 @@ impl Readers {
         &self,
         workload: Workload,
         deadline: Deadline,
-        read: impl AsyncFnOnce(&mut Client) -> Result<T, Error> + Send,
+        read: impl AsyncFnOnce(&mut Client) -> Result<T, PgError> + Send,
     ) -> Result<T, PgError> {
         let object = self.connection(workload, deadline).await?;
         let mut running = Running { object: Some(object), connect: self.connect.clone() };
         let Some(client) = &mut running.object else { return Err(PgError::Timeout) };
         let result = read(client).await;
-        running.object = None;
-        Ok(result?)
+        // Beyond the limit of bytes the statement is still running, and is cancelled.
+        if !matches!(result, Err(PgError::TooLarge(_))) {
+            running.object = None;
+        }
+        result
     }
 
     async fn connection(&self, workload: Workload, deadline: Deadline) -> Result<Object, PgError> {
@@ -87,6 +92,21 @@ impl Readers {
         let object = pool.timeout_get(&Timeouts { wait, create, recycle: create }).await;
         object.map_err(|error| self.connect.pooled(error))
     }
+}
+
+/// Runs a statement.
+async fn query(client: &Client, statement: &Statement) -> Result<Vec<Row>, PgError> {
+    let rows = client.query_typed_raw(&statement.sql, parameters(statement)).await?;
+    let mut rows = pin!(rows);
+    let (mut all, mut bytes) = (Vec::new(), 0_usize);
+    while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await.transpose()? {
+        bytes = bytes.saturating_add(row.raw_size_bytes());
+        if bytes > statement.max_bytes && !all.is_empty() {
+            return Err(PgError::TooLarge(statement.max_bytes));
+        }
+        all.push(row);
+    }
+    Ok(all)
 }
 
 /// Runs statements in a transaction of their own.

@@ -15,7 +15,7 @@ const FORGET: &str = "DELETE FROM archived WHERE measurement_uid = ?";
 /// The location of a body, if it is known.
 pub(super) fn known(connection: &Connection, uid: &str) -> Result<Option<BodyLocation>> {
     let found = super::query(connection, &sql::body_locations(Dialect::Sqlite, &[uid.to_owned()]))?;
-    Ok(found.into_iter().next().and_then(sql::located).map(|(_, body)| body))
+    Ok(found.and_then(|rows| sql::located(rows.into_iter().next()?)).map(|(_, body)| body))
 }
 
 /// Deletes the entry of a measurement in `archived`. Returns false if there was none.
