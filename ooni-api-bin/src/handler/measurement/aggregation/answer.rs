@@ -1,5 +1,6 @@
 //! The counts of an aggregation as JSON and CSV.
 
+use crate::csv::field;
 use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Axis, Counts, Group};
 use ooni_store::query::grain::Grain;
@@ -235,14 +236,6 @@ fn blank(axis: &Axis) -> Value<'static> {
         Axis::MeasurementStart(_) => Value::Time(DateTime::MIN),
         Axis::ProbeAsn => Value::Int(0),
         _ => Value::Text(Cow::Borrowed("")),
-    }
-}
-
-/// A field of CSV, in quotes if it needs them.
-fn field(text: &str) -> Cow<'_, str> {
-    match text.contains([',', '"', '\r', '\n']) {
-        true => Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))),
-        false => Cow::Borrowed(text),
     }
 }
 
