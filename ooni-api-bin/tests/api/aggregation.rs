@@ -22,12 +22,13 @@ const AXES: [&str; 8] = [
 ];
 
 /// The rows and test lists of the recording.
-struct Data {
+pub(crate) struct Data {
     rows: Vec<Row>,
     lists: Vec<Listed>,
 }
 
-struct Row {
+pub(crate) struct Row {
+    pub(crate) uid: String,
     start: i64,
     input: String,
     domain: String,
@@ -48,7 +49,7 @@ struct Listed {
 }
 
 impl Data {
-    fn read() -> Data {
+    pub(crate) fn read() -> Data {
         let mut data = Data { rows: Vec::new(), lists: Vec::new() };
         for line in std::fs::read_to_string(golden("rows.jsonl")).unwrap().lines() {
             let line: Value = serde_json::from_str(line).unwrap();
@@ -58,6 +59,7 @@ impl Data {
                 "fastpath" => {
                     let scores: Value = serde_json::from_str(&text("scores")).unwrap();
                     data.rows.push(Row {
+                        uid: text("measurement_uid"),
                         start: DateTime::parse(text("measurement_start_time").as_bytes()).unwrap().timestamp(),
                         input: text("input"),
                         domain: text("domain"),
@@ -114,7 +116,7 @@ impl Data {
         groups.into_iter().map(group).collect()
     }
 
-    fn any<'d>(&'d self, rng: &mut fastrand::Rng) -> &'d Row {
+    pub(crate) fn any<'d>(&'d self, rng: &mut fastrand::Rng) -> &'d Row {
         &self.rows[rng.usize(..self.rows.len())]
     }
 }
@@ -163,7 +165,7 @@ fn bucket(start: i64, grain: &str) -> String {
 
 /// A request, as the test understands it.
 #[derive(Default)]
-struct Asked {
+pub(crate) struct Asked {
     from: i64,
     to: i64,
     ccs: Vec<String>,
@@ -175,7 +177,7 @@ struct Asked {
     category: Option<String>,
     axes: Vec<&'static str>,
     grain: &'static str,
-    parameters: Vec<(&'static str, String)>,
+    pub(crate) parameters: Vec<(&'static str, String)>,
 }
 
 impl Asked {
@@ -200,7 +202,7 @@ impl Asked {
     }
 
     /// A random request. Its values are those of rows, so that most answers are not empty.
-    fn random(data: &Data, rng: &mut fastrand::Rng) -> Asked {
+    pub(crate) fn random(data: &Data, rng: &mut fastrand::Rng) -> Asked {
         let now = recorded_clock().now().date_time().timestamp();
         let mut asked = Asked { from: now - 180 * SECONDS_PER_DAY, to: now, ..Asked::default() };
         asked.window(data, rng);
@@ -297,7 +299,7 @@ impl Asked {
         rng.shuffle(&mut self.parameters);
     }
 
-    fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         let pairs = self.parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
         format!("{ROUTE}?{}", pairs.collect::<Vec<_>>().join("&"))
     }
