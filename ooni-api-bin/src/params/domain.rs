@@ -92,7 +92,7 @@ mod tests {
             ("[2001:db8::1]:853", &["[2001:db8::1]:853"]),
             ("[1.1.1.1]", &["1.1.1.1"]),
         ] {
-            assert_eq!(parsed(value).ok().as_deref(), Some(wanted), "{value}");
+            assert_eq!(parsed(value).unwrap_or_else(|error| panic!("{value}: {error:?}")), wanted);
         }
     }
 

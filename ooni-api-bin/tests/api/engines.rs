@@ -53,6 +53,9 @@ fn generated(data: &Data, number: u64) -> Vec<Get> {
 /// A list of measurements with the filters of an aggregation.
 fn list(mut asked: Asked, rng: &mut fastrand::Rng) -> String {
     asked.parameters.retain(|(name, _)| !matches!(*name, "axis_x" | "axis_y" | "time_grain"));
+    if let Some((_, links)) = asked.parameters.iter_mut().find(|(name, _)| *name == "ooni_run_link_id") {
+        links.truncate(links.find(',').unwrap_or(links.len())); // a list has only one
+    }
     let mut add = |name, values: &[&str]| {
         if rng.bool() {
             asked.parameters.push((name, values[rng.usize(..values.len())].to_owned()));
@@ -62,6 +65,7 @@ fn list(mut asked: Asked, rng: &mut fastrand::Rng) -> String {
     add("order_by", &["measurement_start_time", "input", "probe_cc", "probe_asn", "test_name"]);
     add("limit", &["1", "10", "50", "500"]);
     add("offset", &["0", "1", "7"]);
+    add("format", &["json", "csv", "ndjson"]);
     ["anomaly", "confirmed", "failure"].into_iter().for_each(|flag| add(flag, &["", "", "true", "false"]));
     asked.path().replace("/api/v1/aggregation", "/api/v1/measurements")
 }

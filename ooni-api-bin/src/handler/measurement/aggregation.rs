@@ -12,6 +12,7 @@ use crate::http::{Error, Request};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_DISPOSITION, HeaderValue};
 use ooni_core::time::{DateTime, SECONDS_PER_HOUR};
+use ooni_store::query::aggregate::Group;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,6 +20,8 @@ use std::time::Instant;
 const OPEN: i64 = 72 * SECONDS_PER_HOUR;
 /// Seconds for which counts of such a window can be cached.
 const MAX_AGE: u32 = 86_400;
+/// Groups above which an answer takes milliseconds to write.
+const LONG: usize = 2000;
 
 /// Counts of measurements, as JSON or CSV.
 ///
@@ -42,16 +45,17 @@ const MAX_AGE: u32 = 86_400;
         ("time_grain" = inline(Option<TimeGrain>), Query, description = "The resolution of the axis `measurement_start_day`. Weeks begin on \
             Sunday. `hour` needs a window of at most 7 days, `week` one of more than 7 days, `month` one of more than 30 days, and `year` one of \
             more than 365 days; `day` is always possible. `auto`, the default, is `hour` up to 7 days, else `day`.", example = json!("day")),
-        ("since" = Option<String>, Query, description = "Start of the measurement, inclusive: a date, or a date and time, UTC. By default \
+        ("since" = Option<String>, Query, description = "Measurements that began at this time or later: a date, or a date and time, UTC. By default \
             180 days ago.", example = json!("2025-06-01")),
-        ("until" = Option<String>, Query, description = "Start of the measurement, exclusive: a date, or a date and time, UTC. By default \
+        ("until" = Option<String>, Query, description = "Measurements that began before this time: a date, or a date and time, UTC. By default \
             now.", example = json!("2025-07-10")),
         ("probe_cc" = Option<String>, Query, description = "Countries of probes: codes of two capital letters, with commas between \
             them.", example = json!("IT,VE")),
         ("probe_asn" = Option<String>, Query, description = "Networks of probes: numbers with or without `AS`, with commas between \
             them.", example = json!("AS3269,AS8048")),
         ("test_name" = Option<String>, Query, description = "Tests, with commas between them.", example = json!("web_connectivity")),
-        ("domain" = Option<String>, Query, description = "Domains or addresses, with commas between them.", example = json!("twitter.com,www.facebook.com")),
+        ("domain" = Option<String>, Query, description = "Domains or addresses, with commas between them. A port is \
+            compared as well: few measurements have one.", example = json!("twitter.com,www.facebook.com")),
         ("input" = Option<String>, Query, description = "The exact input, three characters or more.", example = json!("https://twitter.com/")),
         ("category_code" = Option<String>, Query, description = "Category of the input in the global test list, or in that of one of the \
             countries of `probe_cc`.", example = json!("NEWS")),
@@ -76,13 +80,24 @@ async fn answer(app: &App, request: &Request) -> Result<Response, Error> {
     let now = app.clock.now().date_time();
     let asked = Asked::parse(request.query(), now)?;
     let groups = app.stores.reads()?.aggregate(&asked.aggregation).await?;
+    let (until, stats) = (asked.until, DbStats::of(groups.len(), begin.elapsed()));
+    let response = match groups.len() {
+        // Other requests do not wait for a long answer to be written.
+        LONG.. => tokio::task::spawn_blocking(move || response(&asked, &groups, stats))
+            .await
+            .map_err(|_| Error::internal())?,
+        _ => response(&asked, &groups, stats),
+    };
+    Ok(cached_if_closed(response, until, now))
+}
+
+fn response(asked: &Asked, groups: &[Group], stats: DbStats) -> Response {
     let axes = &asked.aggregation.axes;
     let response = match asked.format {
-        Format::Json => json(&Answer::new(axes, &groups, DbStats::of(groups.len(), begin.elapsed()))),
-        Format::Csv => of_bytes(StatusCode::OK, "text/csv; charset=utf-8", csv(axes, &groups)),
+        Format::Json => json(&Answer::new(axes, groups, stats)),
+        Format::Csv => of_bytes(StatusCode::OK, "text/csv; charset=utf-8", csv(axes, groups)),
     };
-    let response = if asked.download { with_name(response, asked.format) } else { response };
-    Ok(cached_if_closed(response, asked.until, now))
+    if asked.download { with_name(response, asked.format) } else { response }
 }
 
 /// The response with a cache header, if it is about a window that ended long ago.

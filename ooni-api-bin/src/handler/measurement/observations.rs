@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// The body of the responses, with the key that these routes have in the reference.
+/// The body of the response. Its key is that of errors of these routes in the reference.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NotImplemented {
     /// What is missing.

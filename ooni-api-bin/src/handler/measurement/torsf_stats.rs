@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// The response.
+/// Counts of measurements of torsf.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TorsfStats)]
 pub struct Answer {
@@ -24,7 +24,7 @@ pub struct Answer {
     result: Vec<Day>,
 }
 
-/// Measurements of a day in a country. Other than in aggregations, a measurement can have several of the flags.
+/// Measurements of a day in a country. Unlike in aggregations, a measurement may be in several of the counts.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TorsfDay)]
 struct Day {
@@ -64,10 +64,10 @@ struct Day {
         The response can be cached for a day if `until` is more than 72 hours ago.",
     params(
         ("probe_cc" = Option<String>, Query, description = "Country of probes.", example = json!("IT")),
-        ("since" = Option<String>, Query, description = "Start of the measurement, exclusive: a date, or a date and time, UTC. By default \
-            everything.", example = json!("2025-06-01")),
-        ("until" = Option<String>, Query, description = "Start of the measurement, inclusive: a date, or a date and time, UTC. By default \
-            everything.", example = json!("2025-07-10")),
+        ("since" = Option<String>, Query, description = "Measurements that began after this time: a date, or a date and time, UTC. By default \
+            all.", example = json!("2025-06-01")),
+        ("until" = Option<String>, Query, description = "Measurements that began at this time or before: a date, or a date and time, UTC. By default \
+            all.", example = json!("2025-07-10")),
     ),
     responses((status = 200, description = "The counts, ordered by day and country.", body = Answer))
 )]

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// The response.
+/// Counts of measurements.
 #[derive(Debug, Derive, ToSchema)]
 #[schema(as = Aggregation)]
 pub(super) struct Answer<'g> {
@@ -35,19 +35,19 @@ enum Counted<'g> {
     Groups(Rows<'g>),
 }
 
-/// Informational.
+/// About the query, for information only.
 #[derive(Debug, Derive, ToSchema)]
 pub(super) struct DbStats {
-    /// Unknown: -1.
+    /// Always -1: unknown.
     #[schema(example = -1)]
     bytes: i64,
-    /// How long the database took.
+    /// How long the query took, in seconds.
     #[schema(example = 0.004)]
     elapsed_seconds: f64,
     /// Number of groups.
     #[schema(example = 12)]
     row_count: usize,
-    /// The same.
+    /// The same number.
     #[schema(example = 12)]
     total_row_count: usize,
 }

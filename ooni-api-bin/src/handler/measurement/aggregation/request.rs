@@ -145,9 +145,9 @@ fn resolution(grain: TimeGrain, window: Window) -> Result<Grain, Error> {
         _ => return Err(Error::bad_request("Invalid since and until values: until must be after since")),
     };
     let (finest, coarsest) = match seconds {
-        ..=WEEK => (Grain::Hour, Grain::Day),
-        ..=MONTH => (Grain::Day, Grain::Week),
-        ..=YEAR => (Grain::Day, Grain::Month),
+        _ if seconds <= WEEK => (Grain::Hour, Grain::Day),
+        _ if seconds <= MONTH => (Grain::Day, Grain::Week),
+        _ if seconds <= YEAR => (Grain::Day, Grain::Month),
         _ => (Grain::Day, Grain::Year),
     };
     if grain == TimeGrain::Auto {
