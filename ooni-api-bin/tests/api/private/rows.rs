@@ -45,9 +45,45 @@ pub(super) fn table(name: &str) -> Vec<Value> {
     lines.filter(|line| line["table"] == name).map(|mut line| line["row"].take()).collect()
 }
 
-/// All measurements.
-pub(super) fn measurements() -> Vec<Row> {
-    let row = |row: &Value| {
+/// Rows at the borders of charts, besides the recorded ones: in the first two seconds of each day and in the second before it.
+/// Some networks have rows in the first second only, and one has many anomalies.
+pub(super) fn at_borders(days: &[&str]) -> Vec<Value> {
+    let template = table("fastpath").swap_remove(0);
+    let mut rows = Vec::new();
+    for day in days {
+        let before = dates("2012-11-30", day).into_iter().rev().nth(1).unwrap();
+        let times = [format!("{before} 23:59:59"), format!("{day} 00:00:00"), format!("{day} 00:00:01")];
+        for (second, time) in times.iter().enumerate() {
+            for test in ["vanilla_tor", "psiphon", "web_connectivity", "signal"] {
+                for (probe_cc, probe_asn) in [("IT", 3269), ("VE", 64_496 + second as u32), ("VA", 64_500)] {
+                    let number = rows.len();
+                    let mut row = template.clone();
+                    let flag = |is_set: bool| if is_set { "t" } else { "f" };
+                    row["measurement_uid"] = format!("20250715000000.{number:06}_{probe_cc}_border_0000").into();
+                    row["report_id"] = format!("20250715T000000Z_border_{probe_cc}_{number:016}").into();
+                    row["probe_cc"] = probe_cc.into();
+                    row["probe_asn"] = probe_asn.into();
+                    row["test_name"] = test.into();
+                    row["measurement_start_time"] = (*time).clone().into();
+                    row["anomaly"] = flag(probe_cc == "VA" || number % 3 == 0).into();
+                    row["confirmed"] = flag(number % 5 == 0).into();
+                    row["msm_failure"] = flag(number % 7 == 0).into();
+                    row["scores"] = format!("{{\"extra\":{{\"test_runtime\":{}}}}}", number as f32 / 8.0).into();
+                    if test == "web_connectivity" {
+                        row["input"] = format!("https://border.example/{}", number % 4).into();
+                        row["domain"] = "border.example".into();
+                    }
+                    rows.push(row);
+                }
+            }
+        }
+    }
+    rows
+}
+
+/// Recorded and other measurements.
+pub(super) fn measurements(others: Vec<Value>) -> Vec<Row> {
+    let row = |row: Value| {
         let text = |name: &str| row[name].as_str().unwrap().to_owned();
         let scores: Value = serde_json::from_str(&text("scores")).unwrap_or_default();
         Row {
@@ -63,9 +99,7 @@ pub(super) fn measurements() -> Vec<Row> {
             runtime: scores["extra"]["test_runtime"].as_f64(),
         }
     };
-    let rows: Vec<Row> = table("fastpath").iter().map(row).collect();
-    assert_eq!(rows.len(), 2822);
-    rows
+    table("fastpath").into_iter().chain(others).map(row).collect()
 }
 
 /// The number of rows by some key.
