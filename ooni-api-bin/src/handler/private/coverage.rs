@@ -65,7 +65,8 @@ struct GroupCoverage {
         number of measurements of each group of tests on each of 30 days, which begin and end one day earlier. Days without \
         measurements are included. Groups are in alphabetical order.",
     params(
-        ("probe_cc" = String, Query, description = "Country: two capital letters", example = "IT"),
+        ("probe_cc" = String, Query, description = "Country: two capital letters", min_length = 2, max_length = 2,
+            pattern = "^[\\x00-\\x7F]*$", example = "IT"),
         ("test_groups" = Option<String>, Query,
             description = "Groups of tests whose networks are counted, separated by commas: websites, im, middlebox, performance, \
                 circumvention, legacy, experimental. Unknown ones are ignored. Without this parameter, networks of all tests are \

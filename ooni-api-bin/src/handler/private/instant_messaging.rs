@@ -34,6 +34,7 @@ struct ImNetworks {
 #[derive(Serialize, ToSchema)]
 struct ImNetwork {
     /// The network.
+    #[schema(value_type = u64, maximum = 4_294_967_295_u64)]
     asn: u32,
     /// The day of the last measurement.
     #[schema(format = Date)]
@@ -54,6 +55,7 @@ struct ImStats {
 #[derive(Serialize, ToSchema)]
 struct ImDay {
     /// Always null.
+    #[schema(required = true)]
     anomaly_count: Option<u64>,
     /// Midnight of the day, UTC.
     #[schema(format = DateTime)]
@@ -73,7 +75,8 @@ struct ImDay {
     summary = "Tests of instant messaging by network",
     description = "The number of measurements of each network of a country with facebook_messenger, signal, telegram and whatsapp, on \
         the 31 days before today, by test. Networks with the most measurements come first. Tests without measurements are omitted.",
-    params(("probe_cc" = String, Query, description = "Country: two capital letters", example = "IT")),
+    params(("probe_cc" = String, Query, description = "Country: two capital letters", min_length = 2, max_length = 2,
+            pattern = "^[\\x00-\\x7F]*$", example = "IT")),
     responses(
         (status = 200, description = "Networks by test.", body = BTreeMap<String, ImNetworks>,
             example = json!({"signal": {
@@ -118,9 +121,12 @@ pub async fn im_networks(app: Arc<App>, request: Request) -> Result<Response, Er
     description = "The number of measurements with a test of instant messaging in a network of a country, on each of the 31 days before \
         today. Days without measurements are included, and so is today, always with 0.",
     params(
-        ("test_name" = String, Query, description = "facebook_messenger, signal, telegram or whatsapp", example = "whatsapp"),
-        ("probe_cc" = String, Query, description = "Country: two capital letters", example = "IT"),
-        ("probe_asn" = String, Query, description = "Network: a number, with or without `AS`", example = "AS3269")
+        ("test_name" = String, Query, description = "facebook_messenger, signal, telegram or whatsapp",
+            pattern = "^(facebook_messenger|signal|telegram|whatsapp)$", example = "whatsapp"),
+        ("probe_cc" = String, Query, description = "Country: two capital letters", min_length = 2, max_length = 2,
+            pattern = "^[\\x00-\\x7F]*$", example = "IT"),
+        ("probe_asn" = String, Query, description = "Network: a number, with or without `AS`",
+            pattern = "^(AS)?[0-9]{1,10}$", example = "AS3269")
     ),
     responses(
         (status = 200, description = "32 days.", body = ImStats,

@@ -33,6 +33,7 @@ struct NetworkCount<'n> {
     /// The organisation that has the network; empty if it is unknown.
     org_name: &'n str,
     /// The network.
+    #[schema(value_type = u64, maximum = 4_294_967_295_u64)]
     probe_asn: u32,
 }
 
@@ -60,6 +61,7 @@ struct NetworkStatsPage {
     /// Always 10.
     limit: u32,
     /// Always null.
+    #[schema(required = true)]
     next_url: Option<String>,
     /// Always 0.
     offset: u32,
@@ -118,7 +120,7 @@ async fn counts_and_names(app: &App) -> Result<(Vec<Group>, BTreeMap<u32, String
     tag = "Private",
     summary = "The name of a network",
     description = "The latest name of the organisation that has a network.",
-    params(("asn" = u32, Query, description = "Number of the network, without `AS`", example = 3269)),
+    params(("asn" = u64, Query, description = "Number of the network, without `AS`", maximum = 4_294_967_295_u64, example = 3269)),
     responses(
         (status = 200, description = "The name; `Unknown` if there is none.", body = NetworkName<'static>,
             example = json!({"org_name": "Telecom Italia S.p.A."}))
@@ -144,7 +146,8 @@ pub async fn asnmeta(app: Arc<App>, request: Request) -> Result<Response, Error>
     tag = "Private",
     summary = "Statistics of networks",
     description = "Always an empty page, as in the reference, which never had these statistics.",
-    params(("probe_cc" = String, Query, description = "Country: two capital letters", example = "IT")),
+    params(("probe_cc" = String, Query, description = "Country: two capital letters", min_length = 2, max_length = 2,
+            pattern = "^[\\x00-\\x7F]*$", example = "IT")),
     responses(
         (status = 200, description = "An empty page.", body = NetworkStats,
             example = json!({

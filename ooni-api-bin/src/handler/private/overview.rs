@@ -127,7 +127,8 @@ pub async fn countries(app: Arc<App>, _: Request) -> Result<Response, Error> {
     summary = "Measurements and networks of a country",
     description = "The first day, the number of measurements and the number of different networks of a country, after the start of \
         December 2012. A country without measurements has zeros, and 1970-01-01 as its first day.",
-    params(("probe_cc" = String, Query, description = "Country: two capital letters", example = "IT")),
+    params(("probe_cc" = String, Query, description = "Country: two capital letters", min_length = 2, max_length = 2,
+            pattern = "^[\\x00-\\x7F]*$", example = "IT")),
     responses(
         (status = 200, description = "The first day and two numbers.", body = CountryOverview,
             example = json!({"first_bucket_date": "2012-12-05", "measurement_count": 98_405_220, "network_count": 312}))

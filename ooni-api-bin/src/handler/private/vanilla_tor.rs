@@ -18,7 +18,7 @@ const MONTHS: u32 = 6;
 #[derive(Serialize, ToSchema)]
 struct VanillaTorStats {
     /// The day of the last measurement; null without measurements.
-    #[schema(format = Date)]
+    #[schema(format = Date, required = true)]
     last_tested: Option<String>,
     networks: Vec<VanillaTorNetwork>,
     /// Networks with more than five measurements, of which less than 60% succeeded.
@@ -31,17 +31,21 @@ struct VanillaTorNetwork {
     /// Measurements with the flag `failure`.
     failure_count: u64,
     /// The day of the last measurement.
-    #[schema(format = Date)]
+    #[schema(format = Date, required = true)]
     last_tested: Option<String>,
     /// The network.
+    #[schema(value_type = u64, maximum = 4_294_967_295_u64)]
     probe_asn: u32,
     /// Measurements without the flag `anomaly`.
     success_count: u64,
     /// Always null.
+    #[schema(required = true)]
     test_runtime_avg: Option<f32>,
     /// Always null.
+    #[schema(required = true)]
     test_runtime_max: Option<f32>,
     /// Always null.
+    #[schema(required = true)]
     test_runtime_min: Option<f32>,
     /// All measurements.
     total_count: u64,
@@ -58,7 +62,8 @@ struct VanillaTorNetwork {
     summary = "Results of vanilla_tor in a country",
     description = "The measurements of each network of a country with vanilla_tor that began after midnight six months ago. The \
         reference counts measurements with all tests, by mistake.",
-    params(("probe_cc" = String, Query, description = "Country: two capital letters", example = "IT")),
+    params(("probe_cc" = String, Query, description = "Country: two capital letters", min_length = 2, max_length = 2,
+            pattern = "^[\\x00-\\x7F]*$", example = "IT")),
     responses(
         (status = 200, description = "Networks with measurements, ordered by number.", body = VanillaTorStats,
             example = json!({

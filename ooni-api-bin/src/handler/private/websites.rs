@@ -33,6 +33,7 @@ struct WebsiteNetwork {
     /// Measurements.
     count: u64,
     /// The network.
+    #[schema(value_type = u64, maximum = 4_294_967_295_u64)]
     probe_asn: u32,
 }
 
@@ -73,6 +74,7 @@ struct WebsiteUrlsPage {
     /// Maximum inputs of the page.
     limit: u32,
     /// URL of the next page; null if this page is not full.
+    #[schema(required = true)]
     next_url: Option<String>,
     /// The number of inputs before the page.
     offset: u64,
@@ -106,7 +108,8 @@ struct WebsiteUrl {
     summary = "Measurements of a country by network",
     description = "The number of measurements of each network of a country with any test, on the 31 days before today. Networks with \
         the most measurements come first.",
-    params(("probe_cc" = String, Query, description = "Country: two capital letters", example = "IT")),
+    params(("probe_cc" = String, Query, description = "Country: two capital letters", min_length = 2, max_length = 2,
+            pattern = "^[\\x00-\\x7F]*$", example = "IT")),
     responses(
         (status = 200, description = "Networks with measurements.", body = WebsiteNetworks,
             example = json!({"results": [{"count": 64_208, "probe_asn": 3269}, {"count": 31_415, "probe_asn": 30_722}]}))
@@ -137,8 +140,10 @@ pub async fn website_networks(app: Arc<App>, request: Request) -> Result<Respons
     params(
         ("input" = Option<String>, Query, description = "The exact input. Without it, the answer has no days",
             example = "https://twitter.com/"),
-        ("probe_cc" = String, Query, description = "Country: two capital letters", example = "IT"),
-        ("probe_asn" = String, Query, description = "Network: a number, with or without `AS`", example = "AS3269")
+        ("probe_cc" = String, Query, description = "Country: two capital letters", min_length = 2, max_length = 2,
+            pattern = "^[\\x00-\\x7F]*$", example = "IT"),
+        ("probe_asn" = String, Query, description = "Network: a number, with or without `AS`",
+            pattern = "^(AS)?[0-9]{1,10}$", example = "AS3269")
     ),
     responses(
         (status = 200, description = "Days with measurements.", body = WebsiteStats,
@@ -177,8 +182,10 @@ pub async fn website_stats(app: Arc<App>, request: Request) -> Result<Response, 
     description = "A page of the inputs that were measured with web_connectivity in a network of a country, on the 31 days before \
         today. They are ordered by confirmed, all and anomalous measurements, the most first, and then by input.",
     params(
-        ("probe_cc" = String, Query, description = "Country: two capital letters", example = "IT"),
-        ("probe_asn" = String, Query, description = "Network: a number, with or without `AS`", example = "AS3269"),
+        ("probe_cc" = String, Query, description = "Country: two capital letters", min_length = 2, max_length = 2,
+            pattern = "^[\\x00-\\x7F]*$", example = "IT"),
+        ("probe_asn" = String, Query, description = "Network: a number, with or without `AS`",
+            pattern = "^(AS)?[0-9]{1,10}$", example = "AS3269"),
         ("limit" = Option<i64>, Query,
             description = "Maximum inputs of the page, at most 10,000. The default is 10; 0 and negative numbers mean the default",
             maximum = 10_000, example = 10),

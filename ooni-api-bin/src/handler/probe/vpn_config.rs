@@ -33,7 +33,7 @@ const LONGEST_FILE: u64 = 1 << 20;
         `probe.vpn_config`, which is returned unchanged. Errors have their reason in `detail`.",
     params(("provider" = String, Path, description = "The provider", example = "riseupvpn")),
     responses(
-        (status = 200, description = "The provider's file.", content_type = "application/json",
+        (status = 200, description = "The provider's file.", body = Object,
             example = json!({
                 "provider": "riseupvpn",
                 "protocol": "openvpn",
@@ -45,8 +45,9 @@ const LONGEST_FILE: u64 = 1 << 20;
                 "date_updated": "2025-07-15T10:30:00.000000Z",
                 "endpoints": ["openvpn://riseupvpn.corp/?address=192.0.2.1:1194&transport=tcp"]
             })),
-        (status = 404, description = "The provider is unknown.", example = json!({"detail": "provider not found"})),
-        (status = 500, description = "The provider is known, but no valid file is configured.",
+        (status = 404, description = "The provider is unknown.", content_type = "application/json",
+            example = json!({"detail": "provider not found"})),
+        (status = 500, description = "The provider is known, but no valid file is configured.", content_type = "application/json",
             example = json!({"detail": "could not fetch credentials"}))
     )
 )]
