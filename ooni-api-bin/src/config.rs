@@ -14,5 +14,6 @@ mod value;
 
 pub use self::load::{Errors, Flag, PREFIX, ignored_variables, variable};
 pub use self::section::{
-    Archive, Config, Feed, Geoip, Intake, Jobs, Key, Log, Metrics, Probe, SECTIONS, Scoring, Section, Server, Store,
+    Archive, Cache, Config, Feed, Geoip, Intake, Jobs, Key, Limits, Log, Metrics, Probe, Reads, SECTIONS, Scoring,
+    Section, Server, Store,
 };

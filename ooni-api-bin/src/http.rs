@@ -16,13 +16,22 @@ mod state;
 mod stream;
 pub mod tls;
 
+// What stands between reads and their handlers.
+mod cache;
+mod gate;
+pub mod limits;
+mod lru;
+mod reads;
+
 // Parts of requests and responses.
 pub mod anonymize;
 mod body;
 mod compress;
 mod cors;
 mod decode;
+mod etag;
 mod metrics;
+pub mod network;
 pub mod proxies;
 
 pub use self::body::{Encoded, InMemory};

@@ -2,9 +2,12 @@
 
 use super::load::qualified;
 use super::section::{Config, SECTIONS};
+use crate::http::limits::Rate;
+use crate::http::network::Networks;
 use crate::log;
 use ooni_archive::source::archive::Location;
 use std::net::{IpAddr, SocketAddr};
+use std::slice;
 
 /// The longest duration. The standard library panics when a time overflows.
 const MAX_SECONDS: i64 = 10 * 366 * 86_400;
@@ -50,9 +53,10 @@ impl Config {
         let (certificate, key) = (server.tls_certificate.as_os_str(), server.tls_key.as_os_str());
         require("server", "tls_certificate", !certificate.is_empty() || key.is_empty(), "required with server.tls_key");
         require("server", "tls_key", !key.is_empty() || certificate.is_empty(), "required with server.tls_certificate");
-        for proxy in server.trusted_proxies.iter().filter(|proxy| !is_network(proxy)) {
-            let message = format!("{proxy:?}: expected an address or a network, such as 10.0.0.0/8");
-            require("server", "trusted_proxies", false, &message);
+        for proxy in &server.trusted_proxies {
+            if let Err(message) = Networks::parse(slice::from_ref(proxy)) {
+                require("server", "trusted_proxies", false, &message);
+            }
         }
         require("server", "max_connections", server.max_connections > 0, POSITIVE);
         require("server", "header_timeout", server.header_timeout > 0, POSITIVE);
@@ -89,6 +93,17 @@ impl Config {
             matches!(&*self.scoring.rules, "fixed" | "compat"),
             "expected \"fixed\" or \"compat\"",
         );
+        require("reads", "timeout", self.reads.timeout > 0, POSITIVE);
+        require("reads", "stream_timeout", self.reads.stream_timeout > 0, POSITIVE);
+        if let Err(message) = Rate::parse(&self.limits.rate) {
+            require("limits", "rate", false, &message);
+        }
+        for exempt in &self.limits.exempt {
+            if let Err(message) = Networks::parse(slice::from_ref(exempt)) {
+                require("limits", "exempt", false, &message);
+            }
+        }
+        require("limits", "max_clients", self.limits.max_clients > 0, POSITIVE);
         let jobs = &self.jobs;
         for (key, more_than, fewer_than) in [
             ("test_lists_fewer_than", jobs.test_lists_more_than, jobs.test_lists_fewer_than),
@@ -140,17 +155,6 @@ fn is_store_or_empty(text: &str) -> bool {
     text.is_empty() || ooni_store::is_url(text) && ooni_store::local_path(text).is_ok()
 }
 
-/// Whether this is an address, or a network with the length of its prefix.
-fn is_network(text: &str) -> bool {
-    let (address, prefix) = match text.split_once('/') {
-        Some((address, prefix)) => (address, Some(prefix)),
-        None => (text, None),
-    };
-    let Ok(address) = address.parse::<IpAddr>() else { return false };
-    let bits = if address.is_ipv4() { 32 } else { 128 };
-    prefix.is_none_or(|prefix| prefix.parse::<u8>().is_ok_and(|prefix| prefix <= bits))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +185,12 @@ mod tests {
             ("archive.endpoint", "\"localhost:9000\""),
             ("scoring.batch", "0"),
             ("scoring.rules", "\"strict\""),
+            ("reads.timeout", "0"),
+            ("reads.stream_timeout", "0"),
+            ("limits.rate", "\"4000\""),
+            ("limits.rate", "\"4000/fortnight\""),
+            ("limits.exempt", "[\"10.0.0.0/33\"]"),
+            ("limits.max_clients", "0"),
             ("feed.listen", "\"localhost\""),
             ("jobs.test_lists_fewer_than", "20001"),
             ("jobs.geoip_known", "[\"example.org\"]"),
@@ -205,6 +215,8 @@ mod tests {
             store.app_uri = "postgres://localhost/ooni"
             archive.location = "s3://bucket/prefix"
             archive.endpoint = "http://127.0.0.1:9000"
+            limits.rate = "10/minute; 200000/7day"
+            limits.exempt = ["127.0.0.1", "2001:db8::/32"]
             log.level = "warn,ooni_api=debug"
         "#;
         Config::parse("a.toml", text).unwrap().check().unwrap();

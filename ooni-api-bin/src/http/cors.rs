@@ -3,12 +3,15 @@
 use super::response::{self, Response};
 use hyper::StatusCode;
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, HeaderMap, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 
 /// How long a browser may remember the answer to a preflight request, in seconds.
 const MAX_AGE: &str = "600";
+/// Headers that scripts may read, besides those that they always may.
+const EXPOSED: HeaderValue = HeaderValue::from_static("x-ratelimit-remaining, retry-after, etag");
 
 /// The answer to `OPTIONS`: 204 for a preflight request, else 200; with the methods of the route.
 pub(super) fn options(headers: &HeaderMap, allowed: &str) -> Response {
@@ -31,6 +34,7 @@ pub(super) fn options(headers: &HeaderMap, allowed: &str) -> Response {
 /// Allows the origin of a request to read its response.
 pub(super) fn allow(response: &mut Response, origin: Option<HeaderValue>) {
     let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     match origin.filter(|origin| origin.to_str().is_ok()) {
         Some(origin) => {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

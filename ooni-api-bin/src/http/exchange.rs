@@ -4,17 +4,19 @@ use super::anonymize::anonymize;
 use super::compress::{self, Coding};
 use super::cors;
 use super::error::Error;
+use super::etag;
 use super::incoming::{Body, Progress};
 use super::metrics::{Answered, HttpMetrics};
+use super::reads::{Reads, Running};
 use super::request::{Origin, Request};
 use super::response::{self, Response};
 use super::server::Shared;
 use super::state::State;
 use crate::app::App;
-use crate::router::{Found, Router};
+use crate::router::{Found, Handler, Router};
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::header::{CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Version};
@@ -79,6 +81,7 @@ impl Site {
             id: origin.id.clone(),
             body: body.progress(),
             sent: 0,
+            running: None,
         };
         let shape = Shape::of(&parts.method, parts.version, &parts.headers, origin.id.clone());
         let refusal = self.refuse(is_framed, &parts);
@@ -94,13 +97,18 @@ impl Site {
                 exchange.route = found.path;
                 let span =
                     tracing::info_span!("request", id = exchange.id(), method = exchange.method, route = found.path);
-                let Found { handler, params, .. } = found;
+                let Found { class, handler, params, .. } = found;
                 let request = Request::new(parts, origin, params, body, Arc::clone(&self.shared.bodies));
-                CatchPanic(handler(Arc::clone(&self.app), request)).instrument(span).await.unwrap_or_else(|panic| {
-                    self.metrics().panics.inc();
-                    tracing::error!(id = exchange.id(), route = exchange.route, panic, "a handler panicked");
-                    Err(Error::internal())
-                })
+                let handle = |request| self.handle(handler, request);
+                match Reads::include(class) {
+                    true => {
+                        let answer = self.shared.reads.answer(class, request, handle);
+                        let (result, running) = answer.instrument(span).await;
+                        exchange.running = running;
+                        result
+                    }
+                    false => handle(request).instrument(span).await,
+                }
             }
             Ok(Err(response)) => {
                 drop(body); // what is not read of it is handled below
@@ -122,7 +130,26 @@ impl Site {
                 close = true;
             }
         }
-        self.finish(response, shape, close).await.map(|body| Tracked::new(body, exchange))
+        let is_stream = response.body().size_hint().exact().is_none();
+        let response = self.finish(response, shape, close).await;
+        if !is_stream {
+            exchange.running = None;
+        }
+        response.map(|body| Tracked::new(body, exchange))
+    }
+
+    /// Calls a handler.
+    async fn handle(&self, handler: Handler, request: Request) -> Result<Response, Error> {
+        let has_tag = matches!(*request.method(), Method::GET | Method::HEAD);
+        let handled = CatchPanic(handler(Arc::clone(&self.app), request)).await.unwrap_or_else(|panic| {
+            self.metrics().panics.inc();
+            tracing::error!(panic, "a handler panicked");
+            Err(Error::internal())
+        });
+        match handled {
+            Ok(response) if has_tag => Ok(etag::add(response).await),
+            other => other,
+        }
     }
 
     /// Who sends a request.
@@ -160,7 +187,9 @@ impl Site {
 
     /// Shapes a response as the request asks for, and adds the headers that every response has.
     async fn finish(&self, response: Response, shape: Shape, close: bool) -> Response {
+        let response = etag::apply(response, shape.condition.as_ref());
         let mut response = compress::compress(response, shape.coding, self.shared.compress_above).await;
+        etag::finish(&mut response);
         if shape.is_head {
             response = response::without_body(response);
         }
@@ -182,6 +211,8 @@ struct Shape {
     expects_continue: bool,
     version: Version,
     coding: Option<Coding>,
+    /// The tags of the responses that the client has.
+    condition: Option<HeaderValue>,
     origin: Option<HeaderValue>,
     id: HeaderValue,
 }
@@ -193,6 +224,7 @@ impl Shape {
             expects_continue: headers.contains_key(EXPECT),
             version,
             coding: compress::accepted(headers),
+            condition: etag::condition(headers),
             origin: headers.get(ORIGIN).cloned(),
             id,
         }
@@ -247,6 +279,8 @@ struct Exchange {
     body: Arc<Progress>,
     /// Bytes of the response's body.
     sent: u64,
+    /// The read that it is, until that ends.
+    running: Option<Running>,
 }
 
 impl Exchange {

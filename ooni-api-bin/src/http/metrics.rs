@@ -93,3 +93,66 @@ pub(super) struct Answered<'a> {
     /// Size of the body of its response.
     pub(super) sent: u64,
 }
+
+/// Metrics of reads: requests for measurements, charts and pages.
+#[derive(Clone, Debug)]
+pub(super) struct ReadMetrics {
+    /// Those that are processed.
+    pub(super) running: IntGauge,
+    /// Those that wait.
+    pub(super) queued: IntGauge,
+    /// Those that were refused because of others.
+    pub(super) refused: IntCounter,
+    /// Those that were refused because of their client's limit.
+    pub(super) rate_limited: IntCounter,
+}
+
+impl ReadMetrics {
+    pub(super) fn new(metrics: &Metrics) -> Result<ReadMetrics, prometheus::Error> {
+        Ok(ReadMetrics {
+            running: metrics.gauge("ooniapi_reads_running", "Reads that are processed")?,
+            queued: metrics.gauge("ooniapi_reads_queued", "Reads that wait")?,
+            refused: metrics.counter("ooniapi_reads_refused_total", "Reads refused because there were too many")?,
+            rate_limited: metrics.counter("rate_limit_hits", "Requests of clients that had used up their limit")?,
+        })
+    }
+}
+
+/// Metrics of the cache of responses.
+#[derive(Clone, Debug)]
+pub(super) struct CacheMetrics {
+    /// Requests that were answered with a fresh response of the cache.
+    pub(super) hits: IntCounter,
+    /// Requests that were answered with an old response, because a new one failed.
+    pub(super) stale: IntCounter,
+    /// Requests whose response had to be computed.
+    pub(super) misses: IntCounter,
+    /// Responses that were kept.
+    pub(super) fills: IntCounter,
+    /// Responses that were removed for others.
+    pub(super) evictions: IntCounter,
+    /// Memory of the responses.
+    pub(super) bytes: IntGauge,
+    /// Number of responses.
+    pub(super) responses: IntGauge,
+}
+
+impl CacheMetrics {
+    pub(super) fn new(metrics: &Metrics) -> Result<CacheMetrics, prometheus::Error> {
+        let requests = metrics.counters(
+            "ooniapi_cache_requests_total",
+            "Requests of cached routes: answered from the cache, with an old response after an error, or not in the cache",
+            &["result"],
+        )?;
+        Ok(CacheMetrics {
+            hits: requests.with_label_values(&["hit"]),
+            stale: requests.with_label_values(&["stale"]),
+            misses: requests.with_label_values(&["miss"]),
+            fills: metrics.counter("ooniapi_cache_fills_total", "Responses added to the cache")?,
+            evictions: metrics
+                .counter("ooniapi_cache_evictions_total", "Responses removed from the cache for others")?,
+            bytes: metrics.gauge("ooniapi_cache_bytes", "Memory of the cached responses in bytes")?,
+            responses: metrics.gauge("ooniapi_cache_responses", "Cached responses")?,
+        })
+    }
+}

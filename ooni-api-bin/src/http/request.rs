@@ -62,6 +62,11 @@ impl Request {
         self.parts.uri.path()
     }
 
+    /// Its path and query, as they were sent.
+    pub(super) fn target(&self) -> &str {
+        self.parts.uri.path_and_query().map_or("/", |target| target.as_str())
+    }
+
     /// Its headers.
     pub fn headers(&self) -> &HeaderMap {
         &self.parts.headers

@@ -12,7 +12,7 @@ use hyper::header::{
 use serde::Serialize;
 use std::io;
 
-/// A response, with a body in memory or a stream.
+/// A response, with a body in memory or a stream. The length of a body in memory is known, that of a stream is not.
 pub type Response = hyper::Response<BoxBody<Bytes, io::Error>>;
 
 /// `Cache-Control` (API spec §1.3).
@@ -46,10 +46,15 @@ pub fn empty(status: StatusCode) -> Response {
 
 /// Bytes of a content type.
 pub fn of_bytes(status: StatusCode, content_type: &'static str, bytes: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(Full::new(bytes.into()).map_err(|never| match never {}).boxed());
+    let mut response = Response::new(body(bytes.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+/// A body in memory.
+pub(super) fn body(bytes: Bytes) -> BoxBody<Bytes, io::Error> {
+    Full::new(bytes).map_err(|never| match never {}).boxed()
 }
 
 /// The response to `HEAD`: the headers of the response to `GET`, without its body.

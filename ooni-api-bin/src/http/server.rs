@@ -4,7 +4,9 @@ use super::body::Bodies;
 use super::connection::Protocol;
 use super::exchange::{Site, panic_text};
 use super::metrics::HttpMetrics;
+use super::network::Networks;
 use super::proxies::Proxies;
+use super::reads::Reads;
 use super::tls::Tls;
 use crate::app::App;
 use crate::config::Config;
@@ -24,7 +26,7 @@ use tokio::task::{JoinError, JoinSet};
 /// How long to wait before another connection is accepted when the process has too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What all listeners of a server share: limits, trusted proxies, the memory for bodies, and metrics.
+/// What all listeners of a server share: limits, trusted proxies, the memory for bodies, the cache, and metrics.
 #[derive(Clone, Debug)]
 pub struct HttpServer {
     shared: Arc<Shared>,
@@ -40,27 +42,31 @@ pub(super) struct Shared {
     pub(super) metrics: HttpMetrics,
     pub(super) bodies: Arc<Bodies>,
     pub(super) proxies: Proxies,
+    pub(super) reads: Reads,
     pub(super) max_headers: usize,
     pub(super) max_header_bytes: usize,
     pub(super) compress_above: usize,
 }
 
 impl HttpServer {
-    /// Prepares the listeners of a configuration: parses the list of proxies, reads the certificate, and creates the
-    /// directory of temporary files.
+    /// Prepares the listeners of a configuration: parses the list of proxies and the limits of clients, reads the
+    /// certificate, and creates the directory of temporary files.
     ///
     /// # Errors
     /// A setting cannot be used. The text names it.
     pub fn open(config: &Config, metrics: &Metrics) -> anyhow::Result<HttpServer> {
         let settings = &config.server;
+        let reads = Reads::open(config, metrics)?;
         let metrics = HttpMetrics::new(metrics)?;
         let directory = config.state_dir.join("tmp");
         std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
         let shared = Shared {
             bodies: Arc::new(Bodies::new(config, &directory, metrics.body_bytes.clone())),
-            proxies: Proxies::parse(&settings.trusted_proxies)
+            proxies: Networks::parse(&settings.trusted_proxies)
+                .map(Proxies::new)
                 .map_err(anyhow::Error::msg)
                 .context("trusted_proxies")?,
+            reads,
             max_headers: settings.max_headers,
             max_header_bytes: settings.max_header_bytes,
             compress_above: settings.compress_above_bytes,

@@ -50,5 +50,5 @@ fn lists_that_cannot_be_parsed_are_errors_at_the_start() {
     let config = ooni_api::config::Config { server: config, state_dir: directory.path().into(), ..Default::default() };
     let error = ooni_api::http::HttpServer::open(&config, &Default::default()).unwrap_err();
     let text = format!("{error:#}");
-    assert_eq!(text, "trusted_proxies: \"localhost\" is not an address or a network, such as 10.0.0.0/8");
+    assert_eq!(text, "trusted_proxies: \"localhost\": expected an address or a network, such as 10.0.0.0/8");
 }

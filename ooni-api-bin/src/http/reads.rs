@@ -1,0 +1,131 @@
+//! [`Reads`]: what a request for measurements, charts or pages passes before its handler: the cache, the limits of its client,
+//! and the gate. Submissions and probe services pass none of these.
+
+use super::cache::{Found, ResponseCache};
+use super::error::Error;
+use super::gate::{Gate, Pass, Place};
+use super::limits::{Account, Limits, Meter, X_RATELIMIT_REMAINING};
+use super::metrics::{CacheMetrics, ReadMetrics};
+use super::request::Request;
+use super::response::Response;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::router::Class;
+use hyper::header::HeaderValue;
+use std::future::Future;
+use std::sync::Arc;
+use tokio::time::timeout;
+
+/// The limits and the cache of reads.
+#[derive(Debug)]
+pub(super) struct Reads {
+    cache: Arc<ResponseCache>,
+    limits: Arc<Limits>,
+    gate: Gate,
+    metrics: ReadMetrics,
+}
+
+/// A read whose handler was called. It ends with its response, or with the stream of its response.
+pub(super) struct Running {
+    _pass: Pass,
+    meter: Option<Meter>,
+}
+
+impl Reads {
+    /// # Errors
+    /// A setting cannot be used. The text names it.
+    pub(super) fn open(config: &Config, metrics: &Metrics) -> anyhow::Result<Reads> {
+        let reads = ReadMetrics::new(metrics)?;
+        Ok(Reads {
+            cache: Arc::new(ResponseCache::new(&config.cache, CacheMetrics::new(metrics)?)),
+            limits: Arc::new(Limits::open(&config.limits).map_err(anyhow::Error::msg)?),
+            gate: Gate::new(&config.reads, reads.clone()),
+            metrics: reads,
+        })
+    }
+
+    /// Whether the requests of a class are reads.
+    pub(super) fn include(class: Class) -> bool {
+        matches!(class, Class::Measurement | Class::Private | Class::Page)
+    }
+
+    /// The response to a read, and what of it is still running. `handle` calls its handler.
+    pub(super) async fn answer<F>(
+        &self,
+        class: Class,
+        request: Request,
+        handle: impl FnOnce(Request) -> F,
+    ) -> (Result<Response, Error>, Option<Running>)
+    where
+        F: Future<Output = Result<Response, Error>>,
+    {
+        let is_metered = class == Class::Measurement;
+        let account = is_metered.then(|| self.limits.account(request.client())).flatten();
+        let mut running = None;
+        let result = self.find_or_compute(account.as_ref(), request, handle, &mut running).await;
+        let meter = running.as_mut().and_then(|running: &mut Running| running.meter.as_mut());
+        let remaining = meter.map(Meter::charge).or_else(|| account.map(|account| account.remaining()));
+        let result = match remaining {
+            Some(remaining) => {
+                let mut response = result.unwrap_or_else(Error::into_response);
+                response.headers_mut().insert(X_RATELIMIT_REMAINING, HeaderValue::from(remaining));
+                Ok(response)
+            }
+            None => result,
+        };
+        (result, running)
+    }
+
+    async fn find_or_compute<F>(
+        &self,
+        account: Option<&Account>,
+        request: Request,
+        handle: impl FnOnce(Request) -> F,
+        running: &mut Option<Running>,
+    ) -> Result<Response, Error>
+    where
+        F: Future<Output = Result<Response, Error>>,
+    {
+        let found = match self.cache.key(&request).map(|key| self.cache.find(key)) {
+            Some(Found::Hit(response)) => return Ok(response),
+            other => other,
+        };
+        if let Some(account) = account {
+            account.check().inspect_err(|_| self.metrics.rate_limited.inc())?;
+        }
+        let (fill, place) = match found {
+            Some(Found::Miss(fill)) => (Some(fill), None),
+            Some(Found::Busy(waiting)) => {
+                let place = self.gate.wait()?;
+                match timeout(self.gate.patience(), waiting.turn()).await {
+                    Ok(Ok(fill)) => (Some(fill), Some(place)),
+                    Ok(Err(Some(response))) => return Ok(response),
+                    Ok(Err(None)) => (None, Some(place)),
+                    Err(_) => return Err(self.gate.refuse()),
+                }
+            }
+            _ => (None, None),
+        };
+        let computed = self.compute(account, place, request, handle, running).await;
+        match fill {
+            Some(fill) => fill.finish(computed).await,
+            None => computed,
+        }
+    }
+
+    async fn compute<F>(
+        &self,
+        account: Option<&Account>,
+        place: Option<Place>,
+        request: Request,
+        handle: impl FnOnce(Request) -> F,
+        running: &mut Option<Running>,
+    ) -> Result<Response, Error>
+    where
+        F: Future<Output = Result<Response, Error>>,
+    {
+        let pass = self.gate.enter(place).await?;
+        *running = Some(Running { _pass: pass, meter: account.cloned().map(Meter::start) });
+        handle(request).await
+    }
+}
