@@ -60,7 +60,7 @@ pub(super) fn body(bytes: Bytes) -> BoxBody<Bytes, io::Error> {
 /// The response to `HEAD`: the headers of the response to `GET`, without its body.
 pub(super) fn without_body(mut response: Response) -> Response {
     if let Some(length) = response.body().size_hint().exact()
-        && response.status() != StatusCode::NO_CONTENT
+        && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }

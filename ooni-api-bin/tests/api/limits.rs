@@ -1,1 +1,326 @@
 //! Limits by client and under overload.
+
+use crate::routes::{behave, calls, server};
+use crate::support::client::{Client, Reply};
+use crate::support::gate::Gate;
+use crate::support::{Server, wait_until};
+use ooni_store::BlockingStore;
+use ooni_testkit::skip_without;
+use serde_json::json;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, RwLock};
+use std::thread;
+use std::time::Duration;
+
+const REPORT: &str = "20250715T100000Z_echcheck_IT_3269_n1_AAAAAAAAAAAAAAAA";
+
+fn get(server: &Server, path: &str, headers: &str) -> Reply {
+    server.send(&format!("GET {path} HTTP/1.1\r\nHost: test\r\n{headers}\r\n"))
+}
+
+/// What a response says that its client has left.
+fn remaining(reply: &Reply) -> Option<u64> {
+    reply.header("x-ratelimit-remaining").map(|text| text.parse().unwrap())
+}
+
+fn is_refused(reply: &Reply) -> bool {
+    assert!(matches!(reply.status, 200 | 503), "{reply:?}");
+    if reply.status == 503 {
+        assert_eq!(reply.error(), "too many requests at the same time");
+        assert_eq!(reply.header("retry-after"), Some("5"));
+    }
+    reply.status == 503
+}
+
+/// Opens a report and submits measurements on a connection. All of it succeeds.
+fn submit(client: &mut Client, count: usize) {
+    let opened = client.post("/report", r#"{"probe_cc": "IT", "probe_asn": "AS3269", "test_name": "echcheck"}"#);
+    assert_eq!(opened.status, 200, "{opened:?}");
+    let report = opened.json()["report_id"].as_str().unwrap().to_owned();
+    for number in 0..count {
+        let content =
+            json!({"test_name": "echcheck", "report_id": report, "input": format!("https://{number}.example/")});
+        let body = json!({"format": "json", "content": content}).to_string();
+        let reply = client.post(&format!("/report/{report}"), &body);
+        assert_eq!(reply.status, 200, "{reply:?}");
+        assert!(reply.json()["measurement_uid"].is_string(), "{reply:?}");
+    }
+    assert_eq!(client.post(&format!("/report/{report}/close"), "").status, 200);
+}
+
+#[test]
+fn a_client_that_used_its_units_is_refused() {
+    let server = server(|config| config.limits.rate = "5/31day;1000/31day".to_owned());
+    let path = "/test/measurement/units";
+    let mut client = server.connect();
+    for expected in [4, 3, 2, 1, 0] {
+        let reply = client.get(path);
+        assert_eq!((reply.status, remaining(&reply)), (200, Some(expected)));
+    }
+    // A token, which is free, raises no limit.
+    let registered = server.post("/api/v1/register", r#"{"password": "secret", "platform": "test"}"#);
+    let id = registered.json()["client_id"].as_str().unwrap().to_owned();
+    let credentials = json!({"username": id, "password": "secret"}).to_string();
+    let token = server.post("/api/v1/login", &credentials).json()["token"].as_str().unwrap().to_owned();
+    for headers in [String::new(), format!("Authorization: Bearer {token}\r\n"), "Cookie: a=b\r\n".to_owned()] {
+        let reply = get(&server, path, &headers);
+        assert_eq!((reply.status, &*reply.error(), remaining(&reply)), (429, "quota exceeded", Some(0)));
+        let seconds: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=34 * 86_400).contains(&seconds), "{seconds}");
+        assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+    }
+    let head = server.send(&format!("HEAD {path} HTTP/1.1\r\n\r\n"));
+    assert_eq!((head.status, remaining(&head)), (429, Some(0)));
+    assert_eq!(calls("units"), 5);
+    assert_eq!(server.metric("rate_limit_hits"), 4);
+    // Other routes are not limited, and do not say what is left.
+    for path in ["private/a", "page/a", "probe/a", "submission/a", "site/a"] {
+        let reply = client.get(&format!("/test/{path}"));
+        assert_eq!((reply.status, remaining(&reply)), (200, None), "{path}");
+    }
+    for path in ["/health", "/robots.txt", "/no/such/route"] {
+        assert_eq!(remaining(&client.get(path)), None, "{path}");
+    }
+    submit(&mut client, 10);
+}
+
+#[test]
+fn every_request_of_a_limited_route_costs_something() {
+    let server = server(|config| config.limits.rate = "100/hour".to_owned());
+    behave("absent", |behaviour| behaviour.status = 404);
+    behave("broken", |behaviour| behaviour.status = 500);
+    for (request, status, expected) in [
+        ("HEAD /test/measurement/head", 200, Some(99)),
+        ("POST /test/measurement/post", 200, Some(98)),
+        ("GET /test/measurement/absent", 404, Some(97)),
+        ("GET /test/measurement/broken", 500, Some(96)),
+        ("OPTIONS /test/measurement/head", 200, None),
+        ("PUT /test/measurement/head", 405, None),
+        ("GET /test/measurement/head", 200, Some(95)),
+    ] {
+        let reply = server.send(&format!("{request} HTTP/1.1\r\nContent-Length: 0\r\n\r\n"));
+        assert_eq!((reply.status, remaining(&reply)), (status, expected), "{request}");
+    }
+}
+
+#[test]
+fn clients_are_counted_apart() {
+    let server = server(|config| {
+        config.limits.rate = "2/hour".to_owned();
+        config.limits.exempt = vec!["198.51.100.0/24".to_owned(), "2001:db8:ff::1".to_owned()];
+        config.server.trusted_proxies = vec!["127.0.0.1".to_owned()];
+    });
+    let ask = |client: &str| {
+        let reply = get(&server, "/test/measurement/apart", &format!("X-Forwarded-For: {client}\r\n"));
+        (reply.status, remaining(&reply))
+    };
+    for (client, expected) in [
+        ("192.0.2.1", (200, Some(1))),
+        ("192.0.2.2", (200, Some(1))),
+        ("::ffff:192.0.2.1", (200, Some(0))),
+        ("192.0.2.1", (429, Some(0))),
+        ("192.0.2.2", (200, Some(0))),
+        // All of a /64 network are one client.
+        ("2001:db8::1", (200, Some(1))),
+        ("2001:db8::2:3:4:5", (200, Some(0))),
+        ("2001:db8::6", (429, Some(0))),
+        ("2001:db8:0:1::6", (200, Some(1))),
+    ] {
+        assert_eq!(ask(client), expected, "{client}");
+    }
+    for exempt in ["198.51.100.1", "198.51.100.200", "2001:db8:ff::1"] {
+        for _ in 0..4 {
+            assert_eq!(ask(exempt), (200, None), "{exempt}");
+        }
+    }
+}
+
+#[test]
+fn units_come_back() {
+    let server = server(|config| config.limits.rate = "1/1second".to_owned());
+    let mut client = server.connect();
+    assert_eq!(client.get("/test/measurement/back").status, 200);
+    wait_until("the unit comes back", || client.get("/test/measurement/back").status == 200);
+}
+
+#[test]
+fn slow_requests_cost_more() {
+    let server = server(|config| config.limits.rate = "1000/hour".to_owned());
+    let delay = Duration::from_millis(200);
+    behave("slow", |behaviour| behaviour.delay = delay);
+    let slow = server.get("/test/measurement/slow");
+    assert!(remaining(&slow).unwrap() <= 980, "{slow:?}");
+    // A stream costs what it took until its end.
+    behave("slow-stream", |behaviour| (behaviour.delay, behaviour.is_stream) = (delay, true));
+    let stream = server.get("/test/measurement/slow-stream");
+    assert!(remaining(&stream).unwrap() <= 960, "{stream:?}");
+    let mut left = 1000;
+    wait_until("the stream is charged", || {
+        left = remaining(&server.get("/test/measurement/fast")).unwrap();
+        left <= 940
+    });
+    // So does a request whose client goes away.
+    behave("left", |behaviour| behaviour.delay = Duration::from_secs(3600));
+    let mut gone = server.connect();
+    gone.write("GET /test/measurement/left HTTP/1.1\r\n\r\n");
+    wait_until("the request is running", || server.metric("ooniapi_reads_running") == 1);
+    thread::sleep(delay);
+    drop(gone);
+    wait_until("the request is charged", || remaining(&server.get("/test/measurement/fast")).unwrap() <= left - 20);
+}
+
+#[test]
+fn a_request_that_costs_too_much_is_completed() {
+    let server = server(|config| config.limits.rate = "10/hour".to_owned());
+    behave("expensive", |behaviour| behaviour.delay = Duration::from_millis(300));
+    let reply = server.get("/test/measurement/expensive");
+    assert_eq!((reply.status, remaining(&reply)), (200, Some(0)));
+    assert_eq!(server.get("/test/measurement/expensive").status, 429);
+}
+
+#[test]
+fn no_limits() {
+    let server = server(|config| config.limits.rate = String::new());
+    for _ in 0..10 {
+        let reply = server.get("/test/measurement/unlimited");
+        assert_eq!((reply.status, remaining(&reply)), (200, None));
+    }
+}
+
+#[test]
+fn submissions_are_answered_while_reads_are_refused() {
+    let server = server(|config| {
+        config.reads.max_concurrent = 4;
+        config.reads.max_queued = 12;
+        config.limits.rate = String::new();
+    });
+    let gate = Gate::named("flood");
+    behave("flood", |behaviour| behaviour.waits = true);
+    let mut readers = Vec::new();
+    for number in 0..300 {
+        let class = ["measurement", "private", "page"][number % 3];
+        let mut reader = server.connect();
+        reader.write(&format!("GET /test/{class}/flood?{number} HTTP/1.1\r\n\r\n"));
+        readers.push(reader);
+    }
+    gate.wait_for(4);
+    wait_until("the others are refused", || server.metric("ooniapi_reads_refused_total") == 300 - 16);
+    assert_eq!(server.metric("ooniapi_reads_running"), 4);
+    assert_eq!(server.metric("ooniapi_reads_queued"), 12);
+    // They are not affected, nor is any other route.
+    submit(&mut server.connect(), 100);
+    for (path, status) in
+        [("/health", 200), ("/robots.txt", 200), ("/test/probe/a", 200), ("/api/v1/test-helpers", 200)]
+    {
+        assert_eq!(server.get(path).status, status, "{path}");
+    }
+    assert_eq!(server.post("/api/v1/geolookup", r#"{"addresses": []}"#).status, 200);
+    assert!(is_refused(&server.get("/test/page/other")));
+    assert_eq!(calls("other"), 0);
+    gate.open();
+    let refused = readers.iter_mut().map(Client::reply).filter(is_refused).count();
+    assert_eq!(refused, 300 - 16);
+    wait_until("all have ended", || server.metric("ooniapi_reads_running") == 0);
+    assert_eq!(server.metric("ooniapi_reads_queued"), 0);
+    assert_eq!(server.get("/test/page/other").status, 200);
+}
+
+#[test]
+fn a_read_whose_client_goes_away_leaves_the_queue() {
+    let server = server(|config| (config.reads.max_concurrent, config.reads.max_queued) = (1, 1));
+    let gate = Gate::named("leave");
+    behave("leave", |behaviour| behaviour.waits = true);
+    let mut running = server.connect();
+    running.write("GET /test/page/leave HTTP/1.1\r\n\r\n");
+    gate.wait_for(1);
+    for _ in 0..3 {
+        let mut waiting = server.connect();
+        waiting.write("GET /test/page/never HTTP/1.1\r\n\r\n");
+        wait_until("it waits", || server.metric("ooniapi_reads_queued") == 1);
+        drop(waiting);
+        wait_until("it has left", || server.metric("ooniapi_reads_queued") == 0);
+    }
+    // And so does one that is running.
+    drop(running);
+    wait_until("it has ended", || server.metric("ooniapi_reads_running") == 0);
+    assert_eq!((calls("never"), server.get("/test/page/next").status), (0, 200));
+}
+
+#[test]
+fn a_stream_is_a_read_until_its_end() {
+    let server = server(|config| (config.reads.max_concurrent, config.reads.max_queued) = (1, 0));
+    let gate = Gate::named("stream");
+    behave("stream", |behaviour| (behaviour.waits, behaviour.is_stream) = (true, true));
+    let mut client = server.connect();
+    client.write("GET /test/measurement/stream HTTP/1.1\r\n\r\n");
+    gate.wait_for(1); // its first part was sent
+    assert!(is_refused(&server.get("/test/page/next")));
+    gate.open();
+    assert_eq!(client.reply().text(), "stream");
+    wait_until("the stream has ended", || !is_refused(&server.get("/test/page/next")));
+}
+
+/// What forwards connections to a database server, unless the lock is held.
+fn relay(port: u16) -> (u16, Arc<RwLock<()>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let flow = Arc::new(RwLock::new(()));
+    let copy = |mut from: TcpStream, mut to: TcpStream, flow: Arc<RwLock<()>>| {
+        let mut buffer = [0; 16 << 10];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            let _flow = flow.read().unwrap();
+            if to.write_all(&buffer[..length]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Write);
+    };
+    let flows = Arc::clone(&flow);
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", port)).unwrap());
+            let (of_client, of_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let (there, back) = (Arc::clone(&flows), Arc::clone(&flows));
+            thread::spawn(move || copy(of_client, server, there));
+            thread::spawn(move || copy(of_server, client, back));
+        }
+    });
+    (address.port(), flow)
+}
+
+#[test]
+fn submissions_are_answered_while_the_database_hangs() {
+    let postgres = ooni_testkit::server::Server::shared_postgres();
+    skip_without!(postgres);
+    let url = postgres.unwrap().postgres_url("postgres");
+    BlockingStore::migrate(&url).unwrap();
+    let port = url.rsplit(':').next().unwrap().trim_end_matches("/postgres");
+    let (relayed, flow) = relay(port.parse().unwrap());
+    let server = Server::start(|config| {
+        config.store.uri = url.replace(port, &relayed.to_string());
+        config.intake.min_free_bytes = 0;
+        config.jobs.schedule = false;
+        (config.reads.max_concurrent, config.reads.max_queued) = (8, 8);
+        config.limits.rate = String::new();
+    });
+    wait_until("the store is open", || server.get("/health").json()["store"]["reachable"] == true);
+    let hanging = flow.write().unwrap();
+    let mut readers = Vec::new();
+    for number in 0..100 {
+        let mut reader = server.connect();
+        let path = format!("/api/v1/raw_measurement?report_id={REPORT}&input={number}");
+        reader.write(&format!("GET {path} HTTP/1.1\r\n\r\n"));
+        readers.push(reader);
+    }
+    wait_until("reads are refused", || server.metric("ooniapi_reads_refused_total") >= 50);
+    submit(&mut server.connect(), 100);
+    let health = server.get("/health");
+    assert_eq!((health.status, &health.json()["status"]), (200, &json!("degraded")), "{health:?}");
+    drop(hanging);
+    let statuses: Vec<u16> = readers.iter_mut().map(|reader| reader.reply().status).collect();
+    assert!(statuses.iter().filter(|status| **status == 503).count() >= 50, "{statuses:?}");
+    wait_until("reads are answered", || {
+        server.get("/api/v1/raw_measurement?report_id=20250715T100000Z_a").status == 200
+    });
+}

@@ -12,6 +12,7 @@ mod limits;
 mod lists;
 mod pages;
 mod private;
+mod routes;
 #[path = "../support/mod.rs"]
 mod support;
 mod walk;

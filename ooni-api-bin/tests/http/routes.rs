@@ -1,6 +1,7 @@
 //! Routes that show what a handler sees.
 
 use crate::support::Server;
+pub(crate) use crate::support::gate::Gate;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
@@ -12,12 +13,10 @@ use ooni_api::http::{Error, InMemory, Request, Response, response};
 use ooni_api::payload::Payload;
 use ooni_api::router::{Class, Route};
 use serde_json::json;
-use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::sync::Semaphore;
 
 macro_rules! routes {
     ($($method:ident $path:literal => $handler:ident;)*) => {
@@ -144,35 +143,4 @@ async fn wait(_: Arc<App>, request: Request) -> Result<Response, Error> {
 
 async fn metrics(app: Arc<App>, _: Request) -> Result<Response, Error> {
     Ok(response::text(StatusCode::OK, app.metrics.text(&Parts::default()).map_err(|_| Error::internal())?))
-}
-
-/// Where handlers wait for a test. Each test uses names of its own.
-#[derive(Clone)]
-pub(crate) struct Gate {
-    arrived: Arc<Semaphore>,
-    opened: Arc<Semaphore>,
-}
-
-impl Gate {
-    pub(crate) fn named(name: &str) -> Gate {
-        static GATES: LazyLock<Mutex<HashMap<String, Gate>>> = LazyLock::new(Mutex::default);
-        let new = || Gate { arrived: Arc::new(Semaphore::new(0)), opened: Arc::new(Semaphore::new(0)) };
-        GATES.lock().unwrap().entry(name.to_owned()).or_insert_with(new).clone()
-    }
-
-    async fn pass(&self) {
-        self.arrived.add_permits(1);
-        drop(self.opened.acquire().await);
-    }
-
-    /// Waits until this many handlers have arrived.
-    pub(crate) fn wait_for(&self, count: u32) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async { self.arrived.acquire_many(count).await.unwrap().forget() });
-    }
-
-    /// Lets all handlers pass.
-    pub(crate) fn open(&self) {
-        self.opened.add_permits(Semaphore::MAX_PERMITS / 2);
-    }
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub)] // no test program uses all of it
 
 pub mod client;
+pub mod gate;
 pub mod recorded;
 
 use self::client::{Client, Reply};
@@ -104,6 +105,13 @@ impl Server {
         self.send(&request).text().to_owned()
     }
 
+    /// The value of a metric, with its labels in the name.
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = self.metrics();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or_else(|| panic!("no {name} in {text}"))
+    }
+
     pub fn post(&self, path: &str, body: &(impl AsRef<[u8]> + ?Sized)) -> Reply {
         self.connect().post(path, body)
     }
@@ -130,5 +138,14 @@ impl Drop for Server {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+/// Waits until something is so that happens soon, such as that the server notices the end of a connection.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < std::time::Duration::from_secs(60), "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
