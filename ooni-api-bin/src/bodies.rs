@@ -74,8 +74,7 @@ pub enum Found {
 /// # Errors
 /// 503 or 504 when the log, the store or the archive fails, or other bodies use too much memory; 500 for a damaged archive.
 pub async fn find(app: &App, uid: &str, is_shown: fn(&MeasurementSummary) -> bool) -> Result<Found, Error> {
-    let record = app.intake.find(uid).await.map_err(|error| unreadable(uid, &error))?;
-    let Some(record) = record else { return without_record(app, uid, is_shown).await };
+    let Some(record) = record(app, uid).await? else { return without_record(app, uid, is_shown).await };
     let is_pending = record.sequence > app.scoring.borrow().position.sequence;
     let is_public = if is_pending { None } else { is_public(app, uid, is_shown).await };
     let Some(parsed) = in_log(app, uid, record).await? else { return Ok(Found::NoBody) };
@@ -87,10 +86,18 @@ pub async fn find(app: &App, uid: &str, is_shown: fn(&MeasurementSummary) -> boo
 /// # Errors
 /// Those of [`find`].
 pub async fn of_row(app: &App, uid: &str) -> Result<Found, Error> {
-    match app.intake.find(uid).await.map_err(|error| unreadable(uid, &error))? {
+    match record(app, uid).await? {
         Some(record) => Ok(in_log(app, uid, record).await?.map_or(Found::NoBody, Found::from)),
         None => in_archive(app, uid).await,
     }
+}
+
+/// The record of a measurement in the log.
+///
+/// # Errors
+/// 500 when the log cannot be read.
+pub async fn record(app: &App, uid: &str) -> Result<Option<Record>, Error> {
+    app.intake.find(uid).await.map_err(|error| unreadable(uid, &error))
 }
 
 /// Whether the row of a measurement is public; `None` if the store does not say so in time.

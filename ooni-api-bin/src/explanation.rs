@@ -11,7 +11,7 @@ pub use self::compare::{ScoredBody, differing, score};
 
 use self::answer::{Agrees, Body, Row, Server, Status};
 use crate::app::App;
-use crate::bodies::{Stored, stored};
+use crate::bodies::{self, Stored};
 use crate::http::Error;
 use ooni_core::hex::hex;
 use ooni_core::process::{Discard, Outcome};
@@ -27,10 +27,7 @@ use tokio::task::spawn_blocking;
 /// # Errors
 /// 503 or 504 when the log, the store or the archive fails, or too many measurements are explained; 500 for a damaged archive.
 pub async fn of(app: &App, uid: &str) -> Result<Option<Explained>, Error> {
-    let record = app.intake.find(uid).await.map_err(|error| {
-        tracing::warn!(uid, %error, "a body cannot be read from the intake log");
-        Error::internal()
-    })?;
+    let record = bodies::record(app, uid).await?;
     // Before the store is asked: what is scored meanwhile has a row, or is pending.
     let is_pending = record.as_ref().is_some_and(|record| record.sequence > app.scoring.borrow().position.sequence);
     let store = app.stores.measurements()?;
@@ -49,7 +46,7 @@ pub async fn of(app: &App, uid: &str) -> Result<Option<Explained>, Error> {
     };
     let permit = app.bodies.explaining().await?;
     let server = Server { rules: configured(app), fingerprints: app.fingerprints.borrow().clone() };
-    let body = match stored(app, uid, record).await? {
+    let body = match bodies::stored(app, uid, record).await? {
         Some(body) => body,
         None => return Ok(row.map(|row| Explained::without_body(uid, &row, &server))),
     };

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::bodies::{self, Found};
 use crate::http::response::{Cache, cached, json, not_kept, of_bytes};
 use crate::http::{Error, Request, Response};
+use crate::params::invalid;
 use hyper::StatusCode;
 use serde_json::json;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 const MAX_AGE: u32 = 86_400;
 /// The same for a measurement that may get a row soon.
 const MAX_AGE_FRESH: u32 = 60;
+
 /// The body of a measurement, as it was sent.
 ///
 /// # Errors
@@ -31,6 +33,8 @@ const MAX_AGE_FRESH: u32 = 60;
             min_length = 15, max_length = 100, example = "20250701T000000Z_webconnectivity_IT_3269_n1_8swgXi7xNuRUyO9a"),
         ("input" = Option<String>, Query, description = "With `report_id`: the input of the measurement. Without it, a measurement without an \
             input is looked for.", example = "https://www.example.com/"),
+        ("body" = Option<String>, Query, description = "`content` (the default) is the measurement as the probe sent it. `stored` is the body \
+            exactly as it is kept, with its envelope: the bytes that the SHA-256 of the row and of the explanation covers.", example = "stored"),
     ),
     responses(
         (status = 200, description = "The measurement, or an empty object. Its keys depend on the test.", content_type = "application/json",
@@ -41,7 +45,12 @@ const MAX_AGE_FRESH: u32 = 60;
 )]
 pub async fn raw_measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let wanted = lookup::wanted(request.query())?;
-    match lookup::in_time(&app, find(&app, &wanted)).await? {
+    let is_stored = match request.query().given("body") {
+        None | Some("content") => false,
+        Some("stored") => true,
+        Some(_) => return Err(invalid("body", "content or stored")),
+    };
+    match lookup::in_time(&app, find(&app, &wanted, is_stored)).await? {
         Found::Body(body) => Ok(cached(of_bytes(StatusCode::OK, "application/json", body), Cache::MaxAge(MAX_AGE))),
         Found::NoBody => Err(Error::not_found("Measurement not found")),
         Found::NoRow => {
@@ -51,12 +60,20 @@ pub async fn raw_measurement(app: Arc<App>, request: Request) -> Result<Response
     }
 }
 
-async fn find(app: &App, wanted: &Wanted) -> Result<Found, Error> {
-    match wanted {
-        Wanted::Uid(uid) => bodies::find(app, uid, lookup::is_shown).await,
+async fn find(app: &App, wanted: &Wanted, is_stored: bool) -> Result<Found, Error> {
+    let (uid, found) = match wanted {
+        Wanted::Uid(uid) => (uid.clone(), bodies::find(app, uid, lookup::is_shown).await?),
         Wanted::Report { .. } => match lookup::row(app, wanted).await? {
-            Some(row) => bodies::of_row(app, &row.measurement_uid).await,
-            None => Ok(Found::NoRow),
+            Some(row) => {
+                let found = bodies::of_row(app, &row.measurement_uid).await?;
+                (row.measurement_uid, found)
+            }
+            None => return Ok(Found::NoRow),
         },
+    };
+    if !is_stored || !matches!(found, Found::Body(_)) {
+        return Ok(found);
     }
+    let record = bodies::record(app, &uid).await?;
+    Ok(bodies::stored(app, &uid, record).await?.map_or(Found::NoBody, |stored| Found::Body(stored.bytes)))
 }
