@@ -8,6 +8,7 @@ pub mod job;
 pub mod serve;
 mod settings;
 pub mod spool;
+pub mod verify;
 
 pub use self::settings::{Settings, StateSettings};
 
@@ -31,6 +32,7 @@ pub enum Command {
     Config(config::Config),
     Spool(spool::Spool),
     Job(job::Job),
+    Verify(verify::Verify),
 }
 
 /// The exit codes of commands that do not say otherwise.

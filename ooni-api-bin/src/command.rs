@@ -5,6 +5,7 @@ mod job;
 mod output;
 mod serve;
 mod spool;
+mod verify;
 
 use crate::cli::{Cli, Command};
 use std::io;
@@ -18,6 +19,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(arguments) => config::run(&arguments.what, &mut out),
         Command::Spool(arguments) => spool::run(&arguments.what, &mut out),
         Command::Job(arguments) => job::run(&arguments, &mut out),
+        Command::Verify(arguments) => verify::run(&arguments, &mut out),
     };
     output::finish(done, out)
 }

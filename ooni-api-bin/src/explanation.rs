@@ -7,7 +7,7 @@ pub mod answer;
 mod compare;
 
 pub use self::answer::Explained;
-pub use self::compare::{ScoredBody, differing, score};
+pub use self::compare::{ScoredBody, differing, score, summary};
 
 use self::answer::{Agrees, Body, Row, Server, Status};
 use crate::app::App;

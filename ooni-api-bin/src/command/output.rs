@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// The exit code when the arguments or settings are invalid.
+/// The exit code when the arguments or settings are invalid, or something could not be checked.
 const USAGE: u8 = 2;
 
 /// Why a command failed.
@@ -15,6 +15,12 @@ pub(super) enum Failure {
     Usage(Vec<String>),
     /// Standard output cannot be written.
     Output(io::Error),
+    /// Something differs, as standard output says.
+    Differs,
+    /// Something could not be checked, as standard output says.
+    NotAllChecked,
+    /// Nothing could be checked.
+    Unchecked(String),
     /// Anything else.
     Failed(String),
 }
@@ -51,6 +57,12 @@ pub(super) fn finish(done: Result<(), Failure>, mut out: impl Write) -> ExitCode
         Err(Failure::Failed(line)) => {
             eprint_line(&line);
             ExitCode::FAILURE
+        }
+        Err(Failure::Differs) => ExitCode::FAILURE,
+        Err(Failure::NotAllChecked) => ExitCode::from(USAGE),
+        Err(Failure::Unchecked(line)) => {
+            eprint_line(&line);
+            ExitCode::from(USAGE)
         }
         Err(Failure::Usage(lines)) => {
             lines.iter().for_each(|line| eprint_line(line));

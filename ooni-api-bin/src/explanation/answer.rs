@@ -10,7 +10,7 @@ use ooni_core::process::Outcome;
 use ooni_core::rules::Rules;
 use ooni_core::trace;
 use ooni_store::query::list::MeasurementSummary;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -173,7 +173,7 @@ pub struct Reading {
     /// JSON pointer into the body as it is kept.
     pub path: String,
     /// The value; without it, the value is missing. A value of more than 200 bytes is replaced by a description.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "null_or_value")]
     pub value: Option<Value>,
     /// Whether `value` is only a description.
     pub is_cut: bool,
@@ -286,13 +286,21 @@ impl Explained {
 
     /// The result with which the row is compared.
     pub fn compared(&self) -> Option<&Scored> {
-        if self.compared_with == Rules::Compat.name() { self.compat.as_ref() } else { self.fixed.as_ref() }
+        match self.rules() {
+            Rules::Fixed => self.fixed.as_ref(),
+            Rules::Compat => self.compat.as_ref(),
+        }
+    }
+
+    /// The rules with whose result the row is compared.
+    pub fn rules(&self) -> Rules {
+        if self.compared_with == Rules::Compat.name() { Rules::Compat } else { Rules::Fixed }
     }
 }
 
 impl Row {
     /// A row of the store, with its long texts cut.
-    pub(super) fn new(row: &MeasurementSummary) -> Row {
+    pub fn new(row: &MeasurementSummary) -> Row {
         let time = |time| Timestamp::from_date_time(time).iso_text();
         Row {
             report_id: cut(&row.report_id),
@@ -334,7 +342,8 @@ impl Body {
 }
 
 impl Scored {
-    fn new(explanation: &Explanation) -> Scored {
+    /// What scoring gave.
+    pub fn new(explanation: &Explanation) -> Scored {
         let mut scored = Scored {
             outcome: Status::Stored,
             reason: None,
@@ -466,6 +475,11 @@ impl Agrees {
         }
         sentences.join(" ")
     }
+}
+
+/// A value that is present, which may be null.
+fn null_or_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// A text, or its beginning.

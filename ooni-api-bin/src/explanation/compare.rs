@@ -77,7 +77,7 @@ enum Cell<'r> {
 }
 
 /// A row as a store gives it back; `None` if no store accepts it.
-pub(super) fn summary(uid: &str, row: &FastpathRow) -> Option<MeasurementSummary> {
+pub fn summary(uid: &str, row: &FastpathRow) -> Option<MeasurementSummary> {
     let cells = value::fastpath(row).ok()?;
     let text = |at: usize| match &cells[at] {
         Value::Text(text) => Some(text.clone().into_owned()),

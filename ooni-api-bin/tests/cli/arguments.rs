@@ -14,6 +14,7 @@ const HELP: &[&[&str]] = &[
     &["spool", "export", "--help"],
     &["spool", "import", "--help"],
     &["job", "--help"],
+    &["verify", "--help"],
 ];
 
 #[test]

@@ -15,3 +15,4 @@ mod serve;
 // `ooni-api spool`.
 mod spool;
 mod support;
+mod verify;

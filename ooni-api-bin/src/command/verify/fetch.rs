@@ -1,0 +1,86 @@
+//! Gets what a server publishes about a measurement.
+
+use crate::explanation::Explained;
+use crate::explanation::answer::Status;
+use crate::fetch::{Fetcher, Source, is_missing};
+use anyhow::{Context, bail};
+use ooni_archive::blobs::RetryPolicy;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// Maximum bytes of a body, an explanation and the metadata of a measurement.
+const LONGEST_BODY: u64 = 256 << 20;
+const LONGEST_EXPLANATION: u64 = 64 << 20;
+const LONGEST_METADATA: u64 = 256 << 20;
+
+/// What a server publishes about a measurement.
+#[derive(Debug)]
+pub(super) struct Published {
+    /// The explanation, if the server has explanations.
+    pub(super) explained: Option<Explained>,
+    /// The columns of the row that the server shows.
+    pub(super) row: Map<String, Value>,
+    /// The body: the stored one with an explanation, else the measurement in it.
+    pub(super) body: Vec<u8>,
+}
+
+/// Gets the explanation and the stored body of a measurement, or its metadata and its content from a server without
+/// explanations.
+///
+/// # Errors
+/// The server cannot be reached, or has no row to check. The error names the URL.
+pub(super) async fn fetch(server: &str, uid: &str) -> anyhow::Result<Published> {
+    let retry = RetryPolicy {
+        attempts: 3,
+        first_wait: Duration::from_millis(200),
+        longest_wait: Duration::from_secs(2),
+        ..RetryPolicy::default()
+    };
+    let fetcher = Fetcher::new(retry, std::env::temp_dir());
+    let url = format!("{server}/api/v1/measurement/{uid}/explanation");
+    let explained = match get(&fetcher, &url, LONGEST_EXPLANATION).await {
+        Ok(explained) => Some(explained),
+        Err(error) if is_missing(&error) => None,
+        Err(error) => return Err(error),
+    };
+    let raw = format!("{server}/api/v1/raw_measurement?measurement_uid={uid}");
+    let Some(explained) = explained else {
+        let url = format!("{server}/api/v1/measurement_meta?measurement_uid={uid}");
+        let row: Map<String, Value> = parse(&get(&fetcher, &url, LONGEST_METADATA).await?, &url)?;
+        if row.is_empty() {
+            bail!("{url}: the server has no such measurement");
+        }
+        let body = get(&fetcher, &raw, LONGEST_BODY).await?;
+        return Ok(Published { explained: None, row, body });
+    };
+    let explained: Explained = parse(&explained, &url)?;
+    let Some(row) = &explained.row else {
+        let why = explained.reason.as_deref().unwrap_or("no reason is given");
+        bail!("{url}: there is no row to check: the measurement is {}: {why}", name(explained.status));
+    };
+    let Value::Object(row) = serde_json::to_value(row)? else { bail!("{url}: the row is not an object") };
+    if explained.body.is_none() {
+        bail!("{url}: {}", explained.agrees.sentence);
+    }
+    let body = get(&fetcher, &format!("{raw}&body=stored"), LONGEST_BODY).await?;
+    Ok(Published { explained: Some(explained), row, body })
+}
+
+async fn get(fetcher: &Fetcher, url: &str, most: u64) -> anyhow::Result<Vec<u8>> {
+    let (bytes, _) = fetcher.fetch_bytes(&Source::parse(url), most, None).await?;
+    bytes.with_context(|| format!("{url}: the server sent no content"))
+}
+
+fn parse<T: serde::de::DeserializeOwned>(text: &[u8], url: &str) -> anyhow::Result<T> {
+    serde_json::from_slice(text).with_context(|| format!("{url}: the answer is not understood"))
+}
+
+fn name(status: Status) -> &'static str {
+    match status {
+        Status::Stored => "stored",
+        Status::Pending => "pending",
+        Status::Discarded => "discarded",
+        Status::Rejected => "rejected",
+        Status::Refused => "refused",
+    }
+}
