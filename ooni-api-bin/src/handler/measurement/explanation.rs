@@ -1,6 +1,7 @@
 //! `GET /api/v1/measurement/{measurement_uid}/explanation`.
 
 use super::by_uid::is_uid;
+use super::lookup;
 use crate::app::App;
 use crate::explanation::answer::Status;
 use crate::explanation::{self, Explained};
@@ -33,6 +34,7 @@ const MAX_AGE: u32 = 60;
         (status = 200, description = "The explanation.", body = Explained, content_type = "application/json"),
         (status = 400, description = "The id cannot be one of a measurement."),
         (status = 404, description = "The measurement is unknown, or not public."),
+        (status = 504, description = "The explanation took too long."),
         (status = 503, description = "The store or the archive is not available, or too many measurements are explained."),
     )
 )]
@@ -41,7 +43,7 @@ pub async fn explanation(app: Arc<App>, request: Request) -> Result<Response, Er
     if !is_uid(uid) {
         return Err(Error::bad_request("Invalid measurement_uid"));
     }
-    let Some(explained) = explanation::of(&app, uid).await? else {
+    let Some(explained) = lookup::in_time(&app, explanation::of(&app, uid)).await? else {
         return Err(Error::not_found("Measurement not found"));
     };
     let response = json(&explained);
