@@ -48,7 +48,7 @@ pub fn lists(folder: Option<&Path>) -> Result<Fingerprints, Error> {
 /// # Errors
 /// None, unless this was built with broken lists.
 pub fn built_in() -> Result<Fingerprints, Error> {
-    read(DNS, HTTP)
+    from_bytes(DNS, HTTP)
 }
 
 /// The lists `fingerprints_dns.csv` and `fingerprints_http.csv` of a folder.
@@ -60,10 +60,14 @@ pub fn from_folder(folder: &Path) -> Result<Fingerprints, Error> {
         let path = folder.join(name);
         fs::read(&path).map_err(|source| Error::Unreadable { path, source })
     };
-    read(&file("fingerprints_dns.csv")?, &file("fingerprints_http.csv")?)
+    from_bytes(&file("fingerprints_dns.csv")?, &file("fingerprints_http.csv")?)
 }
 
-fn read(dns: &[u8], http: &[u8]) -> Result<Fingerprints, Error> {
+/// The lists in these texts, CSV.
+///
+/// # Errors
+/// When a row is invalid.
+pub fn from_bytes(dns: &[u8], http: &[u8]) -> Result<Fingerprints, Error> {
     Ok(Fingerprints::from_csv(dns, http, list_sha256(dns, http))?)
 }
 

@@ -19,9 +19,8 @@ pub struct Verify {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = url)]
     pub url: String,
 
-    /// Folder with fingerprints_dns.csv and fingerprints_http.csv [default: the built-in lists]
-    ///
-    /// If the row was made with other lists, its fingerprints cannot be checked.
+    /// Folder with fingerprints_dns.csv and fingerprints_http.csv [default: the built-in lists, or those of the server if it made
+    /// the row with other ones]
     #[arg(long, value_name = "DIR")]
     pub fingerprints: Option<PathBuf>,
 

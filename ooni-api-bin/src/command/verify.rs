@@ -4,9 +4,10 @@ mod check;
 mod fetch;
 
 use self::check::{Check, Verdict, checks};
-use self::fetch::{Published, fetch};
+use self::fetch::fetch;
 use super::output::Failure;
 use crate::cli::verify::Verify;
+use ooni_archive::fingerprints::from_folder;
 use serde::Serialize;
 use std::io::{self, ErrorKind, Write};
 
@@ -25,12 +26,12 @@ struct Report<'r> {
 
 pub(super) fn run(arguments: &Verify, out: &mut dyn Write) -> Result<(), Failure> {
     let Verify { uid, url, fingerprints, json } = arguments;
-    let lists = ooni_archive::fingerprints::lists(fingerprints.as_deref());
-    let lists = lists.map_err(|error| Failure::Usage(vec![format!("--fingerprints: {error}")]))?;
+    let failed = |error| Failure::Usage(vec![format!("--fingerprints: {error}")]);
+    let given = fingerprints.as_deref().map(from_folder).transpose().map_err(failed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Unchecked(format!("the runtime cannot start: {error}")))?;
-    let published = runtime.block_on(fetch(url, uid)).map_err(|error| Failure::Unchecked(format!("{error:#}")))?;
-    let checks = checks(uid, &published, &lists, fingerprints.is_some());
+    let fetched = runtime.block_on(fetch(url, uid, given)).map_err(|error| Failure::Unchecked(format!("{error:#}")));
+    let checks = checks(uid, &fetched?);
     let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Unchecked);
     let report = Report { measurement_uid: uid, url, verdict, checks };
     let written = if *json { report.write_json(out) } else { report.write(out) };

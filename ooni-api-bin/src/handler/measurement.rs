@@ -4,6 +4,7 @@ pub mod aggregation;
 pub mod by_uid;
 pub mod explanation;
 pub mod files;
+pub mod fingerprints;
 pub mod list;
 pub mod lookup;
 pub mod meta;

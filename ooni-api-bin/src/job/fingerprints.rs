@@ -10,7 +10,7 @@ use super::{Report, check_size, durable, required, settings};
 use crate::fetch::Source;
 use anyhow::Context;
 use ooni_archive::download::Version;
-use ooni_archive::fingerprints::{built_in, from_folder, list_sha256};
+use ooni_archive::fingerprints::{DNS, HTTP, built_in, from_folder, list_sha256};
 use ooni_core::fingerprint::Fingerprints;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -48,6 +48,14 @@ pub fn load(state_dir: &Path) -> Result<Fingerprints, ooni_archive::fingerprints
         tracing::warn!(%error, "the fingerprint lists cannot be used; the built-in ones are used instead");
         built_in()
     })
+}
+
+/// The texts of the lists with this hash, DNS and HTTP: those in the state directory, or the built-in ones. `None` if neither has
+/// it, as at the moment when they are replaced. Blocks.
+pub(crate) fn texts(state_dir: &Path, sha256: &str) -> Option<[Vec<u8>; 2]> {
+    let [dns, http] = paths(state_dir).map(|path| fs::read(path).ok());
+    let of_state = dns.zip(http).map(<[Vec<u8>; 2]>::from);
+    of_state.into_iter().chain([[DNS.to_vec(), HTTP.to_vec()]]).find(|[dns, http]| list_sha256(dns, http) == sha256)
 }
 
 /// Sends the lists in the state directory whenever another process, such as `ooni-api job`, has replaced them. Lists that

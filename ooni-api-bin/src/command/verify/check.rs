@@ -1,6 +1,6 @@
 //! Compares what a server publishes about a measurement with what this program computes.
 
-use super::Published;
+use super::fetch::{Lists, Origin, Published};
 use crate::explanation::answer::{Body, Explained, Row, Scored};
 use crate::explanation::{ScoredBody, rules_of, score, summary};
 use ooni_core::fingerprint::Fingerprints;
@@ -63,9 +63,9 @@ impl Verdict {
     }
 }
 
-/// All comparisons. `are_given`: the lists are not the built-in ones.
-pub(super) fn checks(uid: &str, published: &Published, lists: &Fingerprints, are_given: bool) -> Vec<Check> {
-    let Published { explained, row, body } = published;
+/// All comparisons.
+pub(super) fn checks(uid: &str, published: &Published) -> Vec<Check> {
+    let Published { explained, row, body, lists: Lists { lists, origin } } = published;
     let side = explained.as_ref().and_then(|explained| explained.body.as_ref()).map(Body::side);
     let scored = score(body, uid, side.as_ref().unwrap_or(&SideRecord::EMPTY), lists);
     let ruleset = text(row, "ruleset");
@@ -78,7 +78,7 @@ pub(super) fn checks(uid: &str, published: &Published, lists: &Fingerprints, are
     let mut checks = vec![
         of_hash(explained.as_ref(), row, body),
         of_ruleset(ruleset, rules),
-        of_lists(row, lists, are_given),
+        of_lists(row, lists, *origin),
         of_row(uid, row, scored.outcome(rules), rules, lists_agree),
     ];
     checks.extend(explained.as_ref().map(|explained| of_explanation(explained, &scored, lists)));
@@ -115,12 +115,12 @@ fn of_ruleset(ruleset: &str, rules: Rules) -> Check {
     Check { name: "ruleset", verdict, sentence }
 }
 
-fn of_lists(row: &Map<String, Value>, lists: &Fingerprints, are_given: bool) -> Check {
+fn of_lists(row: &Map<String, Value>, lists: &Fingerprints, origin: Origin) -> Check {
     let (stored, used) = (text(row, "fingerprints_sha256"), lists.list_sha256());
-    let (which, hint) = if are_given {
-        ("the lists of --fingerprints", "")
-    } else {
-        ("the built-in lists", "; give its lists with --fingerprints")
+    let (which, hint) = match origin {
+        Origin::Given => ("the lists of --fingerprints", ""),
+        Origin::Server => ("the lists of the server", ""),
+        Origin::BuiltIn => ("the built-in lists", "; give its lists with --fingerprints"),
     };
     let (verdict, sentence) = if stored == used {
         (Verdict::Agrees, format!("the row was made with {which}"))
