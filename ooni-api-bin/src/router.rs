@@ -74,6 +74,7 @@ site! {
         GET "/api/v1/measurement/{measurement_uid}" => measurement::by_uid::measurement;
         GET "/api/v1/measurement_meta" => measurement::meta::measurement_meta;
         GET "/api/v1/measurement/{measurement_uid}/explanation" => measurement::explanation::explanation;
+        GET "/api/v1/fingerprints/{file}" => measurement::fingerprints::fingerprints;
         GET "/api/v1/aggregation" => measurement::aggregation::aggregation;
         GET "/api/v1/torsf_stats" => measurement::torsf_stats::torsf_stats;
         GET "/api/v1/files" => measurement::files::files;

@@ -374,3 +374,25 @@ fn an_answer_is_bounded() {
     );
     assert!(explained["row"]["input"].as_str().unwrap().ends_with("x…"));
 }
+
+/// The lists have the hash that explanations name.
+#[test]
+fn the_fingerprint_lists_are_served() {
+    let server = Backend::new().server("state");
+    let lists = ["dns", "http"].map(|name| server.get(&format!("/api/v1/fingerprints/fingerprints_{name}.csv")));
+    let expected = [ooni_archive::fingerprints::DNS, ooni_archive::fingerprints::HTTP];
+    for (list, expected) in lists.iter().zip(expected) {
+        assert_eq!((list.status, list.header("cache-control")), (200, Some("max-age=60")));
+        assert_eq!(list.header("content-type"), Some("text/csv; charset=utf-8"));
+        assert!(list.body == expected);
+    }
+    for file in ["fingerprints_dns.json", "..%2Fsecrets", "%00"] {
+        assert_eq!(server.get(&format!("/api/v1/fingerprints/{file}")).status, 404, "{file}");
+    }
+    // Lists that are on the disk, but not in use yet.
+    let folder = server.state_dir().join("fingerprints");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("fingerprints_dns.csv"), "name").unwrap();
+    std::fs::write(folder.join("fingerprints_http.csv"), "name").unwrap();
+    assert!(server.get("/api/v1/fingerprints/fingerprints_dns.csv").body == expected[0]);
+}

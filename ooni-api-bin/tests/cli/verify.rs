@@ -24,7 +24,10 @@ struct Backend {
 
 impl Backend {
     fn start() -> Backend {
-        let folder = tempfile::tempdir().unwrap();
+        Backend::start_in(tempfile::tempdir().unwrap())
+    }
+
+    fn start_in(folder: TempDir) -> Backend {
         let server = Server::start(folder.path(), &["--import", data().to_str().unwrap()]);
         let url = format!("http://{}", server.address);
         for _ in 0..2000 {
@@ -111,14 +114,38 @@ fn a_row_or_a_hash_differs() {
     assert_eq!((code, verdicts), (1, vec!["differs", "differs", "agrees", "agrees", "agrees"]), "{text}");
 }
 
+/// Writes lists without fingerprints.
+fn write_lists(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    for (name, list) in [("dns", ooni_archive::fingerprints::DNS), ("http", ooni_archive::fingerprints::HTTP)] {
+        let header = list.split_inclusive(|byte| *byte == b'\n').next().unwrap();
+        std::fs::write(folder.join(format!("fingerprints_{name}.csv")), header).unwrap();
+    }
+}
+
+#[test]
+fn the_lists_of_the_server_are_fetched() {
+    let folder = tempfile::tempdir().unwrap();
+    write_lists(&folder.path().join("ooni-data/fingerprints"));
+    let backend = Backend::start_in(folder);
+    let (code, text, errors) = backend.verify(&[]);
+    assert_eq!((code, &*errors), (0, ""), "{text}");
+    assert_eq!(line(&text, "fingerprints"), "agrees: the row was made with the lists of the server");
+    let lists = backend.folder.path().join("ooni-data/fingerprints");
+    let (code, text, _) = backend.verify(&["--fingerprints", lists.to_str().unwrap()]);
+    assert_eq!((code, &*line(&text, "fingerprints")), (0, "agrees: the row was made with the lists of --fingerprints"));
+    // Lists that the server no longer has.
+    backend.sql("UPDATE fastpath SET fingerprints_sha256 = 'ab'");
+    let (code, text, _) = backend.verify(&[]);
+    assert_eq!(code, 2, "{text}");
+    assert!(line(&text, "fingerprints").starts_with("not checked: the row was made with lists ab, "), "{text}");
+}
+
 #[test]
 fn other_fingerprint_lists_are_not_a_difference() {
     let backend = Backend::start();
     let folder = tempfile::tempdir().unwrap();
-    for (name, list) in [("dns", ooni_archive::fingerprints::DNS), ("http", ooni_archive::fingerprints::HTTP)] {
-        let header = list.split_inclusive(|byte| *byte == b'\n').next().unwrap();
-        std::fs::write(folder.path().join(format!("fingerprints_{name}.csv")), header).unwrap();
-    }
+    write_lists(folder.path());
     let (code, text, errors) = backend.verify(&["--fingerprints", folder.path().to_str().unwrap()]);
     assert_eq!((code, &*errors), (2, ""), "{text}");
     assert!(line(&text, "fingerprints").starts_with("not checked: the row was made with lists "), "{text}");
