@@ -30,7 +30,7 @@ An error is a JSON object with `error`, a sentence that names the parameter or t
 `detail` instead say so. On every route, 405 means that the path does not have the method, 431 that the headers are too large, and 500 \
 that the server failed.
 
-Answers with `ETag` can be asked for again with `If-None-Match`; 304 says that nothing has changed. Text is compressed with gzip if \
+Answers with `ETag` can be asked for again with `If-None-Match`; 304 says that nothing has changed. Text is compressed (gzip, zstd) if \
 the client accepts it. Pages of every origin may call the API, without credentials.";
 
 /// The sections, and what is in them.

@@ -1,62 +1,93 @@
 //! `GET /openapi.json`, `GET /apispec_1.json`, `GET /apidocs/`, `GET /apidocs`.
 
+use super::legacy::redirect;
 use crate::app::App;
+use crate::http::response::{self, Cache};
 use crate::http::{Error, Request, Response};
 use hyper::StatusCode;
 use std::sync::Arc;
 
-/// This description of all routes.
+/// For how long the documentation may be kept, in seconds.
+const MAX_AGE: u32 = 3600;
+
+/// The description of all routes.
 ///
 /// # Errors
-/// 501 until it is written.
+/// None.
 #[utoipa::path(
     get,
     path = "/openapi.json",
     tag = "Site",
-    responses((status = 200, description = "This description of all routes."))
+    summary = "This document",
+    description = "The description of all routes, as an OpenAPI 3.1 document.",
+    responses((status = 200, description = "The document.", content_type = "application/json", body = Object))
 )]
-pub async fn openapi(_: Arc<App>, _: Request) -> Result<Response, Error> {
-    Err(Error::new(StatusCode::NOT_IMPLEMENTED, "not implemented"))
+pub async fn openapi(app: Arc<App>, _: Request) -> Result<Response, Error> {
+    let document = response::of_bytes(StatusCode::OK, "application/json", app.documentation.json());
+    Ok(response::cached(document, Cache::MaxAge(MAX_AGE)))
 }
 
 /// To the description of all routes.
 ///
 /// # Errors
-/// 501 until it is written.
+/// None.
 #[utoipa::path(
     get,
     path = "/apispec_1.json",
-    tag = "Site",
-    responses((status = 200, description = "To the description of all routes."))
+    tag = "Redirects",
+    summary = "The document, at its former address",
+    description = "Redirects to `/openapi.json`.",
+    responses((status = 302, description = "To the document.", headers(("Location" = String, description = "The new address."))))
 )]
 pub async fn apispec(_: Arc<App>, _: Request) -> Result<Response, Error> {
-    Err(Error::new(StatusCode::NOT_IMPLEMENTED, "not implemented"))
+    Ok(redirect(StatusCode::FOUND, "/openapi.json"))
 }
 
 /// The documentation of all routes.
 ///
 /// # Errors
-/// 501 until it is written.
+/// 403 for `url` or `urls`.
 #[utoipa::path(
     get,
     path = "/apidocs/",
     tag = "Site",
-    responses((status = 200, description = "The documentation of all routes."))
+    summary = "This documentation",
+    description = "The description of all routes, as a page.",
+    responses(
+        (status = 200, description = "The page.", content_type = "text/html", body = String),
+        (status = 403, description = "The query has `url` or `urls`, which made other programs show documents from elsewhere.", body = crate::openapi::ErrorBody)
+    )
 )]
-pub async fn apidocs(_: Arc<App>, _: Request) -> Result<Response, Error> {
-    Err(Error::new(StatusCode::NOT_IMPLEMENTED, "not implemented"))
+pub async fn apidocs(app: Arc<App>, request: Request) -> Result<Response, Error> {
+    refuse_other_documents(&request)?;
+    let page = response::of_bytes(StatusCode::OK, "text/html; charset=utf-8", app.documentation.page());
+    Ok(response::cached(page, Cache::MaxAge(MAX_AGE)))
 }
 
 /// To the documentation.
 ///
 /// # Errors
-/// 501 until it is written.
+/// 403 for `url` or `urls`.
 #[utoipa::path(
     get,
     path = "/apidocs",
-    tag = "Site",
-    responses((status = 200, description = "To the documentation."))
+    tag = "Redirects",
+    summary = "The documentation, without the slash",
+    description = "Redirects to `/apidocs/`.",
+    responses(
+        (status = 302, description = "To the documentation.", headers(("Location" = String, description = "The new address."))),
+        (status = 403, description = "The query has `url` or `urls`.", body = crate::openapi::ErrorBody)
+    )
 )]
-pub async fn apidocs_redirect(_: Arc<App>, _: Request) -> Result<Response, Error> {
-    Err(Error::new(StatusCode::NOT_IMPLEMENTED, "not implemented"))
+pub async fn apidocs_redirect(_: Arc<App>, request: Request) -> Result<Response, Error> {
+    refuse_other_documents(&request)?;
+    Ok(redirect(StatusCode::FOUND, "/apidocs/"))
+}
+
+/// The page of the reference loads the document that `url` or `urls` names, so its front end refuses these (API spec §12).
+fn refuse_other_documents(request: &Request) -> Result<(), Error> {
+    match ["url", "urls"].iter().any(|name| request.query().get(name).is_some()) {
+        true => Err(Error::new(StatusCode::FORBIDDEN, "url and urls are not allowed")),
+        false => Ok(()),
+    }
 }
