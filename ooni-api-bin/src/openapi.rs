@@ -128,10 +128,32 @@ fn complete(operation: &mut Value, route: &Route) {
     {
         id.push_str("_page");
     }
+    for parameter in object.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(schema) = parameter.get_mut("schema") {
+            without_null(schema);
+        }
+    }
     if let Some(query) = examples::query(route) {
         object.insert("x-example".to_owned(), json!(query));
     }
     errors::add(operation, route);
+}
+
+/// Removes null from the schema of a parameter: an optional one may be missing, which is not null.
+fn without_null(schema: &mut Value) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [name] = types.as_slice() {
+            let name = name.clone();
+            set(schema, "type", name);
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("oneOf") {
+        choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
+        if let [choice] = choices.as_slice() {
+            *schema = choice.clone();
+        }
+    }
 }
 
 fn set(object: &mut Value, key: &str, value: Value) {

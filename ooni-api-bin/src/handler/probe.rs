@@ -30,6 +30,7 @@ pub mod submit_measurement;
 pub mod submit_report;
 
 mod params;
+pub mod schema;
 
 use crate::app::App;
 use crate::http::response::{self, Cache};

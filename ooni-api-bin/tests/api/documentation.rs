@@ -33,29 +33,47 @@ fn every_operation_is_described() {
     let document = document(BASE_URL);
     let tags: Vec<_> = document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
     let mut ids = BTreeSet::new();
+    let mut missing = Vec::new();
     for (method, path, operation) in operations(&document) {
-        let name = format!("{method} {path}");
-        assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{name}: its id is that of another operation");
-        assert!(operation["tags"].as_array().is_some_and(|of| of.len() == 1 && tags.contains(&&of[0])), "{name}: tags");
+        let mut require = |holds: bool, what: &str| {
+            if !holds {
+                missing.push(format!("{method} {path}: {what}"));
+            }
+        };
+        require(ids.insert(operation["operationId"].as_str().unwrap()), "an operationId of its own");
+        let has_tag = operation["tags"].as_array().is_some_and(|of| of.len() == 1 && tags.contains(&&of[0]));
+        require(has_tag, "one of the tags");
         for key in ["summary", "description"] {
             let text = operation[key].as_str().unwrap_or_default();
-            assert!(!text.is_empty() && !text.contains("# Errors"), "{name}: {key}: {text:?}");
+            require(!text.is_empty() && !text.contains("# Errors"), key);
         }
         let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
         for parameter in parameters {
-            let of = format!("{name}: {}", parameter["name"]);
-            assert!(!parameter["description"].as_str().unwrap_or_default().is_empty(), "{of}: no description");
-            assert!(parameter["schema"].is_object(), "{of}: no schema");
-            assert!(parameter["in"] != "path" || !parameter["example"].is_null(), "{of}: no example");
+            let name = parameter["name"].as_str().unwrap();
+            let has_description = !parameter["description"].as_str().unwrap_or_default().is_empty();
+            require(has_description && parameter["schema"].is_object(), &format!("{name}: description and schema"));
+            require(parameter["in"] == "header" || !parameter["example"].is_null(), &format!("{name}: an example"));
         }
         let in_path: BTreeSet<&str> = path.split(['{', '}']).skip(1).step_by(2).collect();
         let described = parameters.iter().filter(|parameter| parameter["in"] == "path");
-        assert_eq!(described.map(|one| one["name"].as_str().unwrap()).collect::<BTreeSet<_>>(), in_path, "{name}");
+        let described: BTreeSet<&str> = described.map(|one| one["name"].as_str().unwrap()).collect();
+        require(described == in_path, "the parameters of the path");
+        require(method != "POST" || path.ends_with("/close") || operation["requestBody"].is_object(), "the body");
         for (status, response) in operation["responses"].as_object().unwrap() {
-            let is_described = !response["description"].as_str().unwrap_or_default().is_empty();
-            assert!(is_described || response["$ref"].is_string(), "{name}: {status} has no description");
-            let has_content = status.starts_with('3') || response["content"].is_object() || response["$ref"].is_string();
-            assert!(has_content, "{name}: {status} has no content type");
+            let is_reference = response["$ref"].is_string();
+            let has_description = !response["description"].as_str().unwrap_or_default().is_empty();
+            require(has_description || is_reference, &format!("{status}: a description"));
+            let has_content = status.starts_with('3') || response["content"].is_object() || is_reference;
+            require(has_content, &format!("{status}: a content type"));
         }
     }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// Writes the document and the page, to look at them.
+#[test]
+fn dump() {
+    let server = recorded_server();
+    std::fs::write("/tmp/docs-openapi.json", server.get("/openapi.json").body).unwrap();
+    std::fs::write("/tmp/docs-page.html", server.get("/apidocs/").body).unwrap();
 }

@@ -1,5 +1,6 @@
 //! `POST /api/v1/check-in`.
 
+use super::schema::{CheckInRequest, CheckInResponse};
 use super::{body, fresh, report_id};
 use crate::app::App;
 use crate::http::{Error, Request, Response};
@@ -17,7 +18,10 @@ use std::sync::Arc;
     post,
     path = "/api/v1/check-in",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "Check in before a run",
+    description = "Where the probe is, the features and test helpers that it uses, and a report id for each nettest, with the URLs for `web_connectivity`.\n\nURLs and report ids are for the country and the network that the probe names; if it names neither, for those of its address. A run by schedule gets 100 URLs, or 20 while the device is not charging.",
+    request_body(content = CheckInRequest, description = "A JSON object, whatever `Content-Type` says.", example = json!({"probe_cc": "IT", "probe_asn": "AS3269", "platform": "android", "software_name": "ooniprobe-android", "software_version": "5.1.0", "on_wifi": true, "charging": false, "run_type": "timed", "web_connectivity": {"category_codes": ["NEWS"]}})),
+    responses((status = 200, description = "What the probe needs for its run. If the database fails there are no URLs.", body = CheckInResponse))
 )]
 pub async fn check_in(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let found = app.geo.look_up(request.client());

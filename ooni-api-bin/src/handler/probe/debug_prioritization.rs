@@ -1,6 +1,7 @@
 //! `GET /api/_/debug_prioritization`.
 
 use super::params;
+use super::schema::Prioritization;
 use super::test_list_urls::detailed;
 use crate::app::App;
 use crate::http::response::{self, Cache};
@@ -17,7 +18,15 @@ use std::sync::Arc;
     get,
     path = "/api/_/debug_prioritization",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "How URLs are prioritized for a network",
+    description = "The steps that lead to the list of URLs of a country and a network: the URLs of the lists with counts, the rules, and the result.",
+    params(
+        ("probe_cc" = Option<String>, Query, description = "The country: two letters. The default is `ZZ`.", example = json!("IT")),
+        ("probe_asn" = Option<String>, Query, description = "The network: a number, or a number after `AS`. The default is all networks.", example = json!("AS3269")),
+        ("category_codes" = Option<String>, Query, description = "Categories, with commas between them. The default is all.", example = json!("NEWS")),
+        ("limit" = Option<i64>, Query, description = "The number of URLs, or -1 for all, the default.", example = json!(10))
+    ),
+    responses((status = 200, description = "The steps.", body = Prioritization))
 )]
 pub async fn debug_prioritization(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let query = request.query();

@@ -1,5 +1,6 @@
 //! `POST /api/v1/geolookup`.
 
+use super::schema::{GeolookupRequest, GeolookupResponse};
 use super::{body, fresh};
 use crate::app::App;
 use crate::http::{Error, Request, Response};
@@ -18,7 +19,10 @@ const MAX_ADDRESSES: usize = 1000;
     post,
     path = "/api/v1/geolookup",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "Country and network of addresses",
+    description = "Looks up addresses in the geolocation files of the server.",
+    request_body(content = GeolookupRequest, description = "A JSON object, whatever `Content-Type` says.", example = json!({"addresses": ["89.160.20.112", "2001:db8::1"]})),
+    responses((status = 200, description = "Where the addresses are.", body = GeolookupResponse))
 )]
 pub async fn geolookup(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let body = body(request).await?;

@@ -1,5 +1,6 @@
 //! `POST /api/v1/login`.
 
+use super::schema::{LoggedIn, LoginRequest};
 use super::{body, fresh};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -20,7 +21,13 @@ const LIFETIME: u64 = 7 * SECONDS_PER_DAY as u64 * 1_000_000;
     post,
     path = "/api/v1/login",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "Log a probe in",
+    description = "A token for a client id. Client ids of before 2022 are accepted as they are.",
+    request_body(content = LoginRequest, description = "A JSON object, whatever `Content-Type` says.", example = json!({"username": "client", "password": "secret"})),
+    responses(
+        (status = 200, description = "The token.", body = LoggedIn),
+        (status = 401, description = "There is no username or password, or the username is a token of something else.", body = crate::openapi::ErrorBody)
+    )
 )]
 pub async fn login(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let body = body(request).await?;

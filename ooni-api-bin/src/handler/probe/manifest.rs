@@ -14,7 +14,9 @@ use std::sync::Arc;
     get,
     path = "/api/v1/manifest",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "Manifest of anonymous credentials",
+    description = "Always 404: this server has no anonymous credentials. Probes then submit without.",
+    responses((status = 404, description = "There is no manifest: `manifest_not_found`.", body = crate::openapi::DetailBody))
 )]
 pub async fn manifest(_: Arc<App>, _: Request) -> Result<Response, Error> {
     Err(not_found("No manifest was found"))

@@ -1,5 +1,6 @@
 //! `POST /bouncer/net-tests`, for the oldest probes.
 
+use super::schema::{BouncerRequest, BouncerResponse};
 use super::{body, fresh};
 use crate::app::App;
 use crate::http::{Error, Request, Response};
@@ -14,7 +15,10 @@ use std::sync::Arc;
     post,
     path = "/bouncer/net-tests",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "Collector and test helpers of the oldest probes",
+    description = "The first nettest of the request, with a collector and test helpers.",
+    request_body(content = BouncerRequest, description = "A JSON object, whatever `Content-Type` says.", example = json!({"net-tests": [{"name": "web_connectivity", "version": "0.4.0"}]})),
+    responses((status = 200, description = "The collector and the test helpers.", body = BouncerResponse))
 )]
 pub async fn net_tests(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let malformed = || Error::bad_request("Malformed request");

@@ -1,5 +1,6 @@
 //! `POST /report`.
 
+use super::schema::{OpenReportRequest, OpenedReport};
 use super::{body, fresh, report_id};
 use crate::app::App;
 use crate::http::{Error, Request, Response};
@@ -18,7 +19,10 @@ const BACKEND_VERSION: &str = "1.3.5";
     post,
     path = "/report",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "Open a report",
+    description = "A new report id. Nothing is stored: measurements can be submitted to any id of the right form.",
+    request_body(content = OpenReportRequest, description = "A JSON object, whatever `Content-Type` says.", example = json!({"data_format_version": "0.2.0", "format": "json", "probe_asn": "AS3269", "probe_cc": "IT", "software_name": "miniooni", "software_version": "3.29.0", "test_name": "web_connectivity", "test_start_time": "2025-07-15 10:00:00", "test_version": "0.4.3"})),
+    responses((status = 200, description = "The report id.", body = OpenedReport))
 )]
 pub async fn open_report(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let body = body(request).await?;

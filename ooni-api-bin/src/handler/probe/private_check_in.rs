@@ -1,5 +1,6 @@
 //! `POST /api/_/check-in`, an experiment (API spec §6.3).
 
+use super::schema::{CheckInRequest, PrivateCheckInResponse};
 use super::{body, fresh, report_id};
 use crate::app::App;
 use crate::http::{Error, Request, Response};
@@ -18,7 +19,10 @@ use std::sync::Arc;
     post,
     path = "/api/_/check-in",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "Check in, with inputs for more nettests",
+    description = "An experiment: as `/api/v1/check-in`, with inputs for `dnscheck` and `stunreachability` too.",
+    request_body(content = CheckInRequest, description = "A JSON object, whatever `Content-Type` says.", example = json!({"probe_cc": "IT", "probe_asn": "AS3269", "run_type": "manual"})),
+    responses((status = 200, description = "What the probe needs for its run.", body = PrivateCheckInResponse))
 )]
 pub async fn private_check_in(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let client = request.client();

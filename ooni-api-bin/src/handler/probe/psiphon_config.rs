@@ -14,7 +14,12 @@ use std::sync::Arc;
     get,
     path = "/api/v1/test-list/psiphon-config",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "Configuration of Psiphon",
+    description = "The configured file, as it is. No token is required.",
+    responses(
+        (status = 200, description = "The file.", body = Object, content_type = "application/json"),
+        (status = 401, description = "No file is configured.", body = crate::openapi::ErrorBody)
+    )
 )]
 pub async fn psiphon_config(app: Arc<App>, _: Request) -> Result<Response, Error> {
     let file = app.probe.psiphon_config.value().ok_or_else(|| Error::unauthorized("Invalid psiphon-config"))?;

@@ -1,5 +1,6 @@
 //! `POST /api/v1/register`.
 
+use super::schema::Registered;
 use super::{body, fresh};
 use crate::app::App;
 use crate::http::{Error, Request, Response};
@@ -15,7 +16,10 @@ use std::sync::Arc;
     post,
     path = "/api/v1/register",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "Register a probe",
+    description = "A new client id. It is a token that says when it was made; nothing is stored.",
+    request_body(content = Object, description = "What the probe says about itself: a JSON object, whatever `Content-Type` says. It is not used.", example = json!({"platform": "android", "probe_asn": "AS3269", "probe_cc": "IT", "software_name": "ooniprobe-android", "software_version": "5.1.0", "supported_tests": ["web_connectivity"], "password": "secret"})),
+    responses((status = 200, description = "The client id.", body = Registered))
 )]
 pub async fn register(app: Arc<App>, request: Request) -> Result<Response, Error> {
     body(request).await?;

@@ -12,16 +12,25 @@ use ooni_store::query::aggregate::ListedCounts;
 use ooni_store::query::filter::Window;
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// A URL of a test list, what was measured of it in the last week, and its priority.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = UrlOfCountry)]
 struct Row {
+    /// Share of anomalies in percent.
     anomaly_perc: u64,
+    /// Its category.
     category_code: String,
+    /// The country of its list; `ZZ` for the global list.
     cc: String,
+    /// Its domain.
     domain: String,
+    /// How often it was measured in the country.
     msmt_cnt: u64,
+    /// The sum of all rules that match it.
     priority: i64,
+    /// The URL.
     url: String,
 }
 
@@ -33,7 +42,13 @@ struct Row {
     get,
     path = "/api/_/show_countries_prioritization",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "Priorities of all URLs of all countries",
+    description = "All URLs of all test lists, with their priority, how often they were measured in the last seven days, and the share of anomalies in percent.",
+    params(("format" = Option<String>, Query, description = "`JSON`, the default, or `CSV`; in any case.", example = json!("JSON"))),
+    responses(
+        (status = 200, description = "The URLs, by country, then by priority.", content((Vec<Row> = "application/json"), (String = "text/csv"))),
+        (status = 504, description = "The query took too long.", body = crate::openapi::ErrorBody)
+    )
 )]
 pub async fn show_countries_prioritization(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let is_csv = match request.query().given("format").unwrap_or("JSON").to_ascii_uppercase().as_str() {

@@ -2,6 +2,7 @@
 
 use super::body;
 use super::manifest::not_found;
+use super::schema::SignCredentialRequest;
 use crate::app::App;
 use crate::http::{Error, Request, Response};
 use std::sync::Arc;
@@ -14,7 +15,10 @@ use std::sync::Arc;
     post,
     path = "/api/v1/sign_credential",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "Sign an anonymous credential",
+    description = "Always 404: this server has no anonymous credentials. Probes then submit without.",
+    request_body(content = SignCredentialRequest, description = "A JSON object, whatever `Content-Type` says.", example = json!({"manifest_version": "1", "credential_sign_request": "AAAA"})),
+    responses((status = 404, description = "There is no manifest of this version: `manifest_not_found`.", body = crate::openapi::DetailBody))
 )]
 pub async fn sign_credential(_: Arc<App>, request: Request) -> Result<Response, Error> {
     let body = body(request).await.map_err(Error::into_detail)?;

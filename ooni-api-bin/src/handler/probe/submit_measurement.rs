@@ -1,5 +1,6 @@
 //! `POST /api/v1/submit_measurement`, where probes from 3.30 submit.
 
+use super::schema::{SubmitMeasurementRequest, SubmitMeasurementResponse};
 use super::{accept, fresh, report_id};
 use crate::app::App;
 
@@ -24,7 +25,11 @@ const PROTOCOL_VERSION: &str = "0.1.0";
     post,
     path = "/api/v1/submit_measurement",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "Submit a measurement, with or without credentials",
+    description = "Keeps a measurement under a new report id. Anonymous credentials are not verified and not stored: every measurement is accepted without. 200 means that the measurement is on the disk.",
+    params(("Content-Encoding" = Option<String>, Header, description = "How the body is encoded: `gzip`, `zstd` or `identity`.")),
+    request_body(content = SubmitMeasurementRequest, description = "The measurement as a JSON text; up to 200 MB after it is decoded.", example = json!({"format": "json", "content": "{\"test_name\": \"web_connectivity\", \"probe_cc\": \"IT\", \"probe_asn\": \"AS3269\", \"test_keys\": {}}", "nym": null, "zkp_request": null, "manifest_version": null, "protocol_version": null})),
+    responses((status = 200, description = "The measurement is kept.", body = SubmitMeasurementResponse))
 )]
 pub async fn submit_measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {
     keep(app, request).await.map_err(Error::into_detail)

@@ -1,6 +1,7 @@
 //! `GET /api/v1/test-helpers`.
 
 use super::fresh;
+use super::schema::ServiceEndpoint;
 use crate::app::App;
 use crate::http::{Error, Request, Response};
 use std::sync::Arc;
@@ -13,7 +14,9 @@ use std::sync::Arc;
     get,
     path = "/api/v1/test-helpers",
     tag = "Probe services",
-    responses((status = 200, description = ""))
+    summary = "Test helpers",
+    description = "The addresses of test helpers by name. Their order is random.",
+    responses((status = 200, description = "The test helpers.", body = BTreeMap<String, Vec<ServiceEndpoint>>))
 )]
 pub async fn test_helpers(app: Arc<App>, _: Request) -> Result<Response, Error> {
     Ok(fresh(&app.probe.services().shuffled_test_helpers()))

@@ -1,5 +1,6 @@
 //! `PUT /api/v1/update/{client_id}`.
 
+use super::schema::{Done, UpdateRequest};
 use crate::app::App;
 use crate::http::{Error, Request, Response, response};
 use crate::probe::body::Body;
@@ -14,8 +15,11 @@ use std::sync::Arc;
     put,
     path = "/api/v1/update/{client_id}",
     tag = "Probe services",
-    params(("client_id" = String, Path, description = "")),
-    responses((status = 200, description = ""))
+    summary = "Update a probe",
+    description = "Accepts what an old probe says about itself. Nothing is stored.",
+    params(("client_id" = String, Path, description = "The client id. It is not used.", example = json!("client"))),
+    request_body(content = UpdateRequest, description = "A JSON object, whatever `Content-Type` says.", example = json!({"probe_cc": "IT", "probe_asn": "AS3269"})),
+    responses((status = 200, description = "It was accepted.", body = Done))
 )]
 pub async fn update(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let mut object = request.json_object().await?;

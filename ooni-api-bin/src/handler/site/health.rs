@@ -15,7 +15,12 @@ use std::sync::Arc;
     get,
     path = "/health",
     tag = "Site",
-    responses((status = 200, description = ""))
+    summary = "Health",
+    description = "Whether submissions are accepted, what is missing or fails, and what each part of the server reports. `status` is `ok`, `degraded` if submissions are accepted but something else does not work, or `fail`.",
+    responses(
+        (status = 200, description = "Submissions are accepted.", body = Object, content_type = "application/json"),
+        (status = 503, description = "Submissions are not accepted; the body is the same.", body = Object, content_type = "application/json")
+    )
 )]
 pub async fn health(app: Arc<App>, _: Request) -> Result<Response, Error> {
     let health = Health::of(&app).await;

@@ -61,6 +61,7 @@ pub async fn stats(_: Arc<App>, _: Request) -> Result<Response, Error> {
 #[utoipa::path(
     get,
     path = "/files",
+    operation_id = "files_redirect",
     tag = "Redirects",
     summary = "Files",
     description = "A page of the former API. Redirects to the search page of OONI Explorer.",

@@ -21,7 +21,14 @@ const USER: &str = "prom";
     get,
     path = "/metrics",
     tag = "Site",
-    responses((status = 200, description = ""))
+    summary = "Metrics",
+    description = "Metrics of the server for Prometheus. They may have a listener of their own instead.",
+    security(("password" = [])),
+    responses(
+        (status = 200, description = "The metrics.", body = String, content_type = "text/plain"),
+        (status = 401, description = "The password is missing or wrong.", body = crate::openapi::ErrorBody),
+        (status = 404, description = "Metrics are on another listener.", body = crate::openapi::ErrorBody)
+    )
 )]
 pub async fn metrics(app: Arc<App>, request: Request) -> Result<Response, Error> {
     if !app.config.metrics.listen.is_empty() {

@@ -32,7 +32,9 @@ Crawl-delay: 300
     get,
     path = "/robots.txt",
     tag = "Site",
-    responses((status = 200, description = ""))
+    summary = "What crawlers should not load",
+    description = "The rules for crawlers.",
+    responses((status = 200, description = "The rules.", body = String, content_type = "text/plain"))
 )]
 pub async fn robots(_: Arc<App>, _: Request) -> Result<Response, Error> {
     Ok(response::cached(response::text(StatusCode::OK, ROBOTS), Cache::MaxAge(86_400)))
@@ -46,7 +48,9 @@ pub async fn robots(_: Arc<App>, _: Request) -> Result<Response, Error> {
     get,
     path = "/invalidpath",
     tag = "Site",
-    responses((status = 200, description = ""))
+    summary = "A path that does not exist",
+    description = "Always 404: monitoring expects it.",
+    responses((status = 404, description = "As expected.", body = Object, content_type = "application/json", example = json!({"error": 404})))
 )]
 pub async fn invalid_path(_: Arc<App>, _: Request) -> Result<Response, Error> {
     let mut response = response::cached(response::json(&json!({"error": 404})), Cache::None);
@@ -62,7 +66,9 @@ pub async fn invalid_path(_: Arc<App>, _: Request) -> Result<Response, Error> {
     get,
     path = "/api/",
     tag = "Site",
-    responses((status = 200, description = ""))
+    summary = "The documentation, at the prefix of the API",
+    description = "Redirects to the documentation.",
+    responses((status = 302, description = "To the documentation.", headers(("Location" = String, description = "The new address."))))
 )]
 pub async fn api(_: Arc<App>, _: Request) -> Result<Response, Error> {
     let mut response = response::text(StatusCode::FOUND, "");

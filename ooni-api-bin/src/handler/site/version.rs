@@ -14,7 +14,9 @@ use std::sync::Arc;
     get,
     path = "/version",
     tag = "Site",
-    responses((status = 200, description = ""))
+    summary = "Version",
+    description = "The version of the program, and the name of the build or null.",
+    responses((status = 200, description = "The version.", body = Object, content_type = "application/json", example = json!({"version": "0.1.0", "build_label": null})))
 )]
 pub async fn version(_: Arc<App>, _: Request) -> Result<Response, Error> {
     Ok(response::json(&json!({"version": VERSION, "build_label": BUILD_LABEL})))
