@@ -133,7 +133,8 @@ fn complete(operation: &mut Value, route: &Route) {
             without_null(schema);
         }
     }
-    if let Some(query) = examples::query(route) {
+    let query = examples::query(route, object.get("parameters").unwrap_or(&Value::Null));
+    if !query.is_empty() {
         object.insert("x-example".to_owned(), json!(query));
     }
     errors::add(operation, route);

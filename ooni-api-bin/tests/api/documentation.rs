@@ -1,11 +1,17 @@
 //! The documentation: that it has all routes, that it is valid, and that the server answers as it says.
 
 use crate::support::Server;
-use crate::support::recorded::{recorded_clock, recorded_server};
+use crate::support::client::Reply;
+use crate::support::recorded::recorded_server;
 use ooni_api::openapi::{document, path_of};
 use ooni_api::router::ROUTES;
+use ooni_testkit::python::Package;
+use ooni_testkit::skip_without;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Command, Output};
 
 const BASE_URL: &str = "https://api.example.org";
 
@@ -69,6 +75,135 @@ fn every_operation_is_described() {
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
+
+/// A GET operation with its examples.
+struct Example<'d> {
+    operation: &'d Value,
+    path: String,
+    /// The query that shows what the route is for, without parameters that are not required.
+    query: Vec<(String, String)>,
+}
+
+impl<'d> Example<'d> {
+    fn of(path: &str, operation: &'d Value) -> Example<'d> {
+        let mut example = Example { operation, path: path.to_owned(), query: Vec::new() };
+        for parameter in example.parameters("path") {
+            let name = parameter["name"].as_str().unwrap();
+            example.path = example.path.replace(&format!("{{{name}}}"), &encoded(&shown(&parameter["example"])));
+        }
+        for pair in operation["x-example"].as_str().into_iter().flat_map(|query| query.split('&')) {
+            let (name, value) = pair.split_once('=').unwrap();
+            example.query.push((name.to_owned(), value.to_owned()));
+        }
+        example
+    }
+
+    fn parameters(&self, place: &str) -> Vec<&'d Value> {
+        let all = self.operation["parameters"].as_array().into_iter().flatten();
+        all.filter(|parameter| parameter["in"] == place).collect()
+    }
+
+    /// The target, with another parameter.
+    fn with(&self, name: &str, value: &str) -> String {
+        let mut query: Vec<_> = self.query.iter().filter(|(key, _)| key != name).cloned().collect();
+        query.push((name.to_owned(), encoded(value)));
+        target(&self.path, &query)
+    }
+}
+
+fn target(path: &str, query: &[(String, String)]) -> String {
+    let query: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!("{path}?{}", query.join("&"))
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What is wrong with a response, by the document.
+fn difference(document: &Value, operation: &Value, reply: &Reply) -> Option<String> {
+    let Some(response) = operation["responses"].get(reply.status.to_string()) else {
+        return Some(format!("{} is not documented", reply.status));
+    };
+    let response = match response["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
+        None => response,
+    };
+    let content_type = reply.header("content-type").unwrap_or_default().split(';').next().unwrap();
+    let is_documented = response["content"].get(content_type).is_some() || (300..400).contains(&reply.status);
+    (!is_documented).then(|| format!("{content_type:?} is not documented for {}", reply.status))
+}
+
+#[test]
+fn documented_examples_are_answered_as_documented() {
+    let server = recorded_server();
+    let document = server.get("/openapi.json").json();
+    let mut differences = Vec::new();
+    for (_, path, operation) in operations(&document).iter().filter(|(method, ..)| method == "GET") {
+        let example = Example::of(path, operation);
+        let mut targets = vec![target(&example.path, &example.query)];
+        for parameter in example.parameters("query") {
+            targets.push(example.with(parameter["name"].as_str().unwrap(), &shown(&parameter["example"])));
+        }
+        for target in targets {
+            let reply = server.get(&target);
+            let difference = match reply.status {
+                400 => Some(format!("the example is refused: {}", reply.text())),
+                _ => difference(&document, operation, &reply),
+            };
+            differences.extend(difference.map(|difference| format!("{target}: {difference}")));
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+fn text_of(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+}
+
+#[test]
+fn the_document_is_valid() {
+    let python = Package::OpenapiSpecValidator.python();
+    skip_without!(&python);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("openapi.json");
+    fs::write(&file, document(BASE_URL).to_string()).unwrap();
+    let mut command = Command::new(python.unwrap());
+    let output = command.args(["-m", "openapi_spec_validator", "--schema", "3.1"]).arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}", text_of(&output));
+}
+
+/// Requests that Schemathesis makes from the document: examples, values at limits, wrong values, and random ones.
+#[test]
+fn schemathesis_finds_nothing() {
+    let python = Package::Schemathesis.python();
+    skip_without!(&python);
+    let server = recorded_server();
+    let output = schemathesis(&server, python.unwrap().with_file_name("schemathesis")).output().unwrap();
+    assert!(output.status.success(), "{}", text_of(&output));
+    assert_eq!(server.get("/health").status, 200);
+}
+
+/// It is bounded by the number of requests for each operation. The seed is fixed, so the requests are the same each time.
+fn schemathesis(server: &Server, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let url = format!("http://{}", server.address);
+    let mut command = Command::new(program);
+    command.arg("run").arg(format!("{url}/openapi.json")).args(["--url", &url]).current_dir(server.directory());
+    command.args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", "10", "--seed", "15"]);
+    command.args(["--generation-database", "none", "--continue-on-failure", "--workers", "2", "--no-color"]);
+    command.args(["--request-timeout", "30", "--warnings", "off"]);
+    command.env("NO_PROXY", "127.0.0.1").env("PYTHONWARNINGS", "ignore");
+    command
+}
+
+/// All checks of single requests, except that requests which the document does not allow have to be refused: unknown and
+/// repeated parameters are ignored, and an empty one is one that is missing.
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
+                      response_schema_conformance,missing_required_header,unsupported_method,allow_header_conformance,ignored_auth";
 
 /// Writes the document and the page, to look at them.
 #[test]

@@ -1,13 +1,10 @@
 //! One operation: its parameters, its body, its responses, and a request to try.
 
 use super::schema::type_of;
-use super::{breakable, prose, shown, text, with_code};
+use super::{breakable, prose, text, with_code};
+use crate::openapi::examples::{encoded, shown};
 use maud::{Markup, html};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-
-/// What is percent-encoded in a part of an example's path.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// An operation of the document.
 pub(super) struct Operation<'d> {
@@ -39,7 +36,7 @@ impl Operation<'_> {
                 h3 {
                     a href={ "#" (self.id()) } { span.method { (self.method) } " " code { (breakable(&self.path)) } }
                 }
-                p { strong { (self.summary()) } }
+                p { strong { (with_code(self.summary())) } }
                 @if self.value["description"] != self.value["summary"] { (prose(text(&self.value["description"]))) }
                 @if !parameters.is_empty() {
                     div.scroll role="region" aria-label={ "Parameters of " (self.path) } tabindex="0" {
@@ -90,8 +87,7 @@ impl Operation<'_> {
         let mut path = self.path.clone();
         for parameter in self.value["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "path") {
             let value = parameter.get("example").map(shown).unwrap_or_default();
-            let encoded = utf8_percent_encode(&value, RESERVED).to_string();
-            path = path.replace(&format!("{{{}}}", text(&parameter["name"])), &encoded);
+            path = path.replace(&format!("{{{}}}", text(&parameter["name"])), &encoded(&value));
         }
         match self.value.get("x-example").and_then(Value::as_str) {
             Some(query) => format!("{path}?{query}"),
@@ -101,9 +97,9 @@ impl Operation<'_> {
 
     fn curl(&self, base_url: &str, example: &str) -> String {
         let url = format!("'{base_url}{example}'");
-        let body = self.value["requestBody"]["content"].as_object().and_then(|content| {
-            content.values().find_map(|media| media.get("example"))
-        });
+        let body = self.value["requestBody"]["content"]
+            .as_object()
+            .and_then(|content| content.values().find_map(|media| media.get("example")));
         match (self.method, body) {
             ("GET", _) => format!("curl {url}"),
             ("POST", Some(body)) => format!("curl {url} --json '{body}'"),

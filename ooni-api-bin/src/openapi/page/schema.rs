@@ -1,6 +1,7 @@
 //! Types of parameters, bodies and their members.
 
-use super::{prose, shown, text, with_code};
+use super::{prose, text, with_code};
+use crate::openapi::examples::shown;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -48,7 +49,8 @@ fn range(schema: &Value) -> Markup {
 
 /// A schema of its own, with its members.
 pub(super) fn section(name: &str, schema: &Value) -> Markup {
-    let required = |member: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|name| name == member));
+    let required =
+        |member: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|name| name == member));
     let members = schema["properties"].as_object().filter(|members| !members.is_empty());
     html! {
         article id={ "schema-" (name) } {
