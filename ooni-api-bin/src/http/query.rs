@@ -18,6 +18,18 @@ impl Query {
         )
     }
 
+    /// A query with these pairs.
+    pub fn of(pairs: Vec<(String, String)>) -> Query {
+        Query(pairs)
+    }
+
+    /// The same query with the first value of these parameters, and no others.
+    #[must_use]
+    pub fn only(&self, names: &[&str]) -> Query {
+        let pair = |name: &&str| Some(((*name).to_owned(), self.get(name)?.to_owned()));
+        Query(names.iter().filter_map(pair).collect())
+    }
+
     /// The first value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
@@ -53,5 +65,6 @@ mod tests {
         assert_eq!(query.get("e"), Some("f=g"));
         assert_eq!(query.get("z"), None);
         assert_eq!(Query::parse(None), Query::default());
+        assert_eq!(query.only(&["b", "z", "a"]).pairs(), [("b".into(), "x y z".into()), ("a".into(), "1".into())]);
     }
 }

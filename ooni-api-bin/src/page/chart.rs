@@ -71,6 +71,10 @@ impl Chart {
         let (Some(mut first), Some(mut last)) = (of_window.0.or(of_groups.0), of_window.1.or(of_groups.1)) else {
             return chart;
         };
+        // The end of a period at midnight is not a bar of its own.
+        if grain.start(last) == last && of_groups.1.is_none_or(|end| end < last) && first < last {
+            last = last.plus_seconds(-1).unwrap_or(last);
+        }
         // A window may have a thousand years, most of them without measurements.
         if let (true, Some(start), Some(end)) = (is_long(grain, first, last), of_groups.0, of_groups.1) {
             (first, last) = (start, end);
@@ -305,21 +309,21 @@ fn percent(share: f64) -> String {
     format!("{:.2}%", share.clamp(0.0, 100.0))
 }
 
-/// A round number that is not below a count: 1, 2 or 5, and zeros.
+/// A round number that is not below a count: the top of the scale. Half of it is a whole number, except of 1.
 fn nice(count: u64) -> u64 {
-    let mut power: u64 = 1;
+    if let Some(top) = [1, 2, 4, 6, 8].into_iter().find(|top| *top >= count) {
+        return top;
+    }
+    let mut unit: u64 = 1;
     loop {
-        for factor in [1, 2, 5] {
-            match power.checked_mul(factor) {
-                Some(top) if top >= count => return top,
-                Some(_) => {}
+        for factor in [10, 12, 16, 20, 24, 30, 40, 50, 60, 80] {
+            match unit.checked_mul(factor) {
+                Some(top) if top < count => {}
+                Some(top) => return top,
                 None => return count,
             }
         }
-        match power.checked_mul(10) {
-            Some(next) => power = next,
-            None => return count,
-        }
+        unit = unit.saturating_mul(10);
     }
 }
 
@@ -414,7 +418,7 @@ mod tests {
 
     #[test]
     fn scales() {
-        assert_eq!([0, 1, 2, 3, 6, 11, 99, 501, u64::MAX].map(nice), [1, 1, 2, 5, 10, 20, 100, 1000, u64::MAX]);
+        assert_eq!([0, 1, 3, 9, 11, 31, 99, 501, u64::MAX].map(nice), [1, 1, 4, 10, 12, 40, 100, 600, u64::MAX]);
         let day = |days: i64| grain_of(Window { from: Some(at(2025, 1, 1)), to: at(2025, 1, 1).plus_days(days) });
         assert_eq!(
             [1, 30, 365, 3650, 10_000].map(day),

@@ -1,5 +1,6 @@
 //! Numbers, times, links and hostile text.
 
+use crate::names;
 use maud::{Markup, html};
 use ooni_core::time::DateTime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -85,6 +86,27 @@ pub fn link(path: &str, parameters: &[(&str, &str)]) -> String {
 /// A text, percent-encoded, for a path or a query.
 pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
+}
+
+/// The name of a country, and its code.
+pub fn country(code: &str) -> Markup {
+    match names::country(code) {
+        Some(name) => html! { (name) " " span class="code" { (code) } },
+        None => hostile(code, 20),
+    }
+}
+
+/// The number of a network, and its name.
+pub fn network(asn: u32, name: Option<&str>) -> Markup {
+    html! { "AS" (asn) @if let Some(name) = name { " " span class="code" { (hostile(name, 60)) } } }
+}
+
+/// The name of a test.
+pub fn test(test_name: &str) -> Markup {
+    match names::test(test_name) {
+        Some(name) => html! { (name) },
+        None => hostile(test_name, 60),
+    }
 }
 
 /// Text of a measurement, of at most `longest` characters, isolated from the direction of the text around it.

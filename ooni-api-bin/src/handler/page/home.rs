@@ -4,20 +4,20 @@ use crate::app::App;
 use crate::health::Health;
 use crate::http::response::{Cache, cached};
 use crate::http::{Error, Request, Response};
+use crate::names;
 use crate::page::chart::Chart;
 use crate::page::home::{Entry, Home, page};
 use crate::page::{error, layout};
 use hyper::StatusCode;
 use ooni_core::time::DateTime;
+use ooni_store::Store;
 use ooni_store::query::aggregate::{Aggregation, Axis, Counts, Group};
 use ooni_store::query::filter::{Filter, Window};
 use ooni_store::query::grain::Grain;
 use ooni_store::query::list::{List, Order};
 use ooni_store::value::Value;
-use ooni_store::{Deadline, Store};
 use std::cmp::Reverse;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How long the page may be cached, in seconds.
 const MAX_AGE: u32 = 60;
@@ -45,8 +45,7 @@ pub async fn home(app: Arc<App>, _: Request) -> Result<Response, Error> {
 
 async fn of(app: &App) -> Result<Home, Error> {
     let now = app.clock.now().date_time();
-    let deadline = Deadline::after(Duration::from_secs(app.config.reads.timeout));
-    let store = app.stores.measurements()?.with_deadline(deadline);
+    let store = app.stores.reads()?;
     let last_days = Window { from: now.start_of_day().plus_days(1 - DAYS), to: now.start_of_day().plus_days(1) };
     let hours = Axis::MeasurementStart(Grain::Hour);
     let (countries, tests, networks, hours, span, health) = tokio::join!(
@@ -85,8 +84,9 @@ async fn by(store: &Store, axis: Axis) -> Result<Vec<Entry>, Error> {
 }
 
 /// The name of a country or test for people.
-fn name(_: Axis, code: &str) -> String {
-    code.to_owned()
+fn name(axis: Axis, code: &str) -> String {
+    let name = if axis == Axis::ProbeCc { names::country(code) } else { names::test(code) };
+    name.unwrap_or(code).to_owned()
 }
 
 fn total(entries: &[Entry]) -> Counts {

@@ -1,21 +1,71 @@
 //! `GET /m/{measurement_uid}`.
 
 use crate::app::App;
+use crate::bodies::{self, Found};
+use crate::explanation;
+use crate::explanation::answer::Status;
+use crate::http::response::{Cache, cached, not_kept};
 use crate::http::{Error, Request, Response};
+use crate::page::measurement::{MeasurementPage, page};
+use crate::page::{error, layout};
+use crate::params::is_uid;
 use hyper::StatusCode;
 use std::sync::Arc;
+
+/// How long the page may be cached, in seconds. The row may be replaced, and the fingerprint lists.
+const MAX_AGE: u32 = 60;
 
 /// A measurement and its explanation.
 ///
 /// # Errors
-/// 501 until it is written.
+/// None: errors are pages.
 #[utoipa::path(
     get,
     path = "/m/{measurement_uid}",
     tag = "Pages",
-    params(("measurement_uid" = String, Path, description = "")),
-    responses((status = 200, description = "A measurement and its explanation."))
+    summary = "A measurement",
+    description = "A measurement, why it was scored as it was, how to verify that, and its JSON. For people.",
+    params(("measurement_uid" = String, Path, description = "Id of the measurement.",
+        example = "20210614000004.560509_US_signal_6e1b0ebf9b1cf9e9")),
+    responses(
+        (status = 200, description = "The page.", content_type = "text/html", body = String),
+        (status = 404, description = "The measurement is unknown, or not public.", content_type = "text/html", body = String)
+    )
 )]
-pub async fn measurement(_: Arc<App>, _: Request) -> Result<Response, Error> {
-    Err(Error::new(StatusCode::NOT_IMPLEMENTED, "not implemented"))
+pub async fn measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {
+    Ok(of(&app, request.param("measurement_uid")).await.unwrap_or_else(error::page))
+}
+
+async fn of(app: &App, uid: &str) -> Result<Response, Error> {
+    let unknown = || Error::not_found("There is no measurement with this id.");
+    if !is_uid(uid) {
+        return Err(unknown());
+    }
+    let explained = explanation::of(app, uid).await?.ok_or_else(unknown)?;
+    let has_body = matches!(explained.status, Status::Stored | Status::Pending);
+    let body = match has_body {
+        true => bodies::find(app, uid, |row| row.probe_asn != 0).await?,
+        false => Found::NoBody,
+    };
+    let network = match &explained.row {
+        Some(row) => name(app, row.probe_asn).await,
+        None => None,
+    };
+    let body = match &body {
+        Found::Body(body) => Some(&**body),
+        Found::NoBody | Found::NoRow => None,
+    };
+    let base_url = &app.config.server.base_url;
+    let page = page(&MeasurementPage { explained: &explained, network: network.as_deref(), body, base_url });
+    let response = layout::response(StatusCode::OK, page);
+    Ok(match explained.status {
+        Status::Pending => not_kept(cached(response, Cache::None)),
+        _ => cached(response, Cache::MaxAge(MAX_AGE)),
+    })
+}
+
+/// The name of a network, if it is known.
+async fn name(app: &App, asn: u32) -> Option<String> {
+    let store = app.stores.application().ok()?.with_deadline(app.stores.read_deadline());
+    store.asn_names(&[asn]).await.ok()?.remove(&asn)
 }
