@@ -29,12 +29,12 @@ fn is_page(reply: &Reply, path: &str) {
     assert_eq!(reply.header("referrer-policy"), Some("no-referrer"), "{path}");
     let html = reply.text();
     assert!(html.starts_with("<!DOCTYPE html><html lang=\"en\">"), "{path}: {html}");
-    for forbidden in ["<script", "style=\"", "onload=", "onerror=", "javascript:alert(1)\"", "src=\"http", "href=\"//"]
-    {
-        assert!(!html.contains(forbidden), "{path}: {forbidden} in {html}");
+    for forbidden in ["<script", "style=\"", "onload=\"", "href=\"javascript", "src=\"", "href=\"http", "href=\"//"] {
+        assert!(!html.contains(forbidden), "{path}: {forbidden}");
     }
-    for required in ["<title>", "href=\"#main\"", "<main id=\"main\"", "<nav aria-label=", "<footer", "<h1>"] {
-        assert_eq!(html.matches(required).count(), 1, "{path}: {required} in {html}");
+    for required in ["</title><link rel=", "href=\"#main\"", "<main id=\"main\"", "<nav aria-label=", "<footer", "<h1>"]
+    {
+        assert_eq!(html.matches(required).count(), 1, "{path}: {required}");
     }
 }
 
