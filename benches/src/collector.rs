@@ -1,7 +1,4 @@
-//! Load for the collector: [`bodies`] to submit, [`load`] that submits them, the [`server`] as a process, and [`syncs`], what
-//! the disk alone takes.
+//! Load for the collector: [`load`] submits bodies, and [`syncs`] measures what the disk alone takes.
 
-pub mod bodies;
 pub mod load;
-pub mod server;
 pub mod syncs;

@@ -1,10 +1,14 @@
 //! Shared by the benchmark programs: [`measure`] has the measurements, [`rows`] generates rows for stores, and
-//! [`queries`] has the queries over them; [`collector`] has a load for the server.
+//! [`queries`] has the queries over them. [`collector`] and [`reads`] have loads for the [`server`], over [`http`].
 
 #![forbid(unsafe_code)]
 
+pub mod bodies;
 pub mod collector;
+pub mod http;
 pub mod measure;
+pub mod pace;
 pub mod queries;
 pub mod reads;
 pub mod rows;
+pub mod server;

@@ -1,3 +1,7 @@
-//! Load of reads for the server: a [`held`] store of many rows.
+//! Load of reads: a [`held`] store of many rows, [`archived`] bodies of some of them, the [`mix`] of requests, and [`load`]
+//! that sends them.
 
+pub mod archived;
 pub mod held;
+pub mod load;
+pub mod mix;

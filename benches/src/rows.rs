@@ -19,10 +19,13 @@ const CODES: &str = "RU US IN IT DE MY BR IR GB FR VE ID UA TR CA EG ES HK TH KE
     TL PG FJ SB VU NC PF WS TO KI NR TV PW MH FM GU MP AS CK NU NZ IS LU LI MC AD SM VA MT CY BG RS ME MK AL BA HR SI SK \
     EE LV LT MD FO GL AX GG JE IM GI SJ BM KY VG VI AI AG MS KN LC VC GD BB DM MQ GP MF BL AW CW SX BQ TC BS BZ FK GF PM \
     EH RE YT SH IO CX CC NF AQ TF HM";
-const COUNTRIES: usize = 240;
-const NETWORKS: usize = 10_000;
+/// Countries.
+pub const COUNTRIES: usize = 240;
+/// Networks, numbered from 1.
+pub const NETWORKS: usize = 10_000;
 const DOMAINS: usize = 3000;
-const INPUTS: usize = 5000;
+/// Inputs.
+pub const INPUTS: usize = 5000;
 /// The first test has most of the rows.
 const TESTS: [&str; 20] = [
     "web_connectivity",

@@ -4,11 +4,11 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use ooni_benches::collector::bodies::{self, Body};
+use ooni_benches::bodies::{self, Body};
 use ooni_benches::collector::load::{Load, Submitted};
-use ooni_benches::collector::server::Server;
 use ooni_benches::collector::syncs;
 use ooni_benches::measure::machine::Machine;
+use ooni_benches::server::{self, Server};
 use serde::Serialize;
 use std::fs;
 use std::io::Write as _;
@@ -71,10 +71,7 @@ struct Measured {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let program = match &arguments.ooni_api {
-        Some(program) => program.clone(),
-        None => std::env::current_exe()?.with_file_name("ooni-api"),
-    };
+    let program = server::program(arguments.ooni_api.as_deref())?;
     let bodies = bodies::of_corpus(arguments.n)?;
     let mut all = Vec::new();
     for connections in &arguments.connections {
@@ -99,10 +96,10 @@ fn measure(arguments: &Arguments, program: &Path, bodies: &[Body], connections: 
     fs::create_dir_all(&arguments.folder)?;
     let folder = tempfile::tempdir_in(&arguments.folder)?;
     let machine = Machine::here();
-    let server = Server::start(program, folder.path(), arguments.db_uri.as_deref())?;
+    let server = Server::start(program, folder.path(), arguments.db_uri.as_deref(), &[])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let duration = Duration::from_secs(arguments.seconds);
-    let load = Load { address: server.address(), connections, duration, rate: (rate > 0.0).then_some(rate) };
+    let load = Load { address: server.address(), connections, duration, rate: (rate > 0.0).then_some(rate), first: 0 };
     let Submitted { mut latencies, refused, seconds, bytes } = runtime.block_on(load.run(bodies))?;
     let accepted = latencies.len() as u64;
     ensure!(accepted > 0, "nothing was accepted");

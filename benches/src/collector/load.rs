@@ -1,14 +1,13 @@
 //! [`Load`]: connections that submit one measurement after the other.
 
-use super::bodies::Body;
-use anyhow::{Context, Result};
+use crate::bodies::Body;
+use crate::http::Connection;
+use crate::pace::Pace;
+use anyhow::Result;
 use std::cell::Cell;
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::task::{LocalSet, spawn_local};
 
 /// What is submitted, and how.
@@ -23,6 +22,8 @@ pub struct Load {
     /// Submissions per second of all connections; `None` for as many as possible. Latencies are then from the time at which
     /// a submission was due, so that they include what a stalled server delays.
     pub rate: Option<f64>,
+    /// The number of the first submission. Submissions with the same number and body are repeats.
+    pub first: u64,
 }
 
 /// What was submitted.
@@ -45,23 +46,21 @@ impl Load {
     /// The server cannot be reached, or closes a connection.
     pub async fn run(self, bodies: &[Body]) -> Result<Submitted> {
         let bodies: Rc<[Body]> = bodies.into();
-        let next = Rc::new(Cell::new(0));
-        let mut streams = Vec::new();
+        let next = Rc::new(Cell::new(self.first));
+        let mut opened = Vec::new();
         for _ in 0..self.connections {
-            let stream = TcpStream::connect(self.address).await.context("cannot connect")?;
-            stream.set_nodelay(true)?;
-            streams.push(stream);
+            opened.push(Connection::open(self.address).await?);
         }
         let begin = Instant::now();
         let end = begin + self.duration;
         let tasks = LocalSet::new();
         let all = tasks.run_until(async move {
-            let probes: Vec<_> = streams
+            let probes: Vec<_> = opened
                 .into_iter()
                 .enumerate()
-                .map(|(number, stream)| {
-                    let pace = self.pace(number, begin);
-                    spawn_local(probe(stream, Rc::clone(&bodies), Rc::clone(&next), pace, end))
+                .map(|(number, connection)| {
+                    let pace = self.rate.map(|rate| Pace::of(number, self.connections, rate, begin));
+                    spawn_local(probe(connection, Rc::clone(&bodies), Rc::clone(&next), pace, end))
                 })
                 .collect();
             let mut all = Submitted::default();
@@ -76,76 +75,32 @@ impl Load {
         let all = all.await?;
         Ok(Submitted { seconds: begin.elapsed().as_secs_f64(), ..all })
     }
-
-    /// Connections take turns.
-    fn pace(&self, number: usize, begin: Instant) -> Option<Pace> {
-        let interval = Duration::from_secs_f64(self.connections as f64 / self.rate?);
-        Some(Pace { due: begin + interval.mul_f64(number as f64 / self.connections as f64), interval })
-    }
-}
-
-/// When a connection submits.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    due: Instant,
-    interval: Duration,
 }
 
 async fn probe(
-    mut stream: TcpStream,
+    mut connection: Connection,
     bodies: Rc<[Body]>,
     next: Rc<Cell<u64>>,
     mut pace: Option<Pace>,
     end: Instant,
 ) -> Result<Submitted> {
     let mut submitted = Submitted::default();
-    let mut answer = Vec::with_capacity(1024);
     let mut request = Vec::new();
     while Instant::now() < end {
         let number = next.get();
         next.set(number + 1);
         let body = &bodies[usize::try_from(number)? % bodies.len()];
-        let last = format!(",\"number\":{number}}}");
-        let length = body.start.len() + last.len();
-        request.clear();
-        request.extend_from_slice(
-            format!("POST /report/{} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n", body.report_id)
-                .as_bytes(),
-        );
-        request.extend_from_slice(&body.start);
-        request.extend_from_slice(last.as_bytes());
+        body.request(number, &mut request);
         let begin = match &mut pace {
             None => Instant::now(),
-            Some(pace) => {
-                let due = pace.due;
-                tokio::time::sleep_until(due.into()).await;
-                pace.due += pace.interval;
-                due
-            }
+            Some(pace) => pace.wait().await,
         };
-        stream.write_all(&request).await?;
-        if read_answer(&mut stream, &mut answer).await? {
+        if connection.exchange(&request).await?.status == 200 {
             submitted.latencies.push(u32::try_from(begin.elapsed().as_micros()).unwrap_or(u32::MAX));
-            submitted.bytes += length as u64;
+            submitted.bytes += body.length(number) as u64;
         } else {
             submitted.refused += 1;
         }
     }
     Ok(submitted)
-}
-
-/// Reads an answer; whether its status is 200.
-async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> io::Result<bool> {
-    answer.clear();
-    loop {
-        if stream.read_buf(answer).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
-        let headers = String::from_utf8_lossy(&answer[..head]).to_ascii_lowercase();
-        let length = headers.split("\r\n").find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-        if answer.len() >= head + 4 + length.unwrap_or(0_usize) {
-            return Ok(answer.starts_with(b"HTTP/1.1 200"));
-        }
-    }
 }

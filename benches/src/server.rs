@@ -33,19 +33,17 @@ pub struct Counters {
 }
 
 impl Server {
-    /// Starts the program with a state directory in this folder, and the usual settings.
+    /// Starts the program with a state directory in this folder. The other settings are the usual ones, except those given as
+    /// variables of the environment.
     ///
     /// # Errors
     /// It does not start.
-    pub fn start(program: &Path, folder: &Path, db_uri: Option<&str>) -> Result<Server> {
+    pub fn start(program: &Path, folder: &Path, db_uri: Option<&str>, settings: &[(&str, &str)]) -> Result<Server> {
         let log = folder.join("log");
-        let mut command = Command::new(program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--state-dir"]);
         let state = folder.join("state");
-        command.arg(&state);
-        if let Some(db_uri) = db_uri {
-            command.args(["--db-uri", db_uri]);
-        }
+        let mut command =
+            command(program, &["serve", "--listen", "127.0.0.1:0", "--log-format", "json"], &state, db_uri);
+        command.envs(settings.iter().copied());
         command.stdout(Stdio::null()).stderr(fs::File::create(&log)?);
         let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let mut server = Server { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), state };
@@ -135,6 +133,35 @@ impl Server {
         let status = self.child.wait()?;
         if status.success() { Ok(()) } else { bail!("the server ended with {status}") }
     }
+}
+
+/// The program: that one, or the one beside this program.
+///
+/// # Errors
+/// The system does not say where this program is.
+pub fn program(given: Option<&Path>) -> Result<PathBuf> {
+    Ok(match given {
+        Some(program) => program.to_owned(),
+        None => std::env::current_exe()?.with_file_name("ooni-api"),
+    })
+}
+
+/// Archives everything that a stopped server has accepted.
+///
+/// # Errors
+/// It cannot be archived.
+pub fn archive(program: &Path, folder: &Path, db_uri: &str) -> Result<()> {
+    let status = command(program, &["job", "archive", "--current"], &folder.join("state"), Some(db_uri)).status()?;
+    if status.success() { Ok(()) } else { bail!("the archiver ended with {status}") }
+}
+
+fn command(program: &Path, arguments: &[&str], state: &Path, db_uri: Option<&str>) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).arg("--state-dir").arg(state);
+    if let Some(db_uri) = db_uri {
+        command.args(["--db-uri", db_uri]);
+    }
+    command
 }
 
 impl Drop for Server {
