@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use utoipa::ToSchema;
 
 /// Rows that are read at once. What is in memory of a list is one page, as rows and as text.
-pub(super) const PAGE: u32 = 1000;
+const PAGE: u32 = 1000;
+/// How much shorter a page is if the rows of one have too many bytes.
+const SHORTER: u32 = 8;
 
 /// The format of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +95,8 @@ pub(super) struct Listing {
     started: Instant,
     /// Where the next page begins, and how many rows it may have.
     next: List,
+    /// Maximum rows of a page.
+    page: u32,
     /// Rows that were written.
     rows: u64,
     /// Bytes that were written.
@@ -111,7 +115,8 @@ impl Listing {
         let limit = (search.is_limited || format == Format::Json).then_some(search.list.limit);
         let next = List { limit: limit.map_or(PAGE, |limit| limit.min(PAGE)), ..search.list.clone() };
         let started = Instant::now();
-        Listing { app, query, search, format, limit, started, next, rows: 0, bytes: 0, last: None, is_over: false }
+        let (page, rows, bytes, last, is_over) = (PAGE, 0, 0, None, false);
+        Listing { app, query, search, format, limit, started, next, page, rows, bytes, last, is_over }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -154,9 +159,19 @@ impl Listing {
     }
 
     /// Reads the next page, until so many seconds after the request.
-    async fn read(&self, store: &Store, seconds: u64) -> Result<Vec<MeasurementSummary>, ooni_store::Error> {
+    async fn read(&mut self, store: &Store, seconds: u64) -> Result<Vec<MeasurementSummary>, ooni_store::Error> {
         let deadline = self.started.checked_add(Duration::from_secs(seconds)).map_or(Deadline::NEVER, Deadline::at);
-        store.with_deadline(deadline).list(&self.next).await
+        let store = store.with_deadline(deadline);
+        loop {
+            match store.list(&self.next).await {
+                // Its rows are long, as with long inputs.
+                Err(error) if error.kind() == ErrorKind::TooLarge && self.next.limit > 1 => {
+                    self.page = (self.next.limit / SHORTER).max(1);
+                    self.next.limit = self.page;
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Writes a page.
@@ -194,7 +209,8 @@ impl Listing {
         if let Some(last) = self.last.as_ref().filter(|_| !is_last_page && left != Some(0)) {
             self.next.order = self.next.order.after(last);
             self.next.offset = 0;
-            self.next.limit = left.and_then(|left| u32::try_from(left).ok()).map_or(PAGE, |left| left.min(PAGE));
+            self.next.limit =
+                left.and_then(|left| u32::try_from(left).ok()).map_or(self.page, |left| left.min(self.page));
             return Ok(out.into());
         }
         self.end(out, None)
