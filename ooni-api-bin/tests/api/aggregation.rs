@@ -268,9 +268,9 @@ impl Asked {
             return;
         }
         let allowed: &[&str] = match self.to - self.from {
-            ..=604_800 => &["hour", "day"],
-            ..=2_592_000 => &["day", "week"],
-            ..=31_536_000 => &["day", "week", "month"],
+            0..=604_800 => &["hour", "day"],
+            604_801..=2_592_000 => &["day", "week"],
+            2_592_001..=31_536_000 => &["day", "week", "month"],
             _ => &["day", "week", "month", "year"],
         };
         let choice = rng.usize(..=allowed.len());
