@@ -484,17 +484,25 @@ fn hostile_values() {
 #[test]
 fn only_windows_that_ended_long_ago_are_cached() {
     let server = recorded_server();
-    for (route, parameters) in [(ROUTE, "&format=csv"), ("/api/v1/torsf_stats", "")] {
-        for (query, cache) in [
-            ("until=2025-07-12T10:29:59", Some("max-age=86400")),
-            ("until=2024-01-01", Some("max-age=86400")),
-            ("until=2025-07-12T10:30:00", None),
-            ("until=2025-07-15", None),
-            ("since=2024-01-01", None),
-            ("", None),
+    // Without `since`, aggregations begin 180 days ago, so their window moves. The others begin with the first measurement.
+    let from = "since=2024-01-01&";
+    for (route, parameters, is_cached_from_the_first) in
+        [(ROUTE, "&format=csv", false), ("/api/v1/torsf_stats", "", true)]
+    {
+        for (query, is_old) in [
+            ("until=2025-07-12T10:29:59", true),
+            ("until=2023-01-01", true),
+            ("until=2025-07-12T10:30:00", false),
+            ("until=2025-07-15", false),
+            ("", false),
         ] {
-            let reply = server.get(&format!("{route}?{query}{parameters}"));
-            assert_eq!((reply.status, reply.header("cache-control")), (200, cache), "{route}?{query}");
+            for (query, is_cached) in
+                [(format!("{from}{query}"), is_old), (query.to_owned(), is_old && is_cached_from_the_first)]
+            {
+                let reply = server.get(&format!("{route}?{query}{parameters}"));
+                let wanted = is_cached.then_some("max-age=86400");
+                assert_eq!((reply.status, reply.header("cache-control")), (200, wanted), "{route}?{query}");
+            }
         }
     }
 }

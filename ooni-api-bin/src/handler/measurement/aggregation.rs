@@ -38,7 +38,7 @@ const LONG: usize = 2000;
         ordered by the axes. Groups without measurements are omitted.\n\n\
         With `category_code` as a filter or an axis, only inputs of test lists are counted. An input that several lists have in \
         the same category is counted once for each of them.\n\n\
-        The response can be cached for a day if `until` is more than 72 hours ago.",
+        The response can be cached for a day if `since` and `until` are given and `until` is more than 72 hours ago.",
     params(
         ("axis_x" = inline(Option<AxisName>), Query, description = "What measurements are grouped by.", example = json!("measurement_start_day")),
         ("axis_y" = inline(Option<AxisName>), Query, description = "What measurements are grouped by after `axis_x`, another axis.", example = json!("probe_cc")),
@@ -101,8 +101,8 @@ fn response(asked: &Asked, groups: &[Group], stats: DbStats) -> Response {
 }
 
 /// The response with a cache header, if it is about a window that ended long ago.
-pub(super) fn cached_if_closed(response: Response, until: DateTime, now: DateTime) -> Response {
-    match until.timestamp() < now.timestamp() - OPEN {
+pub(super) fn cached_if_closed(response: Response, until: Option<DateTime>, now: DateTime) -> Response {
+    match until.is_some_and(|until| until.timestamp() < now.timestamp() - OPEN) {
         true => cached(response, Cache::MaxAge(MAX_AGE)),
         false => response,
     }

@@ -86,10 +86,7 @@ async fn answer(app: &App, query: &Query) -> Result<Response, Error> {
     let axes = vec![Axis::MeasurementStart(Grain::Day), Axis::ProbeCc];
     let groups = app.stores.reads()?.aggregate(&Aggregation { filter, axes }).await?;
     let response = json(&Answer { v: 0, result: groups.into_iter().filter_map(row).collect() });
-    Ok(match until {
-        Some(until) => cached_if_closed(response, until, app.clock.now().date_time()),
-        None => response,
-    })
+    Ok(cached_if_closed(response, until, app.clock.now().date_time()))
 }
 
 /// The next second. Measurements begin at whole seconds.

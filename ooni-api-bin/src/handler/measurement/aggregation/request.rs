@@ -19,8 +19,8 @@ const DEFAULT_DAYS: i64 = 180;
 pub(super) struct Asked {
     /// The measurements and the axes.
     pub(super) aggregation: Aggregation,
-    /// The end of the window.
-    pub(super) until: DateTime,
+    /// The end of the window, if the request has both ends, so that the window stays the same.
+    pub(super) until: Option<DateTime>,
     /// The format of the response.
     pub(super) format: Format,
     /// Whether the response is a file.
@@ -66,13 +66,12 @@ pub(super) enum Format {
 impl Asked {
     /// Parses the parameters of a request that arrived `now`.
     pub(super) fn parse(query: &Query, now: DateTime) -> Result<Asked, Error> {
-        let since = params::time(query, "since")?.or_else(|| now.plus_days(-DEFAULT_DAYS));
-        let until = params::time(query, "until")?.unwrap_or(now);
-        let window = Window { from: since, to: Some(until) };
+        let (since, until) = (params::time(query, "since")?, params::time(query, "until")?);
+        let window = Window { from: since.or_else(|| now.plus_days(-DEFAULT_DAYS)), to: until.or(Some(now)) };
         let aggregation = Aggregation { filter: filter(query, window)?, axes: axes(query, window)? };
         let format = word(query, "format", str::to_ascii_uppercase, "JSON or CSV")?.unwrap_or_default();
         let download = params::boolean(query, "download")?.unwrap_or(false);
-        Ok(Asked { aggregation, until, format, download })
+        Ok(Asked { aggregation, until: since.and(until), format, download })
     }
 }
 
