@@ -4,6 +4,7 @@
 
 mod aggregation;
 mod cache;
+mod checklist;
 mod documentation;
 mod engines;
 mod explanation;
