@@ -132,6 +132,9 @@ fn complete(operation: &mut Value, route: &Route) {
         if let Some(schema) = parameter.get_mut("schema") {
             without_null(schema);
         }
+        if let Some(example) = examples::value(parameter) {
+            set(parameter, "example", example);
+        }
     }
     let query = examples::query(route, object.get("parameters").unwrap_or(&Value::Null));
     if !query.is_empty() {

@@ -21,6 +21,19 @@ pub(super) fn query(route: &Route, parameters: &Value) -> String {
     pairs.join("&")
 }
 
+/// The example of a parameter, if the handler does not know a better one: the same measurement everywhere, and one of the values
+/// of a choice.
+pub(super) fn value(parameter: &Value) -> Option<Value> {
+    let name = parameter["name"].as_str()?;
+    if let Some((_, value)) = VALUES.iter().find(|(key, _)| *key == name) {
+        return Some(Value::from(*value));
+    }
+    match parameter.get("example") {
+        Some(_) => None,
+        None => parameter["schema"]["enum"].get(0).cloned(),
+    }
+}
+
 /// A value of JSON as it is shown: strings without quotes.
 pub(super) fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
@@ -34,7 +47,25 @@ pub(super) fn encoded(text: &str) -> String {
 /// What is percent-encoded.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// A measurement of Signal in Brazil, which is in OONI's archive.
+const VALUES: &[(&str, &str)] = &[
+    ("measurement_uid", "20210414233239.754884_BR_signal_42774cc22a73086c"),
+    ("report_id", "20210414T233239Z_signal_BR_271354_n1_zCvPVXKJT7kxPQI4"),
+];
+
+/// What is worth a look, where the required parameters are not enough.
 const QUERIES: &[(&str, &str)] = &[
     ("/api/v1/measurements", "probe_cc=IT&test_name=web_connectivity&since=2025-07-01&until=2025-07-15&limit=5"),
-    ("/api/v1/measurement_meta", "measurement_uid=20250715085022.950807_TR_webconnectivity_6bcd2b142fb5dece"),
+    ("/api/v1/raw_measurement", "measurement_uid=20210414233239.754884_BR_signal_42774cc22a73086c"),
+    ("/api/v1/measurement_meta", "measurement_uid=20210414233239.754884_BR_signal_42774cc22a73086c"),
+    (
+        "/api/v1/aggregation",
+        "probe_cc=IT&test_name=web_connectivity&since=2025-07-01&until=2025-07-15&axis_x=measurement_start_day",
+    ),
+    ("/api/v1/torsf_stats", "probe_cc=IT&since=2025-07-01&until=2025-07-15"),
+    ("/api/v1/test-list/urls", "probe_cc=IT&limit=10"),
+    ("/api/_/debug_prioritization", "probe_cc=IT&limit=10"),
+    ("/api/_/domains", "limit=10"),
+    ("/api/_/networks", "limit=10"),
+    ("/search", "probe_cc=IT&test_name=web_connectivity"),
 ];
