@@ -393,7 +393,8 @@ mod tests {
         for grain in [Grain::Hour, Grain::Day, Grain::Week, Grain::Month, Grain::Year] {
             let long = chart(grain, Window::new(DateTime::MIN, DateTime::MAX), &[]);
             assert!(long.bars.len() <= MOST && !long.bars.is_empty(), "{grain:?}: {}", long.bars.len());
-            let groups = [group(at(1000, 1, 1), 5), group(at(2025, 6, 1), 6), group(at(2025, 7, 1), 7)];
+            let groups =
+                [(1000, 5), (2024, 6), (2025, 7)].map(|(year, count)| group(grain.start(at(year, 7, 1)), count));
             let long = chart(grain, Window::default(), &groups);
             assert!(long.bars.len() <= MOST, "{grain:?}: {}", long.bars.len());
             let shown: u64 = long.bars.iter().map(|bar| bar.counts.measurements).sum();
