@@ -449,6 +449,8 @@ impl Agrees {
         });
         match self.ruleset {
             Some(true) => {}
+            Some(false) if row.ruleset == "reference" => sentences
+                .push(format!("OONI's Python backend made it; this server scores with {}.", server.rules.version())),
             Some(false) => sentences.push(format!(
                 "It was made with the rules {}; this server scores with {}.",
                 row.ruleset,

@@ -2,6 +2,7 @@
 
 use crate::support::Server;
 use crate::support::client::Reply;
+use crate::support::recorded::{golden, recorded_server};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -395,4 +396,21 @@ fn the_fingerprint_lists_are_served() {
     std::fs::write(folder.join("fingerprints_dns.csv"), "name").unwrap();
     std::fs::write(folder.join("fingerprints_http.csv"), "name").unwrap();
     assert!(server.get("/api/v1/fingerprints/fingerprints_dns.csv").body == expected[0]);
+}
+
+/// Rows that OONI's Python backend made, with the bodies of OONI's archive.
+#[test]
+fn rows_of_the_reference() {
+    let server = recorded_server();
+    let rows = std::fs::read_to_string(golden("rows.jsonl")).unwrap();
+    let rows = rows.lines().map(|row| serde_json::from_str::<Value>(row).unwrap());
+    let with_body: Vec<Value> = rows.filter(|row| row["table"] == "jsonl").collect();
+    assert_eq!(with_body.len(), 10);
+    for row in &with_body {
+        let explained = explanation(&server, row["row"]["measurement_uid"].as_str().unwrap());
+        assert_eq!(agreement(&explained), [Some(true), Some(false), None, None], "{}", explained["agrees"]);
+        assert_eq!(explained["compared_with"], "compat");
+        let sentence = explained["agrees"]["sentence"].as_str().unwrap();
+        assert!(sentence.contains("OONI's Python backend made it"), "{sentence}");
+    }
 }
