@@ -50,7 +50,7 @@ fn flags_of_the_backend_exist() {
     let readme = readme();
     let (_, section) = readme.split_once("\n## Run a backend\n").unwrap();
     let section = section.split("\n## ").next().unwrap();
-    let help = [&["serve"][..], &["config", "show"], &["spool", "show"], &["job"]].map(help).concat();
+    let help = [&["serve"][..], &["config", "show"], &["spool", "show"], &["job"], &["verify"]].map(help).concat();
     let lines = section.lines().filter(|line| !line.contains("fastpath "));
     let shown: Vec<&str> = lines.flat_map(flags).collect();
     assert!(shown.len() > 5, "{shown:?}");

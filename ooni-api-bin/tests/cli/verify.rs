@@ -97,6 +97,16 @@ fn everything_agrees() {
 }
 
 #[test]
+fn the_readme_shows_its_output() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let (_, shown) = readme.split_once(&format!("$ ooni-api verify {UID}\n")).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    let backend = Backend::start();
+    let (_, text, _) = backend.verify(&[]);
+    assert_eq!(text.replace(&backend.url, "http://127.0.0.1:8080"), shown);
+}
+
+#[test]
 fn a_row_or_a_hash_differs() {
     let backend = Backend::start();
     backend.sql("UPDATE fastpath SET anomaly = 'f', probe_cc = 'FR'");

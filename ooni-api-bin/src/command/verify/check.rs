@@ -94,9 +94,9 @@ fn of_hash(explained: Option<&Explained>, row: &Map<String, Value>, body: &[u8])
     } else if stored.is_empty() {
         (Verdict::Unchecked, "the row has no SHA-256 of its body".to_owned())
     } else if sha256 == stored {
-        (Verdict::Agrees, format!("the SHA-256 of the {} bytes of the body is that in the row, {sha256}", body.len()))
+        (Verdict::Agrees, format!("the row has the SHA-256 of the body ({} bytes): {sha256}", body.len()))
     } else if original {
-        (Verdict::Differs, format!("the SHA-256 of the body is {sha256}, that in the row {stored}"))
+        (Verdict::Differs, format!("the body ({} bytes) has the SHA-256 {sha256}, the row {stored}", body.len()))
     } else {
         (Verdict::Unchecked, "the server does not keep the body as it was scored".to_owned())
     };
