@@ -123,6 +123,9 @@ pub struct Rollup {
 /// Approximate measurements per year, to estimate costs.
 pub(crate) const YEAR: f64 = 2e7;
 
+/// Approximate number of years in a store, to estimate costs.
+const YEARS: f64 = 10.0;
+
 /// The counts of a rollup: the columns besides its key. Each counts certain flags of a row.
 pub const COUNTS: [&str; 6] = [
     "measurement_count",
@@ -134,7 +137,7 @@ pub const COUNTS: [&str; 6] = [
 ];
 
 /// All rollups.
-pub const ROLLUPS: [Rollup; 11] = {
+pub const ROLLUPS: [Rollup; 13] = {
     use Dimension::*;
     const fn rollup(name: &'static str, key: &'static [Dimension]) -> Rollup {
         Rollup { name, key, index: None }
@@ -148,9 +151,11 @@ pub const ROLLUPS: [Rollup; 11] = {
         rollup("day_country", &[Day, TestName, ProbeCc]),
         rollup("hour_country", &[Hour, TestName, ProbeCc]),
         rollup("month_country", &[Month, TestName, ProbeCc]),
-        rollup("month_network", &[Month, ProbeCc, ProbeAsn]),
+        indexed("month_network", &[Month, ProbeCc, ProbeAsn], [ProbeCc, Month]),
+        rollup("network", &[ProbeCc, ProbeAsn]),
         rollup("test_domain", &[TestName, Domain]),
         // Charts of a country.
+        rollup("country_day", &[ProbeCc, Day]),
         rollup("country", &[ProbeCc, Day, TestName, BlockingType]),
         // Networks or domains of a country; a network or domain by country.
         indexed("country_network", &[ProbeCc, Day, TestName, ProbeAsn], [ProbeAsn, Day]),
@@ -210,7 +215,13 @@ impl Rollup {
 
     /// Approximate number of cells in a year, at most the number of rows.
     pub(crate) fn cells(&self) -> f64 {
-        let all: f64 = self.key.iter().map(|dimension| dimension.values()).product();
+        // A network is in one or two countries.
+        let is_of_networks = self.key.contains(&Dimension::ProbeAsn);
+        let values = |dimension: &Dimension| match dimension {
+            Dimension::ProbeCc if is_of_networks => 2.0,
+            other => other.values(),
+        };
+        let all: f64 = self.key.iter().map(values).product();
         // Most possible combinations never occur.
         YEAR * (1.0 - (-all / YEAR / 10.0).exp())
     }
@@ -218,17 +229,18 @@ impl Rollup {
     /// Approximate number of cells that a query reads by the key or by the index, whichever is less, and whether that is the
     /// index. `requested` is the number of values of a dimension that the query requests; `None` for all.
     pub(crate) fn cost(&self, requested: impl Fn(Dimension) -> Option<f64>) -> (f64, bool) {
-        // The share of the cells that have the requested values of the first dimensions.
+        // The cells that have the requested values of the first dimensions, relative to those of a year.
         let share = |order: &[Dimension]| {
             let mut share = 1.0;
             for &dimension in order {
                 let Some(values) = requested(dimension) else { break };
-                share *= (values / dimension.values()).min(1.0);
+                let part = values / dimension.values();
                 if dimension.is_time() {
-                    break; // a range: later dimensions are read and filtered out
+                    return share * part; // a range: later dimensions are read and filtered out
                 }
+                share *= part.min(1.0);
             }
-            share
+            share * if self.time().is_some() { YEARS } else { 1.0 }
         };
         // Reading a cell through the index costs more, because such cells are scattered in the table.
         const SCATTERED: f64 = 4.0;

@@ -188,7 +188,8 @@ mod tests {
             ("test", 180, &[ProbeCc], "month_country day_country"),
             ("world", 7, &[HOUR], "hour_country"),
             ("country", 7, &[HOUR, TestName], "hour_country"),
-            ("country", 365, &[DAY], "country"),
+            ("country", 365, &[DAY], "country_day"),
+            ("country", 30, &[DAY, TestName], "country"),
             ("country test", 30, &[DAY, BlockingType], "country"),
             ("world", 30, &[BlockingType], "country"),
             ("country", 30, &[ProbeAsn], "country_network"),
@@ -209,7 +210,12 @@ mod tests {
         for (what, length, axes, expected) in cases {
             assert_eq!(chosen(of(what, *length), axes), *expected, "{what}, {length} days, by {axes:?}");
         }
-        assert_eq!(chosen(Filter::default(), &[ProbeCc]), "month_country");
+        for axis in [ProbeCc, ProbeAsn] {
+            assert_eq!(chosen(Filter::default(), &[axis]), "network");
+        }
+        let since = Filter { window: Window { to: None, ..days(0) }, ..of("country", 0) };
+        assert_eq!(chosen(since.clone(), &[DAY]), "country_day");
+        assert_eq!(chosen(since, &[ProbeAsn]), "month_network");
     }
 
     #[test]

@@ -207,6 +207,9 @@ impl Builder {
         self.nested(|sql| {
             sql.push("SELECT l.url FROM citizenlab AS l");
             if is_correlated {
+                // A URL is in few lists, but a category has thousands of URLs.
+                let by_url = sql.dialect.by_index(Some("citizenlab_by_url"));
+                sql.push(&by_url);
                 sql.and().push("l.url = f.input");
             }
             sql.category(filter, "l.category_code", "l.cc");

@@ -127,15 +127,19 @@ const AGGREGATIONS: &[(&str, i64, &[Axis], &str, &str)] = {
         ("world", 30, &[TestName], "day_test", "day"),
         ("world", 30, &[ProbeCc], "day_country", "day"),
         ("world", 30, &[DAY, ProbeCc], "day_country", "day"),
-        ("world always", 0, &[ProbeCc], "month_country", ""),
-        ("world always", 0, &[ProbeAsn], "month_network", ""),
+        ("world always", 0, &[ProbeCc], "network", ""),
+        ("world always", 0, &[MONTH, ProbeCc], "month_country", ""),
+        ("world always", 0, &[ProbeAsn], "network", ""),
+        ("world always", 0, &[MONTH, ProbeAsn], "month_network", ""),
+        ("country always", 0, &[MONTH, ProbeAsn], "month_network", "probe_cc"),
+        ("country always", 0, &[ProbeAsn], "network", "probe_cc"),
         ("world always", 0, &[Domain], "test_domain", ""),
         ("web always", 0, &[Domain], "test_domain", "test_name"),
         ("web always", 0, &[Input], "week_input", "test_name"),
         ("world", 30, &[BlockingType], "country", ""),
         ("world", 30, &[CategoryCode], "category", ""),
         ("country", 7, &[HOUR, TestName], "hour_country", "hour"),
-        ("country", 30, &[DAY], "country", "probe_cc"),
+        ("country", 30, &[DAY], "country_day", "probe_cc"),
         ("country", 30, &[DAY, TestName], "country", "probe_cc"),
         ("country test", 30, &[DAY, BlockingType], "country", "probe_cc"),
         ("country", 30, &[ProbeAsn], "country_network", "probe_cc"),
@@ -284,6 +288,11 @@ fn sqlite_uses_its_indexes() {
     let engine = InFile::new();
     let store = fill(&engine);
     plans_are_as_intended(&store, &OfSqlite);
+
+    // The lists that have a URL are searched, not all URLs of the category.
+    let list = List { filter: self::filter("category country", 30), limit: 10, ..List::default() };
+    let plan = store.0.wait(store.0.store.explain_list(&list)).unwrap();
+    assert!(plan.iter().any(|line| line.contains("citizenlab_by_url (url=?")), "{plan:#?}");
 
     // Rows of several countries are merged in the order of the index, not sorted.
     let filter = Filter { probe_ccs: ["CX", "AX", "BX"].map(str::to_owned).to_vec(), ..filter("world", 30) };

@@ -204,14 +204,20 @@ pub(crate) fn many_locations(engine: &dyn Engine) {
     assert_eq!(all.len(), 3000);
 }
 
-/// Undoes the last migration of a store, which is `version`.
+/// Undoes the migrations of a store from `version` on.
 fn downgrade(engine: &dyn Engine, version: u32, set_version: &str) {
     for table in ["jsonl", "refused"] {
         for column in ["offset", "length", "line"] {
             engine.query(&format!("ALTER TABLE {table} DROP COLUMN member_{column}"));
         }
     }
-    engine.query("DROP TABLE archived");
+    let newer = ["archived", "rollup_network", "rollup_country_day", "rollup_network_next", "rollup_country_day_next"];
+    for table in newer {
+        engine.query(&format!("DROP TABLE IF EXISTS {table}"));
+    }
+    if !engine.url().starts_with("clickhouse:") {
+        engine.query("DROP INDEX rollup_month_network_by_probe_cc");
+    }
     engine.query(&set_version.replace("VERSION", &(version - 1).to_string()));
 }
 

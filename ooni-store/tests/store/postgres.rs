@@ -184,7 +184,8 @@ fn a_store_with_short_keys_is_migrated() {
             month + 1
         ));
     }
-    let rollups = ROLLUPS.iter().map(|rollup| rollup.table());
+    let newer = ["network", "country_day"];
+    let rollups = ROLLUPS.iter().filter(|rollup| !newer.contains(&rollup.name)).map(|rollup| rollup.table());
     for table in ["fastpath", "jsonl", "citizenlab"].map(str::to_owned).into_iter().chain(rollups) {
         let rows = &new.query(&format!("SELECT coalesce(json_agg(t), '[]') FROM {table} AS t"))[0][0];
         old.query(&format!(

@@ -7,13 +7,14 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// All migrations, in order. A released file is never changed.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../../migrations/postgres/0001_measurements.sql"),
     include_str!("../../../migrations/postgres/0002_links.sql"),
     include_str!("../../../migrations/postgres/0003_application.sql"),
     include_str!("../../../migrations/postgres/0004_rejected.sql"),
     include_str!("../../../migrations/postgres/0005_long_texts.sql"),
     include_str!("../../../migrations/postgres/0006_archived.sql"),
+    include_str!("../../../migrations/postgres/0007_overviews.sql"),
 ];
 
 /// The oldest supported server, as PostgreSQL numbers its versions.
