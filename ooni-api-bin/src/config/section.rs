@@ -290,7 +290,7 @@ section! {
         psiphon_config: PathBuf = PathBuf::new(), "";
         /// JSON file that `/api/v1/test-list/tor-targets` returns.
         tor_targets: PathBuf = PathBuf::new(), "";
-        /// Directory with a JSON file for each provider that `/api/v2/ooniprobe/vpn-config/{provider}` returns, such as `riseup.json`. Empty: none.
+        /// Directory with a JSON file for each provider that `/api/v2/ooniprobe/vpn-config/{provider}` returns, such as `riseupvpn.json`. Empty: none.
         vpn_config: PathBuf = PathBuf::new(), "";
     }
 }
