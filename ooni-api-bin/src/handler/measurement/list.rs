@@ -4,7 +4,7 @@ mod listing;
 mod row;
 mod stream;
 
-pub use self::listing::{End, Metadata};
+pub use self::listing::{ListEnd, ListMetadata};
 pub use self::row::ListedMeasurement;
 pub(super) use self::row::verification_status;
 
@@ -18,6 +18,7 @@ use crate::search;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -29,10 +30,20 @@ const MAX_AGE: u32 = 60;
 #[derive(Debug, ToSchema)]
 pub struct MeasurementList<'r> {
     /// The measurements, in the order of the query.
-    #[schema(inline = false)]
     pub results: Vec<ListedMeasurement<'r>>,
     /// What the page is of the list. It comes last, because it is not known before.
-    pub metadata: Metadata,
+    pub metadata: ListMetadata,
+}
+
+/// A line of NDJSON.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only describes an answer")]
+enum Line {
+    /// A measurement.
+    Row(ListedMeasurement<'static>),
+    /// The last line.
+    End(ListEnd),
 }
 
 /// What a list can be ordered by.
@@ -122,11 +133,11 @@ enum ListFormat {
     responses(
         (status = 200, description = "The measurements.", content(
             (MeasurementList<'static> = "application/json"),
-            (End = "application/x-ndjson"),
+            (inline(Line) = "application/x-ndjson"),
             (String = "text/csv", example = "measurement_uid,measurement_url,report_id,probe_cc,probe_asn,test_name,\
                 measurement_start_time,input,anomaly,confirmed,failure,verification_status,scores\r\n# complete: 0 rows\r\n"),
         )),
-        (status = 403, description = "The country `ZZ` or the network `AS0` was asked for."),
+        (status = 403, description = "The country `ZZ` or the network `AS0` was asked for.", body = crate::openapi::ErrorBody),
     )
 )]
 pub async fn measurements(app: Arc<App>, request: Request) -> Result<Response, Error> {

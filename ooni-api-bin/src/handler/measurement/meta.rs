@@ -31,7 +31,7 @@ pub struct MeasurementMeta {
     /// Interference is suspected.
     anomaly: bool,
     /// Category of the input in a test list; empty if no list has the input, null if there is no input to look for.
-    #[schema(example = "NEWS")]
+    #[schema(example = "NEWS", required = true)]
     category_code: Option<String>,
     /// A blocking fingerprint matched.
     confirmed: bool,
@@ -86,6 +86,7 @@ enum MeasurementMetaOrMiss {
 
 /// A measurement that is unknown or not public.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct MissingMeta {
     /// With `full=true`: empty, or the body of a measurement that is not scored yet.
     raw_measurement: Option<String>,

@@ -40,7 +40,7 @@ const MAX_AGE_FRESH: u32 = 60;
         (status = 200, description = "The measurement, or an empty object. Its keys depend on the test.", content_type = "application/json",
             body = Object, example = json!({"test_name": "web_connectivity", "probe_cc": "IT", "input": "https://www.example.com/",
             "test_keys": {"accessible": true}})),
-        (status = 404, description = "The measurement is known, but its body is lost."),
+        (status = 404, description = "The measurement is known, but its body is lost.", body = crate::openapi::ErrorBody),
     )
 )]
 pub async fn raw_measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {

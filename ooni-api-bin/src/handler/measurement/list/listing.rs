@@ -21,9 +21,9 @@ const SHORTER: u32 = 8;
 /// The format of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// An object with the rows and [`Metadata`]. If the list cannot be completed, it is cut off.
+    /// An object with the rows and [`ListMetadata`]. If the list cannot be completed, it is cut off.
     Json,
-    /// A JSON object on each line. The last one is an [`End`].
+    /// A JSON object on each line. The last one is an [`ListEnd`].
     Ndjson,
     /// A header, rows, and a last line that begins with `# `.
     Csv,
@@ -41,7 +41,7 @@ impl Format {
 
 /// What a page is of the list.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Metadata {
+pub struct ListMetadata {
     /// The number of all rows, if this is the last page; else -1.
     #[schema(example = -1)]
     count: i64,
@@ -53,6 +53,7 @@ pub struct Metadata {
     limit: u64,
     /// The URL of the next page. It has the parameters of this request, and `after`, the place where this page ends.
     #[schema(
+        required = true,
         example = "https://api.ooni.org/api/v1/measurements?probe_cc=IT&offset=100&limit=100&after=%5B1751328000%2C%2220250701000000.181572_IT_webconnectivity_7888edc7748936bf%22%5D"
     )]
     next_url: Option<String>,
@@ -69,7 +70,7 @@ pub struct Metadata {
 
 /// The last line of NDJSON.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct End {
+pub struct ListEnd {
     /// Whether these are all rows that were asked for.
     complete: bool,
     /// The number of rows before this line.
@@ -229,7 +230,12 @@ impl Listing {
                 out.extend_from_slice(b"}\n");
             }
             (Format::Ndjson, reason) => {
-                out.extend_from_slice(&line(&End { complete: reason.is_none(), rows: self.rows, reason, next_url }));
+                out.extend_from_slice(&line(&ListEnd {
+                    complete: reason.is_none(),
+                    rows: self.rows,
+                    reason,
+                    next_url,
+                }));
                 out.push(b'\n');
             }
             (Format::Csv, reason) => {
@@ -248,11 +254,11 @@ impl Listing {
         Some(format!("{}/api/v1/measurements?{query}", self.app.config.server.base_url))
     }
 
-    fn metadata(&self, next_url: Option<String>) -> Metadata {
+    fn metadata(&self, next_url: Option<String>) -> ListMetadata {
         let (offset, limit) = (self.search.offset, u64::from(self.search.list.limit));
         let count = next_url.is_none().then(|| offset.saturating_add(self.rows));
         let or_unknown = |number: Option<u64>| number.map_or(-1, |number| i64::try_from(number).unwrap_or(i64::MAX));
-        Metadata {
+        ListMetadata {
             count: or_unknown(count),
             current_page: offset.div_ceil(limit).saturating_add(1),
             limit,

@@ -52,7 +52,7 @@ pub struct ListedMeasurement<'r> {
     #[schema(example = "2025-07-01T00:00:00.000000Z", format = DateTime)]
     measurement_start_time: String,
     /// What was measured, such as a URL.
-    #[schema(example = "https://www.example.com/")]
+    #[schema(example = "https://www.example.com/", required = true)]
     input: Option<&'r str>,
     /// Interference is suspected.
     anomaly: bool,
