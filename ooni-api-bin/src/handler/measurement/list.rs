@@ -121,14 +121,15 @@ enum ListFormat {
             example = "3.22.0"),
         ("ooni_run_link_id" = Option<u64>, Query, description = "Only measurements that were made by this OONI Run link.", example = 10013),
         ("order_by" = inline(Option<OrderBy>), Query, description = "What the rows are ordered by, then by `measurement_uid`. Default: \
-            `measurement_start_time`."),
-        ("order" = inline(Option<Direction>), Query, description = "The direction of the order. Default: `desc`."),
+            `measurement_start_time`.", example = "probe_asn"),
+        ("order" = inline(Option<Direction>), Query, description = "The direction of the order. Default: `desc`.", example = "asc"),
         ("offset" = Option<u64>, Query, description = "Rows to skip. They are read, so a large offset takes long; `next_url` does not skip.",
             example = 0),
         ("limit" = Option<u32>, Query, description = "Maximum rows. Default: 100; all rows in NDJSON and CSV.", minimum = 1,
             maximum = 1_000_000, example = 50),
-        ("after" = Option<String>, Query, description = "Where the page begins. Only `metadata.next_url` has it; its form may change."),
-        ("format" = inline(Option<ListFormat>), Query, description = "The format of the answer. Default: `json`."),
+        ("after" = Option<String>, Query, description = "Where the page begins. Only `metadata.next_url` has it; its form may change.",
+            example = "[1752537600,\"20250715000012.181572_IT_webconnectivity_7888edc7748936bf\"]"),
+        ("format" = inline(Option<ListFormat>), Query, description = "The format of the answer. Default: `json`.", example = "ndjson"),
     ),
     responses(
         (status = 200, description = "The measurements.", content(
