@@ -31,6 +31,8 @@ pub struct Search {
     pub offset: u64,
     /// Whether the limit was given, and is not the default.
     pub is_limited: bool,
+    /// `since` and `until`, given or by default. The pages of a list have the same, even if the day changes meanwhile.
+    bounds: [Option<DateTime>; 2],
 }
 
 /// The search of a query. `now` is for the default window.
@@ -38,7 +40,8 @@ pub struct Search {
 /// # Errors
 /// 400 for a parameter that cannot be used; 403 for measurements of an unknown country or network, which are not public.
 pub fn parse(query: &Query, now: DateTime) -> Result<Search, Error> {
-    let filter = filter(query, now)?;
+    let bounds = bounds(query, now)?;
+    let filter = filter(query, window(bounds))?;
     let order = order(query)?;
     let descending = match query.given("order").unwrap_or("desc").to_ascii_lowercase().as_str() {
         "desc" => true,
@@ -57,10 +60,10 @@ pub fn parse(query: &Query, now: DateTime) -> Result<Search, Error> {
     }
     let skipped = if after::is_first(&order) { offset } else { 0 };
     let list = List { filter, order, descending, offset: skipped, limit: limit.unwrap_or(DEFAULT_LIMIT) };
-    Ok(Search { list, offset, is_limited: limit.is_some() })
+    Ok(Search { list, offset, is_limited: limit.is_some(), bounds })
 }
 
-fn filter(query: &Query, now: DateTime) -> Result<Filter, Error> {
+fn filter(query: &Query, window: Window) -> Result<Filter, Error> {
     let report_id = params::report_id(query, "report_id")?;
     let input = params::text(query, "input")?;
     // An input has one domain and its categories.
@@ -71,7 +74,7 @@ fn filter(query: &Query, now: DateTime) -> Result<Filter, Error> {
     let probe_ccs = params::commas(query, "probe_cc");
     let probe_asns = params::asns(query, "probe_asn")?;
     Ok(Filter {
-        window: window(query, report_id.is_none().then_some(now))?,
+        window,
         report_id,
         input,
         domains: if is_by_input { Vec::new() } else { domains },
@@ -92,18 +95,24 @@ fn filter(query: &Query, now: DateTime) -> Result<Filter, Error> {
     })
 }
 
-/// After `since`, and up to and including `until`. With `now` there are defaults: the 30 days before tomorrow.
-fn window(query: &Query, now: Option<DateTime>) -> Result<Window, Error> {
+/// `since` and `until`. Unless a report is given, there are defaults: the 30 days before tomorrow.
+fn bounds(query: &Query, now: DateTime) -> Result<[Option<DateTime>; 2], Error> {
     let (since, until) = (params::time(query, "since")?, params::time(query, "until")?);
-    let tomorrow = now.and_then(|now| DateTime::from_day_number(now.day_number() + 1));
-    let until = until.or(tomorrow);
-    let since = since.or_else(|| now.and(until)?.plus_days(-DAYS));
+    if query.given("report_id").is_some() {
+        return Ok([since, until]);
+    }
+    let until = until.or_else(|| DateTime::from_day_number(now.day_number() + 1));
+    Ok([since.or_else(|| until?.plus_days(-DAYS)), until])
+}
+
+/// After `since`, and up to and including `until`.
+fn window([since, until]: [Option<DateTime>; 2]) -> Window {
     // Times of rows are whole seconds. Nothing is after the last time there is.
     let after = |time: DateTime| time.plus_seconds(1);
-    Ok(match since.map(after) {
+    match since.map(after) {
         Some(None) => Window::new(DateTime::MAX, DateTime::MAX),
         from => Window { from: from.flatten(), to: until.and_then(after) },
-    })
+    }
 }
 
 fn order(query: &Query) -> Result<Order, Error> {
@@ -134,6 +143,11 @@ impl Search {
             Some(pair) => pair.1 = value,
             None => pairs.push((name, value)),
         };
+        for (name, bound) in ["since", "until"].into_iter().zip(self.bounds) {
+            if let Some(bound) = bound.filter(|_| query.given(name).is_none()) {
+                set(name, format!("{}Z", bound.to_string().replace(' ', "T")));
+            }
+        }
         set("offset", self.offset.saturating_add(rows).to_string());
         if let Some(limit) = limit {
             set("limit", limit.to_string());
@@ -249,7 +263,8 @@ mod tests {
             let query = format!("x=a+b&limit=7&order_by={order_by}&x=c&offset=14&%C3%A4=%26");
             let search = of(&query).unwrap();
             let next = search.next_query(&Query::parse(Some(&query)), Some(7), 7, &row);
-            let start = format!("x=a+b&limit=7&order_by={order_by}&offset=21&%C3%A4=%26&after=");
+            let window = "since=2025-06-16T00%3A00%3A00Z&until=2025-07-16T00%3A00%3A00Z";
+            let start = format!("x=a+b&limit=7&order_by={order_by}&offset=21&%C3%A4=%26&{window}&after=");
             assert!(next.starts_with(&start), "{next}");
             let search = of(&next).unwrap();
             assert_eq!((search.offset, search.list.offset, search.list.limit), (21, 0, 7));
@@ -263,11 +278,28 @@ mod tests {
     }
 
     #[test]
+    fn the_next_page_has_the_same_window() {
+        let row = row("20250701000000.000000_IT_ndt_0123456789abcdef");
+        let next = |query: &str| {
+            let search = of(query).unwrap();
+            let next = search.next_query(&Query::parse(Some(query)), None, 100, &row);
+            let tomorrow = time(NOW).plus_days(1).unwrap();
+            let later = parse(&Query::parse(Some(&next)), tomorrow).unwrap();
+            assert_eq!(later.list.filter, search.list.filter, "{next}");
+            next
+        };
+        assert!(next("since=").starts_with("since=2025-06-16T00%3A00%3A00Z&until=2025-07-16T00%3A00%3A00Z&"));
+        assert!(next("until=2025-07-01").starts_with("until=2025-07-01&since=2025-06-01T00%3A00%3A00Z&"));
+        let report = "report_id=20250701T000000Z_ndt_IT_3269_n1_aaaaaaaaaaaaaaaa";
+        assert!(next(report).starts_with(&format!("{report}&offset=100&after=")));
+    }
+
+    #[test]
     fn a_cursor_that_is_too_long_is_replaced_by_the_offset() {
         let long = MeasurementSummary { input: "x".repeat(5000), ..row("u") };
-        let query = "order_by=input&after=%5B%22a%22%2C%22b%22%5D&offset=1";
+        let query = "order_by=input&since=2025-07-01&until=2025-07-02&after=%5B%22a%22%2C%22b%22%5D&offset=1";
         let next = of(query).unwrap().next_query(&Query::parse(Some(query)), Some(100), 100, &long);
-        assert_eq!(next, "order_by=input&offset=101&limit=100");
+        assert_eq!(next, "order_by=input&since=2025-07-01&until=2025-07-02&offset=101&limit=100");
         assert_eq!(of(&next).unwrap().list.offset, 101);
     }
 
