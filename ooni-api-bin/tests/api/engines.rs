@@ -1,6 +1,6 @@
 //! The same rows in each engine give the same answers, byte for byte, apart from how long a query took.
 
-use crate::aggregation::{Asked, Data};
+use crate::counted::{Asked, Data};
 use crate::support::Server;
 use crate::support::client::{Client, Reply};
 use crate::support::recorded::{golden, load_rows, recorded_clock, recorded_server, recorded_settings};

@@ -5,6 +5,7 @@
 mod aggregation;
 mod cache;
 mod checklist;
+mod counted;
 mod documentation;
 mod engines;
 mod explanation;
