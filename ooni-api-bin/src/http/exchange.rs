@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::router::{Found, Handler, Router};
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
-use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::header::{CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Version};
@@ -130,11 +130,9 @@ impl Site {
                 close = true;
             }
         }
-        let is_stream = response.body().size_hint().exact().is_none();
+        let running = exchange.running.take().and_then(|running| running.of_response(&response));
         let response = self.finish(response, shape, close).await;
-        if !is_stream {
-            exchange.running = None;
-        }
+        exchange.running = running;
         response.map(|body| Tracked::new(body, exchange))
     }
 
@@ -360,10 +358,12 @@ impl hyper::body::Body for Tracked {
         if !this.rest.is_empty() {
             return Poll::Ready(Some(Ok(this.part())));
         }
+        this.exchange.running.as_mut().map(Running::resume);
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
             this.set_untaken(false);
             return Poll::Pending;
         };
+        this.exchange.running.as_mut().map(Running::pause);
         Poll::Ready(match frame {
             Some(Ok(frame)) => Some(Ok(match frame.into_data() {
                 Ok(bytes) => {

@@ -192,18 +192,31 @@ impl Account {
 /// A request in progress, which is charged when it ends.
 pub(super) struct Meter {
     account: Account,
-    started: Instant,
+    elapsed: Duration,
+    /// Since when the time counts; `None` while it does not.
+    since: Option<Instant>,
     charged: u32,
 }
 
 impl Meter {
     pub(super) fn start(account: Account) -> Meter {
-        Meter { account, started: Instant::now(), charged: 0 }
+        Meter { account, elapsed: Duration::ZERO, since: Some(Instant::now()), charged: 0 }
     }
 
-    /// Charges what the request has cost so far. Returns what its client has left.
+    /// The time counts again.
+    pub(super) fn resume(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// The time does not count, as while the client takes what there is of a stream.
+    pub(super) fn pause(&mut self) {
+        self.elapsed += self.since.take().map_or(Duration::ZERO, |since| since.elapsed());
+    }
+
+    /// Charges what the request has cost so far, and pauses. Returns what its client has left.
     pub(super) fn charge(&mut self) -> u32 {
-        let cost = u32::try_from(self.started.elapsed().as_millis() / UNIT).unwrap_or(u32::MAX).max(1);
+        self.pause();
+        let cost = u32::try_from(self.elapsed.as_millis() / UNIT).unwrap_or(u32::MAX).max(1);
         let units = cost.saturating_sub(self.charged);
         self.charged = cost;
         self.account.charge(units)
@@ -396,10 +409,17 @@ mod tests {
         let mut meter = Meter::start(client.clone());
         tokio::time::advance(Duration::from_millis(49)).await;
         assert_eq!(meter.charge(), 5);
-        // A stream is charged again at its end, and may cost more than is left.
+        // A stream is charged again at its end, without the time in which it waited for the client.
+        tokio::time::advance(Duration::from_secs(60)).await;
+        meter.resume();
         tokio::time::advance(Duration::from_millis(30)).await;
+        meter.resume();
+        meter.pause();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        meter.pause();
         drop(meter);
         assert_eq!(client.check().unwrap(), 2);
+        // A request may cost more than is left.
         let meter = Meter::start(client.clone());
         tokio::time::advance(Duration::from_secs(1)).await;
         drop(meter);

@@ -11,6 +11,7 @@ use super::response::Response;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::router::Class;
+use hyper::body::Body;
 use hyper::header::HeaderValue;
 use std::future::Future;
 use std::sync::Arc;
@@ -25,10 +26,40 @@ pub(super) struct Reads {
     metrics: ReadMetrics,
 }
 
-/// A read whose handler was called. It ends with its response, or with the stream of its response.
+/// Responses above this size, in bytes, are reads in progress until they are sent, as streams are. Otherwise clients that do
+/// not take them could fill the memory.
+const SMALL: u64 = 64 << 10;
+
+/// A read whose handler was called.
 pub(super) struct Running {
     _pass: Pass,
     meter: Option<Meter>,
+}
+
+impl Running {
+    /// What is left of the read when its response begins; `None` if it is over.
+    pub(super) fn of_response(self, response: &Response) -> Option<Running> {
+        match response.body().size_hint().exact() {
+            Some(..=SMALL) => None,
+            // Its client is not charged for a slow connection.
+            Some(_) => Some(Running { meter: None, ..self }),
+            None => Some(self),
+        }
+    }
+
+    /// More of a stream is waited for.
+    pub(super) fn resume(&mut self) {
+        if let Some(meter) = &mut self.meter {
+            meter.resume();
+        }
+    }
+
+    /// The client takes what there is of a stream.
+    pub(super) fn pause(&mut self) {
+        if let Some(meter) = &mut self.meter {
+            meter.pause();
+        }
+    }
 }
 
 impl Reads {

@@ -261,6 +261,26 @@ fn a_stream_is_a_read_until_its_end() {
     wait_until("the stream has ended", || !is_refused(&server.get("/test/page/next")));
 }
 
+#[test]
+fn a_large_response_is_a_read_until_it_is_sent() {
+    let server = server(|config| (config.reads.max_concurrent, config.reads.max_queued) = (1, 0));
+    behave("large", |behaviour| behaviour.body = "a".repeat(64 << 20)); // more than the buffers of a connection
+    let mut client = server.connect();
+    client.write("GET /test/measurement/large HTTP/1.1\r\n\r\n");
+    wait_until("the response begins", || !client.is_silent());
+    assert!(is_refused(&server.get("/test/page/next")));
+    assert_eq!(client.reply().body.len(), 64 << 20);
+    // A small one is not.
+    let mut small = Vec::new();
+    wait_until("the large one is sent", || !is_refused(&server.get("/test/page/next")));
+    for _ in 0..10 {
+        let mut client = server.connect();
+        client.write("GET /test/measurement/small HTTP/1.1\r\n\r\n");
+        small.push(client);
+        wait_until("the next one passes", || !is_refused(&server.get("/test/page/next")));
+    }
+}
+
 /// What forwards connections to a database server, unless the lock is held.
 fn relay(port: u16) -> (u16, Arc<RwLock<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -36,7 +36,7 @@ impl Setup {
         let root = TempDir::new().unwrap();
         let config = root.path().join("ooni-api.toml");
         let text = "[intake]\nmin_free_bytes = 0\n[archive]\ndelay = 0\n[scoring]\nbatch_delay = 20\n\
-                    [jobs]\nschedule = false\n[log]\nformat = \"json\"\n";
+                    [jobs]\nschedule = false\n[limits]\nexempt = [\"127.0.0.1\"]\n[log]\nformat = \"json\"\n";
         fs::write(&config, text).unwrap();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let from = u64::try_from(now.as_micros()).unwrap();
