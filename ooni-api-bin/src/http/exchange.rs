@@ -36,8 +36,10 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID: usize = 64;
 /// A body of which at most this many bytes are left does not end the connection.
 const SMALL_REST: u64 = 64 << 10;
-/// HTTP/2 gets bodies of responses in parts of this size, in bytes: it takes a part only when the client has taken those
-/// before it.
+/// Bodies of responses are passed on in parts of this size, in bytes: the next one only when the client has taken most of those
+/// before it. So a body exists until it is sent.
+const PART: usize = 64 << 10;
+/// The same for HTTP/2.
 const HTTP2_PART: usize = 16 << 10;
 /// The status in log and metrics of a request whose client went away before the response.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -339,10 +341,8 @@ impl Tracked {
 
     /// The next part of a frame.
     fn part(&mut self) -> Frame<Bytes> {
-        let length = match self.exchange.connection.is_http2() {
-            true => self.rest.len().min(HTTP2_PART),
-            false => self.rest.len(),
-        };
+        let part = if self.exchange.connection.is_http2() { HTTP2_PART } else { PART };
+        let length = self.rest.len().min(part);
         self.exchange.sent += length as u64;
         self.set_untaken(true);
         Frame::data(self.rest.split_to(length))

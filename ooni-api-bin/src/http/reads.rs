@@ -32,8 +32,9 @@ const SMALL: u64 = 64 << 10;
 
 /// A read whose handler was called.
 pub(super) struct Running {
-    _pass: Pass,
     meter: Option<Meter>,
+    /// Dropped last: what is not running any more is charged.
+    _pass: Pass,
 }
 
 impl Running {
@@ -156,7 +157,7 @@ impl Reads {
         F: Future<Output = Result<Response, Error>>,
     {
         let pass = self.gate.enter(place).await?;
-        *running = Some(Running { _pass: pass, meter: account.cloned().map(Meter::start) });
+        *running = Some(Running { meter: account.cloned().map(Meter::start), _pass: pass });
         handle(request).await
     }
 }

@@ -21,7 +21,7 @@ fn requests(server: &Server, result: &str) -> u64 {
 
 #[test]
 fn hits() {
-    let server = server(|config| config.limits.rate = "100/hour".to_owned());
+    let server = server(|_| {});
     for (number, class) in ["measurement", "private", "page"].into_iter().enumerate() {
         let name = format!("hit-{class}");
         let target = format!("/test/{class}/{name}?a=1&b=2");
@@ -37,8 +37,8 @@ fn hits() {
                 assert_eq!(hit.header(header), first.header(header), "{header}");
             }
             // A hit costs nothing.
-            let remaining = if class == "measurement" { Some("99") } else { None };
-            assert_eq!(hit.header("x-ratelimit-remaining"), remaining);
+            assert_eq!(hit.header("x-ratelimit-remaining").is_some(), class == "measurement");
+            assert_eq!(hit.header("x-ratelimit-remaining"), first.header("x-ratelimit-remaining"));
         }
         assert_eq!(calls(&name), 1);
         let of_all = (requests(&server, "hit"), requests(&server, "miss"), requests(&server, "stale"));
@@ -127,12 +127,12 @@ fn old_responses_make_room() {
 
 #[test]
 fn one_request_computes_a_response() {
-    let server = server(|config| config.limits.rate = "1000/hour".to_owned());
+    let server = server(|_| {});
     let gate = Gate::named("single");
     behave("single", |behaviour| (behaviour.max_age, behaviour.waits) = (3600, true));
     let ask = || {
         let mut client = server.connect();
-        client.write("GET /test/measurement/single HTTP/1.1\r\n\r\n");
+        client.write("GET /test/private/single HTTP/1.1\r\n\r\n");
         client
     };
     // The client of the first goes away, so that another one has to.
@@ -171,7 +171,7 @@ fn hits_pass_the_gate() {
 
 #[test]
 fn an_old_response_is_used_when_a_new_one_fails() {
-    let server = server(|config| config.limits.rate = "1/31day".to_owned());
+    let server = server(|_| {});
     behave("stale", |behaviour| behaviour.max_age = 1);
     let first = server.get("/test/page/stale");
     for status in [500, 503, 504] {

@@ -45,6 +45,7 @@ pub(crate) fn server(change: impl FnOnce(&mut Config)) -> Server {
     });
     Server::with_routes(&ALL, |config| {
         config.intake.min_free_bytes = 0; // the machine of the tests may have little space
+        (config.reads.timeout, config.server.body_timeout) = (3600, 3600); // and be slow
         change(config);
     })
 }

@@ -145,7 +145,7 @@ impl Drop for Server {
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = std::time::Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < std::time::Duration::from_secs(60), "{what}");
+        assert!(start.elapsed() < std::time::Duration::from_secs(120), "{what}");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
