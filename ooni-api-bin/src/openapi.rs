@@ -87,7 +87,23 @@ pub fn document(base_url: &str) -> Value {
             complete(operation, route);
         }
     }
+    any_of(&mut document);
     document
+}
+
+/// Replaces `oneOf` by `anyOf`: of the alternatives that utoipa describes, an object without required members is valid by
+/// several.
+fn any_of(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            if let Some(alternatives) = object.remove("oneOf") {
+                object.insert("anyOf".to_owned(), alternatives);
+            }
+            object.values_mut().for_each(any_of);
+        }
+        Value::Array(values) => values.iter_mut().for_each(any_of),
+        _ => {}
+    }
 }
 
 /// The path of a route in the document, which has no parameters of more than one part.

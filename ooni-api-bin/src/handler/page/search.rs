@@ -49,7 +49,8 @@ const CHART_TIMEOUT: Duration = Duration::from_secs(8);
     ),
     responses(
         (status = 200, description = "The page.", content_type = "text/html", body = String),
-        (status = 400, description = "The form, with what is wrong in its parameters.", content_type = "text/html", body = String)
+        (status = 400, description = "The form, with what is wrong in its parameters.", content_type = "text/html", body = String),
+        (status = 403, description = "The country is `ZZ` or the network is 0: these are not listed.", content_type = "text/html", body = String)
     )
 )]
 pub async fn search(app: Arc<App>, request: Request) -> Result<Response, Error> {
