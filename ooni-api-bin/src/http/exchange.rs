@@ -13,7 +13,8 @@ use super::response::{self, Response};
 use super::server::Shared;
 use super::state::State;
 use crate::app::App;
-use crate::router::{Found, Handler, Router};
+use crate::page;
+use crate::router::{Class, Found, Handler, Router};
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -94,9 +95,11 @@ impl Site {
             None => self.router.find(&parts.method, parts.uri.path()).map(Ok),
         };
         let rest = body.declared();
+        let mut is_page = false;
         let result = match found {
             Ok(Ok(found)) => {
                 exchange.route = found.path;
+                is_page = found.class == Class::Page;
                 let span =
                     tracing::info_span!("request", id = exchange.id(), method = exchange.method, route = found.path);
                 let Found { class, handler, params, .. } = found;
@@ -121,7 +124,8 @@ impl Site {
                 Err(error)
             }
         };
-        let response = result.unwrap_or_else(Error::into_response);
+        let response =
+            result.unwrap_or_else(|error| if is_page { page::error::page(error) } else { error.into_response() });
         exchange.status = response.status().as_u16();
         if shape.version <= Version::HTTP_11 && !exchange.body.is_finished() {
             let is_small = rest.is_some_and(|rest| rest <= exchange.body.received() + SMALL_REST);
