@@ -135,6 +135,20 @@ impl Server {
     }
 }
 
+/// Processor time of everything on the machine since its start, in seconds.
+///
+/// # Errors
+/// The system does not say.
+pub fn all_processor_seconds() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    // user, nice, system, idle, iowait, irq, softirq
+    let all = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).map(str::parse::<u64>);
+    let [user, nice, system, _, _, irq, softirq] = all.take(7).collect::<Result<Vec<_>, _>>()?[..] else {
+        bail!("no times of processors");
+    };
+    Ok((user + nice + system + irq + softirq) as f64 / 100.0)
+}
+
 /// The program: that one, or the one beside this program.
 ///
 /// # Errors
@@ -150,8 +164,9 @@ pub fn program(given: Option<&Path>) -> Result<PathBuf> {
 ///
 /// # Errors
 /// It cannot be archived.
-pub fn archive(program: &Path, folder: &Path, db_uri: &str) -> Result<()> {
-    let status = command(program, &["job", "archive", "--current"], &folder.join("state"), Some(db_uri)).status()?;
+pub fn archive(program: &Path, folder: &Path, db_uri: &str, settings: &[(&str, &str)]) -> Result<()> {
+    let mut command = command(program, &["job", "archive", "--current"], &folder.join("state"), Some(db_uri));
+    let status = command.envs(settings.iter().copied()).status()?;
     if status.success() { Ok(()) } else { bail!("the archiver ended with {status}") }
 }
 

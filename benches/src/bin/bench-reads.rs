@@ -10,9 +10,8 @@ use ooni_benches::reads::archived;
 use ooni_benches::reads::held::Held;
 use ooni_benches::reads::load::{Answers, Load};
 use ooni_benches::reads::mix::Mix;
+use ooni_benches::reads::report::{Measured, Summary, percentiles, tables};
 use ooni_benches::server::{self, Server};
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -64,56 +63,25 @@ struct Arguments {
     /// The program [default: the one beside this]
     #[arg(long)]
     ooni_api: Option<PathBuf>,
-    /// Folder for the results [default: they are only printed]
+    /// Folder for the results, which are appended to those in it [default: they are only printed]
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Only print tables of the results in this folder
+    #[arg(long)]
+    tables: Option<PathBuf>,
 }
 
-/// The result of one load.
-#[derive(Serialize)]
-struct Measured {
-    engine: String,
-    rows: u64,
-    connections: usize,
-    /// Requests per second that were tried; 0 for as many as possible.
-    rate: f64,
-    /// Size of the cache of responses; 0 for none.
-    cache_bytes: u64,
-    seconds: f64,
-    /// Answers with 200 per second.
-    per_second: f64,
-    /// All requests together.
-    all: Summary,
-    /// The requests by route and what is asked.
-    by_name: BTreeMap<&'static str, Summary>,
-    /// Measurements accepted per second meanwhile.
-    accepted_per_second: f64,
-    /// Submissions refused meanwhile.
-    refused: u64,
-    /// Milliseconds of the submissions: median, 99 %, longest.
-    submission_ms: [f64; 3],
-    /// Peak of resident memory of the server, in bytes.
-    peak_memory: u64,
-    /// Processor time of the server during the measurement, in seconds. That of a database server is not included.
-    processor_seconds: f64,
-    machine: Machine,
-}
-
-/// Requests of a kind.
-#[derive(Serialize)]
-struct Summary {
-    /// Answers with 200.
-    answers: u64,
-    /// Other answers, by status; 0 for closed connections.
-    errors: BTreeMap<u16, u64>,
-    /// Milliseconds: median, 99 %, longest.
-    latency_ms: [f64; 3],
-    /// Bytes of a body on average.
-    mean_bytes: u64,
-}
+/// Name of the file of results.
+const RESULTS: &str = "reads.jsonl";
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let Some(folder) = &arguments.tables {
+        let text = fs::read_to_string(folder.join(RESULTS))?;
+        let all: Result<Vec<Measured>, _> = text.lines().map(serde_json::from_str).collect();
+        writeln!(std::io::stdout(), "{}", tables(&all?))?;
+        return Ok(());
+    }
     let program = server::program(arguments.ooni_api.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut all = Vec::new();
@@ -135,7 +103,7 @@ fn main() -> Result<()> {
     }
     if let Some(out) = &arguments.out {
         fs::create_dir_all(out)?;
-        let mut file = fs::File::options().create(true).append(true).open(out.join("reads.jsonl"))?;
+        let mut file = fs::File::options().create(true).append(true).open(out.join(RESULTS))?;
         for measured in &all {
             serde_json::to_writer(&mut file, measured)?;
             writeln!(file)?;
@@ -153,7 +121,7 @@ fn measure(
     (engine, connections, rate): (&str, usize, f64),
 ) -> Result<Measured> {
     // What earlier runs have submitted is not archived during this one.
-    server::archive(program, folder, &held.url)?;
+    server::archive(program, folder, &held.url, &[])?;
     let machine = Machine::here();
     let cache = arguments.cache.to_string();
     let settings = [("OONI_API_CACHE_MAX_BYTES", &*cache), ("OONI_API_LIMITS_EXEMPT", "127.0.0.1")];
@@ -179,9 +147,10 @@ fn measure(
     if arguments.warm_up > 0 {
         run(arguments.warm_up, 1_000_000)?;
     }
-    let used_before = server.processor_seconds()?;
+    let (used_before, all_before) = (server.processor_seconds()?, server::all_processor_seconds()?);
     let (answered, submitted) = run(arguments.seconds, 1)?;
     let processor_seconds = server.processor_seconds()? - used_before;
+    let machine_processor_seconds = server::all_processor_seconds()? - all_before;
     let peak_memory = server.peak_memory()?;
     server.wait_until_scored(Duration::from_secs(60))?;
     server.stop()?;
@@ -201,39 +170,20 @@ fn measure(
         cache_bytes: arguments.cache,
         seconds: answered.seconds,
         per_second: everything.latencies.len() as f64 / answered.seconds,
-        all: summary(everything),
-        by_name: answered.by_name.into_iter().map(|(name, answers)| (name, summary(answers))).collect(),
+        all: everything.into(),
+        by_name: answered.by_name.into_iter().map(|(name, answers)| (name.to_owned(), answers.into())).collect(),
         accepted_per_second: submitted.latencies.len() as f64 / submitted.seconds.max(1e-9),
         refused: submitted.refused,
         submission_ms: percentiles(submitted.latencies),
         peak_memory,
         processor_seconds,
-        machine,
+        machine_processor_seconds,
+        machine: serde_json::to_value(machine)?,
     })
 }
 
 fn on_this_thread<T>(load: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(load)
-}
-
-fn summary(answers: Answers) -> Summary {
-    let number = answers.latencies.len() as u64;
-    Summary {
-        answers: number,
-        errors: answers.errors,
-        latency_ms: percentiles(answers.latencies),
-        mean_bytes: answers.bytes / number.max(1),
-    }
-}
-
-/// Median, 99 % and the largest of microseconds, in milliseconds.
-fn percentiles(mut latencies: Vec<u32>) -> [f64; 3] {
-    latencies.sort_unstable();
-    let last = latencies.len().saturating_sub(1);
-    [0.5, 0.99, 1.0].map(|part| {
-        let latency = latencies.get((last as f64 * part) as usize);
-        latency.map_or(0.0, |latency| f64::from(*latency) / 1000.0)
-    })
 }
 
 fn print(measured: &Measured) -> Result<()> {
@@ -253,7 +203,7 @@ fn print(measured: &Measured) -> Result<()> {
         measured.accepted_per_second, measured.refused
     )?;
     writeln!(out, "  {:<50}{:>8}{:>8}{:>8}{:>9}{:>8}  errors", "", "number", "p50 ms", "p99", "longest", "bytes")?;
-    for (name, summary) in std::iter::once((&"all", &measured.all)).chain(&measured.by_name) {
+    for (name, summary) in std::iter::once((&"all".to_owned(), &measured.all)).chain(&measured.by_name) {
         let Summary { answers, errors, latency_ms: [median, p99, longest], mean_bytes } = summary;
         let errors: Vec<String> = errors.iter().map(|(status, times)| format!("{status}: {times}")).collect();
         let errors = errors.join(", ");

@@ -3,6 +3,7 @@
 use crate::rows::{self, Rows};
 use anyhow::{Context, Result, bail};
 use ooni_core::time::{DateTime, SECONDS_PER_DAY};
+use ooni_store::app::row::AsnName;
 use ooni_store::{OnExisting, Store, StoreOptions};
 use ooni_testkit::server::Server;
 use serde::{Deserialize, Serialize};
@@ -73,21 +74,38 @@ impl Held {
             }
             _ => bail!("unknown engine {engine}: expected sqlite or postgres"),
         };
+        Store::migrate(&url, &StoreOptions::default()).await?;
         let file = folder.join("content.json");
         let content = match fs::read(&file) {
             Ok(text) => serde_json::from_slice(&text)?,
             Err(_) => fill(&url, engine, &folder.join("begin"), rows, seed).await?,
         };
         fs::write(&file, serde_json::to_vec(&content)?)?;
+        name_networks(&url).await?;
         Ok(Held { url, content, _postgres: postgres })
     }
 }
 
+/// Writes the names of networks, if there are none.
+async fn name_networks(url: &str) -> Result<()> {
+    let store = Store::open(url, StoreOptions::default()).await?;
+    if store.asn_names(&[1]).await?.is_empty() {
+        let name = |asn| AsnName {
+            asn,
+            org_name: format!("Organisation of network {asn}"),
+            cc: "ZZ".to_owned(),
+            changed: "2024-01-01".to_owned(),
+            aut_name: format!("NETWORK-{asn}"),
+            source: "RIPE".to_owned(),
+        };
+        store.replace_asn_names((1..=rows::NETWORKS as u32).map(name).collect()).await?;
+    }
+    Ok(())
+}
+
 /// Writes the rows that are missing.
 async fn fill(url: &str, engine: &str, begin: &PathBuf, rows: u64, seed: u64) -> Result<Content> {
-    let options = StoreOptions::default();
-    Store::migrate(url, &options).await?;
-    let store = Store::open(url, options).await?;
+    let store = Store::open(url, StoreOptions::default()).await?;
     store.replace_test_lists(rows::lists()).await?;
     let per_day = rows.div_ceil(DAYS);
     // The first day is kept, so that an interrupted fill goes on with the same rows.
