@@ -48,7 +48,7 @@ const TAGS: &[(&str, &str)] = &[
 pub struct Documentation {
     base_url: String,
     json: OnceLock<Bytes>,
-    page: OnceLock<Bytes>,
+    page: OnceLock<String>,
 }
 
 impl Documentation {
@@ -63,8 +63,8 @@ impl Documentation {
     }
 
     /// The page.
-    pub fn page(&self) -> Bytes {
-        self.page.get_or_init(|| page::render(&document(&self.base_url), &self.base_url).into()).clone()
+    pub fn page(&self) -> &str {
+        self.page.get_or_init(|| page::render(&document(&self.base_url), &self.base_url))
     }
 }
 

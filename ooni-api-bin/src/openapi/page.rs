@@ -1,15 +1,14 @@
-//! The page that shows the document: one HTML file without scripts, and without anything from elsewhere.
+//! The page that shows the document, without scripts and without anything from elsewhere.
 
 mod operation;
 mod schema;
 
 use self::operation::Operation;
 use super::path_of;
+use crate::page::layout;
 use crate::router::ROUTES;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use serde_json::Value;
-
-const STYLE: &str = include_str!("page.css");
 
 /// The page of a document.
 pub(super) fn render(document: &Value, base_url: &str) -> String {
@@ -31,7 +30,7 @@ pub(super) fn render(document: &Value, base_url: &str) -> String {
             "Source: " a href=(text(&info["contact"]["url"])) { (text(&info["contact"]["url"])) } ", "
             (text(&info["license"]["name"])) "."
         }
-        nav aria-labelledby="contents" {
+        nav.contents aria-labelledby="contents" {
             h2 id="contents" { "Contents" }
             ul {
                 @for tag in sections(document) {
@@ -68,27 +67,7 @@ pub(super) fn render(document: &Value, base_url: &str) -> String {
             }
         }
     };
-    layout(title, &content).into_string()
-}
-
-fn layout(title: &str, content: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                a.skip href="#content" { "Skip to the content" }
-                header { a href="/" { "OONI" } " · " a href="/apidocs/" aria-current="page" { "API" } }
-                main id="content" { (content) }
-            }
-        }
-    }
+    layout::document(title, "/apidocs/", &content).into_string()
 }
 
 fn sections(document: &Value) -> impl Iterator<Item = &Value> {
@@ -102,7 +81,7 @@ fn text(value: &Value) -> &str {
 
 /// The id of a section.
 fn anchor(name: &str) -> String {
-    name.to_lowercase().replace(' ', "-")
+    format!("tag-{}", name.to_lowercase().replace(' ', "-"))
 }
 
 /// A path that can be broken after each of its parts.

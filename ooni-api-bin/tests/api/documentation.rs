@@ -243,10 +243,50 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 /// The routes over observations, which this server does not have: all answers are 501, as documented.
 const OBSERVATIONS: &str = "^/api/v1/(observations|analysis|aggregation/.*|detector/.*)$";
 
-/// Writes the document and the page, to look at them.
 #[test]
-fn dump() {
+fn the_page_shows_every_operation_and_loads_nothing_from_elsewhere() {
     let server = described_server();
-    std::fs::write("/tmp/docs-openapi.json", server.get("/openapi.json").body).unwrap();
-    std::fs::write("/tmp/docs-page.html", server.get("/apidocs/").body).unwrap();
+    let reply = server.get("/apidocs/");
+    assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"));
+    let page = reply.text();
+    for (method, path, operation) in operations(&server.get("/openapi.json").json()) {
+        let id = operation["operationId"].as_str().unwrap();
+        let at = page.find(&format!(" id=\"{id}\"")).unwrap_or_else(|| panic!("{method} {path} is missing"));
+        let article = page[at..].split("</article>").next().unwrap();
+        assert!(article.contains("curl "), "{method} {path}: no example");
+        assert_eq!(article.contains(">Try it<"), method == "GET", "{method} {path}");
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap();
+            assert!(article.contains(&format!("<code>{name}</code>")), "{method} {path}: {name}");
+        }
+    }
+    let values = |attribute: &str| -> Vec<&str> {
+        page.split(&format!(" {attribute}=\"")).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+    };
+    let ids: BTreeSet<&str> = values("id").into_iter().collect();
+    assert_eq!(ids.len(), values("id").len(), "an id is used twice");
+    for link in values("href") {
+        assert!(link.strip_prefix('#').is_none_or(|id| ids.contains(id)), "{link} leads nowhere");
+    }
+    assert!(values("src").is_empty() && !page.contains("<script") && !page.contains("@import"));
+    assert_eq!(
+        page.matches("<link rel=\"stylesheet\"").count(),
+        page.matches("<link rel=\"stylesheet\" href=\"/static/").count()
+    );
+}
+
+#[test]
+fn addresses_of_the_documentation() {
+    let server = described_server();
+    for (path, location) in [("/apidocs", "/apidocs/"), ("/apispec_1.json", "/openapi.json"), ("/api/", "/apidocs")] {
+        let reply = server.get(path);
+        assert_eq!((reply.status, reply.header("location")), (302, Some(location)), "{path}");
+    }
+    for path in ["/apidocs/?url=https://example.org/", "/apidocs/?a=b&urls=x", "/apidocs?url=", "/apidocs?urls"] {
+        let reply = server.get(path);
+        assert_eq!((reply.status, reply.error()), (403, "url and urls are not allowed".to_owned()), "{path}");
+    }
+    let document = server.get("/openapi.json");
+    assert_eq!(document.header("cache-control"), Some("max-age=3600"));
+    assert_eq!(document.json()["servers"][0]["url"], "https://api.ooni.org");
 }

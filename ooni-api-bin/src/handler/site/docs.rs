@@ -4,7 +4,9 @@ use super::legacy::redirect;
 use crate::app::App;
 use crate::http::response::{self, Cache};
 use crate::http::{Error, Request, Response};
+use crate::page::layout;
 use hyper::StatusCode;
+use maud::PreEscaped;
 use std::sync::Arc;
 
 /// For how long the documentation may be kept, in seconds.
@@ -60,7 +62,7 @@ pub async fn apispec(_: Arc<App>, _: Request) -> Result<Response, Error> {
 )]
 pub async fn apidocs(app: Arc<App>, request: Request) -> Result<Response, Error> {
     refuse_other_documents(&request)?;
-    let page = response::of_bytes(StatusCode::OK, "text/html; charset=utf-8", app.documentation.page());
+    let page = layout::response(StatusCode::OK, PreEscaped(app.documentation.page().to_owned()));
     Ok(response::cached(page, Cache::MaxAge(MAX_AGE)))
 }
 

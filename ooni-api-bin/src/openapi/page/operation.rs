@@ -34,13 +34,13 @@ impl Operation<'_> {
         html! {
             article.operation id=(self.id()) {
                 h3 {
-                    a href={ "#" (self.id()) } { span.method { (self.method) } " " code { (breakable(&self.path)) } }
+                    a href={ "#" (self.id()) } { (self.method) " " code { (breakable(&self.path)) } }
                 }
                 p { strong { (with_code(self.summary())) } }
                 @if self.value["description"] != self.value["summary"] { (prose(text(&self.value["description"]))) }
                 @if !parameters.is_empty() {
                     div.scroll role="region" aria-label={ "Parameters of " (self.path) } tabindex="0" {
-                        table {
+                        table.cards {
                             caption { "Parameters" }
                             thead {
                                 tr {
@@ -54,7 +54,7 @@ impl Operation<'_> {
                 }
                 @if let Some(body) = self.value.get("requestBody") { (request_body(body)) }
                 div.scroll role="region" aria-label={ "Responses of " (self.method) " " (self.path) } tabindex="0" {
-                    table {
+                    table.cards {
                         caption { "Responses" }
                         thead { tr { th scope="col" { "Status" } th scope="col" { "Meaning" } th scope="col" { "Body" } } }
                         tbody {
@@ -65,7 +65,7 @@ impl Operation<'_> {
                     }
                 }
                 pre tabindex="0" aria-label="Example" { code { (self.curl(base_url, &example)) } }
-                @if self.method == "GET" { p { a href=(example) { "Try it" span.hidden { ": " (self.summary()) } } } }
+                @if self.method == "GET" { p { a href=(example) aria-label={ "Try it: " (self.summary()) } { "Try it" } } }
             }
         }
     }
@@ -74,10 +74,14 @@ impl Operation<'_> {
         html! {
             tr {
                 th scope="row" { code { (text(&parameter["name"])) } @if parameter["required"] == true { " " em { "required" } } }
-                td { (text(&parameter["in"])) }
-                td { (type_of(&parameter["schema"])) }
-                td { (with_code(text(&parameter["description"]))) }
-                @if has_examples { td { @if let Some(example) = parameter.get("example") { code { (shown(example)) } } } }
+                (cell("In", &html! { (text(&parameter["in"])) }))
+                (cell("Type", &type_of(&parameter["schema"])))
+                (cell("Meaning", &with_code(text(&parameter["description"]))))
+                @if let (true, Some(example)) = (has_examples, parameter.get("example")) {
+                    (cell("Example", &html! { code { (shown(example)) } }))
+                } @else if has_examples {
+                    td {}
+                }
             }
         }
     }
@@ -131,17 +135,22 @@ fn row(status: &str, response: &Value) -> Markup {
     html! {
         tr {
             th scope="row" { (status) }
-            td {
+            (cell("Meaning", &html! {
                 (with_code(text(&response["description"])))
                 @for (name, header) in response["headers"].as_object().into_iter().flatten() {
-                    " Header " code { (name) } ": " (text(&header["description"]))
+                    " Header " code { (name) } ": " (with_code(text(&header["description"])))
                 }
-            }
-            td {
+            }))
+            (cell("Body", &html! {
                 @for (media_type, content) in response["content"].as_object().into_iter().flatten() {
-                    code { (media_type) } @if let Some(schema) = content.get("schema") { ": " (type_of(schema)) } br;
+                    div { code { (media_type) } @if let Some(schema) = content.get("schema") { ": " (type_of(schema)) } }
                 }
-            }
+            }))
         }
     }
+}
+
+/// A cell of a table whose columns are below one another on narrow screens.
+pub(super) fn cell(label: &str, content: &Markup) -> Markup {
+    html! { td data-label=(label) { div { (content) } } }
 }

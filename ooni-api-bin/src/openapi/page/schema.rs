@@ -1,5 +1,6 @@
 //! Types of parameters, bodies and their members.
 
+use super::operation::cell;
 use super::{prose, text, with_code};
 use crate::openapi::examples::shown;
 use maud::{Markup, html};
@@ -60,14 +61,14 @@ pub(super) fn section(name: &str, schema: &Value) -> Markup {
                 None => { p { "Type: " (type_of(schema)) } }
                 Some(members) => {
                     div.scroll role="region" aria-label={ "Members of " (name) } tabindex="0" {
-                        table {
+                        table.cards {
                             thead { tr { th scope="col" { "Member" } th scope="col" { "Type" } th scope="col" { "Meaning" } } }
                             tbody {
                                 @for (member, of) in members {
                                     tr {
                                         th scope="row" { code { (member) } @if !required(member) { " " em { "optional" } } }
-                                        td { (type_of(of)) }
-                                        td { (with_code(text(&of["description"]))) }
+                                        (cell("Type", &type_of(of)))
+                                        (cell("Meaning", &with_code(text(&of["description"]))))
                                     }
                                 }
                             }
