@@ -76,7 +76,7 @@ pub struct MeasurementMeta {
 /// The answer of `measurement_meta`.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "only describes an answer")]
+#[expect(dead_code, clippy::large_enum_variant, reason = "only describes an answer")]
 enum MeasurementMetaOrMiss {
     /// The measurement.
     Found(MeasurementMeta),
