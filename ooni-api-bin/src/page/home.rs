@@ -114,7 +114,7 @@ fn ranking(id: &str, title: &str, column: &str, parameter: &str, entries: &[Entr
                 thead {
                     tr {
                         th scope="col" { (column) }
-                        th scope="col" class="number" { "Measurements" }
+                        th scope="col" class="number" { "All" }
                         th scope="col" class="number" { "Confirmed" }
                         th scope="col" class="number" { "Anomaly" }
                     }
