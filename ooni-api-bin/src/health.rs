@@ -238,7 +238,7 @@ async fn behind(app: &App, position: Position, accepted: u64) -> (u64, f64) {
 }
 
 async fn is_store_reachable(app: &App) -> bool {
-    let Ok(store) = app.stores.measurements() else { return false };
+    let Ok(store) = app.stores.measurements_for_services() else { return false };
     store.with_deadline(Deadline::after(STORE_TIMEOUT)).ping().await.is_ok()
 }
 

@@ -15,8 +15,17 @@ const RETRIES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from
 pub struct Stores {
     measurements: Connection,
     application: Connection,
+    /// The same databases with connections of their own, which reads cannot use up.
+    of_services: Services,
     /// `reads.timeout`.
     read_timeout: Duration,
+}
+
+/// Databases for probe services and `/health`.
+#[derive(Clone, Debug)]
+struct Services {
+    measurements: Connection,
+    application: Connection,
 }
 
 /// A database that is opened in the background if it cannot be reached at once.
@@ -33,9 +42,17 @@ impl Stores {
     pub async fn open(config: &Config) -> Result<Stores, ooni_store::Error> {
         let (uri, app_uri) = (config.store_uri(), config.app_store_uri());
         let is_shared = uri == app_uri;
-        let measurements = Connection::open(uri).await?;
-        let application = if is_shared { measurements.clone() } else { Connection::open(app_uri).await? };
-        Ok(Stores { measurements, application, read_timeout: Duration::from_secs(config.reads.timeout) })
+        let measurements = Connection::open(uri.clone(), Purpose::All).await?;
+        let application =
+            if is_shared { measurements.clone() } else { Connection::open(app_uri.clone(), Purpose::All).await? };
+        let read_timeout = Duration::from_secs(config.reads.timeout);
+        let of_services = {
+            let measurements = Connection::open(uri, Purpose::Services).await?;
+            let application =
+                if is_shared { measurements.clone() } else { Connection::open(app_uri, Purpose::Services).await? };
+            Services { measurements, application }
+        };
+        Ok(Stores { measurements, application, of_services, read_timeout })
     }
 
     /// The database of measurements, if it is open.
@@ -52,6 +69,22 @@ impl Stores {
     /// 503 while it has not been reached.
     pub fn application(&self) -> Result<Store, http::Error> {
         self.application.get()
+    }
+
+    /// The database of measurements for probe services and `/health`, if it is open. Nothing can be written.
+    ///
+    /// # Errors
+    /// 503 while it has not been reached.
+    pub fn measurements_for_services(&self) -> Result<Store, http::Error> {
+        self.of_services.measurements.get()
+    }
+
+    /// The database of the application tables for probe services, if it is open. Nothing can be written.
+    ///
+    /// # Errors
+    /// 503 while it has not been reached.
+    pub fn application_for_services(&self) -> Result<Store, http::Error> {
+        self.of_services.application.get()
     }
 
     /// The database of measurements for a request: `reads.timeout` from now is the deadline of all its queries.
@@ -78,14 +111,37 @@ impl Stores {
     }
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    /// Reads, and all that is written.
+    All,
+    /// Probe services, whose queries are few and short.
+    Services,
+}
+
+impl Purpose {
+    async fn open(self, url: &str) -> Result<Store, ooni_store::Error> {
+        let options = StoreOptions::default();
+        match self {
+            Purpose::All => Store::open(url, options).await,
+            Purpose::Services => {
+                let application_name = format!("{} services", options.application_name);
+                let few = StoreOptions { lookup_readers: 2, aggregation_readers: 2, application_name, ..options };
+                Store::open_to_read(url, few).await
+            }
+        }
+    }
+}
+
 impl Connection {
-    async fn open(url: String) -> Result<Connection, ooni_store::Error> {
+    async fn open(url: String, purpose: Purpose) -> Result<Connection, ooni_store::Error> {
         let (sender, opened) = watch::channel(None);
-        match Store::open(&url, StoreOptions::default()).await {
+        match purpose.open(&url).await {
             Ok(store) => drop(sender.send(Some(store))),
             Err(error) if is_temporary(&error) => {
                 tracing::warn!(%error, "the store cannot be reached yet");
-                tokio::spawn(retry(url, sender));
+                tokio::spawn(retry(url, purpose, sender));
             }
             Err(error) => return Err(error),
         }
@@ -117,14 +173,14 @@ fn is_unresolved(error: &ooni_store::Error) -> bool {
 }
 
 /// Opens a store until it succeeds or all receivers are gone.
-async fn retry(url: String, sender: watch::Sender<Option<Store>>) {
+async fn retry(url: String, purpose: Purpose, sender: watch::Sender<Option<Store>>) {
     let mut retries = RETRIES;
     loop {
         tokio::select! {
             () = tokio::time::sleep(retries.pause()) => {}
             () = sender.closed() => return,
         }
-        match Store::open(&url, StoreOptions::default()).await {
+        match purpose.open(&url).await {
             Ok(store) => {
                 tracing::info!("the store is available");
                 let _ = sender.send(Some(store));
@@ -140,7 +196,7 @@ mod tests {
     use super::*;
 
     async fn open(url: &str) -> Result<Connection, ooni_store::Error> {
-        Connection::open(url.to_owned()).await
+        Connection::open(url.to_owned(), Purpose::All).await
     }
 
     #[tokio::test]

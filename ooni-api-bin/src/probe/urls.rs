@@ -133,12 +133,12 @@ impl Urls {
     }
 
     fn measurements(&self) -> Result<Store, NotLoaded> {
-        let store = self.stores.measurements().map_err(|_| NotLoaded)?;
+        let store = self.stores.measurements_for_services().map_err(|_| NotLoaded)?;
         Ok(store.with_deadline(Deadline::after(PATIENCE)))
     }
 
     fn application(&self) -> Result<Store, NotLoaded> {
-        let store = self.stores.application().map_err(|_| NotLoaded)?;
+        let store = self.stores.application_for_services().map_err(|_| NotLoaded)?;
         Ok(store.with_deadline(Deadline::after(PATIENCE)))
     }
 }

@@ -9,6 +9,7 @@ use ooni_testkit::skip_without;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, RwLock};
 use std::thread;
 use std::time::Duration;
@@ -288,15 +289,18 @@ fn a_large_response_is_a_read_until_it_is_sent() {
     }
 }
 
-/// What forwards connections to a database server, unless the lock is held.
-fn relay(port: u16) -> (u16, Arc<RwLock<()>>) {
+/// What forwards connections to a database server. While the lock is held, only those of probe services go on, if they may.
+fn relay(port: u16, may_services: bool) -> (u16, Arc<RwLock<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let flow = Arc::new(RwLock::new(()));
-    let copy = |mut from: TcpStream, mut to: TcpStream, flow: Arc<RwLock<()>>| {
+    let copy = move |mut from: TcpStream, mut to: TcpStream, flow: Arc<RwLock<()>>, is_free: Arc<AtomicBool>| {
         let mut buffer = [0; 16 << 10];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
-            let _flow = flow.read().unwrap();
+            // A connection begins with the name of the application.
+            let has_name = buffer[..length].windows(17).any(|text| text == b"ooni-api services");
+            is_free.fetch_or(has_name, Relaxed);
+            let _flow = if is_free.load(Relaxed) && may_services { None } else { Some(flow.read().unwrap()) };
             if to.write_all(&buffer[..length]).is_err() {
                 break;
             }
@@ -308,22 +312,24 @@ fn relay(port: u16) -> (u16, Arc<RwLock<()>>) {
         for client in listener.incoming() {
             let (client, server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", port)).unwrap());
             let (of_client, of_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            let (there, back) = (Arc::clone(&flows), Arc::clone(&flows));
-            thread::spawn(move || copy(of_client, server, there));
-            thread::spawn(move || copy(of_server, client, back));
+            let is_free = Arc::<AtomicBool>::default();
+            for (from, to) in [(of_client, server), (of_server, client)] {
+                let (flow, is_free) = (Arc::clone(&flows), Arc::clone(&is_free));
+                thread::spawn(move || copy(from, to, flow, is_free));
+            }
         }
     });
     (address.port(), flow)
 }
 
-#[test]
-fn submissions_are_answered_while_the_database_hangs() {
+/// A server whose database hangs while it gets many reads.
+fn with_hanging_reads(may_services: bool, check: impl FnOnce(&Server)) {
     let postgres = ooni_testkit::server::Server::shared_postgres();
     skip_without!(postgres);
     let url = postgres.unwrap().postgres_url("postgres");
     BlockingStore::migrate(&url).unwrap();
     let port = url.rsplit(':').next().unwrap().trim_end_matches("/postgres");
-    let (relayed, flow) = relay(port.parse().unwrap());
+    let (relayed, flow) = relay(port.parse().unwrap(), may_services);
     let server = Server::start(|config| {
         config.store.uri = url.replace(port, &relayed.to_string());
         config.intake.min_free_bytes = 0;
@@ -332,6 +338,8 @@ fn submissions_are_answered_while_the_database_hangs() {
         config.limits.rate = String::new();
     });
     wait_until("the store is open", || server.get("/health").json()["store"]["reachable"] == true);
+    // A connection gets its name only after its first message, so those that are needed are opened now.
+    assert_eq!(server.get("/api/_/show_countries_prioritization").status, 200);
     let hanging = flow.write().unwrap();
     let mut readers = Vec::new();
     for number in 0..100 {
@@ -341,13 +349,32 @@ fn submissions_are_answered_while_the_database_hangs() {
         readers.push(reader);
     }
     wait_until("reads are refused", || server.metric("ooniapi_reads_refused_total") >= 50);
-    submit(&mut server.connect(), 100);
-    let health = server.get("/health");
-    assert_eq!((health.status, &health.json()["status"]), (200, &json!("degraded")), "{health:?}");
+    check(&server);
     drop(hanging);
     let statuses: Vec<u16> = readers.iter_mut().map(|reader| reader.reply().status).collect();
     assert!(statuses.iter().filter(|status| **status == 503).count() >= 50, "{statuses:?}");
-    wait_until("reads are answered", || {
-        server.get("/api/v1/raw_measurement?report_id=20250715T100000Z_a").status == 200
+    let last = "/api/v1/raw_measurement?report_id=20250715T100000Z_a";
+    wait_until("reads are answered", || server.get(last).status == 200);
+}
+
+#[test]
+fn submissions_are_answered_while_the_database_hangs() {
+    with_hanging_reads(false, |server| {
+        submit(&mut server.connect(), 100);
+        let health = server.get("/health");
+        assert_eq!((health.status, &health.json()["status"]), (200, &json!("degraded")), "{health:?}");
+    });
+}
+
+#[test]
+fn probe_services_do_not_wait_for_the_queries_of_reads() {
+    with_hanging_reads(true, |server| {
+        submit(&mut server.connect(), 10);
+        assert_eq!(server.get("/health").json()["store"]["reachable"], true);
+        let urls = server.get("/api/v1/test-list/urls?country_code=IT");
+        assert_eq!((urls.status, &urls.json()["metadata"]["count"]), (200, &json!(0)), "{urls:?}");
+        assert_eq!(server.get("/api/_/show_countries_prioritization").status, 200);
+        // Reads do.
+        assert_eq!(server.get("/api/_/countries").status, 503);
     });
 }

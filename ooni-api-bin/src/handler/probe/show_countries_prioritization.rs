@@ -56,9 +56,9 @@ pub async fn show_countries_prioritization(app: Arc<App>, request: Request) -> R
         "CSV" => true,
         _ => return Err(Error::bad_request("format: JSON or CSV is expected")),
     };
-    let rules = app.stores.application()?.url_priorities(&[]).await?;
+    let rules = app.stores.application_for_services()?.url_priorities(&[]).await?;
     let window = last_week(app.clock.now().date_time());
-    let entries = app.stores.measurements()?.listed_counts(window).await?;
+    let entries = app.stores.measurements_for_services()?.listed_counts(window).await?;
     let row = |ListedCounts { entry, measurements, anomalies }| {
         let priority = priority(&entry, &rules);
         let ListedUrl { url, domain, cc, category_code } = entry;
