@@ -20,6 +20,11 @@ use ooni_store::query::list::MeasurementSummary;
 use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
+/// Bodies up to so many bytes are explained. Others may need too much time and memory: a dozen results can be held at a time, each
+/// several times as large as the body if it is full of fingerprints. Of them, only the hash is compared.
+const LARGEST: usize = 8 << 20;
+const TOO_LARGE: &str = "The body has more than 8 MiB, so this server does not score it again; `ooni-api verify` does.";
+
 /// Explains a measurement; `None` if it is unknown or not public.
 ///
 /// Of a measurement without a row, only the reason is public, unless it is waiting to be scored.
@@ -32,16 +37,16 @@ pub async fn of(app: &App, uid: &str) -> Result<Option<Explained>, Error> {
     let is_pending = record.as_ref().is_some_and(|record| record.sequence > app.scoring.borrow().position.sequence);
     let store = app.stores.measurements()?;
     let row = store.find(uid).await?;
-    let may_be_refused = match &row {
+    let known = match &row {
         Some(row) if row.probe_asn == 0 => return Ok(None),
-        Some(_) => false,
-        None if is_pending => false,
+        Some(_) => Known::default(),
+        None if is_pending => Known { is_pending, ..Known::default() },
         None => {
             let tables = store.uid_status(uid).await?;
             if tables.is_removed || record.is_none() && !tables.is_archived {
                 return Ok(None);
             }
-            tables.is_refused
+            Known { is_refused: tables.is_refused, is_rejected: tables.is_rejected, ..Known::default() }
         }
     };
     let permit = app.bodies.explaining().await?;
@@ -53,7 +58,7 @@ pub async fn of(app: &App, uid: &str) -> Result<Option<Explained>, Error> {
     let uid = uid.to_owned();
     let explained = spawn_blocking(move || {
         let _permit = permit;
-        explain(&uid, &body, row.as_ref(), &Known { is_pending, may_be_refused }, &server)
+        explain(&uid, &body, row.as_ref(), &known, &server)
     });
     explained.await.map_err(|error| {
         tracing::error!(%error, "a measurement cannot be explained");
@@ -67,9 +72,11 @@ fn configured(app: &App) -> Rules {
 }
 
 /// What the log and the store say about a measurement without a row.
+#[derive(Default)]
 struct Known {
     is_pending: bool,
-    may_be_refused: bool,
+    is_refused: bool,
+    is_rejected: bool,
 }
 
 fn explain(
@@ -79,20 +86,37 @@ fn explain(
     known: &Known,
     server: &Server,
 ) -> Option<Explained> {
-    let scored = score(&stored.bytes, uid, &stored.side, &server.fingerprints);
-    let Some(row) = row else { return without_row(uid, stored, &scored, known, server) };
+    let scored = (stored.bytes.len() <= LARGEST).then(|| score(&stored.bytes, uid, &stored.side, &server.fingerprints));
+    let Some(row) = row else {
+        return match scored {
+            Some(scored) => without_row(uid, stored, &scored, known, server),
+            None => large_without_row(uid, known, server),
+        };
+    };
     let rules = rules_of(&row.ruleset).unwrap_or(server.rules);
-    let differing = differing(row, scored.outcome(rules));
+    let differing = scored.as_ref().map(|scored| differing(row, scored.outcome(rules)));
     let sha256 = hex(Sha256::digest(&stored.bytes));
     let agrees = Agrees::new(row, rules, server, differing, stored.is_original.then_some(&*sha256));
     Some(Explained {
         status: Status::Stored,
-        reason: None,
+        reason: scored.is_none().then(|| TOO_LARGE.to_owned()),
         row: Some(Row::new(row)),
         body: Some(Body::new(stored, sha256)),
         agrees,
-        ..Explained::of_scored(uid, &scored, rules, server)
+        ..Explained::of_scored(uid, scored.as_ref(), rules, server)
     })
+}
+
+/// A measurement without a row whose body is too large to be scored here.
+fn large_without_row(uid: &str, known: &Known, server: &Server) -> Option<Explained> {
+    let status = match known {
+        Known { is_pending: true, .. } => Status::Pending,
+        Known { is_refused: true, .. } => Status::Refused,
+        Known { is_rejected: true, .. } => Status::Rejected,
+        // It was discarded, or its row was deleted.
+        Known { .. } => return None,
+    };
+    Some(Explained { status, reason: Some(TOO_LARGE.to_owned()), ..Explained::of_server(uid, server) })
 }
 
 /// The rules that a ruleset in a row names, such as `fixed/1`. Rows that were copied from the reference name it instead.
@@ -107,13 +131,13 @@ pub fn rules_of(ruleset: &str) -> Option<Rules> {
 fn without_row(uid: &str, stored: &Stored, scored: &ScoredBody, known: &Known, server: &Server) -> Option<Explained> {
     let (status, reason) = match scored.outcome(server.rules) {
         Outcome::Stored { .. } if known.is_pending => {
-            let explained = Explained::of_scored(uid, scored, server.rules, server);
+            let explained = Explained::of_scored(uid, Some(scored), server.rules, server);
             let body = Some(Body::new(stored, hex(Sha256::digest(&stored.bytes))));
             return Some(Explained { reason: Some("It is not scored yet.".to_owned()), body, ..explained });
         }
         Outcome::Stored { row, .. } => match row.acceptance() {
             Err(refused) => (Status::Refused, refused.to_string()),
-            Ok(()) if known.may_be_refused => (Status::Refused, "its row is too large".to_owned()),
+            Ok(()) if known.is_refused => (Status::Refused, "its row is too large".to_owned()),
             // Its row was deleted.
             Ok(()) => return None,
         },

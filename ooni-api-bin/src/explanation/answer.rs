@@ -40,7 +40,7 @@ pub struct Explained {
     pub measurement_uid: String,
     /// What became of the measurement.
     pub status: Status,
-    /// Why there is no row, in a sentence.
+    /// Why there is no row, or no result of scoring, in a sentence.
     pub reason: Option<String>,
     /// The row in the store. Texts of more than 2,000 bytes are cut, with `…` at the end.
     pub row: Option<Row>,
@@ -253,17 +253,18 @@ impl Explained {
         }
     }
 
-    /// Without a row, with the results of scoring.
-    pub(super) fn of_scored(uid: &str, scored: &ScoredBody, rules: Rules, server: &Server) -> Explained {
-        let differences = scored.fixed.differences.iter().map(|difference| Difference {
+    /// Without a row, with the results of scoring, if there are any.
+    pub(super) fn of_scored(uid: &str, scored: Option<&ScoredBody>, rules: Rules, server: &Server) -> Explained {
+        let differences = scored.map_or(&[][..], |scored| &scored.fixed.differences);
+        let differences = differences.iter().map(|difference| Difference {
             repair: difference.repair.to_string(),
             without: cut(&difference.without),
             with: cut(&difference.with),
         });
         Explained {
             compared_with: rules.name().to_owned(),
-            fixed: Some(Scored::new(&scored.fixed)),
-            compat: Some(Scored::new(&scored.compat)),
+            fixed: scored.map(|scored| Scored::new(&scored.fixed)),
+            compat: scored.map(|scored| Scored::new(&scored.compat)),
             differences: differences.collect(),
             ..Explained::of_server(uid, server)
         }
@@ -272,8 +273,7 @@ impl Explained {
     /// With a row whose body is not available.
     pub(super) fn without_body(uid: &str, row: &MeasurementSummary, server: &Server) -> Explained {
         let rules = super::rules_of(&row.ruleset).unwrap_or(server.rules);
-        let mut agrees = Agrees::new(row, rules, server, Vec::new(), None);
-        agrees.row = None;
+        let mut agrees = Agrees::new(row, rules, server, None, None);
         agrees.sentence = "The body of the measurement is not available, so its row cannot be checked.".to_owned();
         Explained {
             status: Status::Stored,
@@ -415,22 +415,22 @@ impl Fingerprint {
 }
 
 impl Agrees {
-    /// Compares a row with what this server computes. `sha256` is that of the body, if it is the one that made the row.
+    /// Compares a row with what this server computes: `differing` columns, unless it does not score the body. `sha256` is that of the body, if it is the one that made the row.
     pub(super) fn new(
         row: &MeasurementSummary,
         rules: Rules,
         server: &Server,
-        differing: Vec<&'static str>,
+        differing: Option<Vec<&'static str>>,
         sha256: Option<&str>,
     ) -> Agrees {
         let known = |text: &str| !text.is_empty();
         let lists = server.fingerprints.list_sha256();
         let mut agrees = Agrees {
-            row: Some(differing.is_empty()),
+            row: differing.as_ref().map(Vec::is_empty),
             ruleset: known(&row.ruleset).then_some(row.ruleset == server.rules.version()),
             fingerprints: known(&row.fingerprints_sha256).then_some(row.fingerprints_sha256 == lists),
             hash: sha256.filter(|_| known(&row.body_sha256)).map(|sha256| row.body_sha256 == sha256),
-            differing: differing.into_iter().map(str::to_owned).collect(),
+            differing: differing.into_iter().flatten().map(str::to_owned).collect(),
             sentence: String::new(),
         };
         agrees.sentence = agrees.in_words(row, rules, server);
@@ -441,8 +441,9 @@ impl Agrees {
         let name = rules.name();
         let mut sentences = Vec::new();
         sentences.push(match self.row {
+            None => "The body is too large to be scored again here.".to_owned(),
             Some(true) => format!("The row is what the rules {name} give for the stored body."),
-            _ => format!(
+            Some(false) => format!(
                 "The row is not what the rules {name} give for the stored body: it differs in {}.",
                 self.differing.join(", ")
             ),

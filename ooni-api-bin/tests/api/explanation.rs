@@ -414,3 +414,30 @@ fn rows_of_the_reference() {
         assert!(sentence.contains("OONI's Python backend made it"), "{sentence}");
     }
 }
+
+/// Scoring a large body a dozen times takes too much memory, so only its hash is compared.
+#[test]
+fn a_large_body() {
+    let backend = Backend::new();
+    let server = backend.server("log");
+    let page = json!({"response": {"body": format!("{PAGE}{}", "x".repeat(9 << 20)), "headers": {}}, "failure": null});
+    let change = json!({"test_keys": {"blocking": false, "requests": [page]}});
+    let uid = submit(&server, REPORT, &envelope(&measurement(&change)));
+    let explained = scored(&server, &uid);
+    assert_eq!((&explained["status"], &explained["row"]["confirmed"]), (&json!("stored"), &json!(true)));
+    assert_eq!((&explained["fixed"], &explained["compat"]), (&Value::Null, &Value::Null));
+    assert_eq!(agreement(&explained), [None, Some(true), Some(true), Some(true)]);
+    assert!(explained["reason"].as_str().unwrap().starts_with("The body has more than 8 MiB"), "{explained}");
+    let rejected = submit(&server, REPORT, &format!("[{}", " ".repeat(9 << 20)));
+    let explained = scored(&server, &rejected);
+    assert_eq!((&explained["status"], &explained["body"]), (&json!("rejected"), &Value::Null));
+    let discarded = envelope(&measurement(&json!({"probe_cc": "ZZ", "x": "x".repeat(9 << 20)})));
+    let discarded = submit(&server, REPORT, &discarded);
+    for _ in 0..2000 {
+        if get(&server, &discarded).status == 404 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{:?}", get(&server, &discarded));
+}

@@ -187,7 +187,9 @@ fn flags(row: &Value) -> String {
 
 fn of_explanation(explained: &Explained, scored: &ScoredBody, lists: &Fingerprints) -> Check {
     let equal = |theirs: &Option<Scored>, rules| theirs.as_ref() == Some(&Scored::new(scored.of(rules)));
-    let (verdict, sentence) = if explained.fingerprints_sha256 != lists.list_sha256() {
+    let (verdict, sentence) = if explained.fixed.is_none() {
+        (Verdict::Unchecked, "the server does not score such a large body again".to_owned())
+    } else if explained.fingerprints_sha256 != lists.list_sha256() {
         (Verdict::Unchecked, "the server has other fingerprint lists now".to_owned())
     } else {
         let equal = equal(&explained.fixed, Rules::Fixed) && equal(&explained.compat, Rules::Compat);
