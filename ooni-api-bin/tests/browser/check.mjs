@@ -150,8 +150,7 @@ async function checkPage(browser, axe, name, url, scheme) {
   await tab.resize(WIDTHS[0]);
   await tab.goto(url);
   const scripts = await tab.evaluate("document.scripts.length + document.querySelectorAll('[onclick], [onload], [onerror], [style]').length");
-  const isOurs = name !== "apidocs"; // which may have scripts of its own
-  if (isOurs && scripts) fail(`${name}: there are scripts or inline styles`);
+  if (scripts) fail(`${name}: there are scripts or inline styles`);
   for (const width of WIDTHS) {
     await tab.resize(width);
     const widths = await tab.evaluate("[document.scrollingElement.scrollWidth, innerWidth]");
@@ -162,7 +161,7 @@ async function checkPage(browser, axe, name, url, scheme) {
     }
     if (!SHOWN.includes(width)) continue;
     await tab.screenshot(join(screenshots, `${name}-${scheme}-${width}.png`));
-    if (isOurs) await tab.evaluate("document.querySelectorAll('details').forEach((details) => details.open = true)");
+    await tab.evaluate("document.querySelectorAll('details').forEach((details) => details.open = true)");
     await tab.evaluate(axe);
     const { violations } = await tab.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(TAGS)}, resultTypes: ["violations"] })`);
     for (const { id, help, nodes } of violations) {
@@ -171,11 +170,11 @@ async function checkPage(browser, axe, name, url, scheme) {
     }
     const after = await tab.evaluate("[document.scrollingElement.scrollWidth, innerWidth]");
     if (after[0] > after[1]) fail(`${at(width)}: ${after[0]} px wide with its details open`);
-    if (isOurs) await tab.evaluate("document.querySelectorAll('details').forEach((details) => details.open = false)");
+    await tab.evaluate("document.querySelectorAll('details').forEach((details) => details.open = false)");
   }
   const foreign = tab.requests.filter((request) => !request.startsWith("data:") && new URL(request).origin !== new URL(url).origin);
   if (foreign.length) fail(`${name}: requests to ${foreign.join(", ")}`);
-  if (isOurs && tab.complaints.length) fail(`${name}: ${tab.complaints.join("; ")}`);
+  if (tab.complaints.length) fail(`${name}: ${tab.complaints.join("; ")}`);
   await tab.close();
 }
 
