@@ -156,7 +156,7 @@ fn form(page: &SearchPage<'_>) -> Markup {
                 }
             }
             div class="fields" {
-                (field("probe_cc", "Two letters, such as IT", &|field| text_field(query, &field, Some("countries"))))
+                (field("probe_cc", "Its name or its code, such as Italy or IT", &|field| text_field(query, &field, Some("countries"))))
                 (field("probe_asn", "A number, such as AS3269", &text))
                 (field("test_name", "", &|field| select(query, &field, &TEST_NAMES)))
                 (field("outcome", "", &|field| select(query, &field, &Outcome::ALL.map(|outcome| (outcome.name(), outcome.label())))))

@@ -106,6 +106,17 @@ fn a_search_is_the_same_as_that_of_the_api() {
 }
 
 #[test]
+fn a_country_has_a_code_and_a_name() {
+    let server = recorded_server();
+    for text in ["IT", "it", "Italy", "italy%20"] {
+        let html = page(&server, &format!("/search?probe_cc={text}&since=2025-07-01"), 200);
+        assert!(html.contains("href=\"/m/") && html.contains("href=\"/api/v1/measurements?probe_cc=IT&amp;"), "{text}");
+    }
+    let html = page(&server, "/search?probe_cc=Italy,ir&since=2025-07-01", 200);
+    assert!(html.contains("probe_cc=IT%2CIR&amp;"));
+}
+
+#[test]
 fn parameters_that_cannot_be_used_are_explained_beside_the_form() {
     let server = recorded_server();
     for (query, text) in [

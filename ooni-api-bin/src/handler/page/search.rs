@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::http::response::{Cache, cached};
 use crate::http::{Error, Query, Request, Response};
+use crate::names::COUNTRIES;
 use crate::page::chart::{Chart, grain_of};
 use crate::page::outcome::Outcome;
 use crate::page::search::{Found, PARAMETERS, SearchPage, page};
@@ -72,6 +73,11 @@ pub async fn search(app: Arc<App>, request: Request) -> Result<Response, Error> 
 fn for_api(query: &Query, outcome: Option<Outcome>) -> Query {
     let is_given = |(name, value): &&(String, String)| !value.is_empty() && name != "outcome";
     let mut pairs: Vec<(String, String)> = query.pairs().iter().filter(is_given).cloned().collect();
+    for (name, value) in &mut pairs {
+        if name == "probe_cc" {
+            *value = value.split(',').map(code).collect::<Vec<_>>().join(",");
+        }
+    }
     for (name, flag) in outcome.map(Outcome::flags).into_iter().flatten() {
         pairs.retain(|(known, _)| known != name);
         if let Some(flag) = flag {
@@ -79,6 +85,13 @@ fn for_api(query: &Query, outcome: Option<Outcome>) -> Query {
         }
     }
     Query::of(pairs)
+}
+
+/// The code of a country: people may write it in small letters, or the name instead.
+fn code(text: &str) -> &str {
+    let text = text.trim();
+    let is_it = |name: &str| name.eq_ignore_ascii_case(text);
+    COUNTRIES.iter().find(|(code, name)| is_it(code) || is_it(name)).map_or(text, |(code, _)| code)
 }
 
 async fn found(app: &App, query: &Query, of_api: &Query, outcome: Option<Outcome>) -> Result<Found, Error> {
