@@ -51,7 +51,7 @@ fn heading(page: &MeasurementPage<'_>, row: &Row) -> Markup {
     html! {
         h1 { (test(&row.test_name)) }
         @if !row.input.is_empty() { p class="lead input" { (hostile(&row.input, LONGEST)) } }
-        p class="verdict" { (outcome.badge()) ": " (outcome.meaning()) }
+        p class="verdict" { (outcome.badge()) ": " (outcome.meaning()) (other_flags(row, outcome)) }
         dl class="facts" {
             (fact("Started", iso(&row.measurement_start_time)))
             (fact("Country", html! { a href=(search_path("probe_cc", &row.probe_cc)) { (country(&row.probe_cc)) } }))
@@ -71,6 +71,14 @@ fn heading(page: &MeasurementPage<'_>, row: &Row) -> Markup {
             }
         }
     }
+}
+
+/// The flags of a row that its outcome does not name.
+fn other_flags(row: &Row, outcome: Outcome) -> Markup {
+    let flags = [(row.confirmed, Outcome::Confirmed), (row.anomaly, Outcome::Anomaly)];
+    let others = flags.into_iter().filter(|(is_set, flag)| *is_set && *flag != outcome);
+    let others: Vec<&str> = others.map(|(_, flag)| flag.name()).collect();
+    html! { @if !others.is_empty() { span class="note" { " (also flagged: " (others.join(", ")) ")" } } }
 }
 
 fn without_row(explained: &Explained) -> Markup {
@@ -133,7 +141,7 @@ fn explanation(explained: &Explained, scored: &Scored) -> Markup {
 
 fn rules(scored: &Scored) -> Markup {
     let table = html! {
-        table {
+        table class="wide" {
             caption id="rules" { "Paths are JSON pointers into the measurement" }
             thead { tr { th scope="col" { "Rule" } th scope="col" { "Sets" } th scope="col" { "Because of" } } }
             tbody { @for fired in &scored.fired { (rule(fired)) } }
@@ -171,7 +179,7 @@ fn value(reading: &Reading) -> Markup {
 
 fn fingerprints(scored: &Scored) -> Markup {
     let table = html! {
-        table {
+        table class="wide" {
             caption id="fingerprints" { "Offsets are in bytes of the decoded text" }
             thead {
                 tr {
@@ -287,9 +295,11 @@ fn verification(page: &MeasurementPage<'_>) -> Markup {
             h2 id="verify" { "Verification" }
             p { (hostile(&agrees.sentence, LONGEST)) }
             (scrolling("checks", &table))
-            p { "The same can be checked on another machine. This fetches the body, scores it, and compares the result:" }
-            pre class="command" tabindex="0" role="region" aria-label="Command that verifies this measurement" {
-                code { "ooni-api verify " (explained.measurement_uid) " --url " (page.base_url) }
+            @if explained.body.is_some() {
+                p { "The same can be checked on another machine. This fetches the body, scores it, and compares the result:" }
+                pre class="command" tabindex="0" role="region" aria-label="Command that verifies this measurement" {
+                    code { "ooni-api verify " (explained.measurement_uid) " --url " (page.base_url) }
+                }
             }
             dl class="facts wide" {
                 (fact("Rules of the row", html! { code { (row.map_or("", |row| &row.ruleset)) } }))
@@ -383,7 +393,7 @@ mod tests {
 
     #[test]
     fn it_says_why_and_how_to_verify() {
-        let html = render(&explained(|_| {}), b"{}");
+        let html = render(&explained(|value| value["row"]["failure"] = true.into()), b"{}");
         for text in [
             "a rule",
             "/test_keys/x",
@@ -395,6 +405,7 @@ mod tests {
             "<th scope=\"row\">Fingerprints</th><td><span class=\"note\">Not known</span></td>",
             "<th scope=\"row\">Body</th><td><strong class=\"bad\">No</strong></td>",
             "the rules of the row",
+            "(also flagged: anomaly)",
         ] {
             assert!(html.contains(text), "{text}: {html}");
         }
