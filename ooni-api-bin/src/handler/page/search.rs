@@ -10,7 +10,10 @@ use crate::page::search::{Found, PARAMETERS, SearchPage, page};
 use crate::page::{error, layout};
 use crate::search::{self, Search};
 use hyper::StatusCode;
-use ooni_store::query::aggregate::{Aggregation, Axis};
+use ooni_core::time::DateTime;
+use ooni_store::query::aggregate::{Aggregation, Axis, Group};
+use ooni_store::query::filter::{Filter, Window};
+use ooni_store::query::grain::Grain;
 use ooni_store::query::list::MeasurementSummary;
 use ooni_store::{Deadline, Store};
 use std::collections::BTreeMap;
@@ -129,9 +132,8 @@ async fn chart(store: &Store, deadline: Deadline, search: &Search, outcome: Opti
         (filter.anomaly, filter.confirmed, filter.failure) = (None, None, None);
     }
     let (window, grain) = (filter.window, grain_of(filter.window));
-    let aggregation = Aggregation { filter, axes: vec![Axis::MeasurementStart(grain)] };
     let store = store.with_deadline(deadline.at_most(CHART_TIMEOUT));
-    let groups = match store.aggregate(&aggregation).await {
+    let groups = match groups(&store, filter, grain).await {
         Ok(groups) => groups,
         Err(error) => {
             tracing::info!(%error, "a search has no chart");
@@ -143,6 +145,27 @@ async fn chart(store: &Store, deadline: Deadline, search: &Search, outcome: Opti
         Some(outcome) => chart.only(outcome),
         None => chart,
     })
+}
+
+/// The counts of a selection by time.
+///
+/// Lists leave out measurements of unknown networks, but rollups of domains and categories have no networks, so rows would have to be
+/// counted. Scoring discards such measurements, so there are hardly ever any.
+async fn groups(store: &Store, filter: Filter, grain: Grain) -> Result<Vec<Group>, ooni_store::Error> {
+    let only_known_asn = filter.only_known_asn && has_unknown_networks(store, filter.window).await?;
+    let filter = Filter { only_known_asn, ..filter };
+    store.aggregate(&Aggregation { filter, axes: vec![Axis::MeasurementStart(grain)] }).await
+}
+
+/// Whether there are measurements of unknown networks on the days of a window.
+async fn has_unknown_networks(store: &Store, window: Window) -> Result<bool, ooni_store::Error> {
+    let days = Window {
+        from: window.from.map(DateTime::start_of_day),
+        to: window.to.and_then(|to| to.start_of_day().plus_days(1)),
+    };
+    let filter = Filter { probe_asns: vec![0], window: days, ..Filter::default() };
+    let groups = store.aggregate(&Aggregation { filter, axes: Vec::new() }).await?;
+    Ok(groups.iter().any(|group| group.counts.measurements > 0))
 }
 
 /// The names of the networks of some measurements, as far as they are known.
