@@ -25,6 +25,8 @@ pub struct Nettest {
 /// values, which takes longer the later they are in the document.
 const MAX_RECORDS: usize = 1000;
 const MAX_RECORDS_PER_RULE: usize = 100;
+/// Values of one record, for the same reason: a rule may read a value of every request of a measurement.
+const MAX_READINGS: usize = 1000;
 
 /// The input of a rule: the measurement, the fingerprints, the repairs, and the trace.
 pub(crate) struct Context<'c> {
@@ -83,7 +85,8 @@ impl<'c> Context<'c> {
             {
                 return;
             }
-            let mut reads: Vec<_> = places.iter().map(|place| self.reading(*place)).collect();
+            let places = places.iter().take(MAX_READINGS);
+            let mut reads: Vec<_> = places.map(|place| self.reading(*place)).collect();
             reads.dedup();
             fired.push(Fired { rule, sets, reads });
         }
