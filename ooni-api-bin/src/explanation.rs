@@ -22,8 +22,8 @@ use tokio::task::spawn_blocking;
 
 /// Bodies up to so many bytes are explained. Others may need too much time and memory: a dozen results can be held at a time, each
 /// several times as large as the body if it is full of fingerprints. Of them, only the hash is compared.
-const LARGEST: usize = 8 << 20;
-const TOO_LARGE: &str = "The body has more than 8 MiB, so this server does not score it again; `ooni-api verify` does.";
+const LARGEST: usize = 4 << 20;
+const TOO_LARGE: &str = "The body has more than 4 MiB, so this server does not score it again; `ooni-api verify` does.";
 
 /// Explains a measurement; `None` if it is unknown or not public.
 ///
