@@ -148,8 +148,9 @@ impl Builder {
 pub(super) fn key(dialect: Dialect, axis: Axis, source: Source) -> String {
     match (source, axis) {
         (Source::Rollup(rollup), Axis::MeasurementStart(grain)) => {
-            let time = rollup.time().map_or("", Dimension::column);
-            dialect.bucket(grain, &format!("f.{time}"))
+            let time = format!("f.{}", rollup.time().map_or("", Dimension::column));
+            // A plain column can be read in the order of the key, without sorting.
+            if rollup.grain() == Some(grain) { time } else { dialect.bucket(grain, &time) }
         }
         (Source::Rollup(rollup), axis) => {
             rollup.dimension_of(axis).map_or_else(String::new, |dimension| format!("f.{}", dimension.column()))
