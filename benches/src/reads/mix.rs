@@ -44,7 +44,7 @@ const VISITS: [(Visit, f64); 12] = [
     (Visit::Country, 8.0),
     (Visit::Domain, 6.0),
     (Visit::Network, 5.0),
-    (Visit::Home, 5.0),
+    (Visit::Home, 2.0),
     (Visit::Countries, 2.0),
     (Visit::Networks, 1.0),
     (Visit::Domains, 1.0),

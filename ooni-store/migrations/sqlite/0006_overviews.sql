@@ -26,6 +26,9 @@ CREATE TABLE rollup_country_day (
 
 CREATE INDEX rollup_month_network_by_probe_cc ON rollup_month_network (probe_cc, month);
 
+-- Counts the networks of each month in order, without collecting them.
+CREATE INDEX rollup_month_network_by_month ON rollup_month_network (month, probe_asn);
+
 INSERT INTO rollup_network
 SELECT probe_cc, probe_asn, sum(measurement_count), sum(failure_count), sum(confirmed_count),
        sum(anomaly_count), sum(confirmed_flag_count), sum(anomaly_flag_count)

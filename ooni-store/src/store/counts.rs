@@ -50,6 +50,16 @@ impl Store {
         Ok(groups)
     }
 
+    /// The engine's plan for [`Store::distinct`].
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn explain_distinct(&self, query: &Aggregation, of: Axis) -> Result<Vec<String>, Error> {
+        let mut all = query.clone();
+        all.axes.push(of);
+        self.explain(sql::distinct(self.dialect(), query, of, &plan(&all))).await
+    }
+
     /// How long tests ran, by day, country and test. The filter must not have a category.
     ///
     /// # Errors

@@ -289,6 +289,12 @@ fn sqlite_uses_its_indexes() {
     let store = fill(&engine);
     plans_are_as_intended(&store, &OfSqlite);
 
+    // The networks of each month are counted in the order of an index.
+    let months = Aggregation { filter: self::filter("world", 366), axes: vec![Axis::MeasurementStart(Grain::Month)] };
+    let plan = store.0.wait(store.0.store.explain_distinct(&months, Axis::ProbeAsn)).unwrap();
+    let by_month = "COVERING INDEX rollup_month_network_by_month (month>? AND month<?)";
+    assert!(plan[0].ends_with(by_month) && plan.len() == 1, "{plan:#?}");
+
     // The lists that have a URL are searched, not all URLs of the category.
     let list = List { filter: self::filter("category country", 30), limit: 10, ..List::default() };
     let plan = store.0.wait(store.0.store.explain_list(&list)).unwrap();

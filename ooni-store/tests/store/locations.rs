@@ -216,6 +216,7 @@ fn downgrade(engine: &dyn Engine, version: u32, set_version: &str) {
         engine.query(&format!("DROP TABLE IF EXISTS {table}"));
     }
     if !engine.url().starts_with("clickhouse:") {
+        engine.query("DROP INDEX IF EXISTS rollup_month_network_by_month");
         engine.query("DROP INDEX rollup_month_network_by_probe_cc");
     }
     engine.query(&set_version.replace("VERSION", &(version - 1).to_string()));
