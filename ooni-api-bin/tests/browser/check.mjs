@@ -185,7 +185,7 @@ async function checkKeyboard(browser, name, url) {
   await tab.goto(url);
   const reached = [];
   const order = new Set(); // of the controls of the content
-  for (let presses = 0; presses < 400; presses += 1) {
+  for (let presses = 0; presses < 800; presses += 1) {
     await tab.key("Tab");
     const focus = await tab.evaluate(`(() => {
       const element = document.activeElement;
@@ -235,7 +235,7 @@ try {
   const all = pages.map((page) => [page.slice(0, page.indexOf("=")), page.slice(page.indexOf("=") + 1)]);
   for (const [name, url] of all) {
     for (const scheme of SCHEMES) await checkPage(browser, axe, name, url, scheme);
-    if (name !== "apidocs") await checkKeyboard(browser, name, url);
+    await checkKeyboard(browser, name, url);
     if (name === "search") await checkWithoutScripts(browser, url);
   }
 } catch (error) {

@@ -39,32 +39,28 @@ impl Operation<'_> {
                 p { strong { (with_code(self.summary())) } }
                 @if self.value["description"] != self.value["summary"] { (prose(text(&self.value["description"]))) }
                 @if !parameters.is_empty() {
-                    div.scroll role="region" aria-label={ "Parameters of " (self.path) } tabindex="0" {
-                        table.cards {
-                            caption { "Parameters" }
-                            thead {
-                                tr {
-                                    th scope="col" { "Name" } th scope="col" { "In" } th scope="col" { "Type" } th scope="col" { "Meaning" }
-                                    @if has_examples { th scope="col" { "Example" } }
-                                }
+                    table.cards {
+                        caption { "Parameters" }
+                        thead {
+                            tr {
+                                th scope="col" { "Name" } th scope="col" { "In" } th scope="col" { "Type" } th scope="col" { "Meaning" }
+                                @if has_examples { th scope="col" { "Example" } }
                             }
-                            tbody { @for parameter in parameters { (self.parameter(parameter, has_examples)) } }
                         }
+                        tbody { @for parameter in parameters { (self.parameter(parameter, has_examples)) } }
                     }
                 }
                 @if let Some(body) = self.value.get("requestBody") { (request_body(body)) }
-                div.scroll role="region" aria-label={ "Responses of " (self.method) " " (self.path) } tabindex="0" {
-                    table.cards {
-                        caption { "Responses" }
-                        thead { tr { th scope="col" { "Status" } th scope="col" { "Meaning" } th scope="col" { "Body" } } }
-                        tbody {
-                            @for (status, response) in self.value["responses"].as_object().into_iter().flatten() {
-                                (row(status, resolved(document, response)))
-                            }
+                table.cards {
+                    caption { "Responses" }
+                    thead { tr { th scope="col" { "Status" } th scope="col" { "Meaning" } th scope="col" { "Body" } } }
+                    tbody {
+                        @for (status, response) in self.value["responses"].as_object().into_iter().flatten() {
+                            (row(status, resolved(document, response)))
                         }
                     }
                 }
-                pre tabindex="0" aria-label="Example" { code { (self.curl(base_url, &example)) } }
+                pre { code { (self.curl(base_url, &example)) } }
                 @if self.method == "GET" { p { a href=(example) aria-label={ "Try it: " (self.summary()) } { "Try it" } } }
             }
         }

@@ -60,16 +60,14 @@ pub(super) fn section(name: &str, schema: &Value) -> Markup {
             @match members {
                 None => { p { "Type: " (type_of(schema)) } }
                 Some(members) => {
-                    div.scroll role="region" aria-label={ "Members of " (name) } tabindex="0" {
-                        table.cards {
-                            thead { tr { th scope="col" { "Member" } th scope="col" { "Type" } th scope="col" { "Meaning" } } }
-                            tbody {
-                                @for (member, of) in members {
-                                    tr {
-                                        th scope="row" { code { (member) } @if !required(member) { " " em { "optional" } } }
-                                        (cell("Type", &type_of(of)))
-                                        (cell("Meaning", &with_code(text(&of["description"]))))
-                                    }
+                    table.cards {
+                        thead { tr { th scope="col" { "Member" } th scope="col" { "Type" } th scope="col" { "Meaning" } } }
+                        tbody {
+                            @for (member, of) in members {
+                                tr {
+                                    th scope="row" { code { (member) } @if !required(member) { " " em { "optional" } } }
+                                    (cell("Type", &type_of(of)))
+                                    (cell("Meaning", &with_code(text(&of["description"]))))
                                 }
                             }
                         }
