@@ -30,7 +30,7 @@ fn server() -> Server {
 
 /// Sends all requests of a conversation, and returns country, network and test of the rows that it leaves, by time.
 fn replay(name: &str, measurements: u64) -> Vec<(String, u32, String, String)> {
-    const LOADED: u64 = 198;
+    const LOADED: u64 = 2822;
     let server = server();
     let mut command = Command::new("python3");
     command.arg(golden("check_api.py")).arg(format!("http://{}", server.address)).arg(conversation(name));

@@ -117,9 +117,12 @@ pub(crate) fn until(server: &Server, is_so: impl AsyncFn(&Store) -> bool) {
     let url = format!("sqlite:{}", server.state_dir().join("ooni.db").display());
     Runtime::new().unwrap().block_on(async {
         let store = Store::open(&url, StoreOptions::default()).await.unwrap();
-        while !is_so(&store).await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let waiting = async {
+            while !is_so(&store).await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), waiting).await.expect("the store never has what is expected");
     });
 }
 
