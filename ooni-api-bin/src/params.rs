@@ -133,7 +133,7 @@ pub fn is_report_id(id: &str) -> bool {
 }
 
 /// Whether a text has the length of a uid of a measurement.
-pub fn is_uid(uid: &str) -> bool {
+pub fn has_length_of_uid(uid: &str) -> bool {
     UID.contains(&uid.len())
 }
 

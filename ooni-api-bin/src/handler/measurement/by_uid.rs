@@ -50,5 +50,5 @@ pub async fn measurement(app: Arc<App>, request: Request) -> Result<Response, Er
 /// Whether a text can be a uid: 10 to 100 letters, digits, `.`, `_` and `-`.
 pub fn is_uid(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (10..=100).contains(&text.len()) && text.bytes().all(is_part)
+    params::has_length_of_uid(text) && text.bytes().all(is_part)
 }

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::{Error, Query};
+use crate::params;
 use ooni_core::uid::received_at;
 use ooni_store::Deadline;
 use ooni_store::query::list::MeasurementSummary;
@@ -48,14 +49,11 @@ impl Wanted {
 /// # Errors
 /// 400 when neither can be used.
 pub fn wanted(query: &Query) -> Result<Wanted, Error> {
-    if let Some(uid) = query.given("measurement_uid").filter(|uid| (10..=100).contains(&uid.len())) {
+    if let Some(uid) = query.given("measurement_uid").filter(|uid| params::has_length_of_uid(uid)) {
         return Ok(Wanted::Uid(uid.to_owned()));
     }
-    let is_report = |id: &&str| {
-        (15..=100).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
     match query.given("report_id") {
-        Some(id) if is_report(&id) => {
+        Some(id) if params::is_report_id(id) => {
             let input = query.get("input").unwrap_or_default().to_owned();
             Ok(Wanted::Report { report_id: id.to_owned(), input })
         }

@@ -8,7 +8,7 @@ use crate::http::response::{Cache, cached, not_kept};
 use crate::http::{Error, Request, Response};
 use crate::page::measurement::{MeasurementPage, page};
 use crate::page::{error, layout};
-use crate::params::is_uid;
+use crate::params::has_length_of_uid;
 use hyper::StatusCode;
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub async fn measurement(app: Arc<App>, request: Request) -> Result<Response, Er
 
 async fn of(app: &App, uid: &str) -> Result<Response, Error> {
     let unknown = || Error::not_found("There is no measurement with this id.");
-    if !is_uid(uid) {
+    if !has_length_of_uid(uid) {
         return Err(unknown());
     }
     let explained = explanation::of(app, uid).await?.ok_or_else(unknown)?;

@@ -32,7 +32,7 @@ pub async fn debug_prioritization(app: Arc<App>, request: Request) -> Result<Res
     let query = request.query();
     let probe_cc = params::country(query, &["probe_cc"])?;
     let categories = params::categories(query);
-    let probe_asn = params::asn(query, "probe_asn")?;
+    let probe_asn = crate::params::asn(query, "probe_asn")?.unwrap_or(0);
     let limit = params::unlimited(query)?.unwrap_or(usize::MAX);
     let unavailable = || Error::unavailable("the database is not available", 10);
     let ranked = app.probe.urls.ranked(&probe_cc, probe_asn).await.ok_or_else(unavailable)?;

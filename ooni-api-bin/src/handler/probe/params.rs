@@ -1,4 +1,4 @@
-//! Parameters of queries (API spec §3, §5.3).
+//! Parameters that only probe services have (API spec §5.3). The others are in [`crate::params`].
 
 use crate::http::{Error, Query};
 
@@ -40,23 +40,6 @@ pub(super) fn unlimited(query: &Query) -> Result<Option<usize>, Error> {
     }
 }
 
-/// A network, with `AS` or without; 0 without the parameter.
-pub(super) fn asn(query: &Query, name: &str) -> Result<u32, Error> {
-    let Some(text) = query.given(name) else { return Ok(0) };
-    let asn = crate::probe::report_id::parse_asn(text.strip_prefix("AS").unwrap_or(text));
-    asn.ok_or_else(|| Error::bad_request(format!("{name}: the number of a network is expected")))
-}
-
-/// A yes or no; `None` if it is missing or empty.
-pub(super) fn boolean(query: &Query, name: &str) -> Result<Option<bool>, Error> {
-    match query.get(name).unwrap_or_default().to_ascii_lowercase().as_str() {
-        "" => Ok(None),
-        "true" | "1" | "yes" | "on" | "t" | "y" => Ok(Some(true)),
-        "false" | "0" | "no" | "off" | "f" | "n" => Ok(Some(false)),
-        _ => Err(Error::bad_request(format!("{name}: true or false is expected"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,15 +64,5 @@ mod tests {
             assert!(limit(&of(text)).is_err(), "{text}");
         }
         assert_eq!(unlimited(&of("limit=100000")).ok(), Some(Some(100_000)));
-        for (text, expected) in [("", 0), ("a=", 0), ("a=AS5", 5), ("a=5", 5)] {
-            assert_eq!(asn(&of(text), "a").ok(), Some(expected), "{text}");
-        }
-        for text in ["a=as5", "a=x", "a=-1", "a=ASAS1", "a=4294967296"] {
-            assert!(asn(&of(text), "a").is_err(), "{text}");
-        }
-        for (text, expected) in [("", None), ("a=", None), ("a=YES", Some(true)), ("a=f", Some(false))] {
-            assert_eq!(boolean(&of(text), "a").ok(), Some(expected), "{text}");
-        }
-        assert!(boolean(&of("a=2"), "a").is_err());
     }
 }

@@ -33,7 +33,7 @@ pub async fn test_list_urls(app: Arc<App>, request: Request) -> Result<Response,
     let probe_cc = params::country(query, &["country_code", "probe_cc"])?;
     let categories = params::categories(query);
     let limit = params::limit(query)?;
-    let is_debug = params::boolean(query, "debug")?.unwrap_or(false);
+    let is_debug = crate::params::boolean(query, "debug")?.unwrap_or(false);
     let results: Vec<Value> = match app.probe.urls.ranked(&probe_cc, 0).await {
         Some(ranked) if is_debug => select(&ranked, &categories, limit).map(detailed).collect(),
         Some(ranked) => select(&ranked, &categories, limit).map(|found| json!(Item::from(&*found.entry))).collect(),
