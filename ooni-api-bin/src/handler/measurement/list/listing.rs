@@ -147,7 +147,11 @@ impl Listing {
                 Err(error) => {
                     tracing::warn!(%error, "a list cannot be completed");
                     let reason = match error.kind() {
-                        ErrorKind::Timeout => format!("the time limit of {limit} seconds was reached"),
+                        ErrorKind::Timeout if self.started.elapsed().as_secs() >= limit => {
+                            format!("the time limit of {limit} seconds was reached")
+                        }
+                        // A single query has a shorter limit.
+                        ErrorKind::Timeout => "a query timed out".to_owned(),
                         _ => error.public_message().to_owned(),
                     };
                     self.end(Vec::new(), Some(reason))
