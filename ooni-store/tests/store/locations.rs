@@ -2,7 +2,7 @@
 
 use crate::rollups::rollups_are_right;
 use crate::server::{OnClickhouse, OnPostgres};
-use crate::support::{Engine, Fields, InFile, Open, SOUND, location, message, migrated, new, of_day, sound};
+use crate::support::{Engine, Fields, InFile, Open, SOUND, location, measured, message, migrated, new, of_day, sound};
 use ooni_core::error::{Code, Error};
 use ooni_store::query::filter::Window;
 use ooni_store::{
@@ -222,9 +222,12 @@ fn downgrade(engine: &dyn Engine, version: u32, set_version: &str) {
     engine.query(&set_version.replace("VERSION", &(version - 1).to_string()));
 }
 
-fn a_store_without_archived_bodies_is_migrated(engine: &dyn Engine, version: u32, set_version: &str) {
+fn an_older_store_is_migrated(engine: &dyn Engine, version: u32, set_version: &str) {
     let store = engine.open();
     store.write(&[new("a", &SOUND), live("b", &SOUND), new("refused", &REFUSED)], OnExisting::Keep).unwrap();
+    // Countries, networks and months of which the new rollups have several cells.
+    let many: Vec<_> = (0..60).map(|uid| measured(uid, u16::from(uid) * 139)).collect();
+    assert_eq!(store.write(&many, OnExisting::Keep).unwrap().inserted, 60);
     drop(store);
     downgrade(engine, version, set_version);
     let old = message(crate::support::open_to_read(&engine.url()));
@@ -232,6 +235,7 @@ fn a_store_without_archived_bodies_is_migrated(engine: &dyn Engine, version: u32
     migrated(&engine.url()).unwrap();
     migrated(&engine.url()).unwrap();
     let store = engine.open();
+    rollups_are_right(&store);
     let whole = BodyLocation { member: None, ..location(7, "2024") };
     assert_eq!(["a", "b", "refused"].map(|uid| found(&store, uid)), [Some(whole.clone()), None, Some(whole)]);
     let body = location(1, "first");
@@ -246,20 +250,20 @@ fn a_store_without_archived_bodies_is_migrated(engine: &dyn Engine, version: u32
 
 #[test]
 fn sqlite_is_migrated() {
-    a_store_without_archived_bodies_is_migrated(&InFile::new(), 5, "PRAGMA user_version = VERSION");
+    an_older_store_is_migrated(&InFile::new(), 5, "PRAGMA user_version = VERSION");
 }
 
 #[test]
 fn postgres_is_migrated() {
     skip_without!(Server::shared_postgres());
-    a_store_without_archived_bodies_is_migrated(&OnPostgres::new(), 6, "UPDATE schema_version SET version = VERSION");
+    an_older_store_is_migrated(&OnPostgres::new(), 6, "UPDATE schema_version SET version = VERSION");
 }
 
 #[test]
 fn clickhouse_is_migrated() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::new();
-    a_store_without_archived_bodies_is_migrated(
+    an_older_store_is_migrated(
         &engine,
         4,
         "ALTER TABLE schema_version DELETE WHERE version > VERSION SETTINGS mutations_sync = 2",
