@@ -52,7 +52,7 @@ fn look_ups_do_not_queue_behind_aggregations() {
         let mut heavy = start(store, 24);
         assert!(all_pending(&mut heavy).await);
         assert_eq!(store.find("none").await.unwrap(), None);
-        assert_eq!(store.list(&list(None)).await.unwrap().len(), 2);
+        assert_eq!(store.list(&list(Filter::default())).await.unwrap().len(), 2);
         assert!(store.body_location("u000001").await.unwrap().is_some());
         store.ping().await.unwrap();
         assert!(all_pending(&mut heavy).await);
@@ -158,7 +158,7 @@ fn a_month_is_dropped_while_others_read() {
         let lists = "BEGIN; DROP VIEW citizenlab; CREATE TABLE citizenlab (url, domain, cc, category_code); COMMIT";
         other.execute_batch(lists).unwrap();
         assert_eq!(store.drop_month(month).await.unwrap(), 2);
-        assert_eq!(store.list(&list(None)).await.unwrap().len(), 0);
+        assert_eq!(store.list(&list(Filter::default())).await.unwrap().len(), 0);
         assert!(all_pending(&mut heavy).await);
         assert_eq!(rows(), 2, "a reader keeps its snapshot");
     });

@@ -1,7 +1,7 @@
 //! Queries that time out, dropped queries, and too many queries, on SQLite.
 
 use crate::support::{Engine, InFile, Open, sound};
-use ooni_store::query::filter::{Category, Filter};
+use ooni_store::query::filter::Filter;
 use ooni_store::query::list::List;
 use ooni_store::{BlockingStore, Deadline, ErrorKind, OnExisting, Store};
 use rusqlite::Connection;
@@ -9,7 +9,7 @@ use std::future::{Future as _, poll_fn};
 use std::task::Poll;
 use std::time::Duration;
 
-/// Endless test lists, none of whose URLs was measured: a search for a category never ends.
+/// Endless test lists, none of whose URLs was measured: a search for listed inputs never ends.
 pub(crate) const ENDLESS: &str = "
     DROP TABLE citizenlab;
     CREATE VIEW citizenlab AS
@@ -27,8 +27,8 @@ fn endless() -> (InFile, Open) {
     (engine, store)
 }
 
-pub(crate) fn list(category: Option<Category>) -> List {
-    List { filter: Filter { category, ..Filter::default() }, descending: true, limit: 10, ..List::default() }
+pub(crate) fn list(filter: Filter) -> List {
+    List { filter, descending: true, limit: 10, ..List::default() }
 }
 
 /// The store with a deadline `limit` from now.
@@ -36,16 +36,16 @@ fn within(waiting: &BlockingStore, limit: Duration) -> Store {
     waiting.store.with_deadline(Deadline::after(limit))
 }
 
-fn of_category() -> List {
-    list(Some(Category { code: "NEWS".to_owned(), lists: Vec::new() }))
+fn of_listed() -> List {
+    list(Filter { only_listed: true, ..Filter::default() })
 }
 
 #[test]
 fn a_query_times_out() {
     let (_engine, Open(waiting)) = endless();
-    let error = waiting.wait(within(&waiting, Duration::from_millis(500)).list(&of_category())).unwrap_err();
+    let error = waiting.wait(within(&waiting, Duration::from_millis(500)).list(&of_listed())).unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Timeout, "the query timed out or was cancelled"));
-    let error = waiting.wait(within(&waiting, Duration::ZERO).list(&of_category())).unwrap_err();
+    let error = waiting.wait(within(&waiting, Duration::ZERO).list(&of_listed())).unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Timeout, "the query timed out or was cancelled"));
 }
 
@@ -53,19 +53,19 @@ fn a_query_times_out() {
 fn dropped_queries_are_cancelled() {
     let (_engine, Open(waiting)) = endless();
     // More queries than threads: if they were not cancelled, the last query would wait forever.
-    let endless = of_category();
+    let endless = of_listed();
     for _ in 0..8 {
         let query = waiting.store.list(&endless);
         let dropped = waiting.wait(async { tokio::time::timeout(Duration::from_millis(20), query).await });
         assert!(dropped.is_err(), "the query has ended: {dropped:?}");
     }
-    assert_eq!(waiting.wait(waiting.store.list(&list(None))).unwrap().len(), 2);
+    assert_eq!(waiting.wait(waiting.store.list(&list(Filter::default()))).unwrap().len(), 2);
 }
 
 #[test]
 fn a_full_queue_is_busy() {
     let (_engine, Open(waiting)) = endless();
-    let query = of_category();
+    let query = of_listed();
     let first = waiting.wait(async {
         let mut all: Vec<_> = (0..=SERVED).map(|_| Box::pin(waiting.store.list(&query))).collect();
         poll_fn(|context| {
@@ -81,7 +81,7 @@ fn a_full_queue_is_busy() {
     assert_eq!((error.kind(), error.message()), (ErrorKind::Busy, "too many queries are waiting"));
     // All of them were dropped, so there is room as soon as the threads have noticed.
     let answer = loop {
-        match waiting.wait(waiting.store.list(&list(None))) {
+        match waiting.wait(waiting.store.list(&list(Filter::default()))) {
             Err(error) if error.kind() == ErrorKind::Busy => continue,
             answer => break answer,
         }

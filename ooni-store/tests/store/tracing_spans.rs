@@ -58,6 +58,7 @@ fn methods() -> BTreeSet<&'static str> {
     let source = [
         include_str!("../../src/store.rs"),
         include_str!("../../src/store/app.rs"),
+        include_str!("../../src/store/charts.rs"),
         include_str!("../../src/store/counts.rs"),
         include_str!("../../src/store/rows.rs"),
         include_str!("../../src/store/state.rs"),
@@ -121,6 +122,13 @@ fn every_call_opens_a_span_with_the_name_of_its_query() {
         call!(explain_application(), "explain");
         call!(aggregate(&count));
         call!(distinct(&count, Axis::ProbeAsn));
+        call!(explain_distinct(&count, Axis::ProbeAsn), "explain");
+        call!(aggregate_with_days(&count));
+        call!(explain_with_days(&count), "explain");
+        call!(ranked(&count, 0, 1));
+        call!(explain_ranked(&count), "explain");
+        call!(domain_counts());
+        call!(explain_domain_counts(), "explain");
         call!(runtimes(&all));
         call!(input_counts("IT", None, &[of_day(6)]));
         call!(listed_counts(Window::default()));
