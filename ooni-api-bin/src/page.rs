@@ -1,4 +1,4 @@
-//! The pages for people: functions from data to HTML. What the data are is in `handler/page`.
+//! The web pages: functions from data to HTML. `handler/page` gets the data.
 //!
 //! The pages have no scripts, and their only style sheet is `style.css`. Nothing is requested from another server. Text from
 //! measurements is hostile: it is escaped, isolated from the text around it, and never a link.

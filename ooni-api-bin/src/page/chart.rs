@@ -148,7 +148,7 @@ impl Chart {
         let (Some(first), Some(last)) = (self.bars.first(), self.bars.last()) else { return String::new() };
         let most = self.bars.iter().max_by_key(|bar| self.height(bar)).unwrap_or(first);
         format!(
-            "{} from {} to {}; the most in one {} are {}, at {}. The table below has all numbers.",
+            "{} from {} to {}; the maximum per {} is {}, at {}. The table below has all numbers.",
             counted(total, "measurement", "measurements"),
             first.start.date_text(),
             last.start.date_text(),
@@ -249,7 +249,7 @@ impl Chart {
         let table = html! {
             table {
                 caption id=(caption) {
-                    (self.title) ". Without measurements, a " (noun(self.grain)) " is left out."
+                    (self.title) ". " (capitalized(noun(self.grain))) "s without measurements are left out."
                 }
                 thead {
                     tr {
@@ -384,7 +384,7 @@ mod tests {
         assert_eq!(heights, [0, 3, 0, 0, 4, 0, 0]);
         assert_eq!(
             chart.only(Outcome::Anomaly).about(2),
-            "2 measurements from 2025-07-01 to 2025-07-07; the most in one day are 1, at 2025-07-05. The table below has all numbers."
+            "2 measurements from 2025-07-01 to 2025-07-07; the maximum per day is 1, at 2025-07-05. The table below has all numbers."
         );
     }
 

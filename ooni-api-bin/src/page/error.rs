@@ -27,14 +27,14 @@ pub fn page(error: Error) -> Response {
 
 fn title(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::BAD_REQUEST => "This request cannot be used",
+        StatusCode::BAD_REQUEST => "Invalid request",
         StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::TOO_MANY_REQUESTS => "Too many requests",
         StatusCode::SERVICE_UNAVAILABLE => "Not available at the moment",
         StatusCode::GATEWAY_TIMEOUT => "This took too long",
         StatusCode::NOT_IMPLEMENTED => "Not implemented",
-        status if status.is_client_error() => "This request cannot be used",
+        status if status.is_client_error() => "Invalid request",
         _ => "Something went wrong",
     }
 }
@@ -48,7 +48,7 @@ fn advice(status: StatusCode) -> Markup {
                     "Please try again in a minute. " a href="/health" { "The state of the server" } " says what is wrong."
                 }
                 StatusCode::GATEWAY_TIMEOUT => {
-                    "A shorter period, one country or one test is faster. " a href="/search" { "Search again" }
+                    "Try a shorter period, one country or one test. " a href="/search" { "Search again" }
                 }
                 StatusCode::NOT_FOUND => { a href="/search" { "Search for measurements" } }
                 _ => { a href="/" { "To the overview" } }

@@ -1,4 +1,4 @@
-//! `/`: what this backend holds, and how it is.
+//! `/`: an overview of the measurements, and the state of the server.
 
 use super::chart::{Chart, inline};
 use super::layout::{document, scrolling};
@@ -11,7 +11,7 @@ use ooni_store::query::aggregate::Counts;
 
 /// Countries and tests that are shown at first.
 const TOP: usize = 10;
-/// Countries and tests that are shown at all.
+/// Countries and tests that are shown, including those under "more".
 const MOST: usize = 300;
 
 /// What the page shows.
@@ -42,7 +42,7 @@ pub struct Home {
 pub struct Entry {
     /// Its value in searches.
     pub code: String,
-    /// Its name for people.
+    /// Its display name.
     pub name: String,
     /// Its counts.
     pub counts: Counts,
@@ -65,7 +65,7 @@ pub fn page(home: &Home) -> Markup {
 fn holdings(home: &Home) -> Markup {
     html! {
         section aria-labelledby="holds" {
-            h2 id="holds" { "What it holds" }
+            h2 id="holds" { "Totals" }
             dl class="figures" {
                 (figure("Measurements", html! { (number(home.counts.measurements)) }))
                 (figure("Countries", html! { (number(home.countries.len() as u64)) }))
@@ -164,12 +164,12 @@ fn first_run(home: &Home) -> Markup {
             }
             p { "Files and folders of measurements are imported when the server starts:" }
             pre tabindex="0" aria-label="Command that imports measurements" { code { "ooni-api serve --import examples/data" } }
-            p { "A measurement is here within a second of its submission." }
+            p { "A submitted measurement is scored within a second, and this page shows it within a minute." }
         }
     }
 }
 
-/// What became of what was submitted.
+/// How many measurements were accepted, scored and archived.
 fn pipeline(health: &Health) -> Markup {
     let (intake, scoring, archive) = (&health.parts.intake, &health.parts.scoring, &health.parts.archive);
     let (scored, archived) = (scoring.outcomes, archive.archived);
@@ -214,9 +214,9 @@ fn pipeline(health: &Health) -> Markup {
 
 fn waiting(pending: u64, lag: f64) -> String {
     match pending {
-        0 => "None waits.".to_owned(),
-        1 => format!("1 waits, for {}.", duration(lag)),
-        _ => format!("{} wait, the oldest for {}.", number(pending), duration(lag)),
+        0 => "None waiting.".to_owned(),
+        1 => format!("1 waiting, for {}.", duration(lag)),
+        _ => format!("{} waiting, the oldest for {}.", number(pending), duration(lag)),
     }
 }
 
@@ -227,8 +227,7 @@ fn ways(home: &Home) -> Markup {
             h2 id="ways" { "Use the data" }
             ul class="ways" {
                 li { a href="/search" { "Search" } " for measurements by country, network, test, domain and address." }
-                li { a href="/apidocs/" { "API" } " with measurements as JSON and CSV, and counts along any axis." }
-                li { a href="/api/v1/files?limit=100" { "Files of the archive" } " with the measurements as they were submitted." }
+                li { a href="/apidocs/" { "API" } " with measurements as JSON and CSV, and counts by time, country, network, test and more." }
             }
             p class="note" { "As of " (time(home.now)) "." }
         }
@@ -265,7 +264,7 @@ mod tests {
     fn an_empty_store_says_what_to_do() {
         let html = page(&home(Vec::new())).into_string();
         assert!(html.contains("There are no measurements yet") && html.contains("curl http://test/report"), "{html}");
-        assert!(!html.contains("What it holds"), "{html}");
+        assert!(!html.contains("Totals"), "{html}");
     }
 
     #[test]

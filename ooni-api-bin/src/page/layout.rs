@@ -16,7 +16,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath fill='%230a5c8c' \
                     d='M1 8h4v7H1zM6 1h4v14H6zM11 5h4v10h-4z'/%3E%3C/svg%3E";
 
-/// The places of the navigation.
+/// The entries of the navigation.
 const PLACES: [(&str, &str); 4] =
     [("/", "Overview"), ("/search", "Search"), ("/apidocs/", "API"), ("/health", "Health")];
 

@@ -85,11 +85,11 @@ fn without_row(explained: &Explained) -> Markup {
     let (title, text) = match explained.status {
         Status::Stored | Status::Pending => (
             "This measurement is not scored yet",
-            "It was accepted, and waits to be scored. That takes about a second.",
+            "It was accepted and is waiting to be scored, which takes about a second.",
         ),
-        Status::Discarded => ("This measurement was discarded", "It was accepted, but is left out on purpose."),
+        Status::Discarded => ("This measurement was discarded", "It was accepted, but is excluded on purpose."),
         Status::Rejected => ("This measurement was rejected", "It was accepted, but cannot be parsed or scored."),
-        Status::Refused => ("This measurement has no row", "It was scored, but its row is not one that can be stored."),
+        Status::Refused => ("This measurement has no row", "It was scored, but its row cannot be stored."),
     };
     html! {
         h1 { (title) }
@@ -133,7 +133,7 @@ fn explanation(explained: &Explained, scored: &Scored) -> Markup {
                 h3 { "Fingerprints that were found" }
                 (fingerprints(scored))
             }
-            h3 { "By both sets of rules" }
+            h3 { "Results of both sets of rules" }
             (both(explained))
         }
     }
@@ -143,7 +143,7 @@ fn rules(scored: &Scored) -> Markup {
     let table = html! {
         table class="wide" {
             caption id="rules" { "Paths are JSON pointers into the measurement" }
-            thead { tr { th scope="col" { "Rule" } th scope="col" { "Sets" } th scope="col" { "Because of" } } }
+            thead { tr { th scope="col" { "Rule" } th scope="col" { "Sets" } th scope="col" { "Values" } } }
             tbody { @for fired in &scored.fired { (rule(fired)) } }
         }
     };
@@ -221,7 +221,7 @@ fn both(explained: &Explained) -> Markup {
     let all = [("fixed", &explained.fixed), ("compat", &explained.compat)];
     let table = html! {
         table {
-            caption id="both" { code { "compat" } " is exactly OONI's Python backend; " code { "fixed" } " repairs its known errors" }
+            caption id="both" { code { "compat" } " gives exactly the results of OONI's Python backend; " code { "fixed" } " repairs its known errors" }
             thead { tr { th scope="col" { "Rules" } th scope="col" { "Outcome" } th scope="col" { "Notes" } } }
             tbody {
                 @for (name, scored) in all {
@@ -296,7 +296,7 @@ fn verification(page: &MeasurementPage<'_>) -> Markup {
             p { (hostile(&agrees.sentence, LONGEST)) }
             (scrolling("checks", &table))
             @if explained.body.is_some() {
-                p { "The same can be checked on another machine. This fetches the body, scores it, and compares the result:" }
+                p { "You can verify this on another machine. This command fetches the body, scores it, and compares the result:" }
                 pre class="command" tabindex="0" role="region" aria-label="Command that verifies this measurement" {
                     code { "ooni-api verify " (explained.measurement_uid) " --url " (page.base_url) }
                 }

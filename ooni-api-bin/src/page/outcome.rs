@@ -21,7 +21,7 @@ impl Outcome {
     /// All of them, in the order of charts, from the bottom up.
     pub const ALL: [Outcome; 4] = [Outcome::Confirmed, Outcome::Anomaly, Outcome::Failure, Outcome::Ok];
 
-    /// That of a row.
+    /// The outcome of a row.
     pub fn of(row: &MeasurementSummary) -> Outcome {
         match row {
             MeasurementSummary { failure: true, .. } => Outcome::Failure,
@@ -31,7 +31,7 @@ impl Outcome {
         }
     }
 
-    /// The one of this name.
+    /// The outcome with this name.
     pub fn named(name: &str) -> Option<Outcome> {
         Outcome::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
@@ -46,7 +46,7 @@ impl Outcome {
         }
     }
 
-    /// Its name for people.
+    /// Its display name.
     pub fn label(self) -> &'static str {
         match self {
             Outcome::Confirmed => "Confirmed",

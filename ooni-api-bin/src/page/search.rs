@@ -156,7 +156,7 @@ fn form(page: &SearchPage<'_>) -> Markup {
                 }
             }
             div class="fields" {
-                (field("probe_cc", "Its name or its code, such as Italy or IT", &|field| text_field(query, &field, Some("countries"))))
+                (field("probe_cc", "A name or code, such as Italy or IT", &|field| text_field(query, &field, Some("countries"))))
                 (field("probe_asn", "A number, such as AS3269", &text))
                 (field("test_name", "", &|field| select(query, &field, &TEST_NAMES)))
                 (field("outcome", "", &|field| select(query, &field, &Outcome::ALL.map(|outcome| (outcome.name(), outcome.label())))))
@@ -252,7 +252,7 @@ fn results(page: &SearchPage<'_>, found: &Found) -> Markup {
         (Some(from), Some(to)) => html! { "From " (time(before(from))) " to " (time(before(to))) "." },
         (Some(from), None) => html! { "Since " (time(before(from))) "." },
         (None, Some(to)) => html! { "Until " (time(before(to))) "." },
-        (None, None) => html! { "Of all times." },
+        (None, None) => html! { "Of any time." },
     };
     html! {
         section aria-labelledby="over-time" {
@@ -260,13 +260,13 @@ fn results(page: &SearchPage<'_>, found: &Found) -> Markup {
             p class="note" { (period) }
             @match &found.chart {
                 Some(chart) => (chart.render()),
-                None => p class="note" { "Counting these measurements took too long. A shorter period, one country or one test is faster." },
+                None => p class="note" { "Counting these measurements took too long. Try a shorter period, one country or one test." },
             }
         }
         section aria-labelledby="results" {
             h2 id="results" { "Measurements" }
             @if found.rows.is_empty() {
-                p { @if found.is_later { "There are no more measurements." } @else { "No measurement matches. A longer period or fewer conditions find more." } }
+                p { @if found.is_later { "There are no more measurements." } @else { "No measurement matches. Try a longer period or fewer conditions." } }
             } @else {
                 (table(found, page.query.given("order").or(page.query.given("order_by")).is_none()))
             }

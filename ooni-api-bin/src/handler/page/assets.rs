@@ -20,7 +20,7 @@ const MAX_AGE: u32 = 30 * 86_400;
     path = "/static/{file}",
     tag = "Pages",
     summary = "Files of the pages",
-    description = "The style sheet of the pages for people.",
+    description = "The style sheet of the web pages.",
     params(("file" = String, Path, description = "The name of the file.", example = "style.css")),
     responses(
         (status = 200, description = "The file.", content_type = "text/css", body = String),

@@ -24,7 +24,7 @@ const MAX_AGE: u32 = 60;
 /// The days of the chart.
 const DAYS: i64 = 7;
 
-/// The page of this server: what it holds.
+/// The overview of the measurements on this server.
 ///
 /// # Errors
 /// None: errors are pages.
@@ -33,7 +33,7 @@ const DAYS: i64 = 7;
     path = "/",
     tag = "Pages",
     summary = "Overview",
-    description = "What this backend holds: measurements by outcome, hour, country and test, and the state of the pipeline. For people.",
+    description = "A web page with measurements by outcome, hour, country and test, and the state of the pipeline.",
     responses((status = 200, description = "The page.", content_type = "text/html", body = String))
 )]
 pub async fn home(app: Arc<App>, _: Request) -> Result<Response, Error> {
@@ -83,7 +83,7 @@ async fn by(store: &Store, axis: Axis) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-/// The name of a country or test for people.
+/// The display name of a country or test.
 fn name(axis: Axis, code: &str) -> String {
     let name = if axis == Axis::ProbeCc { names::country(code) } else { names::test(code) };
     name.unwrap_or(code).to_owned()

@@ -12,7 +12,7 @@ use crate::params::has_length_of_uid;
 use hyper::StatusCode;
 use std::sync::Arc;
 
-/// How long the page may be cached, in seconds. The row may be replaced, and the fingerprint lists.
+/// How long the page may be cached, in seconds. The row and the fingerprint lists may be replaced.
 const MAX_AGE: u32 = 60;
 
 /// A measurement and its explanation.
@@ -24,7 +24,7 @@ const MAX_AGE: u32 = 60;
     path = "/m/{measurement_uid}",
     tag = "Pages",
     summary = "A measurement",
-    description = "A measurement, why it was scored as it was, how to verify that, and its JSON. For people.",
+    description = "A web page with a measurement, why it was scored as it was, how to verify that, and its JSON.",
     params(("measurement_uid" = String, Path, description = "Id of the measurement.",
         example = "20210614000004.560509_US_signal_6e1b0ebf9b1cf9e9")),
     responses(

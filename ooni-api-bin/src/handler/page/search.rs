@@ -37,8 +37,8 @@ const CHART_TIMEOUT: Duration = Duration::from_secs(8);
     path = "/search",
     tag = "Pages",
     summary = "Search",
-    description = "A form, the measurements that it finds, and their number over time. For people; it has the parameters of \
-        `/api/v1/measurements`, which returns the same as data.",
+    description = "A web page with a search form, the measurements that match, and a chart of their number over time. \
+        `/api/v1/measurements` returns the same measurements as data.",
     params(
         ("probe_cc" = Option<String>, Query, description = "Countries, with commas between them.", example = json!("IT")),
         ("probe_asn" = Option<String>, Query, description = "Networks, with commas between them.", example = json!("AS30722")),
@@ -49,12 +49,12 @@ const CHART_TIMEOUT: Duration = Duration::from_secs(8);
         ("category_code" = Option<String>, Query, description = "Category of the input in a test list.", example = json!("NEWS")),
         ("since" = Option<String>, Query, description = "Measurements that began after this time. Default: 30 days before `until`.", example = json!("2025-06-15")),
         ("until" = Option<String>, Query, description = "Measurements that began at this time or before. Default: the end of today.", example = json!("2025-07-16")),
-        ("limit" = Option<u32>, Query, description = "Measurements of a page, at most 100.", example = json!(50))
+        ("limit" = Option<u32>, Query, description = "Number of measurements on a page, at most 100. Default: 50.", example = json!(50))
     ),
     responses(
         (status = 200, description = "The page.", content_type = "text/html", body = String),
-        (status = 400, description = "The form, with what is wrong in its parameters.", content_type = "text/html", body = String),
-        (status = 403, description = "The country is `ZZ` or the network is 0: these are not listed.", content_type = "text/html", body = String)
+        (status = 400, description = "The form, with an error that names the parameter.", content_type = "text/html", body = String),
+        (status = 403, description = "The country `ZZ` or the network 0 was requested; these are not listed.", content_type = "text/html", body = String)
     )
 )]
 pub async fn search(app: Arc<App>, request: Request) -> Result<Response, Error> {
@@ -90,7 +90,7 @@ fn for_api(query: &Query, outcome: Option<Outcome>) -> Query {
     Query::of(pairs)
 }
 
-/// The code of a country: people may write it in small letters, or the name instead.
+/// The code of a country, from its code or its name in any case.
 fn code(text: &str) -> &str {
     let text = text.trim();
     let is_it = |name: &str| name.eq_ignore_ascii_case(text);
