@@ -1,6 +1,6 @@
-//! Why a measurement has the row that it has: its stored body is scored again, and what comes out is compared with the row.
+//! Why a measurement has its row: its stored body is scored again, and the outcome is compared with the row.
 //!
-//! [`of`] does so in a server, for the route and the page of a measurement. The command `verify` does the same elsewhere, with
+//! [`of`] does so in a server, for the route and the page of a measurement. The command `verify` does the same on any machine, with
 //! [`score`] and [`differing`] on a body that it fetched. The types of the answer are in [`answer`].
 
 pub mod answer;

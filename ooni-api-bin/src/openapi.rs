@@ -23,24 +23,24 @@ const TITLE: &str = "OONI API";
 const ABOUT: &str = "\
 Measurements of internet censorship by OONI Probe: search, counts, single measurements, and the services that probes use.
 
-Times are in UTC. A parameter that is empty is one that is missing; of one that is repeated the first value counts; unknown ones are ignored. \
-`HEAD` works wherever `GET` does, and `OPTIONS` answers with the methods of a path.
+Times are in UTC. An empty parameter counts as missing, only the first value of a repeated parameter is used, and unknown parameters are \
+ignored. `HEAD` works wherever `GET` does, and `OPTIONS` returns the methods of a path.
 
-An error is a JSON object with `error`, a sentence that names the parameter or the member that cannot be used; the routes whose errors have \
-`detail` instead say so. On every route, 405 means that the path does not have the method, 431 that the headers are too large, and 500 \
-that the server failed.
+An error is a JSON object. Its member `error` is a sentence that names the parameter or the member that cannot be used; a few routes have \
+`detail` instead, as documented there. On every route, 405 means that the path does not have the method, 431 that the headers are too large, \
+and 500 that the server failed.
 
-Answers with `ETag` can be asked for again with `If-None-Match`; 304 says that nothing has changed. Text is compressed (gzip, zstd) if \
-the client accepts it. Pages of every origin may call the API, without credentials.";
+A client can send the `ETag` of a response in `If-None-Match`, and gets 304 if nothing has changed. Text is compressed (gzip, zstd) if the \
+client accepts it. Web pages of any origin may call the API, without credentials.";
 
 /// The sections, and what is in them.
 const TAGS: &[(&str, &str)] = &[
     ("Measurements", "Search measurements, count them, and get single ones with the reasons for their scores."),
     ("Private", "What the pages of OONI Explorer show. These routes may change at any time."),
     ("Probe services", "What OONI Probe calls: where it is, what to measure, and where to submit measurements."),
-    ("Pages", "Web pages for people."),
+    ("Pages", "Web pages."),
     ("Site", "Health, version, metrics and this documentation."),
-    ("Redirects", "Addresses of years ago, which redirect to OONI Explorer."),
+    ("Redirects", "Addresses of the former API, which redirect to OONI Explorer."),
 ];
 
 /// The description, as JSON and as a page. Both are made when they are first needed.

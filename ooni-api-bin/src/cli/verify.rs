@@ -3,11 +3,11 @@
 use clap::Args;
 use std::path::PathBuf;
 
-/// Check the row of a measurement: score its body here, and compare
+/// Check the row of a measurement by scoring its body again
 ///
 /// Gets the body of a measurement, its row and its explanation from a server, scores the body with the rules and fingerprint
-/// lists of this program, and says whether row, ruleset, fingerprint lists, SHA-256 of the body and explanation agree. Of a
-/// server without explanations, such as https://api.ooni.org, only the row can be checked.
+/// lists of this program, and says whether row, ruleset, fingerprint lists, SHA-256 of the body and explanation agree. If
+/// the server has no explanations, as https://api.ooni.org, only the row can be checked.
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
 pub struct Verify {
@@ -15,12 +15,12 @@ pub struct Verify {
     #[arg(value_name = "UID", value_parser = uid)]
     pub uid: String,
 
-    /// The server
+    /// URL of the server
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = url)]
     pub url: String,
 
-    /// Folder with fingerprints_dns.csv and fingerprints_http.csv [default: the built-in lists, or those of the server if it made
-    /// the row with other ones]
+    /// Folder with fingerprints_dns.csv and fingerprints_http.csv [default: the built-in lists, or those of the server if the
+    /// row was made with them]
     #[arg(long, value_name = "DIR")]
     pub fingerprints: Option<PathBuf>,
 

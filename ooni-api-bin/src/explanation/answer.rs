@@ -33,12 +33,12 @@ pub struct Server {
     pub fingerprints: Arc<Fingerprints>,
 }
 
-/// Why a measurement has the row that it has.
+/// Why a measurement has its row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Explained {
     /// Id of the measurement.
     pub measurement_uid: String,
-    /// What became of the measurement.
+    /// The state of the measurement.
     pub status: Status,
     /// Why there is no row, or no result of scoring, in a sentence.
     pub reason: Option<String>,
@@ -52,9 +52,9 @@ pub struct Explained {
     pub fingerprints_sha256: String,
     /// The rules with whose result the row is compared, `fixed` or `compat`: those that the row names.
     pub compared_with: String,
-    /// What scoring the body with the rules `fixed` gives.
+    /// The result of scoring the body with the rules `fixed`.
     pub fixed: Option<Scored>,
-    /// What scoring the body with the rules `compat`, the exact rules of OONI's Python backend, gives.
+    /// The result of scoring the body with the rules `compat`, those of OONI's Python backend.
     pub compat: Option<Scored>,
     /// Where `fixed` and `compat` differ, by repair.
     pub differences: Vec<Difference>,
@@ -62,7 +62,7 @@ pub struct Explained {
     pub agrees: Agrees,
 }
 
-/// What became of a measurement.
+/// The state of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -217,7 +217,7 @@ pub struct Difference {
     pub with: String,
 }
 
-/// Whether the row in the store is what this server computes from the body. `null`: that cannot be said.
+/// Whether the row in the store is what this server computes from the body. `null` if that is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Agrees {
     /// Whether the row has the values that scoring the body gives.

@@ -24,7 +24,7 @@ const COUNTRIES: usize = 300;
 const NETWORKS: usize = 500;
 
 /// How long a probe waits for the store at most. It gets its answer without URLs then.
-const PATIENCE: Duration = Duration::from_secs(10);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The URLs of test lists, with priorities.
 #[derive(Debug)]
@@ -134,12 +134,12 @@ impl Urls {
 
     fn measurements(&self) -> Result<Store, NotLoaded> {
         let store = self.stores.measurements_for_services().map_err(|_| NotLoaded)?;
-        Ok(store.with_deadline(Deadline::after(PATIENCE)))
+        Ok(store.with_deadline(Deadline::after(QUERY_TIMEOUT)))
     }
 
     fn application(&self) -> Result<Store, NotLoaded> {
         let store = self.stores.application_for_services().map_err(|_| NotLoaded)?;
-        Ok(store.with_deadline(Deadline::after(PATIENCE)))
+        Ok(store.with_deadline(Deadline::after(QUERY_TIMEOUT)))
     }
 }
 

@@ -127,7 +127,7 @@ async fn get(fetcher: &Fetcher, url: &str, most: u64) -> anyhow::Result<Vec<u8>>
 }
 
 fn parse<T: serde::de::DeserializeOwned>(text: &[u8], url: &str) -> anyhow::Result<T> {
-    serde_json::from_slice(text).with_context(|| format!("{url}: the answer is not understood"))
+    serde_json::from_slice(text).with_context(|| format!("{url}: the response cannot be parsed"))
 }
 
 fn name(status: Status) -> &'static str {

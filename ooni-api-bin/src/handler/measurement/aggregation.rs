@@ -16,7 +16,7 @@ use ooni_store::query::aggregate::Group;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How long measurements may arrive after they were made: what a window has that ended earlier, can be cached.
+/// How late measurements may arrive. Counts of a window that ended earlier can be cached.
 const OPEN: i64 = 72 * SECONDS_PER_HOUR;
 /// Seconds for which counts of such a window can be cached.
 const MAX_AGE: u32 = 86_400;
@@ -41,7 +41,7 @@ const LONG: usize = 2000;
         The response can be cached for a day if `since` and `until` are given and `until` is more than 72 hours ago.",
     params(
         ("axis_x" = inline(Option<AxisName>), Query, description = "What measurements are grouped by.", example = json!("measurement_start_day")),
-        ("axis_y" = inline(Option<AxisName>), Query, description = "What measurements are grouped by after `axis_x`, another axis.", example = json!("probe_cc")),
+        ("axis_y" = inline(Option<AxisName>), Query, description = "What measurements are grouped by after `axis_x`; a different axis.", example = json!("probe_cc")),
         ("time_grain" = inline(Option<TimeGrain>), Query, description = "The resolution of the axis `measurement_start_day`. Weeks begin on \
             Sunday. `hour` needs a window of at most 7 days, `week` one of more than 7 days, `month` one of more than 30 days, and `year` one of \
             more than 365 days; `day` is always possible. `auto`, the default, is `hour` up to 7 days, else `day`.", example = json!("day")),
@@ -54,8 +54,8 @@ const LONG: usize = 2000;
         ("probe_asn" = Option<String>, Query, description = "Networks of probes: numbers with or without `AS`, with commas between \
             them.", example = json!("AS3269,AS8048")),
         ("test_name" = Option<String>, Query, description = "Tests, with commas between them.", example = json!("web_connectivity")),
-        ("domain" = Option<String>, Query, description = "Domains or addresses, with commas between them. A port is \
-            compared as well: few measurements have one.", example = json!("twitter.com,www.facebook.com")),
+        ("domain" = Option<String>, Query, description = "Domains or addresses, with commas between them. A port, if \
+            given, must match as well; few measurements have one.", example = json!("twitter.com,www.facebook.com")),
         ("input" = Option<String>, Query, description = "The exact input, three characters or more.", example = json!("https://twitter.com/")),
         ("category_code" = Option<String>, Query, description = "Category of the input in the global test list, or in that of one of the \
             countries of `probe_cc`.", example = json!("NEWS")),

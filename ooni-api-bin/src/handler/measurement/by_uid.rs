@@ -23,7 +23,7 @@ use std::sync::Arc;
     params(
         ("measurement_uid" = String, Path, description = "Id of the measurement.", min_length = 10, max_length = 100,
             example = "20250701000000.181572_IT_webconnectivity_7888edc7748936bf"),
-        ("download" = Option<bool>, Query, description = "Whether a browser stores the answer as a file. Default: `false`.", example = true),
+        ("download" = Option<bool>, Query, description = "Whether browsers save the response as a file. Default: `false`.", example = true),
     ),
     responses((status = 200, description = "The measurement. Its keys depend on the test.", content_type = "application/json", body = Object,
         example = json!({"test_name": "web_connectivity", "probe_cc": "IT", "input": "https://www.example.com/",

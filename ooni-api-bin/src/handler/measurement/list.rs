@@ -31,7 +31,7 @@ const MAX_AGE: u32 = 60;
 pub struct MeasurementList<'r> {
     /// The measurements, in the order of the query.
     pub results: Vec<ListedMeasurement<'r>>,
-    /// What the page is of the list. It comes last, because it is not known before.
+    /// Metadata of the page. It comes last, because it is known only after the rows.
     pub metadata: ListMetadata,
 }
 
@@ -92,7 +92,7 @@ enum ListFormat {
         shift it. \n\n\
         `format=ndjson` and `format=csv` stream all rows without paging, unless `limit` is given. Their last line says whether the \
         list is complete: in NDJSON an object such as `{\"complete\":true,\"rows\":1234}`, in CSV a line that begins with `# `. \
-        A long JSON answer that cannot be completed is cut off.",
+        A long JSON response that cannot be completed is truncated.",
     params(
         ("report_id" = Option<String>, Query, description = "Only this report; 15 to 100 letters, digits and underscores.", min_length = 15,
             max_length = 100, example = "20250701T000000Z_webconnectivity_IT_3269_n1_8swgXi7xNuRUyO9a"),
@@ -119,15 +119,15 @@ enum ListFormat {
             example = "0.5.28"),
         ("engine_version" = Option<String>, Query, description = "Only these versions of the engine, with commas between them.",
             example = "3.22.0"),
-        ("ooni_run_link_id" = Option<u64>, Query, description = "Only measurements that were made by this OONI Run link.", example = 10013),
+        ("ooni_run_link_id" = Option<u64>, Query, description = "Only measurements that were made with this OONI Run link.", example = 10013),
         ("order_by" = inline(Option<OrderBy>), Query, description = "What the rows are ordered by, then by `measurement_uid`. Default: \
             `measurement_start_time`.", example = "probe_asn"),
         ("order" = inline(Option<Direction>), Query, description = "The direction of the order. Default: `desc`.", example = "asc"),
-        ("offset" = Option<u64>, Query, description = "Rows to skip. They are read, so a large offset takes long; `next_url` does not skip.",
+        ("offset" = Option<u64>, Query, description = "Number of rows to skip. Skipped rows are read, so a large offset is slow; `next_url` is not.",
             example = 0),
-        ("limit" = Option<u32>, Query, description = "Maximum rows. Default: 100; all rows in NDJSON and CSV.", minimum = 1,
+        ("limit" = Option<u32>, Query, description = "Maximum number of rows. Default: 100; all rows in NDJSON and CSV.", minimum = 1,
             maximum = 1_000_000, example = 50),
-        ("after" = Option<String>, Query, description = "Where the page begins. Only `metadata.next_url` has it; its form may change.",
+        ("after" = Option<String>, Query, description = "The cursor of a page, taken from `metadata.next_url`. Its format may change.",
             example = "[1752537600,\"20250715000012.181572_IT_webconnectivity_7888edc7748936bf\"]"),
         ("format" = inline(Option<ListFormat>), Query, description = "The format of the answer. Default: `json`.", example = "ndjson"),
     ),
@@ -138,7 +138,7 @@ enum ListFormat {
             (String = "text/csv", example = "measurement_uid,measurement_url,report_id,probe_cc,probe_asn,test_name,\
                 measurement_start_time,input,anomaly,confirmed,failure,verification_status,scores\r\n# complete: 0 rows\r\n"),
         )),
-        (status = 403, description = "The country `ZZ` or the network `AS0` was asked for.", body = crate::openapi::ErrorBody),
+        (status = 403, description = "The country `ZZ` or the network `AS0` was requested; these are not listed.", body = crate::openapi::ErrorBody),
     )
 )]
 pub async fn measurements(app: Arc<App>, request: Request) -> Result<Response, Error> {
@@ -161,7 +161,7 @@ pub async fn measurements(app: Arc<App>, request: Request) -> Result<Response, E
     Ok(cached(response, Cache::MaxAge(MAX_AGE)))
 }
 
-/// What a client from years ago gets, which asks for its whole history again and again, and only checks that a list is not empty.
+/// The response to old versions of the app. They request their whole history repeatedly, and only check that the list is not empty.
 fn old_client() -> Response {
     let metadata = json!({
         "count": 1, "current_page": 1, "limit": 100, "next_url": null, "offset": 0, "pages": 1, "query_time": 0.001

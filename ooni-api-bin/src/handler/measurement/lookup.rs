@@ -1,4 +1,4 @@
-//! Which measurement a request asks for (API spec §4.2, §4.3; decision 13).
+//! Which measurement a request is for (API spec §4.2, §4.3; decision 13).
 
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -10,8 +10,8 @@ use ooni_store::query::list::MeasurementSummary;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a measurement that is in the log may take to be scored, before it is not found.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a request waits for a measurement in the log to be scored, before the response is that it is unknown.
+const SCORING_TIMEOUT: Duration = Duration::from_secs(2);
 /// The age of a uid or report in seconds up to which a measurement may get a row soon.
 const FRESH: f64 = 3600.0;
 
@@ -89,7 +89,7 @@ pub async fn row(app: &App, wanted: &Wanted) -> Result<Option<MeasurementSummary
     match last {
         Some(last) if scoring.borrow().position.sequence < last => {
             let scored = scoring.wait_for(|progress| progress.position.sequence >= last);
-            let _ = timeout(PATIENCE, scored).await;
+            let _ = timeout(SCORING_TIMEOUT, scored).await;
             find().await
         }
         _ => Ok(None),

@@ -25,7 +25,7 @@ const MAX_AGE: u32 = 60;
 /// An answer with a body up to this size is one part, so that its length is known.
 const AT_ONCE: usize = 256 << 10;
 
-/// What is known of a measurement.
+/// Metadata of a measurement.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MeasurementMeta {
     /// Interference is suspected.
@@ -128,16 +128,16 @@ fn seconds(time: DateTime) -> String {
     path = "/api/v1/measurement_meta",
     tag = "Measurements",
     summary = "Metadata of a measurement",
-    description = "What is known of one measurement, by its `measurement_uid`, or by its `report_id` and `input`; with `full=true`, its body \
-        as well. A measurement that is unknown, or that is of an unknown network, is an empty object; with `full=true` it has an empty \
+    description = "Metadata of one measurement, by its `measurement_uid`, or by its `report_id` and `input`; with `full=true`, its body as well. \
+        If the measurement is unknown or from an unknown network, the response is an empty object; with `full=true` it has an empty \
         `raw_measurement`.",
     params(
         ("measurement_uid" = Option<String>, Query, description = "Id of the measurement.", min_length = 10, max_length = 100,
             example = "20250701000000.181572_IT_webconnectivity_7888edc7748936bf"),
         ("report_id" = Option<String>, Query, description = "Id of its report, used if `measurement_uid` is missing or has another length.",
             min_length = 15, max_length = 100, example = "20250701T000000Z_webconnectivity_IT_3269_n1_8swgXi7xNuRUyO9a"),
-        ("input" = Option<String>, Query, description = "With `report_id`: the input of the measurement. Without it, a measurement without an \
-            input is looked for.", example = "https://www.example.com/"),
+        ("input" = Option<String>, Query, description = "With `report_id`: the input of the measurement. Default: the measurement without an \
+            input.", example = "https://www.example.com/"),
         ("full" = Option<bool>, Query, description = "Whether the answer has `raw_measurement`. Default: `false`.", example = true),
     ),
     responses((status = 200, description = "The metadata, or an empty object.", content(
@@ -159,7 +159,7 @@ async fn meta(app: &App, wanted: &Wanted, is_full: bool) -> Result<Response, Err
     Ok(match body {
         None => json(&meta),
         Some(Ok(Found::Body(body))) => with_body(&meta, body),
-        // Soon it may be there.
+        // The body may become available soon.
         Some(_) => not_kept(json(&MeasurementMeta { raw_measurement: Some(String::new()), ..meta })),
     })
 }

@@ -24,15 +24,15 @@ const MAX_AGE_FRESH: u32 = 60;
     path = "/api/v1/raw_measurement",
     tag = "Measurements",
     summary = "Body of a measurement",
-    description = "The measurement as the probe sent it, by its `measurement_uid`, or by its `report_id` and `input`. A measurement that is \
-        unknown, or that is of an unknown network, is an empty object.",
+    description = "The measurement as the probe sent it, by its `measurement_uid`, or by its `report_id` and `input`. If the measurement \
+        is unknown or from an unknown network, the response is an empty object.",
     params(
         ("measurement_uid" = Option<String>, Query, description = "Id of the measurement.", min_length = 10, max_length = 100,
             example = "20250701000000.181572_IT_webconnectivity_7888edc7748936bf"),
         ("report_id" = Option<String>, Query, description = "Id of its report, used if `measurement_uid` is missing or has another length.",
             min_length = 15, max_length = 100, example = "20250701T000000Z_webconnectivity_IT_3269_n1_8swgXi7xNuRUyO9a"),
-        ("input" = Option<String>, Query, description = "With `report_id`: the input of the measurement. Without it, a measurement without an \
-            input is looked for.", example = "https://www.example.com/"),
+        ("input" = Option<String>, Query, description = "With `report_id`: the input of the measurement. Default: the measurement without an \
+            input.", example = "https://www.example.com/"),
         ("body" = Option<String>, Query, description = "`content` (the default) is the measurement as the probe sent it. `stored` is the body \
             exactly as it is kept, with its envelope: the bytes that the SHA-256 of the row and of the explanation covers.", example = "stored"),
     ),
@@ -40,7 +40,7 @@ const MAX_AGE_FRESH: u32 = 60;
         (status = 200, description = "The measurement, or an empty object. Its keys depend on the test.", content_type = "application/json",
             body = Object, example = json!({"test_name": "web_connectivity", "probe_cc": "IT", "input": "https://www.example.com/",
             "test_keys": {"accessible": true}})),
-        (status = 404, description = "The measurement is known, but its body is lost.", body = crate::openapi::ErrorBody),
+        (status = 404, description = "The measurement is known, but its body cannot be found.", body = crate::openapi::ErrorBody),
     )
 )]
 pub async fn raw_measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {

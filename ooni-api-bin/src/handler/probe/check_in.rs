@@ -19,7 +19,7 @@ use std::sync::Arc;
     path = "/api/v1/check-in",
     tag = "Probe services",
     summary = "Check in before a run",
-    description = "Where the probe is, the features and test helpers that it uses, and a report id for each nettest, with the URLs for `web_connectivity`.\n\nURLs and report ids are for the country and the network that the probe names; if it names neither, for those of its address. A run by schedule gets 100 URLs, or 20 while the device is not charging.",
+    description = "Where the probe is, the features and test helpers that it uses, and a report id for each nettest, with the URLs for `web_connectivity`.\n\nURLs and report ids are for the country and the network that the probe names; if it names neither, for those of its address. A scheduled run gets 100 URLs, or 20 while the device is not charging.",
     request_body(content = CheckInRequest, description = "A JSON object, whatever `Content-Type` says.", example = json!({"probe_cc": "IT", "probe_asn": "AS3269", "platform": "android", "software_name": "ooniprobe-android", "software_version": "5.1.0", "on_wifi": true, "charging": false, "run_type": "timed", "web_connectivity": {"category_codes": ["NEWS"]}})),
     responses((status = 200, description = "What the probe needs for its run. If the database fails there are no URLs.", body = CheckInResponse))
 )]

@@ -16,7 +16,7 @@ use std::sync::Arc;
     path = "/api/_/check_report_id",
     tag = "Probe services",
     summary = "Whether a report exists",
-    description = "Says that any report exists. Old probes ask before they upload a report again.",
+    description = "Returns that the report exists, for any id. Old probes call this before they upload a report again.",
     params(("report_id" = Option<String>, Query, description = "The id of the report. It is not used.", example = json!("20250715T100000Z_webconnectivity_IT_3269_n1_AAAAAAAAAAAAAAAA"))),
     responses((status = 200, description = "It exists.", body = Found))
 )]

@@ -22,11 +22,11 @@ const LIFETIME: u64 = 7 * SECONDS_PER_DAY as u64 * 1_000_000;
     path = "/api/v1/login",
     tag = "Probe services",
     summary = "Log a probe in",
-    description = "A token for a client id. Client ids of before 2022 are accepted as they are.",
+    description = "A token for a client id. Client ids from before 2022 are accepted as they are.",
     request_body(content = LoginRequest, description = "A JSON object, whatever `Content-Type` says.", example = json!({"username": "client", "password": "secret"})),
     responses(
         (status = 200, description = "The token.", body = LoggedIn),
-        (status = 401, description = "There is no username or password, or the username is a token of something else.", body = crate::openapi::ErrorBody)
+        (status = 401, description = "There is no username or password, or the username is a token for another purpose.", body = crate::openapi::ErrorBody)
     )
 )]
 pub async fn login(app: Arc<App>, request: Request) -> Result<Response, Error> {

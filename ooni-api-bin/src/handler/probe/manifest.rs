@@ -15,7 +15,7 @@ use std::sync::Arc;
     path = "/api/v1/manifest",
     tag = "Probe services",
     summary = "Manifest of anonymous credentials",
-    description = "Always 404: this server has no anonymous credentials. Probes then submit without.",
+    description = "Always 404: this server has no anonymous credentials. Probes then submit without credentials.",
     responses((status = 404, description = "There is no manifest: `manifest_not_found`.", body = crate::openapi::DetailBody))
 )]
 pub async fn manifest(_: Arc<App>, _: Request) -> Result<Response, Error> {

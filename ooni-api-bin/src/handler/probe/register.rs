@@ -17,7 +17,7 @@ use std::sync::Arc;
     path = "/api/v1/register",
     tag = "Probe services",
     summary = "Register a probe",
-    description = "A new client id. It is a token that says when it was made; nothing is stored.",
+    description = "Returns a new client id. It is a token with the time at which it was created; nothing is stored.",
     request_body(content = Object, description = "What the probe says about itself: a JSON object, whatever `Content-Type` says. It is not used.", example = json!({"platform": "android", "probe_asn": "AS3269", "probe_cc": "IT", "software_name": "ooniprobe-android", "software_version": "5.1.0", "supported_tests": ["web_connectivity"], "password": "secret"})),
     responses((status = 200, description = "The client id.", body = Registered))
 )]

@@ -32,7 +32,7 @@ pub struct CheckInRequest {
     /// Whether the device is charging, the default. Otherwise there are fewer URLs.
     #[schema(nullable = false)]
     pub charging: Option<bool>,
-    /// `manual` for a run that the user started: all URLs. Anything else is a run by schedule.
+    /// `manual` for a run that the user started: all URLs. Anything else is a scheduled run.
     #[schema(nullable = false)]
     pub run_type: Option<String>,
     /// Which URLs the probe measures.
@@ -326,7 +326,7 @@ pub struct LoggedIn {
     pub expire: String,
 }
 
-/// What an old probe says about itself. Other members are ignored; null is a missing one.
+/// What an old probe says about itself. Other members are ignored; null counts as missing.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UpdateRequest {
     /// The country of the probe.
@@ -347,7 +347,7 @@ pub struct UpdateRequest {
     pub language: Option<String>,
 }
 
-/// That something was done.
+/// A confirmation.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Done {
     /// `ok`.
@@ -379,7 +379,7 @@ pub struct OpenedReport {
     pub supported_formats: Vec<String>,
 }
 
-/// A measurement to keep. Any bytes are accepted; this is what probes send.
+/// A measurement to submit. Any bytes are accepted; this is what probes send.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Submission {
     /// `json`.
@@ -389,15 +389,15 @@ pub struct Submission {
     pub content: Value,
 }
 
-/// A measurement that was kept.
+/// A measurement that was stored.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Kept {
-    /// The id of the measurement. It is missing if the network or the country in the report id is unknown: nothing is kept then.
+    /// The id of the measurement. It is missing if the network or the country in the report id is unknown: nothing is stored then.
     #[schema(nullable = false)]
     pub measurement_uid: Option<String>,
 }
 
-/// A measurement to keep, with or without anonymous credentials.
+/// A measurement to submit, with or without anonymous credentials.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SubmitMeasurementRequest {
     /// `json`.
@@ -414,7 +414,7 @@ pub struct SubmitMeasurementRequest {
     pub protocol_version: Option<String>,
 }
 
-/// A measurement that was kept.
+/// A measurement that was stored.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SubmitMeasurementResponse {
     /// The id of the measurement.

@@ -16,7 +16,7 @@ use std::sync::Arc;
     path = "/api/v1/sign_credential",
     tag = "Probe services",
     summary = "Sign an anonymous credential",
-    description = "Always 404: this server has no anonymous credentials. Probes then submit without.",
+    description = "Always 404: this server has no anonymous credentials. Probes then submit without credentials.",
     request_body(content = SignCredentialRequest, description = "A JSON object, whatever `Content-Type` says.", example = json!({"manifest_version": "1", "credential_sign_request": "AAAA"})),
     responses((status = 404, description = "There is no manifest of this version: `manifest_not_found`.", body = crate::openapi::DetailBody))
 )]

@@ -26,10 +26,10 @@ const PROTOCOL_VERSION: &str = "0.1.0";
     path = "/api/v1/submit_measurement",
     tag = "Probe services",
     summary = "Submit a measurement, with or without credentials",
-    description = "Keeps a measurement under a new report id. Anonymous credentials are not verified and not stored: every measurement is accepted without. 200 means that the measurement is on the disk.",
+    description = "Stores a measurement under a new report id. Anonymous credentials are neither verified nor stored, and are not required. 200 means that the measurement is on the disk.",
     params(("Content-Encoding" = Option<String>, Header, description = "How the body is encoded: `gzip`, `zstd` or `identity`.")),
     request_body(content = SubmitMeasurementRequest, description = "The measurement as a JSON text; up to 200 MB after it is decoded.", example = json!({"format": "json", "content": "{\"test_name\": \"web_connectivity\", \"probe_cc\": \"IT\", \"probe_asn\": \"AS3269\", \"test_keys\": {}}", "nym": null, "zkp_request": null, "manifest_version": null, "protocol_version": null})),
-    responses((status = 200, description = "The measurement is kept.", body = SubmitMeasurementResponse))
+    responses((status = 200, description = "The measurement is stored.", body = SubmitMeasurementResponse))
 )]
 pub async fn submit_measurement(app: Arc<App>, request: Request) -> Result<Response, Error> {
     keep(app, request).await.map_err(Error::into_detail)

@@ -19,13 +19,13 @@ use std::sync::Arc;
     path = "/report/{report_id}",
     tag = "Probe services",
     summary = "Submit a measurement",
-    description = "Keeps a measurement. Its body is not looked at: any bytes are kept. 200 means that the measurement is on the disk.\n\nA measurement that is submitted again within an hour gets the answer of the first time. If the network or the country in the report id is unknown (0, `ZZ`), nothing is kept and the answer is `{}`.",
+    description = "Stores a measurement. The body is not parsed: any bytes are accepted. 200 means that the measurement is on the disk.\n\nA measurement that is submitted again within an hour gets the answer of the first time. If the network or the country in the report id is unknown (0, `ZZ`), nothing is stored and the answer is `{}`.",
     params(
         ("report_id" = String, Path, description = "The id of the report: time, nettest, country, network, collector and a random part.", example = json!("20250715T100000Z_webconnectivity_IT_3269_n1_AAAAAAAAAAAAAAAA")),
         ("Content-Encoding" = Option<String>, Header, description = "How the body is encoded: `gzip`, `zstd` or `identity`.")
     ),
     request_body(content = super::schema::Submission, description = "The measurement, of any content type; up to 200 MB after it is decoded.", example = json!({"format": "json", "content": {"test_name": "web_connectivity", "probe_cc": "IT", "probe_asn": "AS3269", "measurement_start_time": "2025-07-15 10:00:01", "test_keys": {}}})),
-    responses((status = 200, description = "The measurement is kept.", body = Kept))
+    responses((status = 200, description = "The measurement is stored.", body = Kept))
 )]
 pub async fn submit_report(app: Arc<App>, request: Request) -> Result<Response, Error> {
     let metrics = &app.probe.metrics;

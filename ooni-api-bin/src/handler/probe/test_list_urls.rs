@@ -21,9 +21,9 @@ use std::sync::Arc;
     description = "The URLs of the global test list and of that of a country, in order of importance. If the database fails, a random sample of the global list.",
     params(
         ("probe_cc" = Option<String>, Query, description = "The country: two letters. The default is `ZZ`: the global list alone.", example = json!("IT")),
-        ("country_code" = Option<String>, Query, description = "The same; it counts if both are given.", example = json!("IT")),
+        ("country_code" = Option<String>, Query, description = "The same as `probe_cc`; it is used if both are given.", example = json!("IT")),
         ("category_codes" = Option<String>, Query, description = "Categories, with commas between them. The default is all.", example = json!("NEWS,HUMR")),
-        ("limit" = Option<i64>, Query, description = "The number of URLs: 1 to 9999, or -1 for 9999. More than 9999 are 9999.", example = json!(10)),
+        ("limit" = Option<i64>, Query, description = "The number of URLs: 1 to 9999, or -1 for 9999. Larger numbers count as 9999.", example = json!(10)),
         ("debug" = Option<bool>, Query, description = "Whether to show the numbers that decide the order.", example = json!(true))
     ),
     responses((status = 200, description = "The URLs.", body = TestList))

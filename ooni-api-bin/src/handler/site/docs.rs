@@ -57,7 +57,7 @@ pub async fn apispec(_: Arc<App>, _: Request) -> Result<Response, Error> {
     description = "The description of all routes, as a page.",
     responses(
         (status = 200, description = "The page.", content_type = "text/html", body = String),
-        (status = 403, description = "The query has `url` or `urls`, which made other programs show documents from elsewhere.", body = crate::openapi::ErrorBody)
+        (status = 403, description = "The query has `url` or `urls`, with which other viewers can be made to show documents of other servers.", body = crate::openapi::ErrorBody)
     )
 )]
 pub async fn apidocs(app: Arc<App>, request: Request) -> Result<Response, Error> {

@@ -23,7 +23,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
     path = "/whoami",
     tag = "Site",
     summary = "Name of the host",
-    description = "The name of the host that answers, to tell servers behind one name apart.",
+    description = "The host name of the server. It tells servers behind a load balancer apart.",
     responses((status = 200, description = "The name.", content_type = "text/plain", body = String, example = json!("backend-1")))
 )]
 pub async fn whoami(app: Arc<App>, _: Request) -> Result<Response, Error> {

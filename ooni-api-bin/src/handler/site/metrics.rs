@@ -22,7 +22,7 @@ const USER: &str = "prom";
     path = "/metrics",
     tag = "Site",
     summary = "Metrics",
-    description = "Metrics of the server for Prometheus. They may have a listener of their own instead.",
+    description = "Metrics of the server for Prometheus. A setting moves them to a listener of their own.",
     security(("password" = [])),
     responses(
         (status = 200, description = "The metrics.", body = String, content_type = "text/plain"),

@@ -32,8 +32,8 @@ Crawl-delay: 300
     get,
     path = "/robots.txt",
     tag = "Site",
-    summary = "What crawlers should not load",
-    description = "The rules for crawlers.",
+    summary = "Rules for crawlers",
+    description = "What crawlers should not load.",
     responses((status = 200, description = "The rules.", body = String, content_type = "text/plain"))
 )]
 pub async fn robots(_: Arc<App>, _: Request) -> Result<Response, Error> {

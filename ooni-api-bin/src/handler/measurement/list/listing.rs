@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use utoipa::ToSchema;
 
-/// Rows that are read at once. What is in memory of a list is one page, as rows and as text.
+/// Rows that are read at once. Only one page of a list is in memory, as rows and as text.
 const PAGE: u32 = 1000;
-/// How much shorter a page is if the rows of one have too many bytes.
+/// The factor by which a page becomes shorter if its rows have too many bytes.
 const SHORTER: u32 = 8;
 
 /// The format of a list.
@@ -39,7 +39,7 @@ impl Format {
     }
 }
 
-/// What a page is of the list.
+/// Metadata of a page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ListMetadata {
     /// The number of all rows, if this is the last page; else -1.
@@ -51,7 +51,7 @@ pub struct ListMetadata {
     /// Maximum rows of a page.
     #[schema(example = 100)]
     limit: u64,
-    /// The URL of the next page. It has the parameters of this request, and `after`, the place where this page ends.
+    /// The URL of the next page. It has the parameters of this request, and in `after` the cursor at the end of this page.
     #[schema(
         required = true,
         example = "https://api.ooni.org/api/v1/measurements?probe_cc=IT&offset=100&limit=100&after=%5B1751328000%2C%2220250701000000.181572_IT_webconnectivity_7888edc7748936bf%22%5D"
@@ -71,7 +71,7 @@ pub struct ListMetadata {
 /// The last line of NDJSON.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ListEnd {
-    /// Whether these are all rows that were asked for.
+    /// Whether these are all rows that were requested.
     complete: bool,
     /// The number of rows before this line.
     #[schema(example = 1234)]
@@ -80,7 +80,7 @@ pub struct ListEnd {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "the time limit of 600 seconds was reached")]
     reason: Option<String>,
-    /// Where the list continues, if there may be more rows.
+    /// The URL of the rest of the list, if there may be more rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_url: Option<String>,
 }

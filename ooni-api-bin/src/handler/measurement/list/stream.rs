@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 /// The parts of a list, each of which is read when the client has taken those before it.
 ///
-/// A client that goes away drops it, which cancels the query.
+/// It is dropped when the client disconnects, which cancels the query.
 pub(super) struct Stream {
     first: Option<Bytes>,
     /// The part that is being read. The lock is never taken: it makes the future `Sync`, as bodies of responses must be.
