@@ -24,7 +24,7 @@ const QUEUE: usize = 64;
 /// Measurements that wait for one fsync. The store's queue has space for them, and for the requests of others.
 pub(crate) const AT_ONCE: usize = 32;
 
-/// Between attempts to import a measurement.
+/// Pauses between attempts to import a measurement.
 const RETRIES: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
 
 /// What an import did.

@@ -11,9 +11,9 @@ use ooni_store::query::list::{List, MeasurementSummary, Order};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::ops::RangeInclusive;
 
-/// The limits that can be asked for.
+/// The values that `limit` can have.
 pub const LIMITS: RangeInclusive<u64> = 1..=1_000_000;
-/// The limit without one.
+/// The default of `limit`.
 pub const DEFAULT_LIMIT: u32 = 100;
 /// The length of the window without `since`, in days.
 const DAYS: i64 = 30;
@@ -35,7 +35,7 @@ pub struct Search {
     bounds: [Option<DateTime>; 2],
 }
 
-/// The search of a query. `now` is for the default window.
+/// Parses a query. `now` is for the default window.
 ///
 /// # Errors
 /// 400 for a parameter that cannot be used; 403 for measurements of an unknown country or network, which are not public.

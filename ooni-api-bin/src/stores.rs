@@ -7,7 +7,7 @@ use ooni_store::{Deadline, ErrorKind, Store, StoreOptions};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Between attempts to open a store.
+/// Pauses between attempts to open a store.
 const RETRIES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
 
 /// The databases. Cheap to clone.

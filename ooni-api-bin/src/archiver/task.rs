@@ -24,7 +24,7 @@ use tokio::time::sleep;
 
 /// How often the clock is compared with the end of an hour.
 const TICK: Duration = Duration::from_secs(1);
-/// Between attempts to archive an hour.
+/// Pauses between attempts to archive an hour.
 const RETRIES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 /// How the log is archived.

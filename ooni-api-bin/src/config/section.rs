@@ -330,7 +330,7 @@ section! {
         max_bytes: u64 = 64 << 20, "bytes";
         /// Responses above this size are not kept. The lists of all networks and of all domains have more than 2 MiB.
         max_response_bytes: u64 = 4 << 20, "bytes";
-        /// How long an old response may be used after its age, if a new one fails.
+        /// How long an expired response may be used if a new one cannot be computed.
         stale_if_error: u64 = 86_400, "seconds";
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn add(response: Response) -> Response {
     response
 }
 
-/// Not a cryptographic hash: who can choose a response gains nothing from two that have the same tag.
+/// Not a cryptographic hash: someone who can choose responses gains nothing from two with the same tag.
 async fn hash(body: Bytes) -> Option<u64> {
     let is_small = body.len() <= AT_ONCE;
     let hash = move || {

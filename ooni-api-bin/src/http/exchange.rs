@@ -283,7 +283,7 @@ struct Exchange {
     body: Arc<Progress>,
     /// Bytes of the response's body.
     sent: u64,
-    /// The read that it is, until that ends.
+    /// Until it ends: the read, if the request is one.
     running: Option<Running>,
 }
 

@@ -1,4 +1,4 @@
-//! [`Lru`]: a map of limited weight that forgets what was not used for the longest time.
+//! [`Lru`]: a map of limited weight that removes the least recently used entries.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -38,7 +38,7 @@ impl<K: Clone + Eq + Hash, V> Lru<K, V> {
         self.entries.len()
     }
 
-    /// A value, which is the last used one from now on.
+    /// A value. It becomes the most recently used one.
     pub(super) fn get(&mut self, key: &K) -> Option<&mut V> {
         let entry = self.entries.get_mut(key)?;
         let key = self.by_use.remove(&entry.last_use)?;
@@ -48,7 +48,7 @@ impl<K: Clone + Eq + Hash, V> Lru<K, V> {
         Some(&mut entry.value)
     }
 
-    /// Adds a value, in place of an older one of its key. Returns how many others had to be removed for it, or `None` if it
+    /// Adds a value, or replaces that of its key. Returns how many others had to be removed for it, or `None` if it
     /// weighs too much itself and was not added.
     pub(super) fn insert(&mut self, key: K, value: V, weight: u64) -> Option<usize> {
         self.remove(&key);

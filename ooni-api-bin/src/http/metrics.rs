@@ -110,10 +110,11 @@ pub(super) struct ReadMetrics {
 impl ReadMetrics {
     pub(super) fn new(metrics: &Metrics) -> Result<ReadMetrics, prometheus::Error> {
         Ok(ReadMetrics {
-            running: metrics.gauge("ooniapi_reads_running", "Reads that are processed")?,
-            queued: metrics.gauge("ooniapi_reads_queued", "Reads that wait")?,
+            running: metrics.gauge("ooniapi_reads_running", "Reads that are being processed")?,
+            queued: metrics.gauge("ooniapi_reads_queued", "Reads that are waiting in the queue")?,
             refused: metrics.counter("ooniapi_reads_refused_total", "Reads refused because there were too many")?,
-            rate_limited: metrics.counter("rate_limit_hits", "Requests of clients that had used up their limit")?,
+            rate_limited: metrics
+                .counter("rate_limit_hits", "Requests refused because of the rate limit of their client")?,
         })
     }
 }
@@ -141,7 +142,7 @@ impl CacheMetrics {
     pub(super) fn new(metrics: &Metrics) -> Result<CacheMetrics, prometheus::Error> {
         let requests = metrics.counters(
             "ooniapi_cache_requests_total",
-            "Requests of cached routes: answered from the cache, with an old response after an error, or not in the cache",
+            "Requests of cached routes: answered from the cache, with an expired response after an error, or not in the cache",
             &["result"],
         )?;
         Ok(CacheMetrics {
@@ -149,8 +150,7 @@ impl CacheMetrics {
             stale: requests.with_label_values(&["stale"]),
             misses: requests.with_label_values(&["miss"]),
             fills: metrics.counter("ooniapi_cache_fills_total", "Responses added to the cache")?,
-            evictions: metrics
-                .counter("ooniapi_cache_evictions_total", "Responses removed from the cache for others")?,
+            evictions: metrics.counter("ooniapi_cache_evictions_total", "Responses evicted from the cache")?,
             bytes: metrics.gauge("ooniapi_cache_bytes", "Memory of the cached responses in bytes")?,
             responses: metrics.gauge("ooniapi_cache_responses", "Cached responses")?,
         })

@@ -4,9 +4,9 @@ use super::{commas, invalid};
 use crate::http::{Error, Query};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The characters that the parameter has at least.
+/// Minimum characters of the parameter.
 const SHORTEST: usize = 3;
-/// The bytes that a label has at most.
+/// Maximum bytes of a label.
 const LONGEST_LABEL: usize = 63;
 
 /// Domains, with commas between them, as rows have them: `example.com`, `президент.рф`, `1.1.1.1`, `2001:db8::1`, each with or

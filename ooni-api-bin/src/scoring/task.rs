@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
-/// Between attempts to read or store a batch.
+/// Pauses between attempts to read or store a batch.
 pub(super) const RETRIES: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
 
 /// How long a write may take. After that it is retried.

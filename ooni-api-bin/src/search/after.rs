@@ -1,4 +1,4 @@
-//! The parameter `after`: the last row of the previous page. Clients do not make it themselves; they follow `next_url`.
+//! The parameter `after`: the last row of the previous page. Clients do not create it; they follow `next_url`.
 
 use crate::http::Error;
 use crate::params::invalid;
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 /// Its name.
 pub(super) const PARAMETER: &str = "after";
-/// A longer cursor, as of a long input, is not used: a URL with it may be too long for a request. Then the offset counts.
+/// Longer cursors, as for a long input, are not used, because the URL may be too long for a request. The offset is used instead.
 const LONGEST: usize = 4096;
 
 /// The order, from the row of a cursor on.

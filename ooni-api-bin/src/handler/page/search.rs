@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// How long the page may be cached, in seconds.
 const MAX_AGE: u32 = 60;
-/// Measurements of a page, unless the request has a limit, and at most.
+/// The default and the maximum number of measurements on a page.
 const LIMIT: u32 = 50;
 const MOST: u32 = 100;
 /// How long counting may take. The page is useful without a chart.

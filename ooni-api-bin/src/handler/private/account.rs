@@ -49,7 +49,7 @@ pub async fn account_metadata(_: Arc<App>, _: Request) -> Result<Response, Error
     path = "/api/_/quotas_summary",
     tag = "Private",
     summary = "The clients closest to their rate limits",
-    description = "Only administrators may see them. This server has no accounts, so the answer is always 401.",
+    description = "Only administrators may see them. This server has no accounts, so the response is always 401.",
     responses((status = 401, description = "Nobody is logged in.", content_type = "application/json", example = json!({"error": "Authentication required"})))
 )]
 pub async fn quotas_summary(_: Arc<App>, _: Request) -> Result<Response, Error> {

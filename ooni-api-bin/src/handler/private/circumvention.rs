@@ -105,7 +105,7 @@ async fn by_country(app: &App) -> Result<Vec<Group>, Error> {
     tag = "Private",
     summary = "Runtimes of tests of circumvention tools",
     description = "How long psiphon, riseupvpn, stunreachability, tor and torsf ran, by day and country, for measurements that began \
-        after midnight six months ago and before yesterday and whose scores have `extra.test_runtime`. The answer has every \
+        after midnight six months ago and before yesterday and whose scores have `extra.test_runtime`. The response has every \
         combination of their tests, countries and days, each ordered.",
     responses(
         (status = 200, description = "Every combination of test, country and day.", body = CircumventionRuntimes<'static>,

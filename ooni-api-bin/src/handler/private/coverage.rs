@@ -21,10 +21,10 @@ const DAYS: i64 = 30;
 
 const DAY: Axis = Axis::MeasurementStart(Grain::Day);
 
-/// What was tested in a country.
+/// How much was measured in a country.
 #[derive(Serialize, ToSchema)]
 struct TestCoverage {
-    /// Different networks by day.
+    /// Distinct networks by day.
     network_coverage: Vec<NetworkCoverage>,
     /// Measurements by group of tests and day.
     test_coverage: Vec<GroupCoverage>,
@@ -33,7 +33,7 @@ struct TestCoverage {
 /// The networks of a day.
 #[derive(Serialize, ToSchema)]
 struct NetworkCoverage {
-    /// Different networks.
+    /// Distinct networks.
     count: u64,
     /// The day, UTC.
     #[schema(format = Date)]
@@ -61,7 +61,7 @@ struct GroupCoverage {
     path = "/api/_/test_coverage",
     tag = "Private",
     summary = "Networks and measurements of a country by day",
-    description = "The number of different networks on each of 30 days, from 31 days ago until the day before yesterday, and the \
+    description = "The number of distinct networks on each of 30 days, from 31 days ago until the day before yesterday, and the \
         number of measurements of each group of tests on each of 30 days, which begin and end one day earlier. Days without \
         measurements are included. Groups are in alphabetical order.",
     params(
@@ -98,7 +98,7 @@ struct Chart {
 }
 
 impl Chart {
-    /// Different networks by day; only those of some groups of tests, if any are given.
+    /// Distinct networks by day; only those of some groups of tests, if any are given.
     async fn networks(&self, groups: &[String]) -> Result<Vec<NetworkCoverage>, Error> {
         let days = self.days_from(31);
         let of_groups = TEST_GROUPS.iter().filter(|(group, _)| groups.iter().any(|wanted| wanted == group));

@@ -50,7 +50,7 @@ pub async fn measurement_feedback(app: Arc<App>, request: Request) -> Result<Res
     path = "/api/_/measurement_feedback",
     tag = "Private",
     summary = "Submit feedback on a measurement",
-    description = "Only users with an account may submit feedback. This server has no accounts, so the answer is always 401.",
+    description = "Only users with an account may submit feedback. This server has no accounts, so the response is always 401.",
     request_body(content = Object, description = "The measurement and a status of it",
         example = json!({"measurement_uid": "20250710120034.300587_IR_webconnectivity_cdf2cdb7b26ede71", "status": "ok"})),
     responses((status = 401, description = "Nobody is logged in.", content_type = "application/json", example = json!({"error": "Authentication required"})))

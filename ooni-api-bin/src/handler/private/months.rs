@@ -48,7 +48,7 @@ struct GlobalOverviewByMonth {
     path = "/api/_/asn_by_month",
     tag = "Private",
     summary = "Networks of each month",
-    description = "The number of different networks that measured in each month, for the last 24 months and the current one, in \
+    description = "The number of distinct networks that measured in each month, for the last 24 months and the current one, in \
         ascending order. Months without measurements are omitted. Measurements that began in the first second of the first \
         month are not counted.",
     responses(
@@ -70,7 +70,7 @@ pub async fn asn_by_month(app: Arc<App>, _: Request) -> Result<Response, Error> 
     path = "/api/_/countries_by_month",
     tag = "Private",
     summary = "Countries of each month",
-    description = "The number of different countries with measurements in each month, for the last 24 months and the current one, \
+    description = "The number of distinct countries with measurements in each month, for the last 24 months and the current one, \
         in ascending order. Months without measurements are omitted. Measurements that began in the first second of the first \
         month are not counted.",
     responses(
@@ -92,7 +92,7 @@ pub async fn countries_by_month(app: Arc<App>, _: Request) -> Result<Response, E
     path = "/api/_/global_overview_by_month",
     tag = "Private",
     summary = "Countries, networks and measurements of each month",
-    description = "The numbers of different countries, of different networks and of measurements in each month, for the last 24 \
+    description = "The numbers of distinct countries, of distinct networks and of measurements in each month, for the last 24 \
         months and the current one, in ascending order. Months without measurements are omitted. Measurements that began in the \
         first second of the first month are not counted.",
     responses(
@@ -117,7 +117,7 @@ pub async fn global_overview_by_month(app: Arc<App>, _: Request) -> Result<Respo
 /// Counts the last 24 months and the current one.
 ///
 /// The reference excludes the first second of the first month. No rollup has seconds, and without one a whole month of rows would
-/// have to be read, so whole months are counted and then what is only in that second is subtracted.
+/// have to be read, so whole months are counted, and values that occur only in that second are subtracted.
 struct Months {
     store: Store,
     first: DateTime,
@@ -131,7 +131,7 @@ impl Months {
         Ok(Months { store: app.stores.reads()?, first, end })
     }
 
-    /// The number of different values in each month.
+    /// The number of distinct values in each month.
     async fn distinct(&self, of: Axis) -> Result<Vec<MonthCount>, Error> {
         let months = self.store.distinct(&aggregation(Window::new(self.first, self.end), MONTH), of).await?;
         let mut months: Vec<(DateTime, u64)> =

@@ -24,11 +24,11 @@ const NO_DAY: &str = "1970-01-01";
 /// Countries, networks and measurements.
 #[derive(Serialize, ToSchema)]
 struct GlobalOverview {
-    /// Different countries.
+    /// Distinct countries.
     country_count: u64,
     /// Measurements.
     measurement_count: u64,
-    /// Different networks.
+    /// Distinct networks.
     network_count: u64,
 }
 
@@ -49,7 +49,7 @@ struct CountryCount {
     name: &'static str,
 }
 
-/// What is known of a country.
+/// Statistics of a country.
 #[derive(Serialize, ToSchema)]
 struct CountryOverview {
     /// The day of the first measurement; 1970-01-01 without measurements.
@@ -57,7 +57,7 @@ struct CountryOverview {
     first_bucket_date: String,
     /// Measurements.
     measurement_count: u64,
-    /// Different networks.
+    /// Distinct networks.
     network_count: u64,
 }
 
@@ -70,7 +70,7 @@ struct CountryOverview {
     path = "/api/_/global_overview",
     tag = "Private",
     summary = "Countries, networks and measurements",
-    description = "The numbers of different countries, of different networks and of measurements, over all time.",
+    description = "The numbers of distinct countries, of distinct networks and of measurements, over all time.",
     responses(
         (status = 200, description = "Three numbers.", body = GlobalOverview,
             example = json!({"country_count": 241, "measurement_count": 2_312_443_712_u64, "network_count": 29_816}))
@@ -116,7 +116,7 @@ pub async fn countries(app: Arc<App>, _: Request) -> Result<Response, Error> {
     Ok(response::cached(response::json(&Countries { countries }), Cache::MaxAge(MAX_AGE)))
 }
 
-/// What is known of a country.
+/// Statistics of a country.
 ///
 /// # Errors
 /// 400 without a country, 503 or 504 if the store fails.
@@ -125,7 +125,7 @@ pub async fn countries(app: Arc<App>, _: Request) -> Result<Response, Error> {
     path = "/api/_/country_overview",
     tag = "Private",
     summary = "Measurements and networks of a country",
-    description = "The first day, the number of measurements and the number of different networks of a country, after the start of \
+    description = "The first day, the number of measurements and the number of distinct networks of a country, after the start of \
         December 2012. A country without measurements has zeros, and 1970-01-01 as its first day.",
     params(("probe_cc" = String, Query, description = "Country: two capital letters", min_length = 2, max_length = 2,
             pattern = "^[\\x00-\\x7F]*$", example = "IT")),

@@ -19,7 +19,7 @@ struct TestNames {
 struct TestName {
     /// The test, as in measurements.
     id: &'static str,
-    /// Its name for people.
+    /// Its display name.
     name: &'static str,
 }
 
@@ -32,7 +32,7 @@ struct TestName {
     path = "/api/_/test_names",
     tag = "Private",
     summary = "Names of tests",
-    description = "The tests that pages show, ordered by id, with their names for people.",
+    description = "The tests that pages show, ordered by id, with their display names.",
     responses(
         (status = 200, description = "24 tests.", body = TestNames,
             example = json!({"test_names": [{"id": "bridge_reachability", "name": "Bridge Reachability"}, {"id": "dash", "name": "DASH"}]}))

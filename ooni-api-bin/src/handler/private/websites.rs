@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// The inputs of a page, unless the request says otherwise, and at most.
+/// The default and the maximum number of inputs on a page.
 const LIMIT: u32 = 10;
 const MAX_LIMIT: u32 = 10_000;
 
@@ -138,7 +138,7 @@ pub async fn website_networks(app: Arc<App>, request: Request) -> Result<Respons
     description = "The number of measurements of an input in a network of a country, on each of the 31 days before today. Days without \
         measurements are omitted.",
     params(
-        ("input" = Option<String>, Query, description = "The exact input. Without it, the answer has no days",
+        ("input" = Option<String>, Query, description = "The exact input. Without it, the response has no days",
             example = "https://twitter.com/"),
         ("probe_cc" = String, Query, description = "Country: two capital letters", min_length = 2, max_length = 2,
             pattern = "^[\\x00-\\x7F]*$", example = "IT"),

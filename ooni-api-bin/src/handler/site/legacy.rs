@@ -1,4 +1,4 @@
-//! Redirects of routes that the API had years ago (API spec §12.1).
+//! Redirects from routes of the former API (API spec §12.1).
 
 use crate::app::App;
 use crate::http::{Error, Request, Response, response};
