@@ -165,7 +165,7 @@ fn hostile_values_are_refused_or_find_nothing_in_postgres() {
 }
 
 #[test]
-fn parameters_that_nobody_knows_are_kept_and_repeated_ones_are_not() {
+fn the_next_page_keeps_unknown_parameters_but_not_repeated_ones() {
     let server = sqlite(Rows::default().add(5, |_, _| {}));
     let reply = list(&server, "limit=2&x=a%26b+c&limit=1&%C3%A9=&probe_cc=IT");
     let next = reply.json()["metadata"]["next_url"].as_str().unwrap().to_owned();

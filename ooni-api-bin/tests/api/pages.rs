@@ -1,4 +1,4 @@
-//! The pages for people: what they show, and that nothing in a measurement or a parameter becomes markup.
+//! The web pages: what they show, and that nothing in a measurement or a parameter becomes markup.
 
 use crate::support::Server;
 use crate::support::client::Reply;

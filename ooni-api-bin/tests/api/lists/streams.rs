@@ -208,7 +208,7 @@ fn a_stream_of_a_store_that_fails_ends_with_the_reason() {
 }
 
 #[test]
-fn nothing_is_read_for_a_client_that_takes_nothing_or_goes_away() {
+fn nothing_is_read_for_a_client_that_stops_reading_or_disconnects() {
     let server = sqlite(&long_rows(2100));
     let whole = list(&server, "format=ndjson").body.len() as u64;
     let client = begun(&server, "format=ndjson");
