@@ -1,4 +1,4 @@
-//! Parameters of queries (API spec §3). An error names the parameter; an empty parameter is one that is missing.
+//! Parameters of queries (API spec §3). An error names the parameter; an empty parameter counts as missing.
 //!
 //! What only one route knows, such as the names of its axes, is parsed there.
 
@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 const REPORT_ID: RangeInclusive<usize> = 15..=100;
 /// The length of the uid of a measurement.
 const UID: RangeInclusive<usize> = 10..=100;
-/// The length that `input` and `domain` have at least.
+/// Minimum length of `input` and `domain`.
 const SHORTEST: usize = 3;
 
 /// 400 with a sentence that names the parameter.

@@ -1,5 +1,5 @@
 //! [`Mix`]: the requests of readers. Visitors of Explorer open pages, each of which makes a few requests; programs read
-//! bodies and metadata. Every request has other values, so that no cache answers it.
+//! bodies and metadata. Values are random; those with the most rows are requested most often, so a cache has hits.
 
 use super::held::Content;
 use crate::rows;

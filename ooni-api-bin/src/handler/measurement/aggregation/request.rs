@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 /// The length of the window if `since` is missing.
 const DEFAULT_DAYS: i64 = 180;
 
-/// What a request asks for.
+/// The parsed parameters of a request.
 #[derive(Debug)]
 pub(super) struct Asked {
     /// The measurements and the axes.
