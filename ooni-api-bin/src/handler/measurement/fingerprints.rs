@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
-/// How long an answer may be cached, in seconds. The job `fingerprints` replaces the lists about once a day.
+/// How long an answer may be cached, in seconds. The job `fingerprints` may replace the lists.
 const MAX_AGE: u32 = 60;
 /// How long a client should wait while the lists are replaced, in seconds.
 const RETRY_AFTER: u64 = 60;
