@@ -16,8 +16,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Size of the page cache in KiB.
 const CACHE_KIB: i64 = 384 << 10;
-/// The same for a connection that reads. Its content is dropped whenever another connection has written.
-const READER_CACHE_KIB: i64 = 16 << 10;
 
 /// Prepared statements that a connection caches: a few per rollup.
 const STATEMENTS: usize = 64;
@@ -106,10 +104,7 @@ impl DatabaseFile {
 
     /// Opens a connection for reading.
     pub(super) fn reader(&self) -> Result<Connection, Error> {
-        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let set = connection.pragma_update(None, "cache_size", -READER_CACHE_KIB);
-        set.map_err(|error| self.error(error, Deadline::NEVER))?;
-        Ok(connection)
+        self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
 
     fn connect(&self, flags: OpenFlags) -> Result<Connection, Error> {
