@@ -22,6 +22,7 @@ mod gate;
 pub mod limits;
 mod lru;
 mod reads;
+mod unsent;
 
 // Parts of requests and responses.
 pub mod anonymize;

@@ -95,6 +95,7 @@ impl Config {
         );
         require("reads", "timeout", self.reads.timeout > 0, POSITIVE);
         require("reads", "stream_timeout", self.reads.stream_timeout > 0, POSITIVE);
+        require("reads", "max_unsent_bytes", self.reads.max_unsent_bytes >= 1 << 20, "expected at least 1 MiB");
         if let Err(message) = Rate::parse(&self.limits.rate) {
             require("limits", "rate", false, &message);
         }
@@ -187,6 +188,7 @@ mod tests {
             ("scoring.rules", "\"strict\""),
             ("reads.timeout", "0"),
             ("reads.stream_timeout", "0"),
+            ("reads.max_unsent_bytes", "1000"),
             ("limits.rate", "\"4000\""),
             ("limits.rate", "\"4000/fortnight\""),
             ("limits.exempt", "[\"10.0.0.0/33\"]"),

@@ -308,6 +308,8 @@ section! {
         stream_timeout: u64 = 600, "seconds";
         /// Size of a stream of measurements. Beyond it, the stream ends and says that it is incomplete.
         max_stream_bytes: u64 = 4 << 30, "bytes";
+        /// Size of all answers above 64 KiB that are being sent; a stream counts as 4 MiB. Beyond it, or beyond a quarter of it for one client, such answers are replaced by 503.
+        max_unsent_bytes: u64 = 128 << 20, "bytes";
     }
 }
 

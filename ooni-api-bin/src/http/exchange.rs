@@ -7,7 +7,7 @@ use super::error::Error;
 use super::etag;
 use super::incoming::{Body, Progress};
 use super::metrics::{Answered, HttpMetrics};
-use super::reads::{Reads, Running};
+use super::reads::{Reads, Sending};
 use super::request::{Origin, Request};
 use super::response::{self, Response};
 use super::server::Shared;
@@ -84,7 +84,7 @@ impl Site {
             id: origin.id.clone(),
             body: body.progress(),
             sent: 0,
-            running: None,
+            sending: None,
         };
         let shape = Shape::of(&parts.method, parts.version, &parts.headers, origin.id.clone());
         let refusal = self.refuse(is_framed, &parts);
@@ -108,8 +108,8 @@ impl Site {
                 match Reads::include(class) {
                     true => {
                         let answer = self.shared.reads.answer(class, request, handle);
-                        let (result, running) = answer.instrument(span).await;
-                        exchange.running = running;
+                        let (result, sending) = answer.instrument(span).await;
+                        exchange.sending = sending;
                         result
                     }
                     false => handle(request).instrument(span).await,
@@ -136,9 +136,7 @@ impl Site {
                 close = true;
             }
         }
-        let running = exchange.running.take().and_then(|running| running.of_response(&response));
         let response = self.finish(response, shape, close).await;
-        exchange.running = running;
         response.map(|body| Tracked::new(body, exchange))
     }
 
@@ -283,8 +281,8 @@ struct Exchange {
     body: Arc<Progress>,
     /// Bytes of the response's body.
     sent: u64,
-    /// Until it ends: the read, if the request is one.
-    running: Option<Running>,
+    /// What is left of a read until its response is sent.
+    sending: Option<Sending>,
 }
 
 impl Exchange {
@@ -362,12 +360,12 @@ impl hyper::body::Body for Tracked {
         if !this.rest.is_empty() {
             return Poll::Ready(Some(Ok(this.part())));
         }
-        this.exchange.running.as_mut().map(Running::resume);
+        this.exchange.sending.as_mut().map(Sending::resume);
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
             this.set_untaken(false);
             return Poll::Pending;
         };
-        this.exchange.running.as_mut().map(Running::pause);
+        this.exchange.sending.as_mut().map(Sending::pause);
         Poll::Ready(match frame {
             Some(Ok(frame)) => Some(Ok(match frame.into_data() {
                 Ok(bytes) => {

@@ -89,10 +89,10 @@ pub(super) struct Limits {
 /// Whose requests are counted together: an IPv4 address, or the /64 network of an IPv6 address, all of which usually belongs
 /// to one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Network(IpAddr);
+pub(super) struct Network(IpAddr);
 
 impl Network {
-    fn of(address: IpAddr) -> Network {
+    pub(super) fn of(address: IpAddr) -> Network {
         Network(match address.to_canonical() {
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
             address => address,

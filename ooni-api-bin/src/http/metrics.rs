@@ -101,6 +101,8 @@ pub(super) struct ReadMetrics {
     pub(super) running: IntGauge,
     /// Those that wait.
     pub(super) queued: IntGauge,
+    /// What clients have not taken yet of large responses, as it is counted.
+    pub(super) unsent: IntGauge,
     /// Those that were refused because of others.
     pub(super) refused: IntCounter,
     /// Those that were refused because of their client's limit.
@@ -112,6 +114,7 @@ impl ReadMetrics {
         Ok(ReadMetrics {
             running: metrics.gauge("ooniapi_reads_running", "Reads that are being processed")?,
             queued: metrics.gauge("ooniapi_reads_queued", "Reads that are waiting in the queue")?,
+            unsent: metrics.gauge("ooniapi_reads_unsent_bytes", "Large responses to reads that are being sent")?,
             refused: metrics.counter("ooniapi_reads_refused_total", "Reads refused because there were too many")?,
             rate_limited: metrics
                 .counter("rate_limit_hits", "Requests refused because of the rate limit of their client")?,

@@ -3,17 +3,21 @@
 
 use super::cache::{Found, ResponseCache};
 use super::error::Error;
+use super::etag;
 use super::gate::{Gate, Pass, Place};
 use super::limits::{Account, Limits, Meter, X_RATELIMIT_REMAINING};
 use super::metrics::{CacheMetrics, ReadMetrics};
 use super::request::Request;
 use super::response::Response;
+use super::unsent::{Space, Unsent, counted};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::router::Class;
+use hyper::Method;
 use hyper::body::Body;
 use hyper::header::HeaderValue;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::time::timeout;
 
@@ -23,31 +27,25 @@ pub(super) struct Reads {
     cache: Arc<ResponseCache>,
     limits: Arc<Limits>,
     gate: Gate,
+    unsent: Arc<Unsent>,
     metrics: ReadMetrics,
 }
 
-/// Responses above this size, in bytes, are reads in progress until they are sent, as streams are. Otherwise clients that do
-/// not take them could fill the memory.
-const SMALL: u64 = 64 << 10;
-
 /// A read whose handler was called.
-pub(super) struct Running {
+struct Running {
     meter: Option<Meter>,
     /// Dropped last: what is not running any more is charged.
     _pass: Pass,
 }
 
-impl Running {
-    /// What is left of the read when its response begins; `None` if it is over.
-    pub(super) fn of_response(self, response: &Response) -> Option<Running> {
-        match response.body().size_hint().exact() {
-            Some(..=SMALL) => None,
-            // Its client is not charged for a slow connection.
-            Some(_) => Some(Running { meter: None, ..self }),
-            None => Some(self),
-        }
-    }
+/// A read whose response is large and is being sent.
+pub(super) struct Sending {
+    meter: Option<Meter>,
+    /// Dropped last, like a pass.
+    _space: Space,
+}
 
+impl Sending {
     /// More of a stream is waited for.
     pub(super) fn resume(&mut self) {
         if let Some(meter) = &mut self.meter {
@@ -72,6 +70,7 @@ impl Reads {
             cache: Arc::new(ResponseCache::new(&config.cache, CacheMetrics::new(metrics)?)),
             limits: Arc::new(Limits::open(&config.limits).map_err(anyhow::Error::msg)?),
             gate: Gate::new(&config.reads, reads.clone()),
+            unsent: Arc::new(Unsent::new(config.reads.max_unsent_bytes, reads.unsent.clone())),
             metrics: reads,
         })
     }
@@ -81,22 +80,33 @@ impl Reads {
         matches!(class, Class::Measurement | Class::Private | Class::Page)
     }
 
-    /// The response to a read, and what of it is still running. `handle` calls its handler.
+    /// The response to a read, or 304 if its client has it; and what is left of the read until the response is sent. `handle` calls
+    /// its handler.
     pub(super) async fn answer<F>(
         &self,
         class: Class,
         request: Request,
         handle: impl FnOnce(Request) -> F,
-    ) -> (Result<Response, Error>, Option<Running>)
+    ) -> (Result<Response, Error>, Option<Sending>)
     where
         F: Future<Output = Result<Response, Error>>,
     {
+        let (client, is_head) = (request.client(), *request.method() == Method::HEAD);
+        let condition = etag::condition(request.headers());
         let is_metered = class == Class::Measurement;
-        let account = is_metered.then(|| self.limits.account(request.client())).flatten();
+        let account = is_metered.then(|| self.limits.account(client)).flatten();
         let mut running = None;
         let result = self.find_or_compute(account.as_ref(), request, handle, &mut running).await;
+        let mut result = result.map(|response| etag::apply(response, condition.as_ref()));
         let meter = running.as_mut().and_then(|running: &mut Running| running.meter.as_mut());
         let remaining = meter.map(Meter::charge).or_else(|| account.map(|account| account.remaining()));
+        let mut sending = None;
+        if let (Ok(response), Some(running), false) = (&result, running, is_head) {
+            match self.send(client, running, response) {
+                Ok(begun) => sending = begun,
+                Err(error) => result = Err(error),
+            }
+        }
         let result = match remaining {
             Some(remaining) => {
                 let mut response = result.unwrap_or_else(Error::into_response);
@@ -105,7 +115,20 @@ impl Reads {
             }
             None => result,
         };
-        (result, running)
+        (result, sending)
+    }
+
+    /// Exchanges the pass of a read for space for its response; `None` if that is small.
+    ///
+    /// # Errors
+    /// 503 if there is too little space.
+    fn send(&self, client: IpAddr, running: Running, response: &Response) -> Result<Option<Sending>, Error> {
+        let size = response.body().size_hint();
+        let Some(bytes) = counted(&size) else { return Ok(None) };
+        let space = self.unsent.reserve(client, bytes).ok_or_else(|| self.gate.refuse())?;
+        // The client is not charged for a slow connection.
+        let meter = running.meter.filter(|_| size.exact().is_none());
+        Ok(Some(Sending { meter, _space: space }))
     }
 
     async fn find_or_compute<F>(

@@ -151,7 +151,9 @@ fn units_come_back() {
 fn slow_requests_cost_more() {
     let server = server(|config| config.limits.rate = "100000/hour".to_owned());
     let after_all_ended = || {
-        wait_until("all have ended", || server.metric("ooniapi_reads_running") == 0);
+        wait_until("all have ended", || {
+            server.metric("ooniapi_reads_running") == 0 && server.metric("ooniapi_reads_unsent_bytes") == 0
+        });
         remaining(&server.get("/test/measurement/fast")).unwrap()
     };
     let delay = Duration::from_millis(200);
@@ -252,41 +254,62 @@ fn a_read_whose_client_goes_away_leaves_the_queue() {
     assert_eq!((calls("never"), server.get("/test/page/next").status), (0, 200));
 }
 
-#[test]
-fn a_stream_is_a_read_until_its_end() {
-    let server = server(|config| (config.reads.max_concurrent, config.reads.max_queued) = (1, 0));
-    let gate = Gate::named("stream");
-    behave("stream", |behaviour| (behaviour.waits, behaviour.is_stream) = (true, true));
-    let mut client = server.connect();
-    client.write("GET /test/measurement/stream HTTP/1.1\r\n\r\n");
-    gate.wait_for(1); // its first part was sent
-    let refused = server.get("/test/page/next");
-    assert!(is_refused(&refused));
-    assert_eq!(refused.header("content-type"), Some("text/html; charset=utf-8")); // people get a page
-    assert!(is_refused(&server.get("/test/private/next")));
-    gate.open();
-    assert_eq!(client.reply().text(), "stream");
-    wait_until("the stream has ended", || !is_refused(&server.get("/test/page/next")));
+/// A client, by its address behind the proxy, that does not take its response.
+fn slow_reader(server: &Server, client: &str, path: &str) -> Client {
+    let mut reader = server.connect();
+    reader.write(&format!("GET {path} HTTP/1.1\r\nX-Forwarded-For: {client}\r\n\r\n"));
+    wait_until("the response begins", || !reader.is_silent());
+    reader
 }
 
 #[test]
-fn a_large_response_is_a_read_until_it_is_sent() {
-    let server = server(|config| (config.reads.max_concurrent, config.reads.max_queued) = (1, 0));
+fn slow_readers_leave_the_gate_to_others() {
+    let server = server(|config| {
+        (config.reads.max_concurrent, config.reads.max_queued) = (1, 0);
+        config.reads.max_unsent_bytes = 32 << 20;
+        config.server.trusted_proxies = vec!["127.0.0.1".to_owned()];
+        config.limits.rate = String::new();
+    });
+    let unsent = || server.metric("ooniapi_reads_unsent_bytes");
+    let gate = Gate::named("endless");
+    behave("endless", |behaviour| (behaviour.waits, behaviour.is_stream) = (true, true));
     behave("large", |behaviour| behaviour.body = "a".repeat(64 << 20)); // more than the buffers of a connection
-    let mut client = server.connect();
-    client.write("GET /test/measurement/large HTTP/1.1\r\n\r\n");
-    wait_until("the response begins", || !client.is_silent());
-    assert!(is_refused(&server.get("/test/page/next")));
-    assert_eq!(client.reply().body.len(), 64 << 20);
-    // A small one is not.
-    let mut small = Vec::new();
-    wait_until("the large one is sent", || !is_refused(&server.get("/test/page/next")));
-    for _ in 0..10 {
-        let mut client = server.connect();
-        client.write("GET /test/measurement/small HTTP/1.1\r\n\r\n");
-        small.push(client);
-        wait_until("the next one passes", || !is_refused(&server.get("/test/page/next")));
+    let ask = |client: &str, path: &str| get(&server, path, &format!("X-Forwarded-For: {client}\r\n"));
+    // Two streams of a client, and a response that is larger than the share of a client, take all of their shares.
+    let mut streams: Vec<Client> =
+        (0..2).map(|_| slow_reader(&server, "192.0.2.1", "/test/measurement/endless")).collect();
+    let mut large = slow_reader(&server, "192.0.2.2", "/test/private/large");
+    let half = 16 << 20;
+    assert_eq!(unsent(), half);
+    for (client, path) in [("192.0.2.1", "/test/measurement/endless"), ("192.0.2.2", "/test/private/large")] {
+        assert!(is_refused(&ask(client, path)), "{client}");
+        assert_eq!(unsent(), half);
     }
+    // Small responses of the same clients are not affected, nor are those of others.
+    for client in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+        assert_eq!(ask(client, "/test/page/small").status, 200, "{client}");
+    }
+    let mut others = Vec::new();
+    for client in ["192.0.2.3", "192.0.2.4"] {
+        others.push(slow_reader(&server, client, "/test/page/large"));
+    }
+    // All space is used, for a while.
+    let refused = ask("192.0.2.5", "/test/page/large");
+    assert!(is_refused(&refused));
+    assert_eq!(refused.header("content-type"), Some("text/html; charset=utf-8")); // people get a page
+    assert_eq!(ask("192.0.2.5", "/test/page/small").status, 200);
+    assert_eq!(get(&server, "/test/page/large", "If-None-Match: *\r\n").status, 304);
+    assert_eq!(server.send("HEAD /test/page/large HTTP/1.1\r\n\r\n").status, 200);
+    // A client that goes away leaves its space, and so does one that has taken all.
+    drop(others);
+    wait_until("the others are gone", || unsent() == half);
+    assert_eq!(large.reply().body.len(), 16 << 20);
+    wait_until("the large one is sent", || unsent() == half / 2);
+    gate.open();
+    for stream in &mut streams {
+        assert_eq!(stream.reply().text(), "endless");
+    }
+    wait_until("the streams have ended", || unsent() == 0);
 }
 
 /// What forwards connections to a database server. While the lock is held, only those of probe services go on, if they may.
