@@ -24,6 +24,8 @@ use tokio::task::spawn_blocking;
 /// several times as large as the body if it is full of fingerprints. Of them, only the hash is compared.
 const LARGEST: usize = 4 << 20;
 const TOO_LARGE: &str = "The body has more than 4 MiB, so this server does not score it again; `ooni-api verify` does.";
+const NO_BODY: &str = "The body of the measurement is not available, so its row cannot be checked.";
+const NOT_NOW: &str = "The explanation is not available at the moment, so the row is not checked.";
 
 /// Explains a measurement; `None` if it is unknown or not public.
 ///
@@ -50,10 +52,10 @@ pub async fn of(app: &App, uid: &str) -> Result<Option<Explained>, Error> {
         }
     };
     let permit = app.bodies.explaining().await?;
-    let server = Server { rules: configured(app), fingerprints: app.fingerprints.borrow().clone() };
+    let server = server(app);
     let body = match bodies::stored(app, uid, record).await? {
         Some(body) => body,
-        None => return Ok(row.map(|row| Explained::without_body(uid, &row, &server))),
+        None => return Ok(row.map(|row| Explained::of_row(uid, &row, &server, NO_BODY))),
     };
     let uid = uid.to_owned();
     let explained = spawn_blocking(move || {
@@ -66,9 +68,20 @@ pub async fn of(app: &App, uid: &str) -> Result<Option<Explained>, Error> {
     })
 }
 
-/// The rules with which this server scores.
-fn configured(app: &App) -> Rules {
-    if app.config.scoring.rules == Rules::Compat.name() { Rules::Compat } else { Rules::Fixed }
+/// The row of a measurement that cannot be explained at this moment; `None` if it has none that is public.
+///
+/// # Errors
+/// 503 or 504 when the store fails.
+pub async fn row_alone(app: &App, uid: &str) -> Result<Option<Explained>, Error> {
+    let row = app.stores.reads()?.find(uid).await?.filter(|row| row.probe_asn != 0);
+    Ok(row.map(|row| Explained::of_row(uid, &row, &server(app), NOT_NOW)))
+}
+
+/// How this server scores.
+fn server(app: &App) -> Server {
+    let is_compat = app.config.scoring.rules == Rules::Compat.name();
+    let rules = if is_compat { Rules::Compat } else { Rules::Fixed };
+    Server { rules, fingerprints: app.fingerprints.borrow().clone() }
 }
 
 /// What the log and the store say about a measurement without a row.

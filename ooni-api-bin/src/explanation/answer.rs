@@ -270,11 +270,11 @@ impl Explained {
         }
     }
 
-    /// With a row whose body is not available.
-    pub(super) fn without_body(uid: &str, row: &MeasurementSummary, server: &Server) -> Explained {
+    /// With a row that is not checked, for the reason in a sentence.
+    pub(super) fn of_row(uid: &str, row: &MeasurementSummary, server: &Server, sentence: &str) -> Explained {
         let rules = super::rules_of(&row.ruleset).unwrap_or(server.rules);
         let mut agrees = Agrees::new(row, rules, server, None, None);
-        agrees.sentence = "The body of the measurement is not available, so its row cannot be checked.".to_owned();
+        agrees.sentence = sentence.to_owned();
         Explained {
             status: Status::Stored,
             row: Some(Row::new(row)),

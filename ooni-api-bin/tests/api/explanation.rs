@@ -279,6 +279,29 @@ fn a_body_that_was_changed() {
     assert_ne!(explained["body"]["sha256"], explained["row"]["body_sha256"]);
 }
 
+#[test]
+fn a_page_shows_the_row_without_its_explanation() {
+    let backend = Backend::new();
+    let server = backend.server("log");
+    let uid = submit(&server, REPORT, &envelope(&measurement(&json!({}))));
+    scored(&server, &uid);
+    server.stop();
+    backend.archive("log");
+    for can in files(&backend.path().join("archive"), ".gz") {
+        std::fs::write(can, "damaged").unwrap();
+    }
+    let server = backend.server("other");
+    assert_eq!(get(&server, &uid).status, 500);
+    let page = server.get(&format!("/m/{uid}"));
+    assert_eq!((page.status, page.header("content-type")), (500, Some("text/html; charset=utf-8")));
+    assert_eq!(page.header("cache-control"), Some("no-cache"));
+    for text in ["The explanation is not available at the moment", "<bdi>http://example.org/</bdi>", "blocking_general"]
+    {
+        assert!(page.text().contains(text), "{text}: {}", page.text());
+    }
+    assert!(!page.text().contains("Rules that fired"));
+}
+
 /// Paths of files below a folder whose names end so.
 fn files(folder: &Path, suffix: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::bodies::{self, Found};
 use crate::explanation;
 use crate::explanation::answer::Status;
+use crate::handler::measurement::lookup;
 use crate::http::response::{Cache, cached, not_kept};
 use crate::http::{Error, Request, Response};
 use crate::page::measurement::{MeasurementPage, page};
@@ -41,10 +42,17 @@ async fn of(app: &App, uid: &str) -> Result<Response, Error> {
     if !has_length_of_uid(uid) {
         return Err(unknown());
     }
-    let explained = explanation::of(app, uid).await?.ok_or_else(unknown)?;
-    let has_body = matches!(explained.status, Status::Stored | Status::Pending);
+    let (explained, status) = match lookup::in_time(app, explanation::of(app, uid)).await {
+        Ok(explained) => (explained.ok_or_else(unknown)?, StatusCode::OK),
+        // The row is shown without an explanation, unless there is an old page.
+        Err(error) => match explanation::row_alone(app, uid).await {
+            Ok(Some(explained)) => (explained, error.status()),
+            _ => return Err(error),
+        },
+    };
+    let has_body = status == StatusCode::OK && matches!(explained.status, Status::Stored | Status::Pending);
     let body = match has_body {
-        true => bodies::find(app, uid, |row| row.probe_asn != 0).await?,
+        true => lookup::in_time(app, bodies::find(app, uid, lookup::is_shown)).await?,
         false => Found::NoBody,
     };
     let network = match &explained.row {
@@ -57,9 +65,10 @@ async fn of(app: &App, uid: &str) -> Result<Response, Error> {
     };
     let base_url = &app.config.server.base_url;
     let page = page(&MeasurementPage { explained: &explained, network: network.as_deref(), body, base_url });
-    let response = layout::response(StatusCode::OK, page);
+    let response = layout::response(status, page);
     Ok(match explained.status {
         Status::Pending => not_kept(cached(response, Cache::None)),
+        _ if status != StatusCode::OK => cached(response, Cache::None),
         _ => cached(response, Cache::MaxAge(MAX_AGE)),
     })
 }
