@@ -188,11 +188,21 @@ impl ResponseCache {
         let entry = Entry { kept: Arc::new(kept), retry: None };
         let mut state = self.state();
         let Some(removed) = state.responses.insert(key.clone(), entry, size) else { return };
-        let metrics = &self.metrics;
-        metrics.fills.inc();
-        metrics.evictions.inc_by(removed as u64);
-        metrics.bytes.set(i64::try_from(state.responses.weight()).unwrap_or(i64::MAX));
-        metrics.responses.set(i64::try_from(state.responses.len()).unwrap_or(i64::MAX));
+        self.metrics.fills.inc();
+        self.metrics.evictions.inc_by(removed as u64);
+        self.show_size(&state);
+    }
+
+    fn remove(&self, key: &Key) {
+        let mut state = self.state();
+        if state.responses.remove(key).is_some() {
+            self.show_size(&state);
+        }
+    }
+
+    fn show_size(&self, state: &State) {
+        self.metrics.bytes.set(i64::try_from(state.responses.weight()).unwrap_or(i64::MAX));
+        self.metrics.responses.set(i64::try_from(state.responses.len()).unwrap_or(i64::MAX));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -290,8 +300,10 @@ impl Fill {
             Ok(response) => cache.keep(response).await,
             Err(error) => (error.into_response(), None),
         };
-        if let Some(kept) = kept {
-            cache.insert(&self.member.key, kept);
+        match kept {
+            Some(kept) => cache.insert(&self.member.key, kept),
+            // If the next request fails, the response of before is not used: it may be of a measurement that was removed.
+            None => cache.remove(&self.member.key),
         }
         self.member.release_others();
         Ok(response)
@@ -461,16 +473,19 @@ mod tests {
         let Found::Hit(response) = cache.find(key("/")) else { panic!("an attempt has just failed") };
         assert_eq!((header(&response, AGE), header(&response, WARNING)), ("60", "111 - \"Revalidation Failed\""));
         tokio::time::advance(RETRY).await;
-        // An error of the client is not one of the server.
-        assert_eq!(answer(&cache, "/", Err(Error::not_found("none"))).await, Err(404));
         tokio::time::advance(Duration::from_secs(3594)).await;
         assert_eq!(answer(&cache, "/", Ok(text(StatusCode::BAD_GATEWAY, ""))).await, ok("a"));
         tokio::time::advance(RETRY).await;
         assert_eq!(answer(&cache, "/", unavailable()).await, Err(503));
         assert_eq!(answer(&cache, "/", Ok(fresh("b"))).await, ok("b"));
         assert_eq!(answer(&cache, "/", unavailable()).await, ok("b"));
+        // An error of the client is not one of the server, and what does not exist any more is not used.
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(answer(&cache, "/", Err(Error::not_found("none"))).await, Err(404));
+        assert_eq!(answer(&cache, "/", unavailable()).await, Err(503));
         let metrics = &cache.metrics;
         assert_eq!((metrics.hits.get(), metrics.stale.get(), metrics.fills.get()), (2, 3, 2));
+        assert_eq!((metrics.responses.get(), metrics.bytes.get()), (0, 0));
     }
 
     /// Starts requests that wait for the first one.
