@@ -1,11 +1,10 @@
 //! `GET /static/{file}`.
 
 use crate::app::App;
-use crate::http::response::{self, Cache, cached, of_bytes};
+use crate::http::response::{Cache, cached, of_bytes};
 use crate::http::{Error, Request, Response};
-use crate::page::style::{STYLE, VERSION};
+use crate::page::style::STYLE;
 use hyper::StatusCode;
-use hyper::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use std::sync::Arc;
 
 /// How long the style sheet may be cached, in seconds. Pages name its version, so a new one is requested at once.
@@ -32,14 +31,5 @@ pub async fn asset(_: Arc<App>, request: Request) -> Result<Response, Error> {
     if request.param("file") != "style.css" {
         return Err(Error::not_found("Not Found"));
     }
-    let tag = format!("\"{VERSION:016x}\"");
-    let is_known = request.header(IF_NONE_MATCH.as_str()).is_some_and(|tags| tags.contains(&tag));
-    let mut response = match is_known {
-        true => response::empty(StatusCode::NOT_MODIFIED),
-        false => of_bytes(StatusCode::OK, "text/css; charset=utf-8", STYLE),
-    };
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        response.headers_mut().insert(ETAG, tag);
-    }
-    Ok(cached(response, Cache::MaxAge(MAX_AGE)))
+    Ok(cached(of_bytes(StatusCode::OK, "text/css; charset=utf-8", STYLE), Cache::MaxAge(MAX_AGE)))
 }
