@@ -35,9 +35,11 @@ pub(super) fn run(arguments: &Verify, out: &mut dyn Write) -> Result<(), Failure
     let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Unchecked);
     let report = Report { measurement_uid: uid, url, verdict, checks };
     let written = if *json { report.write_json(out) } else { report.write(out) };
-    match (written, verdict) {
-        // The exit code is the result even if nobody reads the text.
-        (Err(error), _) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+    match (written.and_then(|()| out.flush()), verdict) {
+        // The exit code is the result even if nobody reads the text, and never 1 for another reason.
+        (Err(error), _) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Unchecked(format!("cannot write to standard output: {error}")))
+        }
         (_, Verdict::Agrees) => Ok(()),
         (_, Verdict::Differs) => Err(Failure::Differs),
         (_, Verdict::Unchecked) => Err(Failure::NotAllChecked),

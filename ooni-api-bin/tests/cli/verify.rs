@@ -197,7 +197,7 @@ fn wrong_arguments() {
 
 /// The exit code is the result even if nobody reads the output.
 #[test]
-fn a_closed_pipe_does_not_change_the_exit_code() {
+fn an_output_that_cannot_be_written_is_not_a_difference() {
     let backend = Backend::start();
     for expected in [0, 1] {
         let mut command = program(&["verify", UID, "--url", &backend.url]);
@@ -209,6 +209,10 @@ fn a_closed_pipe_does_not_change_the_exit_code() {
             backend.sql("UPDATE fastpath SET probe_cc = 'FR'");
         }
     }
+    // Without an output there is no result.
+    let mut command = program(&["verify", UID, "--url", &backend.url]);
+    let output = command.stdout(std::fs::File::create("/dev/full").unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
 
 /// Answers as OONI's server does, which has no explanations.
@@ -244,6 +248,10 @@ fn a_server_without_explanations() {
     assert_eq!((code, &*errors), (2, ""), "{text}");
     assert!(line(&text, "row").starts_with("agrees: "), "{text}");
     assert!(line(&text, "hash").starts_with("not checked: the server has no explanations"), "{text}");
+
+    let url = without_explanations(json!({"measurement_uid": UID}).to_string(), body.clone());
+    let (code, text, _) = run(&["verify", UID, "--url", &url]);
+    assert_eq!((code, &*line(&text, "row")), (2, "not checked: the server shows no column of the row"), "{text}");
 
     let mut other = row;
     other["anomaly"] = json!(false);

@@ -145,9 +145,11 @@ fn of_row(uid: &str, row: &Map<String, Value>, outcome: &Outcome, rules: Rules, 
         Some(computed) => {
             let differs = |column: &&str| row.get(*column).is_some_and(|value| !is_equal(value, &computed[*column]));
             let differing: Vec<&str> = COLUMNS.into_iter().filter(differs).collect();
+            let is_empty = !COLUMNS.into_iter().any(|column| row.contains_key(column));
             let may_be_lists = !lists_agree && differing.iter().all(|column| OF_FINGERPRINTS.contains(column));
             let columns = differing.iter().map(|column| difference(column, &row[*column], &computed[*column]));
             match columns.collect::<Vec<_>>().join(", ") {
+                _ if is_empty => (Verdict::Unchecked, "the server shows no column of the row".to_owned()),
                 none if none.is_empty() => (Verdict::Agrees, format!("{}, by the rules {name}", flags(&computed))),
                 columns if may_be_lists => {
                     (Verdict::Unchecked, format!("by the rules {name}, {columns}, perhaps because the lists differ"))
