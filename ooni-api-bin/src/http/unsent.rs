@@ -112,7 +112,8 @@ mod tests {
         assert!(reserve("192.0.2.4", 61).is_none());
         let last = reserve("192.0.2.4", 60).unwrap();
         drop((second, others, last));
-        assert_eq!((unsent.gauge.get(), unsent.used().bytes, unsent.used().by_client.len()), (0, 0, 0));
+        let used = unsent.used();
+        assert_eq!((unsent.gauge.get(), used.bytes, used.by_client.len()), (0, 0, 0));
     }
 
     #[test]
