@@ -273,7 +273,7 @@ fn slow_readers_leave_the_gate_to_others() {
     let unsent = || server.metric("ooniapi_reads_unsent_bytes");
     let gate = Gate::named("endless");
     behave("endless", |behaviour| (behaviour.waits, behaviour.is_stream) = (true, true));
-    behave("large", |behaviour| behaviour.body = "a".repeat(64 << 20)); // more than the buffers of a connection
+    behave("large", |behaviour| behaviour.body = "a".repeat(16 << 20)); // more than the buffers of a connection
     let ask = |client: &str, path: &str| get(&server, path, &format!("X-Forwarded-For: {client}\r\n"));
     // Two streams of a client, and a response that is larger than the share of a client, take all of their shares.
     let mut streams: Vec<Client> =
