@@ -107,7 +107,7 @@ async fn is_public(app: &App, uid: &str, is_shown: fn(&MeasurementSummary) -> bo
 }
 
 async fn row(app: &App, uid: &str) -> Result<Option<MeasurementSummary>, Error> {
-    Ok(app.stores.measurements()?.find(uid).await?)
+    Ok(app.stores.reads()?.find(uid).await?)
 }
 
 async fn without_record(app: &App, uid: &str, is_shown: fn(&MeasurementSummary) -> bool) -> Result<Found, Error> {
@@ -115,7 +115,7 @@ async fn without_record(app: &App, uid: &str, is_shown: fn(&MeasurementSummary) 
         Some(row) if is_shown(&row) => in_archive(app, uid).await,
         Some(_) => Ok(Found::NoRow),
         None => {
-            let location = app.stores.measurements()?.body_location(uid).await?;
+            let location = app.stores.reads()?.body_location(uid).await?;
             let top = location.as_ref().and_then(|location| location.s3path.split('/').next());
             Ok(if top == Some(QUARANTINE) { Found::NoBody } else { Found::NoRow })
         }
@@ -205,7 +205,7 @@ fn no_memory() -> Error {
 }
 
 async fn in_archive(app: &App, uid: &str) -> Result<Found, Error> {
-    let Some(location) = app.stores.measurements()?.body_location(uid).await? else { return Ok(Found::NoBody) };
+    let Some(location) = app.stores.reads()?.body_location(uid).await? else { return Ok(Found::NoBody) };
     let Some(body) = archived(uid, app.archive.body(&location).await)? else { return Ok(Found::NoBody) };
     if !body.has_envelope {
         return Ok(Found::Body(body.text));

@@ -37,7 +37,7 @@ pub async fn of(app: &App, uid: &str) -> Result<Option<Explained>, Error> {
     let record = bodies::record(app, uid).await?;
     // Before the store is asked: what is scored meanwhile has a row, or is pending.
     let is_pending = record.as_ref().is_some_and(|record| record.sequence > app.scoring.borrow().position.sequence);
-    let store = app.stores.measurements()?;
+    let store = app.stores.reads()?;
     let row = store.find(uid).await?;
     let known = match &row {
         Some(row) if row.probe_asn == 0 => return Ok(None),

@@ -12,7 +12,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 /// Starts PostgreSQL. `$0` is its port, `$1` the folder of its programs, `$2` the folder for its data, and the other
-/// arguments are settings. If `$2` is empty, the data are in a temporary folder. SIGHUP restarts the server, or starts it
+/// arguments are settings. If `$2` is empty, the data are in a temporary folder. SIGUSR2 restarts the server, or starts it
 /// again after SIGUSR1 has stopped it.
 ///
 /// If run as root, the script drops its privileges first, because the server refuses to run as root. The programs from
@@ -42,7 +42,7 @@ const POSTGRES: &str = r#"
             end="kill -INT $!"
         fi
         trap "$end" TERM INT
-        trap "again=1; stopped=; $end" HUP
+        trap "again=1; stopped=; $end" USR2
         trap "again=1; stopped=1; $end" USR1
         wait $! || wait $! || true
         [ "$again" ]
@@ -138,7 +138,7 @@ impl Server {
     /// # Errors
     /// It does not start.
     pub fn restart(&self) -> Result<()> {
-        signal(self.starter, "HUP");
+        signal(self.starter, "USR2");
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         await_line(&log, POSTGRES_IS_READY).context("PostgreSQL does not start again")
     }

@@ -31,7 +31,7 @@ pub async fn stored(app: &App, uid: &str, record: Option<Record>) -> Result<Opti
     if let Some(record) = record {
         return in_log(app, record).await.map(Some);
     }
-    let Some(location) = app.stores.measurements()?.body_location(uid).await? else { return Ok(None) };
+    let Some(location) = app.stores.reads()?.body_location(uid).await? else { return Ok(None) };
     match app.archive.post(&location, uid).await {
         Ok(Some(post)) => {
             let side = post.side().clone();

@@ -347,9 +347,10 @@ fn relay(port: u16, may_services: bool) -> (u16, Arc<RwLock<()>>) {
 
 /// A server whose database hangs while it gets many reads.
 fn with_hanging_reads(may_services: bool, check: impl FnOnce(&Server)) {
-    let postgres = ooni_testkit::server::Server::shared_postgres();
-    skip_without!(postgres);
-    let url = postgres.unwrap().postgres_url("postgres");
+    skip_without!(ooni_testkit::server::Server::shared_postgres());
+    // Its own: other tests write test lists into the shared one.
+    let postgres = ooni_testkit::server::Server::postgres(false).unwrap();
+    let url = postgres.postgres_url("postgres");
     BlockingStore::migrate(&url).unwrap();
     let port = url.rsplit(':').next().unwrap().trim_end_matches("/postgres");
     let (relayed, flow) = relay(port.parse().unwrap(), may_services);

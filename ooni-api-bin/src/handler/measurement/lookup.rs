@@ -5,7 +5,6 @@ use crate::clock::Timestamp;
 use crate::http::{Error, Query};
 use crate::params;
 use ooni_core::uid::received_at;
-use ooni_store::Deadline;
 use ooni_store::query::list::MeasurementSummary;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -68,8 +67,7 @@ pub fn wanted(query: &Query) -> Result<Wanted, Error> {
 /// # Errors
 /// 503 or 504 if the store cannot be read.
 pub async fn row(app: &App, wanted: &Wanted) -> Result<Option<MeasurementSummary>, Error> {
-    let store =
-        app.stores.measurements()?.with_deadline(Deadline::after(Duration::from_secs(app.config.reads.timeout)));
+    let store = app.stores.reads()?;
     let find = async || {
         let row = match wanted {
             Wanted::Uid(uid) => store.find(uid).await?,
