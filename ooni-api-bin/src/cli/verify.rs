@@ -7,7 +7,7 @@ use std::path::PathBuf;
 ///
 /// Gets the body of a measurement, its row and its explanation from a server, scores the body with the rules and fingerprint
 /// lists of this program, and says whether row, ruleset, fingerprint lists, SHA-256 of the body and explanation agree. If
-/// the server has no explanations, as https://api.ooni.org, only the row can be checked.
+/// the server has no explanations, as api.ooni.org, only the row can be checked.
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
 pub struct Verify {

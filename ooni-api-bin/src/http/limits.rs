@@ -1,4 +1,4 @@
-//! [`Limits`]: how much response time each client may use (API spec §11).
+//! `Limits`: how much response time each client may use (API spec §11).
 //!
 //! A request is charged when its response is ready, in units of 10 milliseconds, because nobody knows before what it will
 //! cost. One that begins while its client has units left is completed, even if it costs more than that.
