@@ -104,15 +104,19 @@ impl Site {
                     tracing::info_span!("request", id = exchange.id(), method = exchange.method, route = found.path);
                 let Found { class, handler, params, .. } = found;
                 let request = Request::new(parts, origin, params, body, Arc::clone(&self.shared.bodies));
+                let condition = etag::condition(request.headers());
                 let handle = |request| self.handle(handler, request);
                 match Reads::include(class) {
                     true => {
-                        let answer = self.shared.reads.answer(class, request, handle);
+                        let answer = self.shared.reads.answer(class, request, condition.as_ref(), handle);
                         let (result, sending) = answer.instrument(span).await;
                         exchange.sending = sending;
                         result
                     }
-                    false => handle(request).instrument(span).await,
+                    false => {
+                        let result = handle(request).instrument(span).await;
+                        result.map(|response| etag::apply(response, condition.as_ref()))
+                    }
                 }
             }
             Ok(Err(response)) => {
@@ -189,7 +193,6 @@ impl Site {
 
     /// Shapes a response as the request asks for, and adds the headers that every response has.
     async fn finish(&self, response: Response, shape: Shape, close: bool) -> Response {
-        let response = etag::apply(response, shape.condition.as_ref());
         let mut response = compress::compress(response, shape.coding, self.shared.compress_above).await;
         etag::finish(&mut response);
         if shape.is_head {
@@ -213,8 +216,6 @@ struct Shape {
     expects_continue: bool,
     version: Version,
     coding: Option<Coding>,
-    /// The tags of the responses that the client has.
-    condition: Option<HeaderValue>,
     origin: Option<HeaderValue>,
     id: HeaderValue,
 }
@@ -226,7 +227,6 @@ impl Shape {
             expects_continue: headers.contains_key(EXPECT),
             version,
             coding: compress::accepted(headers),
-            condition: etag::condition(headers),
             origin: headers.get(ORIGIN).cloned(),
             id,
         }

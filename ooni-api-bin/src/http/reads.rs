@@ -80,24 +80,24 @@ impl Reads {
         matches!(class, Class::Measurement | Class::Private | Class::Page)
     }
 
-    /// The response to a read, or 304 if its client has it; and what is left of the read until the response is sent. `handle` calls
-    /// its handler.
+    /// The response to a read, or 304 if its client has it by `condition`; and what is left of the read until the response is sent.
+    /// `handle` calls its handler.
     pub(super) async fn answer<F>(
         &self,
         class: Class,
         request: Request,
+        condition: Option<&HeaderValue>,
         handle: impl FnOnce(Request) -> F,
     ) -> (Result<Response, Error>, Option<Sending>)
     where
         F: Future<Output = Result<Response, Error>>,
     {
         let (client, is_head) = (request.client(), *request.method() == Method::HEAD);
-        let condition = etag::condition(request.headers());
         let is_metered = class == Class::Measurement;
         let account = is_metered.then(|| self.limits.account(client)).flatten();
         let mut running = None;
         let result = self.find_or_compute(account.as_ref(), request, handle, &mut running).await;
-        let mut result = result.map(|response| etag::apply(response, condition.as_ref()));
+        let mut result = result.map(|response| etag::apply(response, condition));
         let meter = running.as_mut().and_then(|running: &mut Running| running.meter.as_mut());
         let remaining = meter.map(Meter::charge).or_else(|| account.map(|account| account.remaining()));
         let mut sending = None;
