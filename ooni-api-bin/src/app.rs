@@ -136,11 +136,8 @@ impl App {
 
 fn scoring_settings(config: &Config) -> anyhow::Result<scoring::Settings> {
     let settings = &config.scoring;
-    let rules = match &*settings.rules {
-        "fixed" => Rules::Fixed,
-        "compat" => Rules::Compat,
-        other => anyhow::bail!("scoring.rules: expected fixed or compat, found {other:?}"),
-    };
+    let rules = Rules::named(&settings.rules)
+        .with_context(|| format!("scoring.rules: expected fixed or compat, found {:?}", settings.rules))?;
     let threads = match settings.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,

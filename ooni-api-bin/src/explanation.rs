@@ -79,8 +79,7 @@ pub async fn row_alone(app: &App, uid: &str) -> Result<Option<Explained>, Error>
 
 /// How this server scores.
 fn server(app: &App) -> Server {
-    let is_compat = app.config.scoring.rules == Rules::Compat.name();
-    let rules = if is_compat { Rules::Compat } else { Rules::Fixed };
+    let rules = Rules::named(&app.config.scoring.rules).unwrap_or(Rules::Fixed);
     Server { rules, fingerprints: app.fingerprints.borrow().clone() }
 }
 
@@ -135,9 +134,8 @@ fn large_without_row(uid: &str, known: &Known, server: &Server) -> Option<Explai
 /// The rules that a ruleset in a row names, such as `fixed/1`. Rows that were copied from the reference name it instead.
 pub fn rules_of(ruleset: &str) -> Option<Rules> {
     match ruleset.split('/').next() {
-        Some("fixed") => Some(Rules::Fixed),
-        Some("compat" | "reference") => Some(Rules::Compat),
-        _ => None,
+        Some("reference") => Some(Rules::Compat),
+        name => Rules::named(name?),
     }
 }
 

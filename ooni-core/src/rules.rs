@@ -25,6 +25,11 @@ impl Rules {
         }
     }
 
+    /// The rules of a [name](Rules::name); `None` if it is another one.
+    pub fn named(name: &str) -> Option<Rules> {
+        [Rules::Compat, Rules::Fixed].into_iter().find(|rules| rules.name() == name)
+    }
+
     /// Name and version, such as `fixed/1`. The version increases whenever a row may change.
     pub const fn version(self) -> &'static str {
         match self {

@@ -6,6 +6,7 @@ use crate::http::limits::Rate;
 use crate::http::network::Networks;
 use crate::log;
 use ooni_archive::source::archive::Location;
+use ooni_core::rules::Rules;
 use std::net::{IpAddr, SocketAddr};
 use std::slice;
 
@@ -87,12 +88,7 @@ impl Config {
         require("archive", "can_bytes", self.archive.can_bytes > 0, POSITIVE);
         require("scoring", "batch", (1..=10_000).contains(&self.scoring.batch), "expected a number from 1 to 10000");
         require("scoring", "threads", self.scoring.threads <= 1024, "expected at most 1024");
-        require(
-            "scoring",
-            "rules",
-            matches!(&*self.scoring.rules, "fixed" | "compat"),
-            "expected \"fixed\" or \"compat\"",
-        );
+        require("scoring", "rules", Rules::named(&self.scoring.rules).is_some(), "expected \"fixed\" or \"compat\"");
         require("reads", "timeout", self.reads.timeout > 0, POSITIVE);
         require("reads", "stream_timeout", self.reads.stream_timeout > 0, POSITIVE);
         require("reads", "max_unsent_bytes", self.reads.max_unsent_bytes >= 1 << 20, "expected at least 1 MiB");

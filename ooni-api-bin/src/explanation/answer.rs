@@ -294,7 +294,7 @@ impl Explained {
 
     /// The rules with whose result the row is compared.
     pub fn rules(&self) -> Rules {
-        if self.compared_with == Rules::Compat.name() { Rules::Compat } else { Rules::Fixed }
+        Rules::named(&self.compared_with).unwrap_or(Rules::Fixed)
     }
 }
 
