@@ -1,7 +1,7 @@
 //! `Limits`: how much response time each client may use (API spec §11).
 //!
-//! A request is charged when its response is ready, in units of 10 milliseconds, because nobody knows before what it will
-//! cost. One that begins while its client has units left is completed, even if it costs more than that.
+//! A request is charged when its response is ready, in units of 10 milliseconds, since its cost is known only then. One that
+//! begins while its client has units left is completed, even if it costs more than that.
 
 use super::error::Error;
 use super::lru::Lru;
@@ -9,6 +9,7 @@ use super::network::Networks;
 use crate::config;
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use ooni_core::time::{SECONDS_PER_DAY, SECONDS_PER_HOUR};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,8 +23,10 @@ const UNIT: u128 = 10;
 /// Parts of a period. A unit is returned when its whole part is older than the period: a client never uses more than its
 /// limit in any period, and waits a part longer than it would have to.
 const PARTS: u64 = 12;
+/// A day, in seconds.
+const DAY: u64 = SECONDS_PER_DAY as u64;
 /// The longest period, in seconds: what most months have.
-const MAX_PERIOD: u64 = 31 * 86_400;
+const MAX_PERIOD: u64 = 31 * DAY;
 
 /// Limits of a client: what it may use in each of some periods.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,8 +65,8 @@ impl Limit {
         let seconds = match unit.trim() {
             "second" => 1,
             "minute" => 60,
-            "hour" => 3600,
-            "day" => 86_400,
+            "hour" => SECONDS_PER_HOUR as u64,
+            "day" => DAY,
             _ => return None,
         };
         let count = if count.is_empty() { 1 } else { count.parse::<u64>().ok()? };
@@ -83,17 +86,17 @@ pub(super) struct Limits {
     rate: Rate,
     exempt: Networks,
     start: Instant,
-    clients: Mutex<Lru<Network, Usage>>,
+    clients: Mutex<Lru<Client, Usage>>,
 }
 
 /// Whose requests are counted together: an IPv4 address, or the /64 network of an IPv6 address, all of which usually belongs
 /// to one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Network(IpAddr);
+pub(super) struct Client(IpAddr);
 
-impl Network {
-    pub(super) fn of(address: IpAddr) -> Network {
-        Network(match address.to_canonical() {
+impl Client {
+    pub(super) fn of(address: IpAddr) -> Client {
+        Client(match address.to_canonical() {
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
             address => address,
         })
@@ -131,14 +134,14 @@ impl Limits {
     /// The account of a client; `None` if it is not limited.
     pub(super) fn account(self: &Arc<Limits>, client: IpAddr) -> Option<Account> {
         let is_limited = !self.rate.0.is_empty() && !self.exempt.contains(client);
-        is_limited.then(|| Account { limits: Arc::clone(self), network: Network::of(client) })
+        is_limited.then(|| Account { limits: Arc::clone(self), client: Client::of(client) })
     }
 
     fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn clients(&self) -> MutexGuard<'_, Lru<Network, Usage>> {
+    fn clients(&self) -> MutexGuard<'_, Lru<Client, Usage>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -147,7 +150,7 @@ impl Limits {
 #[derive(Clone)]
 pub(super) struct Account {
     limits: Arc<Limits>,
-    network: Network,
+    client: Client,
 }
 
 impl Account {
@@ -157,7 +160,7 @@ impl Account {
     /// 429 if it has none.
     pub(super) fn check(&self) -> Result<u32, Error> {
         let limits = &*self.limits;
-        let result = match limits.clients().get(&self.network) {
+        let result = match limits.clients().get(&self.client) {
             Some(usage) => usage.remaining(&limits.rate, limits.now()),
             None => Ok(limits.rate.0.iter().map(|limit| limit.units).min().unwrap_or(u32::MAX)),
         };
@@ -179,12 +182,12 @@ impl Account {
         let limits = &*self.limits;
         let now = limits.now();
         let mut clients = limits.clients();
-        if let Some(usage) = clients.get(&self.network) {
+        if let Some(usage) = clients.get(&self.client) {
             return usage.charge(&limits.rate, now, units);
         }
         let mut usage = Usage::new(&limits.rate, now);
         let remaining = usage.charge(&limits.rate, now, units);
-        clients.insert(self.network, usage, 1);
+        clients.insert(self.client, usage, 1);
         remaining
     }
 }

@@ -1,7 +1,7 @@
 //! [`Unsent`]: what clients have not taken yet of large responses. It is bounded, so that slow clients cannot fill the memory,
 //! and it is counted apart from the gate, so that other reads do not wait for them.
 
-use super::limits::Network;
+use super::limits::Client;
 use hyper::body::SizeHint;
 use prometheus::IntGauge;
 use std::collections::HashMap;
@@ -26,13 +26,13 @@ pub(super) struct Unsent {
 #[derive(Default)]
 struct Used {
     bytes: u64,
-    by_client: HashMap<Network, u64>,
+    by_client: HashMap<Client, u64>,
 }
 
 /// What a response may take until it is sent.
 pub(super) struct Space {
     unsent: Arc<Unsent>,
-    client: Network,
+    client: Client,
     bytes: u64,
 }
 
@@ -53,7 +53,7 @@ impl Unsent {
     /// Space for a response; `None` if there is too little, or if its client has its share already. A response that is larger
     /// than a share needs a whole one.
     pub(super) fn reserve(self: &Arc<Self>, client: IpAddr, bytes: u64) -> Option<Space> {
-        let client = Network::of(client);
+        let client = Client::of(client);
         let share = self.max / SHARES;
         let bytes = bytes.min(share);
         let mut used = self.used();

@@ -6,7 +6,7 @@ use super::layout::scrolling;
 use super::outcome::Outcome;
 use super::text::{counted, date, day_and_month, month_and_year, number, time};
 use maud::{Markup, html};
-use ooni_core::time::DateTime;
+use ooni_core::time::{DateTime, SECONDS_PER_DAY, SECONDS_PER_HOUR};
 use ooni_store::query::aggregate::{Counts, Group};
 use ooni_store::query::filter::Window;
 use ooni_store::query::grain::Grain;
@@ -46,7 +46,7 @@ pub struct Bar {
 /// The grain that gives a window a readable number of bars; months if it has no end.
 pub fn grain_of(window: Window) -> Grain {
     let (Some(from), Some(to)) = (window.from, window.to) else { return Grain::Month };
-    match (to.timestamp() - from.timestamp()) / 86_400 {
+    match (to.timestamp() - from.timestamp()) / SECONDS_PER_DAY {
         ..3 => Grain::Hour,
         3..100 => Grain::Day,
         100..1000 => Grain::Week,
@@ -335,11 +335,11 @@ fn is_long(grain: Grain, first: DateTime, last: DateTime) -> bool {
 /// A time that has at most as many bars as a chart may have, in seconds.
 fn span(grain: Grain) -> i64 {
     let shortest = match grain {
-        Grain::Hour => 3600,
-        Grain::Day => 86_400,
-        Grain::Week => 7 * 86_400,
-        Grain::Month => 28 * 86_400,
-        Grain::Year => 365 * 86_400,
+        Grain::Hour => SECONDS_PER_HOUR,
+        Grain::Day => SECONDS_PER_DAY,
+        Grain::Week => 7 * SECONDS_PER_DAY,
+        Grain::Month => 28 * SECONDS_PER_DAY,
+        Grain::Year => 365 * SECONDS_PER_DAY,
     };
     shortest * (MOST as i64 - 1)
 }

@@ -2,7 +2,7 @@
 
 use crate::names;
 use maud::{Markup, html};
-use ooni_core::time::DateTime;
+use ooni_core::time::{DateTime, SECONDS_PER_DAY, SECONDS_PER_HOUR};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What is not encoded in a path or a query, besides letters and digits.
@@ -43,8 +43,8 @@ pub fn duration(seconds: f64) -> String {
     match whole {
         0..120 => counted(whole, "second", "seconds"),
         120..7200 => counted(whole / 60, "minute", "minutes"),
-        7200..172_800 => counted(whole / 3600, "hour", "hours"),
-        _ => counted(whole / 86_400, "day", "days"),
+        7200..172_800 => counted(whole / SECONDS_PER_HOUR as u64, "hour", "hours"),
+        _ => counted(whole / SECONDS_PER_DAY as u64, "day", "days"),
     }
 }
 
