@@ -1,5 +1,6 @@
 //! `GET /m/{measurement_uid}`.
 
+use super::network_names;
 use crate::app::App;
 use crate::bodies::{self, Found};
 use crate::explanation;
@@ -56,7 +57,7 @@ async fn of(app: &App, uid: &str) -> Result<Response, Error> {
         false => Found::NoBody,
     };
     let network = match &explained.row {
-        Some(row) => name(app, row.probe_asn).await,
+        Some(row) => network_names(app, app.stores.read_deadline(), &[row.probe_asn]).await.remove(&row.probe_asn),
         None => None,
     };
     let body = match &body {
@@ -71,10 +72,4 @@ async fn of(app: &App, uid: &str) -> Result<Response, Error> {
         _ if status != StatusCode::OK => cached(response, Cache::None),
         _ => cached(response, Cache::MaxAge(MAX_AGE)),
     })
-}
-
-/// The name of a network, if it is known.
-async fn name(app: &App, asn: u32) -> Option<String> {
-    let store = app.stores.application().ok()?.with_deadline(app.stores.read_deadline());
-    store.asn_names(&[asn]).await.ok()?.remove(&asn)
 }

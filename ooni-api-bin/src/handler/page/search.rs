@@ -1,5 +1,6 @@
 //! `GET /search`.
 
+use super::network_names;
 use crate::app::App;
 use crate::http::response::{Cache, cached};
 use crate::http::{Error, Query, Request, Response};
@@ -168,13 +169,10 @@ async fn has_unknown_networks(store: &Store, window: Window) -> Result<bool, oon
     Ok(groups.iter().any(|group| group.counts.measurements > 0))
 }
 
-/// The names of the networks of some measurements, as far as they are known.
+/// The names of the networks of some measurements.
 async fn networks(app: &App, deadline: Deadline, rows: &[MeasurementSummary]) -> BTreeMap<u32, String> {
     let mut asns: Vec<u32> = rows.iter().map(|row| row.probe_asn).collect();
     asns.sort_unstable();
     asns.dedup();
-    match app.stores.application() {
-        Ok(store) if !asns.is_empty() => store.with_deadline(deadline).asn_names(&asns).await.unwrap_or_default(),
-        _ => BTreeMap::new(),
-    }
+    network_names(app, deadline, &asns).await
 }
