@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Verify, out: &mut dyn Write) -> Result<(), Failure
     let report = Report { measurement_uid: uid, url, verdict, checks };
     let written = if *json { report.write_json(out) } else { report.write(out) };
     match (written.and_then(|()| out.flush()), verdict) {
-        // The exit code is the result even if nobody reads the text, and never 1 for another reason.
+        // A closed pipe does not change the exit code, and another error of the output is not 1, which means a difference.
         (Err(error), _) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::Unchecked(format!("cannot write to standard output: {error}")))
         }

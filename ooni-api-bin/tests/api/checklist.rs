@@ -117,7 +117,7 @@ const SPECIFIED: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
-const ACCOUNTS: &str = "accounts: there are no users, so nobody can log in";
+const ACCOUNTS: &str = "accounts: this server has none";
 const TEST_LISTS: &str = "editing of test lists needs accounts and a repository on GitHub; lists are read from files";
 const INCIDENTS: &str = "incidents are published by people with accounts";
 const OONI_RUN: &str = "OONI Run links are made by people with accounts";

@@ -195,7 +195,7 @@ fn wrong_arguments() {
     }
 }
 
-/// The exit code is the result even if nobody reads the output.
+/// A closed pipe does not change the exit code.
 #[test]
 fn an_output_that_cannot_be_written_is_not_a_difference() {
     let backend = Backend::start();

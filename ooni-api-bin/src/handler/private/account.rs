@@ -1,4 +1,4 @@
-//! `GET /api/_/account_metadata`, `GET /api/_/quotas_summary`. There are no accounts, so nobody is logged in.
+//! `GET /api/_/account_metadata`, `GET /api/_/quotas_summary`. There are no accounts.
 
 use crate::app::App;
 use crate::http::response::{self, Cache};
@@ -21,7 +21,7 @@ pub(super) fn login_required() -> Error {
     Error::unauthorized("Authentication required")
 }
 
-/// Who is logged in: nobody.
+/// The account of the client. There are no accounts.
 ///
 /// # Errors
 /// None.
@@ -30,9 +30,9 @@ pub(super) fn login_required() -> Error {
     path = "/api/_/account_metadata",
     tag = "Private",
     summary = "The account of the caller",
-    description = "This server has no accounts, so nobody is logged in.",
+    description = "This server has no accounts, so the client is never logged in.",
     responses(
-        (status = 200, description = "Nobody is logged in.", body = AccountMetadata,
+        (status = 200, description = "The client is not logged in.", body = AccountMetadata,
             example = json!({"logged_in": false, "role": ""}))
     )
 )]
@@ -50,7 +50,7 @@ pub async fn account_metadata(_: Arc<App>, _: Request) -> Result<Response, Error
     tag = "Private",
     summary = "The clients closest to their rate limits",
     description = "Only administrators may see them. This server has no accounts, so the response is always 401.",
-    responses((status = 401, description = "Nobody is logged in.", content_type = "application/json", example = json!({"error": "Authentication required"})))
+    responses((status = 401, description = "Authentication is required.", content_type = "application/json", example = json!({"error": "Authentication required"})))
 )]
 pub async fn quotas_summary(_: Arc<App>, _: Request) -> Result<Response, Error> {
     Err(login_required())

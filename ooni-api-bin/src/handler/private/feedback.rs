@@ -53,7 +53,7 @@ pub async fn measurement_feedback(app: Arc<App>, request: Request) -> Result<Res
     description = "Only users with an account may submit feedback. This server has no accounts, so the response is always 401.",
     request_body(content = Object, description = "The measurement and a status of it",
         example = json!({"measurement_uid": "20250710120034.300587_IR_webconnectivity_cdf2cdb7b26ede71", "status": "ok"})),
-    responses((status = 401, description = "Nobody is logged in.", content_type = "application/json", example = json!({"error": "Authentication required"})))
+    responses((status = 401, description = "Authentication is required.", content_type = "application/json", example = json!({"error": "Authentication required"})))
 )]
 pub async fn submit_feedback(_: Arc<App>, _: Request) -> Result<Response, Error> {
     Err(login_required())
