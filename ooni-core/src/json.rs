@@ -4,6 +4,7 @@
 //! a member that may be missing. [`Json`] is an owned value, for rows. Python's semantics of values (truth, equality,
 //! conversions) are in `python`.
 
+mod block;
 mod document;
 mod field;
 mod kind;

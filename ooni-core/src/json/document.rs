@@ -62,7 +62,7 @@ pub(super) enum Tag {
 }
 
 /// A value or key. Children follow their container; in an object, keys and values alternate.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Node {
     /// Offset of the value's first byte; for a string, of the byte after the quote.
     pub(super) start: u32,
@@ -72,4 +72,9 @@ pub(super) struct Node {
     pub(super) next: u32,
     pub(super) tag: Tag,
     pub(super) spelling: Spelling,
+}
+
+impl Node {
+    /// What a node is before it is filled.
+    pub(super) const NULL: Node = Node { start: 0, len: 0, next: 1, tag: Tag::Null, spelling: Spelling::PLAIN };
 }

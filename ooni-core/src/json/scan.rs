@@ -2,6 +2,8 @@
 //!
 //! Nothing is decoded here: see `unescape`.
 
+use super::block::{BLOCK, equal, greater, last_block};
+
 /// How the inside of a JSON string is spelled, for searches in the undecoded bytes: a set of flags.
 ///
 /// In a string without [`Spelling::ODD`] and [`Spelling::LONE`] every printable ASCII character but
@@ -33,6 +35,21 @@ impl Spelling {
     #[must_use]
     pub const fn with(self, other: Spelling) -> Spelling {
         Spelling(self.0 | other.0)
+    }
+
+    /// The number of bits of all flags.
+    pub(super) const BITS: u32 = 5;
+
+    /// The flags as a number of [`Spelling::BITS`] bits.
+    #[inline]
+    pub(super) const fn to_bits(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The flags in the lowest bits of a number.
+    #[inline]
+    pub(super) const fn of_bits(bits: u32) -> Spelling {
+        Spelling(bits as u8 & ((1 << Spelling::BITS) - 1))
     }
 
     /// How the inside of a JSON string is spelled; `None` if `raw` is not the inside of one.
@@ -69,9 +86,6 @@ pub(super) struct StringScanner<'a> {
     /// The first byte of the next block is escaped.
     carry: bool,
 }
-
-/// Bytes that are examined together.
-const BLOCK: usize = 64;
 
 impl<'a> StringScanner<'a> {
     /// A scanner of a text without NUL bytes; with `is_ascii`, without bytes of 0x80 or more.
@@ -147,30 +161,30 @@ impl<'a> StringScanner<'a> {
     /// A document has no backslashes outside strings, so escapes are checked for the whole block.
     #[inline]
     fn examine(&mut self, block: usize) -> Result<(), StringError> {
-        let mut tail = [0; BLOCK];
+        let last;
         let bytes = match self.text.get(block..block + BLOCK).and_then(|bytes| bytes.try_into().ok()) {
             Some(bytes) => bytes,
+            None if block >= self.text.len() => return Err((self.text.len(), "the text ends inside a string")),
             None => {
-                let rest = self.text.get(block..).filter(|rest| !rest.is_empty());
-                let rest = rest.ok_or((self.text.len(), "the text ends inside a string"))?;
-                tail[..rest.len()].copy_from_slice(rest);
-                &tail
+                last = last_block(self.text, block, 0);
+                &last
             }
         };
         // A block that was skipped contained no string and no escape.
         let carry = self.carry && self.block.wrapping_add(BLOCK) == block;
-        let [quotes, backslashes] = masks(bytes, [b"\"", b"\\"]);
+        let (quotes, backslashes) = (equal(bytes, b'"'), equal(bytes, b'\\'));
         (self.quotes, self.backslashes, self.unicode, self.carry) = (quotes, backslashes, 0, false);
         if backslashes != 0 || carry {
             let (escaped, next) = escaped(backslashes, carry);
-            let [letters, u] = masks(bytes, [b"/bfnrt", b"u"]);
+            let letters = b"/bfnrt".iter().fold(0, |all, &letter| all | equal(bytes, letter));
+            let u = equal(bytes, b'u');
             let unknown = escaped & !(quotes | backslashes | letters | u);
             if unknown != 0 {
                 return Err(self.unknown_escape(block + unknown.trailing_zeros() as usize));
             }
             (self.quotes, self.unicode, self.carry) = (quotes & !escaped, escaped & u, next);
         }
-        self.high = if self.is_ascii { 0 } else { high_bits(bytes) };
+        self.high = if self.is_ascii { 0 } else { !greater(bytes, 0) & !equal(bytes, 0) };
         self.block = block;
         Ok(())
     }
@@ -188,7 +202,8 @@ impl<'a> StringScanner<'a> {
 ///
 /// Backslashes escape each other, so every second backslash of a run starts an escape. Adding a run to its own bits finds
 /// its end, for all runs at once (G. Langdale, D. Lemire: Parsing gigabytes of JSON per second, 2019, §3.1.1).
-const fn escaped(backslashes: u64, carry: bool) -> (u64, bool) {
+#[inline]
+pub(super) const fn escaped(backslashes: u64, carry: bool) -> (u64, bool) {
     const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
     let carry = carry as u64;
     let may_escape = backslashes & !carry;
@@ -198,7 +213,7 @@ const fn escaped(backslashes: u64, carry: bool) -> (u64, bool) {
 }
 
 /// The flags of a `\u` escape, whose `u` is at `at`.
-fn unicode_escape(text: &[u8], at: usize, spelling: &mut Spelling) -> Result<(), StringError> {
+pub(super) fn unicode_escape(text: &[u8], at: usize, spelling: &mut Spelling) -> Result<(), StringError> {
     let Some((code, upper)) = hex4(text, at + 1) else {
         return Err((at - 1, "\\u without four hexadecimal digits"));
     };
@@ -273,59 +288,6 @@ const HEX: [u8; 256] = {
     }
     table
 };
-
-/// For each of the `sets`, a bit for every byte that is in it.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn masks<const N: usize>(block: &[u8; BLOCK], sets: [&[u8]; N]) -> [u64; N] {
-    use safe_arch::{cmp_eq_mask_i8_m128i, load_unaligned_m128i, move_mask_i8_m128i, set_splat_i8_m128i, zeroed_m128i};
-    let mut masks = [0; N];
-    for (i, bytes) in block.chunks_exact(16).enumerate() {
-        let Ok(bytes) = bytes.try_into() else { continue };
-        let bytes = load_unaligned_m128i(bytes);
-        for (mask, set) in masks.iter_mut().zip(sets) {
-            let equal = |&wanted: &u8| cmp_eq_mask_i8_m128i(bytes, set_splat_i8_m128i(wanted as i8));
-            let found = set.iter().map(equal).fold(zeroed_m128i(), |found, equal| found | equal);
-            *mask |= u64::from(move_mask_i8_m128i(found) as u16) << (16 * i);
-        }
-    }
-    masks
-}
-
-/// The same with plain arithmetic on words of eight bytes.
-#[cfg(not(target_arch = "x86_64"))]
-#[inline(always)]
-fn masks<const N: usize>(block: &[u8; BLOCK], sets: [&[u8]; N]) -> [u64; N] {
-    const LOW7: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let mut masks = [0; N];
-    for (i, bytes) in block.chunks_exact(8).enumerate() {
-        let word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
-        for (mask, set) in masks.iter_mut().zip(sets) {
-            let equal = |&wanted: &u8| {
-                let different = word ^ (u64::from(wanted) * 0x0101_0101_0101_0101);
-                !(((different & LOW7) + LOW7) | different | LOW7)
-            };
-            *mask |= gather(set.iter().map(equal).fold(0, |found, equal| found | equal)) << (8 * i);
-        }
-    }
-    masks
-}
-
-/// A bit for each byte that is 0x80 or more.
-#[inline]
-fn high_bits(block: &[u8; BLOCK]) -> u64 {
-    let mut high = 0;
-    for (i, bytes) in block.chunks_exact(8).enumerate() {
-        let word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
-        high |= gather(word & 0x8080_8080_8080_8080) << (8 * i);
-    }
-    high
-}
-
-/// The high bits of eight bytes as one byte.
-const fn gather(high_bits: u64) -> u64 {
-    (high_bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
 
 #[cfg(test)]
 mod tests {
@@ -425,25 +387,6 @@ mod tests {
         }
         assert_eq!(Spelling::of(b""), Some(Spelling::PLAIN));
         assert_eq!(Spelling::of(b"\xed\xa0\x80"), Some(Spelling::NON_ASCII.with(Spelling::LONE)));
-    }
-
-    #[test]
-    fn masks_have_a_bit_for_each_byte() {
-        for at in 0..BLOCK {
-            for byte in [0, b' ', b'"', b'#', b'\\', b']', b'u', b't', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
-                for fill in [b'x', b'"', b'!', 0x80, 0xa2] {
-                    let mut block = [fill; BLOCK];
-                    block[at] = byte;
-                    let naive = |is: &dyn Fn(u8) -> bool| {
-                        (0..BLOCK).filter(|&i| is(block[i])).fold(0u64, |mask, i| mask | 1 << i)
-                    };
-                    let [quotes, some] = masks(&block, [b"\"", b"\\ut/"]);
-                    assert_eq!(quotes, naive(&|byte| byte == b'"'));
-                    assert_eq!(some, naive(&|byte| b"\\ut/".contains(&byte)));
-                    assert_eq!(high_bits(&block), naive(&|byte| byte >= 0x80));
-                }
-            }
-        }
     }
 
     proptest! {
