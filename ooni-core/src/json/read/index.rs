@@ -7,7 +7,7 @@
 //! The loop is compiled for AVX-512, for AVX2 and for any machine; which one runs is chosen at run time.
 
 use crate::json::block::{self, BLOCK, Block, last_block};
-use crate::json::scan::{Spelling, escaped, unicode_escape};
+use crate::json::scan::{self, Spelling, unicode_escape};
 use multiversion::multiversion;
 
 /// Texts from this length on have positions that do not fit an entry.
@@ -55,8 +55,11 @@ fn fill_any(text: &[u8], entries: &mut Vec<u32>) -> Option<Found> {
     }
 }
 
-/// The entries of a block that are written at once, needed or not.
+/// The entries that are written at once, needed or not.
 const WRITTEN: usize = 4;
+
+/// Blocks between two checks that the vector has room for all their quotes.
+const CHUNK: usize = 16;
 
 #[inline(always)]
 fn fill_with(
@@ -65,129 +68,164 @@ fn fill_with(
     equal: impl Fn(&Block, u8) -> u64,
     greater: impl Fn(&Block, u8) -> u64,
 ) -> Option<Found> {
-    let mut index = Index { text, count: 0, spelling: Spelling::PLAIN, carry: false, high: 0 };
+    let mut index = Index { count: 0, spelling: Spelling::PLAIN };
+    let mut seen = Seen { is_ascii: true, carry: false };
     let (blocks, rest) = text.as_chunks::<BLOCK>();
     let last = last_block(rest, 0, b' ');
-    for (i, block) in blocks.iter().chain([&last]).enumerate() {
-        // As many quotes as fit the block.
-        let room = BLOCK + WRITTEN;
-        if entries.len() < index.count + room {
-            entries.resize((2 * index.count + room).max(text.len() / 16), 0);
+    let mut start = 0;
+    for chunk in blocks.chunks(CHUNK).chain([&[last][..]]) {
+        let room = index.count + CHUNK * BLOCK + WRITTEN;
+        if entries.len() < room {
+            entries.resize((2 * room).max(text.len() / 16), 0);
         }
-        let entries = &mut entries[index.count..index.count + room];
-        let quotes = equal(block, b'"');
-        let backslashes = equal(block, b'\\');
-        let ascii = greater(block, 0);
-        let start = (i * BLOCK) as u32;
-        if backslashes | !ascii | u64::from(index.carry) == 0 {
-            index.plain_block(start, quotes, entries);
-        } else {
-            index.block(start, block, quotes, backslashes, ascii, entries, &equal)?;
+        for block in chunk {
+            let quotes = equal(block, b'"');
+            let backslashes = equal(block, b'\\');
+            let high = !greater(block, 0);
+            if backslashes | high | u64::from(seen.carry) == 0 {
+                index.add_plain(start, quotes, entries);
+            } else {
+                let marks = seen.marks(block, quotes, backslashes, high, &equal, &greater)?;
+                if marks.quotes | marks.rare == 0 {
+                    index.spelling = index.spelling.with(marks.spelling(u64::MAX));
+                } else {
+                    index.add(text, start, marks, entries)?;
+                }
+            }
+            start += BLOCK as u32;
         }
     }
-    Some(Found { quotes: index.count, is_ascii: index.high == 0 })
+    Some(Found { quotes: index.count, is_ascii: seen.is_ascii })
 }
 
-/// An index that is not finished.
-struct Index<'a> {
-    text: &'a [u8],
-    count: usize,
-    /// The spelling of what has been seen since the last quote.
-    spelling: Spelling,
+/// What is known from the blocks before.
+struct Seen {
+    is_ascii: bool,
     /// The first byte of the next block is escaped.
     carry: bool,
-    /// Not 0 if there are bytes of 0x80 or more.
-    high: u64,
 }
 
-impl Index<'_> {
-    /// A block in which everything is plain.
+impl Seen {
+    /// Examines a block that is not plain. `None` if it has a NUL or an invalid escape.
     #[inline(always)]
-    fn plain_block(&mut self, start: u32, quotes: u64, entries: &mut [u32]) {
-        if quotes == 0 {
-            return;
-        }
-        let count = quotes.count_ones() as usize;
-        let mut rest = quotes;
-        for four in entries.as_chunks_mut::<WRITTEN>().0 {
-            for entry in four {
-                *entry = (start + rest.trailing_zeros()) << Spelling::BITS;
-                rest &= rest.wrapping_sub(1);
-            }
-            if rest == 0 {
-                break;
-            }
-        }
-        entries[0] |= self.spelling.to_bits();
-        self.spelling = Spelling::PLAIN;
-        self.count += count;
-    }
-
-    /// Any block.
-    #[inline(always)]
-    fn block(
+    fn marks(
         &mut self,
-        start: u32,
         block: &Block,
         quotes: u64,
         backslashes: u64,
-        ascii: u64,
-        entries: &mut [u32],
+        high: u64,
         equal: impl Fn(&Block, u8) -> u64,
-    ) -> Option<()> {
-        let mut high = 0;
-        if ascii != u64::MAX {
-            let nul = equal(block, 0);
-            if nul != 0 {
+        greater: impl Fn(&Block, u8) -> u64,
+    ) -> Option<Marks> {
+        if high != 0 {
+            if equal(block, 0) != 0 {
                 return None;
             }
-            high = !ascii;
-            self.high |= high;
+            self.is_ascii = false;
         }
-        let (escaped, carry) = escaped(backslashes, self.carry);
+        let (escaped, carry) = scan::escaped(backslashes, self.carry);
         self.carry = carry;
         let unicode = escaped & equal(block, b'u');
-        let letters = b"/bfnrt".iter().fold(0, |all, &letter| all | equal(block, letter));
-        if escaped & !(quotes | backslashes | letters | unicode) != 0 {
+        let unknown = escaped & !(quotes | backslashes | unicode | equal(block, b'n'));
+        if unknown != 0 && unknown & !b"/bfrt".iter().fold(0, |all, &letter| all | equal(block, letter)) != 0 {
             return None;
         }
-        let mut quotes = quotes & !escaped;
+        let mut rare = 0;
+        if unicode != 0 {
+            let between = |first, last| greater(block, first - 1) & !greater(block, last);
+            let hex = between(b'0', b'9') | between(b'a', b'f');
+            let (zero, d) = (equal(block, b'0'), equal(block, b'd'));
+            let common = hex >> 1 & hex >> 2 & hex >> 3 & hex >> 4 & !(zero >> 1 & zero >> 2) & !(d >> 1);
+            rare = unicode & !common;
+        }
+        Some(Marks { quotes: quotes & !escaped, backslashes, high, unicode, rare })
+    }
+}
+
+/// The bytes of a block with a meaning for strings: a bit for each.
+struct Marks {
+    /// Unescaped quotes.
+    quotes: u64,
+    backslashes: u64,
+    /// Bytes of 0x80 or more.
+    high: u64,
+    /// Each `u` of a `\u` escape.
+    unicode: u64,
+    /// Those that are not, in lower case, the escape of a character from U+0100 on other than `\ud...`, or cross the block.
+    rare: u64,
+}
+
+impl Marks {
+    /// The spelling of some of the bytes, without their rare escapes.
+    #[inline(always)]
+    fn spelling(&self, some: u64) -> Spelling {
+        let flag = |marks: u64, flag: Spelling| if marks & some == 0 { Spelling::PLAIN } else { flag };
+        flag(self.backslashes, Spelling::ESCAPED)
+            .with(flag(self.high, Spelling::NON_ASCII))
+            .with(flag(self.unicode & !self.rare, Spelling::U_NON_ASCII))
+    }
+}
+
+/// An index that is not finished.
+struct Index {
+    count: usize,
+    /// The spelling of what has been seen since the last quote.
+    spelling: Spelling,
+}
+
+impl Index {
+    /// A block in which everything but quotes is plain.
+    #[inline(always)]
+    fn add_plain(&mut self, start: u32, quotes: u64, entries: &mut [u32]) {
+        if quotes == 0 {
+            return;
+        }
+        let (mut at, mut rest) = (self.count, quotes);
+        while rest != 0
+            && let Some(entries) = entries.get_mut(at..at + WRITTEN)
+        {
+            for entry in entries {
+                *entry = (start + rest.trailing_zeros()) << Spelling::BITS;
+                rest &= rest.wrapping_sub(1);
+            }
+            at += WRITTEN;
+        }
+        entries[self.count] |= self.take_spelling();
+        self.count += quotes.count_ones() as usize;
+    }
+
+    /// The spelling of the string that ends here.
+    #[inline(always)]
+    fn take_spelling(&mut self) -> u32 {
+        let mut spelling = std::mem::replace(&mut self.spelling, Spelling::PLAIN);
+        if spelling.has(Spelling::NON_ASCII.with(Spelling::U_NON_ASCII)) {
+            spelling = spelling.with(Spelling::ODD);
+        }
+        spelling.to_bits()
+    }
+
+    /// Any block.
+    fn add(&mut self, text: &[u8], start: u32, marks: Marks, entries: &mut [u32]) -> Option<()> {
+        let mut quotes = marks.quotes;
         // The bytes after the last quote.
         let mut inside = u64::MAX;
-        for entry in entries {
+        for entry in &mut entries[self.count..] {
             let end = quotes & quotes.wrapping_neg();
-            let before = inside & end.wrapping_sub(1);
-            self.add(start, backslashes & before, high & before, unicode & before)?;
+            inside &= end.wrapping_sub(1);
+            self.spelling = self.spelling.with(marks.spelling(inside));
+            let mut rare = marks.rare & inside;
+            while rare != 0 {
+                unicode_escape(text, (start + rare.trailing_zeros()) as usize, &mut self.spelling).ok()?;
+                rare &= rare - 1;
+            }
             if end == 0 {
                 break;
             }
-            *entry = (start + end.trailing_zeros()) << Spelling::BITS | self.spelling.to_bits();
+            *entry = (start + end.trailing_zeros()) << Spelling::BITS | self.take_spelling();
             self.count += 1;
-            self.spelling = Spelling::PLAIN;
             quotes ^= end;
-            inside &= !(end | end.wrapping_sub(1));
+            inside = !(end | end.wrapping_sub(1));
         }
-        Some(())
-    }
-
-    /// Adds to the spelling what these backslashes, bytes outside ASCII and `\u` escapes mean.
-    #[inline(always)]
-    fn add(&mut self, start: u32, backslashes: u64, high: u64, mut unicode: u64) -> Option<()> {
-        let mut spelling = self.spelling;
-        if backslashes != 0 {
-            spelling = spelling.with(Spelling::ESCAPED);
-        }
-        if high != 0 {
-            spelling = spelling.with(Spelling::NON_ASCII);
-        }
-        while unicode != 0 {
-            unicode_escape(self.text, (start + unicode.trailing_zeros()) as usize, &mut spelling).ok()?;
-            unicode &= unicode - 1;
-        }
-        if spelling.has(Spelling::NON_ASCII) && spelling.has(Spelling::U_NON_ASCII) {
-            spelling = spelling.with(Spelling::ODD);
-        }
-        self.spelling = spelling;
         Some(())
     }
 }

@@ -16,9 +16,6 @@ enum Stop {
 
 use Stop::{Full, Unusual};
 
-/// The whole of a text has no container around it.
-const NO_CONTAINER: u32 = u32::MAX;
-
 /// Reads `text`, which has these quotes, into `nodes`, and returns how many there are. `None` if the text has an error,
 /// exceeds a limit, or contains a value that JSON cannot represent.
 pub(super) fn read(text: &[u8], quotes: &[u32], nodes: &mut Vec<Node>, limits: Limits) -> Option<usize> {
@@ -41,11 +38,12 @@ pub(super) fn read(text: &[u8], quotes: &[u32], nodes: &mut Vec<Node>, limits: L
 /// number of its elements so far in `len`.
 fn tokens(text: &[u8], quotes: &[u32], nodes: &mut [Node], max_depth: usize) -> Result<usize, Stop> {
     let mut at = 0;
-    let mut quote = 0; // the next one in `quotes`
+    let strings = quotes.as_chunks::<2>().0; // where they begin and end
+    let mut string = 0; // the next one
     let mut count = 0; // of nodes
     let mut depth = 0;
     // The innermost container, what it is, and its elements or members so far, with the one that is being read.
-    let (mut container, mut is_object, mut elements) = (NO_CONTAINER, false, 0);
+    let (mut container, mut is_object, mut elements) = (0, false, 0);
 
     macro_rules! byte {
         () => {
@@ -63,15 +61,15 @@ fn tokens(text: &[u8], quotes: &[u32], nodes: &mut [Node], max_depth: usize) -> 
         ($tag:expr, $spelling:expr, $start:expr, $end:expr) => {{
             let node = nodes.get_mut(count).ok_or(Full)?;
             count += 1;
-            let (start, len) = ($start as u32, ($end - $start) as u32);
+            let (start, len) = ($start as u32, ($end as u32).wrapping_sub($start as u32));
             *node = Node { start, len, next: count as u32, tag: $tag, spelling: $spelling };
         }};
     }
-    // All bytes between the last string and `at` are no quotes, so the next quote of the index is the one at `at`.
+    // No byte between the last string and `at` is a quote, so the next two of the index are the one at `at` and the end.
     macro_rules! string {
         () => {{
-            let end = *quotes.get(quote + 1).ok_or(Unusual)?;
-            quote += 2;
+            let [_, end] = *strings.get(string).ok_or(Unusual)?;
+            string += 1;
             let start = at + 1;
             at = position(end) as usize;
             push!(Tag::Text, spelling(end), start, at);
@@ -107,6 +105,10 @@ fn tokens(text: &[u8], quotes: &[u32], nodes: &mut [Node], max_depth: usize) -> 
         }};
     }
 
+    skip_whitespace!();
+    if !matches!(byte!(), b'{' | b'[') {
+        return Err(Unusual);
+    }
     'value: loop {
         match byte!() {
             b'"' => string!(),
@@ -150,7 +152,7 @@ fn tokens(text: &[u8], quotes: &[u32], nodes: &mut [Node], max_depth: usize) -> 
             _ => return Err(Unusual),
         }
         // After a value, or before the bracket that closes an empty container.
-        while container != NO_CONTAINER {
+        loop {
             match byte!() {
                 b',' => {
                     at += 1;
@@ -167,6 +169,9 @@ fn tokens(text: &[u8], quotes: &[u32], nodes: &mut [Node], max_depth: usize) -> 
                     let around = node.next;
                     (node.len, elements) = (elements, node.len);
                     node.next = count as u32;
+                    if depth == 0 {
+                        break 'value;
+                    }
                     container = around;
                     is_object = nodes.get(container as usize).is_some_and(|node| node.tag == Tag::Object);
                 }
@@ -174,7 +179,6 @@ fn tokens(text: &[u8], quotes: &[u32], nodes: &mut [Node], max_depth: usize) -> 
                 _ => return Err(Unusual),
             }
         }
-        break;
     }
     let rest = &text[at..];
     let is_blank = rest.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
