@@ -13,6 +13,7 @@ mod error;
 mod indicators;
 mod merge;
 mod parser;
+mod quick;
 mod scalar;
 mod scalars;
 mod scanner;
@@ -31,6 +32,13 @@ pub fn load(text: &[u8], limits: Limits) -> Result<YamlValue, YamlError> {
         let message = format!("more than {} bytes", limits.bytes);
         return Err(YamlError::new(YamlErrorKind::Limit, Mark::default(), message));
     }
+    match quick::read(text, limits) {
+        Some(value) => Ok(value),
+        None => load_in_stages(text, limits),
+    }
+}
+
+fn load_in_stages(text: &[u8], limits: Limits) -> Result<YamlValue, YamlError> {
     match compose::compose(text, limits)? {
         Some(mut nodes) => construct::construct(&mut nodes, limits),
         None => Ok(YamlValue::Null),
