@@ -37,7 +37,7 @@ pub struct Report {
     bucket_date: String,
     filename: String,
     limits: Limits,
-    header: Option<Mapping>,
+    header: Option<Mapping<'static>>,
     /// The digest of the header's bytes; each entry's digest continues it.
     digest: Sha1,
 }
@@ -72,7 +72,7 @@ impl Report {
     /// It cannot be read or is not a header. Then the whole can is lost.
     pub fn header(&mut self, framed: &[u8]) -> Result<(), Error> {
         let header = yaml::load(framed, self.limits)?;
-        self.header = Some(header::prepare(header)?);
+        self.header = Some(value::into_owned(header::prepare(header)?));
         self.digest = Sha1::new().chain_update(framed);
         Ok(())
     }
@@ -102,13 +102,13 @@ impl Report {
             // Permanently: the header of later entries lacks it too.
             header.take("test_start_time");
         }
-        value::update(&mut entry, header.clone());
+        value::update(&mut entry, value::borrowed(header));
         let digest = self.digest.clone().chain_update(framed).finalize();
         let start = out.len();
         let written = entry::normalize(&mut entry, &digest, &self.bucket_date, &self.filename).and_then(|()| {
             let uid = uid::trivial(framed, entry.at("measurement_start_time").and_then(YamlValue::as_text));
             entry.take("measurement_uid");
-            entry.set("measurement_uid", YamlValue::text(&uid));
+            entry.set("measurement_uid", YamlValue::Text(uid.clone().into_bytes().into()));
             write::write(&YamlValue::Mapping(entry), self.limits.depth, out)?;
             Ok(uid)
         });

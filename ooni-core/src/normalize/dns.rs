@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::python_text::decimal_digit;
 use crate::text::first;
 
-pub(super) fn normalize(test_keys: &mut Mapping, is_dns_consistency: bool) -> Result<(), Error> {
+pub(super) fn normalize(test_keys: &mut Mapping<'_>, is_dns_consistency: bool) -> Result<(), Error> {
     test_keys.take("test_resolvers");
     match test_keys.take("tampering") {
         Some(tampering) if tampering.is_truthy() => {
@@ -44,7 +44,7 @@ pub(super) fn normalize(test_keys: &mut Mapping, is_dns_consistency: bool) -> Re
 }
 
 /// Step 2: resolvers by result. As in the reference, `failed` contains the successful ones too.
-fn by_result(tampering: &YamlValue) -> Result<[Vec<YamlValue>; 3], Error> {
+fn by_result<'a>(tampering: &YamlValue<'a>) -> Result<[Vec<YamlValue<'a>>; 3], Error> {
     let place = EntryPath::TEST_KEYS.member("tampering");
     let mut lists = [Vec::new(), Vec::new(), Vec::new()];
     let [successful, failed, inconsistent] = &mut lists;
@@ -63,9 +63,9 @@ fn by_result(tampering: &YamlValue) -> Result<[Vec<YamlValue>; 3], Error> {
     Ok(lists)
 }
 
-fn normalize_query(query: &mut Mapping, place: &EntryPath<'_>) -> Result<(), Error> {
+fn normalize_query(query: &mut Mapping<'_>, place: &EntryPath<'_>) -> Result<(), Error> {
     let hostname = match query.take("query") {
-        Some(YamlValue::Text(text)) => YamlValue::Text(queried_name(&text).unwrap_or_default().to_vec()),
+        Some(YamlValue::Text(text)) => YamlValue::Text(queried_name(&text).unwrap_or_default().to_vec().into()),
         _ => YamlValue::Null,
     };
     query.set("hostname", hostname);
@@ -121,22 +121,22 @@ fn keys_of(answer_type: &[u8]) -> &'static [(&'static str, &'static str, Pattern
     }
 }
 
-fn normalize_answer(answer: &YamlValue, place: &EntryPath<'_>) -> Result<YamlValue, Error> {
+fn normalize_answer<'a>(answer: &YamlValue<'a>, place: &EntryPath<'_>) -> Result<YamlValue<'a>, Error> {
     let text = |at: usize| match index(answer, at, place)? {
         YamlValue::Text(text) => Ok(text),
         other => Err(place.item(at).wrong(&other, "a string")),
     };
     let record = text(0)?;
     let answer_type = find(&record, "type=", |text| text.iter().take_while(|byte| byte.is_ascii_uppercase()).count());
-    let mut normalized: Mapping = vec![
-        (YamlValue::text("ttl"), YamlValue::Text(find(&record, "ttl=", digits).to_vec())),
-        (YamlValue::text("answer_type"), YamlValue::Text(answer_type.to_vec())),
+    let mut normalized: Mapping<'a> = vec![
+        (YamlValue::text("ttl"), YamlValue::Text(find(&record, "ttl=", digits).to_vec().into())),
+        (YamlValue::text("answer_type"), YamlValue::Text(answer_type.to_vec().into())),
     ];
     let keys = keys_of(answer_type);
     if !keys.is_empty() {
         let payload = text(1)?;
         for (key, name, pattern) in keys {
-            normalized.push((YamlValue::text(key), YamlValue::Text(find(&payload, name, *pattern).to_vec())));
+            normalized.push((YamlValue::text(key), YamlValue::Text(find(&payload, name, *pattern).to_vec().into())));
         }
     }
     Ok(YamlValue::Mapping(normalized))

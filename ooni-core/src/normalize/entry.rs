@@ -37,11 +37,11 @@ const SCHEMA: [&str; 22] = [
 const FORMAT: &str = "0.2.0";
 
 /// Normalizes an entry that has been merged with its header. `digest` is the digest of the header's and the entry's bytes.
-pub(super) fn normalize(
-    entry: &mut Mapping,
+pub(super) fn normalize<'a>(
+    entry: &mut Mapping<'a>,
     digest: &[u8],
-    bucket_date: &str,
-    report_filename: &str,
+    bucket_date: &'a str,
+    report_filename: &'a str,
 ) -> Result<(), Error> {
     if let Some(YamlValue::Mapping(_)) = entry.at("report")
         && let Some(YamlValue::Mapping(report)) = entry.take("report")
@@ -54,11 +54,11 @@ pub(super) fn normalize(
         Some(other) => return Err(EntryPath::ROOT.member("test_name").wrong(other, "a string")),
     };
     let name_text = String::from_utf8_lossy(&name).into_owned();
-    entry.set("test_name", YamlValue::Text(name));
+    entry.set("test_name", YamlValue::Text(name.into()));
     entry.set("bucket_date", YamlValue::text(bucket_date));
     entry.set("report_filename", YamlValue::text(report_filename));
     if !entry.at("id").is_some_and(YamlValue::is_truthy) {
-        entry.set("id", YamlValue::Text(uuid(digest)));
+        entry.set("id", YamlValue::Text(uuid(digest).into()));
     }
     for key in SCHEMA {
         if entry.at(key).is_none() {
@@ -98,9 +98,9 @@ fn uuid(digest: &[u8]) -> Vec<u8> {
 }
 
 /// Steps 6 to 8.
-fn set_times(entry: &mut Mapping) -> Result<(), Error> {
+fn set_times(entry: &mut Mapping<'_>) -> Result<(), Error> {
     let start = epoch(entry.take("start_time").as_ref(), &EntryPath::ROOT.member("start_time"))?;
-    let parsed = |value: Option<&YamlValue>, key: &str| {
+    let parsed = |value: Option<&YamlValue<'_>>, key: &str| {
         let place = EntryPath::ROOT.member(key);
         match value {
             Some(YamlValue::Text(text)) => DateTime::parse(text).ok_or_else(|| place.error("invalid date")),
@@ -115,23 +115,20 @@ fn set_times(entry: &mut Mapping) -> Result<(), Error> {
             (parsed(entry.at("measurement_start_time"), "measurement_start_time")?, tested)
         }
     };
-    entry.set("measurement_start_time", YamlValue::text(&measured.to_string()));
-    entry.set("test_start_time", YamlValue::text(&tested.to_string()));
+    let time = |time: DateTime| YamlValue::Text(time.to_string().into_bytes().into());
+    entry.set("measurement_start_time", time(measured));
+    entry.set("test_start_time", time(tested));
     Ok(())
 }
 
 /// Step 9: keys that are not in the schema move to the test keys, in the order of the entry.
-fn nest(entry: &mut Mapping) -> Result<(), Error> {
-    let is_schema = |key: &YamlValue| SCHEMA.iter().any(|known| key.is_text(known));
-    let (top, moved): (Mapping, Mapping) = std::mem::take(entry).into_iter().partition(|(key, _)| is_schema(key));
+fn nest(entry: &mut Mapping<'_>) -> Result<(), Error> {
+    let is_schema = |key: &YamlValue<'_>| SCHEMA.iter().any(|known| key.is_text(known));
+    let (top, moved): (Mapping<'_>, Mapping<'_>) = std::mem::take(entry).into_iter().partition(|(key, _)| is_schema(key));
     *entry = top;
     let Some(test_keys) = entry.at_mut("test_keys") else { return Ok(()) };
     match test_keys {
-        YamlValue::Null => {
-            let mut members = Mapping::new();
-            update(&mut members, moved);
-            *test_keys = YamlValue::Mapping(members);
-        }
+        YamlValue::Null => *test_keys = YamlValue::Mapping(moved),
         YamlValue::Mapping(members) => update(members, moved),
         other if !moved.is_empty() => return Err(EntryPath::TEST_KEYS.wrong(other, "a mapping")),
         _ => {}
@@ -140,7 +137,7 @@ fn nest(entry: &mut Mapping) -> Result<(), Error> {
 }
 
 /// Step 11.
-fn by_category(entry: &mut Mapping, name: &str) -> Result<(), Error> {
+fn by_category(entry: &mut Mapping<'_>, name: &str) -> Result<(), Error> {
     if names::is_http(name) {
         http::set_input(entry)?;
         http::normalize(test_keys(entry)?)?;
@@ -155,7 +152,7 @@ fn by_category(entry: &mut Mapping, name: &str) -> Result<(), Error> {
     }
 }
 
-fn test_keys(entry: &mut Mapping) -> Result<&mut Mapping, Error> {
+fn test_keys<'m, 'a>(entry: &'m mut Mapping<'a>) -> Result<&'m mut Mapping<'a>, Error> {
     match entry.at_mut("test_keys") {
         Some(YamlValue::Mapping(test_keys)) => Ok(test_keys),
         other => Err(EntryPath::TEST_KEYS.wrong(other.map_or(&YamlValue::Null, |value| value), "a mapping")),
@@ -163,7 +160,7 @@ fn test_keys(entry: &mut Mapping) -> Result<&mut Mapping, Error> {
 }
 
 /// Step 13: bodies that are still bytes. A missing key ends the step.
-fn decode_bodies(entry: &mut Mapping) -> Result<(), Error> {
+fn decode_bodies(entry: &mut Mapping<'_>) -> Result<(), Error> {
     let place = EntryPath::TEST_KEYS.member("requests");
     let requests = match test_keys(entry)?.at_mut("requests") {
         None => return Ok(()),
@@ -190,7 +187,7 @@ fn decode_bodies(entry: &mut Mapping) -> Result<(), Error> {
             if std::str::from_utf8(bytes).is_err() {
                 return Err(place.member("body").error("bytes that are not UTF-8"));
             }
-            *body = YamlValue::Text(std::mem::take(bytes));
+            *body = YamlValue::Text(std::mem::take(bytes).into());
         }
     }
     Ok(())

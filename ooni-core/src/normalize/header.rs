@@ -7,7 +7,7 @@ use crate::error::Error;
 use sha2::{Digest, Sha512};
 
 /// Steps 1 to 3 of formats spec §11.2.
-pub(super) fn prepare(header: YamlValue) -> Result<Mapping, Error> {
+pub(super) fn prepare(header: YamlValue<'_>) -> Result<Mapping<'_>, Error> {
     let mut header = match header {
         YamlValue::Mapping(header) => header,
         other => {
@@ -17,11 +17,11 @@ pub(super) fn prepare(header: YamlValue) -> Result<Mapping, Error> {
     if let Some(city) = header.at_mut("probe_city")
         && let YamlValue::Bytes(bytes) = city
     {
-        *city = YamlValue::Text(valid_utf8(bytes));
+        *city = YamlValue::Text(valid_utf8(bytes).into());
     }
     if !header.at("report_id").is_some_and(YamlValue::is_truthy) {
         let id = report_id(&header)?;
-        header.set("report_id", YamlValue::Text(id));
+        header.set("report_id", YamlValue::Text(id.into()));
     }
     Ok(header)
 }
@@ -32,7 +32,7 @@ pub(super) fn valid_utf8(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The ID for a report without one.
-fn report_id(header: &Mapping) -> Result<Vec<u8>, Error> {
+fn report_id(header: &Mapping<'_>) -> Result<Vec<u8>, Error> {
     let place = EntryPath::ROOT.member("start_time");
     let start = epoch(header.at("start_time"), &place)?;
     let mut hashed = Vec::new();
@@ -69,7 +69,7 @@ mod tests {
     use crate::json::Limits;
     use crate::normalize::yaml;
 
-    fn prepared(header: &str) -> Result<Mapping, Error> {
+    fn prepared(header: &str) -> Result<Mapping<'_>, Error> {
         prepare(yaml::load(header.as_bytes(), Limits::default()).unwrap())
     }
 

@@ -10,7 +10,7 @@ use crate::text::{chars, lower};
 const LONGEST_HEADER: usize = 10_000;
 
 /// Step 1: the input follows `--url` or `-u` in the options.
-pub(super) fn set_input(entry: &mut Mapping) -> Result<(), Error> {
+pub(super) fn set_input(entry: &mut Mapping<'_>) -> Result<(), Error> {
     let Some(options) = entry.at("options") else { return Ok(()) };
     let found = match options {
         YamlValue::Sequence(items) => {
@@ -33,7 +33,7 @@ pub(super) fn set_input(entry: &mut Mapping) -> Result<(), Error> {
 }
 
 /// Steps 2 to 5.
-pub(super) fn normalize(test_keys: &mut Mapping) -> Result<(), Error> {
+pub(super) fn normalize(test_keys: &mut Mapping<'_>) -> Result<(), Error> {
     let place = EntryPath::TEST_KEYS.member("requests");
     let is_truthy = |key| test_keys.at(key).is_some_and(YamlValue::is_truthy);
     if is_truthy("request") && is_truthy("response") {
@@ -60,7 +60,7 @@ pub(super) fn normalize(test_keys: &mut Mapping) -> Result<(), Error> {
         let list = if normalize_session(&mut session, &place)? { &mut over_tor } else { &mut direct };
         list.push(YamlValue::Mapping(session));
     }
-    let mut sorted: Vec<YamlValue> = Vec::new();
+    let mut sorted: Vec<YamlValue<'_>> = Vec::new();
     let (mut direct, mut over_tor) = (direct.into_iter(), over_tor.into_iter());
     sorted.extend(direct.next());
     sorted.extend(over_tor.next());
@@ -71,7 +71,7 @@ pub(super) fn normalize(test_keys: &mut Mapping) -> Result<(), Error> {
 }
 
 /// Step 5.
-pub(super) fn list_headers_diff(test_keys: &mut Mapping) -> Result<(), Error> {
+pub(super) fn list_headers_diff(test_keys: &mut Mapping<'_>) -> Result<(), Error> {
     if let Some(diff) = test_keys.at_mut("headers_diff")
         && !diff.is_null()
     {
@@ -81,7 +81,7 @@ pub(super) fn list_headers_diff(test_keys: &mut Mapping) -> Result<(), Error> {
 }
 
 /// A request with its response; whether it used Tor.
-fn normalize_session(session: &mut Mapping, place: &EntryPath<'_>) -> Result<bool, Error> {
+fn normalize_session(session: &mut Mapping<'_>, place: &EntryPath<'_>) -> Result<bool, Error> {
     for key in ["response", "request"] {
         let place = place.member(key);
         match session.at_mut(key) {
@@ -110,19 +110,21 @@ fn normalize_session(session: &mut Mapping, place: &EntryPath<'_>) -> Result<boo
 }
 
 /// A body or the value of a header.
-fn text(value: YamlValue, place: &EntryPath<'_>) -> Result<YamlValue, Error> {
+fn text<'a>(value: YamlValue<'a>, place: &EntryPath<'_>) -> Result<YamlValue<'a>, Error> {
     match value {
         YamlValue::Null => Ok(YamlValue::Null),
-        YamlValue::Bytes(bytes) => Ok(YamlValue::Text(backslashed(&bytes))),
+        YamlValue::Bytes(bytes) => Ok(YamlValue::Text(backslashed(&bytes).into())),
         YamlValue::Text(mut text) => {
-            text.retain(|&byte| byte != 0);
+            if text.contains(&0) {
+                text.to_mut().retain(|&byte| byte != 0);
+            }
             Ok(YamlValue::Text(text))
         }
         other => Err(place.wrong(&other, "text or bytes")),
     }
 }
 
-fn normalize_headers(headers: &YamlValue, place: &EntryPath<'_>) -> Result<Mapping, Error> {
+fn normalize_headers<'a>(headers: &YamlValue<'a>, place: &EntryPath<'_>) -> Result<Mapping<'a>, Error> {
     let mut normalized = Mapping::new();
     for (i, header) in items(headers, place)?.iter().enumerate() {
         let place = place.item(i);
@@ -147,8 +149,8 @@ fn normalize_headers(headers: &YamlValue, place: &EntryPath<'_>) -> Result<Mappi
 }
 
 /// Whether a request used Tor, and its normalized form.
-fn tor(request: &mut Mapping, place: &EntryPath<'_>) -> Result<(bool, [(YamlValue, YamlValue); 3]), Error> {
-    let normalized = |is_tor: bool, of: Option<&Mapping>| {
+fn tor<'a>(request: &mut Mapping<'a>, place: &EntryPath<'_>) -> Result<(bool, [(YamlValue<'a>, YamlValue<'a>); 3]), Error> {
+    let normalized = |is_tor: bool, of: Option<&Mapping<'a>>| {
         let of = |key| of.and_then(|of| of.at(key)).cloned().unwrap_or(YamlValue::Null);
         let members = [("is_tor", YamlValue::Bool(is_tor)), ("exit_ip", of("exit_ip")), ("exit_name", of("exit_name"))];
         (is_tor, members.map(|(key, value)| (YamlValue::text(key), value)))
@@ -163,7 +165,7 @@ fn tor(request: &mut Mapping, place: &EntryPath<'_>) -> Result<(bool, [(YamlValu
             from = at + 1;
         }
         plain.extend_from_slice(&text[from..]);
-        *url = YamlValue::Text(plain);
+        *url = YamlValue::Text(plain.into());
         return Ok(normalized(true, None));
     }
     match request.at("tor") {
@@ -179,7 +181,7 @@ fn tor(request: &mut Mapping, place: &EntryPath<'_>) -> Result<(bool, [(YamlValu
     }
 }
 
-fn content_length(session: &Mapping, place: &EntryPath<'_>) -> Result<YamlValue, Error> {
+fn content_length<'a>(session: &Mapping<'a>, place: &EntryPath<'_>) -> Result<YamlValue<'a>, Error> {
     let mut length = YamlValue::Null;
     let headers = match session.at("response") {
         Some(YamlValue::Mapping(response)) => response.at("headers"),

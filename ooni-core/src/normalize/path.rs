@@ -54,7 +54,7 @@ impl EntryPath<'_> {
         Error::new(Code::Can, self.path(), message)
     }
 
-    pub(super) fn wrong(&self, value: &YamlValue, wanted: &str) -> Error {
+    pub(super) fn wrong(&self, value: &YamlValue<'_>, wanted: &str) -> Error {
         self.error(format!("expected {wanted}, found {}", value.kind_name()))
     }
 

@@ -9,9 +9,9 @@ use crate::time::DateTime;
 use std::borrow::Cow;
 
 /// Python's `list(v)`: items of sequences and sets, keys of mappings, characters of texts, numbers of bytes.
-pub(super) fn items<'v>(value: &'v YamlValue, place: &EntryPath<'_>) -> Result<Cow<'v, [YamlValue]>, Error> {
+pub(super) fn items<'v, 'a>(value: &'v YamlValue<'a>, place: &EntryPath<'_>) -> Result<Cow<'v, [YamlValue<'a>]>, Error> {
     Ok(match value {
-        YamlValue::Sequence(items) | YamlValue::Set(items) => Cow::Borrowed(items),
+        YamlValue::Sequence(items) | YamlValue::Set(items) => Cow::Borrowed(&items[..]),
         YamlValue::Mapping(members) => members.iter().map(|(key, _)| key.clone()).collect(),
         YamlValue::Text(text) => crate::text::chars(text).map(character).collect(),
         YamlValue::Bytes(bytes) => bytes.iter().map(|&byte| YamlValue::Int(Int::from(i64::from(byte)))).collect(),
@@ -19,14 +19,14 @@ pub(super) fn items<'v>(value: &'v YamlValue, place: &EntryPath<'_>) -> Result<C
     })
 }
 
-fn character(code: u32) -> YamlValue {
+fn character<'a>(code: u32) -> YamlValue<'a> {
     let mut text = Vec::new();
     push_code_point(code, &mut text);
-    YamlValue::Text(text)
+    YamlValue::Text(text.into())
 }
 
 /// Python's `v[0]` or `v[1]`.
-pub(super) fn index(value: &YamlValue, at: usize, place: &EntryPath<'_>) -> Result<YamlValue, Error> {
+pub(super) fn index<'a>(value: &YamlValue<'a>, at: usize, place: &EntryPath<'_>) -> Result<YamlValue<'a>, Error> {
     let short = || place.error(format!("no item at index {at}"));
     match value {
         YamlValue::Sequence(items) => items.get(at).cloned().ok_or_else(short),
@@ -44,7 +44,7 @@ pub(super) fn index(value: &YamlValue, at: usize, place: &EntryPath<'_>) -> Resu
 }
 
 /// Python's `a, b = v`.
-pub(super) fn pair(value: &YamlValue, place: &EntryPath<'_>) -> Result<[YamlValue; 2], Error> {
+pub(super) fn pair<'a>(value: &YamlValue<'a>, place: &EntryPath<'_>) -> Result<[YamlValue<'a>; 2], Error> {
     match &*items(value, place)? {
         [first, second] => Ok([first.clone(), second.clone()]),
         _ => Err(place.error("expected two items")),
@@ -62,7 +62,7 @@ pub(super) fn backslashed(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The date of a Unix time as in Python, rounded to microseconds and then truncated to seconds.
-pub(super) fn epoch(value: Option<&YamlValue>, place: &EntryPath<'_>) -> Result<DateTime, Error> {
+pub(super) fn epoch(value: Option<&YamlValue<'_>>, place: &EntryPath<'_>) -> Result<DateTime, Error> {
     let seconds = match value {
         None => Some(0),
         Some(YamlValue::Bool(value)) => Some(i64::from(*value)),
@@ -84,7 +84,7 @@ mod tests {
     use crate::json::Limits;
     use crate::normalize::yaml;
 
-    fn load(text: &str) -> YamlValue {
+    fn load(text: &str) -> YamlValue<'_> {
         yaml::load(text.as_bytes(), Limits::default()).unwrap()
     }
 

@@ -6,13 +6,13 @@ use super::python::items;
 use super::value::{Mapping, MappingAccess, YamlValue};
 use crate::error::Error;
 
-pub(super) fn normalize(test_keys: &mut Mapping) -> Result<(), Error> {
+pub(super) fn normalize(test_keys: &mut Mapping<'_>) -> Result<(), Error> {
     match test_keys.at_mut("received") {
         None => Ok(()),
         Some(YamlValue::Sequence(received)) => {
             for item in received {
                 if let YamlValue::Bytes(bytes) = item {
-                    *item = YamlValue::Text(valid_utf8(bytes));
+                    *item = YamlValue::Text(valid_utf8(bytes).into());
                 }
             }
             Ok(())

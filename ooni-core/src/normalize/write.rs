@@ -10,7 +10,7 @@ use crate::number::write_f64;
 ///
 /// # Errors
 /// `E-LIMIT` when it has more.
-pub(super) fn write(value: &YamlValue, levels: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+pub(super) fn write(value: &YamlValue<'_>, levels: usize, out: &mut Vec<u8>) -> Result<(), Error> {
     match value {
         YamlValue::Null => out.extend_from_slice(b"null"),
         YamlValue::Bool(true) => out.extend_from_slice(b"true"),
@@ -82,7 +82,7 @@ fn write_foreign(description: &str, out: &mut Vec<u8>) {
 }
 
 /// The description of a value that JSON cannot represent, or not as a key.
-fn describe(value: &YamlValue) -> String {
+fn describe(value: &YamlValue<'_>) -> String {
     let description = match value {
         YamlValue::Bool(value) => format!("bool {value}"),
         YamlValue::Int(int) => format!("int {int}"),

@@ -27,7 +27,7 @@ use crate::json::Limits;
 ///
 /// # Errors
 /// The reference's loader rejects the text, or it exceeds `limits`.
-pub fn load(text: &[u8], limits: Limits) -> Result<YamlValue, YamlError> {
+pub fn load(text: &[u8], limits: Limits) -> Result<YamlValue<'_>, YamlError> {
     if text.len() > limits.bytes {
         let message = format!("more than {} bytes", limits.bytes);
         return Err(YamlError::new(YamlErrorKind::Limit, Mark::default(), message));
@@ -38,7 +38,7 @@ pub fn load(text: &[u8], limits: Limits) -> Result<YamlValue, YamlError> {
     }
 }
 
-fn load_in_stages(text: &[u8], limits: Limits) -> Result<YamlValue, YamlError> {
+fn load_in_stages(text: &[u8], limits: Limits) -> Result<YamlValue<'static>, YamlError> {
     match compose::compose(text, limits)? {
         Some(mut nodes) => construct::construct(&mut nodes, limits),
         None => Ok(YamlValue::Null),

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, VecDeque};
 enum NodeValue {
     /// Not constructed yet.
     None,
-    Scalar(YamlValue),
+    Scalar(YamlValue<'static>),
     Sequence(Vec<u32>),
     /// `!!omap` or `!!pairs`: pairs of key and value.
     Pairs(Vec<(u32, u32)>),
@@ -36,7 +36,7 @@ struct Constructor<'n> {
 }
 
 /// The value of the root node.
-pub(super) fn construct(nodes: &mut Nodes, limits: Limits) -> Result<YamlValue, YamlError> {
+pub(super) fn construct(nodes: &mut Nodes, limits: Limits) -> Result<YamlValue<'static>, YamlError> {
     let made = vec![NodeValue::None; nodes.len()];
     let mut constructor = Constructor { nodes, made, later: VecDeque::new(), room: limits.values };
     constructor.object(0)?;
@@ -85,7 +85,7 @@ impl Constructor<'_> {
         Ok(())
     }
 
-    fn scalar(&self, at: u32) -> Result<YamlValue, YamlError> {
+    fn scalar(&self, at: u32) -> Result<YamlValue<'static>, YamlError> {
         let node = self.node(at);
         let source = self.scalar_node(at)?;
         let Content::Scalar(text) = &self.node(source).content else { return Ok(YamlValue::Null) };
@@ -196,11 +196,11 @@ struct Copier<'m> {
 struct Part {
     node: u32,
     index: usize,
-    items: Vec<YamlValue>,
+    items: Vec<YamlValue<'static>>,
 }
 
 impl Copier<'_> {
-    fn copy(&mut self) -> Result<YamlValue, YamlError> {
+    fn copy(&mut self) -> Result<YamlValue<'static>, YamlError> {
         let mut parts: Vec<Part> = Vec::new();
         let mut inside = vec![false; self.made.len()];
         let mut node = 0;
@@ -247,9 +247,11 @@ impl Copier<'_> {
 
     fn count(&mut self, at: u32, depth: usize) -> Result<(), YamlError> {
         self.values += 1;
-        if let NodeValue::Scalar(YamlValue::Text(text) | YamlValue::Bytes(text)) = &self.made[at as usize] {
-            self.bytes += text.len();
-        }
+        self.bytes += match &self.made[at as usize] {
+            NodeValue::Scalar(YamlValue::Text(text)) => text.len(),
+            NodeValue::Scalar(YamlValue::Bytes(bytes)) => bytes.len(),
+            _ => 0,
+        };
         let Limits { bytes, depth: levels, values } = self.limits;
         match () {
             () if depth > levels => self.limit(at, format!("more than {levels} levels of nesting")),
@@ -271,7 +273,7 @@ impl Copier<'_> {
         }
     }
 
-    fn collection(&self, part: Part) -> YamlValue {
+    fn collection(&self, part: Part) -> YamlValue<'static> {
         match &self.made[part.node as usize] {
             NodeValue::Set(_) => YamlValue::Set(part.items),
             NodeValue::Pairs(_) => YamlValue::Sequence(
@@ -283,7 +285,7 @@ impl Copier<'_> {
     }
 }
 
-fn pairs(items: Vec<YamlValue>) -> Mapping {
+fn pairs(items: Vec<YamlValue<'static>>) -> Mapping<'static> {
     let mut items = items.into_iter();
     std::iter::from_fn(|| Some((items.next()?, items.next()?))).collect()
 }

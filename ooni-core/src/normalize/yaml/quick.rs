@@ -25,7 +25,7 @@ const MAX_KEY_LENGTH: usize = 1000;
 const END: isize = -1;
 
 /// The value of a document; `None` at any doubt.
-pub(super) fn read(text: &[u8], limits: Limits) -> Option<YamlValue> {
+pub(super) fn read(text: &[u8], limits: Limits) -> Option<YamlValue<'_>> {
     if !scan::has_usual_characters(text) {
         return None;
     }
@@ -58,7 +58,7 @@ enum Role {
 }
 
 impl<'a> Reader<'a> {
-    fn document(mut self) -> Option<YamlValue> {
+    fn document(mut self) -> Option<YamlValue<'a>> {
         self.begin_line();
         if self.column == END {
             return None;
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
     // --- block collections ---
 
     /// A node in this column, where a key may begin. `indent` is the column of the collection around it.
-    fn block_node(&mut self, column: isize, indent: isize) -> Option<YamlValue> {
+    fn block_node(&mut self, column: isize, indent: isize) -> Option<YamlValue<'a>> {
         if self.is_entry() {
             return self.block_sequence(column, false);
         }
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `- ` and what follows. A sequence in a mapping may have the column of the mapping, whose next key ends it.
-    fn block_sequence(&mut self, column: isize, in_mapping: bool) -> Option<YamlValue> {
+    fn block_sequence(&mut self, column: isize, in_mapping: bool) -> Option<YamlValue<'a>> {
         self.enter()?;
         let mut items = Vec::new();
         loop {
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The reader is after the `:` of the first key.
-    fn block_mapping(&mut self, column: isize, first: YamlValue) -> Option<YamlValue> {
+    fn block_mapping(&mut self, column: isize, first: YamlValue<'a>) -> Option<YamlValue<'a>> {
         self.enter()?;
         let mut members = Mapping::new();
         let mut key = first;
@@ -150,14 +150,14 @@ impl<'a> Reader<'a> {
         Some(YamlValue::Mapping(members))
     }
 
-    fn value_beside(&mut self, column: isize) -> Option<YamlValue> {
+    fn value_beside(&mut self, column: isize) -> Option<YamlValue<'a>> {
         match self.block_value(column)? {
             (value, Role::Value) => Some(value),
             (_, Role::Key) => None,
         }
     }
 
-    fn value_below(&mut self, column: isize) -> Option<YamlValue> {
+    fn value_below(&mut self, column: isize) -> Option<YamlValue<'a>> {
         self.begin_line();
         match self.column {
             below if below > column => self.block_node(below, column),
@@ -170,12 +170,12 @@ impl<'a> Reader<'a> {
     }
 
     /// A scalar or a flow collection.
-    fn block_value(&mut self, indent: isize) -> Option<(YamlValue, Role)> {
+    fn block_value(&mut self, indent: isize) -> Option<(YamlValue<'a>, Role)> {
         let (start, line) = (self.at, self.line);
         let value = match self.byte(0) {
             b'|' => {
                 self.count()?;
-                return Some((YamlValue::Text(self.literal(indent)?), Role::Value));
+                return Some((YamlValue::Text(self.literal(indent)?.into()), Role::Value));
             }
             b'!' if self.text.get(self.at..)?.starts_with(b"!!binary |") => {
                 self.count()?;
@@ -221,13 +221,13 @@ impl<'a> Reader<'a> {
     // --- flow collections ---
 
     /// `[…]`, `{…}`, a quoted or plain scalar, or one of the first three with a tag.
-    fn flow_node(&mut self) -> Option<YamlValue> {
+    fn flow_node(&mut self) -> Option<YamlValue<'a>> {
         match self.byte(0) {
             b'[' => self.flow_sequence(),
             b'{' => self.flow_mapping().map(YamlValue::Mapping),
             b'\'' | b'"' => {
                 self.count()?;
-                self.quoted().map(|text| YamlValue::Text(text.into_owned()))
+                self.quoted().map(YamlValue::Text)
             }
             b'!' => self.tagged(),
             _ => {
@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn tagged(&mut self) -> Option<YamlValue> {
+    fn tagged(&mut self) -> Option<YamlValue<'a>> {
         let rest = self.text.get(self.at..)?;
         if rest.starts_with(b"!!set {") {
             self.at += b"!!set ".len();
@@ -253,7 +253,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn flow_sequence(&mut self) -> Option<YamlValue> {
+    fn flow_sequence(&mut self) -> Option<YamlValue<'a>> {
         self.enter()?;
         self.at += 1;
         let mut items = Vec::new();
@@ -270,7 +270,7 @@ impl<'a> Reader<'a> {
         Some(YamlValue::Sequence(items))
     }
 
-    fn flow_mapping(&mut self) -> Option<Mapping> {
+    fn flow_mapping(&mut self) -> Option<Mapping<'a>> {
         self.enter()?;
         self.at += 1;
         let mut members = Mapping::new();
@@ -294,20 +294,20 @@ impl<'a> Reader<'a> {
 }
 
 /// The value of a plain scalar, unless only a key may have it.
-fn plain_value(text: Cow<'_, [u8]>) -> Option<YamlValue> {
+fn plain_value<'a>(text: Cow<'a, [u8]>) -> Option<YamlValue<'a>> {
     match scalar::resolve(&text) {
-        YamlTag::Text => Some(YamlValue::Text(text.into_owned())),
+        YamlTag::Text => Some(YamlValue::Text(text)),
         YamlTag::Merge | YamlTag::Default | YamlTag::Other(_) => None,
         tag => scalar::construct(&tag, &text).ok(),
     }
 }
 
-fn is_scalar(value: &YamlValue) -> bool {
+fn is_scalar(value: &YamlValue<'_>) -> bool {
     !matches!(value, YamlValue::Sequence(_) | YamlValue::Mapping(_) | YamlValue::Set(_))
 }
 
 /// Whether two keys are equal in Python.
-fn has_repeated_key(members: &Mapping) -> bool {
+fn has_repeated_key(members: &Mapping<'_>) -> bool {
     // Most mappings have a few keys of text, whose lengths differ.
     const FEW: usize = 8;
     let texts = || members.iter().map_while(|(key, _)| key.as_text());

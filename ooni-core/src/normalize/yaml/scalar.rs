@@ -212,7 +212,7 @@ fn zone(mut rest: &[u8], is_missing: bool) -> Option<Option<i32>> {
 }
 
 /// The value of a scalar with this tag.
-pub(super) fn construct(tag: &YamlTag, text: &[u8]) -> Result<YamlValue, Failure> {
+pub(super) fn construct(tag: &YamlTag, text: &[u8]) -> Result<YamlValue<'static>, Failure> {
     match tag {
         YamlTag::Null => Ok(YamlValue::Null),
         YamlTag::Bool => match &*lower(text) {
@@ -227,7 +227,7 @@ pub(super) fn construct(tag: &YamlTag, text: &[u8]) -> Result<YamlValue, Failure
             Ok(bytes) => Ok(YamlValue::Bytes(bytes)),
             Err(_) => Err((YamlErrorKind::Constructor, "invalid base64")),
         },
-        _ => Ok(YamlValue::Text(text.to_vec())),
+        _ => Ok(YamlValue::Text(text.to_vec().into())),
     }
 }
 
@@ -396,7 +396,7 @@ fn float(text: &[u8]) -> Option<f64> {
     Some(sign * value)
 }
 
-fn date(text: &[u8]) -> Option<YamlValue> {
+fn date(text: &[u8]) -> Option<YamlValue<'static>> {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     let DateFields { year, month, day, time } = fields(text)?;
     let Some(Time { hour, minute, second, micros, offset }) = time else {
