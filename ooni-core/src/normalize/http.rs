@@ -115,7 +115,7 @@ fn text<'a>(value: YamlValue<'a>, place: &EntryPath<'_>) -> Result<YamlValue<'a>
         YamlValue::Null => Ok(YamlValue::Null),
         YamlValue::Bytes(bytes) => Ok(YamlValue::Text(backslashed(&bytes).into())),
         YamlValue::Text(mut text) => {
-            if text.contains(&0) {
+            if memchr::memchr(0, &text).is_some() {
                 text.to_mut().retain(|&byte| byte != 0);
             }
             Ok(YamlValue::Text(text))

@@ -61,7 +61,7 @@ fn inner(levels: usize) -> Result<usize, Error> {
 fn write_text(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|&byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+    while let Some(at) = find_escaped(rest) {
         out.extend_from_slice(&rest[..at]);
         match rest[at] {
             byte @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', byte]),
@@ -74,6 +74,17 @@ fn write_text(text: &[u8], out: &mut Vec<u8>) {
     }
     out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// The first byte that must be escaped.
+fn find_escaped(text: &[u8]) -> Option<usize> {
+    const PIECE: usize = 32;
+    let is_escaped = |&byte: &u8| byte < b' ' || matches!(byte, b'"' | b'\\');
+    // Without early return in a piece, so that it is vectorized.
+    let has_none = |piece: &&[u8; PIECE]| !piece.iter().fold(false, |any, byte| any | is_escaped(byte));
+    let (pieces, _) = text.as_chunks();
+    let skipped = pieces.iter().take_while(has_none).count() * PIECE;
+    text[skipped..].iter().position(is_escaped).map(|at| skipped + at)
 }
 
 fn write_foreign(description: &str, out: &mut Vec<u8>) {

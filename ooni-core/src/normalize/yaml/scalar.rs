@@ -34,12 +34,14 @@ pub(super) fn resolve(text: &[u8]) -> YamlTag {
 }
 
 fn is_bool(text: &[u8]) -> bool {
-    let word = text.to_ascii_lowercase();
-    let known = matches!(&word[..], b"yes" | b"no" | b"true" | b"false" | b"on" | b"off");
+    const WORDS: [&[u8]; 6] = [b"yes", b"no", b"true", b"false", b"on", b"off"];
+    let is_known = WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
     let rest = &text[1..];
-    let one_case = rest.iter().all(u8::is_ascii_lowercase)
-        || text[0].is_ascii_uppercase() && rest.iter().all(u8::is_ascii_uppercase);
-    known && one_case
+    let is_one_case = || {
+        rest.iter().all(u8::is_ascii_lowercase)
+            || text[0].is_ascii_uppercase() && rest.iter().all(u8::is_ascii_uppercase)
+    };
+    is_known && is_one_case()
 }
 
 /// The rest of `text` after a run of bytes.
