@@ -59,9 +59,10 @@ fn inner(levels: usize) -> Result<usize, Error> {
 /// Unlike in scores, non-ASCII characters are not escaped. Neither are surrogates, because two escaped surrogates would be
 /// read as one character.
 fn write_text(text: &[u8], out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
     out.push(b'"');
     let mut rest = text;
-    while let Some(at) = find_escaped(rest) {
+    while let Some(at) = rest.iter().position(|&byte| ESCAPED[usize::from(byte)]) {
         out.extend_from_slice(&rest[..at]);
         match rest[at] {
             byte @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', byte]),
@@ -76,16 +77,18 @@ fn write_text(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// The first byte that must be escaped.
-fn find_escaped(text: &[u8]) -> Option<usize> {
-    const PIECE: usize = 32;
-    let is_escaped = |&byte: &u8| byte < b' ' || matches!(byte, b'"' | b'\\');
-    // Without early return in a piece, so that it is vectorized.
-    let has_none = |piece: &&[u8; PIECE]| !piece.iter().fold(false, |any, byte| any | is_escaped(byte));
-    let (pieces, _) = text.as_chunks();
-    let skipped = pieces.iter().take_while(has_none).count() * PIECE;
-    text[skipped..].iter().position(is_escaped).map(|at| skipped + at)
-}
+/// The bytes that must be escaped.
+const ESCAPED: [bool; 256] = {
+    let mut table = [false; 256];
+    table[b'"' as usize] = true;
+    table[b'\\' as usize] = true;
+    let mut byte = 0;
+    while byte < b' ' as usize {
+        table[byte] = true;
+        byte += 1;
+    }
+    table
+};
 
 fn write_foreign(description: &str, out: &mut Vec<u8>) {
     out.push(FOREIGN);

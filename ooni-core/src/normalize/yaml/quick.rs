@@ -26,7 +26,8 @@ const END: isize = -1;
 
 /// The value of a document; `None` at any doubt.
 pub(super) fn read(text: &[u8], limits: Limits) -> Option<YamlValue<'_>> {
-    if !scan::has_usual_characters(text) {
+    // No text is more than half as long again as its escapes, so that none of them exceeds the limit.
+    if text.len() > limits.bytes / 2 || !scan::has_usual_characters(text) {
         return None;
     }
     let start = if text.starts_with(b"---\n") { b"---\n".len() } else { 0 };

@@ -224,6 +224,8 @@ impl<'a> Reader<'a> {
             byte @ (b' ' | b'"' | b'\\' | b'/') => (u32::from(byte), 0),
             b'N' => (0x85, 0),
             b'_' => (0xa0, 0),
+            b'L' => (0x2028, 0),
+            b'P' => (0x2029, 0),
             b'x' => (0, 2),
             b'u' => (0, 4),
             b'U' => (0, 8),
@@ -233,7 +235,6 @@ impl<'a> Reader<'a> {
                 text.resize(text.len() + breaks - 1, b'\n');
                 return Some(());
             }
-            // `\L` and `\P` are longer as text, which could exceed the limit on bytes.
             _ => return None,
         };
         self.at += 2;
