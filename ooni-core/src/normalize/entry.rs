@@ -124,7 +124,8 @@ fn set_times(entry: &mut Mapping<'_>) -> Result<(), Error> {
 /// Step 9: keys that are not in the schema move to the test keys, in the order of the entry.
 fn nest(entry: &mut Mapping<'_>) -> Result<(), Error> {
     let is_schema = |key: &YamlValue<'_>| SCHEMA.iter().any(|known| key.is_text(known));
-    let (top, moved): (Mapping<'_>, Mapping<'_>) = std::mem::take(entry).into_iter().partition(|(key, _)| is_schema(key));
+    let (top, moved): (Mapping<'_>, Mapping<'_>) =
+        std::mem::take(entry).into_iter().partition(|(key, _)| is_schema(key));
     *entry = top;
     let Some(test_keys) = entry.at_mut("test_keys") else { return Ok(()) };
     match test_keys {

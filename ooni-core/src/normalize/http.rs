@@ -149,7 +149,10 @@ fn normalize_headers<'a>(headers: &YamlValue<'a>, place: &EntryPath<'_>) -> Resu
 }
 
 /// Whether a request used Tor, and its normalized form.
-fn tor<'a>(request: &mut Mapping<'a>, place: &EntryPath<'_>) -> Result<(bool, [(YamlValue<'a>, YamlValue<'a>); 3]), Error> {
+fn tor<'a>(
+    request: &mut Mapping<'a>,
+    place: &EntryPath<'_>,
+) -> Result<(bool, [(YamlValue<'a>, YamlValue<'a>); 3]), Error> {
     let normalized = |is_tor: bool, of: Option<&Mapping<'a>>| {
         let of = |key| of.and_then(|of| of.at(key)).cloned().unwrap_or(YamlValue::Null);
         let members = [("is_tor", YamlValue::Bool(is_tor)), ("exit_ip", of("exit_ip")), ("exit_name", of("exit_name"))];

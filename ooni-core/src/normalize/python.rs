@@ -9,7 +9,10 @@ use crate::time::DateTime;
 use std::borrow::Cow;
 
 /// Python's `list(v)`: items of sequences and sets, keys of mappings, characters of texts, numbers of bytes.
-pub(super) fn items<'v, 'a>(value: &'v YamlValue<'a>, place: &EntryPath<'_>) -> Result<Cow<'v, [YamlValue<'a>]>, Error> {
+pub(super) fn items<'v, 'a>(
+    value: &'v YamlValue<'a>,
+    place: &EntryPath<'_>,
+) -> Result<Cow<'v, [YamlValue<'a>]>, Error> {
     Ok(match value {
         YamlValue::Sequence(items) | YamlValue::Set(items) => Cow::Borrowed(&items[..]),
         YamlValue::Mapping(members) => members.iter().map(|(key, _)| key.clone()).collect(),

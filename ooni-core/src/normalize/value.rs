@@ -208,7 +208,7 @@ pub(super) fn into_owned(members: Mapping<'_>) -> Mapping<'static> {
 
 /// Python's `a.update(b)`.
 pub(super) fn update<'a>(mapping: &mut Mapping<'a>, with: Mapping<'a>) {
-    // Members are found by their order or, if that is faster, by comparing keys.
+    // A few keys are compared one by one, which is faster than sorting them.
     const FEW: usize = 2048;
     if mapping.len().saturating_add(with.len()).saturating_mul(with.len()) <= FEW {
         for (key, value) in with {

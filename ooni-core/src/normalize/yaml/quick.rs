@@ -325,3 +325,6 @@ fn has_repeated<T: Ord>(mut keys: Vec<T>) -> bool {
     keys.sort_unstable();
     keys.windows(2).any(|pair| pair[0] == pair[1])
 }
+
+#[cfg(test)]
+mod tests;

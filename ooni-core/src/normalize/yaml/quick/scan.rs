@@ -115,8 +115,23 @@ impl<'a> Reader<'a> {
     /// Unquoted text. Outside flow collections, `indent` is the least column of its other lines.
     pub(super) fn plain(&mut self, indent: Option<isize>) -> Option<(Cow<'a, [u8]>, Stop)> {
         match self.byte(0) {
-            0..=b' ' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"'
-            | b'%' | b'@' | b'`' => return None,
+            0..=b' '
+            | b','
+            | b'['
+            | b']'
+            | b'{'
+            | b'}'
+            | b'#'
+            | b'&'
+            | b'*'
+            | b'!'
+            | b'|'
+            | b'>'
+            | b'\''
+            | b'"'
+            | b'%'
+            | b'@'
+            | b'`' => return None,
             b'-' if self.is_blank(1) => return None,
             b'?' | b':' if self.is_blank(1) || indent.is_none() => return None,
             _ => {}
@@ -240,7 +255,8 @@ impl<'a> Reader<'a> {
         self.at += 2;
         let hex = self.text.get(self.at..self.at + digits)?;
         let digit = |code: Option<u32>, &byte: &u8| Some(code? << 4 | char::from(byte).to_digit(16)?);
-        let code = if digits == 0 { code } else { hex.iter().fold(Some(0), digit).filter(|&code| code <= 0x10_ffff)? };
+        let code =
+            if digits == 0 { code } else { hex.iter().fold(Some(0), digit).filter(|&code| code <= 0x10_ffff)? };
         self.at += digits;
         push_code_point(code, text);
         Some(())
