@@ -11,14 +11,14 @@ const LIMITS: Limits = Limits { bytes: 1 << 20, depth: 100, values: 1 << 14 };
 
 /// The input is the stream; if it is not a valid stream, it is read as one document.
 pub fn run(stream: &[u8]) {
-    if let Ok(value) = yaml::load(stream, LIMITS) {
-        assert_eq!(yaml::load(stream, LIMITS).map(|again| format!("{again:?}")), Ok(format!("{value:?}")));
-    }
+    same_in_stages(stream);
     let (entries, broken) = entries(stream, stream.len().max(1));
     for piece in [1, 2, 7, 64] {
         assert_eq!(self::entries(stream, piece), (entries.clone(), broken), "pieces of {piece} bytes");
     }
     assert!(entries.iter().all(|entry| entry.starts_with(b"---\n") && entry.ends_with(b"\n...\n")));
+
+    entries.iter().for_each(|entry| same_in_stages(entry));
 
     let Some((header, entries)) = entries.split_first() else { return };
     let new = || Report::new("2014-02-20", "2014-02-20/f.yaml", LIMITS);
@@ -54,6 +54,13 @@ pub fn run(stream: &[u8]) {
             }
         }
     }
+}
+
+/// The value or error does not depend on how a document is read.
+fn same_in_stages(text: &[u8]) {
+    // Text, because NaN is not equal to itself.
+    let value = yaml::load(text, LIMITS).map(|value| format!("{value:?}"));
+    assert_eq!(value, yaml::load_in_stages(text, LIMITS).map(|value| format!("{value:?}")));
 }
 
 /// The reader accepts a normalized entry, and so does the strict one unless it contains values that JSON cannot represent.

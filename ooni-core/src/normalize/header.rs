@@ -75,7 +75,7 @@ mod tests {
 
     fn id(header: &str) -> String {
         match prepared(header).unwrap().at("report_id") {
-            Some(YamlValue::Text(id)) => String::from_utf8(id.clone()).unwrap(),
+            Some(YamlValue::Text(id)) => String::from_utf8(id.to_vec()).unwrap(),
             other => panic!("{other:?}"),
         }
     }

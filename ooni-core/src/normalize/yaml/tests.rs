@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn value(text: &str) -> YamlValue {
+fn value(text: &str) -> YamlValue<'_> {
     load(text.as_bytes(), Limits::default()).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 

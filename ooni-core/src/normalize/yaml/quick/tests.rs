@@ -20,12 +20,12 @@ fn is_read(text: &[u8], limits: Limits) -> bool {
     true
 }
 
-const DOCUMENTS: [&str; 28] = [
+const DOCUMENTS: [&str; 27] = [
     "---\na: b\nc:\n  d: [1, 0.5, 'x', \"y\"]\n  e: {f: null, g: yes}\nh: ~\n...\n",
     "---\na:\n- b\n- c: 1\n  d: 2\n- - e\n  - f\n-  - g\ni: []\nj: {}\n...\n",
     "a:\n  - b\n  -   c: d\n      e: f\n  - [g]\n",
     "---\n- a\n- b c\n-\n  d: e\n...  \n\n",
-    "a: 'it''s'\nb: ''\nc: \"\"\n'd e' : f\n\"g\\x41\": h\n1: i\n2014-02-20: j\n~: k\nyes: l",
+    "a: 'it''s'\nb: ''\nc: \"\"\n'd e' : f\n\"g\\x41\": h\n1: i\n2014-02-20: j\n~: k\nno: l",
     "a: b c\n  d\n\n\n  e\nf: g\n",
     "a: 'b\n  c  \n\n\n   d '\ne: \"f\n  g\\n h \\\n  \\ i\\\n\n  j\\x20  \n k\"\n",
     "a: \"\\0\\a\\b\\t\\n\\v\\f\\r\\e\\ \\\"\\\\\\/\\N\\_\\L\\P\\xe9\\u00e9\\U0001f600\\ud83d\\ude00\\ud800\"\n",
@@ -43,19 +43,19 @@ const DOCUMENTS: [&str; 28] = [
     "a:\n  b\n  c\nd:\n  'e'\n",
     "a:\nb:\n- c\nd:",
     "a b  : c   \n",
-    "--- a: b\n",
     "---a: b\n....: c\n",
-    "\u{e9}: \u{65e5}\u{672c} \u{1f600}\n\"\u{a0}\": '\u{fffd}\n  \u{e9}'\n- : a",
+    "\u{e9}: \u{65e5}\u{672c} \u{1f600}\n\"\u{a0}\": '\u{fffd}\n  \u{e9}'\n",
     "'a'",
     "a",
     "[a,\nb]\n",
 ];
 
-const DOUBTS: [&str; 72] = [
+const DOUBTS: [&str; 73] = [
     "",
     "\n",
     "---\n",
     "---\n...\n",
+    "--- a: b\n",
     "...\n",
     "%YAML 1.1\n---\na: b\n",
     "a: b\n--- c\n",
@@ -128,10 +128,8 @@ const DOUBTS: [&str; 72] = [
 
 #[test]
 fn documents() {
-    for text in &DOCUMENTS[..] {
-        // These are not mappings of a shape that is known here.
-        let is_known = !text.starts_with("--- ") && !text.contains("\n- :");
-        assert_eq!(is_read(text.as_bytes(), LIMITS), is_known, "{text:?}");
+    for text in DOCUMENTS {
+        assert!(is_read(text.as_bytes(), LIMITS), "{text:?}");
     }
 }
 
@@ -309,7 +307,7 @@ const PIECES: [&str; 64] = [
 
 #[test]
 fn mutated_documents() {
-    const COUNT: usize = 40_000;
+    const COUNT: usize = 100_000;
     let mut seeds = entries();
     seeds.retain(|entry| entry.len() < 2000);
     // The documents above often, because they have all shapes.
