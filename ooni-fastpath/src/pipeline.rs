@@ -1,18 +1,17 @@
 //! From files to output: decompresses, scores and writes in parallel, with output in the order of the input.
 //!
-//! With one job the calling thread does everything. With more, each thread takes the next piece of a file that no other is
-//! reading, decompresses it, and scores it while it is still in its cache; so many files are read at once, and one large
-//! file by all threads in turn. The calling thread gets the results in the order of the files.
+//! All threads do the same, the calling one included: a free thread takes the next [`Task`], whatever it is. It decompresses
+//! a piece of a file that no other is reading, and scores it while it is still in its cache; so many files are read at once,
+//! and one large file by all threads in turn. If results are due it writes them, in the order of the files. With one job
+//! the calling thread does everything.
 //!
 //! Everything is bounded: at most one file is open for each thread, each thread has one chunk, results that are too
-//! early are held up to `MAX_HELD` bytes, beyond which only the file that is due is read, and only one chunk at a time may be
-//! larger than usual.
+//! early are held up to `MAX_HELD` bytes, beyond which only the file that is due is read, reading pauses while writing is
+//! behind, and only one chunk at a time may be larger than usual.
 
 use crate::sink::Sink;
 use crate::worker::{ScoredChunk, Scoring, Worker};
-use crossbeam_channel::{Receiver, bounded};
 use ooni_archive::chunk::{self, Chunk, ReadStatus};
-use ooni_archive::limits::Limits;
 use ooni_archive::source::{InputFiles, Opened, Source};
 use std::collections::BTreeMap;
 use std::io;
@@ -55,8 +54,8 @@ pub struct Piece {
     pub is_last: bool,
 }
 
-/// Receives the pieces in the order of the files.
-pub type Put<'p> = &'p mut dyn FnMut(&mut Piece) -> io::Result<()>;
+/// Receives the pieces in the order of the files, on any thread.
+pub type Put<'p> = &'p mut (dyn FnMut(&mut Piece) -> io::Result<()> + Send);
 
 /// Scores all files.
 ///
@@ -116,8 +115,28 @@ struct OpenFile {
     opened: Opened,
 }
 
+/// A piece of a file that was read and not scored.
+struct TextPiece {
+    order: Order,
+    source: Arc<Source>,
+    is_last: bool,
+    chunk: Chunk,
+}
+
+/// What a thread does next.
+enum Task<'p, 's> {
+    /// Writes the results that are due.
+    Write(Put<'p>),
+    /// Reads the next piece of a file, and scores it unless another thread can.
+    Read(OpenFile),
+    /// Scores a piece that was read ahead.
+    Score(TextPiece),
+    /// Opens the next file.
+    Open(InputFiles<'s>),
+}
+
 /// The state that is shared under a lock.
-struct State<'s> {
+struct State<'p, 's> {
     /// Open files that no thread is reading.
     free: BTreeMap<u64, OpenFile>,
     /// Number of files that are being read.
@@ -128,24 +147,54 @@ struct State<'s> {
     is_over: bool,
     /// The number of the next file.
     next: u64,
-    /// The number of the file whose results are due.
-    due: u64,
-    /// Bytes of early results.
+    /// A piece that was read ahead, for a thread that would have to wait for a file otherwise.
+    ahead: Option<TextPiece>,
+    /// An empty chunk, if none was read ahead.
+    spare: Option<Chunk>,
+    /// Results that have not been written, each with its size in memory.
+    scored: BTreeMap<Order, (usize, Piece)>,
+    /// Bytes of these results.
     held: usize,
+    /// The result that is written next.
+    due: Order,
+    /// The file whose rest is skipped; later pieces of it do not count.
+    given_up: Option<u64>,
+    /// What receives the results; `None` while a thread writes.
+    put: Option<Put<'p>>,
+    /// While a thread writes, the number of results at which the others pause.
+    most_scored: usize,
     /// Results to be reused for their memory.
     used: Vec<ScoredChunk>,
+    /// Whether all threads end at once, because of an error.
+    is_ended: bool,
+    result: io::Result<()>,
+}
+
+impl State<'_, '_> {
+    /// Whether there is space for the results of a file.
+    fn may_read(&self, file: u64) -> bool {
+        let is_behind = self.put.is_none() && self.scored.len() >= self.most_scored;
+        !is_behind && (self.held <= MAX_HELD || file == self.due.0)
+    }
+
+    fn open_files(&self) -> usize {
+        self.free.len() + self.reading
+    }
+
+    /// Whether a thread that needs a piece would have to wait for one that is being read.
+    fn needs_piece(&self) -> bool {
+        self.ahead.is_none() && self.is_over && self.free.is_empty()
+    }
 }
 
 /// What the threads share.
 struct Shared<'p, 's> {
-    state: Mutex<State<'s>>,
+    plan: &'p Plan<'p, 'p>,
+    state: Mutex<State<'p, 's>>,
+    /// There may be another task.
     changed: Condvar,
     /// The thread that holds this may have a chunk larger than usual.
     large: Mutex<()>,
-    stop: &'p AtomicBool,
-    read: &'p Arc<AtomicU64>,
-    limits: Limits,
-    most_open: usize,
 }
 
 fn run_parallel(plan: &Plan<'_, '_>, supply: InputFiles<'_>, put: Put<'_>) -> io::Result<()> {
@@ -155,107 +204,122 @@ fn run_parallel(plan: &Plan<'_, '_>, supply: InputFiles<'_>, put: Put<'_>) -> io
         supply: Some(supply),
         is_over: false,
         next: 0,
-        due: 0,
+        ahead: None,
+        spare: None,
+        scored: BTreeMap::new(),
         held: 0,
+        due: (0, 0),
+        given_up: None,
+        put: Some(put),
+        most_scored: 0,
         used: Vec::new(),
+        is_ended: false,
+        result: Ok(()),
     };
-    let shared = Shared {
-        state: Mutex::new(state),
-        changed: Condvar::new(),
-        large: Mutex::new(()),
-        stop: plan.stop,
-        read: plan.read,
-        limits: plan.scoring.limits,
-        most_open: plan.jobs,
-    };
-    let (to_writer, scored) = bounded::<(Order, Piece)>(plan.jobs);
-    let ended = AtomicBool::new(false);
+    let shared = Shared { plan, state: Mutex::new(state), changed: Condvar::new(), large: Mutex::new(()) };
     thread::scope(|scope| {
-        for _ in 0..plan.jobs {
-            let to_writer = to_writer.clone();
-            let (shared, ended) = (&shared, &ended);
-            scope.spawn(move || {
-                let mut worker = Worker::new(plan.scoring, (plan.sink)());
-                let mut chunk = Chunk::new(TEXT);
-                while !ended.load(Ordering::Relaxed)
-                    && let Some(open) = shared.take()
-                {
-                    let piece = shared.piece(open, &mut chunk, &mut worker);
-                    if to_writer.send(piece).is_err() {
-                        break;
-                    }
-                }
-            });
+        for _ in 1..plan.jobs {
+            scope.spawn(|| shared.work());
         }
-        drop(to_writer);
-        let result = shared.write(&scored, put);
-        // After an error the other results are not needed.
-        ended.store(true, Ordering::Relaxed);
-        drop(scored);
-        shared.changed.notify_all();
-        result
-    })
+        shared.work();
+    });
+    shared.state.into_inner().unwrap_or_else(PoisonError::into_inner).result
 }
 
-impl<'s> Shared<'_, 's> {
-    fn state(&self) -> MutexGuard<'_, State<'s>> {
+impl<'p, 's> Shared<'p, 's> {
+    fn state(&self) -> MutexGuard<'_, State<'p, 's>> {
         // A panic cannot leave it inconsistent: each update is a single step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the first file that no thread is reading, or opens the next; `None` when nothing is left to do.
-    fn take(&self) -> Option<OpenFile> {
+    /// Results that may wait while a thread writes, or for a piece that was read ahead.
+    fn most_scored(&self) -> usize {
+        2 * self.plan.jobs
+    }
+
+    /// Takes one task after another until none is left.
+    fn work(&self) {
+        let _ends = EndOnPanic(self);
+        let mut worker = Worker::new(self.plan.scoring, (self.plan.sink)());
+        let mut chunk = Chunk::new(TEXT);
+        while let Some(task) = self.next() {
+            match task {
+                Task::Write(put) => self.write(put),
+                Task::Read(open) => self.read(open, &mut chunk, &mut worker),
+                Task::Score(mut piece) => {
+                    let done = self.state().used.pop().unwrap_or_default();
+                    self.score(&piece.source, &mut piece.chunk, &mut worker, done, (piece.order, piece.is_last));
+                    self.state().spare = Some(piece.chunk);
+                }
+                Task::Open(supply) => self.open(supply),
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    /// Waits for a task; `None` when nothing is left to do.
+    fn next(&self) -> Option<Task<'p, 's>> {
         let mut state = self.state();
         loop {
-            if self.stop.load(Ordering::Relaxed) {
+            if state.is_ended {
                 return None;
             }
-            let over_limit = state.held > MAX_HELD;
-            let due = state.due;
-            if let Some(first) = state.free.first_entry()
-                && (!over_limit || *first.key() == due)
+            if state.scored.contains_key(&state.due)
+                && let Some(put) = state.put.take()
+            {
+                state.most_scored = state.scored.len() + self.most_scored();
+                return Some(Task::Write(put));
+            }
+            let has_stopped = self.plan.stop.load(Ordering::Relaxed);
+            // Results wait for it if there are many.
+            if (has_stopped || state.scored.len() >= self.most_scored())
+                && let Some(piece) = state.ahead.take()
+            {
+                return Some(Task::Score(piece));
+            }
+            // What is still being scored is written by the thread that scores it.
+            if has_stopped || state.is_over && state.open_files() == 0 && state.ahead.is_none() {
+                return None;
+            }
+            if let Some(first) = state.free.first_entry().map(|first| *first.key())
+                && state.may_read(first)
             {
                 state.reading += 1;
-                return state.free.pop_first().map(|(_, open)| open);
+                return state.free.remove(&first).map(Task::Read);
             }
-            let is_open = state.free.len() + state.reading;
-            if state.is_over && is_open == 0 {
-                return None;
+            if let Some(piece) = state.ahead.take() {
+                return Some(Task::Score(piece));
             }
-            if is_open < self.most_open
-                && (!over_limit || is_open == 0)
-                && let Some(mut supply) = state.supply.take()
+            let open_files = state.open_files();
+            if open_files < self.plan.jobs
+                && (open_files == 0 || state.may_read(state.next))
+                && let Some(supply) = state.supply.take()
             {
-                // The next file may take a while; the lock is released so that other threads can continue.
-                drop(state);
-                let next = loop {
-                    match supply.next() {
-                        None => break None,
-                        Some(found) => match found.open(&self.limits, self.read) {
-                            None => {}
-                            opened => break opened,
-                        },
-                    }
-                };
-                state = self.state();
-                match next {
-                    None => state.is_over = true,
-                    Some(opened) => {
-                        let number = state.next;
-                        state.next += 1;
-                        state.free.insert(number, OpenFile { number, pieces: 0, opened });
-                        state.supply = Some(supply);
-                    }
-                }
-                self.changed.notify_all();
-                continue;
+                return Some(Task::Open(supply));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Reads and scores the next piece of a file.
-    fn piece(&self, mut open: OpenFile, chunk: &mut Chunk, worker: &mut Worker<'_>) -> (Order, Piece) {
+    /// Opens the next file. This may take a while.
+    fn open(&self, mut supply: InputFiles<'s>) {
+        let opened = supply.find_map(|found| found.open(&self.plan.scoring.limits, self.plan.read));
+        let mut state = self.state();
+        match opened {
+            None => state.is_over = true,
+            Some(opened) => {
+                let number = state.next;
+                state.next += 1;
+                state.free.insert(number, OpenFile { number, pieces: 0, opened });
+                state.supply = Some(supply);
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Reads the next piece of a file. Scores it, unless another thread would have to wait for a piece.
+    fn read(&self, mut open: OpenFile, chunk: &mut Chunk, worker: &mut Worker<'_>) {
         let mut filled = fill(&mut open.opened, chunk);
         let large = chunk.needs_growth().then(|| {
             let large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
@@ -266,57 +330,95 @@ impl<'s> Shared<'_, 's> {
         let order = (open.number, open.pieces);
         let source = Arc::clone(&open.opened.source);
         let is_last = filled == ReadStatus::End;
-        let mut done = {
-            let mut state = self.state();
-            state.reading -= 1;
-            if !is_last {
-                open.pieces += 1;
-                state.free.insert(open.number, open);
-            }
-            state.used.pop().unwrap_or_default()
-        };
-        self.changed.notify_all();
-        worker.work(chunk, &source, &mut done);
-        if done.gave_up {
-            source.cancel();
+        let mut state = self.state();
+        state.reading -= 1;
+        let is_ahead = large.is_none() && !is_last && state.needs_piece();
+        if !is_last {
+            open.pieces += 1;
+            state.free.insert(open.number, open);
         }
-        chunk.clear();
+        if is_ahead {
+            let spare = state.spare.take().unwrap_or_else(|| Chunk::new(TEXT));
+            let chunk = std::mem::replace(chunk, spare);
+            state.ahead = Some(TextPiece { order, source, is_last, chunk });
+            drop(state);
+            return self.changed.notify_one();
+        }
+        let done = state.used.pop().unwrap_or_default();
+        drop(state);
+        if is_last { self.changed.notify_all() } else { self.changed.notify_one() }
+        self.score(&source, chunk, worker, done, (order, is_last));
         if let Some(large) = large {
             worker.shrink();
             drop(large);
         }
-        (order, Piece { done, source, is_last })
     }
 
-    /// Passes results to `put` in order.
-    fn write(&self, scored: &Receiver<(Order, Piece)>, put: Put<'_>) -> io::Result<()> {
-        let mut early = BTreeMap::new();
-        let mut due = (0, 0);
-        // The file whose rest is skipped; later pieces of it do not count.
-        let mut given_up = None;
-        for (order, piece) in scored {
-            self.state().held += piece.done.weight();
-            early.insert(order, piece);
-            while let Some(mut piece) = early.remove(&due) {
-                let weight = piece.done.weight();
-                let Piece { is_last, .. } = piece;
-                if given_up == Some(due.0) {
-                    piece.done.clear();
-                }
-                if piece.done.gave_up {
-                    given_up = Some(due.0);
-                }
-                put(&mut piece)?;
-                due = if is_last { (due.0 + 1, 0) } else { (due.0, due.1 + 1) };
+    /// Scores a piece of a file.
+    fn score(
+        &self,
+        source: &Arc<Source>,
+        chunk: &mut Chunk,
+        worker: &mut Worker<'_>,
+        mut done: ScoredChunk,
+        (order, is_last): (Order, bool),
+    ) {
+        worker.work(chunk, source, &mut done);
+        if done.gave_up {
+            source.cancel();
+        }
+        chunk.clear();
+        let weight = done.weight();
+        let piece = Piece { done, source: Arc::clone(source), is_last };
+        let mut state = self.state();
+        state.held += weight;
+        state.scored.insert(order, (weight, piece));
+    }
+
+    /// Writes results as long as some are due.
+    fn write(&self, put: Put<'p>) {
+        let mut state = self.state();
+        while !state.is_ended
+            && let due = state.due
+            && let Some((weight, mut piece)) = state.scored.remove(&due)
+        {
+            if state.given_up == Some(due.0) {
                 piece.done.clear();
-                let mut state = self.state();
-                state.held -= weight;
-                state.due = due.0;
-                state.used.push(piece.done);
-                drop(state);
+            }
+            if piece.done.gave_up {
+                state.given_up = Some(due.0);
+            }
+            drop(state);
+            let result = put(&mut piece);
+            let Piece { mut done, is_last, .. } = piece;
+            done.clear();
+            state = self.state();
+            if result.is_err() {
+                (state.is_ended, state.result) = (true, result);
+            }
+            let next = state.next;
+            let could_read = state.may_read(next);
+            state.held -= weight;
+            state.due = if is_last { (due.0 + 1, 0) } else { (due.0, due.1 + 1) };
+            state.used.push(done);
+            if !could_read {
                 self.changed.notify_all();
             }
         }
-        Ok(())
+        state.put = Some(put);
+        drop(state);
+        self.changed.notify_all();
+    }
+}
+
+/// Ends all threads if this one panics; the others would wait for it forever.
+struct EndOnPanic<'a, 'p, 's>(&'a Shared<'p, 's>);
+
+impl Drop for EndOnPanic<'_, '_, '_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.state().is_ended = true;
+            self.0.changed.notify_all();
+        }
     }
 }

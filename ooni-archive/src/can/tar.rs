@@ -50,15 +50,13 @@ pub(super) fn header(block: &[u8; BLOCK]) -> Result<Option<Header>, &'static str
         return Ok(None);
     }
     // The checksum is computed with blanks in its own field. Some old writers treat bytes as signed.
-    let (mut unsigned, mut signed) = (256u32, 256i32);
-    for (at, &byte) in block.iter().enumerate() {
-        if !(148..156).contains(&at) {
-            unsigned += u32::from(byte);
-            signed += i32::from(byte.cast_signed());
-        }
-    }
+    let unsigned = sum_of(block) - sum_of(&block[148..156]) + 8 * u32::from(b' ');
+    let signed = || {
+        let negative = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte >= 0x80).count() as i64;
+        i64::from(unsigned) - 256 * (negative(block) - negative(&block[148..156]))
+    };
     let sum = number(&block[148..156]).ok_or("a tar header with an invalid checksum field")?;
-    if sum != u64::from(unsigned) && i64::try_from(sum) != Ok(i64::from(signed)) {
+    if sum != u64::from(unsigned) && i64::try_from(sum) != Ok(signed()) {
         return Err("not a tar header, or a damaged one");
     }
     let kind = match block[156] {
@@ -83,6 +81,10 @@ pub(super) fn header(block: &[u8; BLOCK]) -> Result<Option<Header>, &'static str
     let is_ustar = &block[257..263] == b"ustar\0";
     let name = if is_ustar && !prefix.is_empty() { [prefix, b"/", name].concat() } else { name.to_vec() };
     Ok(Some(Header { kind, size, name }))
+}
+
+fn sum_of(bytes: &[u8]) -> u32 {
+    bytes.iter().map(|&byte| u32::from(byte)).sum()
 }
 
 /// Whether another block of the map of a sparse file follows.
