@@ -16,6 +16,7 @@ use crate::query::filter::Window;
 use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
 use crate::value::Value;
+use crate::write::bulk::{self, BulkResult, FinishedMonth};
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{
     BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch, StoredMeasurement, StoredRow,
@@ -49,7 +50,8 @@ pub(crate) trait Engine: Send + Sync {
     /// The name of the store in messages: a path, or a URL without its password.
     fn name(&self) -> &str;
 
-    /// Runs a query; returns its rows, with columns of the types that the statement declares.
+    /// Runs a query; returns its rows, with columns of the types that the statement declares. Fails with
+    /// [`ErrorKind::Busy`] if a month of the statement's window is being loaded in bulk.
     fn query(
         &self,
         statement: Statement,
@@ -57,7 +59,8 @@ pub(crate) trait Engine: Send + Sync {
         deadline: Deadline,
     ) -> impl Future<Output = Result<Rows, Error>> + Send;
 
-    /// Writes a batch; see [`Store::write`](crate::Store::write).
+    /// Writes a batch; see [`Store::write`](crate::Store::write). As all changes, it fails with [`ErrorKind::Busy`] if it
+    /// concerns a month that is being loaded in bulk.
     fn write(
         &self,
         rows: Arc<dyn RowBatch>,
@@ -113,6 +116,57 @@ pub(crate) trait Engine: Send + Sync {
         _deadline: Deadline,
     ) -> impl Future<Output = Result<bool, Error>> + Send {
         async { Ok(true) }
+    }
+
+    /// See [`Store::begin_load`](crate::Store::begin_load).
+    fn begin_load(&self, _loader: &str, _deadline: Deadline) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
+
+    /// See [`Load::write`](crate::Load::write). Renews the loader's lease, or takes it again.
+    fn write_bulk(
+        &self,
+        rows: Arc<dyn RowBatch>,
+        _loader: &str,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<BulkResult, Error>> + Send {
+        async move {
+            let written = self.write(Arc::clone(&rows), OnExisting::Keep, deadline).await?;
+            Ok(BulkResult::of_steady(written, &*rows))
+        }
+    }
+
+    /// See [`Load::end`](crate::Load::end). Leases that have expired are deleted as well.
+    fn end_load(&self, _loader: &str, _deadline: Deadline) -> impl Future<Output = Result<u64, Error>> + Send {
+        async { Ok(0) }
+    }
+
+    /// See [`Store::unfinished_months`](crate::Store::unfinished_months).
+    fn unfinished_months(&self, _deadline: Deadline) -> impl Future<Output = Result<Vec<DateTime>, Error>> + Send {
+        async { Ok(Vec::new()) }
+    }
+
+    /// Fails if a month of a window is being loaded in bulk. A query without a snapshot checks this first.
+    fn check_loaded(
+        &self,
+        window: Option<Window>,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        async move {
+            match window {
+                Some(window) => bulk::check(&self.unfinished_months(deadline).await?, window),
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// See [`Store::finish_month`](crate::Store::finish_month).
+    fn finish_month(
+        &self,
+        _month: DateTime,
+        _deadline: Deadline,
+    ) -> impl Future<Output = Result<Vec<FinishedMonth>, Error>> + Send {
+        async { Ok(Vec::new()) }
     }
 
     /// What some statements of an aggregation return, all of it read in one snapshot; one after the other where there
@@ -177,7 +231,7 @@ pub(crate) trait Engine: Send + Sync {
         limit: usize,
         deadline: Deadline,
     ) -> impl Future<Output = Result<Vec<StoredRow>, Error>> + Send {
-        let statement = sql::page(self.dialect(), after, limit);
+        let statement = sql::page(self.dialect(), after, limit).over(Window::default());
         async move {
             let rows = self.query(statement, Workload::Aggregation, deadline).await?;
             rows.into_iter().map(|row| row.try_into().map_err(|_| Error::foreign())).collect()
@@ -191,7 +245,7 @@ pub(crate) trait Engine: Send + Sync {
         limit: usize,
         deadline: Deadline,
     ) -> impl Future<Output = Result<Vec<StoredMeasurement>, Error>> + Send {
-        let statement = sql::measurements(self.dialect(), after, limit);
+        let statement = sql::measurements(self.dialect(), after, limit).over(Window::default());
         async move {
             let rows = self.query(statement, Workload::Aggregation, deadline).await?;
             rows.into_iter().map(|row| sql::measurement(row).ok_or_else(Error::foreign)).collect()

@@ -1,5 +1,6 @@
 //! [`Error`]: the error of a store. Each engine maps the errors of its driver to it in one place.
 
+use ooni_core::time::DateTime;
 use std::error::Error as StdError;
 
 /// An error of a store.
@@ -100,6 +101,20 @@ impl Error {
     /// The store has been opened with `open_to_read`.
     pub(crate) fn read_only() -> Error {
         Error::new(ErrorKind::Invalid, "the store was opened for reading only")
+    }
+
+    /// Months are being loaded in bulk.
+    pub(crate) fn loading(months: &[DateTime]) -> Error {
+        let name = |month: &DateTime| month.to_string().chars().take(7).collect::<String>();
+        let months = match months {
+            [] => "no month is".to_owned(),
+            [month] => format!("{} is", name(month)),
+            [first, last] => format!("{} and {} are", name(first), name(last)),
+            [first, .., last] => format!("{} to {} ({} months) are", name(first), name(last), months.len()),
+        };
+        let message = format!("{months} being loaded; `fastpath store finish` completes a load that was interrupted");
+        let public = Some(format!("{months} being loaded; retry later."));
+        Error { public, ..Error::new(ErrorKind::Busy, message) }
     }
 
     /// The database contains a value that this crate does not write.

@@ -50,6 +50,16 @@ pub enum Failpoint {
     ListsReplaced,
     /// A rollup was emptied and is not refilled yet.
     RollupEmptied,
+    /// A bulk load has begun in a month: it has no indexes.
+    MonthBegun,
+    /// The duplicates of a loaded month are deleted.
+    DuplicatesDeleted,
+    /// An index of a loaded month is built.
+    IndexBuilt,
+    /// Rows of a loaded month are counted in the rollups.
+    MonthCounted,
+    /// A loaded month is about to be finished.
+    MonthFinishing,
     /// A statement that changes data is about to be sent to an engine without transactions.
     StatementComing,
 }
@@ -70,6 +80,15 @@ impl Failpoint {
         Failpoint::Finishing,
         Failpoint::Finished,
         Failpoint::Complete,
+    ];
+
+    /// The points of a bulk load, beside those of every change. All are reached before the change is committed.
+    pub const BULK: [Failpoint; 5] = [
+        Failpoint::MonthBegun,
+        Failpoint::DuplicatesDeleted,
+        Failpoint::IndexBuilt,
+        Failpoint::MonthCounted,
+        Failpoint::MonthFinishing,
     ];
 
     /// The points of a store.

@@ -1,7 +1,8 @@
 //! [`Store`]: a database of measurements on any of the engines. Its queries are in `store/`: rows in `rows`, counts in
-//! `counts`, those of charts in `charts`, application tables in `app`, and the state of the store in `state`.
+//! `counts`, those of charts in `charts`, bulk loads in `bulk`, application tables in `app`, and the state of the store in `state`.
 
 mod app;
+pub(crate) mod bulk;
 mod charts;
 mod counts;
 mod rows;
@@ -14,9 +15,11 @@ use crate::error::Error;
 use crate::lock::{StoreLock, check_name};
 use crate::migration::Migration;
 use crate::options::StoreOptions;
+use crate::query::filter::Window;
 use crate::rollup::Rollup;
 use crate::sql::{self, Dialect, Statement};
 use crate::value::Value;
+use crate::write;
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch};
 use ooni_core::time::DateTime;
@@ -221,7 +224,8 @@ impl Store {
 
     /// Starts a read. The deadline of all its statements is fixed here.
     fn read(&self, name: &'static str, workload: Workload) -> Read<'_> {
-        Read { store: self, workload, deadline: self.deadline(self.options.read_limit), span: self.span(name) }
+        let deadline = self.deadline(self.options.read_limit);
+        Read { store: self, workload, window: None, deadline, span: self.span(name) }
     }
 
     async fn write_within<T, F: Future<Output = Result<T, Error>> + Send>(
@@ -246,18 +250,27 @@ impl Store {
 struct Read<'s> {
     store: &'s Store,
     workload: Workload,
+    /// The starts of the measurements that its statements read; see [`Statement::window`].
+    window: Option<Window>,
     deadline: Deadline,
     span: Span,
 }
 
 impl Read<'_> {
+    /// The same call, which reads measurements that start in a window.
+    fn over(self, window: Window) -> Self {
+        Read { window: Some(window), ..self }
+    }
+
     /// Executes one of the statements of the call.
     async fn query(&self, statement: Statement) -> Result<Rows, Error> {
+        let statement = Statement { window: self.window, ..statement };
         self.run(self.store.engine.query(statement, self.workload, self.deadline)).await
     }
 
     /// Executes statements that see the same moment, where the engine has snapshots.
-    async fn snapshot(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, Error> {
+    async fn snapshot(&self, mut statements: Vec<Statement>) -> Result<Vec<Rows>, Error> {
+        statements.iter_mut().for_each(|statement| statement.window = self.window);
         self.run(self.store.engine.snapshot(statements, self.deadline)).await
     }
 
@@ -268,6 +281,17 @@ impl Read<'_> {
         row: impl Fn(Vec<Value<'static>>) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
         self.query(statement).await?.into_iter().map(|cells| row(cells).ok_or_else(|| self.foreign())).collect()
+    }
+
+    /// Runs a look-up. If it finds nothing, no month may be in a bulk load, because that month could have the row.
+    async fn find<T>(&self, look_up: impl AsyncFn() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+        if let Some(found) = look_up().await? {
+            return Ok(Some(found));
+        }
+        let unfinished = self.run(self.store.engine.unfinished_months(self.deadline)).await?;
+        self.run(async { write::bulk::check(&unfinished, Window::default()) }).await?;
+        // It may have been finished since the look-up.
+        look_up().await
     }
 
     /// Awaits another part of the call.

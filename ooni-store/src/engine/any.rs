@@ -14,6 +14,7 @@ use crate::query::filter::Window;
 use crate::rollup::Rollup;
 use crate::sql::{Dialect, Statement};
 use crate::url::{is_clickhouse, is_postgres, sqlite_path};
+use crate::write::bulk::{BulkResult, FinishedMonth};
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{
     BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch, StoredMeasurement, StoredRow,
@@ -173,6 +174,31 @@ impl AnyEngine {
         deadline: Deadline,
     ) -> Boxed<'_, bool> {
         with_engine!(self, engine => Box::pin(engine.is_rollup_current(rollup, window, deadline)))
+    }
+
+    pub(crate) fn begin_load<'s>(&'s self, loader: &'s str, deadline: Deadline) -> Boxed<'s, ()> {
+        with_engine!(self, engine => Box::pin(engine.begin_load(loader, deadline)))
+    }
+
+    pub(crate) fn write_bulk<'s>(
+        &'s self,
+        rows: Arc<dyn RowBatch>,
+        loader: &'s str,
+        deadline: Deadline,
+    ) -> Boxed<'s, BulkResult> {
+        with_engine!(self, engine => Box::pin(engine.write_bulk(rows, loader, deadline)))
+    }
+
+    pub(crate) fn end_load<'s>(&'s self, loader: &'s str, deadline: Deadline) -> Boxed<'s, u64> {
+        with_engine!(self, engine => Box::pin(engine.end_load(loader, deadline)))
+    }
+
+    pub(crate) fn unfinished_months(&self, deadline: Deadline) -> Boxed<'_, Vec<DateTime>> {
+        with_engine!(self, engine => Box::pin(engine.unfinished_months(deadline)))
+    }
+
+    pub(crate) fn finish_month(&self, month: DateTime, deadline: Deadline) -> Boxed<'_, Vec<FinishedMonth>> {
+        with_engine!(self, engine => Box::pin(engine.finish_month(month, deadline)))
     }
 
     pub(crate) fn snapshot(&self, statements: Vec<Statement>, deadline: Deadline) -> Boxed<'_, Vec<Rows>> {

@@ -203,7 +203,7 @@ impl Clickhouse {
     ) -> Result<Vec<Vec<Value<'static>>>, Error> {
         let (mut rows, mut after, mut uids) = (Vec::new(), after.map(str::to_owned), limit);
         loop {
-            let page = statement(Dialect::Clickhouse, after.as_deref(), uids);
+            let page = statement(Dialect::Clickhouse, after.as_deref(), uids).over(Window::default());
             rows.extend(self.query(page, Workload::Aggregation, deadline).await?);
             if rows.len() >= limit {
                 rows.truncate(limit);
@@ -241,6 +241,7 @@ impl Engine for Clickhouse {
     }
 
     async fn query(&self, statement: Statement, workload: Workload, deadline: Deadline) -> Result<Rows, Error> {
+        self.check_loaded(statement.window, deadline).await?;
         let http = self.http.within(deadline);
         let query = async {
             let _slot = self.slots(workload).take().await?;

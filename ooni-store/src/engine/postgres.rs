@@ -143,11 +143,15 @@ impl Engine for Postgres {
     }
 
     async fn query(&self, statement: Statement, workload: Workload, deadline: Deadline) -> Result<Rows, Error> {
+        self.check_loaded(statement.window, deadline).await?;
         let rows = self.read(deadline, || self.readers.query(&statement, workload, deadline)).await?;
         self.cells(&statement, &rows)
     }
 
     async fn snapshot(&self, statements: Vec<Statement>, deadline: Deadline) -> Result<Vec<Rows>, Error> {
+        for statement in &statements {
+            self.check_loaded(statement.window, deadline).await?;
+        }
         let all = self.read(deadline, || self.readers.snapshot(&statements, deadline)).await?;
         statements.iter().zip(&all).map(|(statement, rows)| self.cells(statement, rows)).collect()
     }

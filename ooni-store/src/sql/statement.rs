@@ -1,5 +1,6 @@
 //! [`Statement`]: a query with its parameters and the types of its columns.
 
+use crate::query::filter::Window;
 use crate::value::Type;
 use ooni_core::time::DateTime;
 
@@ -34,12 +35,20 @@ pub(crate) struct Statement {
     /// Maximum bytes of the result's texts, if it has more than one row. Beyond that the call fails with
     /// [`ErrorKind::TooLarge`](crate::ErrorKind).
     pub(crate) max_bytes: usize,
+    /// The starts of the measurements whose rows or counts it reads; `None` if it reads none, or only look-ups by key. While
+    /// a month in this window is being loaded in bulk, the statement fails with [`ErrorKind::Busy`](crate::ErrorKind).
+    pub(crate) window: Option<Window>,
 }
 
 impl Statement {
     /// A statement whose result may have any size.
     pub(crate) fn new(sql: impl Into<String>, parameters: Vec<Parameter>, columns: Vec<Type>) -> Statement {
-        Statement { sql: sql.into(), parameters, columns, max_bytes: usize::MAX }
+        Statement { sql: sql.into(), parameters, columns, max_bytes: usize::MAX, window: None }
+    }
+
+    /// The same statement, which reads measurements that start in a window.
+    pub(crate) fn over(self, window: Window) -> Statement {
+        Statement { window: Some(window), ..self }
     }
 
     /// The same statement with a limit on its rows. Only for a statement that has no limit.

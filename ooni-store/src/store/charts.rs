@@ -5,7 +5,7 @@ use super::counts::{group, order};
 use crate::engine::Workload;
 use crate::error::Error;
 use crate::query::aggregate::{Aggregation, Axis, DatedGroup, DomainCounts, Ranked};
-use crate::query::filter::Filter;
+use crate::query::filter::{Filter, Window};
 use crate::query::planner::plan;
 use crate::sql;
 use crate::value::Value;
@@ -17,7 +17,7 @@ impl Store {
     /// # Errors
     /// As [`Store::aggregate`].
     pub async fn aggregate_with_days(&self, query: &Aggregation) -> Result<Vec<DatedGroup>, Error> {
-        let call = self.read("aggregate_with_days", Workload::Aggregation);
+        let call = self.read("aggregate_with_days", Workload::Aggregation).over(query.filter.window);
         let parts = call.parts(&by_day(query)).await?;
         let rows = call.groups(sql::dated(self.dialect(), query, &parts), &parts).await?;
         let dated = |mut row: Vec<Value<'static>>| {
@@ -41,7 +41,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn ranked(&self, query: &Aggregation, offset: u64, limit: u32) -> Result<Ranked, Error> {
-        let call = self.read("ranked", Workload::Aggregation);
+        let call = self.read("ranked", Workload::Aggregation).over(query.filter.window);
         let parts = call.parts(query).await?;
         let page = async |offset, limit| {
             let statement = sql::ranked(self.dialect(), query, &parts, offset, limit);
@@ -67,7 +67,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn domain_counts(&self) -> Result<Vec<DomainCounts>, Error> {
-        let call = self.read("domain_counts", Workload::Aggregation);
+        let call = self.read("domain_counts", Workload::Aggregation).over(Window::default());
         let query = by_domain();
         let statement = sql::domain_counts(self.dialect(), &query, &call.parts(&query).await?);
         let rows = call.snapshot(vec![statement]).await?;

@@ -21,7 +21,7 @@ impl Store {
     /// [`ErrorKind::TooLarge`] beyond [`StoreOptions::max_groups`](crate::StoreOptions::max_groups), or the store cannot be
     /// read.
     pub async fn aggregate(&self, query: &Aggregation) -> Result<Vec<Group>, Error> {
-        let call = self.read("aggregate", Workload::Aggregation);
+        let call = self.read("aggregate", Workload::Aggregation).over(query.filter.window);
         let parts = call.parts(query).await?;
         let rows = call.groups(sql::aggregation(self.dialect(), query, &parts), &parts).await?;
         let groups = rows.into_iter().map(|row| group(row, query.axes.len()).ok_or_else(|| call.foreign()));
@@ -36,7 +36,7 @@ impl Store {
     /// # Errors
     /// As [`Store::aggregate`].
     pub async fn distinct(&self, query: &Aggregation, of: Axis) -> Result<Vec<(Vec<Value<'static>>, u64)>, Error> {
-        let call = self.read("distinct", Workload::Aggregation);
+        let call = self.read("distinct", Workload::Aggregation).over(query.filter.window);
         let mut all = query.clone();
         all.axes.push(of);
         let parts = call.parts(&all).await?;
@@ -65,7 +65,7 @@ impl Store {
     /// # Errors
     /// As [`Store::aggregate`].
     pub async fn runtimes(&self, filter: &Filter) -> Result<Vec<Runtimes>, Error> {
-        let call = self.read("runtimes", Workload::Aggregation);
+        let call = self.read("runtimes", Workload::Aggregation).over(filter.window);
         let rows = call.groups(sql::runtimes(self.dialect(), filter), &[]).await?;
         rows.into_iter().map(|row| sql::runtimes_of(row).ok_or_else(|| call.foreign())).collect()
     }
@@ -82,7 +82,7 @@ impl Store {
         asn: Option<u32>,
         weeks: &[DateTime],
     ) -> Result<Vec<(String, u64)>, Error> {
-        let call = self.read("input_counts", Workload::Aggregation);
+        let call = self.read("input_counts", Workload::Aggregation).over(all_of(weeks));
         if weeks.is_empty() {
             return Ok(Vec::new());
         }
@@ -120,7 +120,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn listed_counts(&self, window: Window) -> Result<Vec<ListedCounts>, Error> {
-        let call = self.read("listed_counts", Workload::Aggregation);
+        let call = self.read("listed_counts", Workload::Aggregation).over(window);
         let filter = Filter { only_listed: true, window, ..Filter::default() };
         let query = Aggregation { filter, axes: sql::OF_LISTS.to_vec() };
         let statement = sql::listed_counts(self.dialect(), &query, &call.parts(&query).await?);
@@ -295,6 +295,12 @@ pub(super) fn order(a: &[Value<'static>], b: &[Value<'static>]) -> Ordering {
         _ => Ordering::Equal,
     });
     pairs.fold(Ordering::Equal, Ordering::then)
+}
+
+/// The time from the first of these weeks to the end of the last.
+fn all_of(weeks: &[DateTime]) -> Window {
+    let last = weeks.iter().max().and_then(|week| week.plus_days(7));
+    Window { from: weeks.iter().min().copied(), to: last }
 }
 
 /// The week that begins on a day.

@@ -21,7 +21,7 @@ impl Store {
     /// The store cannot be read.
     pub async fn find(&self, uid: &str) -> Result<Option<MeasurementSummary>, Error> {
         let call = self.read("find", Workload::Lookup);
-        let found = call.row_of(uid).await?;
+        let found = call.find(async || call.row_of(uid).await).await?;
         call.with_category(found).await
     }
 
@@ -31,7 +31,7 @@ impl Store {
     /// The store cannot be read.
     pub async fn find_in_report(&self, report_id: &str, input: &str) -> Result<Option<MeasurementSummary>, Error> {
         let call = self.read("find_in_report", Workload::Lookup);
-        let found = call.row_in_report(report_id, input).await?;
+        let found = call.find(async || call.row_in_report(report_id, input).await).await?;
         call.with_category(found).await
     }
 
@@ -41,8 +41,9 @@ impl Store {
     /// The store cannot be read.
     pub async fn body_location(&self, uid: &str) -> Result<Option<BodyLocation>, Error> {
         let call = self.read("body_location", Workload::Lookup);
-        let rows = call.rows(sql::body_locations(self.dialect(), &[uid.to_owned()]), sql::located).await?;
-        Ok(rows.into_iter().next().map(|(_, body)| body))
+        let statement = sql::body_locations(self.dialect(), &[uid.to_owned()]);
+        let body = async || Ok(call.rows(statement.clone(), sql::located).await?.into_iter().next());
+        Ok(call.find(body).await?.map(|(_, body)| body))
     }
 
     /// The number of measurements of a window whose bodies have no location, such as those that are not archived yet.
@@ -50,7 +51,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn unarchived(&self, window: Window) -> Result<u64, Error> {
-        let call = self.read("unarchived", Workload::Aggregation);
+        let call = self.read("unarchived", Workload::Aggregation).over(window);
         match call.query(sql::unarchived(self.dialect(), window)).await?.concat()[..] {
             [Value::Int(count)] => Ok(count),
             _ => Err(call.foreign()),
@@ -64,7 +65,7 @@ impl Store {
     /// [`StoreOptions::max_list_bytes`](crate::StoreOptions::max_list_bytes), or the store cannot be read. A shorter page may
     /// be read then: inputs have any length.
     pub async fn list(&self, list: &List) -> Result<Vec<MeasurementSummary>, Error> {
-        let call = self.read("list", Workload::Lookup);
+        let call = self.read("list", Workload::Lookup).over(list.filter.window);
         let max_bytes = self.options.max_list_bytes;
         call.rows(Statement { max_bytes, ..sql::list(self.dialect(), list) }, sql::listed).await
     }
@@ -99,13 +100,13 @@ impl Store {
     /// All rows that match a filter, ordered by the start of the measurement, then by uid. The filter must not have a
     /// category.
     pub fn slice(&self, filter: Filter) -> RowStream<StoredRow> {
-        let store = self.clone();
+        let (store, window) = (self.clone(), filter.window);
         RowStream::new(move |last: Option<StoredRow>| {
             let after = last.as_ref().and_then(|row| Some((start(row)?, uid(row))));
             let statement = sql::slice(store.dialect(), &filter, after, PAGE);
             let store = store.clone();
             Box::pin(async move {
-                let call = store.read("slice", Workload::Aggregation);
+                let call = store.read("slice", Workload::Aggregation).over(window);
                 call.rows(statement, |row| row.try_into().ok()).await
             })
         })
@@ -175,7 +176,7 @@ impl Store {
         let call = self.read("uid_status", Workload::Lookup);
         let [refused, rejected, removed, archived] = sql::uid_tables(self.dialect(), uid);
         Ok(UidStatus {
-            is_stored: call.row_of(uid).await?.is_some(),
+            is_stored: call.find(async || call.row_of(uid).await).await?.is_some(),
             is_refused: !call.query(refused).await?.is_empty(),
             is_rejected: !call.query(rejected).await?.is_empty(),
             is_removed: !call.query(removed).await?.is_empty(),

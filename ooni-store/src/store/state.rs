@@ -18,7 +18,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn check(&self, rollup: &'static Rollup) -> Result<Vec<Difference>, Error> {
-        let call = self.read("check", Workload::Aggregation);
+        let call = self.read("check", Workload::Aggregation).over(Window::default());
         let rows = call.snapshot(vec![sql::differences(self.dialect(), rollup)]).await?;
         rows.into_iter().flatten().map(|row| difference(row, rollup).ok_or_else(|| call.foreign())).collect()
     }
@@ -37,7 +37,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn stats(&self) -> Result<Stats, Error> {
-        let call = self.read("stats", Workload::Aggregation);
+        let call = self.read("stats", Workload::Aggregation).over(Window::default());
         let bytes = call.run(self.engine.bytes(call.deadline)).await?;
         let mut stats = Stats { bytes, ..Stats::default() };
         let mut statements = vec![sql::span(self.dialect())];
