@@ -1,9 +1,10 @@
-//! Shared by the benchmark programs: [`measure`] has the measurements, [`rows`] generates rows for stores, and
-//! [`queries`] has the queries over them. [`collector`] and [`reads`] have loads for the [`server`], over [`http`].
+//! Shared by the benchmark programs: [`measure`] has the measurements, [`rows`] generates rows for stores, [`bulk`] loads
+//! them, and [`queries`] has the queries over them. [`collector`] and [`reads`] have loads for the [`server`], over [`http`].
 
 #![forbid(unsafe_code)]
 
 pub mod bodies;
+pub mod bulk;
 pub mod collector;
 pub mod http;
 pub mod measure;

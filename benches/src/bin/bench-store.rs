@@ -1,5 +1,5 @@
 //! Measures stores side by side: inserts by batch size, then charts, lists and look-ups with one writer and eight
-//! readers. Prints tables and saves every measured time.
+//! readers. Prints tables and saves every measured time. With `--bulk`, measures a bulk load instead.
 //!
 //! ClickHouse is measured as its engine behind a server for its protocol, which processes one request at a time. There is
 //! one reader and no writer, so its times cannot be compared with those of the others.
@@ -7,6 +7,7 @@
 
 use anyhow::{Result, bail};
 use clap::Parser;
+use ooni_benches::bulk::{self, Loaded};
 use ooni_benches::measure::machine::Machine;
 use ooni_benches::queries;
 use ooni_benches::rows::{self, PER_DAY, Rows};
@@ -37,6 +38,9 @@ struct Arguments {
     /// Number of concurrent readers beside one writer; 0 for one reader and no writer
     #[arg(long, default_value_t = 8)]
     readers: usize,
+    /// Measure a bulk load and its end instead of batches and queries
+    #[arg(long)]
+    bulk: bool,
     /// Engine: sqlite, postgres or clickhouse; can be repeated
     #[arg(long, default_values = ["sqlite", "postgres"])]
     engine: Vec<String>,
@@ -85,6 +89,15 @@ fn main() -> Result<()> {
             CLICKHOUSE => Server::clickhouse()?.clickhouse_url("default"),
             _ => bail!("unknown engine {engine}: expected sqlite, postgres or clickhouse"),
         };
+        if arguments.bulk {
+            let loaded = runtime.block_on(load(&url, &arguments))?;
+            io::stdout().write_all(loaded.report(engine).as_bytes())?;
+            if let Some(out) = &arguments.out {
+                std::fs::create_dir_all(out)?;
+                std::fs::write(out.join(format!("bulk-{engine}.json")), serde_json::to_vec(&loaded)?)?;
+            }
+            continue;
+        }
         let measured = runtime.block_on(measure(engine, &url, &arguments))?;
         io::stdout().write_all(report(&measured)?.as_bytes())?;
         if let Some(out) = &arguments.out {
@@ -93,6 +106,15 @@ fn main() -> Result<()> {
         }
     }
     Ok(())
+}
+
+async fn load(url: &str, arguments: &Arguments) -> Result<Loaded> {
+    // Checking five million rows takes longer than a query of a server may.
+    let options = StoreOptions::for_commands();
+    Store::migrate(url, &options).await?;
+    let store = Store::open(url, options).await?;
+    store.replace_test_lists(rows::lists()).await?;
+    bulk::load(&store, &mut Rows::new(arguments.seed)?, arguments.n).await
 }
 
 async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measured> {

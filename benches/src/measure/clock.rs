@@ -45,6 +45,15 @@ pub fn of_thread(work: impl FnOnce()) -> anyhow::Result<Spent> {
     Ok(Spent { cpu: (thread_cpu()? - start).as_secs_f64(), wall: wall.elapsed().as_secs_f64() })
 }
 
+/// The processor time of this process.
+///
+/// # Errors
+/// The system has no such clock.
+pub fn process_cpu() -> anyhow::Result<Duration> {
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).context("no processor time clock")?;
+    Ok(time.into())
+}
+
 fn thread_cpu() -> anyhow::Result<Duration> {
     let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("no processor time clock")?;
     Ok(time.into())

@@ -2,10 +2,11 @@
 //!
 //! A batch is one transaction in a write-ahead log, and every commit is synced, so an acknowledged write survives a crash of
 //! the process or the machine. `file` opens files, `statements` has the statements that write, `batch` writes batches,
-//! `locations` sets the locations of bodies, `schema` migrates tables, `value` converts values, `rollups` updates rollups, and `threads` runs the threads that own
+//! `bulk` those of bulk loads, `locations` sets the locations of bodies, `schema` migrates tables, `value` converts values, `rollups` updates rollups, and `threads` runs the threads that own
 //! the connections.
 
 mod batch;
+mod bulk;
 mod file;
 mod locations;
 mod rollups;
@@ -14,6 +15,7 @@ mod statements;
 mod threads;
 mod value;
 
+use self::bulk::Step;
 use self::file::DatabaseFile;
 use self::threads::{Interrupt, ReaderPool, WriterThread};
 use super::{Engine, Rows, Workload};
@@ -27,12 +29,14 @@ use crate::migration::Migration;
 use crate::options::StoreOptions;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{Dialect, Statement};
+use crate::write::bulk::{BulkResult, FinishedMonth, check};
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch};
 use crate::write::tally::Tally;
 use ooni_core::time::DateTime;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::Path;
+use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -78,6 +82,22 @@ impl Sqlite {
         let pool = |threads| ReaderPool::start(threads, options.queue, || file.reader());
         let (lookups, aggregations) = (pool(options.lookup_readers)?, pool(options.aggregation_readers)?);
         Ok(Sqlite { lookups, aggregations, writer, file: Arc::new(file) })
+    }
+
+    /// Runs a change of measurements in one transaction, unless a bulk load is not finished.
+    async fn change<T: Send + 'static>(
+        &self,
+        deadline: Deadline,
+        change: impl FnOnce(&Transaction<'_>, &mut Tally) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let change_unless_loading = move |transaction: &Transaction<'_>, tally: &mut Tally| {
+            let loading = bulk::months(transaction)?;
+            match loading.is_empty() {
+                true => change(transaction, tally).map(Ok),
+                false => Ok(Err(Error::loading(&loading))),
+            }
+        };
+        self.transact(deadline, change_unless_loading).await?
     }
 
     /// Runs a write in one transaction, which also updates the rollups.
@@ -130,7 +150,9 @@ impl Engine for Sqlite {
         let file = Arc::clone(&self.file);
         let read = move |connection: &Connection| {
             file.check_unchanged()?;
-            let rows = query(connection, &statement).map_err(|error| file.error(error, deadline))?;
+            let rows =
+                snapshot(connection, slice::from_ref(&statement)).map_err(|error| file.error(error, deadline))??;
+            let rows = rows.into_iter().next().flatten();
             rows.ok_or_else(|| Error::too_large(statement.max_bytes).of(&file.name))
         };
         match workload {
@@ -143,15 +165,9 @@ impl Engine for Sqlite {
         let file = Arc::clone(&self.file);
         let read = move |connection: &Connection| {
             file.check_unchanged()?;
-            let read = || {
-                let transaction = connection.unchecked_transaction()?;
-                // Their results have no limit of bytes.
-                let all = statements.iter().filter_map(|statement| query(&transaction, statement).transpose());
-                let all = all.collect::<rusqlite::Result<Vec<_>>>()?;
-                transaction.commit()?;
-                Ok(all)
-            };
-            read().map_err(|error| file.error(error, deadline))
+            let all = snapshot(connection, &statements).map_err(|error| file.error(error, deadline))??;
+            // Their results have no limit of bytes.
+            Ok(all.into_iter().flatten().collect())
         };
         self.aggregations.run(deadline, read).await
     }
@@ -169,7 +185,7 @@ impl Engine for Sqlite {
         let write = move |transaction: &Transaction<'_>, tally: &mut Tally| {
             batch::write(transaction, &*rows, replace, max_row_bytes, tally)
         };
-        self.transact(deadline, write).await
+        self.change(deadline, write).await
     }
 
     async fn set_body_locations(
@@ -177,7 +193,7 @@ impl Engine for Sqlite {
         bodies: Vec<(String, BodyLocation)>,
         deadline: Deadline,
     ) -> Result<LocationsSet, Error> {
-        self.transact(deadline, move |transaction, _| locations::set(transaction, &bodies)).await
+        self.change(deadline, move |transaction, _| locations::set(transaction, &bodies)).await
     }
 
     async fn remove(&self, uid: &str, reason: &str, ban: bool, deadline: Deadline) -> Result<RemoveOutcome, Error> {
@@ -196,7 +212,7 @@ impl Engine for Sqlite {
             }
             Ok(outcome)
         };
-        self.transact(deadline, remove).await
+        self.change(deadline, remove).await
     }
 
     async fn restore(&self, uid: &str, deadline: Deadline) -> Result<bool, Error> {
@@ -216,7 +232,7 @@ impl Engine for Sqlite {
             let rows = statements::drop_window(transaction, from, to)?;
             Ok(rows as u64)
         };
-        self.transact(deadline, drop).await
+        self.change(deadline, drop).await
     }
 
     async fn replace_test_lists(&self, lists: Vec<ListedUrl>, deadline: Deadline) -> Result<(), Error> {
@@ -234,7 +250,7 @@ impl Engine for Sqlite {
                 _ => rollups::rebuild(transaction, rollup),
             })
         };
-        self.transact(deadline, replace).await
+        self.change(deadline, replace).await
     }
 
     async fn write_application(&self, rows: Vec<AppRow>, deadline: Deadline) -> Result<(), Error> {
@@ -264,12 +280,65 @@ impl Engine for Sqlite {
     }
 
     async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {
-        self.transact(deadline, move |transaction, _| rollups::rebuild(transaction, rollup)).await
+        self.change(deadline, move |transaction, _| rollups::rebuild(transaction, rollup)).await
+    }
+
+    async fn begin_load(&self, loader: &str, deadline: Deadline) -> Result<(), Error> {
+        let loader = loader.to_owned();
+        self.transact(deadline, move |transaction, _| bulk::renew(transaction, &loader)).await
+    }
+
+    async fn write_bulk(&self, rows: Arc<dyn RowBatch>, loader: &str, deadline: Deadline) -> Result<BulkResult, Error> {
+        let (loader, max_row_bytes) = (loader.to_owned(), self.file.options.max_row_bytes);
+        let write = move |transaction: &Transaction<'_>, tally: &mut Tally| {
+            bulk::renew(transaction, &loader)?;
+            bulk::write(transaction, &*rows, max_row_bytes, tally)
+        };
+        self.transact(deadline, write).await
+    }
+
+    async fn end_load(&self, loader: &str, deadline: Deadline) -> Result<u64, Error> {
+        let loader = loader.to_owned();
+        self.transact(deadline, move |transaction, _| bulk::leave(transaction, &loader)).await
+    }
+
+    async fn unfinished_months(&self, deadline: Deadline) -> Result<Vec<DateTime>, Error> {
+        let file = Arc::clone(&self.file);
+        let read = move |connection: &Connection| {
+            file.check_unchanged()?;
+            bulk::months(connection).map_err(|error| file.error(error, deadline))
+        };
+        self.lookups.run(deadline, read).await
+    }
+
+    async fn finish_month(&self, _: DateTime, deadline: Deadline) -> Result<Vec<FinishedMonth>, Error> {
+        // A load is finished as a whole.
+        loop {
+            if let Step::Finished(months) = self.transact(deadline, |transaction, _| bulk::step(transaction)).await? {
+                return Ok(months);
+            }
+        }
     }
 
     async fn bytes(&self, _deadline: Deadline) -> Result<u64, Error> {
         Ok(self.file.bytes())
     }
+}
+
+/// Executes queries that see the same moment; `None` for those whose rows have too many bytes. Fails if a month that they
+/// read is being loaded in bulk.
+fn snapshot(connection: &Connection, statements: &[Statement]) -> rusqlite::Result<Result<Vec<Option<Rows>>, Error>> {
+    let transaction = connection.unchecked_transaction()?;
+    let windows = || statements.iter().filter_map(|statement| statement.window);
+    if windows().next().is_some() {
+        let loading = bulk::months(&transaction)?;
+        if let Err(busy) = windows().try_for_each(|window| check(&loading, window)) {
+            return Ok(Err(busy));
+        }
+    }
+    let all = statements.iter().map(|statement| query(&transaction, statement)).collect::<rusqlite::Result<_>>()?;
+    transaction.commit()?;
+    Ok(Ok(all))
 }
 
 /// Executes a query and reads its rows; `None` if they have too many bytes.

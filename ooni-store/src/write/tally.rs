@@ -80,6 +80,11 @@ impl Tally {
         self.push(&POSITIONS.map(|position| row[position].borrowed()), 1);
     }
 
+    /// Adds a stored row, given its [`COLUMNS`].
+    pub(crate) fn add_stored(&mut self, row: &[Value<'_>; 10]) {
+        self.push(row, 1);
+    }
+
     /// Subtracts a deleted row, given its [`COLUMNS`].
     pub(crate) fn subtract(&mut self, row: &[Value<'_>; 10]) {
         self.push(row, -1);

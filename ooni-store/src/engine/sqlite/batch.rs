@@ -62,7 +62,10 @@ pub(super) fn write(
 }
 
 /// The rows of the batch that were removed permanently, and the reasons.
-fn removed(transaction: &Transaction<'_>, rows: &(dyn RowBatch + 'static)) -> Result<HashMap<String, String>> {
+pub(super) fn removed(
+    transaction: &Transaction<'_>,
+    rows: &(dyn RowBatch + 'static),
+) -> Result<HashMap<String, String>> {
     let mut removed = HashMap::new();
     if statements::any_removed(transaction)? {
         for uid in uids(rows) {

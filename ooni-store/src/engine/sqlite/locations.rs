@@ -10,12 +10,19 @@ use std::time::SystemTime;
 
 const HAS_ROW: &str = "SELECT EXISTS (SELECT 1 FROM fastpath WHERE measurement_uid = ?)";
 
+const ANY_ARCHIVED: &str = "SELECT EXISTS (SELECT 1 FROM archived)";
+
 const FORGET: &str = "DELETE FROM archived WHERE measurement_uid = ?";
 
 /// The location of a body, if it is known.
 pub(super) fn known(connection: &Connection, uid: &str) -> Result<Option<BodyLocation>> {
     let found = super::query(connection, &sql::body_locations(Dialect::Sqlite, &[uid.to_owned()]))?;
     Ok(found.and_then(|rows| sql::located(rows.into_iter().next()?)).map(|(_, body)| body))
+}
+
+/// Whether there is any entry in `archived`.
+pub(super) fn any_archived(connection: &Connection) -> Result<bool> {
+    connection.prepare_cached(ANY_ARCHIVED)?.query_row([], |row| row.get(0))
 }
 
 /// Deletes the entry of a measurement in `archived`. Returns false if there was none.

@@ -1,0 +1,231 @@
+//! Bulk loads: rows are written without secondary indexes and rollups, which are built when the load is finished.
+//!
+//! A load covers the whole store, which has no rows when it begins. The keys of the tables stay, since uids begin with a time
+//! and come nearly in order. Finishing is a sequence of steps, each a transaction, that anyone can continue.
+
+use super::statements::Statements;
+use super::{batch, locations, rollups, value};
+use crate::failpoint::{Failpoint, reach};
+use crate::rollup::ROLLUPS;
+use crate::value::{Type, Value};
+use crate::write::batch::decide;
+use crate::write::bulk::{BulkResult, FinishedMonth, LEASE};
+use crate::write::row::{BatchResult, RowBatch};
+use crate::write::tally::{COLUMNS, Tally};
+use ooni_core::time::DateTime;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Result, Transaction};
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Rows that one step counts, which limits its memory.
+const STEP: i64 = 250_000;
+
+const HAS_ROWS: &str = "SELECT EXISTS (SELECT 1 FROM fastpath)";
+
+const COUNTED: &str = "SELECT counted FROM bulk_load";
+
+const BEGIN: &str = "INSERT INTO bulk_load (counted) VALUES (0)";
+
+/// The indexes that a load drops. Those of keys have no SQL.
+const DROPPED: &str = "
+    INSERT INTO bulk_index (name, sql) SELECT name, sql FROM sqlite_schema
+    WHERE type = 'index' AND sql IS NOT NULL AND (tbl_name = 'fastpath' OR tbl_name LIKE 'rollup\\_%' ESCAPE '\\')
+    RETURNING name";
+
+const ADD_TO_MONTH: &str = "
+    INSERT INTO bulk_month (month, rows) VALUES (?, ?) ON CONFLICT (month) DO UPDATE SET rows = rows + excluded.rows";
+
+const MONTHS: &str = "SELECT month FROM bulk_month ORDER BY month";
+
+const FINISH: &str = "DELETE FROM bulk_month RETURNING month, rows";
+
+const NEXT_INDEX: &str = "SELECT name, sql FROM bulk_index ORDER BY name LIMIT 1";
+
+const RENEW: &str = "INSERT INTO bulk_loader (loader, expires) VALUES (?, ?) ON CONFLICT (loader) DO UPDATE SET expires = excluded.expires";
+
+const LEAVE: &str = "DELETE FROM bulk_loader WHERE loader = ? OR expires <= ?";
+
+const ALIVE: &str = "SELECT count(*) FROM bulk_loader";
+
+/// Takes or renews the lease of a loader.
+pub(super) fn renew(connection: &Connection, loader: &str) -> Result<()> {
+    connection.prepare_cached(RENEW)?.execute((loader, now() + LEASE.as_secs() as i64)).map(drop)
+}
+
+/// Ends the lease of a loader, and those that have expired. Returns the number of the others.
+pub(super) fn leave(connection: &Connection, loader: &str) -> Result<u64> {
+    connection.prepare_cached(LEAVE)?.execute((loader, now()))?;
+    connection.prepare_cached(ALIVE)?.query_row([], |row| row.get(0).map(unsigned))
+}
+
+/// A number of rows, which is never negative.
+fn unsigned(number: i64) -> u64 {
+    number.unsigned_abs()
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
+
+/// The months of a load that is not finished.
+pub(super) fn months(connection: &Connection) -> Result<Vec<DateTime>> {
+    connection.prepare_cached(MONTHS)?.query_map([], |row| month(row.get_ref(0)?))?.collect()
+}
+
+fn month(seconds: ValueRef<'_>) -> Result<DateTime> {
+    match value::read(seconds, Type::Time)? {
+        Value::Time(month) => Ok(month),
+        _ => Err(rusqlite::Error::InvalidQuery), // a month is never NULL
+    }
+}
+
+/// The last row that is counted in the rollups, if a load is not finished.
+fn counted(connection: &Connection) -> Result<Option<i64>> {
+    connection.prepare_cached(COUNTED)?.query_row([], |row| row.get(0)).optional()
+}
+
+/// Writes a batch: as part of a load if there is one or the store has no rows, or else the usual way.
+pub(super) fn write(
+    transaction: &Transaction<'_>,
+    rows: &(dyn RowBatch + 'static),
+    max_row_bytes: usize,
+    tally: &mut Tally,
+) -> Result<BulkResult> {
+    let is_loading = counted(transaction)?.is_some();
+    if !is_loading && transaction.prepare_cached(HAS_ROWS)?.query_row([], |row| row.get(0))? {
+        let written = batch::write(transaction, rows, false, max_row_bytes, tally)?;
+        return Ok(BulkResult::of_steady(written, rows));
+    }
+    let mut months = BTreeMap::new();
+    let written = insert(transaction, rows, max_row_bytes, &mut months)?;
+    if !is_loading && !months.is_empty() {
+        begin(transaction)?;
+        reach(Failpoint::MonthBegun);
+    }
+    for (month, rows) in months {
+        transaction.prepare_cached(ADD_TO_MONTH)?.execute((month.timestamp(), rows))?;
+    }
+    Ok(BulkResult { written, steady: BTreeMap::new() })
+}
+
+/// Begins a load: drops the indexes.
+fn begin(transaction: &Transaction<'_>) -> Result<()> {
+    transaction.execute(BEGIN, [])?;
+    let mut dropped = transaction.prepare(DROPPED)?;
+    let names = dropped.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>>>()?;
+    names.iter().try_for_each(|name| transaction.execute(&format!("DROP INDEX {name}"), []).map(drop))
+}
+
+/// Inserts the rows of a batch, and counts them by month.
+fn insert(
+    transaction: &Transaction<'_>,
+    rows: &(dyn RowBatch + 'static),
+    max_row_bytes: usize,
+    months: &mut BTreeMap<DateTime, i64>,
+) -> Result<BatchResult> {
+    let mut statements = Statements::new(transaction, value::timestamp(SystemTime::now()))?;
+    let removed = batch::removed(transaction, rows)?;
+    let any_archived = locations::any_archived(transaction)?;
+    let decided = decide(rows, false, &removed, max_row_bytes);
+    let mut existing = 0;
+    for taken in &decided.taken {
+        let (new, cells) = (&rows[taken.index], &taken.cells);
+        if !statements.insert(cells, new)? {
+            existing += 1;
+            continue;
+        }
+        if let Some(start) = taken.time() {
+            *months.entry(start.start_of_month()).or_default() += 1;
+        }
+        let known = match new.body() {
+            None if any_archived => locations::known(transaction, new.uid())?,
+            _ => None,
+        };
+        if let Some(body) = new.body().or(known.as_ref()) {
+            statements.insert_body(cells, body)?;
+        }
+        if any_archived {
+            locations::forget(transaction, new.uid())?;
+        }
+        if let Some(cells) = &taken.openvpn {
+            statements.insert_openvpn(cells)?;
+        }
+    }
+    for refusal in &decided.set_aside {
+        statements.set_aside(&rows[refusal.index], refusal, false)?;
+    }
+    statements.reject(&decided)?;
+    Ok(decided.written(existing, false))
+}
+
+/// The outcome of a step that finishes a load.
+pub(super) enum Step {
+    /// More steps are needed.
+    Done,
+    /// The load is finished.
+    Finished(Vec<FinishedMonth>),
+}
+
+/// Does the next step to finish a load.
+pub(super) fn step(transaction: &Transaction<'_>) -> Result<Step> {
+    let Some(counted) = counted(transaction)? else { return Ok(Step::Finished(Vec::new())) };
+    if count(transaction, counted)? {
+        reach(Failpoint::MonthCounted);
+        return Ok(Step::Done);
+    }
+    if build(transaction)? {
+        reach(Failpoint::IndexBuilt);
+        return Ok(Step::Done);
+    }
+    let mut finish = transaction.prepare_cached(FINISH)?;
+    let finished = finish.query_map([], |row| {
+        Ok(FinishedMonth { month: month(row.get_ref(0)?)?, rows: unsigned(row.get(1)?), duplicates: 0 })
+    })?;
+    let mut finished = finished.collect::<Result<Vec<_>>>()?;
+    finished.sort_by_key(|finished| finished.month);
+    transaction.execute("DELETE FROM bulk_load", [])?;
+    reach(Failpoint::MonthFinishing);
+    Ok(Step::Finished(finished))
+}
+
+/// Counts rows after a rowid in the rollups. Returns false if there are none.
+fn count(transaction: &Transaction<'_>, after: i64) -> Result<bool> {
+    let columns = COLUMNS.map(|(name, _)| name).join(", ");
+    let read = format!("SELECT rowid, {columns} FROM fastpath WHERE rowid > ? ORDER BY rowid LIMIT ?");
+    let mut read = transaction.prepare_cached(&read)?;
+    let mut rows = read.query([after, STEP])?;
+    let (mut tally, mut last) = (Tally::default(), after);
+    while let Some(row) = rows.next()? {
+        last = row.get(0)?;
+        let mut cells = [const { Value::Null }; COLUMNS.len()];
+        for (column, (cell, (_, kind))) in (1..).zip(cells.iter_mut().zip(COLUMNS)) {
+            *cell = match row.get_ref(column)? {
+                ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text)),
+                other => value::read(other, kind)?,
+            };
+        }
+        tally.add_stored(&cells);
+    }
+    if last == after {
+        return Ok(false);
+    }
+    let lists = rollups::listed(transaction, tally.inputs())?;
+    let tallied = tally.count(&lists);
+    for rollup in &ROLLUPS {
+        rollups::change(transaction, rollup, &tallied)?;
+        reach(Failpoint::RollupFollowed);
+    }
+    transaction.prepare_cached("UPDATE bulk_load SET counted = ?")?.execute([last])?;
+    Ok(true)
+}
+
+/// Builds one of the dropped indexes. Returns false if there are none.
+fn build(transaction: &Transaction<'_>) -> Result<bool> {
+    let next =
+        transaction.prepare_cached(NEXT_INDEX)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some::<(String, String)>((name, sql)) = next else { return Ok(false) };
+    transaction.execute(&sql, [])?;
+    transaction.prepare_cached("DELETE FROM bulk_index WHERE name = ?")?.execute([name])?;
+    Ok(true)
+}
