@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // clippy does not count test helpers as tests
 
 mod application;
+mod bulk;
+#[cfg(all(debug_assertions, unix))] // failpoints need both
+mod bulk_killed;
 mod charts;
 mod clickhouse;
 mod deadlines;
@@ -46,7 +49,7 @@ use support::{Engine, InFile};
 
 /// Runs the tests that every engine must pass, with so many cases of each property.
 fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
-    let tests: [fn(&dyn Engine); 26] = [
+    let tests: [fn(&dyn Engine); 29] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,
@@ -73,12 +76,16 @@ fn behaves(new: fn() -> Box<dyn Engine>, cases: u32) {
         lists::filters_with_many_values,
         lists::changed_test_lists_update_the_rollup,
         long_texts::a_very_long_text_leaves_the_others_alone,
+        bulk::a_uid_is_loaded_once,
+        bulk::months_with_rows_are_written_the_usual_way,
+        bulk::unfinished_months_are_not_read,
     ];
     for test in tests {
         test(&*new());
     }
     rejections::identities_distinguish_stores(&*new(), &*new());
     long_texts::texts_of_any_length(&*new(), &*new());
+    bulk::a_load_leaves_what_usual_writes_leave(&*new(), &*new());
     history::any_history(new, 2 * cases);
     rollups::any_history_leaves_rollups_right(new, cases);
 }

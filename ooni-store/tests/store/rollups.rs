@@ -101,7 +101,7 @@ pub(crate) fn rollup_is_as_rows(store: &Open, rollup: &'static Rollup) {
 }
 
 /// Every kind of aggregation returns the counts of the rows.
-fn answers_are_those_of_the_rows(engine: &dyn Engine, store: &Open) {
+pub(crate) fn answers_are_those_of_the_rows(engine: &dyn Engine, store: &Open) {
     let axes = [
         Axis::BlockingType,
         Axis::CategoryCode,

@@ -18,8 +18,8 @@ use rusqlite::{Connection, OptionalExtension, Result, Transaction};
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Rows that one step counts, which limits its memory.
-const STEP: i64 = 250_000;
+/// Rows that one step counts, which limits its memory. Few in debug builds, whose tests have few rows.
+const STEP: i64 = if cfg!(debug_assertions) { 100 } else { 250_000 };
 
 const HAS_ROWS: &str = "SELECT EXISTS (SELECT 1 FROM fastpath)";
 
