@@ -1,5 +1,6 @@
 //! The subcommands, one per file.
 
+mod bulk;
 mod compare;
 pub mod fetch;
 mod listing;

@@ -194,7 +194,8 @@ pub enum StoreCommand {
     ///
     /// Copies measurements, including those that were refused, rejected or removed, and test lists, which replace those of
     /// the target. Measurements that the target already has are kept, so a stopped copy can be completed by repeating the
-    /// command, with --after to skip what was copied. Rollups are built in the target. The column update_time gets the time
+    /// command, with --after to skip what was copied. A target without rows is loaded in bulk: indexes and rollups are built
+    /// at the end, and until then queries on the target fail. The column update_time gets the time
     /// of the copy. "fastpath compare FROM TO" shows differences afterwards.
     Copy {
         /// The store to read
@@ -228,6 +229,13 @@ pub enum StoreCommand {
         /// in the order of start times
         #[arg(long, value_name = "UID")]
         after: Option<String>,
+    },
+    /// Finish the months of bulk loads that were interrupted
+    ///
+    /// Builds the indexes and rollups that are missing. Continues where an earlier call was interrupted.
+    Finish {
+        #[command(flatten)]
+        store: StoreArguments,
     },
     /// Write rows to Parquet files, one per day and test
     ///

@@ -86,7 +86,11 @@ fn open_and_run(arguments: &Rerun, log: Log) -> Result<ExitCode, String> {
     let Opened { ledger, finished, was_complete, placeholder, closed } =
         open::open(arguments, &ruleset, wanted.days.end, &*sink)?;
     let mut rerun = Run { arguments, log, ledger, diagnostics: Diagnostics::default() };
-    let result = if was_complete { Ok(()) } else { rerun.all(&archive, &scoring, &*sink, finished) };
+    let result = match was_complete {
+        // It may have been killed before it finished a bulk load.
+        true => rerun.ledger.end_load(|line| log.print_line(line)),
+        false => rerun.all(&archive, &scoring, &*sink, finished),
+    };
     if let Some(journal) = placeholder {
         journal.discard_if_empty();
     }
@@ -216,7 +220,7 @@ impl Run<'_> {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "by a signal"));
         }
         let is_complete = !failures.any();
-        ledger.finish(archive.wanted().days.end, is_complete)?;
+        ledger.finish(archive.wanted().days.end, is_complete, |line| log.print_line(line))?;
         if !is_complete && ledger.journal.is_some() {
             log.print_line("part of the archive could not be read; repeat the command with --resume to retry it");
         }

@@ -12,6 +12,7 @@ mod test_lists;
 pub(super) use self::change::open;
 
 use self::change::{change, done};
+use super::bulk::BulkLoad;
 use super::result::CommandResult;
 use crate::cli::store::{Store, StoreCommand};
 use ooni_core::time::DateTime;
@@ -41,8 +42,26 @@ pub(super) fn run(arguments: &Store) -> CommandResult {
         }
         StoreCommand::Copy { from, to, after } => copy::run(from, to, after.clone()),
         StoreCommand::Import { from, to, after } => import::run(from, to, after.clone()),
+        StoreCommand::Finish { store } => finish(&store.db_uri),
         StoreCommand::Export { days, out, store } => export::run(days, out, &store.db_uri),
     }
+}
+
+/// Finishes bulk loads, unless there are loaders that may be alive.
+fn finish(url: &str) -> CommandResult {
+    let store = change::open(url)?;
+    let bulk = BulkLoad::begin(&store, "store finish").map_err(|error| error.to_string())?;
+    let (mut out, mut is_any) = (String::new(), false);
+    let ended = bulk.end(&store, |line| {
+        is_any = true;
+        out += &format!("{line}\n");
+    });
+    ended.map_err(|error| error.to_string())?;
+    let is_finished = store.wait(store.store.unfinished_months()).map_err(|error| error.to_string())?.is_empty();
+    if !is_any {
+        out += "nothing to finish\n";
+    }
+    Ok((out, is_finished))
 }
 
 /// The number of measurements that started in a month.

@@ -6,6 +6,7 @@
 //! the journal.
 
 use super::output::Output;
+use crate::command::bulk::BulkLoad;
 use crate::journal::{Finished, Journal, Mark};
 use crate::pipeline::Piece;
 use crate::stats::Counts;
@@ -32,6 +33,8 @@ pub(super) struct Ledger {
     pub(super) store: Option<BlockingStore>,
     /// What to do with rows that are already in the store.
     pub(super) on_existing: OnExisting,
+    /// The bulk load in which rows are written, if there is one.
+    pub(super) bulk: Option<BulkLoad>,
     /// The output file.
     pub(super) output: Output,
     /// The journal, if there is one.
@@ -70,6 +73,7 @@ impl Ledger {
         Ledger {
             store,
             on_existing,
+            bulk: None,
             output,
             journal,
             mark,
@@ -166,8 +170,11 @@ impl Ledger {
         let Some(store) = self.store.as_ref().filter(|_| !batch.is_empty()) else { return Ok(()) };
         reach(Failpoint::RowsComing);
         let batch = Arc::new(batch);
-        let write = store.store.write(batch.clone(), self.on_existing);
-        let written = store.wait(write).map_err(io::Error::other)?;
+        let written = match &mut self.bulk {
+            Some(bulk) => bulk.write(store, batch.clone()),
+            None => store.wait(store.store.write(batch.clone(), self.on_existing)),
+        };
+        let written = written.map_err(io::Error::other)?;
         reach(Failpoint::RowsStored);
         let counts = match have_ended {
             true => {
@@ -216,6 +223,20 @@ impl Ledger {
         self.store.as_ref().map_or(Ok(()), |store| store.wait(store.store.refresh_rollups()).map_err(io::Error::other))
     }
 
+    /// Ends the bulk load, if there is one.
+    ///
+    /// # Errors
+    /// Its months are not finished.
+    pub(super) fn end_load(&mut self, show: impl FnMut(&str)) -> io::Result<()> {
+        let (Some(bulk), Some(store)) = (&self.bulk, &self.store) else { return Ok(()) };
+        let duplicates = bulk.end(store, show).map_err(io::Error::other)?;
+        if duplicates > 0 {
+            self.mark.already_there += duplicates;
+            self.checkpoint()?;
+        }
+        Ok(())
+    }
+
     /// Ends a run that was stopped and can be resumed. The current can will be read again.
     ///
     /// # Errors
@@ -231,14 +252,18 @@ impl Ledger {
     ///
     /// # Errors
     /// Something cannot be written.
-    pub(super) fn finish(&mut self, end: Day, is_complete: bool) -> io::Result<()> {
+    pub(super) fn finish(&mut self, end: Day, is_complete: bool, show: impl FnMut(&str)) -> io::Result<()> {
         if self.current.0.all().accepted > 0 {
             self.end_can(); // a can cut short by --stop-after
         }
         self.checkpoint()?;
+        let is_over = is_complete || self.journal.is_none();
+        if is_over {
+            self.end_load(show)?;
+        }
         self.refresh_rollups()?;
         reach(Failpoint::Finishing);
-        if is_complete || self.journal.is_none() {
+        if is_over {
             mem::replace(&mut self.output, Output::Nothing).finish()?;
         } else {
             self.output.publish()?;

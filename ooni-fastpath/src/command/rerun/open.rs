@@ -3,14 +3,17 @@
 use super::ledger::Ledger;
 use super::output::{Closed, FileFormat, Output};
 use crate::cli::Rerun;
+use crate::command::bulk::BulkLoad;
 use crate::journal::{Earlier, FinishedCans, Identity, Journal, JournalState, Mark};
 use crate::same_file;
 use crate::sink::Sink;
 use ooni_archive::Day;
+use ooni_core::hex::hex;
 use ooni_core::rules::Ruleset;
 use ooni_store::failpoint::{Failpoint, reach};
 use ooni_store::files::beside;
 use ooni_store::{BlockingStore, OnExisting, is_url, local_path, sqlite_path, without_password};
+use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -102,6 +105,13 @@ fn open_all(
         true => None,
         false => Some(BlockingStore::open(&arguments.db_uri).map_err(|error| error.to_string())?),
     };
+    let bulk = match &store {
+        Some(store) if arguments.bulk => {
+            let loader = loader(&identity, journal.as_ref());
+            Some(BulkLoad::begin(store, &loader).map_err(|error| error.to_string())?)
+        }
+        _ => None,
+    };
     let mut header = Vec::new();
     sink().begin(&mut header);
     let out = arguments.out.as_deref();
@@ -130,7 +140,8 @@ fn open_all(
             reach(Failpoint::JournalBegun);
             let journal = journal.take();
             let (journal, placeholder) = if resumable { (journal, None) } else { (None, journal) };
-            let ledger = Ledger::new(store, on_existing(arguments), output, journal, Mark::default());
+            let mut ledger = Ledger::new(store, on_existing(arguments), output, journal, Mark::default());
+            ledger.bulk = bulk;
             return Ok(Opened { ledger, finished: FinishedCans::default(), was_complete: false, placeholder, closed });
         }
     };
@@ -142,12 +153,20 @@ fn open_all(
         }
         _ => Output::open(out, Some(mark.out), &header, &closed).map_err(failed)?,
     };
-    let ledger = Ledger::new(store, on_existing(arguments), output, journal.take(), mark);
+    let mut ledger = Ledger::new(store, on_existing(arguments), output, journal.take(), mark);
+    ledger.bulk = bulk;
     Ok(Opened { ledger, finished, was_complete, placeholder: None, closed })
 }
 
 fn on_existing(arguments: &Rerun) -> OnExisting {
     if arguments.update { OnExisting::Replace } else { OnExisting::Keep }
+}
+
+/// The name of the run as a loader of a bulk load. A resumed run has the same one.
+fn loader(identity: &Identity, journal: Option<&Journal>) -> String {
+    let journal = journal.map(|journal| fs::canonicalize(journal.path()).unwrap_or_else(|_| journal.path().to_owned()));
+    let process = if journal.is_none() { std::process::id() } else { 0 };
+    hex(Sha256::digest(format!("{identity:?} {journal:?} {process}")))
 }
 
 /// The earlier run to resume; `None` for a new run.
@@ -184,6 +203,12 @@ fn earlier(arguments: &Rerun, journal: &Journal, identity: &Identity) -> Result<
 /// would never write the rows that the journal counts as done.
 fn check_store(store: Option<&BlockingStore>, arguments: &Rerun, mark: &Mark) -> Result<(), String> {
     let Some(store) = store.filter(|_| mark.counts.all().stored > 0) else { return Ok(()) };
+    match store.wait(store.store.unfinished_months()) {
+        // It has rows of a bulk load.
+        Ok(months) if !months.is_empty() => return Ok(()),
+        Ok(_) => {}
+        Err(error) => return Err(error.to_string()),
+    }
     match store.wait(store.store.page(None, 1)) {
         Ok(rows) if rows.is_empty() => Err(format!(
             "{} has no rows, but the journal says that it has; --restart starts again",
@@ -221,7 +246,7 @@ fn identity(arguments: &Rerun, ruleset: &Ruleset) -> Identity {
     let named = |name: &str, value: String| (name.to_owned(), value);
     let store = if arguments.no_write_to_db { "none".to_owned() } else { without_password(&arguments.db_uri) };
     let source = |source: &String| if is_url(source) { without_password(source) } else { source.clone() };
-    Identity::from([
+    let mut identity = Identity::from([
         named("--start-day", selection.start_day.to_string()),
         named("--end-day", selection.end_day.to_string()),
         named("--ccs", selection.ccs.join(",")),
@@ -233,7 +258,11 @@ fn identity(arguments: &Rerun, ruleset: &Ruleset) -> Identity {
         named("--input-format", scoring.input_format.named()),
         named("the limits", format!("{:?}", scoring.limits.limits())),
         named("the ruleset", format!("{} {} {}", ruleset.rules, ruleset.version, ruleset.fingerprints)),
-    ])
+    ]);
+    if arguments.bulk {
+        identity.extend([named("--bulk", "true".to_owned())]); // journals of earlier versions do not have it
+    }
+    identity
 }
 
 #[cfg(test)]

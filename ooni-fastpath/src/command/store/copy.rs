@@ -2,10 +2,12 @@
 //!
 //! Measurements that the target already has are kept, so a stopped copy can be completed by repeating the command.
 
+use crate::command::bulk::BulkLoad;
 use crate::command::result::{CommandResult, eprint_line};
 use crate::sink::plain;
 use ooni_store::{
-    BatchInput, BatchResult, BlockingStore, Error, Incoming, ListedUrl, OnExisting, Rejection, ScoredRow,
+    BatchInput, BatchResult, BlockingStore, Error, Incoming, ListedUrl, OnExisting, Rejection, RowBatch, ScoredRow,
+    without_password,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,11 +17,14 @@ const BATCH: usize = 10_000;
 
 /// Copies a store.
 pub(super) fn run(from: &str, to: &str, after: Option<String>) -> CommandResult {
+    let loader = format!("store copy {}", without_password(from));
     let from = BlockingStore::open_to_read(from).map_err(|error| error.to_string())?;
     let to = BlockingStore::open(to).map_err(|error| error.to_string())?;
     refuse_same(&from, &to)?;
-    let beside = copy_beside(&from, &to).map_err(|error| error.to_string())?;
-    let (text, is_good) = measurements(&to, from.measurements(after.clone()), after, "copied")?;
+    let mut target = Target::of(to, &loader).map_err(|error| error.to_string())?;
+    let beside = copy_beside(&from, &mut target).map_err(|error| error.to_string())?;
+    let (text, is_good) = measurements(&mut target, from.measurements(after.clone()), after, "copied")?;
+    let to = target.store;
     let rejected = rejections(&from, &to).map_err(|error| error.to_string())?;
     archived(&from, &to).map_err(|error| error.to_string())?;
     let Beside { refused, removed, listed } = beside;
@@ -38,9 +43,30 @@ fn refuse_same(from: &BlockingStore, to: &BlockingStore) -> Result<(), String> {
     }
 }
 
+/// The target of a copy or import.
+pub(super) struct Target {
+    pub(super) store: BlockingStore,
+    /// The load in which a store without rows is written.
+    bulk: Option<BulkLoad>,
+}
+
+impl Target {
+    pub(super) fn of(store: BlockingStore, loader: &str) -> Result<Target, Error> {
+        let bulk = BulkLoad::into_empty(&store, loader)?;
+        Ok(Target { store, bulk })
+    }
+
+    fn write(&mut self, rows: Arc<dyn RowBatch>) -> Result<BatchResult, Error> {
+        match &mut self.bulk {
+            Some(bulk) => bulk.write(&self.store, rows),
+            None => self.store.wait(self.store.store.write(rows, OnExisting::Keep)),
+        }
+    }
+}
+
 /// Writes measurements, and reports progress and the result.
 pub(super) fn measurements<T: Incoming + 'static>(
-    to: &BlockingStore,
+    to: &mut Target,
     all: impl Iterator<Item = Result<T, Error>>,
     after: Option<String>,
     written: &str,
@@ -50,11 +76,16 @@ pub(super) fn measurements<T: Incoming + 'static>(
         last = Some(uid.to_owned());
         eprint_line(&format!("{all} measurements, up to {}", plain(uid)));
     });
-    let Copied { written: BatchResult { inserted, already, .. }, refused } = copied.map_err(|error| match &last {
-        Some(uid) => format!("{error}; to continue, repeat the command with --after {uid}"),
-        None => error.to_string(),
-    })?;
-    to.wait(to.store.refresh_rollups()).map_err(|error| error.to_string())?;
+    let Copied { written: BatchResult { mut inserted, mut already, .. }, refused } =
+        copied.map_err(|error| match &last {
+            Some(uid) => format!("{error}; to continue, repeat the command with --after {uid}"),
+            None => error.to_string(),
+        })?;
+    if let Some(bulk) = &to.bulk {
+        let duplicates = bulk.end(&to.store, eprint_line).map_err(|error| error.to_string())?;
+        (inserted, already) = (inserted.saturating_sub(duplicates), already + duplicates);
+    }
+    to.store.wait(to.store.store.refresh_rollups()).map_err(|error| error.to_string())?;
     let all = inserted + already + refused;
     let text = format!("{all} measurements: {inserted} {written}, {already} already there, {refused} refused\n");
     Ok((text, refused == 0))
@@ -68,7 +99,8 @@ struct Beside {
 }
 
 /// Copies removals, test lists and refused rows. Removals come first, so that no removed measurement is stored.
-fn copy_beside(from: &BlockingStore, to: &BlockingStore) -> Result<Beside, Error> {
+fn copy_beside(from: &BlockingStore, target: &mut Target) -> Result<Beside, Error> {
+    let to = &target.store;
     let there = to.removals().map(|removal| Ok(removal?.uid)).collect::<Result<HashSet<_>, Error>>()?;
     let mut removed = 0;
     for removal in from.removals() {
@@ -79,7 +111,7 @@ fn copy_beside(from: &BlockingStore, to: &BlockingStore) -> Result<Beside, Error
         removed += 1;
     }
     let listed = lists(to, from.wait(from.store.test_lists(&[]))?)?;
-    let refused = write_all(to, from.refusals(), |_, _| {})?.refused;
+    let refused = write_all(target, from.refusals(), |_, _| {})?.refused;
     Ok(Beside { refused, removed, listed })
 }
 
@@ -145,7 +177,7 @@ struct Copied {
 
 /// Writes in batches, and calls `batch_done` after each with the number of measurements so far and the last uid.
 fn write_all<T: Incoming + 'static>(
-    to: &BlockingStore,
+    to: &mut Target,
     mut all: impl Iterator<Item = Result<T, Error>>,
     mut batch_done: impl FnMut(u64, &str),
 ) -> Result<Copied, Error> {
@@ -153,7 +185,7 @@ fn write_all<T: Incoming + 'static>(
     loop {
         let batch = Arc::new(all.by_ref().take(BATCH).collect::<Result<Vec<_>, _>>()?);
         let Some(last) = batch.last() else { return Ok(copied) };
-        let written = to.wait(to.store.write(batch.clone(), OnExisting::Keep))?;
+        let written = to.write(batch.clone())?;
         copied.written.inserted += written.inserted;
         copied.written.already += written.already;
         copied.refused += written.refused.len() as u64;

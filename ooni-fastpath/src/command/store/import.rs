@@ -5,7 +5,7 @@
 use super::copy;
 use crate::command::result::{CommandResult, eprint_line};
 use crate::sink::plain;
-use ooni_store::{BlockingReference, BlockingStore, Loaded, is_url, load_dump};
+use ooni_store::{BlockingReference, BlockingStore, Loaded, is_url, load_dump, without_password};
 use std::path::Path;
 
 /// Imports a database, or a file that is a dump.
@@ -16,10 +16,12 @@ pub(super) fn run(from: &str, to: &str, after: Option<String>) -> CommandResult 
             None => dump(Path::new(from), to),
         };
     }
+    let loader = format!("store import {}", without_password(from));
     let from = BlockingReference::open(from).map_err(|error| error.to_string())?;
     let to = BlockingStore::open(to).map_err(|error| error.to_string())?;
     let lists = from.test_lists().and_then(|lists| copy::lists(&to, lists)).map_err(|error| error.to_string())?;
-    let (text, is_good) = copy::measurements(&to, from.measurements(after.clone()), after, "imported")?;
+    let mut target = copy::Target::of(to, &loader).map_err(|error| error.to_string())?;
+    let (text, is_good) = copy::measurements(&mut target, from.measurements(after.clone()), after, "imported")?;
     Ok((format!("{text}{lists} entries of test lists\n"), is_good))
 }
 
