@@ -139,7 +139,7 @@ impl Corpus<'_> {
         &self,
         rules: Rules,
         explain: bool,
-        put: &mut dyn FnMut(&mut ScoredChunk) -> io::Result<()>,
+        put: &mut (dyn FnMut(&mut ScoredChunk) -> io::Result<()> + Send),
     ) -> io::Result<Found> {
         let scoring = Scoring { explain, ..Scoring::new(self.fingerprints, rules) };
         let list = FileList::find(self.paths, None);
