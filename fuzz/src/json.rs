@@ -1,12 +1,22 @@
 //! The lenient reader compared with serde_json, which is strict: what serde_json accepts must be read as the same
-//! value.
+//! value. And compared with itself: reading by the index of quotes and reading without it give the same.
 
-use ooni_core::json::{Json, Limits, ReadError, Reader, write_json};
+use ooni_core::json::{Json, Limits, ReadError, Reader, Value, write_json};
 use ooni_core::number::Int;
 use serde_json::Value as Strict;
 
 /// The input is a JSON text.
 pub fn run(text: &[u8]) {
+    for limits in [Limits::default(), Limits { bytes: 2000, depth: 4, values: 40 }] {
+        let (mut by_index, mut without) = (Reader::with_limits(limits), Reader::with_limits(limits));
+        match (by_index.read(text), without.read_without_index(text)) {
+            (Ok(document), Ok(expected)) => same_nodes(document.root(), expected.root()),
+            (read, expected) => {
+                assert_eq!(read.err(), expected.err(), "only one way is it read, or for other reasons refused")
+            }
+        }
+    }
+
     let mut reader = Reader::new();
     let strict = serde_json::from_slice::<Strict>(text).ok();
     let (value, count) = match reader.read(text) {
@@ -42,6 +52,23 @@ pub fn run(text: &[u8]) {
     match Reader::with_limits(limits).read(text).map(|document| document.root().to_json()) {
         Ok(limited) => assert_eq!(limited, value),
         Err(error) => assert!(matches!(error, ReadError::Limit { .. }), "{error}"),
+    }
+}
+
+/// The same kinds, places, spellings and numbers of elements, in the same order.
+fn same_nodes(ours: Value<'_>, expected: Value<'_>) {
+    assert_eq!(ours.kind(), expected.kind());
+    assert_eq!(ours.source(), expected.source());
+    assert_eq!(ours.raw_text(), expected.raw_text());
+    assert_eq!(ours.count(), expected.count());
+    assert_eq!(
+        (ours.elements().count(), ours.pairs().count()),
+        (expected.elements().count(), expected.pairs().count())
+    );
+    ours.elements().zip(expected.elements()).for_each(|(ours, expected)| same_nodes(ours, expected));
+    for ((key, ours), (expected_key, expected)) in ours.pairs().zip(expected.pairs()) {
+        same_nodes(key, expected_key);
+        same_nodes(ours, expected);
     }
 }
 

@@ -10,13 +10,26 @@ use std::path::Path;
 struct Both {
     reader: Reader,
     scanning: Reader,
-    /// Texts without errors.
+    /// Arrays and objects without errors.
     read: usize,
-    /// Texts without errors that the pass over the index gave up on.
+    /// Those that the pass over the index gave up on.
     unusual: usize,
 }
 
 impl Both {
+    /// The index is the same on all machines.
+    #[track_caller]
+    fn check_index(&mut self, text: &[u8]) {
+        let [chosen, other] = [&mut self.reader.index, &mut self.scanning.index];
+        let expected = index::fill(text, chosen);
+        for fill in [index::versions::of_any_machine, index::versions::with_avx2] {
+            let found = fill(text, other);
+            assert_eq!(found, expected, "{:?}", String::from_utf8_lossy(text));
+            let quotes = found.map_or(0, |found| found.quotes);
+            assert_eq!(other[..quotes], chosen[..quotes], "{:?}", String::from_utf8_lossy(text));
+        }
+    }
+
     fn with_limits(limits: Limits) -> Both {
         let [reader, scanning] = [(); 2].map(|()| Reader::with_limits(limits));
         Both { reader, scanning, ..Both::default() }
@@ -24,17 +37,19 @@ impl Both {
 
     #[track_caller]
     fn check(&mut self, text: &[u8], foreign: bool) {
+        self.check_index(text);
         let shown = || String::from_utf8_lossy(text).into_owned();
         let expected = self.scanning.check_length(text).and_then(|()| self.scanning.read_scanning(text, foreign));
         let fits = text.len() <= self.reader.limits.bytes;
+        let is_container = expected.is_ok_and(|document| document.root().is_array() || document.root().is_object());
         match self.reader.read_indexed(text).filter(|_| fits) {
             Some(count) => {
                 let nodes = expected.map(|document| document.nodes.to_vec());
                 assert_eq!(nodes.as_deref(), Ok(&self.reader.nodes[..count]), "{}", shown());
             }
-            None => self.unusual += usize::from(expected.is_ok()),
+            None => self.unusual += usize::from(is_container),
         }
-        self.read += usize::from(expected.is_ok());
+        self.read += usize::from(is_container);
         let document = self.reader.read_with(text, foreign);
         assert_eq!(document.map(|document| document.nodes), expected.map(|document| document.nodes), "{}", shown());
         assert_eq!(document.map(|document| document.has_foreign), expected.map(|document| document.has_foreign));
@@ -161,8 +176,13 @@ const SPACES: &[u8] = &[b' '; 200];
 
 /// A JSON text, mostly without errors.
 fn generate(random: &mut Random, depth: usize, text: &mut Vec<u8>) {
-    match random.below(if depth > 5 { 6 } else { 9 }) {
-        0 => text.extend_from_slice(random.one_of::<[u8]>(&[b"true", b"false", b"null", b"NaN", b"-Infinity"])),
+    let kind = match depth {
+        0 if random.below(9) > 0 => 6 + random.below(3),
+        0..=5 => random.below(9),
+        _ => random.below(6),
+    };
+    match kind {
+        0 => text.extend_from_slice(random.one_of::<[u8]>(&[b"true", b"false", b"null", b"NaN", b"Infinity"])),
         1 => text.extend_from_slice(format!("{}", random.next() as i32 >> random.below(32)).as_bytes()),
         2 => text.extend_from_slice(format!("{:?}", random.next() as f64 / 1e15).as_bytes()),
         3..6 => string(random, text),
@@ -188,32 +208,19 @@ fn generate(random: &mut Random, depth: usize, text: &mut Vec<u8>) {
 }
 
 fn string(random: &mut Random, text: &mut Vec<u8>) {
-    const PIECES: &[&[u8]] = &[
-        b"a",
-        b"failure",
-        b"network_events",
-        b"http://example.org/",
-        b"\\\"",
-        b"\\\\",
-        b"\\n",
-        b"\\/",
-        b"\\u0627\\u0644",
-        b"\\u003cb\\u003e",
-        b"\\u00e9",
-        b"\\ud83d\\ude00",
-        b"\\ud83d",
-        b"\\uDE00",
-        b"\\u0041",
-        b"\x01",
-        "é€😀".as_bytes(),
-        &[b'x'; 60],
-        &[b'\\'; 64],
-    ];
+    const PLAIN: &[&[u8]] = &[b"", b"a", b"failure", b"network_events", b"http://example.org/?a=b", &[b'x'; 60]];
+    const COMMON: &[&[u8]] =
+        &[b"\\\"", b"\\\\", b"\\n", b"\\/", b"\\u0627\\u0644", b"\\u003cb\\u003e", "é€😀".as_bytes()];
+    const RARE: &[&[u8]] =
+        &[b"\\u00e9", b"\\ud83d\\ude00", b"\\ud83d", b"\\uDE00", b"\\u0041", b"\x01", &[b'\\'; 64], b"\xed\xa0\x80"];
     text.push(b'"');
-    let rarely = if random.below(8) == 0 { 0 } else { 4 };
-    for _ in 0..random.below(5) {
-        let known = PIECES.len() - if random.below(30) == 0 { 0 } else { 3 };
-        text.extend_from_slice(PIECES[random.below(known).min(known - 1) * usize::from(random.below(rarely + 1) == 0)]);
+    for _ in 0..random.below(4) {
+        let pieces = match random.below(60) {
+            0 => RARE,
+            1..12 => COMMON,
+            _ => PLAIN,
+        };
+        text.extend_from_slice(random.one_of(pieces));
     }
     text.push(b'"');
 }
@@ -266,7 +273,7 @@ fn mutated_texts() {
         }
     }
     let [Both { read, unusual, .. }, limited] = both;
-    println!("{cases} texts: {read} read, of these {unusual} not by the index; {} within small limits", limited.read);
+    eprintln!("{cases} texts: {read} read, of these {unusual} not by the index; {} within small limits", limited.read);
     assert!(read * 3 > cases && unusual * 10 < read && limited.read * 10 > cases, "{read} {unusual} {}", limited.read);
 }
 
@@ -298,7 +305,7 @@ fn block_boundaries() {
             }
         }
     }
-    assert!(both.read > 10_000 && both.unusual < 2000, "{} {}", both.read, both.unusual);
+    assert!(both.read > 10_000 && both.unusual * 10 < both.read, "{} {}", both.read, both.unusual);
 }
 
 /// All texts of a kind up to 200 bytes, cut everywhere.
@@ -312,7 +319,7 @@ fn every_length() {
         }
         both.check(&[&SPACES[..start], &whole[..]].concat(), false);
     }
-    assert!(both.read > whole.len() && both.unusual == 0);
+    assert!(both.read > whole.len() && both.unusual == 0, "{} {}", both.read, both.unusual);
 }
 
 /// Each limit at its value, one above and one below.

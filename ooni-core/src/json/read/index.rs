@@ -26,7 +26,7 @@ pub(super) const fn spelling(entry: u32) -> Spelling {
 }
 
 /// What the index of a text says about all of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     /// The number of entries; what is behind them in the vector is not part of the index.
     pub(super) quotes: usize,
@@ -76,7 +76,7 @@ fn fill_with(
     for chunk in blocks.chunks(CHUNK).chain([&[last][..]]) {
         let room = index.count + CHUNK * BLOCK + WRITTEN;
         if entries.len() < room {
-            entries.resize((2 * room).max(text.len() / 16), 0);
+            entries.resize(2 * room, 0);
         }
         for block in chunk {
             let quotes = equal(block, b'"');
@@ -227,5 +227,26 @@ impl Index {
             inside = !(end | end.wrapping_sub(1));
         }
         Some(())
+    }
+}
+
+/// The other versions of [`fill`], which this machine would not choose.
+#[cfg(test)]
+pub(super) mod versions {
+    use super::*;
+
+    pub(in super::super) fn of_any_machine(text: &[u8], entries: &mut Vec<u32>) -> Option<Found> {
+        fill_with(text, entries, block::equal, block::greater)
+    }
+
+    /// On a machine without AVX2, the same.
+    #[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
+    pub(in super::super) fn with_avx2(text: &[u8], entries: &mut Vec<u32>) -> Option<Found> {
+        multiversion::target::match_target! {
+            "x86_64+avx2+bmi1+bmi2+lzcnt+popcnt" => fill_with(
+                text, entries, |block, byte| block::avx2::equal(block, byte), |block, byte| block::avx2::greater(block, byte)
+            ),
+            _ => of_any_machine(text, entries),
+        }
     }
 }
