@@ -21,6 +21,7 @@ mod write;
 pub use self::document::Document;
 pub(crate) use self::document::SingleText;
 pub use self::field::Field;
+pub(crate) use self::field::Key;
 #[cfg(feature = "legacy-yaml")]
 pub(crate) use self::kind::FOREIGN;
 pub(crate) use self::kind::FOREIGN_FALSE;
@@ -32,5 +33,5 @@ pub use self::surrogate::replace_lone_surrogates;
 pub(crate) use self::unescape::push_code_point;
 pub use self::unescape::unescape;
 pub use self::value::{Members, Pairs, Text, Value};
-pub(crate) use self::write::write_key;
+pub(crate) use self::write::{write_int, write_key};
 pub use self::write::{write_json, write_text};

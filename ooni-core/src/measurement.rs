@@ -135,6 +135,7 @@ impl<'a> Measurement<'a> {
     }
 
     /// A field of the measurement, which may be missing.
+    #[inline]
     pub fn field(&self, key: &'static str) -> Field<'a> {
         match self.report_id {
             Some(report_id) if key == "report_id" => Field::known(self.content(), key, Some(report_id)),

@@ -267,6 +267,11 @@ fn write(out: &mut Vec<u8>, value: f64, form: Form) {
         out.extend_from_slice(form.infinity.as_bytes());
         return;
     }
+    // Between these limits, both forms are the shortest digits with a point and no exponent.
+    if (1e-3..1e15).contains(&value) {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+        return;
+    }
     let text = shortest(value);
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);

@@ -291,16 +291,14 @@ pub fn discard(measurement: &Measurement<'_>) -> Result<Option<Discard>, Error> 
 
 /// Flags a measurement whose start contradicts its receive time (scoring spec §8).
 fn flag_wrong_date(context: &Context<'_>, uid: &str, scores: &mut Scores) -> Result<(), Error> {
-    if uid::received_at(uid).is_none() {
-        return Ok(());
-    }
+    let Some(received) = uid::received_at(uid) else { return Ok(()) };
     let field = context.field("measurement_start_time");
     let value = field.value();
     if !is_truthy(value) {
         return Ok(());
     }
     let text = value.text().ok_or_else(|| value.wrong_kind("a string"))?;
-    let wrong = DateTime::parse(&text).and_then(|start| uid::wrong_date(uid, start));
+    let wrong = DateTime::parse(&text).and_then(|start| uid::wrong_start(received, start));
     if let Some(wrong) = wrong {
         context.fired(wrong.message(), "accuracy", &[&field]);
         scores.inaccurate();

@@ -26,6 +26,9 @@ pub fn is_space(code: u32) -> bool {
 
 /// The value 0 to 9 of a Unicode decimal digit (category Nd, the `\d` of Python's patterns).
 pub fn decimal_digit(code: u32) -> Option<u8> {
+    if code < 0x80 {
+        return u8::try_from(code.wrapping_sub(0x30)).ok().filter(|&digit| digit < 10);
+    }
     let after = ZEROS.partition_point(|&zero| zero <= code);
     let zero = *ZEROS.get(after.checked_sub(1)?)?;
     u8::try_from(code - zero).ok().filter(|&digit| digit < 10)
@@ -33,6 +36,9 @@ pub fn decimal_digit(code: u32) -> Option<u8> {
 
 /// Python's `int(text)` (scoring spec §1.4); `None` where Python raises `ValueError`.
 pub fn to_int(text: &[u8]) -> Option<Int> {
+    if text.iter().all(u8::is_ascii_digit) && (1..=MAX_DIGITS).contains(&text.len()) {
+        return Int::parse_decimal(text);
+    }
     let mut number = ascii_number(strip(text))?;
     // The limit counts leading zeros, unlike that of the JSON reader.
     if number.iter().filter(|byte| byte.is_ascii_digit()).count() > MAX_DIGITS {

@@ -32,6 +32,28 @@ pub fn received_at(uid: &str) -> Option<(DateTime, u32)> {
     if !uid.starts_with("20") {
         return None;
     }
+    ascii_time(uid.as_bytes()).unwrap_or_else(|| unicode_time(uid))
+}
+
+/// Reads a time of ASCII digits, which most are; `None` if [`unicode_time`] has to read it.
+fn ascii_time(uid: &[u8]) -> Option<Option<(DateTime, u32)>> {
+    let head: &[u8; 22] = uid.first_chunk()?;
+    if (head[14], head[21]) != (b'.', b'_') {
+        return None;
+    }
+    let mut digits = true;
+    let mut number = |at: usize| {
+        let (tens, ones) = (head[at].wrapping_sub(b'0'), head[at + 1].wrapping_sub(b'0'));
+        digits &= tens < 10 && ones < 10;
+        tens.wrapping_mul(10).wrapping_add(ones)
+    };
+    let [year, month, day, hour, minute, second] = [2, 4, 6, 8, 10, 12].map(&mut number);
+    let microseconds = [15, 17, 19].map(&mut number).into_iter().fold(0, |all, two| all * 100 + u32::from(two));
+    let time = || DateTime::new(2000 + u16::from(year), month, day, hour, minute, second);
+    digits.then(|| time().map(|time| (time, microseconds)))
+}
+
+fn unicode_time(uid: &str) -> Option<(DateTime, u32)> {
     let mut head = [0; 22];
     let mut length = 0;
     for (place, character) in head.iter_mut().zip(uid.chars()) {
@@ -80,8 +102,12 @@ fn ascii_digit(code: u32) -> Option<u8> {
 /// Whether a measurement with this start and UID has a wrong date (scoring spec §8, steps 1, 2 and 4). Exactly one hour,
 /// or exactly 365 days, is accepted.
 pub fn wrong_date(uid: &str, start: DateTime) -> Option<WrongDate> {
+    wrong_start(received_at(uid)?, start)
+}
+
+/// As [`wrong_date`], with the result of [`received_at`].
+pub(crate) fn wrong_start((received, microseconds): (DateTime, u32), start: DateTime) -> Option<WrongDate> {
     const SECOND: i64 = 1_000_000;
-    let (received, microseconds) = received_at(uid)?;
     let seconds = received.timestamp() - start.timestamp();
     let delta = seconds * SECOND + i64::from(microseconds);
     if delta < -SECONDS_PER_HOUR * SECOND {

@@ -66,6 +66,8 @@ struct Regexp {
 pub(super) struct BodyIndex {
     literals: Vec<Literal>,
     by_text: HashMap<String, u32>,
+    /// The literal `""`, which is in every body.
+    empty: Option<u32>,
     regexps: Vec<Regexp>,
     searches: Searches,
     /// Some expression has no trigger, so every text is decoded.
@@ -89,6 +91,7 @@ impl BodyIndex {
         for (at, fingerprint) in bodies {
             index.add(at, fingerprint)?;
         }
+        index.empty = index.by_text.get("").copied();
         Ok(index)
     }
 
@@ -174,7 +177,7 @@ impl BodyIndex {
         if let (Some((text, _)), Some(search)) = (text, self.search(rules)) {
             search.find(text, &mut work.found);
         }
-        if let Some(&empty) = self.by_text.get("") {
+        if let Some(empty) = self.empty {
             work.found.add(empty, 0);
         }
         for (id, offset) in work.found.each() {

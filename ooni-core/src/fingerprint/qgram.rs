@@ -2,7 +2,10 @@
 //!
 //! A needle of seven bytes or more covers an aligned group of four at any position, so only aligned groups need to be
 //! examined: each needle marks the four groups of its rarest seven bytes in a table that fits the cache. Text without hits
-//! costs one multiplication and one load for every four bytes; a hit is looked up in a table and compared in full.
+//! costs one multiplication and one load for every four bytes.
+//!
+//! A hit is then compared by a hash of eight bytes, the group with four bytes after or before it. Up to here there is hardly a
+//! branch that depends on the text, because hits are unpredictable. What remains is looked up in a table and compared in full.
 
 use super::rarity::{self, hash};
 use std::ops::{ControlFlow, Range};
@@ -13,18 +16,28 @@ pub(super) const MIN_NEEDLE: usize = 7;
 /// The one shorter length that is supported too, at the cost of more groups.
 pub(super) const SHORT_NEEDLE: usize = 6;
 
-/// The size of a table that is indexed by [`rarity::hash`]. Its entries are bytes, as bits would need another shift.
+/// The length from which a needle has four more bytes after or before each of its groups.
+const WIDE_NEEDLE: usize = 11;
+
+/// The size of a table that is indexed by [`rarity::hash`]. Its entries are bytes: bits take longer to read, and a smaller
+/// table has more hits, which costs more than the cache gains.
 const GROUPS: usize = 1 << rarity::HASH_BITS;
-/// Sixteen groups.
-const BLOCK: usize = 64;
-/// Blocks that are examined before their hits are compared.
-const BATCH: usize = 64;
+/// Bytes of a group.
+const GROUP: usize = 4;
+/// Bytes that are examined before their hits are compared.
+const BATCH: usize = 4096;
 
 /// An index of needles.
 #[derive(Clone)]
 pub(super) struct QGram {
     /// By hash of a group: 1 if a comparison may start there.
     hit: Box<[u8; GROUPS]>,
+    /// Groups of needles of [`WIDE_NEEDLE`] bytes or more, each with the four bytes after it.
+    with_after: Box<BitSet>,
+    /// The others of these, each with the four bytes before it.
+    with_before: Box<BitSet>,
+    /// Groups of shorter needles.
+    alone: Box<BitSet>,
     /// By hash of a group: where its entries start. Those of the next hash start where they end.
     heads: Vec<u32>,
     entries: Vec<Entry>,
@@ -62,6 +75,9 @@ impl QGram {
     pub(super) fn new(needles: &[(&[u8], Range<usize>)]) -> Self {
         let mut index = Self {
             hit: Box::new([0; GROUPS]),
+            with_after: Box::default(),
+            with_before: Box::default(),
+            alone: Box::default(),
             heads: Vec::new(),
             entries: Vec::with_capacity(needles.len() * 4),
             needles: Vec::with_capacity(needles.len()),
@@ -93,6 +109,13 @@ impl QGram {
         let start = window.start + offset;
         let from = start.min(needle.len().saturating_sub(8));
         for at in start..start + 4 {
+            if needle.len() < WIDE_NEEDLE {
+                self.alone.insert(hash_of_group(group_at(&needle[at..])));
+            } else if let Some(eight) = eight_at(needle, at) {
+                self.with_after.insert(hash_of_eight(eight));
+            } else if let Some(eight) = eight_until(needle, at) {
+                self.with_before.insert(hash_of_eight(eight));
+            }
             self.add_group(id, group_at(&needle[at..]), at as i32, &needle[from..], (at - from) as i8);
         }
     }
@@ -100,11 +123,11 @@ impl QGram {
     /// Adds a needle of [`SHORT_NEEDLE`] bytes. Three groups are inside it. If it starts one byte after an aligned position,
     /// the group at that position consists of any byte and the needle's first three bytes.
     fn add_short(&mut self, id: u32, needle: &[u8]) {
-        for at in 0..3 {
-            self.add_group(id, group_at(&needle[at..]), at as i32, needle, at as i8);
-        }
-        for before in 0..=u8::MAX {
-            self.add_group(id, u32::from_le_bytes([before, needle[0], needle[1], needle[2]]), -1, needle, -1);
+        let inside = (0..3).map(|at| (group_at(&needle[at..]), at as i32));
+        let before = (0..=u8::MAX).map(|before| (u32::from_le_bytes([before, needle[0], needle[1], needle[2]]), -1));
+        for (group, at) in inside.chain(before) {
+            self.alone.insert(hash_of_group(group));
+            self.add_group(id, group, at, needle, at as i8);
         }
     }
 
@@ -153,67 +176,92 @@ impl QGram {
             return Ok(false);
         }
         let mut budget = text.len() + 4096;
-        let (blocks, rest) = text.as_chunks::<BLOCK>();
-        for (number, batch) in blocks.chunks(BATCH).enumerate() {
-            // Hits are unpredictable, so there is no branch until the end of the batch.
-            let mut hit_blocks = [(0, 0); BATCH];
-            let mut count = 0;
-            for (at, block) in batch.iter().enumerate() {
-                let hits = self.hits(block.as_chunks().0);
-                hit_blocks[count] = (at, hits);
-                count += usize::from(hits != 0);
-            }
-            for &(at, hits) in &hit_blocks[..count] {
-                let base = (number * BATCH + at) * BLOCK;
-                if self.candidates(text, base, hits, &mut budget, &mut found)?.is_break() {
+        for (number, batch) in text.chunks(BATCH).enumerate() {
+            let start = number * BATCH;
+            let mut candidates = [0; BATCH / GROUP];
+            for &group in self.candidates(text, start, batch, &mut candidates) {
+                if self.compare(text, start + usize::from(group) * GROUP, &mut budget, &mut found)?.is_break() {
                     return Ok(true);
                 }
             }
         }
-        let hits = self.hits(rest.as_chunks().0);
-        Ok(self.candidates(text, text.len() - rest.len(), hits, &mut budget, &mut found)?.is_break())
+        Ok(false)
     }
 
-    /// The groups that may start a comparison, the first in the lowest bit.
-    #[inline(always)]
-    fn hits(&self, groups: &[[u8; 4]]) -> u32 {
-        groups.iter().rev().fold(0, |hits, four| hits * 2 + u32::from(self.hit[hash(u32::from_le_bytes(*four))]))
-    }
-
+    /// The groups of a batch, which begins at `start`, at which a needle may match.
     #[inline]
-    fn candidates(
+    fn candidates<'c>(
         &self,
         text: &[u8],
-        base: usize,
-        mut hits: u32,
+        start: usize,
+        batch: &[u8],
+        candidates: &'c mut [u16; BATCH / GROUP],
+    ) -> &'c [u16] {
+        let mut hits = [0; BATCH / GROUP];
+        let hit = |group: &[u8; GROUP]| self.hit[hash(u32::from_le_bytes(*group))];
+        let (eights, rest) = batch.as_chunks::<{ 8 * GROUP }>();
+        let (hits_of_eights, hits_of_rest) = hits.split_at_mut(8 * eights.len());
+        for (hits, eight) in hits_of_eights.as_chunks_mut::<8>().0.iter_mut().zip(eights) {
+            hits.iter_mut().zip(eight.as_chunks().0).for_each(|(to, group)| *to = hit(group));
+        }
+        hits_of_rest.iter_mut().zip(rest.as_chunks().0).for_each(|(to, group)| *to = hit(group));
+
+        let words = hits.as_chunks::<8>().0;
+        let mut hit_words = [0; BATCH / GROUP / 8];
+        let mut word_count = 0;
+        for (number, word) in (0..).zip(words) {
+            hit_words[word_count] = number;
+            word_count += usize::from(u64::from_le_bytes(*word) != 0);
+        }
+        let mut count = 0;
+        for &word in &hit_words[..word_count] {
+            let mut hits = u64::from_le_bytes(words[usize::from(word)]);
+            while hits != 0 {
+                let group = word * 8 + hits.trailing_zeros() as u16 / 8;
+                hits &= hits - 1;
+                candidates[count] = group;
+                count += usize::from(self.may_match_at(text, start + usize::from(group) * GROUP));
+            }
+        }
+        &candidates[..count]
+    }
+
+    /// Compares the needles that have the group at `at`.
+    fn compare(
+        &self,
+        text: &[u8],
+        at: usize,
         budget: &mut usize,
         found: &mut impl FnMut(usize, usize, usize) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TooManyCandidates> {
-        while hits != 0 {
-            let at = base + hits.trailing_zeros() as usize * 4;
-            hits &= hits - 1;
-            let group = group_at(&text[at..]);
-            let entries = self.entries_of(group);
-            *budget = budget.checked_sub(entries.len()).ok_or(TooManyCandidates)?;
-            for entry in entries {
-                if entry.group != group || !entry.may_match_at(text, at) {
-                    continue;
-                }
-                let Needle { start, len } = self.needles[entry.needle as usize];
-                let needle = &self.bytes[start as usize..(start + len) as usize];
-                let Some(from) = at.checked_add_signed(-(entry.at as isize)) else {
-                    continue;
-                };
-                // The maximum cost of the comparison; it may stop at an earlier difference.
-                *budget = budget.checked_sub(needle.len() / 16).ok_or(TooManyCandidates)?;
-                if text[from..].starts_with(needle)
-                    && found(entry.needle as usize, from, from + needle.len()).is_break()
-                {
-                    return Ok(ControlFlow::Break(()));
-                }
+        let group = group_at(&text[at..]);
+        let entries = self.entries_of(group);
+        *budget = budget.checked_sub(entries.len()).ok_or(TooManyCandidates)?;
+        for entry in entries {
+            if entry.group != group || !entry.may_match_at(text, at) {
+                continue;
+            }
+            let Needle { start, len } = self.needles[entry.needle as usize];
+            let needle = &self.bytes[start as usize..(start + len) as usize];
+            let Some(from) = at.checked_add_signed(-(entry.at as isize)) else {
+                continue;
+            };
+            // The maximum cost of the comparison; it may stop at an earlier difference.
+            *budget = budget.checked_sub(needle.len() / 16).ok_or(TooManyCandidates)?;
+            if text[from..].starts_with(needle) && found(entry.needle as usize, from, from + needle.len()).is_break() {
+                return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether any needle may match with one of its groups at `at`.
+    #[inline(always)]
+    fn may_match_at(&self, text: &[u8], at: usize) -> bool {
+        let has = |set: &BitSet, eight: Option<u64>| eight.is_some_and(|eight| set.has(hash_of_eight(eight)));
+        has(&self.with_after, eight_at(text, at))
+            | has(&self.with_before, eight_until(text, at))
+            | self.alone.has(hash_of_group(group_at(&text[at..])))
     }
 
     #[inline]
@@ -240,6 +288,55 @@ impl std::fmt::Debug for QGram {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "QGram({} needles)", self.needles.len())
     }
+}
+
+/// The group at `at` and the four bytes after it.
+#[inline(always)]
+fn eight_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|eight| u64::from_le_bytes(*eight))
+}
+
+/// The group at `at` and the four bytes before it.
+#[inline(always)]
+fn eight_until(bytes: &[u8], at: usize) -> Option<u64> {
+    eight_at(bytes, at.checked_sub(4)?)
+}
+
+/// A set of hashes of 16 bits.
+struct BitSet([u64; 1 << 10]);
+
+impl Default for BitSet {
+    fn default() -> Self {
+        Self([0; 1 << 10])
+    }
+}
+
+impl Clone for BitSet {
+    fn clone(&self) -> Self {
+        Self(self.0)
+    }
+}
+
+impl BitSet {
+    fn insert(&mut self, hash: u16) {
+        self.0[usize::from(hash / 64)] |= 1 << (hash % 64);
+    }
+
+    #[inline(always)]
+    fn has(&self, hash: u16) -> bool {
+        self.0[usize::from(hash / 64)] >> (hash % 64) & 1 != 0
+    }
+}
+
+/// The multiplier differs from that of [`rarity::hash`], so that groups with the same mark differ here.
+#[inline(always)]
+fn hash_of_group(group: u32) -> u16 {
+    (group.wrapping_mul(0xc2b2_ae35) >> 16) as u16
+}
+
+#[inline(always)]
+fn hash_of_eight(eight: u64) -> u16 {
+    (eight.wrapping_mul(0x9fb2_1c65_1e98_df25) >> 48) as u16
 }
 
 /// The group at the start of `bytes`, which has four bytes or more.

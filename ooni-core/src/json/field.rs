@@ -1,6 +1,5 @@
 //! [`Field`]: a member of an object, looked up by its key.
 
-use super::document::Document;
 use super::kind::Kind;
 use super::scan::Spelling;
 use super::value::{Value, push_key};
@@ -19,26 +18,87 @@ impl<'a> Value<'a> {
     }
 
     /// The member with this key; missing in values other than objects.
+    #[inline]
     pub fn field(self, key: &'static str) -> Field<'a> {
-        let Document { text, nodes, .. } = *self.document;
-        let (mut at, end) = (self.at + 1, self.end_of_object());
-        let mut found = None;
-        while at < end {
-            let name = nodes[at as usize];
-            let start = name.start as usize;
-            // Most keys differ in length, which is compared first.
-            let same = if name.spelling.has(Spelling::ESCAPED) {
-                Value { at, ..self }.text_equals(key.as_bytes())
-            } else {
-                name.len as usize == key.len() && text[start..start + key.len()] == *key.as_bytes()
-            };
-            at += 1;
-            if same {
-                found = Some(Value { at, ..self });
-            }
-            at = nodes[at as usize].next;
-        }
+        let [found] = self.find([Key::new(key)]);
         Field { of: self, key, found }
+    }
+
+    /// The members with these keys, found in one pass; all are missing in values other than objects.
+    #[inline]
+    pub fn fields<const N: usize>(self, keys: [&'static str; N]) -> [Field<'a>; N] {
+        let found = self.find(keys.map(Key::new));
+        std::array::from_fn(|at| Field { of: self, key: keys[at], found: found[at] })
+    }
+
+    fn find<const N: usize>(self, keys: [Key; N]) -> [Option<Value<'a>>; N] {
+        let mut found = [None; N];
+        for (name, value) in self.pairs() {
+            for (key, found) in keys.iter().zip(&mut found) {
+                // A repeated key has its last value.
+                if key.is_name(name) {
+                    *found = Some(value);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// A key that is compared with many others, eight bytes at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    text: &'static str,
+    /// Its first bytes, up to eight, from the lowest.
+    head: u64,
+}
+
+impl Key {
+    /// This key.
+    #[inline]
+    pub(crate) const fn new(text: &'static str) -> Key {
+        let bytes = text.as_bytes();
+        if let Some(eight) = bytes.first_chunk() {
+            return Key { text, head: u64::from_le_bytes(*eight) };
+        }
+        let mut head = 0;
+        let mut at = 0;
+        while at < bytes.len() {
+            head |= (bytes[at] as u64) << (8 * at);
+            at += 1;
+        }
+        Key { text, head }
+    }
+
+    /// The key itself.
+    pub(crate) const fn text(&self) -> &'static str {
+        self.text
+    }
+
+    /// Whether the name of a member is this key.
+    #[inline(always)]
+    pub(crate) fn is_name(&self, name: Value<'_>) -> bool {
+        let node = name.node();
+        let (start, len) = (node.start as usize, node.len as usize);
+        if node.spelling.has(Spelling::ESCAPED) {
+            return name.text_equals(self.text.as_bytes());
+        }
+        // Most keys differ in length.
+        if len != self.text.len() {
+            return false;
+        }
+        let text = &name.document.text[start..];
+        match text.first_chunk() {
+            Some(eight) => {
+                let different = u64::from_le_bytes(*eight) ^ self.head;
+                match len {
+                    0 => true,
+                    1..8 => different << (64 - 8 * len) == 0,
+                    _ => different == 0 && text[8..len] == self.text.as_bytes()[8..],
+                }
+            }
+            None => text.get(..len) == Some(self.text.as_bytes()),
+        }
     }
 }
 
@@ -123,6 +183,29 @@ mod tests {
     use super::*;
     use crate::json::Reader;
     use crate::number::Int;
+
+    #[test]
+    fn keys_of_all_lengths() {
+        const KEYS: [&str; 12] =
+            ["", "a", "ab", "abcdefg", "abcdefgh", "abcdefgi", "abcdefghi", "abcdefghj", "b", "é", "/", "abcdefghijklmnopq"];
+        let text = r#"{"":0,"a":1,"ab":2,"abcdefg":3,"abcdefgh":4,"abcdefgi":5,"abcdefghi":6,"abcdefghj":7,"\u0062":8,"é":9,
+            "\/":10,"abcdefghijklmnopq":11,"A":12,"abcdefghijklmnopr":13,"Abcdefghijklmnopq":14}"#;
+        let mut reader = Reader::new();
+        let document = reader.read(text.as_bytes()).unwrap();
+        let number = |field: Field<'_>| field.value().int().unwrap().as_i64().unwrap();
+        assert_eq!(document.root().fields(KEYS).map(number), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+        for (key, wanted) in KEYS.into_iter().zip(0..) {
+            assert_eq!(number(document.root().field(key)), wanted, "{key}");
+        }
+        // A repeated key has its last value; the name is near the end of the text.
+        let mut reader = Reader::new();
+        let document = reader.read(br#"{"ab":0,"a":1,"ab":2,"a":3}"#).unwrap();
+        assert_eq!(document.root().fields(["a", "ab"]).map(number), [3, 2]);
+        let mut reader = Reader::new();
+        let document = reader.read(b"{\"a\":5}").unwrap();
+        assert_eq!(document.root().fields(["a", "b", "abcdefgh"]).map(Field::is_missing), [false, true, true]);
+        assert!(Value::EMPTY_TEXT.fields(["a"])[0].is_missing());
+    }
 
     #[test]
     fn fields() {

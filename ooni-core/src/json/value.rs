@@ -269,6 +269,7 @@ impl<'a> Value<'a> {
     }
 
     /// The members of an object whose keys end in `suffix`, each key once: first position, last value.
+    #[inline]
     pub fn members_ending(self, suffix: &'static str) -> Vec<(Text<'a>, Value<'a>)> {
         let mut found: Vec<(Text<'a>, Value<'a>)> = Vec::new();
         for (key, value) in self.pairs() {

@@ -11,8 +11,7 @@ pub fn write_json(value: &Json, out: &mut Vec<u8>) {
         Json::Null => out.extend_from_slice(b"null"),
         Json::Bool(true) => out.extend_from_slice(b"true"),
         Json::Bool(false) => out.extend_from_slice(b"false"),
-        Json::Int(Int::Small(int)) => write_i64(*int, out),
-        Json::Int(Int::Big(digits)) => out.extend_from_slice(digits.as_bytes()),
+        Json::Int(int) => write_int(int, out),
         Json::Float(float) => write_f64(out, *float),
         Json::Text(text) | Json::Foreign(text) => write_text(text, out),
         Json::Array(items) => {
@@ -45,22 +44,16 @@ pub(crate) fn write_key(key: &str, out: &mut Vec<u8>) {
     if out.last() != Some(&b'{') {
         out.push(b',');
     }
-    // Names of columns and scores are plain; names that were read may contain anything.
-    match key.bytes().all(|byte| PLAIN[usize::from(byte)]) {
-        true => {
-            out.push(b'"');
-            out.extend_from_slice(key.as_bytes());
-            out.push(b'"');
-        }
-        false => write_text(key.as_bytes(), out),
-    }
+    write_text(key.as_bytes(), out);
     out.push(b':');
 }
 
-fn write_i64(int: i64, out: &mut Vec<u8>) {
-    use std::io::Write as _;
-    // Writing into a vector does not fail.
-    let _ = write!(out, "{int}");
+/// Appends an integer.
+pub(crate) fn write_int(int: &Int, out: &mut Vec<u8>) {
+    match int {
+        Int::Small(int) => out.extend_from_slice(itoa::Buffer::new().format(*int).as_bytes()),
+        Int::Big(digits) => out.extend_from_slice(digits.as_bytes()),
+    }
 }
 
 /// Appends generalized UTF-8 as a JSON string. Invalid bytes become U+FFFD.
@@ -69,7 +62,7 @@ pub fn write_text(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
     while !rest.is_empty() {
-        let plain = rest.iter().position(|&byte| !PLAIN[usize::from(byte)]).unwrap_or(rest.len());
+        let plain = plain_length(rest);
         out.extend_from_slice(&rest[..plain]);
         rest = &rest[plain..];
         let Some(&byte) = rest.first() else { break };
@@ -89,6 +82,33 @@ pub fn write_text(text: &[u8], out: &mut Vec<u8>) {
         }
     }
     out.push(b'"');
+}
+
+/// The number of bytes at the start that are written as they are.
+fn plain_length(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks();
+    for (number, word) in words.iter().enumerate() {
+        let other = other_than_plain(u64::from_le_bytes(*word));
+        if other != 0 {
+            return 8 * number + other.trailing_zeros() as usize / 8;
+        }
+    }
+    let plain = rest.iter().position(|&byte| !PLAIN[usize::from(byte)]).unwrap_or(rest.len());
+    text.len() - rest.len() + plain
+}
+
+/// Examines eight bytes at once. The lowest bit that is set is the high bit of the first byte that is not plain.
+const fn other_than_plain(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 0xff;
+    // A subtraction borrows only from the bytes after one that is found, so the first one is exact.
+    const fn less(word: u64, than: u8) -> u64 {
+        word.wrapping_sub(ONES * than as u64) & !word
+    }
+    const fn equal(word: u64, byte: u8) -> u64 {
+        less(word ^ (ONES * byte as u64), 1)
+    }
+    let special = equal(word, b'"') | equal(word, b'\\') | equal(word, b'/');
+    (word | less(word, 0x20) | special) & (ONES << 7)
 }
 
 const fn is_plain(byte: u8) -> bool {
@@ -229,6 +249,24 @@ mod tests {
         assert_eq!(written(&value), r#"{"b":[],"a\/":[1,"x",null],"":{"z":true,"\u00e9":{}}}"#);
         let deep = (0..MAX_DEPTH).fold(Json::Null, |inner, _| Json::Array(vec![inner]));
         assert_eq!(written(&deep), format!("{}null{}", "[".repeat(1024), "]".repeat(1024)));
+    }
+
+    #[test]
+    fn plain_bytes_are_found_by_words() {
+        for byte in 0..=255 {
+            for at in 0..20 {
+                for before in *b"a !\x7f" {
+                    let mut text = [before; 20];
+                    text[at] = byte;
+                    let expected = if is_plain(byte) { 20 } else { at };
+                    assert_eq!(plain_length(&text), expected, "{byte:x} at {at}");
+                    if let Some(next) = text.get_mut(at + 1) {
+                        *next = b'"';
+                        assert_eq!(plain_length(&text), if is_plain(byte) { at + 1 } else { at });
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -59,6 +59,7 @@ impl<'c> Context<'c> {
     }
 
     /// A field of the measurement.
+    #[inline]
     pub(crate) fn field(&self, key: &'static str) -> Field<'c> {
         self.measurement.field(key)
     }

@@ -9,7 +9,7 @@ use crate::error::{Code, Error};
 use crate::fingerprint::{
     Body, BodyRules, ConfirmedBy, Fingerprint, Fingerprints, Header, HeaderMatch, PatternType, Scratch, locality,
 };
-use crate::json::{Json, Kind, Value, push_code_point};
+use crate::json::{Field, Json, Kind, Spelling, Value, push_code_point};
 use crate::measurement::Measurement;
 use crate::number::Int;
 use crate::python::is_truthy;
@@ -80,11 +80,11 @@ impl<'x, 'c> Search<'x, 'c> {
     /// DNS answers, then bodies and headers, of `web_connectivity`.
     pub(super) fn measurement(&mut self) -> Result<(), Error> {
         self.context.field("probe_cc").required()?;
-        let tk = self.context.test_keys();
-        for query in tk.get("queries")?.objects()? {
+        let [queries, requests] = object(self.context.test_keys())?.fields(["queries", "requests"]);
+        for query in queries.objects()? {
             self.answers(query?.field("answers").if_null(Value::EMPTY_ARRAY))?;
         }
-        for request in tk.field("requests").objects()? {
+        for request in requests.objects()? {
             let response = request?.field("response").value();
             if !response.is_null() {
                 self.response(response)?;
@@ -95,9 +95,9 @@ impl<'x, 'c> Search<'x, 'c> {
 
     /// Body and headers of one response.
     pub(super) fn response(&mut self, response: Value<'c>) -> Result<(), Error> {
-        object(response)?;
-        self.body(response.field("body").value())?;
-        self.headers(response.field("headers").if_null(Value::EMPTY_OBJECT))
+        let [body, headers] = object(response)?.fields(["body", "headers"]);
+        self.body(body.value())?;
+        self.headers(headers.if_null(Value::EMPTY_OBJECT))
     }
 
     fn found(&mut self, fingerprint: &'c Fingerprint, place: Value<'c>, offsets: &[usize]) {
@@ -154,7 +154,7 @@ impl<'x, 'c> Search<'x, 'c> {
             return Ok(());
         }
         if answer.is_object() {
-            match ADDRESSES.iter().find_map(|key| answer.field(key).found()) {
+            match answer.fields(ADDRESSES).into_iter().find_map(Field::found) {
                 Some(address) => {
                     if let Some(text) = address.text() {
                         self.address(&text, address);
@@ -332,7 +332,12 @@ impl<'c> Wanted<'c> {
     ) -> bool {
         let mut once = true;
         for (name, value) in headers {
-            let Some(header) = name.text().and_then(|name| fingerprints.header(&name)) else { continue };
+            let Some((raw, spelling)) = name.raw_text() else { continue };
+            let header = match spelling {
+                Spelling::PLAIN => fingerprints.ascii_header(raw),
+                _ => name.text().and_then(|name| fingerprints.header(&name)),
+            };
+            let Some(header) = header else { continue };
             match self.0.iter_mut().find(|(same, _)| same.name() == header.name()) {
                 Some((_, last)) => (*last, once) = (value, false),
                 None => self.0.push((header, value)),

@@ -2,7 +2,7 @@
 
 use super::context::{Context, Nettest};
 use super::matches::{Match, Search, confirm};
-use super::shared::has_unknown_failure;
+use super::shared::{has_unknown_failure, object};
 use crate::error::{Code, Error};
 use crate::json::{Field, Json, Value};
 use crate::python::equals_int;
@@ -41,19 +41,18 @@ fn by_matches(context: &Context<'_>, matches: &[Match<'_>]) -> Result<Scores, Er
     let mut scores = Scores::initial();
     let tk = context.test_keys();
     confirm(context, matches, &mut scores)?;
-    let title_match = tk.get("title_match")?;
+    let [title_match, blocking, accessible] = object(tk)?.fields(["title_match", "blocking", "accessible"]);
     let value = title_match.value();
     if !(title_match.is_null() || equals_int(value, 0) || equals_int(value, 1)) {
         context.fired("title_match is neither true nor false", "accuracy", &[&title_match]);
         scores.inaccurate();
         return Ok(scores);
     }
-    by_blocking(context, tk.field("blocking"), matches.is_empty(), &mut scores);
+    by_blocking(context, blocking, matches.is_empty(), &mut scores);
     if has_unknown_failure(context, tk)? {
         scores.inaccurate();
     }
     add_up(context, matches, &mut scores);
-    let accessible = tk.field("accessible");
     if accessible.found().is_some_and(Value::is_null) && matches.is_empty() {
         context.fired("the probe does not report whether the site is accessible", "accuracy", &[&accessible]);
         scores.inaccurate();

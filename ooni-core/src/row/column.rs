@@ -1,6 +1,6 @@
 //! The description of a column ([`ColumnSchema`], [`Type`]) and its value in a row ([`Column`]).
 
-use crate::json::{Json, replace_lone_surrogates, write_json, write_key, write_text};
+use crate::json::{Json, replace_lone_surrogates, write_int, write_json, write_text};
 use crate::measurement::IsVerified;
 use crate::number::Int;
 use crate::scores::Scores;
@@ -65,7 +65,7 @@ impl Column<'_> {
         match self {
             Column::Text(text) => write_text(text.as_bytes(), out),
             Column::Json(value) => write_json(value, out),
-            Column::Int(int) => out.extend_from_slice(int.to_string().as_bytes()),
+            Column::Int(int) => write_int(int, out),
             Column::Time(time) => {
                 out.push(b'"');
                 time.write(out);
@@ -154,12 +154,16 @@ impl ToColumn for bool {
     }
 }
 
-/// Appends columns as a JSON object.
-pub(super) fn write_object(columns: &[(&'static str, Column<'_>)], out: &mut Vec<u8>) {
-    out.push(b'{');
+/// Appends columns as a JSON object. Each column comes with the text before its value: a comma, its name and a colon.
+pub(super) fn write_object<const N: usize>(columns: [(&'static str, Column<'_>); N], out: &mut Vec<u8>) {
+    let start = out.len();
     for (name, value) in columns {
-        write_key(name, out);
+        out.extend_from_slice(name.as_bytes());
         value.write_json(out);
+    }
+    // In place of the first comma.
+    if let Some(first) = out.get_mut(start) {
+        *first = b'{';
     }
     out.push(b'}');
 }

@@ -16,9 +16,14 @@ use std::sync::Arc;
 /// The parts that the columns of a row are derived from, including every value whose derivation can fail.
 pub(super) struct FastpathParts<'m, 'a> {
     pub(super) measurement: &'m Measurement<'a>,
-    pub(super) annotations: Value<'a>,
-    /// `test_helpers.backend`
-    pub(super) test_helper: Value<'a>,
+    /// Of the annotations.
+    pub(super) platform: Field<'a>,
+    pub(super) architecture: Field<'a>,
+    pub(super) engine_name: Field<'a>,
+    pub(super) engine_version: Field<'a>,
+    /// Of `test_helpers.backend`.
+    pub(super) test_helper_address: Field<'a>,
+    pub(super) test_helper_type: Field<'a>,
     pub(super) measurement_uid: &'m str,
     pub(super) test_name: Value<'a>,
     pub(super) input: Json,
@@ -47,9 +52,17 @@ impl<'m, 'a> FastpathParts<'m, 'a> {
         ruleset: &'m Arc<Ruleset>,
     ) -> Result<FastpathParts<'m, 'a>, Error> {
         check_depth(&scores)?;
-        let annotations = measurement.annotations();
+        let [platform, architecture, engine_name, engine_version, ooni_run_link_id] = measurement.annotations().fields([
+            "platform",
+            "architecture",
+            "engine_name",
+            "engine_version",
+            "ooni_run_link_id",
+        ]);
+        let test_helper = measurement.field("test_helpers").value().field("backend").value();
+        let [test_helper_address, test_helper_type] = test_helper.fields(["address", "type"]);
         // The order decides which of several errors is reported.
-        let ooni_run_link_id = run_link_id(annotations.field("ooni_run_link_id"))?;
+        let ooni_run_link_id = run_link_id(ooni_run_link_id)?;
         let test_name = measurement.field("test_name").value();
         let (input, domain) = input_and_domain(measurement.field("input").value(), test_name)?;
         let probe_asn = probe_asn(measurement)?;
@@ -57,8 +70,12 @@ impl<'m, 'a> FastpathParts<'m, 'a> {
         let test_start_time = date(measurement, "test_start_time")?;
         Ok(FastpathParts {
             measurement,
-            annotations,
-            test_helper: measurement.field("test_helpers").value().field("backend").value(),
+            platform,
+            architecture,
+            engine_name,
+            engine_version,
+            test_helper_address,
+            test_helper_type,
             measurement_uid,
             test_name,
             input,

@@ -24,11 +24,14 @@ pub(super) fn or(field: Field<'_>, default: impl Into<Json>) -> Json {
 pub(super) fn probe_asn(measurement: &Measurement<'_>) -> Result<Int, Error> {
     let value = measurement.field("probe_asn").required()?;
     let text = value.text().ok_or_else(|| value.wrong_kind("a string"))?;
-    let mut digits = Vec::new();
-    for code in crate::text::chars(&text).skip(2) {
-        crate::json::push_code_point(code, &mut digits);
-    }
-    python_text::to_int(&digits)
+    let number = if text.is_ascii() {
+        python_text::to_int(text.get(2..).unwrap_or_default())
+    } else {
+        let mut after = Vec::new();
+        crate::text::chars(&text).skip(2).for_each(|code| crate::json::push_code_point(code, &mut after));
+        python_text::to_int(&after)
+    };
+    number
         .ok_or_else(|| Error::new(Code::Value, value.path(), "expected a number after the first two characters"))
 }
 

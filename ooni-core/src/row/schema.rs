@@ -47,7 +47,7 @@ row! {
     /// Scores that the test's rule computed, a JSON object.
     scores: Scores, Text, "§7" => from.scores;
     /// Operating system of the probe; `unset` when missing.
-    platform: Json, Text, "annotations.platform" => or(from.annotations.field("platform"), "unset");
+    platform: Json, Text, "annotations.platform" => or(from.platform, "unset");
     /// General blocking scored more than 0.5: `t` or `f`.
     #[serde(with = "super::flag")]
     anomaly: bool, Text, "scores, §9" => from.anomaly;
@@ -70,15 +70,15 @@ row! {
     /// Duration of the test; 0 when missing.
     test_runtime: Json, Float32 in "s", "test_runtime" => or(from.measurement.field("test_runtime"), 0.0);
     /// Processor architecture of the probe.
-    architecture: Json, Text, "annotations.architecture" => or_empty(from.annotations.field("architecture"));
+    architecture: Json, Text, "annotations.architecture" => or_empty(from.architecture);
     /// Name of the measurement engine.
-    engine_name: Json, Text, "annotations.engine_name" => or_empty(from.annotations.field("engine_name"));
+    engine_name: Json, Text, "annotations.engine_name" => or_empty(from.engine_name);
     /// Version of the measurement engine.
-    engine_version: Json, Text, "annotations.engine_version" => or_empty(from.annotations.field("engine_version"));
+    engine_version: Json, Text, "annotations.engine_version" => or_empty(from.engine_version);
     /// Address of the test helper.
-    test_helper_address: Json, Text, "test_helpers.backend.address" => or_empty(from.test_helper.field("address"));
+    test_helper_address: Json, Text, "test_helpers.backend.address" => or_empty(from.test_helper_address);
     /// Type of the test helper, such as `https`.
-    test_helper_type: Json, Text, "test_helpers.backend.type" => or_empty(from.test_helper.field("type"));
+    test_helper_type: Json, Text, "test_helpers.backend.type" => or_empty(from.test_helper_type);
     /// ID of the OONI Run link that started the test.
     ooni_run_link_id: Option<Int>, OptionalUInt64, "annotations.ooni_run_link_id, §10.5" => from.ooni_run_link_id;
     /// Whether the probe's credentials were verified: `t`, `f` or `u` for unknown.

@@ -48,7 +48,9 @@ macro_rules! row {
 
             /// Appends the columns as a JSON object in the reference's form (scoring spec §14).
             pub fn write_json(&self, out: &mut Vec<u8>) {
-                $crate::row::column::write_object(&self.columns(), out);
+                use $crate::row::column::ToColumn;
+                let columns = [$((concat!(",\"", stringify!($name), "\":"), self.$name.to_column(Type::$kind))),+];
+                $crate::row::column::write_object(columns, out);
             }
         }
 
