@@ -71,11 +71,13 @@ fn csv_of_a_run_killed_at_random_with_one_thread() {
 }
 
 /// Killed once at each failpoint, in order, with the files of another run present.
-fn killed_everywhere(format: &str, seed: u64) {
+fn killed_everywhere(format: &str, seed: u64, more: &[&str]) {
     let corpus = Corpus::get();
     let server = start(corpus.root(), faults(seed));
     let run = Run::new(Source::S3(&server), format);
-    run.another();
+    if more.is_empty() {
+        run.another();
+    }
     for (number, point) in Failpoint::ALL.into_iter().enumerate() {
         assert_eq!(point as usize, number + 1);
         let (resume, times) = match point {
@@ -85,31 +87,46 @@ fn killed_everywhere(format: &str, seed: u64) {
             _ => (&["--resume"][..], 4),
         };
         let before = run.cans();
-        let ended = run.command(resume).env("FASTPATH_FAILPOINT", format!("{}:{times}", number + 1)).output().unwrap();
+        let ended = run
+            .command(&[resume, more].concat())
+            .env("FASTPATH_FAILPOINT", format!("{}:{times}", number + 1))
+            .output()
+            .unwrap();
         let stderr = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.signal(), SIGKILL, "{point:?} is never reached: {:?} {stderr}", ended.status);
         if times > 1 && point != Failpoint::PieceWritten {
             assert!(run.cans() > before, "{point:?}: it has not come further");
         }
     }
-    run.complete(&[]);
+    run.complete(more);
     corpus.compare(&run);
 }
 
 #[test]
 fn a_parquet_file_of_a_run_killed_at_each_failpoint() {
-    killed_everywhere("parquet", 4);
+    killed_everywhere("parquet", 4, &[]);
 }
 
 #[test]
 fn lines_of_a_run_killed_at_each_failpoint() {
-    killed_everywhere("jsonl", 5);
+    killed_everywhere("jsonl", 5, &[]);
 }
 
 /// Without a file, the journal is beside the store.
 #[test]
 fn a_store_alone() {
-    killed_everywhere("", 6);
+    killed_everywhere("", 6, &[]);
+}
+
+/// The bulk load is finished by the run that completes it.
+#[test]
+fn a_bulk_load_killed_at_each_failpoint() {
+    killed_everywhere("", 7, &["--bulk"]);
+}
+
+#[test]
+fn a_bulk_load_killed_at_random() {
+    killed_at_random("csv", 8, &["--jobs", "2", "--bulk"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod bench;
+mod bulk;
 mod filters;
 mod outputs;
 mod reference;
