@@ -80,8 +80,8 @@ impl Tally {
         self.push(&POSITIONS.map(|position| row[position].borrowed()), 1);
     }
 
-    /// Adds a stored row, given its [`COLUMNS`].
-    pub(crate) fn add_stored(&mut self, row: &[Value<'_>; 10]) {
+    /// Adds a row, given its [`COLUMNS`].
+    pub(crate) fn add_cells(&mut self, row: &[Value<'_>; 10]) {
         self.push(row, 1);
     }
 

@@ -6,7 +6,6 @@
 use super::statements::Statements;
 use super::{batch, locations, rollups, value};
 use crate::failpoint::{Failpoint, reach};
-use crate::rollup::ROLLUPS;
 use crate::value::{Type, Value};
 use crate::write::batch::decide;
 use crate::write::bulk::{BulkResult, FinishedMonth, LEASE};
@@ -205,17 +204,12 @@ fn count(transaction: &Transaction<'_>, after: i64) -> Result<bool> {
                 other => value::read(other, kind)?,
             };
         }
-        tally.add_stored(&cells);
+        tally.add_cells(&cells);
     }
     if last == after {
         return Ok(false);
     }
-    let lists = rollups::listed(transaction, tally.inputs())?;
-    let tallied = tally.count(&lists);
-    for rollup in &ROLLUPS {
-        rollups::change(transaction, rollup, &tallied)?;
-        reach(Failpoint::RollupFollowed);
-    }
+    rollups::update(transaction, tally)?;
     transaction.prepare_cached("UPDATE bulk_load SET counted = ?")?.execute([last])?;
     Ok(true)
 }

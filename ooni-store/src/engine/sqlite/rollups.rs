@@ -25,7 +25,7 @@ pub(super) fn update(connection: &Connection, tally: Tally) -> Result<()> {
 }
 
 /// The test-list entries of some inputs.
-pub(super) fn listed(connection: &Connection, inputs: Vec<String>) -> Result<Vec<ListedUrl>> {
+fn listed(connection: &Connection, inputs: Vec<String>) -> Result<Vec<ListedUrl>> {
     let mut statement = connection.prepare_cached(LISTED)?;
     let mut lists = Vec::new();
     for url in inputs {
@@ -38,8 +38,7 @@ pub(super) fn listed(connection: &Connection, inputs: Vec<String>) -> Result<Vec
     Ok(lists)
 }
 
-/// Adds the changes of a tally to the cells of a rollup.
-pub(super) fn change(connection: &Connection, rollup: &Rollup, tallied: &Tallied) -> Result<()> {
+fn change(connection: &Connection, rollup: &Rollup, tallied: &Tallied) -> Result<()> {
     let mut add = connection.prepare_cached(&sql::add_cell(rollup))?;
     let mut clean = connection.prepare_cached(&sql::delete_empty_cell(rollup))?;
     for (key, counts) in tallied.changes(rollup) {
