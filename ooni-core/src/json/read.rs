@@ -132,7 +132,8 @@ impl Reader {
 
     /// Reads the text by its index, if it contains nothing unusual, and returns the number of nodes.
     fn read_indexed(&mut self, text: &[u8]) -> Option<usize> {
-        let found = index::fill(text, &mut self.index)?;
+        // Each string is a value and has two quotes.
+        let found = index::fill(text, self.limits.values.saturating_mul(2), &mut self.index)?;
         if !found.is_ascii && simdutf8::basic::from_utf8(text).is_err() {
             return None;
         }

@@ -21,9 +21,10 @@ impl Both {
     #[track_caller]
     fn check_index(&mut self, text: &[u8]) {
         let [chosen, other] = [&mut self.reader.index, &mut self.scanning.index];
-        let expected = index::fill(text, chosen);
+        let max_quotes = self.reader.limits.values.saturating_mul(2);
+        let expected = index::fill(text, max_quotes, chosen);
         for fill in [index::versions::of_any_machine, index::versions::with_avx2] {
-            let found = fill(text, other);
+            let found = fill(text, max_quotes, other);
             assert_eq!(found, expected, "{:?}", String::from_utf8_lossy(text));
             let quotes = found.map_or(0, |found| found.quotes);
             assert_eq!(other[..quotes], chosen[..quotes], "{:?}", String::from_utf8_lossy(text));
@@ -336,6 +337,18 @@ fn limits_are_exact() {
                 }
             }
         }
+    }
+}
+
+/// Texts that are no JSON, with many quotes, brackets or numbers, do not take more memory than the limit of values allows.
+#[test]
+fn memory_is_bounded() {
+    let values = 4000;
+    let mut both = Both::with_limits(Limits { values, ..Limits::default() });
+    for text in ["\"", "[\"\",", "\\\"", "[", "[[],", "1,", "\"\\u0041\",", "[1]", "{\"\":"] {
+        both.check(text.repeat(100_000).as_bytes(), false);
+        both.check(format!("[{}0]", text.repeat(100_000)).as_bytes(), false);
+        assert!(both.reader.index.capacity() <= 4 * values && both.reader.nodes.capacity() <= 2 * values, "{text}");
     }
 }
 

@@ -34,24 +34,25 @@ pub(super) struct Found {
     pub(super) is_ascii: bool,
 }
 
-/// Makes the index of `text` in `entries`, which only grows. `None` if the text has a NUL, an invalid escape, or is too long.
-pub(super) fn fill(text: &[u8], entries: &mut Vec<u32>) -> Option<Found> {
+/// Makes the index of `text` in `entries`, which only grows. `None` if the text has a NUL, an invalid escape or more than
+/// `max_quotes` quotes, or is too long.
+pub(super) fn fill(text: &[u8], max_quotes: usize, entries: &mut Vec<u32>) -> Option<Found> {
     if text.len() >= MAX_LENGTH {
         return None;
     }
-    fill_any(text, entries)
+    fill_any(text, max_quotes, entries)
 }
 
 #[multiversion(targets("x86_64+avx2+avx512f+avx512bw+bmi1+bmi2+lzcnt+popcnt", "x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
-fn fill_any(text: &[u8], entries: &mut Vec<u32>) -> Option<Found> {
+fn fill_any(text: &[u8], max_quotes: usize, entries: &mut Vec<u32>) -> Option<Found> {
     multiversion::target::match_target! {
         "x86_64+avx2+avx512f+avx512bw+bmi1+bmi2+lzcnt+popcnt" => fill_with(
-            text, entries, |block, byte| block::avx512::equal(block, byte), |block, byte| block::avx512::greater(block, byte)
+            text, max_quotes, entries, |block, byte| block::avx512::equal(block, byte), |block, byte| block::avx512::greater(block, byte)
         ),
         "x86_64+avx2+bmi1+bmi2+lzcnt+popcnt" => fill_with(
-            text, entries, |block, byte| block::avx2::equal(block, byte), |block, byte| block::avx2::greater(block, byte)
+            text, max_quotes, entries, |block, byte| block::avx2::equal(block, byte), |block, byte| block::avx2::greater(block, byte)
         ),
-        _ => fill_with(text, entries, block::equal, block::greater),
+        _ => fill_with(text, max_quotes, entries, block::equal, block::greater),
     }
 }
 
@@ -64,6 +65,7 @@ const CHUNK: usize = 16;
 #[inline(always)]
 fn fill_with(
     text: &[u8],
+    max_quotes: usize,
     entries: &mut Vec<u32>,
     equal: impl Fn(&Block, u8) -> u64,
     greater: impl Fn(&Block, u8) -> u64,
@@ -76,7 +78,7 @@ fn fill_with(
     for chunk in blocks.chunks(CHUNK).chain([&[last][..]]) {
         let room = index.count + CHUNK * BLOCK + WRITTEN;
         if entries.len() < room {
-            entries.resize(2 * room, 0);
+            entries.resize((2 * room).min(max_quotes.saturating_add(CHUNK * BLOCK + WRITTEN)).max(room), 0);
         }
         for block in chunk {
             let quotes = equal(block, b'"');
@@ -93,6 +95,9 @@ fn fill_with(
                 }
             }
             start += BLOCK as u32;
+        }
+        if index.count > max_quotes {
+            return None;
         }
     }
     Some(Found { quotes: index.count, is_ascii: seen.is_ascii })
@@ -151,7 +156,8 @@ struct Marks {
     high: u64,
     /// Each `u` of a `\u` escape.
     unicode: u64,
-    /// Those that are not, in lower case, the escape of a character from U+0100 on other than `\ud...`, or cross the block.
+    /// Those of an escape that is looked at by itself: it has upper-case letters, begins with `00` or `d`, is invalid, or is
+    /// cut by the end of the block.
     rare: u64,
 }
 
@@ -235,18 +241,18 @@ impl Index {
 pub(super) mod versions {
     use super::*;
 
-    pub(in super::super) fn of_any_machine(text: &[u8], entries: &mut Vec<u32>) -> Option<Found> {
-        fill_with(text, entries, block::equal, block::greater)
+    pub(in super::super) fn of_any_machine(text: &[u8], max_quotes: usize, entries: &mut Vec<u32>) -> Option<Found> {
+        fill_with(text, max_quotes, entries, block::equal, block::greater)
     }
 
     /// On a machine without AVX2, the same.
     #[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
-    pub(in super::super) fn with_avx2(text: &[u8], entries: &mut Vec<u32>) -> Option<Found> {
+    pub(in super::super) fn with_avx2(text: &[u8], max_quotes: usize, entries: &mut Vec<u32>) -> Option<Found> {
         multiversion::target::match_target! {
             "x86_64+avx2+bmi1+bmi2+lzcnt+popcnt" => fill_with(
-                text, entries, |block, byte| block::avx2::equal(block, byte), |block, byte| block::avx2::greater(block, byte)
+                text, max_quotes, entries, |block, byte| block::avx2::equal(block, byte), |block, byte| block::avx2::greater(block, byte)
             ),
-            _ => of_any_machine(text, entries),
+            _ => of_any_machine(text, max_quotes, entries),
         }
     }
 }

@@ -19,8 +19,8 @@ use Stop::{Full, Unusual};
 /// Reads `text`, which has these quotes, into `nodes`, and returns how many there are. `None` if the text has an error,
 /// exceeds a limit, or contains a value that JSON cannot represent.
 pub(super) fn read(text: &[u8], quotes: &[u32], nodes: &mut Vec<Node>, limits: Limits) -> Option<usize> {
-    // In measurements there are fewer nodes than quotes.
-    let mut room = nodes.len().max(quotes.len() + 16);
+    // In measurements there are fewer nodes than quotes. A text that has only quotes is not allowed as much memory at once.
+    let mut room = nodes.len().max(quotes.len().min(text.len() / 16) + 16);
     loop {
         let room_within_limits = room.min(limits.values);
         nodes.resize(room_within_limits.max(nodes.len()), Node::NULL);
