@@ -45,6 +45,8 @@ pub mod python_text;
 pub mod row;
 pub mod rules;
 pub mod scores;
+#[cfg(feature = "legacy-yaml")]
+mod shake128;
 pub mod text;
 pub mod time;
 pub mod trace;

@@ -272,6 +272,11 @@ fn write(out: &mut Vec<u8>, value: f64, form: Form) {
         out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
         return;
     }
+    write_shortest(out, value, form);
+}
+
+/// Any positive number.
+fn write_shortest(out: &mut Vec<u8>, value: f64, form: Form) {
     let text = shortest(value);
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);

@@ -94,7 +94,8 @@ impl Fingerprints {
             return None;
         }
         let same = |wanted: &str| {
-            wanted.len() == name.len() && wanted.bytes().zip(name).all(|(wanted, byte)| wanted == byte.to_ascii_lowercase())
+            wanted.len() == name.len()
+                && wanted.bytes().zip(name).all(|(wanted, byte)| wanted == byte.to_ascii_lowercase())
         };
         self.headers.iter().find(|header| same(header.name()))
     }

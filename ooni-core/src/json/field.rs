@@ -186,8 +186,20 @@ mod tests {
 
     #[test]
     fn keys_of_all_lengths() {
-        const KEYS: [&str; 12] =
-            ["", "a", "ab", "abcdefg", "abcdefgh", "abcdefgi", "abcdefghi", "abcdefghj", "b", "é", "/", "abcdefghijklmnopq"];
+        const KEYS: [&str; 12] = [
+            "",
+            "a",
+            "ab",
+            "abcdefg",
+            "abcdefgh",
+            "abcdefgi",
+            "abcdefghi",
+            "abcdefghj",
+            "b",
+            "é",
+            "/",
+            "abcdefghijklmnopq",
+        ];
         let text = r#"{"":0,"a":1,"ab":2,"abcdefg":3,"abcdefgh":4,"abcdefgi":5,"abcdefghi":6,"abcdefghj":7,"\u0062":8,"é":9,
             "\/":10,"abcdefghijklmnopq":11,"A":12,"abcdefghijklmnopr":13,"Abcdefghijklmnopq":14}"#;
         let mut reader = Reader::new();

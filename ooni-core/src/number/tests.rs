@@ -209,3 +209,39 @@ fn condensed_text_has_the_same_value() {
         assert_eq!(short.parse::<f64>().unwrap().to_bits(), plain.to_bits(), "{short}");
     }
 }
+
+/// Between the limits of the short way, both write the same.
+#[test]
+fn both_ways_of_writing_floats_agree() {
+    let mut state = 1_u64;
+    let mut random = || {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        state ^ state >> 29
+    };
+    let mut seen = 0;
+    for i in 0..200_000 {
+        let bits = random();
+        let value = match i % 5 {
+            // Any float between the limits: the exponents of 2^-10 to 2^50.
+            0 => f64::from_bits(bits & 0x000f_ffff_ffff_ffff | (1013 + random() % 61) << 52),
+            // Few digits, as in measurements, and their neighbours.
+            1 => (bits % 1_000_000_000) as f64 / 1e6,
+            2 => (bits % 1_000_000_000_000) as f64 / 1e9,
+            3 => f64::from_bits(((bits % 1_000_000) as f64 / 1e3).to_bits() + random() % 3),
+            // Integers and halves above 2^49, of 16 digits.
+            _ => (bits % 2_000_000_000_000_000) as f64 / 2.0,
+        };
+        if (1e-3..1e15).contains(&value) && !(value < 10.0 && value.trunc() == value) {
+            let mut long = Vec::new();
+            write_shortest(&mut long, value, Form { nan: "", infinity: "", exponent_digits: 1 });
+            assert_eq!(json(value).as_bytes(), long);
+            seen += 1;
+        }
+    }
+    assert!(seen > 150_000, "{seen}");
+    for value in [1e-3, 0.001_000_000_000_000_000_2, 1e15 - 0.125, 123_456_789_012_345.6, 999_999_999_999_999.9] {
+        let mut long = Vec::new();
+        write_shortest(&mut long, value, Form { nan: "", infinity: "", exponent_digits: 1 });
+        assert_eq!(json(value).as_bytes(), long);
+    }
+}

@@ -52,13 +52,9 @@ impl<'m, 'a> FastpathParts<'m, 'a> {
         ruleset: &'m Arc<Ruleset>,
     ) -> Result<FastpathParts<'m, 'a>, Error> {
         check_depth(&scores)?;
-        let [platform, architecture, engine_name, engine_version, ooni_run_link_id] = measurement.annotations().fields([
-            "platform",
-            "architecture",
-            "engine_name",
-            "engine_version",
-            "ooni_run_link_id",
-        ]);
+        let [platform, architecture, engine_name, engine_version, ooni_run_link_id] = measurement
+            .annotations()
+            .fields(["platform", "architecture", "engine_name", "engine_version", "ooni_run_link_id"]);
         let test_helper = measurement.field("test_helpers").value().field("backend").value();
         let [test_helper_address, test_helper_type] = test_helper.fields(["address", "type"]);
         // The order decides which of several errors is reported.

@@ -31,8 +31,7 @@ pub(super) fn probe_asn(measurement: &Measurement<'_>) -> Result<Int, Error> {
         crate::text::chars(&text).skip(2).for_each(|code| crate::json::push_code_point(code, &mut after));
         python_text::to_int(&after)
     };
-    number
-        .ok_or_else(|| Error::new(Code::Value, value.path(), "expected a number after the first two characters"))
+    number.ok_or_else(|| Error::new(Code::Value, value.path(), "expected a number after the first two characters"))
 }
 
 /// A required date (scoring spec §10.3).
