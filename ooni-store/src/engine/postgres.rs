@@ -6,8 +6,10 @@
 //! partitions, `value` converts values, `rollups` updates rollups, and `schema` migrates tables.
 
 mod batch;
+mod bulk;
 mod change;
 mod connect;
+mod copy;
 mod error;
 mod locations;
 mod partition;
@@ -22,6 +24,7 @@ mod value;
 mod writer;
 
 use self::batch::Batch;
+use self::bulk::Loads;
 use self::change::{Application, Change, DropMonth, Lists, Names, Rebuild, Remove, Restore, Seed};
 use self::connect::Connect;
 use self::error::PgError;
@@ -40,6 +43,7 @@ use crate::rollup::Rollup;
 use crate::sql::{Dialect, Statement};
 use crate::url::without_password;
 use crate::value::Value;
+use crate::write::bulk::{BulkResult, FinishedMonth};
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch};
 use ooni_core::time::DateTime;
@@ -53,6 +57,8 @@ pub(crate) struct Postgres {
     readers: Readers,
     /// `None` if the store was opened for reading.
     writer: Option<Writer>,
+    /// `None` if the store was opened for reading.
+    loads: Option<Loads>,
 }
 
 impl std::fmt::Debug for Postgres {
@@ -69,6 +75,7 @@ impl Postgres {
     pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Postgres, Error> {
         let mut store = Postgres::open_to_read(url, options).await?;
         store.writer = Some(Writer::new(&store.connect));
+        store.loads = Some(Loads::new(&store.connect));
         Ok(store)
     }
 
@@ -80,7 +87,7 @@ impl Postgres {
         let open = async {
             let connect = Connect::new(url, &options.application_name)?;
             schema::check(&connect.connect().await?).await?;
-            Ok(Postgres { readers: Readers::new(&connect, options)?, connect, writer: None })
+            Ok(Postgres { readers: Readers::new(&connect, options)?, connect, writer: None, loads: None })
         };
         open.await.map_err(|error: PgError| error.of(&without_password(url)))
     }
@@ -102,6 +109,17 @@ impl Postgres {
             return Err(Error::read_only().of(self.name()));
         };
         writer.change(change, deadline).await.map_err(|error| error.of(self.name()))
+    }
+
+    /// Does a part of a bulk load.
+    async fn load<'s, T, F: Future<Output = Result<T, PgError>>>(
+        &'s self,
+        what: impl FnOnce(&'s Loads) -> F,
+    ) -> Result<T, Error> {
+        let Some(loads) = &self.loads else {
+            return Err(Error::read_only().of(self.name()));
+        };
+        what(loads).await.map_err(|error| error.of(self.name()))
     }
 
     /// Runs a read; again if the connection is lost.
@@ -143,15 +161,11 @@ impl Engine for Postgres {
     }
 
     async fn query(&self, statement: Statement, workload: Workload, deadline: Deadline) -> Result<Rows, Error> {
-        self.check_loaded(statement.window, deadline).await?;
         let rows = self.read(deadline, || self.readers.query(&statement, workload, deadline)).await?;
         self.cells(&statement, &rows)
     }
 
     async fn snapshot(&self, statements: Vec<Statement>, deadline: Deadline) -> Result<Vec<Rows>, Error> {
-        for statement in &statements {
-            self.check_loaded(statement.window, deadline).await?;
-        }
         let all = self.read(deadline, || self.readers.snapshot(&statements, deadline)).await?;
         statements.iter().zip(&all).map(|(statement, rows)| self.cells(statement, rows)).collect()
     }
@@ -166,6 +180,34 @@ impl Engine for Postgres {
             return Ok(BatchResult::default());
         }
         self.change(&Batch { rows, replace: on_existing == OnExisting::Replace }, deadline).await
+    }
+
+    async fn begin_load(&self, loader: &str, deadline: Deadline) -> Result<(), Error> {
+        self.load(|loads| loads.renew(loader, deadline)).await
+    }
+
+    async fn write_bulk(
+        &self,
+        rows: Arc<dyn RowBatch>,
+        loader: &str,
+        deadline: Deadline,
+    ) -> Result<BulkResult, Error> {
+        self.load(|loads| loads.write(rows, loader, deadline)).await
+    }
+
+    async fn end_load(&self, loader: &str, deadline: Deadline) -> Result<u64, Error> {
+        self.load(|loads| loads.end(loader, deadline)).await
+    }
+
+    async fn unfinished_months(&self, deadline: Deadline) -> Result<Vec<DateTime>, Error> {
+        let statement = Statement::new(bulk::UNFINISHED, Vec::new(), vec![crate::value::Type::Time]);
+        let months = self.query(statement, Workload::Lookup, deadline).await?;
+        let month = |value| if let Value::Time(month) = value { Some(month) } else { None };
+        Ok(months.into_iter().flatten().filter_map(month).collect())
+    }
+
+    async fn finish_month(&self, month: DateTime, deadline: Deadline) -> Result<Vec<FinishedMonth>, Error> {
+        Ok(self.load(|loads| loads.finish(month, deadline)).await?.into_iter().collect())
     }
 
     async fn set_body_locations(

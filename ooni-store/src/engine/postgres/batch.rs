@@ -2,8 +2,9 @@
 //! then sends the others directly to their tables by binary COPY.
 
 use super::change::{Change, returning, tally_deleted};
+use super::copy::Copy;
 use super::error::PgError;
-use super::{locations, partition, value};
+use super::{bulk, locations, partition, value};
 use crate::failpoint::{Failpoint, reach};
 use crate::sql::{self, LOCATION, Parameter};
 use crate::value::Value;
@@ -13,12 +14,10 @@ use crate::write::row::{BatchResult, BodyLocation, Provenance, RowBatch};
 use crate::write::tally::Tally;
 use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
-use postgres_types::ToSql;
+use postgres_types::{ToSql, Type};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::{Error, Transaction};
 
 /// Rows to be written.
@@ -28,7 +27,7 @@ pub(super) struct Batch {
 }
 
 /// Maximum bytes of a row.
-const LONGEST_ROW: usize = 256 << 20;
+pub(super) const LONGEST_ROW: usize = 256 << 20;
 
 /// Columns besides those of a row.
 const BESIDE: &str = "ruleset, fingerprints_sha256, body_sha256";
@@ -95,7 +94,7 @@ impl Change for Batch {
 
 impl Batch {
     /// The uids of accepted and refused rows that come without the location of their body.
-    fn without_location(&self, decided: &Decided<'_>) -> Vec<String> {
+    pub(super) fn without_location(&self, decided: &Decided<'_>) -> Vec<String> {
         let taken = decided.taken.iter().map(|taken| taken.index);
         let all = taken.chain(decided.set_aside.iter().map(|refusal| refusal.index)).map(|index| &self.rows[index]);
         all.filter(|new| new.body().is_none()).map(|new| new.uid().to_owned()).collect()
@@ -112,68 +111,92 @@ impl Batch {
             return Ok(());
         }
         let times: Vec<DateTime> = coming.iter().filter_map(|taken| taken.time()).collect();
+        bulk::check_months(transaction, times.iter().copied()).await?;
         let missing = partition::missing(transaction, &times).await?;
         if !missing.is_empty() {
             return Err(PgError::NoPartition(missing));
         }
-        use postgres_types::Type;
-        const BODY_TYPES: [Type; 4 + LOCATION.len()] = {
+        self.send_bodies(transaction, coming, known).await?;
+        self.send_rows(transaction, "fastpath", coming).await?;
+        self.send_openvpn(transaction, coming).await
+    }
+
+    /// Sends the locations of the bodies of rows.
+    pub(super) async fn send_bodies(
+        &self,
+        transaction: &Transaction<'_>,
+        coming: &[&Taken<'_>],
+        known: &HashMap<String, BodyLocation>,
+    ) -> Result<(), PgError> {
+        const TYPES: [Type; 4 + LOCATION.len()] = {
             use Type as T;
             [T::TEXT, T::TEXT, T::TEXT, T::TIMESTAMP, T::TEXT, T::INT8, T::TEXT, T::TEXT, T::INT8, T::INT8, T::INT8]
         };
         let columns = format!("{BODY}, {}", LOCATION.join(", "));
-        let mut copy = pin!(copy(transaction, "jsonl", &columns, &BODY_TYPES).await?);
+        let mut copy = Copy::begin(transaction, "jsonl", &columns).await?;
         for taken in coming {
-            self.send_body(copy.as_mut(), taken, known).await?;
+            let [uid, report_id, input, _, _, _, _, time, ..] = &taken.cells;
+            let new = &self.rows[taken.index];
+            let body = sql::location_values(new.body().or_else(|| known.get(new.uid())));
+            copy.row(TYPES.len()).await?;
+            for (value, kind) in [report_id, input, uid, time].into_iter().chain(&body).zip(&TYPES) {
+                copy.value(value, kind)?;
+            }
         }
         copy.finish().await?;
-        let types = fastpath::COLUMNS
-            .iter()
-            .map(|column| value::column(column.kind))
-            .chain([Type::TEXT; 3])
-            .collect::<Vec<_>>();
+        Ok(())
+    }
+
+    /// Sends rows to `fastpath` or to the table of a month.
+    pub(super) async fn send_rows(
+        &self,
+        transaction: &Transaction<'_>,
+        table: &str,
+        coming: &[&Taken<'_>],
+    ) -> Result<(), PgError> {
+        let types = fastpath::COLUMNS.map(|column| value::column(column.kind));
         let columns = format!("{}, {BESIDE}", fastpath::NAMES.join(", "));
-        let mut copy = pin!(self::copy(transaction, "fastpath", &columns, &types).await?);
+        let mut copy = Copy::begin(transaction, table, &columns).await?;
         for taken in coming {
-            self.send(copy.as_mut(), taken).await?;
+            let Provenance { ruleset, fingerprints_sha256, body_sha256 } = self.rows[taken.index].provenance();
+            let beside = [ruleset, fingerprints_sha256, body_sha256];
+            copy.row(types.len() + beside.len()).await?;
+            for (value, kind) in taken.cells.iter().zip(&types) {
+                copy.value(value, kind)?;
+            }
+            for text in beside {
+                copy.text(&value::encoded(&text));
+            }
         }
         copy.finish().await?;
+        Ok(())
+    }
+
+    /// Sends the rows of `obs_openvpn`.
+    pub(super) async fn send_openvpn(
+        &self,
+        transaction: &Transaction<'_>,
+        coming: &[&Taken<'_>],
+    ) -> Result<(), PgError> {
         let openvpn: Vec<_> = coming.iter().filter_map(|taken| taken.openvpn.as_ref()).collect();
         if openvpn.is_empty() {
             return Ok(());
         }
         let columns = openvpn::NAMES.join(", ");
         let types = transaction.prepare(&format!("SELECT {columns} FROM obs_openvpn")).await?;
-        let types: Vec<_> = types.columns().iter().map(|column| column.type_().clone()).collect();
-        let mut copy = pin!(self::copy(transaction, "obs_openvpn", &columns, &types).await?);
+        let mut copy = Copy::begin(transaction, "obs_openvpn", &columns).await?;
         for cells in openvpn {
-            copy.as_mut().write_raw(cells).await?;
+            copy.row(cells.len()).await?;
+            for (value, column) in cells.iter().zip(types.columns()) {
+                copy.value(value, column.type_())?;
+            }
         }
         copy.finish().await?;
         Ok(())
     }
 
-    /// Sends the location of a row's body.
-    async fn send_body(
-        &self,
-        copy: Pin<&mut BinaryCopyInWriter>,
-        taken: &Taken<'_>,
-        known: &HashMap<String, BodyLocation>,
-    ) -> Result<(), Error> {
-        let [uid, report_id, input, _, _, _, _, time, ..] = &taken.cells;
-        let new = &self.rows[taken.index];
-        let body = sql::location_values(new.body().or_else(|| known.get(new.uid())));
-        copy.write_raw([report_id, input, uid, time].into_iter().chain(&body).collect::<Vec<_>>()).await
-    }
-
-    async fn send(&self, copy: Pin<&mut BinaryCopyInWriter>, taken: &Taken<'_>) -> Result<(), Error> {
-        let Provenance { ruleset, fingerprints_sha256, body_sha256 } = self.rows[taken.index].provenance();
-        let beside = [ruleset, fingerprints_sha256, body_sha256].map(Value::Text);
-        copy.write_raw(taken.cells.iter().chain(&beside).collect::<Vec<_>>()).await
-    }
-
     /// Records refusals; deletes those of measurements that are no longer refused.
-    async fn set_aside(
+    pub(super) async fn set_aside(
         &self,
         transaction: &Transaction<'_>,
         decided: &Decided<'_>,
@@ -214,7 +237,7 @@ pub(super) async fn removed(
 }
 
 /// Writes rejections; deletes those that no longer apply.
-async fn reject(transaction: &Transaction<'_>, decided: &Decided<'_>) -> Result<(), Error> {
+pub(super) async fn reject(transaction: &Transaction<'_>, decided: &Decided<'_>) -> Result<(), Error> {
     let any = transaction.query_one("SELECT EXISTS (SELECT FROM rejected)", &[]).await?;
     if any.try_get(0)? {
         let encoded = |texts: &[&str]| texts.iter().map(|text| value::encoded(text).into_owned()).collect::<Vec<_>>();
@@ -237,6 +260,7 @@ async fn reject(transaction: &Transaction<'_>, decided: &Decided<'_>) -> Result<
 
 /// Deletes the rows that are about to be replaced; returns their number.
 async fn replace(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>, tally: &mut Tally) -> Result<u64, PgError> {
+    bulk::check_uids(transaction, &uids).await?;
     let delete = format!(
         "DELETE FROM fastpath AS f USING jsonl AS j
          WHERE j.measurement_uid = ANY ($1) AND f.measurement_uid = j.measurement_uid
@@ -254,18 +278,7 @@ async fn replace(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>, tally: 
 }
 
 /// The uids that are already stored.
-async fn there(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>) -> Result<HashSet<String>, Error> {
+pub(super) async fn there(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>) -> Result<HashSet<String>, Error> {
     let rows = transaction.query(THERE, &[&uids]).await?;
     rows.into_iter().map(|row| Ok(value::decoded(row.try_get(0)?))).collect()
-}
-
-/// Starts sending rows to a table.
-async fn copy(
-    transaction: &Transaction<'_>,
-    table: &str,
-    columns: &str,
-    types: &[postgres_types::Type],
-) -> Result<BinaryCopyInWriter, Error> {
-    let sink = transaction.copy_in(&format!("COPY {table} ({columns}) FROM STDIN BINARY")).await?;
-    Ok(BinaryCopyInWriter::new(sink, types))
 }

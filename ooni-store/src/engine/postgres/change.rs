@@ -2,7 +2,7 @@
 
 use super::error::PgError;
 use super::partition::Partition;
-use super::{locations, rollups, value};
+use super::{bulk, locations, rollups, schema, value};
 use crate::app::lists::{ListChanges, list_changes};
 use crate::app::row::{AppRow, AsnName};
 use crate::deadline::Deadline;
@@ -24,6 +24,11 @@ use tokio_postgres::{Row, Transaction};
 pub(super) trait Change: Sync {
     /// What it returns.
     type Outcome: Send;
+
+    /// The statement that takes the lock of the change.
+    fn lock(&self) -> &'static str {
+        schema::LOCK
+    }
 
     /// Makes the change, and tallies the rows added and deleted.
     fn make(
@@ -64,6 +69,7 @@ impl Change for Remove<'_> {
     async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<RemoveOutcome, PgError> {
         let uid = Parameter::Text(self.uid.to_owned());
         let reason = Parameter::Text(self.reason.to_owned());
+        bulk::check_uids(transaction, &[value::encoded(self.uid)]).await?;
         let delete = format!(
             "DELETE FROM fastpath AS f USING jsonl AS j
              WHERE j.measurement_uid = $1 AND f.measurement_uid = j.measurement_uid
@@ -122,8 +128,11 @@ impl Change for DropMonth {
         let window = [&window[0] as &(dyn postgres_types::ToSql + Sync), &window[1]];
         let within = "measurement_start_time >= $1 AND measurement_start_time < $2";
         let partition = Partition::lock(transaction, self.month).await?;
-        // A month can be too large to tally.
-        rollups::subtract_window(transaction, &window).await?;
+        // A month that is being loaded is not counted yet.
+        if !bulk::forget(transaction, self.month).await? {
+            // A month can be too large to tally.
+            rollups::subtract_window(transaction, &window).await?;
+        }
         let openvpn = format!(
             "DELETE FROM obs_openvpn WHERE measurement_uid IN (SELECT measurement_uid FROM jsonl WHERE {within})"
         );
@@ -146,6 +155,7 @@ impl Change for Lists<'_> {
     type Outcome = ();
 
     async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), PgError> {
+        bulk::check_all(transaction).await?;
         let old = transaction.query("SELECT url, domain, cc, category_code FROM citizenlab", &[]).await?;
         let old = old.iter().map(listed).collect::<Result<Vec<_>, _>>()?;
         let changes = list_changes(&old, self.0);
@@ -247,6 +257,7 @@ impl Change for Rebuild {
     type Outcome = ();
 
     async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), PgError> {
+        bulk::check_all(transaction).await?;
         Ok(rollups::rebuild(transaction, self.0).await?)
     }
 }

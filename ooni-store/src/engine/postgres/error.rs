@@ -21,6 +21,8 @@ pub(super) enum PgError {
     Busy,
     /// The wait for the lock of a table timed out; the message names the table.
     Locked(String),
+    /// These months are being loaded in bulk.
+    Loading(Vec<DateTime>),
     /// These months have no partition yet. It is created in a transaction of its own, and the change is made again.
     NoPartition(Vec<DateTime>),
     /// The server accepts no connection, or does not answer in time.
@@ -105,6 +107,7 @@ impl PgError {
             PgError::Refused(message) | PgError::Locked(message) => message.clone(),
             PgError::Timeout => return Error::timeout().of(url),
             PgError::TooLarge(max_bytes) => return Error::too_large(*max_bytes).of(url),
+            PgError::Loading(months) => return Error::loading(months).of(url),
             PgError::NoPartition(_) => "a month has no partition".to_owned(),
             PgError::Busy => "too many queries are waiting".to_owned(),
             PgError::Unreachable => "the server does not answer".to_owned(),
@@ -127,7 +130,7 @@ impl PgError {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            PgError::Busy | PgError::Locked(_) => ErrorKind::Busy,
+            PgError::Busy | PgError::Locked(_) | PgError::Loading(_) => ErrorKind::Busy,
             PgError::TooLarge(_) => ErrorKind::TooLarge,
             PgError::Timeout => ErrorKind::Timeout,
             PgError::Database(error) => match error.code() {

@@ -19,7 +19,7 @@ const YEARS: Range<u32> = 2012..2040;
 const ATTEMPT: Duration = Duration::from_millis(150);
 
 /// The name of a month's partition, if it has one.
-fn name(month: DateTime) -> Option<String> {
+pub(super) fn name(month: DateTime) -> Option<String> {
     let (year, month, _) = month.date();
     YEARS.contains(&year).then(|| format!("fastpath_{year:04}_{month:02}"))
 }
@@ -53,17 +53,56 @@ pub(super) async fn create(transaction: &Transaction<'_>, months: &[DateTime]) -
         if exists(transaction, &name).await? {
             continue;
         }
-        let (year, month, _) = begin.date();
+        let [from, to] = bounds(begin);
         // Created separately and then attached, so that readers need not wait.
-        let (end_year, end_month, _) = begin.start_of_next_month().date();
         let make = format!(
             "CREATE TABLE {name} (LIKE fastpath INCLUDING ALL);
-             ALTER TABLE fastpath ATTACH PARTITION {name}
-                 FOR VALUES FROM ('{year:04}-{month:02}-01') TO ('{end_year:04}-{end_month:02}-01')"
+             ALTER TABLE fastpath ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{to}')"
         );
         transaction.batch_execute(&make).await?;
     }
     Ok(())
+}
+
+/// Whether a month has a partition with rows.
+pub(super) async fn has_rows(transaction: &Transaction<'_>, month: DateTime) -> Result<bool, Error> {
+    match name(month) {
+        Some(name) if exists(transaction, &name).await? => {
+            transaction.query_one(&format!("SELECT EXISTS (SELECT FROM {name})"), &[]).await?.try_get(0)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Creates the table of a month without indexes, and without making it a partition.
+pub(super) async fn create_apart(transaction: &Transaction<'_>, month: DateTime) -> Result<(), Error> {
+    let Some(name) = name(month) else { return Ok(()) };
+    let [begin, end] = bounds(month);
+    // With the constraint, the table can become a partition without being read.
+    let make = format!(
+        "CREATE TABLE {name} (
+             LIKE fastpath INCLUDING ALL EXCLUDING INDEXES,
+             CONSTRAINT bounds CHECK (measurement_start_time >= '{begin}' AND measurement_start_time < '{end}')
+         )"
+    );
+    transaction.batch_execute(&make).await
+}
+
+/// Makes the table of a month, which has all indexes, a partition, unless it is one. It has a unique index of this name.
+pub(super) async fn attach(transaction: &Transaction<'_>, month: DateTime, key: &str) -> Result<(), Error> {
+    let Some(name) = name(month) else { return Ok(()) };
+    let [begin, end] = bounds(month);
+    let attach = format!(
+        "ALTER TABLE {name} ADD CONSTRAINT {key} PRIMARY KEY USING INDEX {key};
+         ALTER TABLE fastpath ATTACH PARTITION {name} FOR VALUES FROM ('{begin}') TO ('{end}');
+         ALTER TABLE {name} DROP CONSTRAINT bounds"
+    );
+    transaction.batch_execute(&attach).await
+}
+
+/// The first days of a month and the next.
+fn bounds(month: DateTime) -> [String; 2] {
+    [month.start_of_month(), month.start_of_next_month()].map(DateTime::date_text)
 }
 
 /// A partition that no other session can write until the transaction ends.

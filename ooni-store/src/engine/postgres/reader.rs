@@ -2,7 +2,7 @@
 
 use super::connect::Connect;
 use super::error::PgError;
-use super::value;
+use super::{bulk, value};
 use crate::deadline::Deadline;
 use crate::engine::Workload;
 use crate::options::StoreOptions;
@@ -12,12 +12,13 @@ use futures_core::Stream;
 use postgres_types::{ToSql, Type};
 use std::future::poll_fn;
 use std::pin::pin;
-use tokio_postgres::{Client, Error, IsolationLevel, Row};
+use tokio_postgres::{Client, GenericClient, IsolationLevel, Row};
 
 /// Takes a snapshot in which rows and partitions are of one moment. The lock comes first: DROP TABLE removes a partition
 /// for every snapshot, and waits for the lock. The query takes the snapshot, then locks a table for the first time. That
-/// makes the session process pending invalidations, so it sees all partitions that were created before.
-const SNAPSHOT: &str = "LOCK TABLE ONLY fastpath IN ACCESS SHARE MODE; SELECT FROM schema_version";
+/// makes the session process pending invalidations, so it sees all partitions that were created before. Partitions that are
+/// attached later, with their rows, are of months that the query returns: they are being loaded in bulk.
+const SNAPSHOT: &str = "LOCK TABLE ONLY fastpath IN ACCESS SHARE MODE";
 
 /// Connections for reading.
 pub(super) struct Readers {
@@ -46,7 +47,13 @@ impl Readers {
         workload: Workload,
         deadline: Deadline,
     ) -> Result<Vec<Row>, PgError> {
-        self.run(workload, deadline, async |client: &mut Client| query(client, statement).await).await
+        let read = async |client: &mut Client| {
+            if statement.window.is_some() {
+                check(client, std::slice::from_ref(statement)).await?;
+            }
+            query(client, statement).await
+        };
+        self.run(workload, deadline, read).await
     }
 
     /// Runs the statements of an aggregation once. They see rows and partitions of one moment, and dropping a month waits
@@ -56,7 +63,7 @@ impl Readers {
         statements: &[Statement],
         deadline: Deadline,
     ) -> Result<Vec<Vec<Row>>, PgError> {
-        let read = async |client: &mut Client| Ok(snapshot(client, statements).await?);
+        let read = async |client: &mut Client| snapshot(client, statements).await;
         self.run(Workload::Aggregation, deadline, read).await
     }
 
@@ -94,6 +101,13 @@ impl Readers {
     }
 }
 
+/// Fails if a statement reads a month that is being loaded in bulk.
+async fn check(client: &impl GenericClient, statements: &[Statement]) -> Result<(), PgError> {
+    let unfinished = bulk::unfinished(client).await?;
+    let mut windows = statements.iter().filter_map(|statement| statement.window);
+    windows.try_for_each(|window| bulk::check_window(&unfinished, window))
+}
+
 /// Runs a statement.
 async fn query(client: &Client, statement: &Statement) -> Result<Vec<Row>, PgError> {
     let rows = client.query_typed_raw(&statement.sql, parameters(statement)).await?;
@@ -110,11 +124,12 @@ async fn query(client: &Client, statement: &Statement) -> Result<Vec<Row>, PgErr
 }
 
 /// Runs statements in a transaction of their own.
-async fn snapshot(client: &mut Client, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Error> {
+async fn snapshot(client: &mut Client, statements: &[Statement]) -> Result<Vec<Vec<Row>>, PgError> {
     let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     // Rolls back when it is dropped.
     let transaction = begin.start().await?;
     transaction.batch_execute(SNAPSHOT).await?;
+    check(&transaction, statements).await?;
     let mut all = Vec::new();
     for statement in statements {
         all.push(transaction.query_typed(&statement.sql, &parameters(statement)).await?);

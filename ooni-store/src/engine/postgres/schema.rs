@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// All migrations, in order. A released file is never changed.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../../migrations/postgres/0001_measurements.sql"),
     include_str!("../../../migrations/postgres/0002_links.sql"),
     include_str!("../../../migrations/postgres/0003_application.sql"),
@@ -15,6 +15,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../../../migrations/postgres/0005_long_texts.sql"),
     include_str!("../../../migrations/postgres/0006_archived.sql"),
     include_str!("../../../migrations/postgres/0007_overviews.sql"),
+    include_str!("../../../migrations/postgres/0009_bulk.sql"),
 ];
 
 /// The oldest supported server, as PostgreSQL numbers its versions.
@@ -22,6 +23,9 @@ const OLDEST: i32 = 150_000;
 
 /// Held by every process that changes tables or rows, until its transaction ends. The key is `OONI` in ASCII.
 pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(1330597449)";
+
+/// Held by bulk writes: by several at a time, but not while another process holds [`LOCK`].
+pub(super) const LOCK_SHARED: &str = "SELECT pg_advisory_xact_lock_shared(1330597449)";
 
 /// How long to wait at most for another process that writes; a deadline of the caller may end the wait earlier.
 pub(super) const LOCK_LIMIT: Duration = Duration::from_secs(600);

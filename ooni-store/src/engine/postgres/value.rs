@@ -139,7 +139,12 @@ pub(super) fn decoded(text: &str) -> String {
 }
 
 fn put_time(out: &mut BytesMut, time: DateTime) {
-    out.put_i64((time.timestamp() - EPOCH) * 1_000_000);
+    out.put_i64(microseconds(time));
+}
+
+/// A time as PostgreSQL sends it.
+pub(super) fn microseconds(time: DateTime) -> i64 {
+    (time.timestamp() - EPOCH) * 1_000_000
 }
 
 fn put_decimal(out: &mut BytesMut, mut value: u64) {
@@ -156,7 +161,7 @@ fn put_decimal(out: &mut BytesMut, mut value: u64) {
 }
 
 /// A time to the second.
-struct Time(DateTime);
+pub(super) struct Time(pub(super) DateTime);
 
 impl<'r> FromSql<'r> for Time {
     fn from_sql(_: &Type, raw: &'r [u8]) -> Result<Time> {

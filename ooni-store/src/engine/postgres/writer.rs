@@ -26,7 +26,7 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(60);
 const ORPHAN_LIMIT: Duration = Duration::from_secs(2);
 
 /// Disables timeouts that a role, a database or a variable may set. Servers before PostgreSQL 17 do not have the last one.
-const UNLIMITED: &str = "
+pub(super) const UNLIMITED: &str = "
     SET statement_timeout = 0;
     SET lock_timeout = 0;
     SET idle_session_timeout = 0;
@@ -122,7 +122,7 @@ impl Writer {
     async fn create(&self, slot: &mut Option<Client>, months: &[DateTime], deadline: Deadline) -> Result<(), PgError> {
         let client = self.client(slot, deadline).await?;
         let create = async {
-            let transaction = begin(client, deadline).await?;
+            let transaction = begin(client, schema::LOCK, deadline).await?;
             partition::create(&transaction, months).await?;
             Ok(transaction.commit().await?)
         };
@@ -185,17 +185,17 @@ impl Writer {
 }
 
 /// The key of the advisory lock of a name: the first bytes of a hash.
-fn lock_key(name: &str) -> i64 {
+pub(super) fn lock_key(name: &str) -> i64 {
     let hash = Sha256::digest(format!("ooni-store lock {name}"));
     hash.iter().take(8).fold(0, |key, &byte| key << 8 | i64::from(byte))
 }
 
-/// Begins a transaction once no other process writes.
-async fn begin(client: &mut Client, deadline: Deadline) -> Result<Transaction<'_>, PgError> {
+/// Begins a transaction with the lock of a change.
+async fn begin<'c>(client: &'c mut Client, lock: &str, deadline: Deadline) -> Result<Transaction<'c>, PgError> {
     let transaction = client.transaction().await?;
     let limit = deadline.at_most(schema::LOCK_LIMIT).remaining().as_millis().max(1);
     transaction.batch_execute(&format!("SET LOCAL lock_timeout = {limit}")).await?;
-    transaction.execute(schema::LOCK, &[]).await?;
+    transaction.execute(lock, &[]).await?;
     Ok(transaction)
 }
 
@@ -205,7 +205,7 @@ async fn prepare<'c, C: Change>(
     change: &C,
     deadline: Deadline,
 ) -> Result<(Transaction<'c>, Identity, C::Outcome), PgError> {
-    let transaction = begin(client, deadline).await?;
+    let transaction = begin(client, change.lock(), deadline).await?;
     let row = transaction.query_one(IDENTITY, &[]).await?;
     let identity = Identity { id: row.try_get(0)?, process: row.try_get(1)? };
     let mut tally = Tally::default();

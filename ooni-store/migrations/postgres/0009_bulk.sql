@@ -1,0 +1,17 @@
+-- Bulk loads. A month that is being loaded has a table, fastpath_YYYY_MM, that is not a partition of fastpath and has no
+-- indexes. When the month is finished, the indexes are built, the table becomes a partition, and its rows are counted in the
+-- rollups. The rows of other tables are written as usual.
+
+-- Months that are not finished.
+CREATE TABLE bulk_month (
+    -- Its first second.
+    month    timestamp NOT NULL PRIMARY KEY,
+    -- Whether it is being finished, and gets no more rows.
+    finishes boolean NOT NULL DEFAULT false
+);
+
+-- Programs that load rows.
+CREATE TABLE bulk_loader (
+    name    text COLLATE "C" NOT NULL PRIMARY KEY,
+    renewed timestamptz NOT NULL
+);

@@ -1,0 +1,97 @@
+//! [`Finishing`]: builds the indexes of a month, makes it a partition, and counts its rows. Each step is a transaction, and a
+//! step that was done is not done again.
+
+use super::{count, forget};
+use crate::engine::postgres::connect::Connect;
+use crate::engine::postgres::error::PgError;
+use crate::engine::postgres::partition;
+use crate::engine::postgres::schema;
+use crate::engine::postgres::writer::{UNLIMITED, lock_key};
+use crate::failpoint::{Failpoint, reach};
+use crate::write::bulk::FinishedMonth;
+use ooni_core::time::DateTime;
+use std::sync::Mutex;
+use tokio_postgres::Client;
+
+/// Returns the indexes of `fastpath`: the names, the definitions, and whether it is the key.
+const INDEXES: &str = "
+    SELECT c.relname::text, pg_get_indexdef(i.indexrelid), i.indisprimary
+    FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+    WHERE i.indrelid = 'fastpath'::regclass ORDER BY c.relname";
+
+/// Gives the builds of indexes some memory, if the server gives less.
+const MEMORY: &str = "
+    SELECT set_config('maintenance_work_mem', '256MB', false)
+    WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < pg_size_bytes('256MB')";
+
+const STATE: &str = "SELECT relispartition FROM pg_class WHERE relname = $1 AND pg_table_is_visible(oid)";
+
+/// A month that is being finished.
+pub(super) struct Finishing<'a> {
+    connect: &'a Connect,
+    month: DateTime,
+    /// The result, once the last step is about to be committed.
+    counted: Mutex<Option<FinishedMonth>>,
+}
+
+impl<'a> Finishing<'a> {
+    pub(super) fn new(connect: &'a Connect, month: DateTime) -> Finishing<'a> {
+        Finishing { connect, month, counted: Mutex::default() }
+    }
+
+    /// Finishes the month. `None` if it is not being loaded any more. One process does this at a time.
+    pub(super) async fn finish(&self) -> Result<Option<FinishedMonth>, PgError> {
+        let Some(table) = partition::name(self.month) else { return Ok(None) };
+        let mut client = self.connect.connect().await?;
+        client.batch_execute(UNLIMITED).await?;
+        client.execute("SELECT pg_advisory_lock($1)", &[&lock_key(&format!("bulk {table}"))]).await?;
+        match client.query_opt(STATE, &[&table]).await? {
+            // It was dropped.
+            None => return Ok(super::lock(&self.counted).take()),
+            Some(row) if row.try_get(0)? => {}
+            Some(_) => self.attach(&mut client, &table).await?,
+        }
+        self.count(&mut client, &table).await
+    }
+
+    /// Builds the indexes, and makes the table a partition. Readers that see the partition also see that the month is not
+    /// finished.
+    async fn attach(&self, client: &mut Client, table: &str) -> Result<(), PgError> {
+        client.batch_execute(MEMORY).await?;
+        let mut key = String::new();
+        for row in client.query(INDEXES, &[]).await? {
+            let (name, definition, is_key): (String, String, bool) =
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let name = format!("{table}_{}", name.strip_prefix("fastpath_").unwrap_or(&name));
+            let (_, definition) = definition.split_once(" USING ").ok_or_else(PgError::foreign)?;
+            let unique = if is_key { "UNIQUE " } else { "" };
+            let build = format!("CREATE {unique}INDEX IF NOT EXISTS {name} ON {table} USING {definition}");
+            client.batch_execute(&build).await?;
+            reach(Failpoint::IndexBuilt);
+            if is_key {
+                key = name;
+            }
+        }
+        let transaction = client.transaction().await?;
+        transaction.execute(schema::LOCK_SHARED, &[]).await?;
+        partition::attach(&transaction, self.month, &key).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Counts the rows in the rollups, with which the month is finished.
+    async fn count(&self, client: &mut Client, table: &str) -> Result<Option<FinishedMonth>, PgError> {
+        client.batch_execute(&format!("ANALYZE {table}")).await?;
+        let transaction = client.transaction().await?;
+        transaction.execute(schema::LOCK_SHARED, &[]).await?;
+        if !forget(&transaction, self.month).await? {
+            return Ok(super::lock(&self.counted).take());
+        }
+        let rows = count::count(&transaction, table, self.month).await?;
+        reach(Failpoint::MonthFinishing);
+        let finished = FinishedMonth { month: self.month, rows, duplicates: 0 };
+        *super::lock(&self.counted) = Some(finished);
+        transaction.commit().await?;
+        Ok(Some(finished))
+    }
+}
