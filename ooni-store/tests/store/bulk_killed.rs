@@ -2,8 +2,10 @@
 
 use crate::bulk::{batches, begin, finish, load, tables, unfinished};
 use crate::rollups::{answers_are_those_of_the_rows, rollups_are_right};
+use crate::server::OnPostgres;
 use crate::support::{Engine, InFile, open};
 use ooni_store::failpoint::Failpoint;
+use ooni_testkit::server::Server;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
@@ -81,4 +83,10 @@ pub(crate) fn loads_are_completed(new: fn() -> Box<dyn Engine>) {
 #[test]
 fn sqlite_loads_are_completed() {
     loads_are_completed(|| Box::new(InFile::new()));
+}
+
+#[test]
+fn postgres_loads_are_completed() {
+    ooni_testkit::skip_without!(Server::shared_postgres());
+    loads_are_completed(|| Box::new(OnPostgres::new()));
 }

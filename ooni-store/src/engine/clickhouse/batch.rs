@@ -9,13 +9,14 @@ use super::error::ClickhouseError;
 use super::value::{self, Rows};
 use super::{locations, rollups};
 use crate::failpoint::{Failpoint, reach};
-use crate::sql::LOCATION;
+use crate::sql::{LOCATION, Parameter};
 use crate::value::{Type, Value};
 use crate::write::batch::{self, Decided, Taken};
 use crate::write::rejection::{LONGEST_KEY, Rejection};
 use crate::write::row::{BatchResult, BodyLocation, Provenance, Refusal, RowBatch};
 use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Maximum bytes of a row.
@@ -23,6 +24,9 @@ const LONGEST_ROW: usize = 256 << 20;
 
 /// Maximum bytes of the uids in one statement: a server accepts fields of 128 KiB.
 const UID_BYTES: usize = 64 << 10;
+
+/// How many times the uids of a batch are read at most, to find out which of them a table has.
+const MORE_UIDS: usize = 4;
 
 /// Maximum rows deleted with one statement, so that uids of any length fit.
 const DELETED_ROWS: usize = UID_BYTES / (2 * LONGEST_KEY);
@@ -96,6 +100,7 @@ pub(super) async fn entries<'u>(
     uids: impl IntoIterator<Item = &'u str>,
 ) -> Result<HashMap<String, Entries>, ClickhouseError> {
     let mut all: HashMap<String, Entries> = HashMap::new();
+    let uids = likely(context, "jsonl", uids.into_iter().collect()).await?;
     for row in look_up(context, ENTRIES, uids, &[Type::Text, Type::Time, Type::UInt32]).await? {
         let Ok([Value::Text(uid), Value::Time(time), Value::Int(has_row)]) = <[Value<'static>; 3]>::try_from(row)
         else {
@@ -154,6 +159,7 @@ pub(super) async fn known<'u>(
     uids: impl IntoIterator<Item = &'u str>,
 ) -> Result<HashSet<String>, ClickhouseError> {
     let sql = format!("SELECT measurement_uid FROM {table} WHERE measurement_uid IN {{uids:Array(String)}}");
+    let uids = likely(context, table, uids.into_iter().collect()).await?;
     let rows = look_up(context, &sql, uids, &[Type::Text]).await?;
     let text = |cell| if let Value::Text(uid) = cell { Ok(uid.into_owned()) } else { Err(ClickhouseError::Foreign) };
     rows.into_iter().flatten().map(text).collect()
@@ -189,6 +195,34 @@ pub(super) async fn delete_rows(context: &ChangeContext<'_>, rows: &[(&str, Date
     Ok(())
 }
 
+/// Those of some uids that a table may have. The uids of a batch are mostly neighbours in the order of the table. So if they do
+/// not fit into one statement, all uids from the first to the last of them are read, unless these are many more.
+async fn likely<'u>(
+    context: &ChangeContext<'_>,
+    table: &str,
+    mut uids: Vec<&'u str>,
+) -> Result<Vec<&'u str>, ClickhouseError> {
+    uids.retain(|uid| uid.len() <= LONGEST_KEY);
+    let (Some(first), Some(last)) = (uids.iter().min(), uids.iter().max()) else { return Ok(uids) };
+    if uids.iter().map(|uid| room_of(uid)).sum::<usize>() <= UID_BYTES {
+        return Ok(uids);
+    }
+    let limit = MORE_UIDS * uids.len();
+    let sql = format!(
+        "SELECT measurement_uid FROM {table}
+         WHERE measurement_uid >= {{first:String}} AND measurement_uid <= {{last:String}} LIMIT {limit}"
+    );
+    let text = |uid: &str| value::parameter(&Parameter::Text(uid.to_owned()));
+    let parameters = [("first".to_owned(), text(first)), ("last".to_owned(), text(last))];
+    let between = context.http.select(&sql, &parameters, &[Type::Text]).await?;
+    if between.len() < limit {
+        let text = |cell| if let Value::Text(uid) = cell { Some(uid) } else { None };
+        let between: HashSet<Cow<'_, str>> = between.into_iter().flatten().filter_map(text).collect();
+        uids.retain(|uid| between.contains(*uid));
+    }
+    Ok(uids)
+}
+
 pub(super) async fn look_up<'u>(
     context: &ChangeContext<'_>,
     sql: &str,
@@ -208,8 +242,7 @@ pub(super) fn chunks<'u>(uids: impl IntoIterator<Item = &'u str>) -> Vec<Vec<&'u
     let mut chunks: Vec<Vec<&str>> = Vec::new();
     let mut room = 0;
     for uid in uids.into_iter().filter(|uid| uid.len() <= LONGEST_KEY) {
-        // Each byte may be escaped; two quotes and a comma are added.
-        let length = 2 * uid.len() + 3;
+        let length = room_of(uid);
         match chunks.last_mut() {
             Some(chunk) if length <= room => chunk.push(uid),
             _ => {
@@ -220,6 +253,11 @@ pub(super) fn chunks<'u>(uids: impl IntoIterator<Item = &'u str>) -> Vec<Vec<&'u
         room = room.saturating_sub(length);
     }
     chunks
+}
+
+/// Maximum bytes of a uid in an array: each byte may be escaped; two quotes and a comma are added.
+fn room_of(uid: &str) -> usize {
+    2 * uid.len() + 3
 }
 
 fn start(taken: &Taken<'_>) -> Option<DateTime> {

@@ -15,9 +15,9 @@ use super::change::Change;
 use super::connect::Connect;
 use super::error::PgError;
 use super::partition::{self, Partition};
+use super::schema;
 use super::value;
 use super::writer::Writer;
-use super::schema;
 use crate::deadline::Deadline;
 use crate::failpoint::{Failpoint, reach};
 use crate::query::filter::Window;
@@ -101,7 +101,7 @@ impl Loads {
         deadline: Deadline,
     ) -> Result<BulkResult, PgError> {
         self.renew(loader, deadline).await?;
-        let mut batch = BulkBatch::new(rows, self.was_steady.load(Ordering::Relaxed));
+        let mut batch = BulkBatch::new(rows, self.was_steady.load(Ordering::Relaxed), self, deadline);
         loop {
             match self.change(&batch, deadline).await? {
                 Written::All(result) => {
@@ -200,8 +200,8 @@ fn busy_unless_empty(months: Vec<DateTime>) -> Result<(), PgError> {
     if months.is_empty() { Ok(()) } else { Err(PgError::Loading(months)) }
 }
 
-/// Forgets that a month is being loaded; returns whether it was.
-pub(super) async fn forget(transaction: &Transaction<'_>, month: DateTime) -> Result<bool, PgError> {
+/// Marks a month as finished; returns whether it was not.
+async fn forget(transaction: &Transaction<'_>, month: DateTime) -> Result<bool, PgError> {
     let month = Parameter::Time(month);
     Ok(transaction.execute("DELETE FROM bulk_month WHERE month = $1", &[&month]).await? > 0)
 }
@@ -275,4 +275,3 @@ impl Change for Close {
         Ok(transaction.execute(close, &[&Parameter::Time(self.0)]).await? > 0)
     }
 }
-

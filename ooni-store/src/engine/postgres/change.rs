@@ -127,12 +127,10 @@ impl Change for DropMonth {
         let window = [Parameter::Time(self.month), Parameter::Time(self.month.start_of_next_month())];
         let window = [&window[0] as &(dyn postgres_types::ToSql + Sync), &window[1]];
         let within = "measurement_start_time >= $1 AND measurement_start_time < $2";
+        bulk::check_months(transaction, [self.month].into_iter()).await?;
         let partition = Partition::lock(transaction, self.month).await?;
-        // A month that is being loaded is not counted yet.
-        if !bulk::forget(transaction, self.month).await? {
-            // A month can be too large to tally.
-            rollups::subtract_window(transaction, &window).await?;
-        }
+        // A month can be too large to tally.
+        rollups::subtract_window(transaction, &window).await?;
         let openvpn = format!(
             "DELETE FROM obs_openvpn WHERE measurement_uid IN (SELECT measurement_uid FROM jsonl WHERE {within})"
         );

@@ -3,7 +3,7 @@
 use super::batch::removed;
 use super::change::Change;
 use super::error::PgError;
-use super::{reader, value};
+use super::{bulk, reader, value};
 use crate::sql::{self, Dialect, LOCATION};
 use crate::write::rejection::LONGEST_KEY;
 use crate::write::row::{BodyLocation, GzipMember, LocationsSet};
@@ -52,6 +52,8 @@ impl Change for SetLocations<'_> {
 
     async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<LocationsSet, PgError> {
         let removed = removed(transaction, self.0.iter().map(|(uid, _)| value::encoded(uid)).collect()).await?;
+        let uids: Vec<_> = self.0.iter().map(|(uid, _)| value::encoded(uid)).collect();
+        bulk::check_uids(transaction, &uids).await?;
         let bodies: Vec<_> = self.0.iter().filter(|(uid, _)| !removed.contains_key(uid)).collect();
         let columns = Columns::of(&bodies);
         let location = LOCATION.join(", ");

@@ -27,6 +27,9 @@ pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(1330597449)";
 /// Held by bulk writes: by several at a time, but not while another process holds [`LOCK`].
 pub(super) const LOCK_SHARED: &str = "SELECT pg_advisory_xact_lock_shared(1330597449)";
 
+/// As [`LOCK_SHARED`], if it need not wait. Returns whether it was taken.
+pub(super) const TRY_LOCK_SHARED: &str = "SELECT pg_try_advisory_xact_lock_shared(1330597449)";
+
 /// How long to wait at most for another process that writes; a deadline of the caller may end the wait earlier.
 pub(super) const LOCK_LIMIT: Duration = Duration::from_secs(600);
 

@@ -1,6 +1,7 @@
 //! [`BulkBatch`]: writes a batch of a bulk load.
 
-use super::months;
+use super::{Loads, lock, months};
+use crate::deadline::Deadline;
 use crate::engine::postgres::batch::{self as usual, Batch, LONGEST_ROW};
 use crate::engine::postgres::change::Change;
 use crate::engine::postgres::error::PgError;
@@ -12,15 +13,26 @@ use crate::write::tally::Tally;
 use ooni_core::time::DateTime;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use tokio_postgres::Transaction;
 use tokio_postgres::error::SqlState;
 
+/// Rows of a batch that is written on one connection.
+const SMALL: usize = 1000;
+
 /// Rows of a bulk load.
-pub(super) struct BulkBatch {
+pub(super) struct BulkBatch<'l> {
     batch: Batch,
     /// Whether no other process writes meanwhile, so that rows can also be written the usual way.
     pub(super) is_alone: bool,
+    /// Writes the second half of the rows on another connection, at the same time.
+    loads: &'l Loads,
+    deadline: Deadline,
+    /// The number of rows of the second half that were already stored, once it is committed.
+    second: Mutex<Option<u64>>,
 }
 
 /// What was written.
@@ -33,13 +45,13 @@ pub(super) enum Written {
     NotSteady,
 }
 
-impl BulkBatch {
-    pub(super) fn new(rows: Arc<dyn RowBatch>, is_alone: bool) -> BulkBatch {
-        BulkBatch { batch: Batch { rows, replace: false }, is_alone }
+impl<'l> BulkBatch<'l> {
+    pub(super) fn new(rows: Arc<dyn RowBatch>, is_alone: bool, loads: &'l Loads, deadline: Deadline) -> BulkBatch<'l> {
+        BulkBatch { batch: Batch { rows, replace: false }, is_alone, loads, deadline, second: Mutex::default() }
     }
 }
 
-impl Change for BulkBatch {
+impl Change for BulkBatch<'_> {
     type Outcome = Written;
 
     fn lock(&self) -> &'static str {
@@ -50,20 +62,84 @@ impl Change for BulkBatch {
         let rows = &*self.batch.rows;
         let removed = usual::removed(transaction, batch::uids(rows).map(value::encoded).collect()).await?;
         let decided = batch::decide(rows, false, &removed, LONGEST_ROW);
-        let mut coming: Vec<&Taken<'_>> = decided.taken.iter().collect();
-        let months = by_month(&coming);
-        let steady = match sort(transaction, months.keys()).await? {
+        let coming: Vec<&Taken<'_>> = decided.taken.iter().collect();
+        let steady = match sort(transaction, by_month(&coming).keys()).await? {
             Sorted { begins, .. } if !begins.is_empty() => return Ok(Written::NoneOf(begins)),
             Sorted { steady, .. } if !steady.is_empty() && !self.is_alone => return Ok(Written::NotSteady),
             Sorted { steady, .. } => steady,
         };
-        let of_steady = months.into_iter().filter(|(month, _)| steady.contains(month));
-        let mut result = BulkResult { steady: of_steady.map(|(month, rows)| (month, rows.len() as u64)).collect(), ..BulkResult::default() };
         let known = locations::known(transaction, self.batch.without_location(&decided)).await?;
-        let kept = self.send_bodies(transaction, &mut coming, &known).await?;
+        // Another connection could not write beside this one if it is alone.
+        let first = if self.is_alone || coming.len() < SMALL { coming.len() } else { coming.len() / 2 };
+        let (first, second) = coming.split_at(first);
+        let part = |rows| Part { batch: &self.batch, rows, known: &known, steady: &steady };
+        let (kept, of_second) = both(part(first).send(transaction, tally), self.write_second(part(second))).await;
+        let kept = kept?
+            + match of_second? {
+                Some(kept) => kept,
+                None => part(second).send(transaction, tally).await?,
+            };
+        self.batch.set_aside(transaction, &decided, &known).await?;
+        usual::reject(transaction, &decided).await?;
+        locations::forget(transaction, &encoded(&decided.stored)).await?;
+        let written = decided.written(kept, false);
+        if steady.is_empty() {
+            return Ok(Written::All(BulkResult { written, ..BulkResult::default() }));
+        }
+        let mut result = BulkResult::of_steady(written, rows);
+        result.steady.retain(|month, _| steady.contains(month));
+        Ok(Written::All(result))
+    }
+}
+
+impl BulkBatch<'_> {
+    /// Writes the second half in a transaction of its own, unless an earlier attempt did so. Returns the number of rows that
+    /// were already stored; `None` if nothing was written, because another process waits for the lock.
+    async fn write_second(&self, part: Part<'_, '_>) -> Result<Option<u64>, PgError> {
+        let written = *lock(&self.second);
+        if part.rows.is_empty() || written.is_some() {
+            return Ok(Some(written.unwrap_or_default()));
+        }
+        let kept = self.loads.change(&part, self.deadline).await?;
+        *lock(&self.second) = kept;
+        Ok(kept)
+    }
+}
+
+/// A part of the rows of a batch.
+struct Part<'p, 'r> {
+    batch: &'p Batch,
+    rows: &'p [&'p Taken<'r>],
+    known: &'p HashMap<String, BodyLocation>,
+    steady: &'p HashSet<DateTime>,
+}
+
+impl Change for Part<'_, '_> {
+    type Outcome = Option<u64>;
+
+    /// The lock is taken later, without waiting: the other half of the batch holds it, and would wait for this one.
+    fn lock(&self) -> &'static str {
+        "SELECT"
+    }
+
+    async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<Option<u64>, PgError> {
+        if !transaction.query_one(schema::TRY_LOCK_SHARED, &[]).await?.try_get(0)? {
+            return Ok(None);
+        }
+        self.send(transaction, tally).await.map(Some)
+    }
+}
+
+impl Part<'_, '_> {
+    /// Sends the rows; returns the number of those that were already stored.
+    async fn send(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<u64, PgError> {
+        let mut coming = self.rows.to_vec();
+        let kept = self.send_bodies(transaction, &mut coming).await?;
         for (month, rows) in by_month(&coming) {
             match partition::name(month) {
-                Some(name) if !steady.contains(&month) => self.batch.send_rows(transaction, &name, &rows).await?,
+                Some(name) if !self.steady.contains(&month) => {
+                    self.batch.send_rows(transaction, &name, &rows).await?;
+                }
                 _ => {
                     self.batch.send_rows(transaction, "fastpath", &rows).await?;
                     rows.iter().for_each(|taken| tally.add(&taken.cells));
@@ -71,27 +147,16 @@ impl Change for BulkBatch {
             }
         }
         self.batch.send_openvpn(transaction, &coming).await?;
-        self.batch.set_aside(transaction, &decided, &known).await?;
-        usual::reject(transaction, &decided).await?;
-        locations::forget(transaction, &encoded(&decided.stored)).await?;
-        result.written = decided.written(kept, false);
-        Ok(Written::All(result))
+        Ok(kept)
     }
-}
 
-impl BulkBatch {
     /// Sends the locations of bodies. If a uid is already stored, which the key reports, the rows that are stored are removed
     /// from `coming`. Returns their number.
-    async fn send_bodies(
-        &self,
-        transaction: &Transaction<'_>,
-        coming: &mut Vec<&Taken<'_>>,
-        known: &HashMap<String, BodyLocation>,
-    ) -> Result<u64, PgError> {
+    async fn send_bodies(&self, transaction: &Transaction<'_>, coming: &mut Vec<&Taken<'_>>) -> Result<u64, PgError> {
         let all = coming.len();
         loop {
             transaction.batch_execute("SAVEPOINT bodies").await?;
-            match self.batch.send_bodies(transaction, coming, known).await {
+            match self.batch.send_bodies(transaction, coming, self.known).await {
                 Err(PgError::Database(error)) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
                     transaction.batch_execute("ROLLBACK TO SAVEPOINT bodies").await?;
                     let uid = |taken: &Taken<'_>| self.batch.rows[taken.index].uid();
@@ -112,6 +177,32 @@ impl BulkBatch {
     }
 }
 
+/// Runs two futures at the same time.
+async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
+    let (mut a, mut b) = (pin!(a), pin!(b));
+    let (mut a_output, mut b_output) = (None, None);
+    poll_fn(|context| {
+        if a_output.is_none()
+            && let Poll::Ready(output) = a.as_mut().poll(context)
+        {
+            a_output = Some(output);
+        }
+        if b_output.is_none()
+            && let Poll::Ready(output) = b.as_mut().poll(context)
+        {
+            b_output = Some(output);
+        }
+        match (a_output.take(), b_output.take()) {
+            (Some(a), Some(b)) => Poll::Ready((a, b)),
+            (a, b) => {
+                (a_output, b_output) = (a, b);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
 /// How the months of a batch are written.
 #[derive(Default)]
 struct Sorted {
@@ -121,10 +212,7 @@ struct Sorted {
     steady: HashSet<DateTime>,
 }
 
-async fn sort(
-    transaction: &Transaction<'_>,
-    all: impl Iterator<Item = &DateTime>,
-) -> Result<Sorted, PgError> {
+async fn sort(transaction: &Transaction<'_>, all: impl Iterator<Item = &DateTime>) -> Result<Sorted, PgError> {
     let loading = months(transaction).await?;
     let mut sorted = Sorted::default();
     for &month in all {

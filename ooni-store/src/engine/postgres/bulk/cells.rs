@@ -12,7 +12,7 @@ use std::collections::HashMap;
 const WIDEST: usize = 5;
 
 /// Entries of a rollup that are merged at once, at least.
-const MERGED: usize = 1 << 17;
+const MERGED: usize = if cfg!(test) { 4 } else { 1 << 17 };
 
 /// Number of cells, of all rollups together, at which they are written.
 const MOST_CELLS: usize = 6_000_000;
@@ -113,8 +113,7 @@ impl Counter {
     pub(super) fn new(lists: &[Entry]) -> Counter {
         let cells = |rollup| Cells { rollup, cells: Vec::new(), settled: 0, merged: 0 };
         let rollups = ROLLUPS.iter().map(cells).collect();
-        let mut counter =
-            Counter { texts: HashMap::new(), bytes: 0, listed: HashMap::new(), rollups, rows: 0 };
+        let mut counter = Counter { texts: HashMap::new(), bytes: 0, listed: HashMap::new(), rollups, rows: 0 };
         for Entry { url, category_code, list_cc } in lists {
             let [url, category, list] = [url, category_code, list_cc].map(|text| counter.number(text));
             counter.listed.entry(url).or_default().push((category, list));
@@ -140,7 +139,8 @@ impl Counter {
         let [test_name, probe_cc, domain, input, blocking_type] = numbers.map(|text| self.number(text));
         let holds = [true, failure, confirmed && !failure, anomaly && !confirmed && !failure, confirmed, anomaly];
         let counts = holds.map(u32::from);
-        let [hour, day, week, month] = [Grain::Hour, Grain::Day, Grain::Week, Grain::Month].map(|grain| hours(grain.start(time)));
+        let [hour, day, week, month] =
+            [Grain::Hour, Grain::Day, Grain::Week, Grain::Month].map(|grain| hours(grain.start(time)));
         let part = |dimension: Dimension, (category, list): (u32, u32)| match dimension {
             Dimension::Hour => hour,
             Dimension::Day => day,
@@ -276,4 +276,92 @@ fn hours(time: DateTime) -> u32 {
 
 fn time_of(hours: u32) -> DateTime {
     DateTime::from_timestamp(i64::from(hours) * SECONDS_PER_HOUR).unwrap_or(DateTime::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+    use crate::write::row::ListedUrl;
+    use crate::write::tally::Tally;
+    use ooni_core::time::SECONDS_PER_DAY;
+    use proptest::prelude::*;
+    use std::borrow::Cow;
+
+    const INPUTS: [&str; 4] = ["", "https://a.org/", "https://b.org/", "https://c.org/"];
+    const LISTS: [[&str; 3]; 4] = [
+        ["https://b.org/", "NEWS", "ZZ"],
+        ["https://b.org/", "NEWS", "it"],
+        ["https://a.org/", "GOVT", "ZZ"],
+        ["https://z.org/", "GOVT", "ZZ"],
+    ];
+
+    /// A row of February 2024.
+    fn row(content: u32) -> Counted<'static> {
+        let pick = |from: &[&'static str], part: u32| from[(content / part) as usize % from.len()];
+        let second = i64::from(content) * 7919 % (29 * SECONDS_PER_DAY);
+        Counted {
+            time: DateTime::new(2024, 2, 1, 0, 0, 0).unwrap().plus_seconds(second).unwrap(),
+            probe_asn: content % 3,
+            test_name: pick(&["web_connectivity", "dash"], 1),
+            probe_cc: pick(&["RU", "IT", "ZZ"], 2),
+            domain: pick(&["z.org", "a.org", ""], 7),
+            input: pick(&INPUTS, 5),
+            blocking_type: pick(&["", "dns"], 11),
+            failure: content % 13 == 0,
+            confirmed: content % 3 == 0,
+            anomaly: content % 2 == 0,
+        }
+    }
+
+    fn values<'r>(row: &Counted<'r>) -> [Value<'r>; 10] {
+        let text = |text: &'r str| Value::Text(Cow::Borrowed(text));
+        let flag = |is_set| text(if is_set { "t" } else { "f" });
+        let &Counted { time, probe_asn, test_name, probe_cc, domain, input, blocking_type, .. } = row;
+        let [test_name, probe_cc, domain, input, kind] = [test_name, probe_cc, domain, input, blocking_type].map(text);
+        let [failure, confirmed, anomaly] = [row.failure, row.confirmed, row.anomaly].map(flag);
+        let probe_asn = Value::Int(u64::from(probe_asn));
+        [Value::Time(time), probe_asn, test_name, probe_cc, domain, input, kind, failure, confirmed, anomaly]
+    }
+
+    #[test]
+    fn the_widest_key_fits() {
+        assert!(ROLLUPS.iter().all(|rollup| rollup.key.len() <= WIDEST));
+    }
+
+    proptest! {
+        #[test]
+        fn cells_are_those_of_a_tally(contents in proptest::collection::vec(0..5000_u32, 0..80)) {
+            let mut rows: Vec<_> = contents.into_iter().map(row).collect();
+            rows.sort_by_key(|row| row.time.day_number());
+            let entries = LISTS.map(|entry| entry.map(str::to_owned));
+            let lists = entries.clone().map(|[url, category_code, list_cc]| Entry { url, category_code, list_cc });
+            let listed = entries.map(|[url, category_code, cc]| ListedUrl { url, domain: String::new(), cc, category_code });
+            let (mut counter, mut tally) = (Counter::new(&lists), Tally::default());
+            for day in rows.chunk_by(|a, b| a.time.day_number() == b.time.day_number()) {
+                for row in day {
+                    counter.add(row);
+                    tally.subtract(&values(row));
+                }
+                counter.end_day();
+            }
+            prop_assert_eq!(counter.rows(), rows.len() as u64);
+            let (sorted, tallied) = (counter.sorted(), tally.count(&listed));
+            prop_assert_eq!(sorted.rollups().count(), ROLLUPS.len());
+            for rollup in &ROLLUPS {
+                let cells = sorted.cells(rollup).map(|cell| {
+                    let key = cell.key().map(|part| match part {
+                        Part::Text(text) => Value::Text(Cow::Borrowed(text)),
+                        Part::Number(number) => Value::Int(u64::from(number)),
+                        Part::Time(time) => Value::Time(time),
+                    });
+                    (key.collect::<Vec<_>>(), cell.counts().map(|count| -i64::from(count)))
+                });
+                let cells: Vec<_> = cells.collect();
+                prop_assert_eq!(&cells, &tallied.changes(rollup).collect::<Vec<_>>(), "{}", rollup.name);
+                let times = sorted.cells(rollup).all(|cell| cell.time().is_some() == rollup.time().is_some());
+                prop_assert!(times);
+            }
+        }
+    }
 }

@@ -94,12 +94,7 @@ fn counted(row: &BinaryCopyOutRow) -> Result<Counted<'_>, PgError> {
 }
 
 /// Writes cells. `is_whole` says whether they are of the whole month.
-async fn write(
-    transaction: &Transaction<'_>,
-    sorted: &Sorted,
-    month: DateTime,
-    is_whole: bool,
-) -> Result<(), PgError> {
+async fn write(transaction: &Transaction<'_>, sorted: &Sorted, month: DateTime, is_whole: bool) -> Result<(), PgError> {
     let end = month.start_of_next_month();
     for rollup in sorted.rollups() {
         // Whether no cell with this key can exist.
