@@ -4,10 +4,8 @@
 
 -- Months that are not finished.
 CREATE TABLE bulk_month (
-    -- Its first second.
-    month    timestamp NOT NULL PRIMARY KEY,
-    -- Whether it is being finished, and gets no more rows.
-    finishes boolean NOT NULL DEFAULT false
+    -- Its first second. Batches lock the rows of their months until they are committed, so that a month is finished in between.
+    month timestamp NOT NULL PRIMARY KEY
 );
 
 -- Programs that load rows.

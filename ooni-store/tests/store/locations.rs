@@ -211,7 +211,15 @@ fn downgrade(engine: &dyn Engine, version: u32, set_version: &str) {
             engine.query(&format!("ALTER TABLE {table} DROP COLUMN member_{column}"));
         }
     }
-    let newer = ["archived", "rollup_network", "rollup_country_day", "rollup_network_next", "rollup_country_day_next"];
+    let newer = [
+        "archived",
+        "rollup_network",
+        "rollup_country_day",
+        "rollup_network_next",
+        "rollup_country_day_next",
+        "bulk_month",
+        "bulk_loader",
+    ];
     for table in newer {
         engine.query(&format!("DROP TABLE IF EXISTS {table}"));
     }

@@ -71,6 +71,7 @@ impl Change for Batch {
     async fn make(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<BatchResult, PgError> {
         let removed = removed(transaction, batch::uids(&*self.rows).map(value::encoded).collect()).await?;
         let decided = batch::decide(&*self.rows, self.replace, &removed, LONGEST_ROW);
+        bulk::check_months(transaction, decided.taken.iter().filter_map(Taken::time)).await?;
         let known = locations::known(transaction, self.without_location(&decided)).await?;
         let uids = decided.taken.iter().map(|taken| value::encoded(self.rows[taken.index].uid())).collect();
         let (there, kept) = match self.replace {
@@ -111,7 +112,6 @@ impl Batch {
             return Ok(());
         }
         let times: Vec<DateTime> = coming.iter().filter_map(|taken| taken.time()).collect();
-        bulk::check_months(transaction, times.iter().copied()).await?;
         let missing = partition::missing(transaction, &times).await?;
         if !missing.is_empty() {
             return Err(PgError::NoPartition(missing));

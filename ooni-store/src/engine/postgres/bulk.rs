@@ -29,7 +29,7 @@ use crate::write::row::RowBatch;
 use crate::write::tally::Tally;
 use ooni_core::time::DateTime;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -38,8 +38,8 @@ use tokio_postgres::{GenericClient, Row, Transaction};
 /// Returns the months that are being loaded.
 pub(super) const UNFINISHED: &str = "SELECT month FROM bulk_month ORDER BY month";
 
-/// Returns the months that are being loaded, and whether they are being finished.
-const MONTHS: &str = "SELECT month, finishes FROM bulk_month ORDER BY month";
+/// Returns those of some months that are being loaded, which are not finished until the transaction ends.
+const HELD: &str = "SELECT month FROM bulk_month WHERE month = ANY ($1) ORDER BY month FOR KEY SHARE";
 
 /// The months of these measurements that are being loaded.
 const MONTHS_OF_UIDS: &str = "
@@ -116,9 +116,6 @@ impl Loads {
 
     /// Finishes a month. It is tried again if the connection is lost.
     pub(super) async fn finish(&self, month: DateTime, deadline: Deadline) -> Result<Option<FinishedMonth>, PgError> {
-        if !self.change(&Close(month), deadline).await? {
-            return Ok(None);
-        }
         let finishing = finish::Finishing::new(&self.connect, month);
         let mut attempts = RetryPolicy::PATIENT.start(deadline);
         loop {
@@ -142,12 +139,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The months that are being loaded, and whether they are being finished.
-async fn months(client: &impl GenericClient) -> Result<BTreeMap<DateTime, bool>, PgError> {
-    let rows = client.query_typed(MONTHS, &[]).await?;
-    rows.iter().map(|row| Ok((month(row)?, row.try_get(1)?))).collect()
-}
-
 fn month(row: &Row) -> Result<DateTime, PgError> {
     match value::read(row, 0, Type::Time) {
         Ok(Value::Time(month)) => Ok(month),
@@ -155,9 +146,16 @@ fn month(row: &Row) -> Result<DateTime, PgError> {
     }
 }
 
-/// The months that are being loaded.
+/// The months that are being loaded, in order.
 pub(super) async fn unfinished(client: &impl GenericClient) -> Result<Vec<DateTime>, PgError> {
-    Ok(months(client).await?.into_keys().collect())
+    client.query_typed(UNFINISHED, &[]).await?.iter().map(month).collect()
+}
+
+/// Those of some months that are being loaded. They are not finished until the transaction ends.
+async fn hold(transaction: &Transaction<'_>, months: &[DateTime]) -> Result<Vec<DateTime>, PgError> {
+    let months: Vec<Value<'_>> = months.iter().map(|&month| Value::Time(month)).collect();
+    let rows = transaction.query_typed(HELD, &[(&months, postgres_types::Type::TIMESTAMP_ARRAY)]).await?;
+    rows.iter().map(month).collect()
 }
 
 /// Fails if one of these months is being loaded.
@@ -165,12 +163,12 @@ pub(super) async fn check_months(
     transaction: &Transaction<'_>,
     times: impl Iterator<Item = DateTime>,
 ) -> Result<(), PgError> {
-    let unfinished = months(transaction).await?;
+    let unfinished = unfinished(transaction).await?;
     if unfinished.is_empty() {
         return Ok(());
     }
     let mut busy: Vec<DateTime> =
-        times.map(DateTime::start_of_month).filter(|month| unfinished.contains_key(month)).collect();
+        times.map(DateTime::start_of_month).filter(|month| unfinished.contains(month)).collect();
     busy.sort_unstable();
     busy.dedup();
     busy_unless_empty(busy)
@@ -178,7 +176,7 @@ pub(super) async fn check_months(
 
 /// Fails if one of these measurements is in a month that is being loaded.
 pub(super) async fn check_uids(transaction: &Transaction<'_>, uids: &[Cow<'_, str>]) -> Result<(), PgError> {
-    if months(transaction).await?.is_empty() {
+    if unfinished(transaction).await?.is_empty() {
         return Ok(());
     }
     let rows = transaction.query(MONTHS_OF_UIDS, &[&uids]).await?;
@@ -248,9 +246,9 @@ impl Change for Begin<'_> {
     type Outcome = ();
 
     async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), PgError> {
-        let begun = months(transaction).await?;
+        let begun = unfinished(transaction).await?;
         for &month in self.months {
-            if begun.contains_key(&month) || partition::has_rows(transaction, month).await? {
+            if begun.contains(&month) || partition::has_rows(transaction, month).await? {
                 continue;
             }
             if let Some(partition) = Partition::lock(transaction, month).await? {
@@ -261,17 +259,5 @@ impl Change for Begin<'_> {
             reach(Failpoint::MonthBegun);
         }
         Ok(())
-    }
-}
-
-/// Closes a month for further rows. The outcome is whether it is being loaded.
-struct Close(DateTime);
-
-impl Change for Close {
-    type Outcome = bool;
-
-    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<bool, PgError> {
-        let close = "UPDATE bulk_month SET finishes = true WHERE month = $1";
-        Ok(transaction.execute(close, &[&Parameter::Time(self.0)]).await? > 0)
     }
 }

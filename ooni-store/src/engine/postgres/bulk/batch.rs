@@ -1,6 +1,6 @@
 //! [`BulkBatch`]: writes a batch of a bulk load.
 
-use super::{Loads, lock, months};
+use super::{Loads, hold, lock};
 use crate::deadline::Deadline;
 use crate::engine::postgres::batch::{self as usual, Batch, LONGEST_ROW};
 use crate::engine::postgres::change::Change;
@@ -213,16 +213,14 @@ struct Sorted {
 }
 
 async fn sort(transaction: &Transaction<'_>, all: impl Iterator<Item = &DateTime>) -> Result<Sorted, PgError> {
-    let loading = months(transaction).await?;
+    let all: Vec<DateTime> = all.copied().collect();
+    let loading = hold(transaction, &all).await?;
     let mut sorted = Sorted::default();
-    for &month in all {
-        match loading.get(&month) {
-            Some(false) => {}
-            Some(true) => return Err(PgError::Loading(vec![month])),
-            None if partition::name(month).is_none() || partition::has_rows(transaction, month).await? => {
-                sorted.steady.insert(month);
-            }
-            None => sorted.begins.push(month),
+    for month in all.into_iter().filter(|month| !loading.contains(month)) {
+        if partition::name(month).is_none() || partition::has_rows(transaction, month).await? {
+            sorted.steady.insert(month);
+        } else {
+            sorted.begins.push(month);
         }
     }
     Ok(sorted)
