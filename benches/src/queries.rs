@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// Names of all queries.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 33] = [
     "world by day, a month",
     "world by day and test, a month",
     "country by day, a month",
@@ -20,9 +20,23 @@ const NAMES: [&str; 19] = [
     "country by domain, a month",
     "countries, all time",
     "domain by day and country, a month",
+    "category by day, a month",
     "category by day and country, a month",
+    "category of a country by day, a month",
     "network by day, a month",
     "country by day, a month not aligned to days",
+    "networks, all time",
+    "number of networks",
+    "number of countries",
+    "number of networks by month",
+    "number of countries by month",
+    "number of networks of a country",
+    "number of networks of a country by day",
+    "days of a country",
+    "domains of the test lists",
+    "networks of a country, 31 days",
+    "inputs of a network, ranked, 31 days",
+    "circumvention by country, six months",
     "list of all",
     "list of a country",
     "list of three countries",
@@ -37,6 +51,10 @@ const NAMES: [&str; 19] = [
 /// What is asked.
 enum Query {
     Aggregate(Aggregation),
+    Distinct(Aggregation, Axis),
+    WithDays(Aggregation),
+    Ranked(Aggregation),
+    DomainCounts,
     List(List),
     Find,
     FindInReport,
@@ -55,6 +73,26 @@ pub async fn run(store: &Store, days: i64, number: usize) -> Result<(&'static st
         Query::Aggregate(aggregation) => {
             let begun = Instant::now();
             black_box(store.aggregate(&aggregation).await?);
+            begun
+        }
+        Query::Distinct(aggregation, of) => {
+            let begun = Instant::now();
+            black_box(store.distinct(&aggregation, of).await?);
+            begun
+        }
+        Query::WithDays(aggregation) => {
+            let begun = Instant::now();
+            black_box(store.aggregate_with_days(&aggregation).await?);
+            begun
+        }
+        Query::Ranked(aggregation) => {
+            let begun = Instant::now();
+            black_box(store.ranked(&aggregation, 0, 10).await?);
+            begun
+        }
+        Query::DomainCounts => {
+            let begun = Instant::now();
+            black_box(store.domain_counts().await?);
             begun
         }
         Query::List(list) => {
@@ -80,6 +118,8 @@ pub async fn run(store: &Store, days: i64, number: usize) -> Result<(&'static st
 /// The values of a round.
 struct Values {
     month: Window,
+    /// The last 31 days, and the last six months.
+    recent: [Window; 2],
     unaligned: Window,
     /// Where a page in the middle of a list begins.
     cursor: Cursor<DateTime>,
@@ -97,6 +137,7 @@ impl Values {
         let shift = 5 * SECONDS_PER_HOUR + 1800;
         Values {
             month: Window::new(time(from, 0), time(from + 30, 0)),
+            recent: [31, 182].map(|length| Window::new(time(days - length, 1), time(days, 0))),
             unaligned: Window::new(time(from, shift), time(from + 29, shift)),
             cursor: Cursor { key: time(from + 1, 0), uid: "1".to_owned() },
             countries: (0..3).map(|more| rows::cc((round + more) * 7 % 240)).collect(),
@@ -108,12 +149,15 @@ impl Values {
     }
 
     fn query(&self, name: &str) -> Query {
-        let Values { month, unaligned, .. } = *self;
+        let Values { month, unaligned, recent: [recent, half_a_year], .. } = *self;
         let country = || vec![self.countries[0].clone()];
         let all = Filter::default;
         let of_month = || Filter { window: month, ..all() };
         let of_country = || Filter { probe_ccs: country(), ..all() };
         let days = Axis::MeasurementStart(Grain::Day);
+        let months = Axis::MeasurementStart(Grain::Month);
+        let of_category = |filter| Filter { category: Some(self.category.clone()), ..filter };
+        let distinct = |filter, axes: &[Axis], of| Query::Distinct(Aggregation { filter, axes: axes.to_vec() }, of);
         let chart = |filter, axes: &[Axis]| Query::Aggregate(Aggregation { filter, axes: axes.to_vec() });
         let list = |filter| Query::List(self.list(filter));
         match name {
@@ -131,8 +175,35 @@ impl Values {
             "domain by day and country, a month" => {
                 chart(Filter { domains: vec![self.domain.clone()], ..of_month() }, &[days, Axis::ProbeCc])
             }
-            "category by day and country, a month" => {
-                chart(Filter { category: Some(self.category.clone()), ..of_month() }, &[days, Axis::ProbeCc])
+            "category by day, a month" => chart(of_category(of_month()), &[days]),
+            "category by day and country, a month" => chart(of_category(of_month()), &[days, Axis::ProbeCc]),
+            // As the API asks: the list of the country, and the global one.
+            "category of a country by day, a month" => {
+                let lists = vec![self.countries[0].to_lowercase(), "ZZ".to_owned()];
+                let category = Some(Category { lists, ..self.category.clone() });
+                chart(Filter { category, window: month, ..of_country() }, &[days])
+            }
+            "networks, all time" => chart(all(), &[Axis::ProbeAsn]),
+            "number of networks" => distinct(all(), &[], Axis::ProbeAsn),
+            "number of countries" => distinct(all(), &[], Axis::ProbeCc),
+            "number of networks by month" => distinct(all(), &[months], Axis::ProbeAsn),
+            "number of countries by month" => distinct(all(), &[months], Axis::ProbeCc),
+            "number of networks of a country" => distinct(of_country(), &[], Axis::ProbeAsn),
+            "number of networks of a country by day" => {
+                distinct(Filter { window: recent, ..of_country() }, &[days], Axis::ProbeAsn)
+            }
+            "days of a country" => Query::WithDays(Aggregation { filter: of_country(), axes: Vec::new() }),
+            "domains of the test lists" => Query::DomainCounts,
+            "networks of a country, 31 days" => chart(Filter { window: recent, ..of_country() }, &[Axis::ProbeAsn]),
+            "inputs of a network, ranked, 31 days" => {
+                let (test_names, probe_asns) = (vec![rows::test_name(0)], vec![self.probe_asn]);
+                let filter = Filter { test_names, probe_asns, window: recent, ..of_country() };
+                Query::Ranked(Aggregation { filter, axes: vec![Axis::Input] })
+            }
+            "circumvention by country, six months" => {
+                let tests = ["torsf", "tor", "stunreachability", "psiphon", "riseupvpn"];
+                let test_names = tests.map(str::to_owned).to_vec();
+                chart(Filter { test_names, window: half_a_year, ..all() }, &[Axis::ProbeCc])
             }
             "network by day, a month" => chart(Filter { probe_asns: vec![self.probe_asn], ..of_month() }, &[days]),
             "list of a country" => list(of_country()),

@@ -1,5 +1,5 @@
-//! Measures stores side by side: inserts by batch size, then charts, lists and look-ups with one writer and eight
-//! readers. Prints tables and saves every measured time. With `--bulk`, measures a bulk load instead.
+//! Measures stores side by side: inserts by batch size, then charts, lists and look-ups with one writer and as many
+//! readers as processors. Prints tables and saves every measured time. With `--bulk`, measures a bulk load instead.
 //!
 //! ClickHouse is measured as its engine behind a server for its protocol, which processes one request at a time. There is
 //! one reader and no writer, so its times cannot be compared with those of the others.
@@ -35,9 +35,9 @@ struct Arguments {
     /// Duration of the queries, in seconds
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Number of concurrent readers beside one writer; 0 for one reader and no writer
-    #[arg(long, default_value_t = 8)]
-    readers: usize,
+    /// Number of concurrent readers beside one writer; 0 for one reader and no writer [default: one per processor]
+    #[arg(long)]
+    readers: Option<usize>,
     /// Measure a bulk load and its end instead of batches and queries
     #[arg(long)]
     bulk: bool,
@@ -156,8 +156,9 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
     let stats = store.stats().await?;
     let rows = batches * BULK;
     let days = (rows / PER_DAY) as i64;
-    let alone = engine == CLICKHOUSE || arguments.readers == 0;
-    let (readers, writer) = if alone { (1, None) } else { (arguments.readers, Some(made)) };
+    let readers = arguments.readers.unwrap_or_else(processors);
+    let alone = engine == CLICKHOUSE || readers == 0;
+    let (readers, writer) = if alone { (1, None) } else { (readers, Some(made)) };
     let (queries, beside) = under_load(&store, days, readers, writer, Duration::from_secs(arguments.seconds)).await?;
     let mut rollups = BTreeMap::new();
     for rollup in &ROLLUPS {
@@ -180,6 +181,11 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
         queries,
         beside,
     })
+}
+
+/// The number of processors.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Runs all queries while rows are written, if there are any to write.
