@@ -37,12 +37,18 @@ impl Limit {
     }
 }
 
-/// Processor time of one thread, relative to plain decompression.
-const ONE: Limit = Limit::AtMost(1.7);
+/// Processor time from bytes to rows, relative to `IgnoredAny`.
+const BYTES: Limit = Limit::AtMost(1.0);
+/// Processor time of one thread, relative to plain decompression of gzip.
+const GZIP: Limit = Limit::AtMost(2.4);
+/// The same for lines in LZ4.
+const LZ4_LINES: Limit = Limit::AtMost(5.5);
+/// Megabytes of YAML per second of processor time.
+const YAML: Limit = Limit::AtLeast(60.0);
 /// Speed-up of two threads over one.
 const TWO: Limit = Limit::AtLeast(1.8);
 /// Elapsed time of two threads on one large file, relative to plain decompression.
-const LARGE: Limit = Limit::AtMost(1.15);
+const LARGE: Limit = Limit::AtMost(1.4);
 
 /// The table of aims.
 pub(super) fn write(out: &mut String, samples: &[Sample]) -> fmt::Result {
@@ -59,20 +65,24 @@ pub(super) fn write(out: &mut String, samples: &[Sample]) -> fmt::Result {
         let (verdict, limit) = (limit.verdict(ratio), limit.text());
         writeln!(out, "| {name} | {limit} | {} | {verdict} |", times(ratio))
     };
-    line("bytes → row, fixed rules, to IgnoredAny", Limit::AtMost(1.5), cpu(lines, Stage::Fixed.name(), skip))?;
-    line("bytes → row, compat rules, to IgnoredAny", Limit::AtMost(1.5), cpu(lines, Stage::Compat.name(), skip))?;
+    line("bytes → row, fixed rules, to IgnoredAny", BYTES, cpu(lines, Stage::Fixed.name(), skip))?;
+    line("bytes → row, compat rules, to IgnoredAny", BYTES, cpu(lines, Stage::Compat.name(), skip))?;
     for (input, base, limit) in [
-        (POSTCANS, IGZIP, ONE),
-        (WITH_UID, IGZIP, ONE),
+        (POSTCANS, IGZIP, GZIP),
+        (WITH_UID, IGZIP, GZIP),
         (WITHOUT_UID, IGZIP, Limit::None),
-        (JSON_LZ4, LZ4, ONE),
-        (TAR_LZ4, LZ4, ONE),
-        (YAML_LZ4, LZ4, ONE),
+        (JSON_LZ4, LZ4, LZ4_LINES),
+        (TAR_LZ4, LZ4, LZ4_LINES),
+        (YAML_LZ4, LZ4, Limit::None),
     ] {
         for (verb, what) in [("score", SCORE), ("rerun", RERUN)] {
             let name = format!("{input} → jsonl, {verb}, processor time to {}", program(base));
             line(&name, limit, cpu(commands(input), what, base))?;
         }
+    }
+    for (verb, what) in [("score", SCORE), ("rerun", RERUN)] {
+        let rate = Series::of(samples, commands(YAML_LZ4), what).map(|series| series.rate());
+        line(&format!("{YAML_LZ4} → jsonl, {verb}, MB of YAML per second"), YAML, rate)?;
     }
     line("the trivial id of lines without uid, to igzip -dc", Limit::None, trivial_id(samples))?;
     for input in KINDS.map(|kind| kind.name) {
@@ -82,7 +92,8 @@ pub(super) fn write(out: &mut String, samples: &[Sample]) -> fmt::Result {
         }
     }
     for kind in KINDS {
-        let limit = if kind.name == WITHOUT_UID { Limit::None } else { LARGE };
+        // Hashing lines and reading YAML cost more than the aim allows.
+        let limit = if [WITH_UID, POSTCANS].contains(&kind.name) { LARGE } else { Limit::None };
         for (verb, what) in [("score", SCORE_2), ("rerun", RERUN_2)] {
             let name = format!("one large {}, {verb}, two threads, time to {}", kind.name, program(bare(kind)));
             line(&name, limit, wall(Which::all(Group::Big, kind.name), what, bare(kind)))?;
@@ -133,21 +144,23 @@ mod tests {
             add(Group::Commands, JSON_LZ4, RERUN, fixed);
             add(Group::Commands, JSON_LZ4, RERUN_2, 0.5 * fixed);
             add(Group::Commands, JSON_LZ4, LZ4, skip);
-            add(Group::Big, TAR_LZ4, RERUN_2, 1.1);
-            add(Group::Big, TAR_LZ4, LZ4, 1.0);
+            add(Group::Commands, YAML_LZ4, SCORE, 0.1);
+            add(Group::Big, POSTCANS, RERUN_2, 1.1);
+            add(Group::Big, POSTCANS, IGZIP, 1.0);
         }
         let mut report = String::new();
         write(&mut report, &samples).unwrap();
         for line in [
-            "| bytes → row, fixed rules, to IgnoredAny | ≤ 1.5 | 1.40 | 1.40 | met |",
-            "| bytes → row, compat rules, to IgnoredAny | ≤ 1.5 | 2.00 | 2.00 | missed |",
-            "| postcans → jsonl, score, processor time to igzip -dc | ≤ 1.7 | – | – | not measured |",
+            "| bytes → row, fixed rules, to IgnoredAny | ≤ 1 | 1.40 | 1.40 | missed |",
+            "| bytes → row, compat rules, to IgnoredAny | ≤ 1 | 2.00 | 2.00 | missed |",
+            "| postcans → jsonl, score, processor time to igzip -dc | ≤ 2.4 | – | – | not measured |",
             "| jsonl.gz without uids → jsonl, score, processor time to igzip -dc |  | 5.00 | 5.00 | no aim |",
-            "| json.lz4 → jsonl, rerun, processor time to lz4 -dc | ≤ 1.7 | 1.40 | 1.40 | met |",
+            "| json.lz4 → jsonl, rerun, processor time to lz4 -dc | ≤ 5.5 | 1.40 | 1.40 | met |",
+            "| yaml.lz4 → jsonl, score, MB of YAML per second | ≥ 60 | 10.00 | 10.00 | missed |",
             "| the trivial id of lines without uid, to igzip -dc |  | 3.00 | 3.00 | no aim |",
             "| json.lz4, many cans, rerun, two threads as fast as one | ≥ 1.8 | 2.00 | 2.00 | met |",
             "| jsonl.gz without uids, many cans, score, two threads as fast as one | ≥ 1.8 | 1.67 | 1.67 | missed |",
-            "| one large tar.lz4, rerun, two threads, time to lz4 -dc | ≤ 1.15 | 1.10 | 1.10 | met |",
+            "| one large postcans, rerun, two threads, time to igzip -dc | ≤ 1.4 | 1.10 | 1.10 | met |",
         ] {
             assert!(report.lines().any(|l| l == line), "{line}\n{report}");
         }

@@ -87,6 +87,11 @@ impl Series {
         number(self.measurements / self.median())
     }
 
+    /// Megabytes per second of processor time: that of the median, and that of the fastest repetition.
+    pub(super) fn rate(&self) -> Ratio {
+        Ratio { median: self.bytes / 1e6 / self.median(), of_minima: self.bytes / 1e6 / self.min() }
+    }
+
     /// The ratio of processor times.
     pub(super) fn to(&self, base: &Self) -> Option<Ratio> {
         ratio(&self.cpu, &base.cpu)
