@@ -1,5 +1,5 @@
 //! Measures stores side by side: inserts by batch size, then charts, lists and look-ups with one writer and as many
-//! readers as processors. Prints tables and saves every measured time. With `--bulk`, measures a bulk load instead.
+//! readers as processors. Prints tables and saves every measured time. With `--bulk`, the rows are loaded in bulk.
 //!
 //! ClickHouse is measured as its engine behind a server for its protocol, which processes one request at a time. There is
 //! one reader and no writer, so its times cannot be compared with those of the others.
@@ -7,7 +7,7 @@
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use ooni_benches::bulk::{self, Loaded};
+use ooni_benches::bulk::{self, BATCH, Loaded};
 use ooni_benches::measure::machine::Machine;
 use ooni_benches::queries;
 use ooni_benches::rows::{self, PER_DAY, Rows};
@@ -38,9 +38,15 @@ struct Arguments {
     /// Number of concurrent readers beside one writer; 0 for one reader and no writer [default: one per processor]
     #[arg(long)]
     readers: Option<usize>,
-    /// Measure a bulk load and its end instead of batches and queries
+    /// Load the rows in bulk instead of in batches that update indexes and rollups
     #[arg(long)]
     bulk: bool,
+    /// Count all rows again after a bulk load, and compare
+    #[arg(long, requires = "bulk")]
+    check: bool,
+    /// Rebuild every rollup at the end
+    #[arg(long)]
+    rebuild: bool,
     /// Engine: sqlite, postgres or clickhouse; can be repeated
     #[arg(long, default_values = ["sqlite", "postgres"])]
     engine: Vec<String>,
@@ -55,8 +61,10 @@ struct Measured {
     engine: String,
     rows: u64,
     machine: Machine,
-    /// Rows per second in total, and in each tenth.
-    bulk: (f64, Vec<f64>),
+    /// The bulk load, if the rows were loaded in bulk.
+    bulk: Option<Loaded>,
+    /// Otherwise, rows per second in total and in each tenth.
+    steady: Option<(f64, Vec<f64>)>,
     /// Rows per second of each batch, by batch size.
     batches: BTreeMap<u64, Vec<f64>>,
     /// Seconds until the rollups were up to date after loading.
@@ -76,8 +84,6 @@ struct Measured {
 /// The engine that processes one request at a time.
 const CLICKHOUSE: &str = "clickhouse";
 
-const BULK: u64 = 10_000;
-
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -89,15 +95,6 @@ fn main() -> Result<()> {
             CLICKHOUSE => Server::clickhouse()?.clickhouse_url("default"),
             _ => bail!("unknown engine {engine}: expected sqlite, postgres or clickhouse"),
         };
-        if arguments.bulk {
-            let loaded = runtime.block_on(load(&url, &arguments))?;
-            io::stdout().write_all(loaded.report(engine).as_bytes())?;
-            if let Some(out) = &arguments.out {
-                std::fs::create_dir_all(out)?;
-                std::fs::write(out.join(format!("bulk-{engine}.json")), serde_json::to_vec(&loaded)?)?;
-            }
-            continue;
-        }
         let measured = runtime.block_on(measure(engine, &url, &arguments))?;
         io::stdout().write_all(report(&measured)?.as_bytes())?;
         if let Some(out) = &arguments.out {
@@ -108,60 +105,41 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-async fn load(url: &str, arguments: &Arguments) -> Result<Loaded> {
+async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measured> {
     // Checking five million rows takes longer than a query of a server may.
     let options = StoreOptions::for_commands();
     Store::migrate(url, &options).await?;
     let store = Store::open(url, options).await?;
     store.replace_test_lists(rows::lists()).await?;
-    bulk::load(&store, &mut Rows::new(arguments.seed)?, arguments.n).await
-}
-
-async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measured> {
-    let options = StoreOptions::default();
-    Store::migrate(url, &options).await?;
-    let store = Store::open(url, options).await?;
-    store.replace_test_lists(rows::lists()).await?;
     let mut made = Rows::new(arguments.seed)?;
     let machine = Machine::here();
-    let (mut tenths, mut took) = (Vec::new(), Duration::ZERO);
-    let batches = arguments.n.div_ceil(BULK);
-    let (mut tenth, mut rows_of_tenth) = (Duration::ZERO, 0);
-    for batch in 0..batches {
-        let rows = Arc::new(made.batch(BULK as usize));
-        let begun = Instant::now();
-        store.write(rows, OnExisting::Keep).await?;
-        tenth += begun.elapsed();
-        rows_of_tenth += BULK;
-        if (batch + 1) % batches.div_ceil(10) == 0 || batch + 1 == batches {
-            tenths.push(rows_of_tenth as f64 / tenth.as_secs_f64());
-            took += std::mem::take(&mut tenth);
-            rows_of_tenth = 0;
-        }
+    let (mut loaded, mut steady) = (None, None);
+    match arguments.bulk {
+        true => loaded = Some(bulk::load(&store, &mut made, arguments.n, arguments.check).await?),
+        false => steady = Some(fill(&store, &mut made, arguments.n).await?),
     }
-    let bulk = ((batches * BULK) as f64 / took.as_secs_f64(), tenths);
     let mut by_size = BTreeMap::new();
-    for (size, times) in [(1, 200), (100, 100), (10_000, 10)] {
+    for (size, times) in [(1, 200), (100, 100), (BATCH, 30)] {
         for _ in 0..times {
-            let rows = Arc::new(made.batch(size));
+            let rows = Arc::new(made.batch(size as usize));
             let begun = Instant::now();
             store.write(rows, OnExisting::Keep).await?;
             let rate = size as f64 / begun.elapsed().as_secs_f64();
-            by_size.entry(size as u64).or_insert_with(Vec::new).push(rate);
+            by_size.entry(size).or_insert_with(Vec::new).push(rate);
         }
     }
     let begun = Instant::now();
     store.refresh_rollups().await?;
     let settled = begun.elapsed().as_secs_f64();
     let stats = store.stats().await?;
-    let rows = batches * BULK;
+    let rows = arguments.n;
     let days = (rows / PER_DAY) as i64;
     let readers = arguments.readers.unwrap_or_else(processors);
     let alone = engine == CLICKHOUSE || readers == 0;
     let (readers, writer) = if alone { (1, None) } else { (readers, Some(made)) };
     let (queries, beside) = under_load(&store, days, readers, writer, Duration::from_secs(arguments.seconds)).await?;
     let mut rollups = BTreeMap::new();
-    for rollup in &ROLLUPS {
+    for rollup in ROLLUPS.iter().filter(|_| arguments.rebuild) {
         let begun = Instant::now();
         store.rebuild(rollup).await?;
         let took = begun.elapsed().as_secs_f64();
@@ -172,7 +150,8 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
         engine: engine.to_owned(),
         rows,
         machine,
-        bulk,
+        bulk: loaded,
+        steady,
         batches: by_size,
         settled,
         bytes: stats.bytes,
@@ -181,6 +160,26 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
         queries,
         beside,
     })
+}
+
+/// Writes rows in batches. Returns the rows per second in total, and in each tenth.
+async fn fill(store: &Store, made: &mut Rows, rows: u64) -> Result<(f64, Vec<f64>)> {
+    let (mut tenths, mut took) = (Vec::new(), Duration::ZERO);
+    let batches = rows.div_ceil(BATCH);
+    let (mut tenth, mut rows_of_tenth) = (Duration::ZERO, 0);
+    for batch in 0..batches {
+        let rows = Arc::new(made.batch(BATCH as usize));
+        let begun = Instant::now();
+        store.write(rows, OnExisting::Keep).await?;
+        tenth += begun.elapsed();
+        rows_of_tenth += BATCH;
+        if (batch + 1) % batches.div_ceil(10) == 0 || batch + 1 == batches {
+            tenths.push(rows_of_tenth as f64 / tenth.as_secs_f64());
+            took += std::mem::take(&mut tenth);
+            rows_of_tenth = 0;
+        }
+    }
+    Ok(((batches * BATCH) as f64 / took.as_secs_f64(), tenths))
 }
 
 /// The number of processors.
@@ -246,10 +245,16 @@ fn percentile(values: &[f64], of_hundred: usize) -> f64 {
 /// The printed report.
 fn report(measured: &Measured) -> Result<String> {
     let mut out = String::new();
-    let Measured { engine, rows, machine, bulk, batches, settled, bytes, rollups, readers, queries, beside } = measured;
+    let Measured { engine, rows, machine, bulk, steady, batches, settled, bytes, rollups, readers, queries, beside } =
+        measured;
     writeln!(out, "\n{engine}: {rows} rows, {} MB, load {}", bytes / 1_000_000, machine.load)?;
-    let last = bulk.1.last().copied().unwrap_or(f64::NAN);
-    writeln!(out, "  bulk, {BULK} a batch: {:.0} rows/s, the last tenth {last:.0}", bulk.0)?;
+    if let Some(loaded) = bulk {
+        out += &loaded.report();
+    }
+    if let Some((all, tenths)) = steady {
+        let last = tenths.last().copied().unwrap_or(f64::NAN);
+        writeln!(out, "  {BATCH} a batch: {all:.0} rows/s, the last tenth {last:.0}")?;
+    }
     for (size, rates) in batches {
         writeln!(out, "  {size} a batch: {:.0} rows/s", percentile(rates, 50))?;
     }
@@ -257,9 +262,9 @@ fn report(measured: &Measured) -> Result<String> {
         writeln!(out, "  rollup {name:<16} {cells:>9} cells, rebuilt in {seconds:.1} s")?;
     }
     writeln!(out, "  rollups up to date {settled:.1} s after the last batch")?;
-    let load = match readers {
-        1 => "one reader, no writer:".to_owned(),
-        _ => format!("{readers} readers, and a writer of {beside:.0} rows/s:"),
+    let load = match *beside > 0.0 {
+        true => format!("{readers} readers, and a writer of {beside:.0} rows/s:"),
+        false => format!("{readers} readers, no writer:"),
     };
     writeln!(out, "  {load}\n    {:<44}{:>9} {:>9} {:>6}", "", "p50 ms", "p99 ms", "number")?;
     for (name, times) in queries {
