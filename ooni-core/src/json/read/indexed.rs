@@ -16,8 +16,8 @@ enum Stop {
 
 use Stop::{Full, Unusual};
 
-/// Reads `text`, which has these quotes, into `nodes`, and returns how many there are. `None` if the text has an error,
-/// exceeds a limit, or contains a value that JSON cannot represent.
+/// Reads `text`, which has these quotes, into `nodes`, and returns how many nodes there are. `None` if the text has an
+/// error, exceeds a limit, is neither an object nor an array, or contains `-Infinity` or a value that JSON cannot represent.
 pub(super) fn read(text: &[u8], quotes: &[u32], nodes: &mut Vec<Node>, limits: Limits) -> Option<usize> {
     // In measurements there are fewer nodes than quotes. A text that has only quotes is not allowed as much memory at once.
     let mut room = nodes.len().max(quotes.len().min(text.len() / 16) + 16);
