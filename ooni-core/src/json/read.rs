@@ -34,12 +34,12 @@ pub struct Limits {
     pub bytes: usize,
     /// Levels of nesting, at most [`MAX_DEPTH`].
     pub depth: usize,
-    /// Number of values and keys: each takes 16 bytes of memory.
+    /// Number of values and keys: each takes 16 bytes of memory, and strings 8 more in the index.
     pub values: usize,
 }
 
 impl Default for Limits {
-    /// 200 MiB, 1024 levels, 8 Mi values (128 MiB of memory).
+    /// 200 MiB, 1024 levels, 8 Mi values (128 MiB of memory, and at most 64 MiB of index).
     fn default() -> Self {
         Limits { bytes: 200 << 20, depth: MAX_DEPTH, values: 8 << 20 }
     }
