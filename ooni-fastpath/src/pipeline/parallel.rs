@@ -175,11 +175,6 @@ impl<'p, 's> Pipeline<'p, 's> {
         self.changed.notify_all();
     }
 
-    /// The number of results that may wait for one result, whose piece was read ahead or which is being written.
-    fn few(&self) -> usize {
-        2 * self.plan.jobs
-    }
-
     /// Waits for a task; `None` when nothing is left to do.
     fn next(&self) -> Option<Task<'p, 's>> {
         let mut state = self.state();
@@ -190,11 +185,12 @@ impl<'p, 's> Pipeline<'p, 's> {
             if state.scored.contains_key(&state.due)
                 && let Some(put) = state.put.take()
             {
-                state.pause_at = state.scored.len() + self.few();
+                state.pause_at = usize::MAX;
                 return Some(Task::Write(put));
             }
             let is_stopped = self.plan.stop.load(Ordering::Relaxed);
-            if (is_stopped || state.scored.len() >= self.few())
+            // Results do not wait for it for long.
+            if (is_stopped || state.scored.len() >= self.plan.jobs)
                 && let Some(piece) = state.ahead.take()
             {
                 return Some(Task::Score(piece));
@@ -309,6 +305,7 @@ impl<'p, 's> Pipeline<'p, 's> {
             if piece.done.gave_up {
                 state.given_up = Some(due.0);
             }
+            state.pause_at = state.pause_at.min(state.scored.len() + self.plan.jobs);
             drop(state);
             let result = put(&mut piece);
             let Piece { mut done, is_last, .. } = piece;
@@ -344,5 +341,130 @@ impl Drop for EndOnPanic<'_, '_, '_> {
             self.0.state().is_ended = true;
             self.0.changed.notify_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{self as pipeline, Put};
+    use super::*;
+    use crate::sink::{Jsonl, Sink};
+    use crate::worker::Scoring;
+    use ooni_archive::fingerprints;
+    use ooni_archive::source::local::FileList;
+    use ooni_core::rules::{Rules, Ruleset};
+    use std::fs;
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicBool, AtomicU64};
+    use std::time::Duration;
+    use tempfile::TempDir;
+
+    /// Bytes of a line.
+    const LINE: usize = 8 << 10;
+
+    /// A file of lines for each number, with so many lines, each with a uid of its own.
+    fn files(lines: &[usize]) -> (TempDir, Vec<PathBuf>) {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = lines.iter().enumerate().map(|(file, &lines)| {
+            let line = |line| {
+                let start = format!(r#"{{"measurement_uid":"{file}-{line}","report_id":"r","x":""#);
+                start.clone() + &"x".repeat(LINE - start.len() - 3) + "\"}\n"
+            };
+            let path = folder.path().join(format!("{file:03}.jsonl"));
+            fs::write(&path, (0..lines).map(line).collect::<String>()).unwrap();
+            path
+        });
+        let paths = paths.collect();
+        (folder, paths)
+    }
+
+    /// Calls `put` for all pieces, with the number of bytes read so far; `stop` ends the run.
+    fn score(paths: &[PathBuf], jobs: usize, stop: &AtomicBool, read: &Arc<AtomicU64>, put: Put<'_>) -> io::Result<()> {
+        let lists = fingerprints::built_in().unwrap();
+        let scoring = Scoring::new(&lists, Rules::Fixed);
+        let ruleset = Ruleset::new(Rules::Fixed, lists.list_sha256());
+        let sink = || -> Box<dyn Sink> { Box::new(Jsonl::new(&ruleset)) };
+        let plan = Plan { scoring: &scoring, jobs, sink: &sink, stop, read };
+        pipeline::run(&plan, Box::new(FileList::find(paths, None).unwrap().files.into_iter()), put)
+    }
+
+    /// The output, and the number of pieces.
+    fn output(paths: &[PathBuf], jobs: usize) -> (Vec<u8>, usize) {
+        let (mut out, mut pieces) = (Vec::new(), 0);
+        let result = score(paths, jobs, &AtomicBool::default(), &Arc::default(), &mut |piece| {
+            out.extend_from_slice(&piece.done.out);
+            pieces += 1;
+            Ok(())
+        });
+        result.unwrap();
+        (out, pieces)
+    }
+
+    #[test]
+    fn order_does_not_depend_on_jobs() {
+        for lines in [&[400][..], &[1, 0, 200, 3, 3, 90], &[0]] {
+            let (_folder, paths) = files(lines);
+            let (out, pieces) = output(&paths, 1);
+            assert_eq!(out.iter().filter(|&&byte| byte == b'\n').count(), lines.iter().sum::<usize>());
+            for jobs in [2, 3, 9] {
+                assert_eq!(output(&paths, jobs), (out.clone(), pieces), "{lines:?} {jobs}");
+            }
+        }
+    }
+
+    #[test]
+    fn reading_pauses_while_writing_is_behind() {
+        let (_folder, paths) = files(&[1500]);
+        let jobs = 2;
+        let read = Arc::default();
+        let (mut pieces, mut most) = (0, 0);
+        let result = score(&paths, jobs, &AtomicBool::default(), &read, &mut |_| {
+            pieces += 1;
+            if pieces < 4 {
+                let before = read.load(Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(300));
+                most = most.max((read.load(Ordering::Relaxed) - before) as usize / TEXT);
+            }
+            Ok(())
+        });
+        result.unwrap();
+        // Results that may wait for this one, pieces that are being scored, and one that was read ahead.
+        assert!(pieces > 40 && most <= 2 * jobs + 2, "{pieces} {most}");
+    }
+
+    #[test]
+    fn an_error_of_the_writer_ends_all_threads() {
+        let (_folder, paths) = files(&[300, 300, 300]);
+        for jobs in [2, 5] {
+            let mut pieces = 0;
+            let result = score(&paths, jobs, &AtomicBool::default(), &Arc::default(), &mut |_| {
+                pieces += 1;
+                if pieces == 3 { Err(io::Error::other("full")) } else { Ok(()) }
+            });
+            assert_eq!((result.unwrap_err().to_string(), pieces), ("full".to_owned(), 3));
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_a_stop_is_written() {
+        let (_folder, paths) = files(&[600, 600]);
+        let all = output(&paths, 1).0;
+        for jobs in [2, 5] {
+            let (mut out, stop) = (Vec::new(), AtomicBool::default());
+            let result = score(&paths, jobs, &stop, &Arc::default(), &mut |piece| {
+                stop.store(true, Ordering::Relaxed);
+                out.extend_from_slice(&piece.done.out);
+                Ok(())
+            });
+            result.unwrap();
+            assert!(!out.is_empty() && out.len() < all.len() && all.starts_with(&out));
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_writer_ends_all_threads() {
+        let (_folder, paths) = files(&[300, 300]);
+        let panics = || score(&paths, 3, &AtomicBool::default(), &Arc::default(), &mut |_| panic!("on purpose"));
+        assert!(std::panic::catch_unwind(panics).is_err());
     }
 }
