@@ -23,6 +23,7 @@ mod locks;
 mod long_texts;
 mod parquet;
 mod postgres;
+mod postgres_bulk;
 mod postgres_drop;
 mod postgres_limits;
 mod postgres_messages;

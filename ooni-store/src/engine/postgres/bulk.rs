@@ -103,7 +103,7 @@ impl Loads {
         self.renew(loader, deadline).await?;
         let mut batch = BulkBatch::new(rows, self.was_steady.load(Ordering::Relaxed), self, deadline);
         loop {
-            match self.change(&batch, deadline).await? {
+            match Box::pin(self.change(&batch, deadline)).await? {
                 Written::All(result) => {
                     self.was_steady.store(!result.steady.is_empty(), Ordering::Relaxed);
                     return Ok(result);
@@ -119,7 +119,7 @@ impl Loads {
         let finishing = finish::Finishing::new(&self.connect, month);
         let mut attempts = RetryPolicy::PATIENT.start(deadline);
         loop {
-            match deadline.run(finishing.finish()).await.unwrap_or(Err(PgError::Timeout)) {
+            match deadline.run(Box::pin(finishing.finish())).await.unwrap_or(Err(PgError::Timeout)) {
                 Err(error) if error.is_transient() && attempts.again().await => {}
                 done => return done,
             }

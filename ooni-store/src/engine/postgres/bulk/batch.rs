@@ -73,7 +73,11 @@ impl Change for BulkBatch<'_> {
         let first = if self.is_alone || coming.len() < SMALL { coming.len() } else { coming.len() / 2 };
         let (first, second) = coming.split_at(first);
         let part = |rows| Part { batch: &self.batch, rows, known: &known, steady: &steady };
-        let (kept, of_second) = both(part(first).send(transaction, tally), self.write_second(part(second))).await;
+        let first = part(first);
+        // Boxed, so that futures do not become large.
+        let (first, second_half) =
+            (Box::pin(first.send(transaction, tally)), Box::pin(self.write_second(part(second))));
+        let (kept, of_second) = both(first, second_half).await;
         let kept = kept?
             + match of_second? {
                 Some(kept) => kept,
@@ -94,13 +98,16 @@ impl Change for BulkBatch<'_> {
 
 impl BulkBatch<'_> {
     /// Writes the second half in a transaction of its own, unless an earlier attempt did so. Returns the number of rows that
-    /// were already stored; `None` if nothing was written, because another process waits for the lock.
+    /// were already stored; `None` if nothing was written, because another process has a lock or waits for one.
     async fn write_second(&self, part: Part<'_, '_>) -> Result<Option<u64>, PgError> {
         let written = *lock(&self.second);
         if part.rows.is_empty() || written.is_some() {
             return Ok(Some(written.unwrap_or_default()));
         }
-        let kept = self.loads.change(&part, self.deadline).await?;
+        let kept = match self.loads.change(&part, self.deadline).await {
+            Err(PgError::Database(error)) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => None,
+            written => written?,
+        };
         *lock(&self.second) = kept;
         Ok(kept)
     }
@@ -117,7 +124,8 @@ struct Part<'p, 'r> {
 impl Change for Part<'_, '_> {
     type Outcome = Option<u64>;
 
-    /// The lock is taken later, without waiting: the other half of the batch holds it, and would wait for this one.
+    /// The lock and those of the tables are taken later, without waiting: if a process waited for the other half of the batch,
+    /// this one would wait for that process, and the other half waits for this one.
     fn lock(&self) -> &'static str {
         "SELECT"
     }
@@ -126,6 +134,10 @@ impl Change for Part<'_, '_> {
         if !transaction.query_one(schema::TRY_LOCK_SHARED, &[]).await?.try_get(0)? {
             return Ok(None);
         }
+        let months = by_month(self.rows).into_keys().filter_map(partition::name);
+        let tables: Vec<String> = ["jsonl", "obs_openvpn"].map(str::to_owned).into_iter().chain(months).collect();
+        let wait_for_none = format!("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE NOWAIT", tables.join(", "));
+        transaction.batch_execute(&wait_for_none).await?;
         self.send(transaction, tally).await.map(Some)
     }
 }

@@ -87,7 +87,7 @@ impl<'a> Finishing<'a> {
         if !forget(&transaction, self.month).await? {
             return Ok(super::lock(&self.counted).take());
         }
-        let rows = count::count(&transaction, table, self.month).await?;
+        let rows = Box::pin(count::count(&transaction, table, self.month)).await?;
         reach(Failpoint::MonthFinishing);
         let finished = FinishedMonth { month: self.month, rows, duplicates: 0 };
         *super::lock(&self.counted) = Some(finished);
