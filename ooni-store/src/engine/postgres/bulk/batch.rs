@@ -31,8 +31,17 @@ pub(super) struct BulkBatch<'l> {
     /// Writes the second half of the rows on another connection, at the same time.
     loads: &'l Loads,
     deadline: Deadline,
-    /// The number of rows of the second half that were already stored, once it is committed.
-    second: Mutex<Option<u64>>,
+    /// The second half, once it is committed.
+    second: Mutex<Option<Second>>,
+}
+
+/// The second half of a batch, which is committed before the first.
+#[derive(Clone)]
+struct Second {
+    /// Its first uid. All rows of the batch from this uid on are in the second half.
+    from: String,
+    /// The number of its rows that were already stored.
+    kept: u64,
 }
 
 /// What was written.
@@ -70,7 +79,13 @@ impl Change for BulkBatch<'_> {
         };
         let known = locations::known(transaction, self.batch.without_location(&decided)).await?;
         // Another connection could not write beside this one if it is alone.
-        let first = if self.is_alone || coming.len() < SMALL { coming.len() } else { coming.len() / 2 };
+        let uid = |taken: &&Taken<'_>| rows[taken.index].uid();
+        let first = match &*lock(&self.second) {
+            _ if self.is_alone || coming.len() < SMALL => coming.len(),
+            // It may be another batch now, as a measurement may have been removed since.
+            Some(Second { from, .. }) => coming.partition_point(|taken| uid(taken) < &**from),
+            None => coming.len() / 2,
+        };
         let (first, second) = coming.split_at(first);
         let part = |rows| Part { batch: &self.batch, rows, known: &known, steady: &steady };
         let first = part(first);
@@ -100,15 +115,18 @@ impl BulkBatch<'_> {
     /// Writes the second half in a transaction of its own, unless an earlier attempt did so. Returns the number of rows that
     /// were already stored; `None` if nothing was written, because another process has a lock or waits for one.
     async fn write_second(&self, part: Part<'_, '_>) -> Result<Option<u64>, PgError> {
-        let written = *lock(&self.second);
-        if part.rows.is_empty() || written.is_some() {
-            return Ok(Some(written.unwrap_or_default()));
+        let Some(from) = part.rows.first().map(|taken| self.batch.rows[taken.index].uid().to_owned()) else {
+            return Ok(Some(0));
+        };
+        let written = lock(&self.second).clone();
+        if let Some(Second { kept, .. }) = written {
+            return Ok(Some(kept));
         }
         let kept = match self.loads.change(&part, self.deadline).await {
             Err(PgError::Database(error)) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => None,
             written => written?,
         };
-        *lock(&self.second) = kept;
+        *lock(&self.second) = kept.map(|kept| Second { from, kept });
         Ok(kept)
     }
 }
