@@ -264,13 +264,13 @@ impl Read<'_> {
 
     /// Executes one of the statements of the call.
     async fn query(&self, statement: Statement) -> Result<Rows, Error> {
-        let statement = Statement { window: self.window, ..statement };
+        let statement = Statement { window: self.window.or(statement.window), ..statement };
         self.run(self.store.engine.query(statement, self.workload, self.deadline)).await
     }
 
     /// Executes statements that see the same moment, where the engine has snapshots.
     async fn snapshot(&self, mut statements: Vec<Statement>) -> Result<Vec<Rows>, Error> {
-        statements.iter_mut().for_each(|statement| statement.window = self.window);
+        statements.iter_mut().for_each(|statement| statement.window = self.window.or(statement.window));
         self.run(self.store.engine.snapshot(statements, self.deadline)).await
     }
 

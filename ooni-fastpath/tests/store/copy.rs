@@ -169,7 +169,8 @@ fn a_copy_is_resumed() {
     };
     write(&pair.open("from.db"), (0..10_500).map(row).collect());
     let ran = pair.copy(&[]);
-    assert_eq!((ran.code, &*ran.err), (Some(0), "fastpath: 10000 measurements, up to u009999\n"));
+    let messages = "fastpath: 10000 measurements, up to u009999\nfastpath: 2024-01: finished, 10500 rows\n";
+    assert_eq!((ran.code, &*ran.err), (Some(0), messages));
     assert!(ran.text().starts_with("10500 measurements: 10500 copied, 0 already there"), "{}", ran.text());
     let ran = pair.copy(&["--after", "u009999"]);
     assert!(ran.text().starts_with("500 measurements: 0 copied, 500 already there"), "{}", ran.text());

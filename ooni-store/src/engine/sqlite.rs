@@ -15,7 +15,7 @@ mod statements;
 mod threads;
 mod value;
 
-use self::bulk::Step;
+use self::bulk::{Counted, Step};
 use self::file::DatabaseFile;
 use self::threads::{Interrupt, ReaderPool, WriterThread};
 use super::{Engine, Rows, Workload};
@@ -29,15 +29,18 @@ use crate::migration::Migration;
 use crate::options::StoreOptions;
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{Dialect, Statement};
-use crate::write::bulk::{BulkResult, FinishedMonth, check};
+use crate::write::bulk::{BulkResult, FinishedMonth};
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch};
 use crate::write::tally::Tally;
 use ooni_core::time::DateTime;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::future::poll_fn;
 use std::path::Path;
+use std::pin::pin;
 use std::slice;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 /// A SQLite database of measurements.
@@ -98,6 +101,14 @@ impl Sqlite {
             }
         };
         self.transact(deadline, change_unless_loading).await?
+    }
+
+    /// Counts rows of a bulk load for the rollups: those after a rowid, or after those that the rollups have.
+    async fn count(&self, after: Option<i64>, deadline: Deadline) -> Result<Option<Counted>, Error> {
+        let file = Arc::clone(&self.file);
+        let count =
+            move |connection: &Connection| bulk::count(connection, after).map_err(|error| file.error(error, deadline));
+        self.aggregations.run(deadline, count).await
     }
 
     /// Runs a write in one transaction, which also updates the rollups.
@@ -312,11 +323,19 @@ impl Engine for Sqlite {
     }
 
     async fn finish_month(&self, _: DateTime, deadline: Deadline) -> Result<Vec<FinishedMonth>, Error> {
-        // A load is finished as a whole.
+        // A load is finished as a whole. While the writer adds the counts of some rows to the rollups, a reader counts the
+        // next rows.
+        let mut counted = self.count(None, deadline).await?;
         loop {
-            if let Step::Finished(months) = self.transact(deadline, |transaction, _| bulk::step(transaction)).await? {
-                return Ok(months);
-            }
+            let last = counted.as_ref().map(|counted| counted.last);
+            let next = self.count(last, deadline);
+            let step = self.transact(deadline, move |transaction, _| bulk::step(transaction, counted));
+            let (next, step) = both(next, step).await;
+            counted = match step? {
+                Step::Done => next?,
+                Step::Stale => self.count(None, deadline).await?,
+                Step::Finished(months) => return Ok(months),
+            };
         }
     }
 
@@ -325,15 +344,40 @@ impl Engine for Sqlite {
     }
 }
 
-/// Executes queries that see the same moment; `None` for those whose rows have too many bytes. Fails if a month that they
-/// read is being loaded in bulk.
+/// Runs two futures at once.
+async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
+    let (mut a, mut b) = (pin!(a), pin!(b));
+    let (mut of_a, mut of_b) = (None, None);
+    poll_fn(|context| {
+        if of_a.is_none()
+            && let Poll::Ready(output) = a.as_mut().poll(context)
+        {
+            of_a = Some(output);
+        }
+        if of_b.is_none()
+            && let Poll::Ready(output) = b.as_mut().poll(context)
+        {
+            of_b = Some(output);
+        }
+        match (of_a.take(), of_b.take()) {
+            (Some(a), Some(b)) => Poll::Ready((a, b)),
+            (a, b) => {
+                (of_a, of_b) = (a, b);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+/// Executes queries that see the same moment; `None` for those whose rows have too many bytes. Those that read measurements
+/// fail during a bulk load, whatever their window: indexes are missing.
 fn snapshot(connection: &Connection, statements: &[Statement]) -> rusqlite::Result<Result<Vec<Option<Rows>>, Error>> {
     let transaction = connection.unchecked_transaction()?;
-    let windows = || statements.iter().filter_map(|statement| statement.window);
-    if windows().next().is_some() {
+    if statements.iter().any(|statement| statement.window.is_some()) {
         let loading = bulk::months(&transaction)?;
-        if let Err(busy) = windows().try_for_each(|window| check(&loading, window)) {
-            return Ok(Err(busy));
+        if !loading.is_empty() {
+            return Ok(Err(Error::loading(&loading)));
         }
     }
     let all = statements.iter().map(|statement| query(&transaction, statement)).collect::<rusqlite::Result<_>>()?;

@@ -4,7 +4,7 @@ use super::builder::Builder;
 use super::counts::index;
 use super::dialect::Dialect;
 use super::statement::{Parameter, Statement};
-use crate::query::filter::Filter;
+use crate::query::filter::{Filter, Window};
 use crate::query::list::{Cursor, List, MeasurementSummary, Order};
 use crate::value::{Type, Value};
 use crate::write::row::ListedUrl;
@@ -195,7 +195,8 @@ pub(crate) fn report(dialect: Dialect, report_id: &str, input: &str) -> Statemen
     sql.push("SELECT ").push(LISTED).push(" FROM fastpath AS f").push(&dialect.by_index(Some("fastpath_by_report")));
     sql.in_report("f", report_id, input);
     sql.push(" ORDER BY f.measurement_uid LIMIT 1");
-    sql.statement(LISTED_TYPES.to_vec())
+    // The index is missing during a bulk load.
+    sql.statement(LISTED_TYPES.to_vec()).over(Window::default())
 }
 
 /// The category of a URL in the test lists, the global list first.

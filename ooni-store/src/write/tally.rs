@@ -149,13 +149,21 @@ pub(crate) struct Tallied {
     ranks: Vec<i64>,
 }
 
+/// A changed cell as integers that sort like the values of its key, and the numbers to add to its counts.
+pub(crate) type CellNumbers = ([i64; WIDEST], [i64; COUNTS.len()]);
+
 /// A changed cell: the values of its key, and the numbers to add to its counts.
 pub(crate) type CellChange<'t> = (Vec<Value<'t>>, [i64; COUNTS.len()]);
 
 impl Tallied {
     /// The changed cells of a rollup, in the key order of its table.
     pub(crate) fn changes<'t>(&'t self, rollup: &Rollup) -> impl Iterator<Item = CellChange<'t>> {
-        let mut cells: Vec<([i64; WIDEST], [i64; COUNTS.len()])> = Vec::with_capacity(self.rows.len());
+        self.changes_of(rollup, self.cells(rollup))
+    }
+
+    /// The changed cells of a rollup as integers, for [`Tallied::changes_of`].
+    pub(crate) fn cells(&self, rollup: &Rollup) -> Vec<CellNumbers> {
+        let mut cells: Vec<CellNumbers> = Vec::with_capacity(self.rows.len());
         for row in &self.rows {
             if !rollup.is_of_lists() {
                 cells.push((self.key(rollup, row, (0, 0)), row.counts));
@@ -172,9 +180,18 @@ impl Tallied {
             }
             is_same
         });
+        cells.retain(|(_, counts)| counts.iter().any(|&count| count != 0));
+        cells
+    }
+
+    /// The changed cells of a rollup, given as integers.
+    pub(crate) fn changes_of<'t>(
+        &'t self,
+        rollup: &Rollup,
+        cells: Vec<CellNumbers>,
+    ) -> impl Iterator<Item = CellChange<'t>> {
         let key = rollup.key;
-        let changed = cells.into_iter().filter(|(_, counts)| counts.iter().any(|&count| count != 0));
-        changed.map(move |(values, counts)| {
+        cells.into_iter().map(move |(values, counts)| {
             let values = key.iter().zip(values).map(|(&dimension, value)| self.value(dimension, value));
             (values.collect(), counts)
         })

@@ -6,11 +6,12 @@
 use super::statements::Statements;
 use super::{batch, locations, rollups, value};
 use crate::failpoint::{Failpoint, reach};
+use crate::rollup::ROLLUPS;
 use crate::value::{Type, Value};
 use crate::write::batch::decide;
 use crate::write::bulk::{BulkResult, FinishedMonth, LEASE};
 use crate::write::row::{BatchResult, RowBatch};
-use crate::write::tally::{COLUMNS, Tally};
+use crate::write::tally::{COLUMNS, CellNumbers, Tallied, Tally};
 use ooni_core::time::DateTime;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Result, Transaction};
@@ -18,9 +19,18 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Rows that one step counts, which limits its memory. Few in debug builds, whose tests have few rows.
-const STEP: i64 = if cfg!(debug_assertions) { 100 } else { 250_000 };
+const STEP: i64 = if cfg!(debug_assertions) { 100 } else { 100_000 };
+
+/// Size of the page cache while an index is built, in KiB.
+const SORT_KIB: i64 = 16 << 10;
+
+/// Threads that sort the entries of an index beside the one that reads and writes.
+const SORT_THREADS: i64 = 2;
 
 const HAS_ROWS: &str = "SELECT EXISTS (SELECT 1 FROM fastpath)";
+
+/// Whether there are rows that are not counted yet.
+const HAS_MORE: &str = "SELECT EXISTS (SELECT 1 FROM fastpath WHERE rowid > ?)";
 
 const COUNTED: &str = "SELECT counted FROM bulk_load";
 
@@ -158,38 +168,22 @@ fn insert(
     Ok(decided.written(existing, false))
 }
 
-/// The outcome of a step that finishes a load.
-pub(super) enum Step {
-    /// More steps are needed.
-    Done,
-    /// The load is finished.
-    Finished(Vec<FinishedMonth>),
+/// Rows of a load, counted for the rollups.
+pub(super) struct Counted {
+    /// The last row that was counted before.
+    after: i64,
+    /// The last of these rows.
+    pub(super) last: i64,
+    tallied: Tallied,
+    /// The changed cells of each rollup.
+    cells: Vec<Vec<CellNumbers>>,
 }
 
-/// Does the next step to finish a load.
-pub(super) fn step(transaction: &Transaction<'_>) -> Result<Step> {
-    let Some(counted) = counted(transaction)? else { return Ok(Step::Finished(Vec::new())) };
-    if count(transaction, counted)? {
-        reach(Failpoint::MonthCounted);
-        return Ok(Step::Done);
-    }
-    if build(transaction)? {
-        reach(Failpoint::IndexBuilt);
-        return Ok(Step::Done);
-    }
-    let mut finish = transaction.prepare_cached(FINISH)?;
-    let finished = finish.query_map([], |row| {
-        Ok(FinishedMonth { month: month(row.get_ref(0)?)?, rows: unsigned(row.get(1)?), duplicates: 0 })
-    })?;
-    let mut finished = finished.collect::<Result<Vec<_>>>()?;
-    finished.sort_by_key(|finished| finished.month);
-    transaction.execute("DELETE FROM bulk_load", [])?;
-    reach(Failpoint::MonthFinishing);
-    Ok(Step::Finished(finished))
-}
-
-/// Counts rows after a rowid in the rollups. Returns false if there are none.
-fn count(transaction: &Transaction<'_>, after: i64) -> Result<bool> {
+/// Counts rows of a load: those after a rowid, or after those that the rollups have. Returns `None` if there are none.
+pub(super) fn count(connection: &Connection, after: Option<i64>) -> Result<Option<Counted>> {
+    let transaction = connection.unchecked_transaction()?;
+    let Some(counted) = counted(&transaction)? else { return Ok(None) };
+    let after = after.unwrap_or(counted);
     let columns = COLUMNS.map(|(name, _)| name).join(", ");
     let read = format!("SELECT rowid, {columns} FROM fastpath WHERE rowid > ? ORDER BY rowid LIMIT ?");
     let mut read = transaction.prepare_cached(&read)?;
@@ -206,12 +200,59 @@ fn count(transaction: &Transaction<'_>, after: i64) -> Result<bool> {
         }
         tally.add_cells(&cells);
     }
-    if last == after {
-        return Ok(false);
+    if tally.is_empty() {
+        return Ok(None);
     }
-    rollups::update(transaction, tally)?;
-    transaction.prepare_cached("UPDATE bulk_load SET counted = ?")?.execute([last])?;
-    Ok(true)
+    let lists = rollups::listed(&transaction, tally.inputs())?;
+    let tallied = tally.count(&lists);
+    let cells = ROLLUPS.iter().map(|rollup| tallied.cells(rollup)).collect();
+    Ok(Some(Counted { after, last, tallied, cells }))
+}
+
+/// The outcome of a step that finishes a load.
+pub(super) enum Step {
+    /// More steps are needed.
+    Done,
+    /// More steps are needed. Another process has counted these rows.
+    Stale,
+    /// The load is finished.
+    Finished(Vec<FinishedMonth>),
+}
+
+/// Does the next step to finish a load: adds counts to the rollups if there are any, else builds an index, or else ends the load.
+pub(super) fn step(transaction: &Transaction<'_>, next: Option<Counted>) -> Result<Step> {
+    let Some(counted) = counted(transaction)? else { return Ok(Step::Finished(Vec::new())) };
+    match next {
+        Some(next) if next.after == counted => {
+            add(transaction, next)?;
+            reach(Failpoint::MonthCounted);
+            return Ok(Step::Done);
+        }
+        None if !transaction.prepare_cached(HAS_MORE)?.query_row([counted], |row| row.get(0))? => {}
+        _ => return Ok(Step::Stale),
+    }
+    if build(transaction)? {
+        reach(Failpoint::IndexBuilt);
+        return Ok(Step::Done);
+    }
+    let mut finish = transaction.prepare_cached(FINISH)?;
+    let finished = finish.query_map([], |row| {
+        Ok(FinishedMonth { month: month(row.get_ref(0)?)?, rows: unsigned(row.get(1)?), duplicates: 0 })
+    })?;
+    let mut finished = finished.collect::<Result<Vec<_>>>()?;
+    finished.sort_by_key(|finished| finished.month);
+    transaction.execute("DELETE FROM bulk_load", [])?;
+    reach(Failpoint::MonthFinishing);
+    Ok(Step::Finished(finished))
+}
+
+/// Adds the counts of rows to the rollups.
+fn add(transaction: &Transaction<'_>, Counted { last, tallied, cells, .. }: Counted) -> Result<()> {
+    for (rollup, cells) in ROLLUPS.iter().zip(cells) {
+        rollups::change(transaction, rollup, tallied.changes_of(rollup, cells))?;
+        reach(Failpoint::RollupFollowed);
+    }
+    transaction.prepare_cached("UPDATE bulk_load SET counted = ?")?.execute([last]).map(drop)
 }
 
 /// Builds one of the dropped indexes. Returns false if there are none.
@@ -219,7 +260,14 @@ fn build(transaction: &Transaction<'_>) -> Result<bool> {
     let next =
         transaction.prepare_cached(NEXT_INDEX)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some::<(String, String)>((name, sql)) = next else { return Ok(false) };
-    transaction.execute(&sql, [])?;
+    // SQLite sorts in memory up to the size of the page cache, and other threads sort only what it has sorted and written
+    // before: with a small cache, they do most of the work.
+    let cache: i64 = transaction.pragma_query_value(None, "cache_size", |row| row.get(0))?;
+    transaction.pragma_update(None, "cache_size", -SORT_KIB)?;
+    transaction.pragma_update(None, "threads", SORT_THREADS)?;
+    let built = transaction.execute(&sql, []);
+    transaction.pragma_update(None, "cache_size", cache)?;
+    built?;
     transaction.prepare_cached("DELETE FROM bulk_index WHERE name = ?")?.execute([name])?;
     Ok(true)
 }

@@ -5,7 +5,7 @@ use crate::failpoint::{Failpoint, reach};
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
 use crate::write::row::ListedUrl;
-use crate::write::tally::{Tallied, Tally};
+use crate::write::tally::{CellChange, Tally};
 use rusqlite::{Connection, Result, params_from_iter};
 
 const LISTED: &str = "SELECT category_code, cc FROM citizenlab WHERE url = ?";
@@ -18,14 +18,14 @@ pub(super) fn update(connection: &Connection, tally: Tally) -> Result<()> {
     let lists = listed(connection, tally.inputs())?;
     let tallied = tally.count(&lists);
     for rollup in &ROLLUPS {
-        change(connection, rollup, &tallied)?;
+        change(connection, rollup, tallied.changes(rollup))?;
         reach(Failpoint::RollupFollowed);
     }
     Ok(())
 }
 
 /// The test-list entries of some inputs.
-fn listed(connection: &Connection, inputs: Vec<String>) -> Result<Vec<ListedUrl>> {
+pub(super) fn listed(connection: &Connection, inputs: Vec<String>) -> Result<Vec<ListedUrl>> {
     let mut statement = connection.prepare_cached(LISTED)?;
     let mut lists = Vec::new();
     for url in inputs {
@@ -38,10 +38,15 @@ fn listed(connection: &Connection, inputs: Vec<String>) -> Result<Vec<ListedUrl>
     Ok(lists)
 }
 
-fn change(connection: &Connection, rollup: &Rollup, tallied: &Tallied) -> Result<()> {
+/// Adds changes to the cells of a rollup.
+pub(super) fn change<'t>(
+    connection: &Connection,
+    rollup: &Rollup,
+    changes: impl Iterator<Item = CellChange<'t>>,
+) -> Result<()> {
     let mut add = connection.prepare_cached(&sql::add_cell(rollup))?;
     let mut clean = connection.prepare_cached(&sql::delete_empty_cell(rollup))?;
-    for (key, counts) in tallied.changes(rollup) {
+    for (key, counts) in changes {
         for (parameter, value) in (1..).zip(&key) {
             add.raw_bind_parameter(parameter, value)?;
         }
