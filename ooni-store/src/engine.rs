@@ -40,9 +40,10 @@ pub(crate) type Rows = Vec<Vec<Value<'static>>>;
 /// A database of measurements.
 ///
 /// Every function has one [`Deadline`], which covers the wait for a connection, retries and all statements. A read whose
-/// future is dropped is cancelled. A write is one transaction that includes the rollups; on ClickHouse, rollups are updated
-/// later, and rows are counted until then. The deadline of a write applies until COMMIT is sent. After that the outcome is
-/// resolved within a limit of the engine, or the error is an [`Error::outcome_unknown`].
+/// future is dropped is cancelled. A write is one transaction, which includes the log of rollups if it does not change the
+/// rollups themselves; on ClickHouse, rollups are updated later, and rows are counted until then. The deadline of a write
+/// applies until COMMIT is sent. After that the outcome is resolved within a limit of the engine, or the error is an
+/// [`Error::outcome_unknown`].
 pub(crate) trait Engine: Send + Sync {
     /// The engine's SQL.
     fn dialect(&self) -> Dialect;

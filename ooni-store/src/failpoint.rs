@@ -62,6 +62,10 @@ pub enum Failpoint {
     MonthFinishing,
     /// A statement that changes data is about to be sent to an engine without transactions.
     StatementComing,
+    /// Rows of the log of rollups are read, and no rollup counts them yet.
+    LogRead,
+    /// The rollups count the rows, which are deleted from the log. It is not committed.
+    LogFolded,
 }
 
 impl Failpoint {
@@ -92,7 +96,7 @@ impl Failpoint {
     ];
 
     /// The points of a store.
-    pub const STORE: [Failpoint; 7] = [
+    pub const STORE: [Failpoint; 9] = [
         Failpoint::RowsWritten,
         Failpoint::RowDeleted,
         Failpoint::RollupFollowed,
@@ -100,6 +104,8 @@ impl Failpoint {
         Failpoint::Committed,
         Failpoint::ListsReplaced,
         Failpoint::RollupEmptied,
+        Failpoint::LogRead,
+        Failpoint::LogFolded,
     ];
 }
 

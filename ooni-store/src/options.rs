@@ -24,6 +24,9 @@ pub struct StoreOptions {
     /// Maximum bytes of the texts of a list of more than one row; beyond that it fails with
     /// [`ErrorKind::TooLarge`](crate::ErrorKind). ClickHouse ignores it.
     pub max_list_bytes: usize,
+    /// Maximum rows that the rollups of SQLite and PostgreSQL do not count yet. Queries add them, so their answers stay exact;
+    /// a write beyond that brings the rollups up to date before it commits.
+    pub max_rollup_log: u64,
     /// Options for SQLite only.
     pub sqlite: SqliteOptions,
 }
@@ -39,6 +42,7 @@ impl Default for StoreOptions {
             write_limit: None,
             max_groups: 250_000,
             max_list_bytes: 16 << 20,
+            max_rollup_log: 100_000,
             sqlite: SqliteOptions::default(),
         }
     }

@@ -35,9 +35,9 @@ use tracing::{Instrument, Span, debug_span};
 /// Each call has one deadline: that of [`Store::with_deadline`], or else the limit of [`StoreOptions`]. A read whose future
 /// is dropped is cancelled.
 ///
-/// When the future of a write is ready, the change is durable. It is one transaction that includes the rollups; on
-/// ClickHouse, rollups are updated later, and rows are counted until then. A deadline ends a write only until COMMIT is
-/// sent. A write whose future is dropped may or may not be committed. All writes are idempotent.
+/// When the future of a write is ready, the change is durable. It is one transaction, and every later answer has it. Rollups
+/// count new rows a little later; until then queries add those rows, and on ClickHouse they count all rows of their days. A
+/// deadline ends a write only until COMMIT is sent. A write whose future is dropped may or may not be committed. All writes are idempotent.
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<AnyEngine>,
@@ -199,8 +199,8 @@ impl Store {
         self.write_within(span, |deadline| self.engine.rebuild(rollup, deadline)).await
     }
 
-    /// Brings rollups up to date with the rows, on engines that do not update them in the same transaction. Does nothing if
-    /// another process is already doing so.
+    /// Brings rollups up to date with the rows, which otherwise happens in the background. On ClickHouse, it does nothing if
+    /// another process is already doing so; on other engines, if the store was opened for reading.
     ///
     /// # Errors
     /// Rollups are not up to date yet; rows are counted until they are.

@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod bulk;
 pub(crate) mod input;
+pub(crate) mod log;
 pub(crate) mod rejection;
 pub(crate) mod removal;
 pub(crate) mod row;

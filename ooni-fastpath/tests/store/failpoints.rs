@@ -66,10 +66,12 @@ const ENDS: [(Failpoint, u32); 4] = [
     (Failpoint::Committed, 1),
 ];
 
-/// The same for many transactions.
-const ENDS_OF_MANY: [(Failpoint, u32); 4] = [
+/// The same for many transactions that add rows, which are counted in rollups at the end of the command.
+const ENDS_OF_MANY: [(Failpoint, u32); 6] = [
     (Failpoint::RowsWritten, 4),
-    (Failpoint::RollupFollowed, 4 * MANY),
+    (Failpoint::LogRead, 1),
+    (Failpoint::RollupFollowed, MANY),
+    (Failpoint::LogFolded, 1),
     (Failpoint::Committing, 4),
     (Failpoint::Committed, 4),
 ];
@@ -135,7 +137,6 @@ fn kills(steps: &[(Failpoint, u32)], has_transactions: bool) -> Vec<(Failpoint, 
 /// Kills every command that writes.
 pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
     use Beginning::{Empty, Removed, Rows, Wrong};
-    let of_many = |more: &[(Failpoint, u32)]| [&ENDS_OF_MANY[..], more].concat();
     let of_one = |more: &[(Failpoint, u32)]| [&ENDS[..], more].concat();
     let without_rows = |times: u32, step| {
         [(Failpoint::RowsWritten, times), (Failpoint::Committing, times), (Failpoint::Committed, times), step]
@@ -148,10 +149,16 @@ pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
     let lists = [&without_rows(1, (Failpoint::ListsReplaced, 1))[..], &[(Failpoint::RollupEmptied, 1)]].concat();
     let copied = BENCH.rows.url();
     // Refused measurements first, then the others, then rejections.
-    let copies = ENDS.map(|(step, times)| (step, if step == Failpoint::RollupFollowed { times } else { 3 * times }));
+    let of_fold = [Failpoint::LogRead, Failpoint::RollupFollowed, Failpoint::LogFolded];
+    let copies = ENDS_OF_MANY.map(|(step, times)| (step, if of_fold.contains(&step) { times } else { 3 }));
     let writings = [
-        Writing { store: Empty, arguments: &["rerun"], steps: of_many(&[]) },
-        Writing { store: Rows, arguments: &["rerun", "--update"], steps: of_many(&[(Failpoint::RowDeleted, 4)]) },
+        Writing { store: Empty, arguments: &["rerun"], steps: ENDS_OF_MANY.to_vec() },
+        // The rows differ in nothing that rollups count.
+        Writing {
+            store: Rows,
+            arguments: &["rerun", "--update"],
+            steps: without_rows(4, (Failpoint::RowDeleted, 4)).to_vec(),
+        },
         Writing {
             store: Rows,
             arguments: &["store", "remove", uid, "--reason", "asked for"],

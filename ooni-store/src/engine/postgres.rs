@@ -3,7 +3,8 @@
 //! One connection writes and two pools of connections read. Every change is one transaction that includes the rollups. An
 //! advisory lock of the database lets one process write at a time. `writer` makes the changes of `batch`, `change` and
 //! `locations`, and `reader` reads. `connect`, `settings`, `password_file` and `service_file` are about connections; `partition` creates
-//! partitions, `value` converts values, `rollups` updates rollups, and `schema` migrates tables.
+//! partitions, `value` converts values, `rollups` updates rollups, and `schema` migrates tables. `log` has the rows that the
+//! rollups do not count yet, and `folder` the task that folds them.
 
 mod batch;
 mod bulk;
@@ -11,7 +12,9 @@ mod change;
 mod connect;
 mod copy;
 mod error;
+mod folder;
 mod locations;
+mod log;
 mod partition;
 mod password_file;
 mod reader;
@@ -25,7 +28,7 @@ mod writer;
 
 use self::batch::Batch;
 use self::bulk::Loads;
-use self::change::{Application, Change, DropMonth, Lists, Names, Rebuild, Remove, Restore, Seed};
+use self::change::{Application, Change, DropMonth, Fold, Lists, Names, Rebuild, Remove, Restore, Seed};
 use self::connect::Connect;
 use self::error::PgError;
 use self::locations::SetLocations;
@@ -74,8 +77,8 @@ impl Postgres {
     /// It cannot be reached, has no tables, or has those of another version.
     pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Postgres, Error> {
         let mut store = Postgres::open_to_read(url, options).await?;
-        store.writer = Some(Writer::new(&store.connect));
-        store.loads = Some(Loads::new(&store.connect));
+        store.writer = Some(Writer::new(&store.connect, options.max_rollup_log));
+        store.loads = Some(Loads::new(&store.connect, options.max_rollup_log));
         Ok(store)
     }
 
@@ -265,6 +268,13 @@ impl Engine for Postgres {
 
     async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {
         self.change(&Rebuild(rollup), deadline).await
+    }
+
+    async fn refresh_rollups(&self, deadline: Deadline) -> Result<(), Error> {
+        match self.writer {
+            Some(_) => self.change(&Fold, deadline).await,
+            None => Ok(()),
+        }
     }
 
     async fn bytes(&self, deadline: Deadline) -> Result<u64, Error> {

@@ -2,13 +2,16 @@
 //!
 //! A batch is one transaction in a write-ahead log, and every commit is synced, so an acknowledged write survives a crash of
 //! the process or the machine. `file` opens files, `statements` has the statements that write, `batch` writes batches,
-//! `bulk` those of bulk loads, `locations` sets the locations of bodies, `schema` migrates tables, `value` converts values, `rollups` updates rollups, and `threads` runs the threads that own
-//! the connections.
+//! `bulk` those of bulk loads, `locations` sets the locations of bodies, `schema` migrates tables, `value` converts values,
+//! `rollups` updates rollups, and `threads` runs the threads that own the connections. `log` has the rows that the rollups do
+//! not count yet, and `folder` the thread that folds them.
 
 mod batch;
 mod bulk;
 mod file;
+mod folder;
 mod locations;
+mod log;
 mod rollups;
 mod schema;
 mod statements;
@@ -17,6 +20,7 @@ mod value;
 
 use self::bulk::{Counted, Step};
 use self::file::DatabaseFile;
+use self::folder::Folder;
 use self::threads::{Interrupt, ReaderPool, WriterThread};
 use super::{Engine, Rows, Workload};
 use crate::app::lists::{ListChanges, list_changes};
@@ -50,8 +54,12 @@ pub(crate) struct Sqlite {
     lookups: ReaderPool,
     aggregations: ReaderPool,
     /// `None` if the store was opened for reading.
+    folder: Option<Folder>,
+    /// `None` if the store was opened for reading.
     writer: Option<WriterThread>,
     file: Arc<DatabaseFile>,
+    /// See [`StoreOptions::max_rollup_log`].
+    max_rollup_log: u64,
 }
 
 impl Sqlite {
@@ -84,7 +92,10 @@ impl Sqlite {
     fn start(file: DatabaseFile, writer: Option<WriterThread>, options: &StoreOptions) -> Result<Sqlite, Error> {
         let pool = |threads| ReaderPool::start(threads, options.queue, || file.reader());
         let (lookups, aggregations) = (pool(options.lookup_readers)?, pool(options.aggregation_readers)?);
-        Ok(Sqlite { lookups, aggregations, writer, file: Arc::new(file) })
+        let file = Arc::new(file);
+        let jobs = writer.as_ref().and_then(WriterThread::jobs);
+        let folder = jobs.map(|jobs| Folder::start(Arc::clone(&file), jobs));
+        Ok(Sqlite { lookups, aggregations, folder, writer, file, max_rollup_log: options.max_rollup_log })
     }
 
     /// Runs a change of measurements in one transaction, unless a bulk load is not finished.
@@ -111,41 +122,64 @@ impl Sqlite {
         self.aggregations.run(deadline, count).await
     }
 
-    /// Runs a write in one transaction, which also updates the rollups.
+    /// Runs a write in one transaction, which also updates the rollups or their log.
     async fn transact<T: Send + 'static>(
         &self,
         deadline: Deadline,
         write: impl FnOnce(&Transaction<'_>, &mut Tally) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let writer = self.writer.as_ref().ok_or_else(Error::read_only)?;
-        let file = Arc::clone(&self.file);
+        let (file, most) = (Arc::clone(&self.file), self.max_rollup_log);
+        let bell = self.folder.as_ref().and_then(Folder::bell);
         let job = move |connection: &mut Connection| {
-            // SQLite waits whole milliseconds. The wait must end after the deadline, or a timeout would be reported as a lock.
-            let lock_wait = file.options.lock_wait.min(deadline.remaining().saturating_add(Duration::from_millis(2)));
-            let transact = |connection: &mut Connection| {
-                connection.busy_timeout(lock_wait)?;
-                let interrupt = Interrupt::at(connection, deadline)?;
-                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let Written { outcome, log_rows } = self::write(connection, &file, deadline, |transaction| {
                 let mut tally = Tally::default();
-                let result = write(&transaction, &mut tally)?;
+                let outcome = write(transaction, &mut tally)?;
                 reach(Failpoint::RowsWritten);
-                rollups::update(&transaction, tally)?;
-                reach(Failpoint::Committing);
-                // The deadline does not apply to COMMIT, so that its outcome is known.
-                interrupt.end();
-                transaction.commit()?;
-                reach(Failpoint::Committed);
-                Ok(result)
-            };
-            let outcome = transact(connection).map_err(|error| file.error(error, deadline))?;
-            // A handler with an expired deadline would interrupt the checkpoint.
-            if Interrupt::at(connection, Deadline::NEVER).is_ok() {
-                file.shorten_log(connection);
-            }
+                log::record(transaction, tally, most)?;
+                Ok(outcome)
+            })?;
+            bell.iter().for_each(|bell| bell.ring(log_rows));
             Ok(outcome)
         };
         writer.run(deadline, job).await
     }
+}
+
+/// What a write returned, and the number of rows in the log of rollups when it was committed.
+struct Written<T> {
+    outcome: T,
+    log_rows: u64,
+}
+
+/// Writes in one transaction.
+fn write<T>(
+    connection: &mut Connection,
+    file: &DatabaseFile,
+    deadline: Deadline,
+    write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> Result<Written<T>, Error> {
+    // SQLite waits whole milliseconds. The wait must end after the deadline, or a timeout would be reported as a lock.
+    let lock_wait = file.options.lock_wait.min(deadline.remaining().saturating_add(Duration::from_millis(2)));
+    let transact = |connection: &mut Connection| {
+        connection.busy_timeout(lock_wait)?;
+        let interrupt = Interrupt::at(connection, deadline)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let outcome = write(&transaction)?;
+        let log_rows = log::rows(&transaction)?;
+        reach(Failpoint::Committing);
+        // The deadline does not apply to COMMIT, so that its outcome is known.
+        interrupt.end();
+        transaction.commit()?;
+        reach(Failpoint::Committed);
+        Ok(Written { outcome, log_rows })
+    };
+    let written = transact(connection).map_err(|error| file.error(error, deadline))?;
+    // A handler with an expired deadline would interrupt the checkpoint.
+    if Interrupt::at(connection, Deadline::NEVER).is_ok() {
+        file.shorten_log(connection);
+    }
+    Ok(written)
 }
 
 impl Engine for Sqlite {
@@ -238,6 +272,7 @@ impl Engine for Sqlite {
     async fn drop_month(&self, month: DateTime, deadline: Deadline) -> Result<u64, Error> {
         let (from, to) = (month.timestamp(), month.start_of_next_month().timestamp());
         let drop = move |transaction: &Transaction<'_>, _: &mut Tally| {
+            log::fold_all(transaction)?;
             // A month can be too large to tally.
             rollups::subtract_window(transaction, from, to)?;
             let rows = statements::drop_window(transaction, from, to)?;
@@ -253,6 +288,7 @@ impl Engine for Sqlite {
             if changes == ListChanges::None {
                 return Ok(());
             }
+            log::fold_all(transaction)?;
             statements::replace_lists(transaction, &lists)?;
             reach(Failpoint::ListsReplaced);
             let of_lists = ROLLUPS.iter().filter(|rollup| rollup.is_of_lists());
@@ -291,7 +327,18 @@ impl Engine for Sqlite {
     }
 
     async fn rebuild(&self, rollup: &'static Rollup, deadline: Deadline) -> Result<(), Error> {
-        self.change(deadline, move |transaction, _| rollups::rebuild(transaction, rollup)).await
+        let rebuild = move |transaction: &Transaction<'_>, _: &mut Tally| {
+            log::fold_all(transaction)?;
+            rollups::rebuild(transaction, rollup)
+        };
+        self.change(deadline, rebuild).await
+    }
+
+    async fn refresh_rollups(&self, deadline: Deadline) -> Result<(), Error> {
+        match self.writer {
+            Some(_) => self.transact(deadline, |transaction, _| log::fold_all(transaction)).await,
+            None => Ok(()),
+        }
     }
 
     async fn begin_load(&self, loader: &str, deadline: Deadline) -> Result<(), Error> {
@@ -380,7 +427,9 @@ fn snapshot(connection: &Connection, statements: &[Statement]) -> rusqlite::Resu
             return Ok(Err(Error::loading(&loading)));
         }
     }
-    let all = statements.iter().map(|statement| query(&transaction, statement)).collect::<rusqlite::Result<_>>()?;
+    let has_log = statements.iter().any(|statement| statement.with_log.is_some()) && log::has_rows(&transaction)?;
+    let all = statements.iter().map(|statement| query(&transaction, statement.by_log(has_log)));
+    let all = all.collect::<rusqlite::Result<_>>()?;
     transaction.commit()?;
     Ok(Ok(all))
 }

@@ -16,11 +16,13 @@ pub(super) struct Builder {
     sql: String,
     parameters: Vec<Parameter>,
     pub(super) has_condition: bool,
+    /// Whether parts that read rollups add the rows of the log.
+    pub(super) has_log: bool,
 }
 
 impl Builder {
     pub(super) fn new(dialect: Dialect) -> Builder {
-        Builder { dialect, sql: String::new(), parameters: Vec::new(), has_condition: false }
+        Builder { dialect, sql: String::new(), parameters: Vec::new(), has_condition: false, has_log: false }
     }
 
     /// Appends SQL. Never user input.

@@ -4,6 +4,7 @@
 
 use super::builder::Builder;
 use super::dialect::Dialect;
+use super::log::{IN_LOG, LOG, of_parts, with_log};
 use super::rows::listed_url;
 use super::statement::Statement;
 use crate::query::aggregate::{Aggregation, Axis, ListedCounts};
@@ -15,33 +16,36 @@ use crate::value::{Type, Value};
 
 /// The counts of an aggregation, unordered: its axes, then the six counts.
 pub(crate) fn aggregation(dialect: Dialect, query: &Aggregation, parts: &[Part]) -> Statement {
-    let mut sql = Builder::new(dialect);
     let sum = |count: &str| format!("CAST(coalesce({count}, 0) AS BIGINT)");
     let of_part = |source| match source {
         Source::Rollup(_) => COUNTS.map(|count| sum(&format!("sum(f.{count})"))).to_vec(),
         Source::Rows => counts(dialect, "1").map(|count| sum(&count)).to_vec(),
     };
-    if let [part] = parts {
-        sql.part(query, part, &of_part(part.source), "");
-    } else {
-        let of_all = COUNTS.map(|count| sum(&format!("sum(p.{count})")));
-        let named = |source| of_part(source).iter().zip(COUNTS).map(|(sum, name)| format!("{sum} AS {name}")).collect();
-        sql.joined_parts(query, parts, named, "", &of_all);
-    }
-    sql.statement(columns(query, COUNTS.len()))
+    of_parts(dialect, parts, |sql| {
+        if let Some(part) = sql.only(parts) {
+            sql.part(query, part, &of_part(part.source), "");
+        } else {
+            let of_all = COUNTS.map(|count| sum(&format!("sum(p.{count})")));
+            let named =
+                |source| of_part(source).iter().zip(COUNTS).map(|(sum, name)| format!("{sum} AS {name}")).collect();
+            sql.joined_parts(query, parts, named, "", &of_all);
+        }
+        columns(query, COUNTS.len())
+    })
 }
 
 /// The number of distinct values of an axis in each group of an aggregation, unordered: its axes, then the number.
 pub(crate) fn distinct(dialect: Dialect, query: &Aggregation, of: Axis, parts: &[Part]) -> Statement {
-    let mut sql = Builder::new(dialect);
     let number = |value: &str| format!("CAST(count(DISTINCT {value}) AS BIGINT)");
-    if let [part] = parts {
-        sql.part(query, part, &[number(&key(dialect, of, part.source))], "");
-    } else {
-        let value = |source| vec![format!("{} AS value", key(dialect, of, source))];
-        sql.joined_parts(query, parts, value, "DISTINCT ", &[number("p.value")]);
-    }
-    sql.statement(columns(query, 1))
+    of_parts(dialect, parts, |sql| {
+        if let Some(part) = sql.only(parts) {
+            sql.part(query, part, &[number(&key(dialect, of, part.source))], "");
+        } else {
+            let value = |source| vec![format!("{} AS value", key(dialect, of, source))];
+            sql.joined_parts(query, parts, value, "DISTINCT ", &[number("p.value")]);
+        }
+        columns(query, 1)
+    })
 }
 
 /// The axes that [`listed_counts`] joins.
@@ -50,10 +54,8 @@ pub(crate) const OF_LISTS: [Axis; 2] = [Axis::Input, Axis::ProbeCc];
 /// All entries of the test lists, each with the number of measurements, and of those with an anomaly, of its URL in the country
 /// of its list. The axes of the query are [`OF_LISTS`].
 pub(crate) fn listed_counts(dialect: Dialect, query: &Aggregation, parts: &[Part]) -> Statement {
-    let mut sql = Builder::new(dialect);
     let count = |name: &str| format!("CAST(coalesce(c.{name}, 0) AS BIGINT)");
     let columns = format!("l.url, l.domain, l.cc, l.category_code, {}, {}", count("measurements"), count("anomalies"));
-    sql.push("SELECT ").push(&columns).push(" FROM citizenlab AS l LEFT JOIN (");
     let of_part = |source| {
         let [measurements, .., anomalies] = match source {
             Source::Rollup(_) => COUNTS.map(|count| format!("sum(f.{count})")),
@@ -62,10 +64,13 @@ pub(crate) fn listed_counts(dialect: Dialect, query: &Aggregation, parts: &[Part
         vec![format!("{measurements} AS measurements"), format!("{anomalies} AS anomalies")]
     };
     let of_all = ["sum(p.measurements) AS measurements", "sum(p.anomalies) AS anomalies"].map(str::to_owned);
-    sql.joined_parts(query, parts, of_part, "", &of_all);
-    sql.push(") AS c ON c.axis0 = l.url AND c.axis1 = upper(l.cc) ORDER BY l.cc, l.url, l.category_code");
-    use Type::{OptionalUInt64, Text};
-    sql.statement(vec![Text, Text, Text, Text, OptionalUInt64, OptionalUInt64])
+    of_parts(dialect, parts, |sql| {
+        sql.push("SELECT ").push(&columns).push(" FROM citizenlab AS l LEFT JOIN (");
+        sql.joined_parts(query, parts, of_part, "", &of_all);
+        sql.push(") AS c ON c.axis0 = l.url AND c.axis1 = upper(l.cc) ORDER BY l.cc, l.url, l.category_code");
+        use Type::{OptionalUInt64, Text};
+        vec![Text, Text, Text, Text, OptionalUInt64, OptionalUInt64]
+    })
 }
 
 /// A row of [`listed_counts`].
@@ -85,6 +90,14 @@ pub(super) fn columns(query: &Aggregation, numbers: usize) -> Vec<Type> {
 }
 
 impl Builder {
+    /// The part, if there is only one and the log of rollups adds nothing to it.
+    fn only<'p>(&self, parts: &'p [Part]) -> Option<&'p Part> {
+        match parts {
+            [part] if part.source == Source::Rows || !self.has_log => Some(part),
+            _ => None,
+        }
+    }
+
     /// The groups of some parts, combined. `of_part` gives the numbers of one part, `of_all` how they are combined.
     pub(super) fn joined_parts(
         &mut self,
@@ -100,6 +113,10 @@ impl Builder {
         for (number, part) in parts.iter().enumerate() {
             self.push(if number == 0 { "" } else { " UNION ALL " });
             self.part(query, part, &of_part(part.source), distinct);
+            if self.has_log && matches!(part.source, Source::Rollup(_)) {
+                self.push(" UNION ALL ");
+                self.rows(query, part, &of_part(Source::Rows), distinct, LOG);
+            }
         }
         self.push(") AS p");
         if !axes.is_empty() {
@@ -110,39 +127,65 @@ impl Builder {
     /// One part of an aggregation: its axes and some numbers, one row per group, or distinct rows if `distinct` is not
     /// empty.
     fn part(&mut self, query: &Aggregation, part: &Part, numbers: &[String], distinct: &str) {
-        let (dialect, source) = (self.dialect, part.source);
-        let filter = Filter { window: part.window, ..query.filter.clone() };
-        let keys: Vec<String> = query.axes.iter().map(|&axis| key(dialect, axis, source)).collect();
-        let named = keys.iter().enumerate().map(|(number, key)| format!("{key} AS axis{number}"));
+        let Source::Rollup(rollup) = part.source else { return self.rows(query, part, numbers, distinct, ROWS) };
+        let filter = self.select(query, part, part.source, numbers, distinct);
+        self.push(&rollup.table()).push(" AS f");
+        if rollup.index.is_some() {
+            let index = self.dialect.by_index(planner::index(rollup, &filter).as_deref());
+            self.push(&index);
+        }
+        let time = rollup.time().map(|time| format!("f.{}", time.column()));
+        self.cells_filter(&filter, time.as_deref().unwrap_or_default());
+        self.category(&filter, "f.category_code", "f.list_cc");
+        self.grouped(query, part.source, distinct);
+    }
+
+    /// As [`Builder::part`], counted from the rows of a table: `fastpath`, or the log of rollups.
+    fn rows(&mut self, query: &Aggregation, part: &Part, numbers: &[String], distinct: &str, table: &str) {
+        let filter = self.select(query, part, Source::Rows, numbers, distinct);
+        self.push(table).push(" AS f");
+        if filter.category.is_some() || query.axes.contains(&Axis::CategoryCode) {
+            self.push(" JOIN citizenlab AS l ON l.url = f.input");
+        } else if table == ROWS {
+            let index = self.dialect.by_index(Some(index(&filter)));
+            self.push(&index);
+        }
+        self.rows_filter(&filter);
+        if table == LOG {
+            self.and().push(IN_LOG);
+        }
+        self.category(&filter, "l.category_code", "l.cc");
+        self.grouped(query, Source::Rows, distinct);
+    }
+
+    /// The beginning of a part, up to its table. Returns its filter.
+    fn select(
+        &mut self,
+        query: &Aggregation,
+        part: &Part,
+        source: Source,
+        numbers: &[String],
+        distinct: &str,
+    ) -> Filter {
+        let keys = query.axes.iter().map(|&axis| key(self.dialect, axis, source)).enumerate();
+        let named = keys.map(|(number, key)| format!("{key} AS axis{number}"));
         let all: Vec<String> = named.chain(numbers.iter().cloned()).collect();
         self.has_condition = false;
         self.push("SELECT ").push(distinct).push(&all.join(", ")).push(" FROM ");
-        match source {
-            Source::Rollup(rollup) => {
-                self.push(&rollup.table()).push(" AS f");
-                if rollup.index.is_some() {
-                    self.push(&dialect.by_index(planner::index(rollup, &filter).as_deref()));
-                }
-                let time = rollup.time().map(|time| format!("f.{}", time.column()));
-                self.cells_filter(&filter, time.as_deref().unwrap_or_default());
-                self.category(&filter, "f.category_code", "f.list_cc");
-            }
-            Source::Rows => {
-                self.push("fastpath AS f");
-                if filter.category.is_some() || query.axes.contains(&Axis::CategoryCode) {
-                    self.push(" JOIN citizenlab AS l ON l.url = f.input");
-                } else {
-                    self.push(&dialect.by_index(Some(index(&filter))));
-                }
-                self.rows_filter(&filter);
-                self.category(&filter, "l.category_code", "l.cc");
-            }
-        }
+        Filter { window: part.window, ..query.filter.clone() }
+    }
+
+    /// The end of a part.
+    fn grouped(&mut self, query: &Aggregation, source: Source, distinct: &str) {
+        let keys: Vec<String> = query.axes.iter().map(|&axis| key(self.dialect, axis, source)).collect();
         if !keys.is_empty() && distinct.is_empty() {
             self.push(" GROUP BY ").push(&keys.join(", "));
         }
     }
 }
+
+/// The table of the rows.
+const ROWS: &str = "fastpath";
 
 /// The expression of an axis.
 pub(super) fn key(dialect: Dialect, axis: Axis, source: Source) -> String {
@@ -255,16 +298,18 @@ pub(crate) fn delete_empty_cell(rollup: &Rollup) -> String {
 
 /// Deletes the cells with the keys that a query returns if their counts are zero, in PostgreSQL.
 pub(crate) fn delete_empty_cells(rollup: &Rollup, query: &str) -> String {
+    let (table, columns) = (rollup.table(), rollup.key_columns());
+    let is_it = same_key(Dialect::Postgres, rollup);
+    format!("DELETE FROM {table} AS c USING ({query}) AS k ({columns}) WHERE {is_it} AND c.measurement_count = 0")
+}
+
+/// The condition that a cell `c` has the key `k`.
+fn same_key(dialect: Dialect, rollup: &Rollup) -> String {
     let is_same = |part: &Dimension| {
         let [cell, key] = ["c", "k"].map(|table| format!("{table}.{}", part.column()));
-        if part.is_text() { Dialect::Postgres.same_text(&cell, &key) } else { format!("{cell} = {key}") }
+        if part.is_text() { dialect.same_text(&cell, &key) } else { format!("{cell} = {key}") }
     };
-    let is_it: Vec<String> = rollup.key.iter().map(is_same).collect();
-    let (table, columns) = (rollup.table(), rollup.key_columns());
-    format!(
-        "DELETE FROM {table} AS c USING ({query}) AS k ({columns}) WHERE {} AND c.measurement_count = 0",
-        is_it.join(" AND ")
-    )
+    rollup.key.iter().map(is_same).collect::<Vec<_>>().join(" AND ")
 }
 
 /// Adds the keys and counts that a query returns to the cells of a rollup.
@@ -308,35 +353,44 @@ pub(crate) fn count_changed(dialect: Dialect, rollup: &Rollup, changed: &str) ->
 
 /// Cells that differ between a rollup and the rows, each with its source: 1 for the rollup, 2 for the rows.
 pub(crate) fn differences(dialect: Dialect, rollup: &Rollup) -> Statement {
-    let (kept, counted) = match dialect {
-        Dialect::Clickhouse => {
-            // On ClickHouse, a cell is the sum of its days, and dirty days are counted from the rows.
-            let (key, counts) = (rollup.key_columns(), COUNTS.map(|count| format!("sum({count})")).join(", "));
-            let not_dirty = format!("NOT IN (SELECT day FROM dirty WHERE rollup_name IN ('', '{}'))", rollup.name);
-            let kept =
-                format!("SELECT {key}, {counts} FROM {} WHERE of_day {not_dirty} GROUP BY {key}", rollup.table());
-            (kept, grouped(dialect, rollup, "fastpath", "1", &format!("toDate(f.measurement_start_time) {not_dirty}")))
-        }
-        _ => {
-            let kept = format!("SELECT {}, {} FROM {}", rollup.key_columns(), COUNTS.join(", "), rollup.table());
-            (kept, grouped(dialect, rollup, "fastpath", "1", "true"))
-        }
-    };
     let columns = format!("{}, {}", rollup.key_columns(), COUNTS.join(", "));
-    let sql = format!(
-        "WITH kept ({columns}) AS ({kept}), counted ({columns}) AS ({counted})
-         SELECT 1, * FROM (SELECT * FROM kept EXCEPT SELECT * FROM counted) AS k
-         UNION ALL SELECT 2, * FROM (SELECT * FROM counted EXCEPT SELECT * FROM kept) AS c"
-    );
-    let kind = |&part: &Dimension| match part {
-        time if time.is_time() => Type::Time,
-        text if text.is_text() => Type::Text,
-        _ => Type::UInt32,
-    };
-    let mut columns = vec![Type::OptionalUInt64];
-    columns.extend(rollup.key.iter().map(kind));
-    columns.extend([Type::OptionalUInt64; COUNTS.len()]);
-    Statement::new(sql, Vec::new(), columns)
+    with_log(dialect, true, |sql| {
+        let all = |condition: &str| grouped(dialect, rollup, ROWS, "1", condition);
+        let (kept, counted) = match dialect {
+            Dialect::Clickhouse => {
+                // On ClickHouse, a cell is the sum of its days, and dirty days are counted from the rows.
+                let (key, counts) = (rollup.key_columns(), COUNTS.map(|count| format!("sum({count})")).join(", "));
+                let not_dirty = format!("NOT IN (SELECT day FROM dirty WHERE rollup_name IN ('', '{}'))", rollup.name);
+                let kept =
+                    format!("SELECT {key}, {counts} FROM {} WHERE of_day {not_dirty} GROUP BY {key}", rollup.table());
+                (kept, all(&format!("toDate(f.measurement_start_time) {not_dirty}")))
+            }
+            _ => {
+                let kept = format!("SELECT {columns} FROM {}", rollup.table());
+                let kept = if sql.has_log { with_cells_of_log(dialect, rollup, &kept) } else { kept };
+                (kept, all("true"))
+            }
+        };
+        sql.push(&format!(
+            "WITH kept ({columns}) AS ({kept}), counted ({columns}) AS ({counted})
+             SELECT 1, * FROM (SELECT * FROM kept EXCEPT SELECT * FROM counted) AS k
+             UNION ALL SELECT 2, * FROM (SELECT * FROM counted EXCEPT SELECT * FROM kept) AS c"
+        ));
+        let kind = |&part: &Dimension| match part {
+            time if time.is_time() => Type::Time,
+            text if text.is_text() => Type::Text,
+            _ => Type::UInt32,
+        };
+        let keys = rollup.key.iter().map(kind);
+        [Type::OptionalUInt64].into_iter().chain(keys).chain([Type::OptionalUInt64; COUNTS.len()]).collect()
+    })
+}
+
+/// The cells of a rollup that a query returns, and those that the log adds.
+fn with_cells_of_log(dialect: Dialect, rollup: &Rollup, cells: &str) -> String {
+    let (key, log) = (rollup.key_columns(), grouped(dialect, rollup, LOG, "1", IN_LOG));
+    let sums = COUNTS.map(|count| format!("CAST(sum({count}) AS BIGINT)")).join(", ");
+    format!("SELECT {key}, {sums} FROM ({cells} UNION ALL {log}) AS c GROUP BY {key}")
 }
 
 /// Fills `rollup_NAME_next`, for an engine that replaces whole months: with cells computed from the rows for the days that
@@ -370,8 +424,17 @@ pub(crate) fn count(_dialect: Dialect, table: &str) -> Statement {
 }
 
 /// The number of cells of a rollup, and the number of measurements that they count.
-pub(crate) fn state(_dialect: Dialect, rollup: &Rollup) -> Statement {
-    let counted = "CAST(coalesce(sum(f.measurement_count), 0) AS BIGINT)";
-    let sql = format!("SELECT count(*), {counted} FROM {} AS f", rollup.table());
-    Statement::new(sql, Vec::new(), vec![Type::OptionalUInt64; 2])
+pub(crate) fn state(dialect: Dialect, rollup: &Rollup) -> Statement {
+    with_log(dialect, true, |sql| {
+        let (mut cells, mut counted) = ("count(*)".to_owned(), "coalesce(sum(f.measurement_count), 0)".to_owned());
+        if sql.has_log {
+            let (key, log) = (rollup.key_columns(), grouped(dialect, rollup, LOG, "1", IN_LOG));
+            sql.push(&format!("WITH added ({key}, {}) AS ({log}) ", COUNTS.join(", ")));
+            let is_there = format!("SELECT 1 FROM {} AS c WHERE {}", rollup.table(), same_key(dialect, rollup));
+            cells += &format!(" + (SELECT count(*) FROM added AS k WHERE NOT EXISTS ({is_there}))");
+            counted += " + (SELECT coalesce(sum(k.measurement_count), 0) FROM added AS k)";
+        }
+        sql.push(&format!("SELECT {cells}, CAST({counted} AS BIGINT) FROM {} AS f", rollup.table()));
+        vec![Type::OptionalUInt64; 2]
+    })
 }

@@ -187,7 +187,12 @@ impl Dialect {
             Dialect::Postgres => ("EXPLAIN", vec![Type::Text]),
             Dialect::Clickhouse => ("EXPLAIN indexes = 1", vec![Type::Text]),
         };
-        Statement { sql: format!("{explain} {}", statement.sql), columns, ..statement }
+        Statement { sql: format!("{explain} {}", statement.sql), columns, with_log: None, ..statement }
+    }
+
+    /// Whether rows that were added are counted in rollups later, and are in a log until then.
+    pub(super) fn has_log(self) -> bool {
+        self != Dialect::Clickhouse
     }
 
     /// The index hint after the name of a table: use this index, or the key. Only SQLite needs one.

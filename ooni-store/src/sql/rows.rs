@@ -3,8 +3,10 @@
 use super::builder::Builder;
 use super::counts::index;
 use super::dialect::Dialect;
+use super::log::{IN_LOG, LOG, with_log};
 use super::statement::{Parameter, Statement};
 use crate::query::filter::{Filter, Window};
+use crate::query::grain::Grain;
 use crate::query::list::{Cursor, List, MeasurementSummary, Order};
 use crate::value::{Type, Value};
 use crate::write::row::ListedUrl;
@@ -210,14 +212,28 @@ pub(crate) fn categories(dialect: Dialect, url: &str) -> Statement {
 
 /// How often each input of a country that is in a test list was measured in these weeks, given by their first days.
 pub(crate) fn inputs(dialect: Dialect, cc: &str, weeks: &[DateTime]) -> Statement {
-    let mut sql = Builder::new(dialect);
-    sql.push("SELECT f.input, CAST(sum(f.measurement_count) AS BIGINT) FROM rollup_week_input AS f");
-    sql.indexed_texts("f.test_name", &["web_connectivity".to_owned()]);
-    sql.indexed_texts("f.probe_cc", &[cc.to_owned()]);
-    sql.weeks("f.week", weeks);
-    sql.and().push("f.input IN (SELECT l.url FROM citizenlab AS l)");
-    sql.push(" GROUP BY f.input");
-    sql.statement(vec![Type::Text, Type::OptionalUInt64])
+    let part = |sql: &mut Builder, number: &str, table: &str, week: &str| {
+        sql.has_condition = false;
+        sql.push("SELECT f.input AS input, ").push(number).push(" AS number FROM ").push(table).push(" AS f");
+        sql.indexed_texts("f.test_name", &["web_connectivity".to_owned()]);
+        sql.indexed_texts("f.probe_cc", &[cc.to_owned()]);
+        sql.weeks(week, weeks);
+        sql.and().push("f.input IN (SELECT l.url FROM citizenlab AS l)");
+        if table == LOG {
+            sql.and().push(IN_LOG);
+        }
+        sql.push(" GROUP BY f.input");
+    };
+    with_log(dialect, true, |sql| {
+        sql.push(if sql.has_log { "SELECT p.input, CAST(sum(p.number) AS BIGINT) FROM (" } else { "" });
+        part(sql, "CAST(sum(f.measurement_count) AS BIGINT)", "rollup_week_input", "f.week");
+        if sql.has_log {
+            sql.push(" UNION ALL ");
+            part(sql, "count(*)", LOG, &dialect.bucket(Grain::Week, "f.measurement_start_time"));
+            sql.push(") AS p GROUP BY p.input");
+        }
+        vec![Type::Text, Type::OptionalUInt64]
+    })
 }
 
 /// The URLs of these test lists, or of all lists if `ccs` is empty.

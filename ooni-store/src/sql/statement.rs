@@ -38,12 +38,15 @@ pub(crate) struct Statement {
     /// The starts of the measurements whose rows or counts it reads; `None` if it reads none, or only look-ups by key. While
     /// a month in this window is being loaded in bulk, the statement fails with [`ErrorKind::Busy`](crate::ErrorKind).
     pub(crate) window: Option<Window>,
+    /// The same query, with what the rows in the log of rollups add. The statement itself reads rollups alone, so it is right
+    /// only while the log is empty; engines look in the same snapshot.
+    pub(crate) with_log: Option<Box<Statement>>,
 }
 
 impl Statement {
     /// A statement whose result may have any size.
     pub(crate) fn new(sql: impl Into<String>, parameters: Vec<Parameter>, columns: Vec<Type>) -> Statement {
-        Statement { sql: sql.into(), parameters, columns, max_bytes: usize::MAX, window: None }
+        Statement { sql: sql.into(), parameters, columns, max_bytes: usize::MAX, window: None, with_log: None }
     }
 
     /// The same statement, which reads measurements that start in a window.
@@ -54,7 +57,13 @@ impl Statement {
     /// The same statement with a limit on its rows. Only for a statement that has no limit.
     pub(crate) fn at_most(mut self, rows: usize) -> Statement {
         self.sql = format!("{} LIMIT {rows}", self.sql);
+        self.with_log = self.with_log.map(|statement| Box::new(statement.at_most(rows)));
         self
+    }
+
+    /// The statement to execute, given whether the log of rollups has rows.
+    pub(crate) fn by_log(&self, has_rows: bool) -> &Statement {
+        self.with_log.as_deref().filter(|_| has_rows).unwrap_or(self)
     }
 }
 

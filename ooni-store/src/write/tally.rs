@@ -1,5 +1,5 @@
-//! [`Tally`]: sums the effect of a change on the cells of rollups, for engines that update rollups in the transaction that
-//! changes the rows. `sql::counts` defines the content of a cell; `rollup check` compares the two.
+//! [`Tally`]: sums the effect of a change on the cells of rollups, for engines that have transactions. The rows are those of
+//! a write, or those of the log of rollups. `sql::counts` defines the content of a cell; `rollup check` compares the two.
 
 use crate::query::grain::Grain;
 use crate::rollup::{COUNTS, Dimension, Rollup};
@@ -24,7 +24,8 @@ const POSITIONS: [usize; 10] = [
     fastpath::anomaly,
 ];
 
-/// The columns at [`POSITIONS`]. Engines return deleted rows with these columns, in this order.
+/// The columns at [`POSITIONS`]. Engines return deleted rows with these columns, in this order. The log of rollups has them
+/// as well.
 pub(crate) const COLUMNS: [(&str, Type); POSITIONS.len()] = {
     let mut columns = [("", Type::Text); POSITIONS.len()];
     let mut at = 0;
@@ -39,24 +40,39 @@ pub(crate) const COLUMNS: [(&str, Type); POSITIONS.len()] = {
 /// Maximum dimensions of a key.
 const WIDEST: usize = 5;
 
+/// The values of the [`COLUMNS`] of a row.
+pub(crate) type Cells<'v> = [Value<'v>; COLUMNS.len()];
+
 /// The rows that a change adds and deletes.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    rows: Vec<Row>,
+    /// Rows, each with how often it is added, or deleted if the number is negative.
+    rows: Vec<(Row, i64)>,
     texts: Interner,
 }
 
 /// The columns of a row that rollups use. Texts are numbers of the [`Interner`].
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
     time: DateTime,
     probe_asn: i64,
-    test_name: u32,
-    probe_cc: u32,
-    domain: u32,
-    input: u32,
-    blocking_type: u32,
-    counts: [i64; COUNTS.len()],
+    /// `test_name`, `probe_cc`, `domain`, `input` and `blocking_type`.
+    texts: [u32; 5],
+    /// `msm_failure`, `confirmed` and `anomaly`.
+    flags: [bool; 3],
+}
+
+impl Row {
+    /// The counts of a cell that has only this row.
+    fn counts(&self) -> [i64; COUNTS.len()] {
+        let [failure, confirmed, anomaly] = self.flags;
+        let holds = [true, failure, confirmed && !failure, anomaly && !confirmed && !failure, confirmed, anomaly];
+        holds.map(i64::from)
+    }
+
+    fn input(&self) -> u32 {
+        self.texts[3]
+    }
 }
 
 /// Interned texts and their numbers.
@@ -64,6 +80,13 @@ struct Row {
 struct Interner(HashMap<Box<str>, u32>);
 
 impl Interner {
+    /// The texts, by their numbers.
+    fn texts(&self) -> Vec<&str> {
+        let mut texts = vec![""; self.0.len()];
+        self.0.iter().for_each(|(text, &number)| texts[number as usize] = text);
+        texts
+    }
+
     fn number(&mut self, text: &str) -> u32 {
         if let Some(&number) = self.0.get(text) {
             return number;
@@ -81,42 +104,72 @@ impl Tally {
     }
 
     /// Adds a row, given its [`COLUMNS`].
-    pub(crate) fn add_cells(&mut self, row: &[Value<'_>; 10]) {
+    pub(crate) fn add_cells(&mut self, row: &Cells<'_>) {
         self.push(row, 1);
     }
 
     /// Subtracts a deleted row, given its [`COLUMNS`].
-    pub(crate) fn subtract(&mut self, row: &[Value<'_>; 10]) {
+    pub(crate) fn subtract(&mut self, row: &Cells<'_>) {
         self.push(row, -1);
     }
 
-    fn push(&mut self, row: &[Value<'_>; 10], sign: i64) {
+    fn push(&mut self, row: &Cells<'_>, times: i64) {
         // Always matches: these are the types of the columns.
-        let [Value::Time(time), Value::Int(probe_asn), texts @ ..] = row else { return };
-        let mut text = |index: usize| {
-            let text: &str = if let Value::Text(text) = &texts[index] { text } else { "" };
-            self.texts.number(text)
-        };
-        let [test_name, probe_cc, domain, input, blocking_type] = [text(0), text(1), text(2), text(3), text(4)];
-        let is_set = |index: usize| matches!(&texts[index], Value::Text(flag) if flag == "t");
-        let (failure, confirmed, anomaly) = (is_set(5), is_set(6), is_set(7));
-        let holds = [true, failure, confirmed && !failure, anomaly && !confirmed && !failure, confirmed, anomaly];
-        let counts = holds.map(|holds| sign * i64::from(holds));
+        let [Value::Time(time), Value::Int(probe_asn), cells @ ..] = row else { return };
+        let text = |index: usize| if let Value::Text(text) = &cells[index] { &**text } else { "" };
+        let texts = [0, 1, 2, 3, 4].map(|index| self.texts.number(text(index)));
+        let flags = [5, 6, 7].map(|index| text(index) == "t");
         let probe_asn = i64::try_from(*probe_asn).unwrap_or(i64::MAX);
-        self.rows.push(Row { time: *time, probe_asn, test_name, probe_cc, domain, input, blocking_type, counts });
+        self.rows.push((Row { time: *time, probe_asn, texts, flags }, times));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
+    /// Whether rows are deleted.
+    pub(crate) fn has_deleted(&self) -> bool {
+        self.rows.iter().any(|&(_, times)| times < 0)
+    }
+
+    /// The same change without rows that are both deleted and added.
+    #[must_use]
+    pub(crate) fn net(mut self) -> Tally {
+        if self.has_deleted() {
+            self.rows.sort_unstable_by_key(|&(row, _)| row);
+            self.rows.dedup_by(|next, row| {
+                let is_same = next.0 == row.0;
+                if is_same {
+                    row.1 += next.1;
+                }
+                is_same
+            });
+            self.rows.retain(|&(_, times)| times != 0);
+        }
+        self
+    }
+
+    /// The [`COLUMNS`] of the rows that are added.
+    pub(crate) fn added(&self) -> impl Iterator<Item = Cells<'_>> {
+        let texts = self.texts.texts();
+        let all = self.rows.iter().flat_map(|(row, times)| (0..*times).map(move |_| row));
+        all.map(move |row| {
+            let [test_name, probe_cc, domain, input, blocking_type] =
+                row.texts.map(|number| Value::Text(Cow::Borrowed(texts[number as usize])));
+            let [failure, confirmed, anomaly] =
+                row.flags.map(|is_set| Value::Text(Cow::Borrowed(if is_set { "t" } else { "f" })));
+            let (time, probe_asn) = (Value::Time(row.time), Value::Int(row.probe_asn.unsigned_abs()));
+            [time, probe_asn, test_name, probe_cc, domain, input, blocking_type, failure, confirmed, anomaly]
+        })
+    }
+
     /// The distinct inputs of the rows.
     pub(crate) fn inputs(&self) -> Vec<String> {
-        let mut inputs: Vec<u32> = self.rows.iter().map(|row| row.input).collect();
+        let mut inputs: Vec<u32> = self.rows.iter().map(|(row, _)| row.input()).collect();
         inputs.sort_unstable();
         inputs.dedup();
-        let texts: HashMap<u32, &str> = self.texts.0.iter().map(|(text, &number)| (number, &**text)).collect();
-        inputs.iter().filter_map(|input| texts.get(input)).map(|&text| text.to_owned()).collect()
+        let texts = self.texts.texts();
+        inputs.into_iter().map(|input| texts[input as usize].to_owned()).collect()
     }
 
     /// Adds the test-list entries of the inputs, after which the rows can be counted.
@@ -140,7 +193,7 @@ impl Tally {
 /// A [`Tally`] with test-list entries, from which the changed cells of rollups are computed.
 #[derive(Debug)]
 pub(crate) struct Tallied {
-    rows: Vec<Row>,
+    rows: Vec<(Row, i64)>,
     /// The category and list of each listed input.
     listed: HashMap<u32, Vec<(u32, u32)>>,
     /// All texts, in byte order.
@@ -164,13 +217,14 @@ impl Tallied {
     /// The changed cells of a rollup as integers, for [`Tallied::changes_of`].
     pub(crate) fn cells(&self, rollup: &Rollup) -> Vec<CellNumbers> {
         let mut cells: Vec<CellNumbers> = Vec::with_capacity(self.rows.len());
-        for row in &self.rows {
+        for (row, times) in &self.rows {
+            let counts = row.counts().map(|count| count * times);
             if !rollup.is_of_lists() {
-                cells.push((self.key(rollup, row, (0, 0)), row.counts));
+                cells.push((self.key(rollup, row, (0, 0)), counts));
                 continue;
             }
-            let entries = self.listed.get(&row.input).into_iter().flatten();
-            cells.extend(entries.map(|&entry| (self.key(rollup, row, entry), row.counts)));
+            let entries = self.listed.get(&row.input()).into_iter().flatten();
+            cells.extend(entries.map(|&entry| (self.key(rollup, row, entry), counts)));
         }
         cells.sort_unstable_by_key(|cell| cell.0);
         cells.dedup_by(|next, cell| {
@@ -200,6 +254,7 @@ impl Tallied {
     /// A key as integers that sort like its values. [`Tallied::value`] converts them back.
     fn key(&self, rollup: &Rollup, row: &Row, (category, list): (u32, u32)) -> [i64; WIDEST] {
         let rank = |number: u32| self.ranks[number as usize];
+        let [test_name, probe_cc, domain, input, blocking_type] = row.texts;
         let start = |grain: Grain| grain.start(row.time).timestamp();
         let mut key = [0; WIDEST];
         for (value, dimension) in key.iter_mut().zip(rollup.key) {
@@ -208,12 +263,12 @@ impl Tallied {
                 Dimension::Day => start(Grain::Day),
                 Dimension::Week => start(Grain::Week),
                 Dimension::Month => start(Grain::Month),
-                Dimension::TestName => rank(row.test_name),
-                Dimension::ProbeCc => rank(row.probe_cc),
+                Dimension::TestName => rank(test_name),
+                Dimension::ProbeCc => rank(probe_cc),
                 Dimension::ProbeAsn => row.probe_asn,
-                Dimension::Domain => rank(row.domain),
-                Dimension::Input => rank(row.input),
-                Dimension::BlockingType => rank(row.blocking_type),
+                Dimension::Domain => rank(domain),
+                Dimension::Input => rank(input),
+                Dimension::BlockingType => rank(blocking_type),
                 Dimension::CategoryCode => rank(category),
                 Dimension::ListCc => rank(list),
             };
@@ -236,7 +291,7 @@ mod tests {
     use crate::rollup::ROLLUPS;
     use ooni_core::time::SECONDS_PER_DAY;
 
-    fn row(input: &str, time: i64, flags: &str) -> [Value<'static>; 10] {
+    fn row(input: &str, time: i64, flags: &str) -> Cells<'static> {
         let text = |text: &str| Value::Text(Cow::Owned(text.to_owned()));
         let flag = |name: char| text(if flags.contains(name) { "t" } else { "f" });
         let time = Value::Time(DateTime::from_timestamp(time).unwrap());
@@ -282,8 +337,30 @@ mod tests {
         );
         let mut tally = Tally::default();
         tally.subtract(&row("a", DAY, "c"));
-        tally.push(&row("a", DAY, "c"), 1);
+        tally.add_cells(&row("a", DAY, "c"));
         let counted = tally.count(&[]);
         assert!(ROLLUPS.iter().all(|rollup| counted.changes(rollup).next().is_none()), "nothing changes");
+    }
+
+    #[test]
+    fn rows_that_are_deleted_and_added_cancel_out() {
+        let [a, b, c] = [row("a", 7, "f"), row("b", 8, ""), row("a", 7, "fa")];
+        let mut tally = Tally::default();
+        tally.subtract(&b);
+        [&a, &b, &c, &a].into_iter().for_each(|row| tally.add_cells(row));
+        assert!(tally.has_deleted());
+        let mut net = tally.net();
+        assert!(!net.has_deleted() && !net.is_empty());
+        assert_eq!(net.added().collect::<Vec<_>>(), [a.clone(), a.clone(), c.clone()]);
+        net.subtract(&c);
+        net.subtract(&a);
+        net = net.net();
+        assert_eq!(net.added().collect::<Vec<_>>(), [a.clone()]);
+        net.subtract(&a);
+        net.subtract(&b);
+        net = net.net();
+        assert!(net.has_deleted());
+        net.add_cells(&b);
+        assert!(net.net().is_empty());
     }
 }

@@ -211,16 +211,9 @@ fn downgrade(engine: &dyn Engine, version: u32, set_version: &str) {
             engine.query(&format!("ALTER TABLE {table} DROP COLUMN member_{column}"));
         }
     }
-    let newer = [
-        "archived",
-        "rollup_network",
-        "rollup_country_day",
-        "rollup_network_next",
-        "rollup_country_day_next",
-        "bulk_month",
-        "bulk_loader",
-    ];
-    for table in newer {
+    let newer = ["archived", "rollup_log", "rollup_log_folded", "bulk_load", "bulk_index", "bulk_month", "bulk_loader"];
+    let rollups = ["rollup_network", "rollup_country_day", "rollup_network_next", "rollup_country_day_next"];
+    for table in newer.into_iter().chain(rollups) {
         engine.query(&format!("DROP TABLE IF EXISTS {table}"));
     }
     if !engine.url().starts_with("clickhouse:") {
@@ -236,6 +229,8 @@ fn an_older_store_is_migrated(engine: &dyn Engine, version: u32, set_version: &s
     // Countries, networks and months of which the new rollups have several cells.
     let many: Vec<_> = (0..60).map(|uid| measured(uid, u16::from(uid) * 139)).collect();
     assert_eq!(store.write(&many, OnExisting::Keep).unwrap().inserted, 60);
+    // Older versions have no log of rollups.
+    store.0.wait(store.0.store.refresh_rollups()).unwrap();
     drop(store);
     downgrade(engine, version, set_version);
     let old = message(crate::support::open_to_read(&engine.url()));

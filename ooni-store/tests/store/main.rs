@@ -34,6 +34,7 @@ mod proxy;
 mod read_only;
 mod rejections;
 mod results;
+mod rollup_log;
 mod rollups;
 mod rows;
 mod secrets;

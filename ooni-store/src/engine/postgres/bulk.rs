@@ -58,6 +58,8 @@ const END: &str = "
 /// The bulk loads of this process.
 pub(super) struct Loads {
     connect: Connect,
+    /// See [`StoreOptions::max_rollup_log`](crate::StoreOptions::max_rollup_log).
+    max_rollup_log: u64,
     /// Connections that no batch uses now.
     idle: Mutex<Vec<Writer>>,
     /// When this process renewed the lease of each loader.
@@ -67,9 +69,10 @@ pub(super) struct Loads {
 }
 
 impl Loads {
-    pub(super) fn new(connect: &Connect) -> Loads {
+    pub(super) fn new(connect: &Connect, max_rollup_log: u64) -> Loads {
         Loads {
             connect: connect.clone(),
+            max_rollup_log,
             idle: Mutex::default(),
             renewed: Mutex::default(),
             was_steady: AtomicBool::default(),
@@ -128,7 +131,7 @@ impl Loads {
 
     async fn change<C: Change>(&self, change: &C, deadline: Deadline) -> Result<C::Outcome, PgError> {
         let idle = lock(&self.idle).pop();
-        let writer = idle.unwrap_or_else(|| Writer::new(&self.connect));
+        let writer = idle.unwrap_or_else(|| Writer::new(&self.connect, self.max_rollup_log));
         let outcome = writer.change(change, deadline).await;
         lock(&self.idle).push(writer);
         outcome

@@ -2,7 +2,7 @@
 
 use super::error::PgError;
 use super::partition::Partition;
-use super::{bulk, locations, rollups, schema, value};
+use super::{bulk, locations, log, rollups, schema, value};
 use crate::app::lists::{ListChanges, list_changes};
 use crate::app::row::{AppRow, AsnName};
 use crate::deadline::Deadline;
@@ -129,6 +129,7 @@ impl Change for DropMonth {
         let within = "measurement_start_time >= $1 AND measurement_start_time < $2";
         bulk::check_months(transaction, [self.month].into_iter()).await?;
         let partition = Partition::lock(transaction, self.month).await?;
+        log::fold_all(transaction).await?;
         // A month can be too large to tally.
         rollups::subtract_window(transaction, &window).await?;
         let openvpn = format!(
@@ -160,6 +161,7 @@ impl Change for Lists<'_> {
         if changes == ListChanges::None {
             return Ok(());
         }
+        log::fold_all(transaction).await?;
         transaction.batch_execute("DELETE FROM citizenlab").await?;
         let copy = "COPY citizenlab (url, domain, cc, category_code) FROM STDIN BINARY";
         let copy = BinaryCopyInWriter::new(transaction.copy_in(copy).await?, &[postgres_types::Type::TEXT; 4]);
@@ -256,6 +258,18 @@ impl Change for Rebuild {
 
     async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), PgError> {
         bulk::check_all(transaction).await?;
+        log::fold_all(transaction).await?;
         Ok(rollups::rebuild(transaction, self.0).await?)
+    }
+}
+
+/// Moves all rows from the log of rollups into the rollups.
+pub(super) struct Fold;
+
+impl Change for Fold {
+    type Outcome = ();
+
+    async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), PgError> {
+        log::fold_all(transaction).await
     }
 }

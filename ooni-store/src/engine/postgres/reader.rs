@@ -6,19 +6,20 @@ use super::{bulk, value};
 use crate::deadline::Deadline;
 use crate::engine::Workload;
 use crate::options::StoreOptions;
-use crate::sql::Statement;
+use crate::sql::{LOG_HAS_ROWS, Statement};
 use deadpool_postgres::{Object, Pool, Timeouts};
 use futures_core::Stream;
 use postgres_types::{ToSql, Type};
 use std::future::poll_fn;
 use std::pin::pin;
+use std::slice;
 use tokio_postgres::{Client, GenericClient, IsolationLevel, Row};
 
-/// Takes a snapshot in which rows and partitions are of one moment. The lock comes first: DROP TABLE removes a partition
-/// for every snapshot, and waits for the lock. The query takes the snapshot, then locks a table for the first time. That
-/// makes the session process pending invalidations, so it sees all partitions that were created before. Partitions that are
-/// attached later, with their rows, are of months that the query returns: they are being loaded in bulk.
-const SNAPSHOT: &str = "LOCK TABLE ONLY fastpath IN ACCESS SHARE MODE";
+/// Makes rows and partitions be of one moment. The lock comes first: DROP TABLE removes a partition for every snapshot, and
+/// waits for the lock. The next query takes the snapshot, then locks a table for the first time. That makes the session process
+/// pending invalidations, so it sees all partitions that were created before. Partitions that are attached later, with their
+/// rows, are of months that are being loaded in bulk.
+const LOCK: &str = "LOCK TABLE ONLY fastpath IN ACCESS SHARE MODE";
 
 /// Connections for reading.
 pub(super) struct Readers {
@@ -47,11 +48,15 @@ impl Readers {
         workload: Workload,
         deadline: Deadline,
     ) -> Result<Vec<Row>, PgError> {
-        let read = async |client: &mut Client| {
-            if statement.window.is_some() {
-                check(client, std::slice::from_ref(statement)).await?;
+        let read = async |client: &mut Client| match statement.with_log {
+            // Rollups and their log do not wait for a month that is being dropped.
+            Some(_) => Ok(snapshot(client, slice::from_ref(statement), false).await?.pop().unwrap_or_default()),
+            None => {
+                if statement.window.is_some() {
+                    check(client, slice::from_ref(statement)).await?;
+                }
+                query(client, statement).await
             }
-            query(client, statement).await
         };
         self.run(workload, deadline, read).await
     }
@@ -63,7 +68,7 @@ impl Readers {
         statements: &[Statement],
         deadline: Deadline,
     ) -> Result<Vec<Vec<Row>>, PgError> {
-        let read = async |client: &mut Client| snapshot(client, statements).await;
+        let read = async |client: &mut Client| snapshot(client, statements, true).await;
         self.run(Workload::Aggregation, deadline, read).await
     }
 
@@ -123,15 +128,20 @@ async fn query(client: &Client, statement: &Statement) -> Result<Vec<Row>, PgErr
     Ok(all)
 }
 
-/// Runs statements in a transaction of their own.
-async fn snapshot(client: &mut Client, statements: &[Statement]) -> Result<Vec<Vec<Row>>, PgError> {
+/// Runs statements in a transaction of their own; `reads_rows` if they read `fastpath`.
+async fn snapshot(client: &mut Client, statements: &[Statement], reads_rows: bool) -> Result<Vec<Vec<Row>>, PgError> {
     let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     // Rolls back when it is dropped.
     let transaction = begin.start().await?;
-    transaction.batch_execute(SNAPSHOT).await?;
+    if reads_rows {
+        transaction.batch_execute(LOCK).await?;
+    }
     check(&transaction, statements).await?;
+    let log_has_rows = transaction.query_typed(LOG_HAS_ROWS, &[]).await?;
+    let log_has_rows = log_has_rows.first().map_or(Ok(false), |row| row.try_get(0))?;
     let mut all = Vec::new();
     for statement in statements {
+        let statement = statement.by_log(log_has_rows);
         all.push(transaction.query_typed(&statement.sql, &parameters(statement)).await?);
     }
     transaction.commit().await?;

@@ -1,6 +1,6 @@
-//! Updates rollups in the transaction that changes the rows.
+//! Updates rollups for rows that were added and deleted.
 
-use super::value;
+use super::{log, value};
 use crate::app::lists::ChangedEntry;
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::{COUNTS, Dimension, ROLLUPS, Rollup};
@@ -18,6 +18,7 @@ pub(super) async fn update(transaction: &Transaction<'_>, tally: Tally) -> Resul
     if tally.is_empty() {
         return Ok(());
     }
+    log::lock(transaction).await?;
     let lists = listed(transaction, &tally.inputs()).await?;
     let tallied = tally.count(&lists);
     for rollup in &ROLLUPS {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// All migrations, in order. A released file is never changed.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../../../migrations/postgres/0001_measurements.sql"),
     include_str!("../../../migrations/postgres/0002_links.sql"),
     include_str!("../../../migrations/postgres/0003_application.sql"),
@@ -15,6 +15,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../../migrations/postgres/0005_long_texts.sql"),
     include_str!("../../../migrations/postgres/0006_archived.sql"),
     include_str!("../../../migrations/postgres/0007_overviews.sql"),
+    include_str!("../../../migrations/postgres/0008_rollup_log.sql"),
     include_str!("../../../migrations/postgres/0009_bulk.sql"),
 ];
 

@@ -117,6 +117,11 @@ pub(super) fn encoded(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.replace('\u{1}', "\u{1}\u{2}").replace('\0', "\u{1}\u{1}"))
 }
 
+/// As [`decoded`], without a copy of a text that is its own encoding.
+pub(super) fn decoded_in_place(text: &str) -> Cow<'_, str> {
+    if text.contains('\u{1}') { Cow::Owned(decoded(text)) } else { Cow::Borrowed(text) }
+}
+
 /// The inverse of [`encoded`].
 pub(super) fn decoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -6,7 +6,8 @@ mod tests;
 use super::change::Change;
 use super::connect::Connect;
 use super::error::PgError;
-use super::{partition, rollups, schema};
+use super::folder::Folder;
+use super::{log, partition, schema};
 use crate::deadline::Deadline;
 use crate::failpoint::{Failpoint, reach};
 use crate::retry::RetryPolicy;
@@ -44,6 +45,9 @@ pub(super) struct Writer {
     connect: Connect,
     client: Mutex<Option<Client>>,
     commit_limit: Duration,
+    folder: Folder,
+    /// See [`StoreOptions::max_rollup_log`](crate::StoreOptions::max_rollup_log).
+    max_rollup_log: u64,
 }
 
 /// A transaction whose COMMIT was sent.
@@ -53,8 +57,14 @@ struct Identity {
 }
 
 impl Writer {
-    pub(super) fn new(connect: &Connect) -> Writer {
-        Writer { connect: connect.clone(), client: Mutex::new(None), commit_limit: COMMIT_LIMIT }
+    pub(super) fn new(connect: &Connect, max_rollup_log: u64) -> Writer {
+        Writer {
+            connect: connect.clone(),
+            client: Mutex::new(None),
+            commit_limit: COMMIT_LIMIT,
+            folder: Folder::new(connect),
+            max_rollup_log,
+        }
     }
 
     /// Makes a change.
@@ -91,7 +101,8 @@ impl Writer {
         deadline: Deadline,
     ) -> Result<C::Outcome, PgError> {
         let client = self.client(slot, deadline).await?;
-        let (transaction, identity, outcome) = within(deadline, prepare(client, change, deadline)).await?;
+        let prepared = within(deadline, prepare(client, change, self.max_rollup_log, deadline)).await?;
+        let Prepared { transaction, identity, outcome, has_logged } = prepared;
         let committed = timeout(self.commit_limit, transaction.commit()).await;
         match committed.map_err(|_| PgError::Timeout).and_then(|committed| Ok(committed?)) {
             Ok(()) => {}
@@ -104,13 +115,16 @@ impl Writer {
             Err(error) => return Err(error),
         }
         reach(Failpoint::Committed);
+        if has_logged {
+            self.folder.wake();
+        }
         Ok(outcome)
     }
 
     /// Takes the lock of a name, unless another session has it; returns the connection that holds it.
     pub(super) async fn try_lock(&self, name: &str, deadline: Deadline) -> Result<Option<Client>, PgError> {
         let take = async {
-            let client = self.connected().await?;
+            let client = connected(&self.connect).await?;
             let is_taken = client.query_one("SELECT pg_try_advisory_lock($1)", &[&lock_key(name)]).await?.try_get(0)?;
             Ok(if is_taken { Some(client) } else { None })
         };
@@ -132,15 +146,9 @@ impl Writer {
     /// The connection, which is opened again if it is lost.
     async fn client<'s>(&self, slot: &'s mut Option<Client>, deadline: Deadline) -> Result<&'s mut Client, PgError> {
         if slot.as_ref().is_none_or(Client::is_closed) {
-            *slot = Some(within(deadline, self.connected()).await?);
+            *slot = Some(within(deadline, connected(&self.connect)).await?);
         }
         slot.as_mut().ok_or(PgError::Unreachable)
-    }
-
-    async fn connected(&self) -> Result<Client, PgError> {
-        let client = self.connect.connect().await?;
-        client.batch_execute(UNLIMITED).await?;
-        Ok(client)
     }
 
     /// Whether a transaction was committed whose connection was lost at COMMIT; `None` if that cannot be determined.
@@ -184,6 +192,13 @@ impl Writer {
     }
 }
 
+/// Opens a connection for writing.
+pub(super) async fn connected(connect: &Connect) -> Result<Client, PgError> {
+    let client = connect.connect().await?;
+    client.batch_execute(UNLIMITED).await?;
+    Ok(client)
+}
+
 /// The key of the advisory lock of a name: the first bytes of a hash.
 pub(super) fn lock_key(name: &str) -> i64 {
     let hash = Sha256::digest(format!("ooni-store lock {name}"));
@@ -199,21 +214,31 @@ async fn begin<'c>(client: &'c mut Client, lock: &str, deadline: Deadline) -> Re
     Ok(transaction)
 }
 
+/// A change that is about to be committed.
+struct Prepared<'c, T> {
+    transaction: Transaction<'c>,
+    identity: Identity,
+    outcome: T,
+    /// Whether it appended rows to the log of rollups.
+    has_logged: bool,
+}
+
 /// Does everything before COMMIT.
 async fn prepare<'c, C: Change>(
     client: &'c mut Client,
     change: &C,
+    max_rollup_log: u64,
     deadline: Deadline,
-) -> Result<(Transaction<'c>, Identity, C::Outcome), PgError> {
+) -> Result<Prepared<'c, C::Outcome>, PgError> {
     let transaction = begin(client, change.lock(), deadline).await?;
     let row = transaction.query_one(IDENTITY, &[]).await?;
     let identity = Identity { id: row.try_get(0)?, process: row.try_get(1)? };
     let mut tally = Tally::default();
     let outcome = change.make(&transaction, &mut tally).await?;
     reach(Failpoint::RowsWritten);
-    rollups::update(&transaction, tally).await?;
+    let has_logged = log::record(&transaction, tally, max_rollup_log).await?;
     reach(Failpoint::Committing);
-    Ok((transaction, identity, outcome))
+    Ok(Prepared { transaction, identity, outcome, has_logged })
 }
 
 /// Runs a future until the deadline.

@@ -1,4 +1,4 @@
-//! Updates rollups in the transaction that changes the rows.
+//! Updates rollups for rows that were added and deleted.
 
 use crate::app::lists::ChangedEntry;
 use crate::failpoint::{Failpoint, reach};

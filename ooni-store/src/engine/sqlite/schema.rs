@@ -7,14 +7,15 @@ use crate::migration::Migration;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// All migrations, in order. A released file is never changed.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../../migrations/sqlite/0001_measurements.sql"),
     include_str!("../../../migrations/sqlite/0002_links.sql"),
     include_str!("../../../migrations/sqlite/0003_application.sql"),
     include_str!("../../../migrations/sqlite/0004_rejected.sql"),
     include_str!("../../../migrations/sqlite/0005_archived.sql"),
     include_str!("../../../migrations/sqlite/0006_overviews.sql"),
-    include_str!("../../../migrations/sqlite/0007_bulk.sql"),
+    include_str!("../../../migrations/sqlite/0007_rollup_log.sql"),
+    include_str!("../../../migrations/sqlite/0008_bulk.sql"),
 ];
 
 /// `OONI` in ASCII.

@@ -126,16 +126,51 @@ impl WriterThread {
         deadline: Deadline,
         write: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let ended = || Error::new(ErrorKind::Other, "the writer thread has ended");
-        let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            let result = if deadline.is_over() { Err(Error::timeout()) } else { write(connection) };
-            let _ = answer.send(result); // the future may have been dropped
-        });
-        let jobs = self.jobs.as_ref().ok_or_else(ended)?;
-        deadline.run(jobs.send(job)).await?.map_err(|_| ended())?;
-        answered.await.unwrap_or_else(|_| Err(ended()))
+        let (job, answered) = job(deadline, write);
+        let jobs = self.jobs.as_ref().ok_or_else(writer_ended)?;
+        deadline.run(jobs.send(job)).await?.map_err(|_| writer_ended())?;
+        answered.await.unwrap_or_else(|_| Err(writer_ended()))
     }
+
+    /// The queue of the thread. All must be dropped before the thread can end. `None` if it is about to end.
+    pub(super) fn jobs(&self) -> Option<Jobs> {
+        self.jobs.clone().map(Jobs)
+    }
+}
+
+/// The queue of the thread that writes, for another thread.
+pub(super) struct Jobs(mpsc::Sender<Job>);
+
+impl Jobs {
+    /// Runs a write, which waits for its turn.
+    ///
+    /// # Errors
+    /// The error of the write.
+    pub(super) fn run_blocking<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (job, answered) = job(Deadline::NEVER, write);
+        self.0.blocking_send(job).map_err(|_| writer_ended())?;
+        answered.blocking_recv().unwrap_or_else(|_| Err(writer_ended()))
+    }
+}
+
+/// A write as a job, and where its result arrives.
+fn job<T: Send + 'static>(
+    deadline: Deadline,
+    write: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
+) -> (Job, oneshot::Receiver<Result<T, Error>>) {
+    let (answer, answered) = oneshot::channel();
+    let job: Job = Box::new(move |connection| {
+        let result = if deadline.is_over() { Err(Error::timeout()) } else { write(connection) };
+        let _ = answer.send(result); // the future may have been dropped
+    });
+    (job, answered)
+}
+
+fn writer_ended() -> Error {
+    Error::new(ErrorKind::Other, "the writer thread has ended")
 }
 
 impl Drop for WriterThread {

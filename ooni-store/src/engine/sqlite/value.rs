@@ -27,6 +27,14 @@ fn integer(value: u64) -> SqlValue {
     i64::try_from(value).map_or_else(|_| SqlValue::Text(value.to_string()), SqlValue::Integer)
 }
 
+/// As [`read`], without a copy of a text.
+pub(super) fn borrow(value: ValueRef<'_>, kind: Type) -> std::result::Result<Value<'_>, FromSqlError> {
+    match (kind, value) {
+        (Type::Text, ValueRef::Text(text)) => Ok(Value::Text(String::from_utf8_lossy(text))),
+        _ => read(value, kind),
+    }
+}
+
 /// Reads a value that was written by [`ToSql`].
 pub(super) fn read(value: ValueRef<'_>, kind: Type) -> std::result::Result<Value<'static>, FromSqlError> {
     let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();

@@ -3,6 +3,7 @@
 use super::cells::{Counted, Counter, Entry, Part, Sorted};
 use crate::engine::postgres::copy::Copy;
 use crate::engine::postgres::error::PgError;
+use crate::engine::postgres::log;
 use crate::engine::postgres::value;
 use crate::failpoint::{Failpoint, reach};
 use crate::query::grain::Grain;
@@ -20,6 +21,7 @@ use tokio_postgres::binary_copy::{BinaryCopyOutRow, BinaryCopyOutStream};
 /// Counts the rows of a table, which are all of one month; returns their number. The cells of the month are added: there are
 /// none yet, except in rollups with weeks or without times.
 pub(super) async fn count(transaction: &Transaction<'_>, table: &str, month: DateTime) -> Result<u64, PgError> {
+    log::lock_shared(transaction).await?;
     let lists = lists(transaction).await?;
     let mut counter = Counter::new(&lists);
     let (mut rows, mut is_whole) = (0, true);

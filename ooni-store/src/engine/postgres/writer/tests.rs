@@ -49,7 +49,7 @@ async fn a_server_that_stays_away_after_commit() {
     for (uid, is_sent) in [("sent", true), ("lost", false)] {
         let port = proxy_up_to_commit(server.port, is_sent);
         let connect = Connect::new(&url.replace(&server.port.to_string(), &port.to_string()), "test").unwrap();
-        let writer = Writer { commit_limit: Duration::from_millis(300), ..Writer::new(&connect) };
+        let writer = Writer { commit_limit: Duration::from_millis(300), ..Writer::new(&connect, 100) };
         let removal = Remove { uid, reason: "asked for", ban: true };
         let error = writer.change(&removal, Deadline::NEVER).await.unwrap_err();
         assert!(matches!(error, PgError::OutcomeUnknown), "{error:?}");
@@ -61,7 +61,7 @@ async fn a_server_that_stays_away_after_commit() {
         assert_eq!(error.public_message(), "The outcome of the change is unknown.");
         assert!(error.message().starts_with("outcome unknown: the change may or may not have been committed: "));
         // A retry succeeds, whatever the outcome was.
-        let outcome = Writer::new(&direct).change(&removal, Deadline::NEVER).await.unwrap();
+        let outcome = Writer::new(&direct, 100).change(&removal, Deadline::NEVER).await.unwrap();
         assert_eq!(outcome, if is_sent { RemoveOutcome::Already } else { RemoveOutcome::Banned });
     }
 }
