@@ -283,15 +283,11 @@ impl Read<'_> {
         self.query(statement).await?.into_iter().map(|cells| row(cells).ok_or_else(|| self.foreign())).collect()
     }
 
-    /// Runs a look-up. If it finds nothing, no month may be in a bulk load, because that month could have the row.
-    async fn find<T>(&self, look_up: impl AsyncFn() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
-        if let Some(found) = look_up().await? {
-            return Ok(Some(found));
-        }
+    /// Fails if a month is in a bulk load: what a look-up did not find could be there. If not, the look-up is to be repeated,
+    /// because the month may have been finished since.
+    async fn check_loads(&self) -> Result<(), Error> {
         let unfinished = self.run(self.store.engine.unfinished_months(self.deadline)).await?;
-        self.run(async { write::bulk::check(&unfinished, Window::default()) }).await?;
-        // It may have been finished since the look-up.
-        look_up().await
+        self.run(async { write::bulk::check(&unfinished, Window::default()) }).await
     }
 
     /// Awaits another part of the call.

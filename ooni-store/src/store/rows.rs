@@ -21,7 +21,7 @@ impl Store {
     /// The store cannot be read.
     pub async fn find(&self, uid: &str) -> Result<Option<MeasurementSummary>, Error> {
         let call = self.read("find", Workload::Lookup);
-        let found = call.find(async || call.row_of(uid).await).await?;
+        let found = call.stored_row(uid).await?;
         call.with_category(found).await
     }
 
@@ -31,7 +31,11 @@ impl Store {
     /// The store cannot be read.
     pub async fn find_in_report(&self, report_id: &str, input: &str) -> Result<Option<MeasurementSummary>, Error> {
         let call = self.read("find_in_report", Workload::Lookup);
-        let found = call.find(async || call.row_in_report(report_id, input).await).await?;
+        let mut found = call.row_in_report(report_id, input).await?;
+        if found.is_none() {
+            call.check_loads().await?;
+            found = call.row_in_report(report_id, input).await?;
+        }
         call.with_category(found).await
     }
 
@@ -42,8 +46,12 @@ impl Store {
     pub async fn body_location(&self, uid: &str) -> Result<Option<BodyLocation>, Error> {
         let call = self.read("body_location", Workload::Lookup);
         let statement = sql::body_locations(self.dialect(), &[uid.to_owned()]);
-        let body = async || Ok(call.rows(statement.clone(), sql::located).await?.into_iter().next());
-        Ok(call.find(body).await?.map(|(_, body)| body))
+        let mut rows = call.rows(statement.clone(), sql::located).await?;
+        if rows.is_empty() {
+            call.check_loads().await?;
+            rows = call.rows(statement, sql::located).await?;
+        }
+        Ok(rows.into_iter().next().map(|(_, body)| body))
     }
 
     /// The number of measurements of a window whose bodies have no location, such as those that are not archived yet.
@@ -176,7 +184,7 @@ impl Store {
         let call = self.read("uid_status", Workload::Lookup);
         let [refused, rejected, removed, archived] = sql::uid_tables(self.dialect(), uid);
         Ok(UidStatus {
-            is_stored: call.find(async || call.row_of(uid).await).await?.is_some(),
+            is_stored: call.stored_row(uid).await?.is_some(),
             is_refused: !call.query(refused).await?.is_empty(),
             is_rejected: !call.query(rejected).await?.is_empty(),
             is_removed: !call.query(removed).await?.is_empty(),
@@ -239,6 +247,16 @@ impl Store {
 }
 
 impl Read<'_> {
+    /// The row of a uid, unless it could be in a month that is being loaded.
+    async fn stored_row(&self, uid: &str) -> Result<Option<MeasurementSummary>, Error> {
+        let found = self.row_of(uid).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        self.check_loads().await?;
+        self.row_of(uid).await
+    }
+
     /// The row of a uid.
     async fn row_of(&self, uid: &str) -> Result<Option<MeasurementSummary>, Error> {
         let dialect = self.store.dialect();
