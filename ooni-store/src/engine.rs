@@ -142,6 +142,11 @@ pub(crate) trait Engine: Send + Sync {
         async { Ok(0) }
     }
 
+    /// See [`Store::has_bulk_loads`](crate::Store::has_bulk_loads).
+    fn has_bulk_loads(&self) -> bool {
+        false
+    }
+
     /// See [`Store::unfinished_months`](crate::Store::unfinished_months).
     fn unfinished_months(&self, _deadline: Deadline) -> impl Future<Output = Result<Vec<DateTime>, Error>> + Send {
         async { Ok(Vec::new()) }

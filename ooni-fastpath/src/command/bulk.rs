@@ -22,11 +22,14 @@ impl BulkLoad {
         Ok(BulkLoad { load, steady: BTreeMap::new() })
     }
 
-    /// Begins a load if the store has no rows, or joins the one that is not finished.
+    /// Begins a load if the store has no rows and its engine has bulk loads, or joins the one that is not finished.
     ///
     /// # Errors
     /// The store cannot be read or written.
     pub(super) fn into_empty(store: &BlockingStore, loader: &str) -> Result<Option<BulkLoad>, Error> {
+        if !store.store.has_bulk_loads() {
+            return Ok(None);
+        }
         let is_loading = !store.wait(store.store.unfinished_months())?.is_empty();
         match is_loading || store.wait(store.store.page(None, 1))?.is_empty() {
             true => BulkLoad::begin(store, loader).map(Some),
@@ -54,10 +57,11 @@ impl BulkLoad {
     pub(super) fn end(&self, store: &BlockingStore, mut show: impl FnMut(&str)) -> Result<u64, Error> {
         if let Some(months) = span(&self.steady.keys().copied().collect::<Vec<_>>()) {
             let rows: u64 = self.steady.values().sum();
-            show(&format!(
-                "{rows} rows of {months} were written the usual way: there were rows before the load, or the month has no \
-                 partition"
-            ));
+            let why = match store.store.has_bulk_loads() {
+                true => "there were rows before the load, or the month has no partition",
+                false => "this store has no bulk loads",
+            };
+            show(&format!("{rows} rows of {months} were written the usual way: {why}"));
         }
         match (store.wait(self.load.end())?, span(&store.wait(store.store.unfinished_months())?)) {
             (_, None) => Ok(0),

@@ -122,6 +122,7 @@ struct TextPiece {
 }
 
 /// What a thread does next.
+#[expect(clippy::large_enum_variant, reason = "a thread has one at a time, on its stack")]
 enum Task<'p, 's> {
     /// Writes the results that are due.
     Write(Put<'p>),

@@ -1,13 +1,14 @@
 //! Bulk loads of a store.
 
-use crate::bench::{Bench, NEXT, dump, postcan, with};
-use crate::support::fastpath;
+use crate::bench::{Bench, NEXT, dump, with};
+use crate::support::{fastpath, gzip, member, tar};
 use rusqlite::Connection;
 
 /// A bench with measurements of two months.
 fn of_two_months() -> Bench {
     let bench = Bench::with(3);
-    bench.can(NEXT, &postcan(&[with(r#""measurement_start_time":"2024-02-03 04:05:06""#)]));
+    let later = with(r#""measurement_start_time":"2024-02-03 04:05:06""#);
+    bench.can(NEXT, &gzip(&tar(&[(&member(3), &later)])));
     bench
 }
 
@@ -15,12 +16,9 @@ fn of_two_months() -> Bench {
 fn a_load_leaves_what_a_usual_run_leaves() {
     let bench = of_two_months();
     let usual = format!("sqlite:{}", bench.path("usual.db"));
-    assert_eq!(
-        bench
-            .run(&["--db-uri", &usual, "--start-day", "2010-01-01", "--end-day", "2024-02-01"].map(str::to_owned))
-            .code,
-        Some(0)
-    );
+    let (source, days) = (bench.archive(), ["--start-day", "2010-01-01", "--end-day", "2024-02-01"]);
+    let arguments = [&["rerun", "--source", source.to_str().unwrap(), "--db-uri", &usual], &days[..]].concat();
+    assert_eq!(fastpath(arguments).code, Some(0));
     let ran = bench.rerun(&["--bulk"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     for finished in ["fastpath: 2024-01: finished, 3 rows\n", "fastpath: 2024-02: finished, 1 rows\n"] {

@@ -139,7 +139,8 @@ pub(crate) fn copies(from: &dyn Engine, to: &dyn Engine) {
     done(&["migrate", "--db-uri", &to.url()]);
     let output = done(&["store", "copy", &from.url(), &to.url()]);
     let copied = "1503 measurements: 1503 copied, 0 already there, 0 refused\n";
-    assert_eq!(output, format!("{copied}2 refused before, 2 rejected, 1 removed, 1 entries of test lists\n"));
+    let beside = "2 refused before, 2 rejected, 1 removed, 1 entries of test lists\n";
+    assert!(output.starts_with(&format!("{copied}{beside}")), "{output}");
     assert_eq!(content(&to.open()), expected);
     for table in ["fastpath", "jsonl", "obs_openvpn", "refused", "rejected", "removed", "archived"] {
         assert_eq!(to.table(table).len(), from.table(table).len(), "{table}");

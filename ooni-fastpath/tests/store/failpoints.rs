@@ -58,6 +58,10 @@ fn openvpn() -> &'static str {
 
 const MANY: u32 = ROLLUPS.len() as u32;
 
+/// The last steps of a transaction of a bulk load, which changes no rollups.
+const ENDS_OF_LOAD: [(Failpoint, u32); 3] =
+    [(Failpoint::RowsWritten, 1), (Failpoint::Committing, 1), (Failpoint::Committed, 1)];
+
 /// The last steps of a transaction that changes rows.
 const ENDS: [(Failpoint, u32); 4] = [
     (Failpoint::RowsWritten, 1),
@@ -148,9 +152,8 @@ pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
     let others = BENCH.path("others");
     let lists = [&without_rows(1, (Failpoint::ListsReplaced, 1))[..], &[(Failpoint::RollupEmptied, 1)]].concat();
     let copied = BENCH.rows.url();
-    // Refused measurements first, then the others, then rejections.
-    let of_fold = [Failpoint::LogRead, Failpoint::RollupFollowed, Failpoint::LogFolded];
-    let copies = ENDS_OF_MANY.map(|(step, times)| (step, if of_fold.contains(&step) { times } else { 3 }));
+    // Refused measurements first, then the others in a bulk load, then rejections.
+    let copies = ENDS_OF_LOAD.map(|(step, times)| (step, 3 * times));
     let writings = [
         Writing { store: Empty, arguments: &["rerun"], steps: ENDS_OF_MANY.to_vec() },
         // The rows differ in nothing that rollups count.

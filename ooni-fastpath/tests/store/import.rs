@@ -142,7 +142,8 @@ fn old_tables(from: &dyn Engine, to: &dyn Engine) {
     let arguments = ["store", "import", &from.url(), &to.url()];
     let (code, said) = fastpath(&arguments);
     let after = "2 refused\n2 entries of test lists\n";
-    assert_eq!((code, said), (Some(1), format!("4 measurements: 2 imported, 0 already there, {after}")));
+    let imported = format!("4 measurements: 2 imported, 0 already there, {after}");
+    assert!(code == Some(1) && said.starts_with(&imported), "{said}");
     let store = to.open();
     let found: Vec<_> = store.0.measurements(None).map(Result::unwrap).collect();
     let rows: Vec<_> = found.iter().map(|found| found.row.each_ref().map(crate::support::text)).collect();

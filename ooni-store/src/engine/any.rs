@@ -193,6 +193,10 @@ impl AnyEngine {
         with_engine!(self, engine => Box::pin(engine.end_load(loader, deadline)))
     }
 
+    pub(crate) fn has_bulk_loads(&self) -> bool {
+        with_engine!(self, engine => engine.has_bulk_loads())
+    }
+
     pub(crate) fn unfinished_months(&self, deadline: Deadline) -> Boxed<'_, Vec<DateTime>> {
         with_engine!(self, engine => Box::pin(engine.unfinished_months(deadline)))
     }

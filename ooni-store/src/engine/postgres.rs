@@ -185,16 +185,15 @@ impl Engine for Postgres {
         self.change(&Batch { rows, replace: on_existing == OnExisting::Replace }, deadline).await
     }
 
+    fn has_bulk_loads(&self) -> bool {
+        true
+    }
+
     async fn begin_load(&self, loader: &str, deadline: Deadline) -> Result<(), Error> {
         self.load(|loads| loads.renew(loader, deadline)).await
     }
 
-    async fn write_bulk(
-        &self,
-        rows: Arc<dyn RowBatch>,
-        loader: &str,
-        deadline: Deadline,
-    ) -> Result<BulkResult, Error> {
+    async fn write_bulk(&self, rows: Arc<dyn RowBatch>, loader: &str, deadline: Deadline) -> Result<BulkResult, Error> {
         self.load(|loads| loads.write(rows, loader, deadline)).await
     }
 

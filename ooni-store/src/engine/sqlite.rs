@@ -341,6 +341,10 @@ impl Engine for Sqlite {
         }
     }
 
+    fn has_bulk_loads(&self) -> bool {
+        true
+    }
+
     async fn begin_load(&self, loader: &str, deadline: Deadline) -> Result<(), Error> {
         let loader = loader.to_owned();
         self.transact(deadline, move |transaction, _| bulk::renew(transaction, &loader)).await

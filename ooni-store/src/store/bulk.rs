@@ -56,6 +56,11 @@ impl Store {
         Ok(Load { store: self.clone(), loader: loader.to_owned() })
     }
 
+    /// Whether the engine has bulk loads. On others, all rows of a load are written the usual way.
+    pub fn has_bulk_loads(&self) -> bool {
+        self.engine.has_bulk_loads()
+    }
+
     /// The months of bulk loads that are not finished, in order.
     ///
     /// # Errors

@@ -355,7 +355,7 @@ mod tests {
         net.subtract(&c);
         net.subtract(&a);
         net = net.net();
-        assert_eq!(net.added().collect::<Vec<_>>(), [a.clone()]);
+        assert_eq!(net.added().collect::<Vec<_>>(), std::slice::from_ref(&a));
         net.subtract(&a);
         net.subtract(&b);
         net = net.net();

@@ -308,9 +308,9 @@ mod tests {
             domain: pick(&["z.org", "a.org", ""], 7),
             input: pick(&INPUTS, 5),
             blocking_type: pick(&["", "dns"], 11),
-            failure: content % 13 == 0,
-            confirmed: content % 3 == 0,
-            anomaly: content % 2 == 0,
+            failure: content.is_multiple_of(13),
+            confirmed: content.is_multiple_of(3),
+            anomaly: content.is_multiple_of(2),
         }
     }
 
