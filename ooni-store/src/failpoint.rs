@@ -52,8 +52,6 @@ pub enum Failpoint {
     RollupEmptied,
     /// A bulk load has begun in a month: it has no indexes.
     MonthBegun,
-    /// The duplicates of a loaded month are deleted.
-    DuplicatesDeleted,
     /// An index of a loaded month is built.
     IndexBuilt,
     /// Rows of a loaded month are counted in the rollups.
@@ -87,13 +85,8 @@ impl Failpoint {
     ];
 
     /// The points of a bulk load, beside those of every change. All are reached before the change is committed.
-    pub const BULK: [Failpoint; 5] = [
-        Failpoint::MonthBegun,
-        Failpoint::DuplicatesDeleted,
-        Failpoint::IndexBuilt,
-        Failpoint::MonthCounted,
-        Failpoint::MonthFinishing,
-    ];
+    pub const BULK: [Failpoint; 4] =
+        [Failpoint::MonthBegun, Failpoint::IndexBuilt, Failpoint::MonthCounted, Failpoint::MonthFinishing];
 
     /// The points of a store.
     pub const STORE: [Failpoint; 9] = [

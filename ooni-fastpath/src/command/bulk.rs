@@ -1,7 +1,7 @@
 //! [`BulkLoad`]: what a command writes to a store in a bulk load.
 
 use ooni_core::time::DateTime;
-use ooni_store::{BatchResult, BlockingStore, BulkResult, Error, Load, RowBatch};
+use ooni_store::{BatchResult, BlockingStore, BulkResult, Error, FinishedMonth, Load, RowBatch};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -49,12 +49,11 @@ impl BulkLoad {
         Ok(written)
     }
 
-    /// Ends the loader, and finishes the months unless other loaders are alive. Returns the number of rows that were counted
-    /// as inserted and were duplicates.
+    /// Ends the loader, and finishes the months unless other loaders are alive.
     ///
     /// # Errors
     /// The months are not finished.
-    pub(super) fn end(&self, store: &BlockingStore, mut show: impl FnMut(&str)) -> Result<u64, Error> {
+    pub(super) fn end(&self, store: &BlockingStore, mut show: impl FnMut(&str)) -> Result<(), Error> {
         if let Some(months) = span(&self.steady.keys().copied().collect::<Vec<_>>()) {
             let rows: u64 = self.steady.values().sum();
             let why = match store.store.has_bulk_loads() {
@@ -64,29 +63,24 @@ impl BulkLoad {
             show(&format!("{rows} rows of {months} were written the usual way: {why}"));
         }
         match (store.wait(self.load.end())?, span(&store.wait(store.store.unfinished_months())?)) {
-            (_, None) => Ok(0),
+            (_, None) => Ok(()),
             (0, Some(_)) => finish(store, show),
             (others, Some(months)) => {
                 let loaders = if others == 1 { "loader is" } else { "loaders are" };
                 show(&format!("{others} other {loaders} writing; the last one finishes {months}"));
-                Ok(0)
+                Ok(())
             }
         }
     }
 }
 
-/// Finishes all months. Returns the number of duplicates.
+/// Finishes all months.
 ///
 /// # Errors
 /// The months are not finished.
-pub(super) fn finish(store: &BlockingStore, mut show: impl FnMut(&str)) -> Result<u64, Error> {
-    let mut all = 0;
-    let finish = store.store.finish_months(|finished| {
-        all += finished.duplicates;
-        show(&format!("{}: finished, {} rows", name(finished.month), finished.rows));
-    });
-    store.wait(finish)?;
-    Ok(all)
+pub(super) fn finish(store: &BlockingStore, mut show: impl FnMut(&str)) -> Result<(), Error> {
+    let show = |finished: FinishedMonth| show(&format!("{}: finished, {} rows", name(finished.month), finished.rows));
+    store.wait(store.store.finish_months(show))
 }
 
 /// The name of a month.

@@ -15,7 +15,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(60);
 /// The result of a batch of a [bulk load](crate::Load).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BulkResult {
-    /// The result. It may count rows as inserted that are found to be duplicates when their month is finished.
+    /// The result.
     pub written: BatchResult,
     /// The rows that were written the usual way, by month: the month, or on SQLite the store, held rows before the load, or
     /// it is outside the partitions.
@@ -42,10 +42,8 @@ impl BulkResult {
 pub struct FinishedMonth {
     /// Its first second.
     pub month: DateTime,
-    /// The rows that were loaded and kept.
+    /// The rows that were loaded.
     pub rows: u64,
-    /// The rows that were counted as inserted and have been deleted, because their uids were already stored.
-    pub duplicates: u64,
 }
 
 /// Fails if one of the unfinished months overlaps a window.

@@ -12,13 +12,12 @@ use std::process::Command;
 const SIGKILL: Option<i32> = Some(9);
 
 /// Where the load is killed, and for which time.
-const KILLS: [(Failpoint, u32); 14] = [
+const KILLS: [(Failpoint, u32); 13] = [
     (Failpoint::MonthBegun, 1),
     (Failpoint::RowsWritten, 2),
     (Failpoint::Committing, 2),
     (Failpoint::Committed, 2),
     (Failpoint::Committed, 3),
-    (Failpoint::DuplicatesDeleted, 1),
     (Failpoint::RollupFollowed, 4),
     (Failpoint::MonthCounted, 1),
     (Failpoint::MonthCounted, 2),

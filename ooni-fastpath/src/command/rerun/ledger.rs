@@ -227,14 +227,9 @@ impl Ledger {
     ///
     /// # Errors
     /// Its months are not finished.
-    pub(super) fn end_load(&mut self, show: impl FnMut(&str)) -> io::Result<()> {
+    pub(super) fn end_load(&self, show: impl FnMut(&str)) -> io::Result<()> {
         let (Some(bulk), Some(store)) = (&self.bulk, &self.store) else { return Ok(()) };
-        let duplicates = bulk.end(store, show).map_err(io::Error::other)?;
-        if duplicates > 0 {
-            self.mark.already_there += duplicates;
-            self.checkpoint()?;
-        }
-        Ok(())
+        bulk.end(store, show).map_err(io::Error::other)
     }
 
     /// Ends a run that was stopped and can be resumed. The current can will be read again.

@@ -76,14 +76,12 @@ pub(super) fn measurements<T: Incoming + 'static>(
         last = Some(uid.to_owned());
         eprint_line(&format!("{all} measurements, up to {}", plain(uid)));
     });
-    let Copied { written: BatchResult { mut inserted, mut already, .. }, refused } =
-        copied.map_err(|error| match &last {
-            Some(uid) => format!("{error}; to continue, repeat the command with --after {uid}"),
-            None => error.to_string(),
-        })?;
+    let Copied { written: BatchResult { inserted, already, .. }, refused } = copied.map_err(|error| match &last {
+        Some(uid) => format!("{error}; to continue, repeat the command with --after {uid}"),
+        None => error.to_string(),
+    })?;
     if let Some(bulk) = &to.bulk {
-        let duplicates = bulk.end(&to.store, eprint_line).map_err(|error| error.to_string())?;
-        (inserted, already) = (inserted.saturating_sub(duplicates), already + duplicates);
+        bulk.end(&to.store, eprint_line).map_err(|error| error.to_string())?;
     }
     to.store.wait(to.store.store.refresh_rollups()).map_err(|error| error.to_string())?;
     let all = inserted + already + refused;

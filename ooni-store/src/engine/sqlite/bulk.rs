@@ -236,9 +236,8 @@ pub(super) fn step(transaction: &Transaction<'_>, next: Option<Counted>) -> Resu
         return Ok(Step::Done);
     }
     let mut finish = transaction.prepare_cached(FINISH)?;
-    let finished = finish.query_map([], |row| {
-        Ok(FinishedMonth { month: month(row.get_ref(0)?)?, rows: unsigned(row.get(1)?), duplicates: 0 })
-    })?;
+    let finished = finish
+        .query_map([], |row| Ok(FinishedMonth { month: month(row.get_ref(0)?)?, rows: unsigned(row.get(1)?) }))?;
     let mut finished = finished.collect::<Result<Vec<_>>>()?;
     finished.sort_by_key(|finished| finished.month);
     transaction.execute("DELETE FROM bulk_load", [])?;

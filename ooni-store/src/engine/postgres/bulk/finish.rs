@@ -89,7 +89,7 @@ impl<'a> Finishing<'a> {
         }
         let rows = Box::pin(count::count(&transaction, table, self.month)).await?;
         reach(Failpoint::MonthFinishing);
-        let finished = FinishedMonth { month: self.month, rows, duplicates: 0 };
+        let finished = FinishedMonth { month: self.month, rows };
         *super::lock(&self.counted) = Some(finished);
         transaction.commit().await?;
         Ok(Some(finished))
