@@ -230,7 +230,7 @@ fn new_tables(from: &dyn Engine, to: &dyn Engine, after: u64) {
     let url = from.url();
     let rest = |said: &str| format!("{said}, 0 refused\n0 entries of test lists\n");
     let said = done(&["store", "import", &url, &to.url(), "--after", "u01200"]);
-    assert_eq!(said, rest(&format!("{after} measurements: {after} imported, 0 already there")));
+    assert!(said.starts_with(&rest(&format!("{after} measurements: {after} imported, 0 already there"))), "{said}");
     let said = done(&["store", "import", &url, &to.url()]);
     assert_eq!(said, rest(&format!("1203 measurements: {} imported, {after} already there", 1203 - after)));
     let found: Vec<_> = open(&to.url()).unwrap().0.measurements(None).map(Result::unwrap).collect();

@@ -81,7 +81,7 @@ fn errors_of_calls() {
     check("locked", &error, ErrorKind::Busy, BUSY, "fastpath_2024_01");
     other.query("COMMIT");
 
-    engine.query("CREATE ROLE outsider LOGIN; GRANT SELECT ON schema_version TO outsider");
+    engine.query("CREATE ROLE outsider LOGIN; GRANT SELECT ON schema_version, bulk_month TO outsider");
     let outsider = open(&engine.url().replace("test@", "outsider@")).unwrap();
     let error = outsider.0.wait(outsider.0.store.list(&everything)).unwrap_err();
     check("permission", &error, ErrorKind::Other, FAILED, "permission denied for table fastpath");
