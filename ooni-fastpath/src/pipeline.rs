@@ -1,7 +1,7 @@
 //! From files to output: decompresses, scores and writes in parallel, with output in the order of the input.
 //!
 //! With one job the calling thread does everything. With more, it is one of several threads that all do the same; see
-//! [`parallel`].
+//! `parallel`.
 
 mod parallel;
 

@@ -3,7 +3,11 @@
 //! `OONI_READER_CASES` is the number of mutated texts, 20,000 by default.
 
 use super::*;
-use std::path::Path;
+
+#[path = "../../../tests/support/files.rs"]
+mod files;
+#[path = "../../../tests/support/settings.rs"]
+mod settings;
 
 /// Reads texts both ways, with reused buffers, and counts.
 #[derive(Default)]
@@ -59,10 +63,7 @@ impl Both {
 
 /// The texts of a corpus of the fuzz targets.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
+    files::in_folder(&format!("../fuzz/corpus/{name}")).into_iter().map(|(_, text)| text).collect()
 }
 
 fn texts() -> Vec<Vec<u8>> {
@@ -253,7 +254,7 @@ fn mutate(random: &mut Random, text: &mut Vec<u8>, other: &[u8]) {
 
 #[test]
 fn mutated_texts() {
-    let cases = std::env::var("OONI_READER_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(20_000);
+    let cases = settings::number("OONI_READER_CASES", 20_000);
     let short: Vec<_> = texts().into_iter().filter(|text| text.len() < 4000).collect();
     let mut random = Random(1);
     let mut both = [Both::default(), Both::with_limits(Limits { bytes: 1500, depth: 3, values: 24 })];

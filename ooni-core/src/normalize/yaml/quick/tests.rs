@@ -3,7 +3,9 @@
 use super::*;
 use crate::normalize::yaml::{YamlError, load, load_in_stages};
 use crate::normalize::{Framed, frame};
-use std::path::Path;
+
+#[path = "../../../../tests/support/files.rs"]
+mod files;
 
 const LIMITS: Limits = Limits { bytes: 1 << 20, depth: 100, values: 1 << 14 };
 
@@ -164,17 +166,11 @@ fn limits() {
 
 /// The entries of real reports and of the fuzz corpus.
 fn entries() -> Vec<Vec<u8>> {
-    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["tests/fixtures/yaml", "../fuzz/corpus/yaml"].map(|folder| crate_folder.join(folder));
-    let mut paths: Vec<_> = folders
-        .iter()
-        .flat_map(|folder| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()))
-        .collect();
-    paths.retain(|path| path.extension().is_none_or(|extension| extension == "yaml"));
-    paths.sort();
+    let mut files: Vec<_> =
+        ["tests/fixtures/yaml", "../fuzz/corpus/yaml"].into_iter().flat_map(files::in_folder).collect();
+    files.retain(|(path, _)| path.extension().is_none_or(|extension| extension == "yaml"));
     let mut entries = Vec::new();
-    for path in paths {
-        let stream = std::fs::read(path).unwrap();
+    for (_, stream) in files {
         let mut rest = &stream[..];
         loop {
             match frame(rest, 0) {
