@@ -53,3 +53,7 @@ pub mod trace;
 pub mod uid;
 pub mod url;
 pub mod version;
+
+#[cfg(test)]
+#[path = "../tests/support/files.rs"]
+mod test_files;

@@ -3,9 +3,8 @@
 //! `OONI_READER_CASES` is the number of mutated texts, 20,000 by default.
 
 use super::*;
+use crate::test_files as files;
 
-#[path = "../../../tests/support/files.rs"]
-mod files;
 #[path = "../../../tests/support/settings.rs"]
 mod settings;
 

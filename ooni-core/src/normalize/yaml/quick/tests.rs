@@ -3,9 +3,7 @@
 use super::*;
 use crate::normalize::yaml::{YamlError, load, load_in_stages};
 use crate::normalize::{Framed, frame};
-
-#[path = "../../../../tests/support/files.rs"]
-mod files;
+use crate::test_files as files;
 
 const LIMITS: Limits = Limits { bytes: 1 << 20, depth: 100, values: 1 << 14 };
 
