@@ -9,6 +9,7 @@
 
 // Stores and their queries.
 pub mod blocking;
+mod both;
 mod deadline;
 mod engine;
 mod error;

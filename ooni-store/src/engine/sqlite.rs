@@ -25,6 +25,7 @@ use self::threads::{Interrupt, ReaderPool, WriterThread};
 use super::{Engine, Rows, Workload};
 use crate::app::lists::{ListChanges, list_changes};
 use crate::app::row::{AppRow, AsnName};
+use crate::both::both;
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::failpoint::{Failpoint, reach};
@@ -39,12 +40,9 @@ use crate::write::row::{BatchResult, BodyLocation, ListedUrl, LocationsSet, OnEx
 use crate::write::tally::Tally;
 use ooni_core::time::DateTime;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use std::future::poll_fn;
 use std::path::Path;
-use std::pin::pin;
 use std::slice;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 /// A SQLite database of measurements.
@@ -393,32 +391,6 @@ impl Engine for Sqlite {
     async fn bytes(&self, _deadline: Deadline) -> Result<u64, Error> {
         Ok(self.file.bytes())
     }
-}
-
-/// Runs two futures at once.
-async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
-    let (mut a, mut b) = (pin!(a), pin!(b));
-    let (mut of_a, mut of_b) = (None, None);
-    poll_fn(|context| {
-        if of_a.is_none()
-            && let Poll::Ready(output) = a.as_mut().poll(context)
-        {
-            of_a = Some(output);
-        }
-        if of_b.is_none()
-            && let Poll::Ready(output) = b.as_mut().poll(context)
-        {
-            of_b = Some(output);
-        }
-        match (of_a.take(), of_b.take()) {
-            (Some(a), Some(b)) => Poll::Ready((a, b)),
-            (a, b) => {
-                (of_a, of_b) = (a, b);
-                Poll::Pending
-            }
-        }
-    })
-    .await
 }
 
 /// Executes queries that see the same moment; `None` for those whose rows have too many bytes. Those that read measurements

@@ -1,6 +1,7 @@
 //! [`BulkBatch`]: writes a batch of a bulk load.
 
 use super::{Loads, hold, lock};
+use crate::both::both;
 use crate::deadline::Deadline;
 use crate::engine::postgres::batch::{self as usual, Batch, LONGEST_ROW};
 use crate::engine::postgres::change::Change;
@@ -13,10 +14,7 @@ use crate::write::tally::Tally;
 use ooni_core::time::DateTime;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use tokio_postgres::Transaction;
 use tokio_postgres::error::SqlState;
 
@@ -205,32 +203,6 @@ impl Part<'_, '_> {
             }
         }
     }
-}
-
-/// Runs two futures at the same time.
-async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
-    let (mut a, mut b) = (pin!(a), pin!(b));
-    let (mut a_output, mut b_output) = (None, None);
-    poll_fn(|context| {
-        if a_output.is_none()
-            && let Poll::Ready(output) = a.as_mut().poll(context)
-        {
-            a_output = Some(output);
-        }
-        if b_output.is_none()
-            && let Poll::Ready(output) = b.as_mut().poll(context)
-        {
-            b_output = Some(output);
-        }
-        match (a_output.take(), b_output.take()) {
-            (Some(a), Some(b)) => Poll::Ready((a, b)),
-            (a, b) => {
-                (a_output, b_output) = (a, b);
-                Poll::Pending
-            }
-        }
-    })
-    .await
 }
 
 /// How the months of a batch are written.
