@@ -226,7 +226,7 @@ impl Engine for Sqlite {
         }
         let (replace, max_row_bytes) = (on_existing == OnExisting::Replace, self.file.options.max_row_bytes);
         let write = move |transaction: &Transaction<'_>, tally: &mut Tally| {
-            batch::write(transaction, &*rows, replace, max_row_bytes, tally)
+            batch::write(transaction, &*rows, replace, max_row_bytes, tally, batch::tally)
         };
         self.change(deadline, write).await
     }

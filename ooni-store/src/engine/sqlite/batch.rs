@@ -3,23 +3,30 @@
 use super::statements::{self, Statements};
 use super::{locations, value};
 use crate::failpoint::{Failpoint, reach};
-use crate::write::batch::{decide, uids};
+use crate::write::batch::{Taken, decide, uids};
 use crate::write::row::{BatchResult, RowBatch};
 use crate::write::tally::Tally;
 use rusqlite::{Result, Transaction};
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-/// Writes the rows of a batch.
+/// Tallies a row that was added, for [`write`].
+pub(super) fn tally(tally: &mut Tally, added: &Taken<'_>) {
+    tally.add(&added.cells);
+}
+
+/// Writes the rows of a batch. Rows that are deleted are tallied; `added` is called for each that is added.
 pub(super) fn write(
     transaction: &Transaction<'_>,
     rows: &(dyn RowBatch + 'static),
     replace: bool,
     max_row_bytes: usize,
     tally: &mut Tally,
+    mut added: impl FnMut(&mut Tally, &Taken<'_>),
 ) -> Result<BatchResult> {
     let mut statements = Statements::new(transaction, value::timestamp(SystemTime::now()))?;
     let removed = removed(transaction, rows)?;
+    let any_archived = locations::any_archived(transaction)?;
     let decided = decide(rows, replace, &removed, max_row_bytes);
     let mut existing = 0;
     for taken in &decided.taken {
@@ -40,11 +47,13 @@ pub(super) fn write(
             reach(Failpoint::RowDeleted);
             statements.insert(cells, new)?;
         }
-        tally.add(cells);
+        added(tally, taken);
         if let Some(body) = new.body().or(known.as_ref()) {
             statements.insert_body(cells, body)?;
         }
-        locations::forget(transaction, new.uid())?;
+        if any_archived {
+            locations::forget(transaction, new.uid())?;
+        }
         if let Some(cells) = &taken.openvpn {
             statements.insert_openvpn(cells)?;
         }
@@ -62,10 +71,7 @@ pub(super) fn write(
 }
 
 /// The rows of the batch that were removed permanently, and the reasons.
-pub(super) fn removed(
-    transaction: &Transaction<'_>,
-    rows: &(dyn RowBatch + 'static),
-) -> Result<HashMap<String, String>> {
+fn removed(transaction: &Transaction<'_>, rows: &(dyn RowBatch + 'static)) -> Result<HashMap<String, String>> {
     let mut removed = HashMap::new();
     if statements::any_removed(transaction)? {
         for uid in uids(rows) {

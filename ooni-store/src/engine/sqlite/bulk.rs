@@ -3,14 +3,12 @@
 //! A load covers the whole store, which has no rows when it begins. The keys of the tables stay, since uids begin with a time
 //! and come nearly in order. Finishing is a sequence of steps, each a transaction, that anyone can continue.
 
-use super::statements::Statements;
-use super::{batch, locations, rollups, value};
+use super::{batch, rollups, value};
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::ROLLUPS;
 use crate::value::{Type, Value};
-use crate::write::batch::decide;
 use crate::write::bulk::{BulkResult, FinishedMonth, LEASE};
-use crate::write::row::{BatchResult, RowBatch};
+use crate::write::row::RowBatch;
 use crate::write::tally::{COLUMNS, CellNumbers, Tallied, Tally};
 use ooni_core::time::DateTime;
 use rusqlite::types::ValueRef;
@@ -103,11 +101,15 @@ pub(super) fn write(
 ) -> Result<BulkResult> {
     let is_loading = counted(transaction)?.is_some();
     if !is_loading && transaction.prepare_cached(HAS_ROWS)?.query_row([], |row| row.get(0))? {
-        let written = batch::write(transaction, rows, false, max_row_bytes, tally)?;
+        let written = batch::write(transaction, rows, false, max_row_bytes, tally, batch::tally)?;
         return Ok(BulkResult::of_steady(written, rows));
     }
-    let mut months = BTreeMap::new();
-    let written = insert(transaction, rows, max_row_bytes, &mut months)?;
+    let mut months = BTreeMap::<DateTime, i64>::new();
+    let written = batch::write(transaction, rows, false, max_row_bytes, tally, |_, taken| {
+        if let Some(start) = taken.time() {
+            *months.entry(start.start_of_month()).or_default() += 1;
+        }
+    })?;
     if !is_loading && !months.is_empty() {
         begin(transaction)?;
         reach(Failpoint::MonthBegun);
@@ -124,48 +126,6 @@ fn begin(transaction: &Transaction<'_>) -> Result<()> {
     let mut dropped = transaction.prepare(DROPPED)?;
     let names = dropped.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>>>()?;
     names.iter().try_for_each(|name| transaction.execute(&format!("DROP INDEX {name}"), []).map(drop))
-}
-
-/// Inserts the rows of a batch, and counts them by month.
-fn insert(
-    transaction: &Transaction<'_>,
-    rows: &(dyn RowBatch + 'static),
-    max_row_bytes: usize,
-    months: &mut BTreeMap<DateTime, i64>,
-) -> Result<BatchResult> {
-    let mut statements = Statements::new(transaction, value::timestamp(SystemTime::now()))?;
-    let removed = batch::removed(transaction, rows)?;
-    let any_archived = locations::any_archived(transaction)?;
-    let decided = decide(rows, false, &removed, max_row_bytes);
-    let mut existing = 0;
-    for taken in &decided.taken {
-        let (new, cells) = (&rows[taken.index], &taken.cells);
-        if !statements.insert(cells, new)? {
-            existing += 1;
-            continue;
-        }
-        if let Some(start) = taken.time() {
-            *months.entry(start.start_of_month()).or_default() += 1;
-        }
-        let known = match new.body() {
-            None if any_archived => locations::known(transaction, new.uid())?,
-            _ => None,
-        };
-        if let Some(body) = new.body().or(known.as_ref()) {
-            statements.insert_body(cells, body)?;
-        }
-        if any_archived {
-            locations::forget(transaction, new.uid())?;
-        }
-        if let Some(cells) = &taken.openvpn {
-            statements.insert_openvpn(cells)?;
-        }
-    }
-    for refusal in &decided.set_aside {
-        statements.set_aside(&rows[refusal.index], refusal, false)?;
-    }
-    statements.reject(&decided)?;
-    Ok(decided.written(existing, false))
 }
 
 /// Rows of a load, counted for the rollups.
