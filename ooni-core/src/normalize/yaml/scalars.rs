@@ -167,29 +167,12 @@ impl Scanner<'_> {
 
     fn scan_escape(&mut self, text: &mut Vec<u8>) -> Result<(), YamlError> {
         self.cursor.take(1);
-        let (code, digits) = match self.cursor.peek() {
-            b'0' => (0, 0),
-            b'a' => (7, 0),
-            b'b' => (8, 0),
-            b't' | b'\t' => (9, 0),
-            b'n' => (10, 0),
-            b'v' => (11, 0),
-            b'f' => (12, 0),
-            b'r' => (13, 0),
-            b'e' => (0x1b, 0),
-            byte @ (b' ' | b'"' | b'\\' | b'/') => (u32::from(byte), 0),
-            b'N' => (0x85, 0),
-            b'_' => (0xa0, 0),
-            b'L' => (0x2028, 0),
-            b'P' => (0x2029, 0),
-            b'x' => (0, 2),
-            b'u' => (0, 4),
-            b'U' => (0, 8),
-            _ if self.cursor.line_break(0) > 0 => {
-                self.cursor.take_line_break();
-                return self.scan_quoted_breaks(text);
-            }
-            _ => return self.error(format!("unknown escape \\{}", self.cursor.character())),
+        if self.cursor.line_break(0) > 0 {
+            self.cursor.take_line_break();
+            return self.scan_quoted_breaks(text);
+        }
+        let Some((code, digits)) = escape(self.cursor.peek()) else {
+            return self.error(format!("unknown escape \\{}", self.cursor.character()));
         };
         self.cursor.take(1);
         if digits == 0 {
@@ -329,4 +312,28 @@ impl Scanner<'_> {
         }
         spaces.append(&mut breaks);
     }
+}
+
+/// What the character after a backslash stands for: a code point, or the number of hexadecimal digits that follow.
+pub(super) fn escape(byte: u8) -> Option<(u32, usize)> {
+    Some(match byte {
+        b'0' => (0, 0),
+        b'a' => (7, 0),
+        b'b' => (8, 0),
+        b't' | b'\t' => (9, 0),
+        b'n' => (10, 0),
+        b'v' => (11, 0),
+        b'f' => (12, 0),
+        b'r' => (13, 0),
+        b'e' => (0x1b, 0),
+        b' ' | b'"' | b'\\' | b'/' => (u32::from(byte), 0),
+        b'N' => (0x85, 0),
+        b'_' => (0xa0, 0),
+        b'L' => (0x2028, 0),
+        b'P' => (0x2029, 0),
+        b'x' => (0, 2),
+        b'u' => (0, 4),
+        b'U' => (0, 8),
+        _ => return None,
+    })
 }

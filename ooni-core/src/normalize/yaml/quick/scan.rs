@@ -2,6 +2,7 @@
 
 use super::{END, Reader};
 use crate::json::push_code_point;
+use crate::normalize::yaml::scalars::escape;
 use std::borrow::Cow;
 
 /// Why a plain scalar ends.
@@ -226,32 +227,13 @@ impl<'a> Reader<'a> {
     }
 
     fn escape(&mut self, text: &mut Vec<u8>) -> Option<()> {
-        let (code, digits) = match self.byte(1) {
-            b'0' => (0, 0),
-            b'a' => (7, 0),
-            b'b' => (8, 0),
-            b't' => (9, 0),
-            b'n' => (10, 0),
-            b'v' => (11, 0),
-            b'f' => (12, 0),
-            b'r' => (13, 0),
-            b'e' => (0x1b, 0),
-            byte @ (b' ' | b'"' | b'\\' | b'/') => (u32::from(byte), 0),
-            b'N' => (0x85, 0),
-            b'_' => (0xa0, 0),
-            b'L' => (0x2028, 0),
-            b'P' => (0x2029, 0),
-            b'x' => (0, 2),
-            b'u' => (0, 4),
-            b'U' => (0, 8),
-            b'\n' => {
-                self.at += 1;
-                let breaks = self.fold()?;
-                text.resize(text.len() + breaks - 1, b'\n');
-                return Some(());
-            }
-            _ => return None,
-        };
+        if self.byte(1) == b'\n' {
+            self.at += 1;
+            let breaks = self.fold()?;
+            text.resize(text.len() + breaks - 1, b'\n');
+            return Some(());
+        }
+        let (code, digits) = escape(self.byte(1))?;
         self.at += 2;
         let hex = self.text.get(self.at..self.at + digits)?;
         let digit = |code: Option<u32>, &byte: &u8| Some(code? << 4 | char::from(byte).to_digit(16)?);
