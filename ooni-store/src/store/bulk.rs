@@ -70,9 +70,9 @@ impl Store {
         call.run(self.engine.unfinished_months(call.deadline)).await
     }
 
-    /// Finishes a month of a bulk load: builds its indexes and rollups. Does nothing if it is
-    /// finished, and continues where an earlier call was interrupted. Returns the months that were finished: this one, or
-    /// several on an engine that finishes them together.
+    /// Finishes a month of a bulk load: builds its indexes and rollups. Does nothing if it is finished, and continues where an
+    /// earlier call was interrupted. Returns the months that were finished: this one, or several on an engine that finishes
+    /// them together.
     ///
     /// # Errors
     /// It is not finished, unless [`Error::is_outcome_unknown`].

@@ -52,9 +52,7 @@ impl Readers {
             // Rollups and their log do not wait for a month that is being dropped.
             Some(_) => Ok(snapshot(client, slice::from_ref(statement), false).await?.pop().unwrap_or_default()),
             None => {
-                if statement.window.is_some() {
-                    check(client, slice::from_ref(statement)).await?;
-                }
+                check(client, slice::from_ref(statement)).await?;
                 query(client, statement).await
             }
         };
@@ -108,6 +106,9 @@ impl Readers {
 
 /// Fails if a statement reads a month that is being loaded in bulk.
 async fn check(client: &impl GenericClient, statements: &[Statement]) -> Result<(), PgError> {
+    if statements.iter().all(|statement| statement.window.is_none()) {
+        return Ok(());
+    }
     let unfinished = bulk::unfinished(client).await?;
     let mut windows = statements.iter().filter_map(|statement| statement.window);
     windows.try_for_each(|window| bulk::check_window(&unfinished, window))
