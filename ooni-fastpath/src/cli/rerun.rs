@@ -60,6 +60,12 @@ pub struct Rerun {
     #[arg(long)]
     pub resume: bool,
 
+    /// File that records which cans are finished [default: beside --out, or beside the store, with .journal appended]
+    ///
+    /// Runs on one machine that write to the same server at once need a journal each.
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+
     /// Discard the output of an unfinished run and start again
     #[arg(long, conflicts_with = "resume")]
     pub restart: bool,
@@ -152,6 +158,11 @@ impl Rerun {
             Some("--resume cannot be used with --stop-after: a run that stops early cannot be resumed".to_owned())
         } else if self.resume && to_stdout {
             Some("--resume cannot truncate standard output: use --out FILE".to_owned())
+        } else if self.journal.is_some() && (no_journal || to_stdout || self.stop_after.is_some()) {
+            Some(
+                "--journal: a run without --out FILE or a store, with --out -, or with --stop-after has no journal"
+                    .to_owned(),
+            )
         } else {
             None
         }

@@ -63,6 +63,7 @@ fn invalid_arguments_are_refused() {
         (&["--resume", "--no-write-to-db"], "--resume needs a store or --out FILE"),
         (&["--resume", "--out", "-"], "--resume cannot truncate standard output"),
         (&["--resume", "--no-write-to-db", "--out", "-"], "--resume needs a store or --out FILE"),
+        (&["--journal", "j", "--out", "-"], "--journal: a run without --out FILE or a store, with --out -, or with"),
         (&["--resume", "--stop-after", "3"], "--resume cannot be used with --stop-after"),
         (&["--out", "rows.json"], "--out: expected a name that ends in .jsonl, .csv or .parquet, or -"),
         (&["--out", "rows"], "--out: expected a name that ends in .jsonl, .csv or .parquet, or -"),

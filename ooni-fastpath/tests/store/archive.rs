@@ -132,3 +132,32 @@ pub(crate) fn a_rerun_fills(new: fn() -> Box<dyn Engine>) {
     }
     assert!(store.open().count().unwrap() > 80);
 }
+
+/// Two runs of different days fill a store at once, as on two machines. The result is that of one run.
+pub(crate) fn two_runs_fill(new: fn() -> Box<dyn Engine>) {
+    let whole = InFile::new();
+    done(&["migrate", "--db-uri", &whole.url()]);
+    BENCH.done(&whole, &["rerun"]);
+    for more in [&[][..], &["--bulk"]] {
+        let store = new();
+        done(&["migrate", "--db-uri", &store.url()]);
+        let folder = TempDir::new().unwrap();
+        let days = [["2010-01-01", "2020-10-21"], ["2020-10-21", "2021-01-01"]];
+        let runs = days.map(|[start, end]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_fastpath"));
+            command.args(["rerun", "--start-day", start, "--end-day", end, "--db-uri", &store.url()]).args(more);
+            command.arg("--source").arg(BENCH.path("archive"));
+            command.arg("--journal").arg(folder.path().join(start)).stdin(Stdio::null()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        });
+        for (run, [start, _]) in runs.into_iter().zip(days) {
+            let ran = run.wait_with_output().unwrap();
+            // A part of the archive is damaged on purpose.
+            assert_eq!(ran.status.code(), Some(1), "{more:?} {start}: {}", String::from_utf8_lossy(&ran.stderr));
+            assert!(folder.path().join(start).exists(), "the journal of {start}");
+        }
+        assert!(content(&store.open()) == content(&whole.open()), "{more:?}: the stores differ");
+        done(&["compare", &store.url(), &whole.url()]);
+        done(&["rollup", "check", "--db-uri", &store.url()]);
+    }
+}

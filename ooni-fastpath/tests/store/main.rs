@@ -46,6 +46,12 @@ macro_rules! engines {
                 skip_without!($server);
                 archive::a_rerun_fills(|| Box::new($new));
             }
+
+            #[test]
+            fn two_reruns_fill_it() {
+                skip_without!($server);
+                archive::two_runs_fill(|| Box::new($new));
+            }
         })*
     };
 }

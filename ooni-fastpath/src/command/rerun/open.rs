@@ -40,11 +40,16 @@ pub(super) fn check_files(arguments: &Rerun) -> Result<(), String> {
     let mut files: Vec<(&str, PathBuf)> = Vec::new();
     if let Some(out) = arguments.out.as_ref().filter(is_file) {
         files.push(("--out", out.clone()));
-        files.push(("the journal of --out", Journal::path_of(out)));
+        if arguments.journal.is_none() {
+            files.push(("the journal of --out", Journal::path_of(out)));
+        }
         if FileFormat::of(out) == Some(FileFormat::Parquet) {
             files.push(("the spool of --out", beside(out, ".spool")));
             files.push(("the unfinished file of --out", beside(out, ".partial")));
         }
+    }
+    if let Some(journal) = &arguments.journal {
+        files.push(("--journal", journal.clone()));
     }
     if let Some(report) = arguments.report.as_ref().filter(is_file) {
         files.push(("--report", report.clone()));
@@ -56,7 +61,7 @@ pub(super) fn check_files(arguments: &Rerun) -> Result<(), String> {
         for suffix in ["-wal", "-shm"] {
             files.push(("a file of --db-uri", beside(store, suffix)));
         }
-        if arguments.out.is_none() {
+        if arguments.out.is_none() && arguments.journal.is_none() {
             files.push(("the journal of --db-uri", Journal::path_of(store)));
         }
     }
@@ -219,9 +224,12 @@ fn check_store(store: Option<&BlockingStore>, arguments: &Rerun, mark: &Mark) ->
     }
 }
 
-/// The journal is beside the output file, or beside the store if there is no file. A run with `--stop-after` that writes
+/// The journal is at --journal, or else beside the output file, or beside the store if there is no file. A run with `--stop-after` that writes
 /// to a store alone has no journal: it cannot be resumed, and it overwrites nothing.
 fn journal_path(arguments: &Rerun) -> Result<Option<PathBuf>, String> {
+    if arguments.journal.is_some() {
+        return Ok(arguments.journal.clone());
+    }
     match &arguments.out {
         Some(out) if out.as_os_str() == "-" => Ok(None),
         Some(out) => {
