@@ -1,17 +1,19 @@
 //! [`Sqlite`]: the store of a single machine, in a file.
 //!
 //! A batch is one transaction in a write-ahead log, and every commit is synced, so an acknowledged write survives a crash of
-//! the process or the machine. `file` opens files, `statements` has the statements that write, `batch` writes batches,
-//! `bulk` those of bulk loads, `locations` sets the locations of bodies, `schema` migrates tables, `value` converts values,
+//! the process or the machine. `file` opens files, `statements` has the statements that write, `prepared` and `encoded` prepare
+//! batches outside of the writing thread, `batch` writes them, `bulk` those of bulk loads, `locations` sets the locations of bodies, `schema` migrates tables, `value` converts values,
 //! `rollups` updates rollups, and `threads` runs the threads that own the connections. `log` has the rows that the rollups do
 //! not count yet, and `folder` the thread that folds them.
 
 mod batch;
 mod bulk;
+mod encoded;
 mod file;
 mod folder;
 mod locations;
 mod log;
+mod prepared;
 mod rollups;
 mod schema;
 mod statements;
@@ -21,6 +23,7 @@ mod value;
 use self::bulk::{Counted, Step};
 use self::file::DatabaseFile;
 use self::folder::Folder;
+use self::prepared::Prepared;
 use self::threads::{Interrupt, ReaderPool, WriterThread};
 use super::{Engine, Rows, Workload};
 use crate::app::lists::{ListChanges, list_changes};
@@ -40,6 +43,7 @@ use crate::write::row::{BatchResult, BodyLocation, ListedUrl, LocationsSet, OnEx
 use crate::write::tally::Tally;
 use ooni_core::time::DateTime;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::slice;
 use std::sync::Arc;
@@ -110,6 +114,15 @@ impl Sqlite {
             }
         };
         self.transact(deadline, change_unless_loading).await?
+    }
+
+    /// Prepares a batch on another thread, so that the one that writes has less to do for it. The caller keeps the rows until
+    /// they are written, since dropping them takes time as well.
+    async fn prepare(&self, rows: &Arc<dyn RowBatch>, replace: bool, deadline: Deadline) -> Result<Prepared, Error> {
+        let (rows, max_row_bytes) = (Arc::clone(rows), self.file.options.max_row_bytes);
+        let prepare = tokio::task::spawn_blocking(move || Prepared::new(rows, replace, max_row_bytes));
+        // It ends without a result if the runtime is shut down.
+        deadline.run(prepare).await?.map_err(|_| Error::timeout())
     }
 
     /// Counts rows of a bulk load for the rollups: those after a rowid, or after those that the rollups have.
@@ -224,9 +237,11 @@ impl Engine for Sqlite {
         if rows.is_empty() {
             return Ok(BatchResult::default());
         }
-        let (replace, max_row_bytes) = (on_existing == OnExisting::Replace, self.file.options.max_row_bytes);
+        let batch = self.prepare(&rows, on_existing == OnExisting::Replace, deadline).await?;
         let write = move |transaction: &Transaction<'_>, tally: &mut Tally| {
-            batch::write(transaction, &*rows, replace, max_row_bytes, tally, batch::tally)
+            let written = batch::write(transaction, batch)?;
+            *tally = written.tally;
+            Ok(written.result)
         };
         self.change(deadline, write).await
     }
@@ -349,12 +364,16 @@ impl Engine for Sqlite {
     }
 
     async fn write_bulk(&self, rows: Arc<dyn RowBatch>, loader: &str, deadline: Deadline) -> Result<BulkResult, Error> {
-        let (loader, max_row_bytes) = (loader.to_owned(), self.file.options.max_row_bytes);
+        let batch = self.prepare(&rows, false, deadline).await?;
+        let loader = loader.to_owned();
         let write = move |transaction: &Transaction<'_>, tally: &mut Tally| {
             bulk::renew(transaction, &loader)?;
-            bulk::write(transaction, &*rows, max_row_bytes, tally)
+            bulk::write(transaction, batch, tally)
         };
-        self.transact(deadline, write).await
+        Ok(match self.transact(deadline, write).await? {
+            (written, true) => BulkResult::of_steady(written, &*rows),
+            (written, false) => BulkResult { written, steady: BTreeMap::new() },
+        })
     }
 
     async fn end_load(&self, loader: &str, deadline: Deadline) -> Result<u64, Error> {

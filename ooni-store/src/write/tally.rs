@@ -123,6 +123,12 @@ impl Tally {
         self.rows.push((Row { time: *time, probe_asn, texts, flags }, times));
     }
 
+    /// Forgets the first rows except those to keep.
+    pub(crate) fn keep_of_first(&mut self, keep: &[bool]) {
+        let mut keep = keep.iter();
+        self.rows.retain(|_| keep.next().is_none_or(|&keep| keep));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

@@ -1,73 +1,89 @@
-//! Writes a batch whose outcome `write::batch` has decided.
+//! Writes a batch whose outcome [`Prepared`] has.
 
+use super::prepared::{KEY, Prepared};
 use super::statements::{self, Statements};
 use super::{locations, value};
 use crate::failpoint::{Failpoint, reach};
-use crate::write::batch::{Taken, decide, uids};
+use crate::sql;
+use crate::value::Value;
+use crate::write::batch::uids;
 use crate::write::row::{BatchResult, RowBatch};
 use crate::write::tally::Tally;
+use ooni_core::time::DateTime;
 use rusqlite::{Result, Transaction};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::time::SystemTime;
 
-/// Tallies a row that was added, for [`write`].
-pub(super) fn tally(tally: &mut Tally, added: &Taken<'_>) {
-    tally.add(&added.cells);
+/// What a batch changed.
+pub(super) struct Written {
+    pub(super) result: BatchResult,
+    /// Rows that were added, and rows that were deleted.
+    pub(super) tally: Tally,
+    /// The number of rows that were added, by month.
+    pub(super) months: BTreeMap<DateTime, i64>,
 }
 
-/// Writes the rows of a batch. Rows that are deleted are tallied; `added` is called for each that is added.
-pub(super) fn write(
-    transaction: &Transaction<'_>,
-    rows: &(dyn RowBatch + 'static),
-    replace: bool,
-    max_row_bytes: usize,
-    tally: &mut Tally,
-    mut added: impl FnMut(&mut Tally, &Taken<'_>),
-) -> Result<BatchResult> {
+/// Writes the rows of a batch.
+pub(super) fn write(transaction: &Transaction<'_>, mut batch: Prepared) -> Result<Written> {
     let mut statements = Statements::new(transaction, value::timestamp(SystemTime::now()))?;
-    let removed = removed(transaction, rows)?;
+    let removed = removed(transaction, &*batch.rows)?;
+    if !removed.is_empty() {
+        batch = batch.again(&removed);
+    }
     let any_archived = locations::any_archived(transaction)?;
-    let decided = decide(rows, replace, &removed, max_row_bytes);
+    let mut tally = mem::take(&mut batch.tally);
+    let mut added = vec![true; batch.taken.len()];
+    let mut months = BTreeMap::<DateTime, i64>::new();
     let mut existing = 0;
-    for taken in &decided.taken {
-        let (new, cells) = (&rows[taken.index], &taken.cells);
-        let is_new = statements.insert(cells, new)?;
+    for (row, taken) in batch.taken.iter().enumerate() {
+        let (new, uid) = (&batch.rows[taken.index], batch.uid(taken));
+        let is_new = statements.fastpath.encoded(&batch.fastpath, row)?;
         if !is_new {
             existing += 1;
-            if !replace {
+            if !batch.replace {
+                added[row] = false;
                 continue;
             }
         }
         let known = match new.body() {
             Some(_) => None,
-            None => locations::known(transaction, new.uid())?,
+            None => locations::known(transaction, uid)?,
         };
         if !is_new {
-            statements.delete(new.uid(), tally)?;
+            statements.delete(uid, &mut tally)?;
             reach(Failpoint::RowDeleted);
-            statements.insert(cells, new)?;
+            statements.fastpath.encoded(&batch.fastpath, row)?;
         }
-        added(tally, taken);
-        if let Some(body) = new.body().or(known.as_ref()) {
-            statements.insert_body(cells, body)?;
+        if let Some(start) = taken.time {
+            *months.entry(start.start_of_month()).or_default() += 1;
+        }
+        if let Some(body) = taken.body {
+            statements.body.encoded(&batch.bodies, body)?;
+        } else if known.is_some() {
+            let cells = new.cells().ok();
+            let key = KEY.map(|at| cells.as_ref().map_or(Value::Null, |cells| cells[at].borrowed()));
+            let values: Vec<_> = key.into_iter().chain(sql::location_values(known.as_ref())).collect();
+            statements.body.values(&values)?;
         }
         if any_archived {
-            locations::forget(transaction, new.uid())?;
+            locations::forget(transaction, uid)?;
         }
-        if let Some(cells) = &taken.openvpn {
-            statements.insert_openvpn(cells)?;
-        }
-    }
-    if replace {
-        for taken in &decided.taken {
-            statements.accept(rows[taken.index].uid())?;
+        if let Some(openvpn) = taken.openvpn {
+            statements.openvpn.encoded(&batch.openvpn, openvpn)?;
         }
     }
-    for refusal in &decided.set_aside {
-        statements.set_aside(&rows[refusal.index], refusal, replace)?;
+    tally.keep_of_first(&added);
+    if batch.replace {
+        for taken in &batch.taken {
+            statements.accept(batch.uid(taken))?;
+        }
     }
-    statements.reject(&decided)?;
-    Ok(decided.written(existing, replace))
+    for refusal in &batch.set_aside {
+        statements.set_aside(&batch.rows[refusal.index], refusal, batch.replace)?;
+    }
+    statements.reject(&batch)?;
+    Ok(Written { result: batch.written(existing), tally, months })
 }
 
 /// The rows of the batch that were removed permanently, and the reasons.

@@ -3,17 +3,17 @@
 //! A load covers the whole store, which has no rows when it begins. The keys of the tables stay, since uids begin with a time
 //! and come nearly in order. Finishing is a sequence of steps, each a transaction, that anyone can continue.
 
+use super::prepared::Prepared;
 use super::{batch, rollups, value};
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::ROLLUPS;
 use crate::value::{Type, Value};
-use crate::write::bulk::{BulkResult, FinishedMonth, LEASE};
-use crate::write::row::RowBatch;
+use crate::write::bulk::{FinishedMonth, LEASE};
+use crate::write::row::BatchResult;
 use crate::write::tally::{COLUMNS, CellNumbers, Tallied, Tally};
 use ooni_core::time::DateTime;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Result, Transaction};
-use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Rows that one step counts, which limits its memory. Few in debug builds, whose tests have few rows.
@@ -92,32 +92,24 @@ fn counted(connection: &Connection) -> Result<Option<i64>> {
     connection.prepare_cached(COUNTED)?.query_row([], |row| row.get(0)).optional()
 }
 
-/// Writes a batch: as part of a load if there is one or the store has no rows, or else the usual way.
-pub(super) fn write(
-    transaction: &Transaction<'_>,
-    rows: &(dyn RowBatch + 'static),
-    max_row_bytes: usize,
-    tally: &mut Tally,
-) -> Result<BulkResult> {
+/// Writes a batch: as part of a load if there is one or the store has no rows, or else the usual way. Returns the result, and
+/// whether it was written the usual way.
+pub(super) fn write(transaction: &Transaction<'_>, batch: Prepared, tally: &mut Tally) -> Result<(BatchResult, bool)> {
     let is_loading = counted(transaction)?.is_some();
-    if !is_loading && transaction.prepare_cached(HAS_ROWS)?.query_row([], |row| row.get(0))? {
-        let written = batch::write(transaction, rows, false, max_row_bytes, tally, batch::tally)?;
-        return Ok(BulkResult::of_steady(written, rows));
+    let is_usual = !is_loading && transaction.prepare_cached(HAS_ROWS)?.query_row([], |row| row.get(0))?;
+    let written = batch::write(transaction, batch)?;
+    if is_usual {
+        *tally = written.tally;
+        return Ok((written.result, true));
     }
-    let mut months = BTreeMap::<DateTime, i64>::new();
-    let written = batch::write(transaction, rows, false, max_row_bytes, tally, |_, taken| {
-        if let Some(start) = taken.time() {
-            *months.entry(start.start_of_month()).or_default() += 1;
-        }
-    })?;
-    if !is_loading && !months.is_empty() {
+    if !is_loading && !written.months.is_empty() {
         begin(transaction)?;
         reach(Failpoint::MonthBegun);
     }
-    for (month, rows) in months {
+    for (month, rows) in written.months {
         transaction.prepare_cached(ADD_TO_MONTH)?.execute((month.timestamp(), rows))?;
     }
-    Ok(BulkResult { written, steady: BTreeMap::new() })
+    Ok((written.result, false))
 }
 
 /// Begins a load: drops the indexes.

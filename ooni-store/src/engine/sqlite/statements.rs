@@ -1,24 +1,26 @@
 //! Statements that write to the SQLite store.
 
+use super::encoded::Insert;
+use super::prepared::Prepared;
 use super::{locations, value};
 use crate::app::row::{AppRow, AsnName};
 use crate::sql::{self, Dialect, LOCATION, Statement};
-use crate::value::{FastpathValues, OpenvpnValues, Value};
-use crate::write::batch::{self, Decided};
+use crate::value::Value;
+use crate::write::batch;
 use crate::write::rejection::Rejection;
-use crate::write::row::{BodyLocation, Incoming, ListedUrl, Provenance, Refusal};
+use crate::write::row::{Incoming, ListedUrl, Refusal};
 use crate::write::tally::{COLUMNS, Tally};
 use ooni_core::row::schema::{fastpath, openvpn};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Result, params, params_from_iter};
 use std::borrow::Cow;
 
 /// The prepared statements of a batch.
 pub(super) struct Statements<'c> {
     connection: &'c Connection,
-    insert: CachedStatement<'c>,
-    insert_body: CachedStatement<'c>,
-    insert_openvpn: CachedStatement<'c>,
-    insert_refused: CachedStatement<'c>,
+    pub(super) fastpath: Insert<'c>,
+    pub(super) body: Insert<'c>,
+    pub(super) openvpn: Insert<'c>,
+    refused: Insert<'c>,
     /// The time at which the batch began.
     now: String,
 }
@@ -83,34 +85,12 @@ impl<'c> Statements<'c> {
         let refused = insert("refused", &[&refused, &LOCATION[..], &["update_time"]].concat());
         Ok(Statements {
             connection,
-            insert: connection.prepare_cached(&fastpath)?,
-            insert_body: connection.prepare_cached(&body)?,
-            insert_openvpn: connection.prepare_cached(&openvpn)?,
-            insert_refused: connection.prepare_cached(&refused)?,
+            fastpath: Insert::new(connection.prepare_cached(&fastpath)?, &now)?,
+            body: Insert::new(connection.prepare_cached(&body)?, &now)?,
+            openvpn: Insert::new(connection.prepare_cached(&openvpn)?, &now)?,
+            refused: Insert::new(connection.prepare_cached(&refused)?, &now)?,
             now,
         })
-    }
-
-    /// Inserts a row. Returns false if its uid is already stored.
-    pub(super) fn insert(&mut self, cells: &FastpathValues<'_>, new: &dyn Incoming) -> Result<bool> {
-        let Provenance { ruleset, fingerprints_sha256, body_sha256 } = new.provenance();
-        let beside = [&*ruleset, &*fingerprints_sha256, &*body_sha256];
-        Ok(run(&mut self.insert, cells, &beside, &self.now)? == 1)
-    }
-
-    /// Inserts the location of a row's body.
-    pub(super) fn insert_body(&mut self, cells: &FastpathValues<'_>, body: &BodyLocation) -> Result<()> {
-        let [uid, report_id, input, ..] = cells;
-        let key = [uid, report_id, input].map(Value::borrowed);
-        let values: Vec<_> = key.into_iter().chain(sql::location_values(Some(body))).collect();
-        run(&mut self.insert_body, &values, &[], &self.now)?;
-        Ok(())
-    }
-
-    /// Inserts a row of `obs_openvpn`.
-    pub(super) fn insert_openvpn(&mut self, cells: &OpenvpnValues<'_>) -> Result<()> {
-        run(&mut self.insert_openvpn, cells, &[], &self.now)?;
-        Ok(())
     }
 
     /// Deletes a measurement from `fastpath`, `jsonl` and `obs_openvpn`. Returns false if it had no row.
@@ -134,8 +114,7 @@ impl<'c> Statements<'c> {
         let refusal = [text(uid), text(&refusal.column), text(&refusal.message), json];
         let body = sql::location_values(new.body().or(known.as_ref()));
         let values: Vec<_> = refusal.into_iter().chain(body).collect();
-        run(&mut self.insert_refused, &values, &[], &self.now)?;
-        Ok(())
+        self.refused.values(&values).map(drop)
     }
 
     /// Deletes the refusal of a measurement.
@@ -144,16 +123,16 @@ impl<'c> Statements<'c> {
     }
 
     /// Writes the rejections of a batch; deletes outdated ones.
-    pub(super) fn reject(&mut self, decided: &Decided<'_>) -> Result<()> {
+    pub(super) fn reject(&mut self, batch: &Prepared) -> Result<()> {
         let any = self.connection.prepare_cached(ANY_REJECTED)?.query_row([], |row| row.get(0))?;
         if any {
             let mut forget = self.connection.prepare_cached(FORGET_CAN)?;
-            decided.cans.iter().try_for_each(|can| forget.execute([can]).map(drop))?;
+            batch.cans.iter().try_for_each(|can| forget.execute([can]).map(drop))?;
             let mut forget = self.connection.prepare_cached(FORGET_UID)?;
-            decided.stored.iter().try_for_each(|uid| forget.execute([uid]).map(drop))?;
+            batch.taken.iter().try_for_each(|row| forget.execute([batch.uid(row)]).map(drop))?;
         }
         let mut insert = self.connection.prepare_cached(REJECT)?;
-        for Rejection { can, position, uid, code, path, message } in &decided.rejected {
+        for Rejection { can, position, uid, code, path, message } in &batch.rejected {
             insert.execute(params![&**can, position, uid, code, path, message, self.now])?;
         }
         Ok(())
@@ -186,17 +165,6 @@ pub(super) fn delete(connection: &Connection, uid: &str, tally: &mut Tally) -> R
 /// Deletes the refusal of a measurement. Returns false if there was none.
 pub(super) fn accept(connection: &Connection, uid: &str) -> Result<bool> {
     Ok(connection.prepare_cached(ACCEPT)?.execute([uid])? > 0)
-}
-
-/// Executes a statement with the values of a row, further texts, and the time.
-fn run(statement: &mut CachedStatement<'_>, cells: &[Value<'_>], beside: &[&str], now: &str) -> Result<usize> {
-    for (parameter, cell) in (1..).zip(cells) {
-        statement.raw_bind_parameter(parameter, cell)?;
-    }
-    for (parameter, text) in (cells.len() + 1..).zip(beside.iter().chain([&now])) {
-        statement.raw_bind_parameter(parameter, text)?;
-    }
-    statement.raw_execute()
 }
 
 /// Deletes the measurements in a window and returns their number. `from` is inclusive, `to` exclusive.
