@@ -217,10 +217,15 @@ pub(crate) type CellChange<'t> = (Vec<Value<'t>>, [i64; COUNTS.len()]);
 impl Tallied {
     /// The changed cells of a rollup, in the key order of its table.
     pub(crate) fn changes<'t>(&'t self, rollup: &Rollup) -> impl Iterator<Item = CellChange<'t>> {
-        self.changes_of(rollup, self.cells(rollup))
+        let key = rollup.key;
+        self.cells(rollup).into_iter().map(move |(values, counts)| {
+            let values = key.iter().zip(values).map(|(&dimension, value)| self.value(dimension, value));
+            (values.collect(), counts)
+        })
     }
 
-    /// The changed cells of a rollup as integers, for [`Tallied::changes_of`].
+    /// The changed cells of a rollup as integers, in the key order of its table. [`Tallied::value`] has their
+    /// values.
     pub(crate) fn cells(&self, rollup: &Rollup) -> Vec<CellNumbers> {
         let mut cells: Vec<CellNumbers> = Vec::with_capacity(self.rows.len());
         for (row, times) in &self.rows {
@@ -242,19 +247,6 @@ impl Tallied {
         });
         cells.retain(|(_, counts)| counts.iter().any(|&count| count != 0));
         cells
-    }
-
-    /// The changed cells of a rollup, given as integers.
-    pub(crate) fn changes_of<'t>(
-        &'t self,
-        rollup: &Rollup,
-        cells: Vec<CellNumbers>,
-    ) -> impl Iterator<Item = CellChange<'t>> {
-        let key = rollup.key;
-        cells.into_iter().map(move |(values, counts)| {
-            let values = key.iter().zip(values).map(|(&dimension, value)| self.value(dimension, value));
-            (values.collect(), counts)
-        })
     }
 
     /// A key as integers that sort like its values. [`Tallied::value`] converts them back.
@@ -282,7 +274,8 @@ impl Tallied {
         key
     }
 
-    fn value(&self, dimension: Dimension, value: i64) -> Value<'_> {
+    /// The value of a part of a key that is given as an integer.
+    pub(crate) fn value(&self, dimension: Dimension, value: i64) -> Value<'_> {
         match dimension {
             time if time.is_time() => DateTime::from_timestamp(value).map_or(Value::Null, Value::Time),
             Dimension::ProbeAsn => Value::Int(value.unsigned_abs()),

@@ -200,7 +200,7 @@ pub(super) fn step(transaction: &Transaction<'_>, next: Option<Counted>) -> Resu
 /// Adds the counts of rows to the rollups.
 fn add(transaction: &Transaction<'_>, Counted { last, tallied, cells, .. }: Counted) -> Result<()> {
     for (rollup, cells) in ROLLUPS.iter().zip(cells) {
-        rollups::change(transaction, rollup, tallied.changes_of(rollup, cells))?;
+        rollups::change(transaction, rollup, &tallied, cells)?;
         reach(Failpoint::RollupFollowed);
     }
     transaction.prepare_cached("UPDATE bulk_load SET counted = ?")?.execute([last]).map(drop)

@@ -62,13 +62,18 @@ pub(super) fn record(connection: &Connection, tally: Tally, most: u64) -> Result
     let insert = format!("INSERT INTO rollup_log (id, {columns}) VALUES (?, {placeholders})");
     let mut insert = connection.prepare_cached(&insert)?;
     let mut last = log.last;
+    // Values that are those of the row before stay bound.
+    let mut bound: Option<Cells<'_>> = None;
     for row in change.added() {
         last += 1;
         insert.raw_bind_parameter(1, last)?;
-        for (parameter, cell) in (2..).zip(&row) {
-            insert.raw_bind_parameter(parameter, cell)?;
+        for (column, cell) in row.iter().enumerate() {
+            if bound.as_ref().is_none_or(|bound| bound[column] != *cell) {
+                insert.raw_bind_parameter(column + 2, cell)?;
+            }
         }
         insert.raw_execute()?;
+        bound = Some(row);
     }
     match (Log { last, ..log }).rows() > most {
         true => fold_all(connection),

@@ -5,7 +5,7 @@ use crate::failpoint::{Failpoint, reach};
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
 use crate::write::row::ListedUrl;
-use crate::write::tally::{CellChange, Tally};
+use crate::write::tally::{CellNumbers, Tallied, Tally};
 use rusqlite::{Connection, Result, params_from_iter};
 
 const LISTED: &str = "SELECT category_code, cc FROM citizenlab WHERE url = ?";
@@ -18,7 +18,7 @@ pub(super) fn update(connection: &Connection, tally: Tally) -> Result<()> {
     let lists = listed(connection, tally.inputs())?;
     let tallied = tally.count(&lists);
     for rollup in &ROLLUPS {
-        change(connection, rollup, tallied.changes(rollup))?;
+        change(connection, rollup, &tallied, tallied.cells(rollup))?;
         reach(Failpoint::RollupFollowed);
     }
     Ok(())
@@ -39,24 +39,35 @@ pub(super) fn listed(connection: &Connection, inputs: Vec<String>) -> Result<Vec
 }
 
 /// Adds changes to the cells of a rollup.
-pub(super) fn change<'t>(
+pub(super) fn change(
     connection: &Connection,
     rollup: &Rollup,
-    changes: impl Iterator<Item = CellChange<'t>>,
+    tallied: &Tallied,
+    changes: Vec<CellNumbers>,
 ) -> Result<()> {
     let mut add = connection.prepare_cached(&sql::add_cell(rollup))?;
     let mut clean = connection.prepare_cached(&sql::delete_empty_cell(rollup))?;
+    let width = rollup.key.len();
+    // Neighbours have most parts of their keys and many counts in common, which stay bound.
+    let mut bound: Option<CellNumbers> = None;
     for (key, counts) in changes {
-        for (parameter, value) in (1..).zip(&key) {
-            add.raw_bind_parameter(parameter, value)?;
+        let (of_key, of_counts) = bound.unzip();
+        for (part, &dimension) in rollup.key.iter().enumerate() {
+            if of_key.is_none_or(|bound| bound[part] != key[part]) {
+                add.raw_bind_parameter(part + 1, tallied.value(dimension, key[part]))?;
+            }
         }
-        for (parameter, count) in (key.len() + 1..).zip(counts) {
-            add.raw_bind_parameter(parameter, count)?;
+        for (number, count) in counts.into_iter().enumerate() {
+            if of_counts.is_none_or(|bound| bound[number] != count) {
+                add.raw_bind_parameter(width + number + 1, count)?;
+            }
         }
         add.raw_execute()?;
         if counts[0] < 0 {
-            clean.execute(params_from_iter(&key))?;
+            let parts = rollup.key.iter().zip(key).map(|(&dimension, number)| tallied.value(dimension, number));
+            clean.execute(params_from_iter(parts))?;
         }
+        bound = Some((key, counts));
     }
     Ok(())
 }
