@@ -8,6 +8,7 @@ use crate::write::row::{BatchResult, Incoming, Refusal, RowBatch};
 use ooni_core::row::Refused;
 use ooni_core::row::schema::fastpath;
 use ooni_core::time::DateTime;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 /// A row that the tables accept.
@@ -62,7 +63,9 @@ pub(crate) fn decide<'r>(
     longest_row: usize,
 ) -> Decided<'r> {
     let mut decided = Decided::default();
-    let mut taken: BTreeMap<&str, Taken<'r>> = BTreeMap::new();
+    let mut taken: Vec<Taken<'r>> = Vec::with_capacity(rows.len());
+    // Their positions. Ordered by uid, so that neighbouring rows are neighbours in the index.
+    let mut by_uid: BTreeMap<&str, usize> = BTreeMap::new();
     let mut aside: BTreeMap<&str, Refusal> = BTreeMap::new();
     // The last accepted row of each uid.
     let mut last: HashMap<&str, usize> = HashMap::new();
@@ -106,16 +109,23 @@ pub(crate) fn decide<'r>(
             }
         };
         last.insert(uid, index);
-        if taken.contains_key(uid) {
-            decided.duplicates += 1;
-        }
-        if replace || !taken.contains_key(uid) {
-            taken.insert(uid, Taken { index, cells, openvpn });
+        let row = Taken { index, cells, openvpn };
+        match by_uid.entry(uid) {
+            Entry::Vacant(entry) => {
+                entry.insert(taken.len());
+                taken.push(row);
+            }
+            Entry::Occupied(entry) => {
+                decided.duplicates += 1;
+                if replace {
+                    taken[*entry.get()] = row;
+                }
+            }
         }
     }
-    // Ordered by uid, so that neighbouring rows are neighbours in the index.
-    decided.stored = taken.keys().copied().collect();
-    decided.taken = taken.into_values().collect();
+    decided.stored = by_uid.keys().copied().collect();
+    taken.sort_by_cached_key(|row| rows[row.index].uid());
+    decided.taken = taken;
     decided.set_aside = aside.into_values().collect();
     decided.cans = rows.cans();
     decided.rejected = rejected(rows, removed, &last);
