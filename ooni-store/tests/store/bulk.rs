@@ -1,7 +1,7 @@
 //! Bulk loads, on every engine: the store that they leave is that of usual writes.
 
 use crate::rollups::{answers_are_those_of_the_rows, entries, rollups_are_right};
-use crate::support::{Engine, Fields, Open, SOUND, location, measured, new, of_day, open_to_read};
+use crate::support::{Engine, Fields, InFile, Open, SOUND, location, measured, new, of_day, open_to_read};
 use ooni_core::error::{Code, Error as CoreError};
 use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::{Filter, Window};
@@ -149,6 +149,44 @@ pub(crate) fn a_uid_is_loaded_once(engine: &dyn Engine) {
     assert_eq!((engine.table("fastpath").len(), engine.table("jsonl").len()), (5, 5));
     assert!(store.0.wait(store.0.store.find("again")).unwrap().is_some());
     rollups_are_right(&store);
+}
+
+#[test]
+fn locations_of_refused_measurements_are_kept_on_sqlite() {
+    let engine = InFile::new();
+    let store = engine.open();
+    let archived = vec![("archived".to_owned(), location(13, "archived"))];
+    store.0.wait(store.0.store.set_body_locations(archived)).unwrap();
+    let loader = begin(&store, "a loader");
+    let refused = Fields { version: "5", ..SOUND };
+    let without = |uid: &str, fields: &Fields<'_>| ScoredRow { body: None, ..new(uid, fields) };
+    let [again, later] =
+        ["again", "later"].map(|uid| ScoredRow { body: Some(location(11, uid)), ..new(uid, &refused) });
+    load(
+        &store,
+        &loader,
+        vec![measured(1, 1), again, later, without("archived", &refused), without("nowhere", &refused)],
+    );
+    // Only the refusals have their locations.
+    let written = load(&store, &loader, vec![without("again", &refused), without("later", &SOUND)]).written;
+    assert_eq!((written.inserted, written.refused.len()), (1, 1));
+    finish(&store, &loader);
+    let location_in = |table: &str, uid: &str| {
+        let columns = "s3path, linenum, date, source, member_offset, member_length, member_line";
+        engine.query(&format!("SELECT {columns} FROM {table} WHERE measurement_uid = '{uid}'"))
+    };
+    let columns = |linenum: u32, can: &str| {
+        let (offset, length) = ((u64::from(linenum) << 40).to_string(), (1_u64 << 33).to_string());
+        let [linenum, line] = [linenum, linenum / 2].map(|number| number.to_string());
+        let [s3path, source] = ["jsonl.gz", "tar.gz"].map(|suffix| format!("raw/{can}.{suffix}"));
+        vec![vec![s3path, linenum, "2024-01-02".to_owned(), source, offset, length, line]]
+    };
+    assert_eq!(location_in("refused", "again"), columns(11, "again"));
+    assert_eq!(location_in("refused", "archived"), columns(13, "archived"));
+    assert_eq!(location_in("refused", "later"), columns(11, "later"));
+    assert_eq!(location_in("jsonl", "later"), columns(11, "later"));
+    assert_eq!(location_in("refused", "nowhere"), [["", "0", "", "", "", "", ""].map(str::to_owned)]);
+    assert_eq!(location_in("jsonl", "again"), Vec::<Vec<String>>::new());
 }
 
 pub(crate) fn months_with_rows_are_written_the_usual_way(engine: &dyn Engine) {
