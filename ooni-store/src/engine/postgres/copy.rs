@@ -1,6 +1,7 @@
 //! [`Copy`]: sends rows to a table by binary COPY.
 
 use super::error::PgError;
+use super::value::encoded;
 use crate::value::Value;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_sink::Sink;
@@ -15,6 +16,9 @@ const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// Bytes that are sent at once. The server works on them while the next ones are encoded.
 const CHUNK: usize = 64 << 10;
 
+/// Size of the buffer: a chunk, and the rest of its last row, which is seldom longer.
+const BUFFER: usize = CHUNK + (4 << 10);
+
 /// Rows on their way to a table. Unless it is [finished](Copy::finish), no row is written.
 pub(super) struct Copy {
     sink: Pin<Box<CopyInSink<Bytes>>>,
@@ -26,7 +30,9 @@ impl Copy {
     /// Begins to send rows with these columns.
     pub(super) async fn begin(transaction: &Transaction<'_>, table: &str, columns: &str) -> Result<Copy, Error> {
         let sink = transaction.copy_in(&format!("COPY {table} ({columns}) FROM STDIN BINARY")).await?;
-        Ok(Copy { sink: Box::pin(sink), out: BytesMut::from(HEADER) })
+        let mut out = BytesMut::with_capacity(BUFFER);
+        out.put_slice(HEADER);
+        Ok(Copy { sink: Box::pin(sink), out })
     }
 
     /// Begins a row; as many values follow.
@@ -40,6 +46,10 @@ impl Copy {
 
     /// Adds a value to the row, for a column of this type.
     pub(super) fn value(&mut self, value: &Value<'_>, kind: &Type) -> Result<(), PgError> {
+        if let Value::Text(text) = value {
+            self.text(&encoded(text));
+            return Ok(());
+        }
         let begin = self.out.len();
         self.out.put_i32(0);
         let length = match value.to_sql(kind, &mut self.out) {
@@ -72,6 +82,7 @@ impl Copy {
 
     async fn send(&mut self) -> Result<(), Error> {
         poll_fn(|context| self.sink.as_mut().poll_ready(context)).await?;
-        self.sink.as_mut().start_send(self.out.split().freeze())
+        let full = std::mem::replace(&mut self.out, BytesMut::with_capacity(BUFFER));
+        self.sink.as_mut().start_send(full.freeze())
     }
 }

@@ -3,6 +3,7 @@
 //! Whoever changes rollups holds an advisory lock, so that one process folds at a time, while another one writes. Whoever also
 //! takes the lock of writers takes that one first.
 
+use super::copy::Copy;
 use super::error::PgError;
 use super::{rollups, value};
 use crate::failpoint::{Failpoint, reach};
@@ -10,8 +11,6 @@ use crate::value::{Type as Kind, Value};
 use crate::write::log::{PIECE_BYTES, PIECE_ROWS};
 use crate::write::tally::{COLUMNS, Cells, Tally};
 use postgres_types::Type;
-use std::pin::pin;
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::{Client, Error, Row, Transaction};
 
 /// Waits for whoever changes rollups. The key is the next one after that of writers.
@@ -50,11 +49,13 @@ pub(super) async fn record(transaction: &Transaction<'_>, tally: Tally, most: u6
     if change.is_empty() {
         return Ok(false);
     }
-    let copy = format!("COPY rollup_log ({}) FROM STDIN BINARY", names());
     let types = COLUMNS.map(|(_, kind)| value::column(kind));
-    let mut copy = pin!(BinaryCopyInWriter::new(transaction.copy_in(&copy).await?, &types));
+    let mut copy = Copy::begin(transaction, "rollup_log", &names()).await?;
     for row in change.added() {
-        copy.as_mut().write_raw(&row).await?;
+        copy.row(row.len()).await?;
+        for (value, kind) in row.iter().zip(&types) {
+            copy.value(value, kind)?;
+        }
     }
     copy.finish().await?;
     if number(transaction.query_one(ROWS, &[]).await?)? > most {

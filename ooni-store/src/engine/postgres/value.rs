@@ -111,7 +111,8 @@ pub(super) fn read(row: &Row, column: usize, kind: Kind) -> Result<Value<'static
 
 /// Encodes a text without NUL, which PostgreSQL cannot store. The order of texts is preserved.
 pub(super) fn encoded(text: &str) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| byte <= 1) {
+    // Without an early exit, the compiler can compare many bytes at once.
+    if !text.as_bytes().iter().fold(false, |found, &byte| found | (byte <= 1)) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.replace('\u{1}', "\u{1}\u{2}").replace('\0', "\u{1}\u{1}"))
