@@ -1,5 +1,5 @@
-//! [`Batch`]: writes a batch. It first asks which rows are already stored, since no other process can write meanwhile, and
-//! then sends the others directly to their tables by binary COPY.
+//! [`Batch`]: writes a batch by binary COPY. The key of `jsonl` reports whether rows are already stored; only then it asks which
+//! ones, and sends the others.
 
 use super::change::{Change, returning, tally_deleted};
 use super::copy::Copy;
@@ -18,6 +18,7 @@ use postgres_types::{ToSql, Type};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Error, Transaction};
 
 /// Rows to be written.
@@ -73,17 +74,12 @@ impl Change for Batch {
         let decided = batch::decide(&*self.rows, self.replace, &removed, LONGEST_ROW);
         bulk::check_months(transaction, decided.taken.iter().filter_map(Taken::time)).await?;
         let known = locations::known(transaction, self.without_location(&decided)).await?;
-        let uids = decided.taken.iter().map(|taken| value::encoded(self.rows[taken.index].uid())).collect();
-        let (there, kept) = match self.replace {
-            true => (replace(transaction, uids, tally).await?, HashSet::new()),
-            false => {
-                let kept = there(transaction, uids).await?;
-                (kept.len() as u64, kept)
-            }
-        };
-        let coming: Vec<&Taken<'_>> =
-            decided.taken.iter().filter(|taken| !kept.contains(self.rows[taken.index].uid())).collect();
-        self.copy(transaction, &coming, &known).await?;
+        let mut coming: Vec<&Taken<'_>> = decided.taken.iter().collect();
+        let mut there = 0;
+        if self.replace {
+            there = replace(transaction, self.uids(&coming), tally).await?;
+        }
+        there += self.copy(transaction, &mut coming, &known).await?;
         coming.iter().for_each(|taken| tally.add(&taken.cells));
         self.set_aside(transaction, &decided, &known).await?;
         reject(transaction, &decided).await?;
@@ -101,28 +97,64 @@ impl Batch {
         all.filter(|new| new.body().is_none()).map(|new| new.uid().to_owned()).collect()
     }
 
-    /// Sends rows, whose partitions must exist.
+    /// Sends rows, whose partitions must exist, and removes those from `coming` that are already stored. Returns their number.
     async fn copy(
         &self,
         transaction: &Transaction<'_>,
-        coming: &[&Taken<'_>],
+        coming: &mut Vec<&Taken<'_>>,
         known: &HashMap<String, BodyLocation>,
-    ) -> Result<(), PgError> {
+    ) -> Result<u64, PgError> {
+        let kept = self.send_new_bodies(transaction, coming, known).await?;
         if coming.is_empty() {
-            return Ok(());
+            return Ok(kept);
         }
         let times: Vec<DateTime> = coming.iter().filter_map(|taken| taken.time()).collect();
         let missing = partition::missing(transaction, &times).await?;
         if !missing.is_empty() {
             return Err(PgError::NoPartition(missing));
         }
-        self.send_bodies(transaction, coming, known).await?;
         self.send_rows(transaction, "fastpath", coming).await?;
-        self.send_openvpn(transaction, coming).await
+        self.send_openvpn(transaction, coming).await?;
+        Ok(kept)
+    }
+
+    /// Sends the locations of bodies. Rows that are already stored, which the key reports, are removed from `coming`. Returns
+    /// their number.
+    pub(super) async fn send_new_bodies(
+        &self,
+        transaction: &Transaction<'_>,
+        coming: &mut Vec<&Taken<'_>>,
+        known: &HashMap<String, BodyLocation>,
+    ) -> Result<u64, PgError> {
+        let all = coming.len();
+        while !coming.is_empty() {
+            transaction.batch_execute("SAVEPOINT bodies").await?;
+            match self.send_bodies(transaction, coming, known).await {
+                Err(PgError::Database(error)) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+                    transaction.batch_execute("ROLLBACK TO SAVEPOINT bodies").await?;
+                    let there = there(transaction, self.uids(coming)).await?;
+                    let before = coming.len();
+                    coming.retain(|taken| !there.contains(self.rows[taken.index].uid()));
+                    if coming.len() == before {
+                        return Err(error.into());
+                    }
+                }
+                sent => {
+                    sent?;
+                    break;
+                }
+            }
+        }
+        Ok((all - coming.len()) as u64)
+    }
+
+    /// The uids of rows, encoded.
+    fn uids(&self, rows: &[&Taken<'_>]) -> Vec<Cow<'_, str>> {
+        rows.iter().map(|taken| value::encoded(self.rows[taken.index].uid())).collect()
     }
 
     /// Sends the locations of the bodies of rows.
-    pub(super) async fn send_bodies(
+    async fn send_bodies(
         &self,
         transaction: &Transaction<'_>,
         coming: &[&Taken<'_>],
@@ -278,7 +310,7 @@ async fn replace(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>, tally: 
 }
 
 /// The uids that are already stored.
-pub(super) async fn there(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>) -> Result<HashSet<String>, Error> {
+async fn there(transaction: &Transaction<'_>, uids: Vec<Cow<'_, str>>) -> Result<HashSet<String>, Error> {
     let rows = transaction.query(THERE, &[&uids]).await?;
     rows.into_iter().map(|row| Ok(value::decoded(row.try_get(0)?))).collect()
 }

@@ -162,7 +162,7 @@ impl Part<'_, '_> {
     /// Sends the rows; returns the number of those that were already stored.
     async fn send(&self, transaction: &Transaction<'_>, tally: &mut Tally) -> Result<u64, PgError> {
         let mut coming = self.rows.to_vec();
-        let kept = self.send_bodies(transaction, &mut coming).await?;
+        let kept = self.batch.send_new_bodies(transaction, &mut coming, self.known).await?;
         for (month, rows) in by_month(&coming) {
             match partition::name(month) {
                 Some(name) if !self.steady.contains(&month) => {
@@ -176,32 +176,6 @@ impl Part<'_, '_> {
         }
         self.batch.send_openvpn(transaction, &coming).await?;
         Ok(kept)
-    }
-
-    /// Sends the locations of bodies. If a uid is already stored, which the key reports, the rows that are stored are removed
-    /// from `coming`. Returns their number.
-    async fn send_bodies(&self, transaction: &Transaction<'_>, coming: &mut Vec<&Taken<'_>>) -> Result<u64, PgError> {
-        let all = coming.len();
-        loop {
-            transaction.batch_execute("SAVEPOINT bodies").await?;
-            match self.batch.send_bodies(transaction, coming, self.known).await {
-                Err(PgError::Database(error)) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-                    transaction.batch_execute("ROLLBACK TO SAVEPOINT bodies").await?;
-                    let uid = |taken: &Taken<'_>| self.batch.rows[taken.index].uid();
-                    let uids = coming.iter().map(|taken| value::encoded(uid(taken))).collect();
-                    let there: HashSet<String> = usual::there(transaction, uids).await?;
-                    let before = coming.len();
-                    coming.retain(|taken| !there.contains(uid(taken)));
-                    if coming.len() == before {
-                        return Err(error.into());
-                    }
-                }
-                sent => {
-                    sent?;
-                    return Ok((all - coming.len()) as u64);
-                }
-            }
-        }
     }
 }
 
