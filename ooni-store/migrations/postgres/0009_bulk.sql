@@ -13,3 +13,9 @@ CREATE TABLE bulk_loader (
     name    text COLLATE "C" NOT NULL PRIMARY KEY,
     renewed timestamptz NOT NULL
 );
+
+-- Indexes of empty tables that were dropped when a load began. They are built again when the last month is finished.
+CREATE TABLE bulk_index (
+    name       text COLLATE "C" NOT NULL PRIMARY KEY,
+    definition text COLLATE "C" NOT NULL
+);

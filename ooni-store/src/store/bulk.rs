@@ -26,7 +26,8 @@ impl Load {
     /// changes of it.
     ///
     /// # Errors
-    /// No row of the batch was written, unless [`Error::is_outcome_unknown`].
+    /// No row of the batch was written, unless [`Error::is_outcome_unknown`]; but PostgreSQL writes a large batch in two
+    /// transactions, of which one may be committed. The batch can be written again, which adds what is missing.
     pub async fn write(&self, rows: Arc<dyn RowBatch>) -> Result<BulkResult, Error> {
         let Load { store, loader } = self;
         let span = store.span("write_bulk");

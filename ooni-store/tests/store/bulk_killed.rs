@@ -12,7 +12,7 @@ use std::process::Command;
 const SIGKILL: Option<i32> = Some(9);
 
 /// Where the load is killed, and for which time.
-const KILLS: [(Failpoint, u32); 13] = [
+const KILLS: [(Failpoint, u32); 15] = [
     (Failpoint::MonthBegun, 1),
     (Failpoint::RowsWritten, 2),
     (Failpoint::Committing, 2),
@@ -23,6 +23,9 @@ const KILLS: [(Failpoint, u32); 13] = [
     (Failpoint::MonthCounted, 2),
     (Failpoint::IndexBuilt, 1),
     (Failpoint::IndexBuilt, 5),
+    // After those of three months, those of other tables.
+    (Failpoint::IndexBuilt, 22),
+    (Failpoint::IndexBuilt, 25),
     (Failpoint::MonthFinishing, 1),
     (Failpoint::Committing, 12),
     (Failpoint::Committed, 12),

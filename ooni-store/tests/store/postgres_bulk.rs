@@ -83,6 +83,67 @@ fn loaders_of_the_same_rows() {
     assert_eq!(of("fastpath_2024_02"), of("fastpath_2024_04"));
 }
 
+/// Some indexes of tables that were empty are missing until the last month is finished.
+#[test]
+fn indexes_are_built_with_the_last_month() {
+    skip_without!(Server::shared_postgres());
+    let engine = OnPostgres::new();
+    let store = engine.open();
+    let indexes = || engine.query("SELECT indexdef FROM pg_indexes WHERE tablename !~ '^fastpath_....' ORDER BY 1");
+    let before = indexes();
+    for first in [0, 20_000] {
+        let load_of = begin(&store, "a loader");
+        // The second load is of other months, and no table is empty.
+        let mut rows = rows(first..first + 2000);
+        rows.iter_mut().for_each(|row| {
+            let time = &mut row.row.measurement_start_time;
+            *time = time.plus_days(i64::from(first) / 100).unwrap();
+        });
+        load(&store, &load_of, rows);
+        assert_eq!(before.len() - indexes().len(), if first == 0 { 4 } else { 0 });
+        let months = unfinished(&store);
+        store.0.wait(store.0.store.finish_month(months[0])).unwrap();
+        assert_eq!(before.len() - indexes().len(), if first == 0 { 4 } else { 0 });
+        finish(&store, &load_of);
+        assert_eq!(indexes(), before);
+        assert_eq!(engine.query("SELECT name FROM bulk_index"), Vec::<Vec<String>>::new());
+    }
+    rollups_are_right(&store);
+}
+
+/// Rollups that have cells of a month that has no rows, as no write leaves them.
+#[test]
+fn cells_of_a_month_without_rows() {
+    skip_without!(Server::shared_postgres());
+    let engine = OnPostgres::new();
+    let store = engine.open();
+    let uids = 0..2000;
+    store.write(&rows(uids.clone()), OnExisting::Keep).unwrap();
+    store.0.wait(store.0.store.refresh_rollups()).unwrap();
+    let january = of_day(0);
+    let cells = ["day_test", "hour_country", "country_network", "month_country", "week_input"].map(|rollup| {
+        engine.query(&format!("CREATE TABLE kept_{rollup} AS SELECT * FROM rollup_{rollup}"));
+        rollup
+    });
+    store.0.wait(store.0.store.drop_month(january)).unwrap();
+    for rollup in cells {
+        let time = ooni_store::rollup::Rollup::named(rollup).unwrap().time().unwrap().column();
+        // The last week of January has days of February.
+        let whole = "BETWEEN '2024-01-01' AND '2024-01-24'";
+        engine.query(&format!(
+            "DELETE FROM rollup_{rollup} WHERE {time} {whole};
+             INSERT INTO rollup_{rollup} SELECT * FROM kept_{rollup} WHERE {time} {whole}"
+        ));
+    }
+    let load_of = begin(&store, "a loader");
+    load(&store, &load_of, rows(uids));
+    let finished = finish(&store, &load_of);
+    assert_eq!(finished.iter().map(|month| month.month).collect::<Vec<_>>(), [january]);
+    assert_eq!(store.count().unwrap(), 2000);
+    rollups_are_right(&store);
+    answers_are_those_of_the_rows(&engine, &store);
+}
+
 fn rows_of_april() -> Vec<ScoredRow> {
     let mut rows = sound(20_000..20_001);
     rows[0].row.measurement_start_time = of_day(100);

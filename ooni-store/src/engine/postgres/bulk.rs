@@ -3,12 +3,14 @@
 //! Rows of a month that held none go to a table that is no partition of `fastpath` yet and has no indexes. Their locations and
 //! the rows of other tables are written as usual, so the key of `jsonl` finds duplicates at once. Bulk writes hold the lock of
 //! changes in its shared mode: they do not wait for each other, and other changes do not run beside them. `batch` writes,
-//! `finish` builds the indexes of a month and makes it a partition, and `count` and `cells` count its rows in the rollups.
+//! `finish` builds the indexes of a month and makes it a partition, and `count` and `cells` count its rows in the rollups. Some
+//! indexes of other tables, if these are empty, are dropped as well until the last month is finished (`indexes`).
 
 mod batch;
 mod cells;
 mod count;
 mod finish;
+mod indexes;
 
 use self::batch::{BulkBatch, Written};
 use super::change::Change;
@@ -201,12 +203,6 @@ fn busy_unless_empty(months: Vec<DateTime>) -> Result<(), PgError> {
     if months.is_empty() { Ok(()) } else { Err(PgError::Loading(months)) }
 }
 
-/// Marks a month as finished; returns whether it was not.
-async fn forget(transaction: &Transaction<'_>, month: DateTime) -> Result<bool, PgError> {
-    let month = Parameter::Time(month);
-    Ok(transaction.execute("DELETE FROM bulk_month WHERE month = $1", &[&month]).await? > 0)
-}
-
 /// Renews the lease of a loader.
 struct Renew<'a>(&'a str);
 
@@ -250,6 +246,7 @@ impl Change for Begin<'_> {
 
     async fn make(&self, transaction: &Transaction<'_>, _: &mut Tally) -> Result<(), PgError> {
         let begun = unfinished(transaction).await?;
+        let mut begins_any = false;
         for &month in self.months {
             if begun.contains(&month) || partition::has_rows(transaction, month).await? {
                 continue;
@@ -259,7 +256,11 @@ impl Change for Begin<'_> {
             }
             partition::create_apart(transaction, month).await?;
             transaction.execute("INSERT INTO bulk_month (month) VALUES ($1)", &[&Parameter::Time(month)]).await?;
+            begins_any = true;
             reach(Failpoint::MonthBegun);
+        }
+        if begins_any {
+            indexes::put_off(transaction).await?;
         }
         Ok(())
     }

@@ -78,12 +78,13 @@ pub(super) async fn has_rows(transaction: &Transaction<'_>, month: DateTime) -> 
 pub(super) async fn create_apart(transaction: &Transaction<'_>, month: DateTime) -> Result<(), Error> {
     let Some(name) = name(month) else { return Ok(()) };
     let [begin, end] = bounds(month);
-    // With the constraint, the table can become a partition without being read.
+    // With the constraint, the table can become a partition without being read. Nothing reads the table before it is analyzed,
+    // so it need not be analyzed while it grows.
     let make = format!(
         "CREATE TABLE {name} (
              LIKE fastpath INCLUDING ALL EXCLUDING INDEXES,
              CONSTRAINT bounds CHECK (measurement_start_time >= '{begin}' AND measurement_start_time < '{end}')
-         )"
+         ) WITH (autovacuum_enabled = false)"
     );
     transaction.batch_execute(&make).await
 }
@@ -95,7 +96,8 @@ pub(super) async fn attach(transaction: &Transaction<'_>, month: DateTime, key: 
     let attach = format!(
         "ALTER TABLE {name} ADD CONSTRAINT {key} PRIMARY KEY USING INDEX {key};
          ALTER TABLE fastpath ATTACH PARTITION {name} FOR VALUES FROM ('{begin}') TO ('{end}');
-         ALTER TABLE {name} DROP CONSTRAINT bounds"
+         ALTER TABLE {name} DROP CONSTRAINT bounds;
+         ALTER TABLE {name} RESET (autovacuum_enabled)"
     );
     transaction.batch_execute(&attach).await
 }

@@ -7,7 +7,7 @@ use crate::engine::postgres::log;
 use crate::engine::postgres::value;
 use crate::failpoint::{Failpoint, reach};
 use crate::query::grain::Grain;
-use crate::rollup::{COUNTS, Rollup};
+use crate::rollup::{COUNTS, ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
 use crate::write::tally::COLUMNS;
 use futures_core::Stream as _;
@@ -41,6 +41,25 @@ pub(super) async fn count(transaction: &Transaction<'_>, table: &str, month: Dat
     rows += counter.rows();
     write(transaction, &counter.sorted(), month, is_whole).await?;
     Ok(rows)
+}
+
+/// Deletes the cells that cover times of a month alone.
+pub(super) async fn delete(transaction: &Transaction<'_>, month: DateTime) -> Result<(), PgError> {
+    log::lock_shared(transaction).await?;
+    for rollup in &ROLLUPS {
+        let (Some(time), Some(grain)) = (rollup.time(), rollup.grain()) else { continue };
+        let (table, time) = (rollup.table(), time.column());
+        let length = match grain {
+            Grain::Week => "7 days",
+            _ => "0 days",
+        };
+        let [from, to] = [month, month.start_of_next_month()];
+        let delete = format!(
+            "DELETE FROM {table} WHERE {time} >= '{from}' AND {time} < '{to}' AND {time} + interval '{length}' <= '{to}'"
+        );
+        transaction.batch_execute(&delete).await?;
+    }
+    Ok(())
 }
 
 /// The test lists.
