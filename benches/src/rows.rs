@@ -83,6 +83,14 @@ impl Rows {
         Rows::from(seed, BEGIN, PER_DAY)
     }
 
+    /// Creates a generator that goes on after so many rows of [`Rows::new`]; it draws other numbers.
+    ///
+    /// # Errors
+    /// As [`Rows::new`].
+    pub fn after(seed: u64, rows: u64) -> anyhow::Result<Rows> {
+        Ok(Rows { made: rows, ..Rows::new(seed.wrapping_add(rows))? })
+    }
+
     /// Creates a generator whose rows begin at a Unix time, so many a day.
     ///
     /// # Errors

@@ -50,6 +50,9 @@ struct Arguments {
     /// Engine: sqlite, postgres or clickhouse; can be repeated
     #[arg(long, default_values = ["sqlite", "postgres"])]
     engine: Vec<String>,
+    /// Keep the stores in this folder. A store that it already has is not loaded again: only its queries are measured
+    #[arg(long)]
+    keep: Option<PathBuf>,
     /// Folder for the results [default: they are only printed]
     #[arg(long)]
     out: Option<PathBuf>,
@@ -88,10 +91,15 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     for engine in &arguments.engine {
-        let folder = tempfile::tempdir_in(".")?;
+        let temporary = tempfile::tempdir_in(".")?;
+        let folder = arguments.keep.as_deref().unwrap_or(temporary.path()).join(engine);
+        std::fs::create_dir_all(&folder)?;
         let url = match &**engine {
-            "sqlite" => format!("sqlite:{}", folder.path().join("ooni.db").display()),
-            "postgres" => Server::postgres(true)?.postgres_url("postgres"),
+            "sqlite" => format!("sqlite:{}", folder.join("ooni.db").display()),
+            "postgres" => match arguments.keep {
+                Some(_) => Server::postgres_in(&folder)?.postgres_url("postgres"),
+                None => Server::postgres(true)?.postgres_url("postgres"),
+            },
             CLICKHOUSE => Server::clickhouse()?.clickhouse_url("default"),
             _ => bail!("unknown engine {engine}: expected sqlite, postgres or clickhouse"),
         };
@@ -110,29 +118,23 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
     let options = StoreOptions::for_commands();
     Store::migrate(url, &options).await?;
     let store = Store::open(url, options).await?;
-    store.replace_test_lists(rows::lists()).await?;
-    let mut made = Rows::new(arguments.seed)?;
     let machine = Machine::here();
-    let (mut loaded, mut steady) = (None, None);
-    match arguments.bulk {
-        true => loaded = Some(bulk::load(&store, &mut made, arguments.n, arguments.check).await?),
-        false => steady = Some(fill(&store, &mut made, arguments.n).await?),
-    }
-    let mut by_size = BTreeMap::new();
-    for (size, times) in [(1, 200), (100, 100), (BATCH, 30)] {
-        for _ in 0..times {
-            let rows = Arc::new(made.batch(size as usize));
-            let begun = Instant::now();
-            store.write(rows, OnExisting::Keep).await?;
-            let rate = size as f64 / begun.elapsed().as_secs_f64();
-            by_size.entry(size).or_insert_with(Vec::new).push(rate);
+    let (mut loaded, mut steady, mut by_size, mut settled) = (None, None, BTreeMap::new(), 0.0);
+    let mut rows = store.count().await?;
+    let mut made = Rows::after(arguments.seed, rows)?;
+    if rows == 0 {
+        rows = arguments.n;
+        store.replace_test_lists(rows::lists()).await?;
+        match arguments.bulk {
+            true => loaded = Some(bulk::load(&store, &mut made, rows, arguments.check).await?),
+            false => steady = Some(fill(&store, &mut made, rows).await?),
         }
+        by_size = batches(&store, &mut made).await?;
+        let begun = Instant::now();
+        store.refresh_rollups().await?;
+        settled = begun.elapsed().as_secs_f64();
     }
-    let begun = Instant::now();
-    store.refresh_rollups().await?;
-    let settled = begun.elapsed().as_secs_f64();
     let stats = store.stats().await?;
-    let rows = arguments.n;
     let days = (rows / PER_DAY) as i64;
     let readers = arguments.readers.unwrap_or_else(processors);
     let alone = engine == CLICKHOUSE || readers == 0;
@@ -186,6 +188,21 @@ async fn fill(store: &Store, made: &mut Rows, rows: u64) -> Result<(f64, Vec<f64
         }
     }
     Ok((written as f64 / took.as_secs_f64(), tenths))
+}
+
+/// Writes batches of several sizes. Returns the rows per second of each, by size.
+async fn batches(store: &Store, made: &mut Rows) -> Result<BTreeMap<u64, Vec<f64>>> {
+    let mut by_size = BTreeMap::new();
+    for (size, times) in [(1, 200), (100, 100), (BATCH, 30)] {
+        for _ in 0..times {
+            let rows = Arc::new(made.batch(size as usize));
+            let begun = Instant::now();
+            store.write(rows, OnExisting::Keep).await?;
+            let rate = size as f64 / begun.elapsed().as_secs_f64();
+            by_size.entry(size).or_insert_with(Vec::new).push(rate);
+        }
+    }
+    Ok(by_size)
 }
 
 /// The number of processors.
@@ -267,7 +284,9 @@ fn report(measured: &Measured) -> Result<String> {
     for (name, (cells, seconds)) in rollups {
         writeln!(out, "  rollup {name:<16} {cells:>9} cells, rebuilt in {seconds:.1} s")?;
     }
-    writeln!(out, "  rollups up to date {settled:.1} s after the last batch")?;
+    if bulk.is_some() || steady.is_some() {
+        writeln!(out, "  rollups up to date {settled:.1} s after the last batch")?;
+    }
     let load = match *beside > 0.0 {
         true => format!("{readers} readers, and a writer of {beside:.0} rows/s:"),
         false => format!("{readers} readers, no writer:"),
