@@ -3,17 +3,23 @@
 use super::connect::Connect;
 use super::error::PgError;
 use super::{bulk, value};
+use crate::both::{all, both};
 use crate::deadline::Deadline;
 use crate::engine::Workload;
 use crate::options::StoreOptions;
 use crate::sql::{LOG_HAS_ROWS, Statement};
 use deadpool_postgres::{Object, Pool, Timeouts};
 use futures_core::Stream;
+use ooni_core::time::DateTime;
 use postgres_types::{ToSql, Type};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::slice;
-use tokio_postgres::{Client, GenericClient, IsolationLevel, Row};
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio_postgres::{Client, Row};
+
+/// Begins a transaction whose queries see one moment.
+const BEGIN: &str = "START TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// Makes rows and partitions be of one moment. The lock comes first: DROP TABLE removes a partition for every snapshot, and
 /// waits for the lock. The next query takes the snapshot, then locks a table for the first time. That makes the session process
@@ -28,6 +34,8 @@ pub(super) struct Readers {
     aggregations: Pool,
     /// How many callers may wait for a connection of a pool.
     queue: usize,
+    /// Whether the log of rollups had rows when it was read last.
+    log_had_rows: AtomicBool,
 }
 
 impl Readers {
@@ -37,6 +45,7 @@ impl Readers {
             lookups: connect.pool(options.lookup_readers)?,
             aggregations: connect.pool(options.aggregation_readers)?,
             queue: options.queue,
+            log_had_rows: AtomicBool::new(true),
         })
     }
 
@@ -48,12 +57,17 @@ impl Readers {
         workload: Workload,
         deadline: Deadline,
     ) -> Result<Vec<Row>, PgError> {
-        let read = async |client: &mut Client| match statement.with_log {
+        let read = async |client: &Client| match statement.with_log {
             // Rollups and their log do not wait for a month that is being dropped.
-            Some(_) => Ok(snapshot(client, slice::from_ref(statement), false).await?.pop().unwrap_or_default()),
+            Some(_) => Ok(self.read(client, slice::from_ref(statement), false).await?.pop().unwrap_or_default()),
             None => {
-                check(client, slice::from_ref(statement)).await?;
-                query(client, statement).await
+                let (unfinished, rows) =
+                    both(unfinished(client, slice::from_ref(statement)), query(client, statement)).await;
+                // A statement that is cancelled for its size must not be taken for one that has ended.
+                if !matches!(rows, Err(PgError::TooLarge(_))) {
+                    check(&unfinished?, slice::from_ref(statement))?;
+                }
+                rows
             }
         };
         self.run(workload, deadline, read).await
@@ -66,19 +80,40 @@ impl Readers {
         statements: &[Statement],
         deadline: Deadline,
     ) -> Result<Vec<Vec<Row>>, PgError> {
-        let read = async |client: &mut Client| snapshot(client, statements, true).await;
+        let read = async |client: &Client| self.read(client, statements, true).await;
         self.run(Workload::Aggregation, deadline, read).await
+    }
+
+    /// Runs statements in a transaction of their own; `reads_rows` if they read `fastpath`.
+    async fn read(
+        &self,
+        client: &Client,
+        statements: &[Statement],
+        reads_rows: bool,
+    ) -> Result<Vec<Vec<Row>>, PgError> {
+        // Adding the log is always right. If it was empty before, it is left out, unless it turns out to have rows now.
+        let mut with_log = self.log_had_rows.load(Ordering::Relaxed);
+        loop {
+            let Snapshot { unfinished, log_has_rows, results } =
+                snapshot(client, statements, reads_rows, with_log).await?;
+            self.log_had_rows.store(log_has_rows, Ordering::Relaxed);
+            check(&unfinished, statements)?;
+            if with_log || !log_has_rows {
+                return results;
+            }
+            with_log = true;
+        }
     }
 
     async fn run<T>(
         &self,
         workload: Workload,
         deadline: Deadline,
-        read: impl AsyncFnOnce(&mut Client) -> Result<T, PgError> + Send,
+        read: impl AsyncFnOnce(&Client) -> Result<T, PgError> + Send,
     ) -> Result<T, PgError> {
         let object = self.connection(workload, deadline).await?;
         let mut running = Running { object: Some(object), connect: self.connect.clone() };
-        let Some(client) = &mut running.object else { return Err(PgError::Timeout) };
+        let Some(client) = &running.object else { return Err(PgError::Timeout) };
         let result = read(client).await;
         // Beyond the limit of bytes the statement is still running, and is cancelled.
         if !matches!(result, Err(PgError::TooLarge(_))) {
@@ -104,14 +139,18 @@ impl Readers {
     }
 }
 
-/// Fails if a statement reads a month that is being loaded in bulk.
-async fn check(client: &impl GenericClient, statements: &[Statement]) -> Result<(), PgError> {
-    if statements.iter().all(|statement| statement.window.is_none()) {
-        return Ok(());
+/// The months that are being loaded in bulk, if one of the statements reads measurements.
+async fn unfinished(client: &Client, statements: &[Statement]) -> Result<Vec<DateTime>, PgError> {
+    match statements.iter().any(|statement| statement.window.is_some()) {
+        true => bulk::unfinished(client).await,
+        false => Ok(Vec::new()),
     }
-    let unfinished = bulk::unfinished(client).await?;
+}
+
+/// Fails if a statement reads one of the months that are being loaded.
+fn check(unfinished: &[DateTime], statements: &[Statement]) -> Result<(), PgError> {
     let mut windows = statements.iter().filter_map(|statement| statement.window);
-    windows.try_for_each(|window| bulk::check_window(&unfinished, window))
+    windows.try_for_each(|window| bulk::check_window(unfinished, window))
 }
 
 /// Runs a statement.
@@ -129,24 +168,35 @@ async fn query(client: &Client, statement: &Statement) -> Result<Vec<Row>, PgErr
     Ok(all)
 }
 
-/// Runs statements in a transaction of their own; `reads_rows` if they read `fastpath`.
-async fn snapshot(client: &mut Client, statements: &[Statement], reads_rows: bool) -> Result<Vec<Vec<Row>>, PgError> {
-    let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-    // Rolls back when it is dropped.
-    let transaction = begin.start().await?;
-    if reads_rows {
-        transaction.batch_execute(LOCK).await?;
-    }
-    check(&transaction, statements).await?;
-    let log_has_rows = transaction.query_typed(LOG_HAS_ROWS, &[]).await?;
-    let log_has_rows = log_has_rows.first().map_or(Ok(false), |row| row.try_get(0))?;
-    let mut all = Vec::new();
-    for statement in statements {
-        let statement = statement.by_log(log_has_rows);
-        all.push(transaction.query_typed(&statement.sql, &parameters(statement)).await?);
-    }
-    transaction.commit().await?;
-    Ok(all)
+/// What was read in a transaction.
+struct Snapshot {
+    unfinished: Vec<DateTime>,
+    log_has_rows: bool,
+    results: Result<Vec<Vec<Row>>, PgError>,
+}
+
+/// Runs statements in a transaction of their own; everything is sent before the first answer arrives. `reads_rows` says whether
+/// they read `fastpath`, `with_log` whether they add the log of rollups.
+async fn snapshot(
+    client: &Client,
+    statements: &[Statement],
+    reads_rows: bool,
+    with_log: bool,
+) -> Result<Snapshot, PgError> {
+    let begin = if reads_rows { format!("{BEGIN}; {LOCK}") } else { BEGIN.to_owned() };
+    let queries = all(statements.iter().map(|statement| {
+        let statement = statement.by_log(with_log);
+        async move { client.query_typed(&statement.sql, &parameters(statement)).await }
+    }));
+    // If a query fails, this rolls back.
+    let commit = client.batch_execute("COMMIT");
+    let state = both(unfinished(client, statements), client.query_typed(LOG_HAS_ROWS, &[]));
+    let (begun, ((unfinished, log), (results, committed))) =
+        both(client.batch_execute(&begin), both(state, both(queries, commit))).await;
+    begun?;
+    let log_has_rows = log?.first().map_or(Ok(false), |row| row.try_get(0))?;
+    let results = results.into_iter().collect::<Result<_, _>>().and_then(|results| committed.map(|()| results));
+    Ok(Snapshot { unfinished: unfinished?, log_has_rows, results: results.map_err(PgError::from) })
 }
 
 /// The values of a statement and their types.
