@@ -204,8 +204,14 @@ impl Builder {
         if filter.category.is_none() {
             return;
         }
-        let is_correlated = self.dialect != Dialect::Clickhouse;
-        self.and().push(if is_correlated { "EXISTS " } else { "f.input IN " });
+        let is_correlated = self.dialect == Dialect::Sqlite;
+        let [before, after] = match self.dialect {
+            Dialect::Sqlite => ["EXISTS ", ""],
+            // The URLs become a hash table. PostgreSQL would join a plain IN or EXISTS, and look up the URL of each row.
+            Dialect::Postgres => ["(f.input IN ", ") IS TRUE"],
+            Dialect::Clickhouse => ["f.input IN ", ""],
+        };
+        self.and().push(before);
         self.nested(|sql| {
             sql.push("SELECT l.url FROM citizenlab AS l");
             if is_correlated {
@@ -216,6 +222,7 @@ impl Builder {
             }
             sql.category(filter, "l.category_code", "l.cc");
         });
+        self.push(after);
     }
 
     /// The first rows of `fastpath` after a uid, in uid order.
