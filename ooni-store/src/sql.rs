@@ -16,10 +16,11 @@ mod statement;
 
 pub(crate) use self::dialect::Dialect;
 
-pub(crate) use self::charts::{DAY, dated, domain_count, domain_counts, ranked};
+pub(crate) use self::charts::{DAY, ListedDomain, Rank, dated, domain_counts, listed_domain, ranked};
 pub(crate) use self::counts::{
-    OF_LISTS, add_cell, add_cells, aggregation, cells, cells_by_day, count, count_changed, delete_empty_cell,
-    delete_empty_cells, differences, distinct, listed_count, listed_counts, span, state, subtract_window,
+    OF_LISTS, add_cell, add_cells, aggregation, aggregation_by_part, cells, cells_by_day, count, count_changed,
+    delete_empty_cell, delete_empty_cells, differences, distinct, listed_count, listed_counts, span, state,
+    subtract_window,
 };
 pub(crate) use self::locations::{
     LOCATION, LOCATION_TYPES, archived, body_locations, located, location, unarchived, values as location_values,

@@ -29,3 +29,11 @@ CREATE TABLE rollup_log (
 -- are deleted and not cleaned up yet.
 CREATE TABLE rollup_log_folded (id bigint NOT NULL);
 INSERT INTO rollup_log_folded VALUES (0);
+
+-- The rows that are not folded yet. A plan of its own uses the key, whatever the statistics say: a table scan would also read
+-- all rows that were deleted and not cleaned up yet.
+CREATE FUNCTION rollup_log_rows() RETURNS SETOF rollup_log LANGUAGE sql STABLE ROWS 2000 SET enable_seqscan = off
+    AS 'SELECT r.* FROM rollup_log AS r WHERE r.id > (SELECT g.id FROM rollup_log_folded AS g)';
+
+-- A sum that is a bigint. It costs half as much as sum(), whose result is a numeric.
+CREATE AGGREGATE total(bigint) (SFUNC = int8pl, STYPE = bigint, INITCOND = '0', COMBINEFUNC = int8pl, PARALLEL = SAFE);

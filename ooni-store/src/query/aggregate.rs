@@ -6,6 +6,7 @@ use crate::value::{Value, serialize_time};
 use crate::write::row::ListedUrl;
 use ooni_core::time::DateTime;
 use serde::Serialize;
+use std::ops::AddAssign;
 
 /// Which measurements are counted, and by which axes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +63,17 @@ impl Counts {
     /// Measurements with none of the flags.
     pub fn ok(&self) -> u64 {
         self.measurements.saturating_sub(self.failure).saturating_sub(self.confirmed).saturating_sub(self.anomaly)
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, more: Counts) {
+        self.measurements = self.measurements.saturating_add(more.measurements);
+        self.failure = self.failure.saturating_add(more.failure);
+        self.confirmed = self.confirmed.saturating_add(more.confirmed);
+        self.anomaly = self.anomaly.saturating_add(more.anomaly);
+        self.confirmed_flag = self.confirmed_flag.saturating_add(more.confirmed_flag);
+        self.anomaly_flag = self.anomaly_flag.saturating_add(more.anomaly_flag);
     }
 }
 

@@ -16,22 +16,46 @@ use crate::value::{Type, Value};
 
 /// The counts of an aggregation, unordered: its axes, then the six counts.
 pub(crate) fn aggregation(dialect: Dialect, query: &Aggregation, parts: &[Part]) -> Statement {
-    let sum = |count: &str| format!("CAST(coalesce({count}, 0) AS BIGINT)");
-    let of_part = |source| match source {
-        Source::Rollup(_) => COUNTS.map(|count| sum(&format!("sum(f.{count})"))).to_vec(),
-        Source::Rows => counts(dialect, "1").map(|count| sum(&count)).to_vec(),
-    };
+    aggregated(dialect, query, parts, |sql, numbers| {
+        sql.joined_parts(query, parts, numbers, "", &COUNTS.map(|count| dialect.total(&format!("p.{count}"))));
+    })
+}
+
+/// As [`aggregation`], but a group can occur once for each part, and once more for its log of rollups. Adding them up elsewhere
+/// saves the engine from grouping twice.
+pub(crate) fn aggregation_by_part(dialect: Dialect, query: &Aggregation, parts: &[Part]) -> Statement {
+    aggregated(dialect, query, parts, |sql, numbers| {
+        sql.all_parts(query, parts, numbers, "", &COUNTS.map(|count| format!("p.{count}")));
+    })
+}
+
+/// A statement that returns the counts of a single part, or what `join` makes of them.
+fn aggregated(
+    dialect: Dialect,
+    query: &Aggregation,
+    parts: &[Part],
+    join: impl Fn(&mut Builder, fn(Dialect, Source) -> Vec<String>),
+) -> Statement {
     of_parts(dialect, parts, |sql| {
-        if let Some(part) = sql.only(parts) {
-            sql.part(query, part, &of_part(part.source), "");
-        } else {
-            let of_all = COUNTS.map(|count| sum(&format!("sum(p.{count})")));
-            let named =
-                |source| of_part(source).iter().zip(COUNTS).map(|(sum, name)| format!("{sum} AS {name}")).collect();
-            sql.joined_parts(query, parts, named, "", &of_all);
+        match sql.only(parts) {
+            Some(part) => sql.part(query, part, &counts_of(dialect, part.source), ""),
+            None => join(sql, |dialect, source| named(&counts_of(dialect, source))),
         }
         columns(query, COUNTS.len())
     })
+}
+
+/// The six counts of a group in one part.
+fn counts_of(dialect: Dialect, source: Source) -> Vec<String> {
+    match source {
+        Source::Rollup(_) => COUNTS.map(|count| dialect.total(&format!("f.{count}"))).to_vec(),
+        Source::Rows => counts(dialect, "1").map(|count| format!("CAST(coalesce({count}, 0) AS BIGINT)")).to_vec(),
+    }
+}
+
+/// The six counts, with their names.
+fn named(counts: &[String]) -> Vec<String> {
+    counts.iter().zip(COUNTS).map(|(count, name)| format!("{count} AS {name}")).collect()
 }
 
 /// The number of distinct values of an axis in each group of an aggregation, unordered: its axes, then the number.
@@ -41,7 +65,7 @@ pub(crate) fn distinct(dialect: Dialect, query: &Aggregation, of: Axis, parts: &
         if let Some(part) = sql.only(parts) {
             sql.part(query, part, &[number(&key(dialect, of, part.source))], "");
         } else {
-            let value = |source| vec![format!("{} AS value", key(dialect, of, source))];
+            let value = |dialect, source| vec![format!("{} AS value", key(dialect, of, source))];
             sql.joined_parts(query, parts, value, "DISTINCT ", &[number("p.value")]);
         }
         columns(query, 1)
@@ -56,14 +80,14 @@ pub(crate) const OF_LISTS: [Axis; 2] = [Axis::Input, Axis::ProbeCc];
 pub(crate) fn listed_counts(dialect: Dialect, query: &Aggregation, parts: &[Part]) -> Statement {
     let count = |name: &str| format!("CAST(coalesce(c.{name}, 0) AS BIGINT)");
     let columns = format!("l.url, l.domain, l.cc, l.category_code, {}, {}", count("measurements"), count("anomalies"));
-    let of_part = |source| {
+    let of_part = |dialect: Dialect, source| {
         let [measurements, .., anomalies] = match source {
-            Source::Rollup(_) => COUNTS.map(|count| format!("sum(f.{count})")),
+            Source::Rollup(_) => COUNTS.map(|count| dialect.total(&format!("f.{count}"))),
             Source::Rows => counts(dialect, "1"),
         };
         vec![format!("{measurements} AS measurements"), format!("{anomalies} AS anomalies")]
     };
-    let of_all = ["sum(p.measurements) AS measurements", "sum(p.anomalies) AS anomalies"].map(str::to_owned);
+    let of_all = ["measurements", "anomalies"].map(|name| format!("{} AS {name}", dialect.total(&format!("p.{name}"))));
     of_parts(dialect, parts, |sql| {
         sql.push("SELECT ").push(&columns).push(" FROM citizenlab AS l LEFT JOIN (");
         sql.joined_parts(query, parts, of_part, "", &of_all);
@@ -103,7 +127,23 @@ impl Builder {
         &mut self,
         query: &Aggregation,
         parts: &[Part],
-        of_part: impl Fn(Source) -> Vec<String>,
+        of_part: impl Fn(Dialect, Source) -> Vec<String>,
+        distinct: &str,
+        of_all: &[String],
+    ) {
+        self.all_parts(query, parts, of_part, distinct, of_all);
+        let axes: Vec<String> = (0..query.axes.len()).map(|axis| format!("p.axis{axis}")).collect();
+        if !axes.is_empty() {
+            self.push(" GROUP BY ").push(&axes.join(", "));
+        }
+    }
+
+    /// The groups of some parts, and of the log of each that reads a rollup.
+    fn all_parts(
+        &mut self,
+        query: &Aggregation,
+        parts: &[Part],
+        of_part: impl Fn(Dialect, Source) -> Vec<String>,
         distinct: &str,
         of_all: &[String],
     ) {
@@ -112,16 +152,13 @@ impl Builder {
         self.push("SELECT ").push(&selected.join(", ")).push(" FROM (");
         for (number, part) in parts.iter().enumerate() {
             self.push(if number == 0 { "" } else { " UNION ALL " });
-            self.part(query, part, &of_part(part.source), distinct);
+            self.part(query, part, &of_part(self.dialect, part.source), distinct);
             if self.has_log && matches!(part.source, Source::Rollup(_)) {
                 self.push(" UNION ALL ");
-                self.rows(query, part, &of_part(Source::Rows), distinct, LOG);
+                self.rows(query, part, &of_part(self.dialect, Source::Rows), distinct, LOG);
             }
         }
         self.push(") AS p");
-        if !axes.is_empty() {
-            self.push(" GROUP BY ").push(&axes.join(", "));
-        }
     }
 
     /// One part of an aggregation: its axes and some numbers, one row per group, or distinct rows if `distinct` is not
@@ -143,16 +180,19 @@ impl Builder {
     /// As [`Builder::part`], counted from the rows of a table: `fastpath`, or the log of rollups.
     fn rows(&mut self, query: &Aggregation, part: &Part, numbers: &[String], distinct: &str, table: &str) {
         let filter = self.select(query, part, Source::Rows, numbers, distinct);
-        self.push(table).push(" AS f");
+        let source = if table == LOG { self.dialect.log() } else { table };
+        self.push(source).push(" AS f");
         if filter.category.is_some() || query.axes.contains(&Axis::CategoryCode) {
-            self.push(" JOIN citizenlab AS l ON l.url = f.input");
+            // SQLite would read the log once for each entry of a category.
+            let is_log_first = table == LOG && self.dialect == Dialect::Sqlite;
+            self.push(if is_log_first { " CROSS JOIN" } else { " JOIN" }).push(" citizenlab AS l ON l.url = f.input");
         } else if table == ROWS {
             let index = self.dialect.by_index(Some(index(&filter)));
             self.push(&index);
         }
         self.rows_filter(&filter);
         if table == LOG {
-            self.and().push(IN_LOG);
+            self.in_log();
         }
         self.category(&filter, "l.category_code", "l.cc");
         self.grouped(query, Source::Rows, distinct);

@@ -195,6 +195,14 @@ impl Dialect {
         self != Dialect::Clickhouse
     }
 
+    /// The sum of integers, as an integer; 0 if there is nothing to add up.
+    pub(super) fn total(self, value: &str) -> String {
+        match self {
+            Dialect::Postgres => format!("total({value})"),
+            _ => format!("CAST(coalesce(sum({value}), 0) AS BIGINT)"),
+        }
+    }
+
     /// The index hint after the name of a table: use this index, or the key. Only SQLite needs one.
     pub(super) fn by_index(self, index: Option<&str>) -> String {
         match (self, index) {

@@ -20,6 +20,22 @@ pub(super) const IN_LOG: &str = "f.id > (SELECT g.id FROM rollup_log_folded AS g
 /// The table of the log.
 pub(super) const LOG: &str = "rollup_log";
 
+impl Dialect {
+    /// The rows that are in the log: a table, of which [`Builder::in_log`] says which rows those are, or a function.
+    pub(super) fn log(self) -> &'static str {
+        if self == Dialect::Postgres { "rollup_log_rows()" } else { LOG }
+    }
+}
+
+impl Builder {
+    /// The condition on the rows of [`Dialect::log`] that are in the log.
+    pub(super) fn in_log(&mut self) {
+        if self.dialect != Dialect::Postgres {
+            self.and().push(IN_LOG);
+        }
+    }
+}
+
 /// A statement that reads some parts. `build` returns the types of its columns.
 pub(super) fn of_parts(dialect: Dialect, parts: &[Part], build: impl Fn(&mut Builder) -> Vec<Type>) -> Statement {
     let reads_rollups = parts.iter().any(|part| matches!(part.source, Source::Rollup(_)));

@@ -3,7 +3,7 @@
 use super::builder::Builder;
 use super::counts::index;
 use super::dialect::Dialect;
-use super::log::{IN_LOG, LOG, with_log};
+use super::log::{LOG, with_log};
 use super::statement::{Parameter, Statement};
 use crate::query::filter::{Filter, Window};
 use crate::query::grain::Grain;
@@ -214,19 +214,21 @@ pub(crate) fn categories(dialect: Dialect, url: &str) -> Statement {
 pub(crate) fn inputs(dialect: Dialect, cc: &str, weeks: &[DateTime]) -> Statement {
     let part = |sql: &mut Builder, number: &str, table: &str, week: &str| {
         sql.has_condition = false;
-        sql.push("SELECT f.input AS input, ").push(number).push(" AS number FROM ").push(table).push(" AS f");
+        sql.push("SELECT f.input AS input, ").push(number).push(" AS number FROM ");
+        sql.push(if table == LOG { dialect.log() } else { table }).push(" AS f");
         sql.indexed_texts("f.test_name", &["web_connectivity".to_owned()]);
         sql.indexed_texts("f.probe_cc", &[cc.to_owned()]);
         sql.weeks(week, weeks);
         sql.and().push("f.input IN (SELECT l.url FROM citizenlab AS l)");
         if table == LOG {
-            sql.and().push(IN_LOG);
+            sql.in_log();
         }
         sql.push(" GROUP BY f.input");
     };
     with_log(dialect, true, |sql| {
-        sql.push(if sql.has_log { "SELECT p.input, CAST(sum(p.number) AS BIGINT) FROM (" } else { "" });
-        part(sql, "CAST(sum(f.measurement_count) AS BIGINT)", "rollup_week_input", "f.week");
+        let joined = format!("SELECT p.input, {} FROM (", dialect.total("p.number"));
+        sql.push(if sql.has_log { &joined } else { "" });
+        part(sql, &dialect.total("f.measurement_count"), "rollup_week_input", "f.week");
         if sql.has_log {
             sql.push(" UNION ALL ");
             part(sql, "count(*)", LOG, &dialect.bucket(Grain::Week, "f.measurement_start_time"));

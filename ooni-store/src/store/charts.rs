@@ -7,8 +7,10 @@ use crate::error::Error;
 use crate::query::aggregate::{Aggregation, Axis, DatedGroup, DomainCounts, Ranked};
 use crate::query::filter::{Filter, Window};
 use crate::query::planner::plan;
-use crate::sql;
+use crate::sql::{self, ListedDomain, Rank};
 use crate::value::Value;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 impl Store {
     /// The groups of an aggregation in the order of their keys, each with its first and its last day. They are counted from
@@ -71,7 +73,24 @@ impl Store {
         let query = by_domain();
         let statement = sql::domain_counts(self.dialect(), &query, &call.parts(&query).await?);
         let rows = call.snapshot(vec![statement]).await?;
-        rows.into_iter().flatten().map(|row| sql::domain_count(row).ok_or_else(|| call.foreign())).collect()
+        // The first entry of each domain is chosen here: the engine would sort them all.
+        let mut domains = BTreeMap::new();
+        for row in rows.into_iter().flatten() {
+            let ListedDomain { domain, rank, measurements } = sql::listed_domain(row).ok_or_else(|| call.foreign())?;
+            match domains.entry(domain) {
+                Entry::Vacant(place) => {
+                    place.insert((rank, measurements));
+                }
+                Entry::Occupied(mut first) if rank < first.get().0 => first.get_mut().0 = rank,
+                Entry::Occupied(_) => {}
+            }
+        }
+        let counts = |(domain, (rank, measurements)): (_, (Rank, _))| DomainCounts {
+            domain,
+            category_code: rank.category_code,
+            measurements,
+        };
+        Ok(domains.into_iter().map(counts).collect())
     }
 
     /// The engine's plan for [`Store::aggregate_with_days`].

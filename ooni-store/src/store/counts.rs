@@ -23,11 +23,21 @@ impl Store {
     pub async fn aggregate(&self, query: &Aggregation) -> Result<Vec<Group>, Error> {
         let call = self.read("aggregate", Workload::Aggregation).over(query.filter.window);
         let parts = call.parts(query).await?;
-        let rows = call.groups(sql::aggregation(self.dialect(), query, &parts), &parts).await?;
+        // A part and its log of rollups each have a group once.
+        let most = self.options.max_groups.saturating_mul(2 * parts.len());
+        let statement = at_most(sql::aggregation_by_part(self.dialect(), query, &parts), most);
+        let rows = call.counted(statement, &parts).await?;
         let groups = rows.into_iter().map(|row| group(row, query.axes.len()).ok_or_else(|| call.foreign()));
         let mut groups = groups.collect::<Result<Vec<_>, _>>()?;
-        groups.sort_by(|a, b| order(&a.keys, &b.keys));
-        Ok(groups)
+        groups.sort_unstable_by(|a, b| order(&a.keys, &b.keys));
+        groups.dedup_by(|next, group| {
+            let is_same = next.keys == group.keys;
+            if is_same {
+                group.counts += next.counts;
+            }
+            is_same
+        });
+        call.within_limit(groups)
     }
 
     /// The number of distinct values of an axis in each group, such as the networks of each month, in the order of the keys.
@@ -150,7 +160,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn explain_aggregate(&self, query: &Aggregation) -> Result<Vec<String>, Error> {
-        self.explain(sql::aggregation(self.dialect(), query, &plan(query))).await
+        self.explain(sql::aggregation_by_part(self.dialect(), query, &plan(query))).await
     }
 }
 
@@ -251,22 +261,27 @@ impl Read<'_> {
 
     /// A statement that returns at most one group too many.
     fn limited(&self, statement: Statement) -> Statement {
-        match self.store.options.max_groups.checked_add(1) {
-            Some(limit) => statement.at_most(limit),
-            None => statement,
-        }
+        at_most(statement, self.store.options.max_groups)
     }
 
     /// The groups that such a statement returned, if they are not too many.
-    fn within_limit(&self, rows: Rows) -> Result<Rows, Error> {
+    fn within_limit<T>(&self, groups: Vec<T>) -> Result<Vec<T>, Error> {
         let most = self.store.options.max_groups;
-        match rows.len() > most {
-            false => Ok(rows),
+        match groups.len() > most {
+            false => Ok(groups),
             true => {
                 let message = format!("the result has more than {most} groups; narrow the filter or use fewer axes");
                 Err(Error::public(ErrorKind::TooLarge, message).of(self.store.engine.name()))
             }
         }
+    }
+}
+
+/// A statement that returns at most one row more than so many.
+fn at_most(statement: Statement, most: usize) -> Statement {
+    match most.checked_add(1) {
+        Some(limit) => statement.at_most(limit),
+        None => statement,
     }
 }
 
