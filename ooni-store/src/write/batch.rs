@@ -17,8 +17,8 @@ pub(crate) struct Taken<'r> {
     pub(crate) index: usize,
     /// Its row.
     pub(crate) cells: FastpathValues<'r>,
-    /// Its row of `obs_openvpn`.
-    pub(crate) openvpn: Option<OpenvpnValues<'r>>,
+    /// Its row of `obs_openvpn`, which few have.
+    pub(crate) openvpn: Option<Box<OpenvpnValues<'r>>>,
 }
 
 impl Taken<'_> {
@@ -109,7 +109,7 @@ pub(crate) fn decide<'r>(
             }
         };
         last.insert(uid, index);
-        let row = Taken { index, cells, openvpn };
+        let row = Taken { index, cells, openvpn: openvpn.map(Box::new) };
         match by_uid.entry(uid) {
             Entry::Vacant(entry) => {
                 entry.insert(taken.len());

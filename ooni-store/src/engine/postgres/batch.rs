@@ -210,7 +210,7 @@ impl Batch {
         transaction: &Transaction<'_>,
         coming: &[&Taken<'_>],
     ) -> Result<(), PgError> {
-        let openvpn: Vec<_> = coming.iter().filter_map(|taken| taken.openvpn.as_ref()).collect();
+        let openvpn: Vec<_> = coming.iter().filter_map(|taken| taken.openvpn.as_deref()).collect();
         if openvpn.is_empty() {
             return Ok(());
         }

@@ -36,8 +36,8 @@ pub(super) fn write(transaction: &Transaction<'_>, mut batch: Prepared) -> Resul
     let mut added = vec![true; batch.taken.len()];
     let mut months = BTreeMap::<DateTime, i64>::new();
     let mut existing = 0;
+    // Rows are in memory that this thread has not read yet: what is prepared is read in their place.
     for (row, taken) in batch.taken.iter().enumerate() {
-        let (new, uid) = (&batch.rows[taken.index], batch.uid(taken));
         let is_new = statements.fastpath.encoded(&batch.fastpath, row)?;
         if !is_new {
             existing += 1;
@@ -46,12 +46,12 @@ pub(super) fn write(transaction: &Transaction<'_>, mut batch: Prepared) -> Resul
                 continue;
             }
         }
-        let known = match new.body() {
+        let known = match taken.body {
             Some(_) => None,
-            None => locations::known(transaction, uid)?,
+            None => locations::known(transaction, batch.uid(taken))?,
         };
         if !is_new {
-            statements.delete(uid, &mut tally)?;
+            statements.delete(batch.uid(taken), &mut tally)?;
             reach(Failpoint::RowDeleted);
             statements.fastpath.encoded(&batch.fastpath, row)?;
         }
@@ -61,13 +61,13 @@ pub(super) fn write(transaction: &Transaction<'_>, mut batch: Prepared) -> Resul
         if let Some(body) = taken.body {
             statements.body.encoded(&batch.bodies, body)?;
         } else if known.is_some() {
-            let cells = new.cells().ok();
+            let cells = batch.rows[taken.index].cells().ok();
             let key = KEY.map(|at| cells.as_ref().map_or(Value::Null, |cells| cells[at].borrowed()));
             let values: Vec<_> = key.into_iter().chain(sql::location_values(known.as_ref())).collect();
             statements.body.values(&values)?;
         }
         if any_archived {
-            locations::forget(transaction, uid)?;
+            locations::forget(transaction, batch.uid(taken))?;
         }
         if let Some(openvpn) = taken.openvpn {
             statements.openvpn.encoded(&batch.openvpn, openvpn)?;

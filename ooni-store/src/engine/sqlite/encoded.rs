@@ -28,9 +28,11 @@ enum Cell {
 }
 
 impl Encoded {
-    /// For rows with so many values.
-    pub(super) fn new(width: usize) -> Encoded {
-        Encoded { width, cells: Vec::new(), texts: Vec::new() }
+    /// For so many rows with so many values.
+    pub(super) fn new(width: usize, rows: usize) -> Encoded {
+        /// Approximate length of the texts of a row that differ from those of the row before.
+        const TEXTS: usize = 320;
+        Encoded { width, cells: Vec::with_capacity(width * rows), texts: Vec::with_capacity(TEXTS * rows) }
     }
 
     /// The number of rows.
@@ -155,7 +157,7 @@ mod tests {
                 connection.prepare("SELECT quote(a) || quote(b) || quote(c) || quote(d) || e FROM t").unwrap();
             read.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect::<Vec<String>>()
         };
-        let mut encoded = Encoded::new(4);
+        let mut encoded = Encoded::new(4, 1);
         rows.iter().flatten().for_each(|value| encoded.push(value));
         assert_eq!(encoded.len(), rows.len());
         let expected =
