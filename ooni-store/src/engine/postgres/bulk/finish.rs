@@ -22,7 +22,7 @@ const INDEXES: &str = "
     WHERE i.indrelid = 'fastpath'::regclass ORDER BY c.relname";
 
 /// The memory of a build. Most entries of these indexes have the first value in common with many others, and sorting them
-/// compares the entries themselves: that takes a third less time if they fit the processor's cache.
+/// compares the entries themselves, which takes less time if they fit the cache of the processor.
 const MEMORY: &str = "SET maintenance_work_mem = '16MB'";
 
 /// Waits for batches that write to the month, and lets no other one write to it until the transaction ends.
