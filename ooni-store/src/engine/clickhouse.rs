@@ -8,7 +8,7 @@
 //! become one, unless they differ in the start of the measurement. A lease lets one process at a time rebuild rollups.
 //!
 //! `batch` writes batches, `locations` sets the locations of bodies, `change` makes other changes, and `context` is what their statements share. `http` is the HTTP
-//! client, `error` has its errors, `slots` limits concurrent queries, and `value` converts values. `rollups` and `lease`
+//! client, `error` has its errors, `slots` limits concurrent queries, `rows` are rows to be inserted, and `value` converts other values. `rollups` and `lease`
 //! rebuild rollups, `schema` migrates tables, and `reference` reads the tables of the reference.
 
 mod batch;
@@ -20,6 +20,7 @@ mod lease;
 mod locations;
 pub(crate) mod reference;
 mod rollups;
+mod rows;
 mod schema;
 mod slots;
 mod value;

@@ -6,8 +6,10 @@
 
 use super::context::ChangeContext;
 use super::error::ClickhouseError;
-use super::value::{self, Rows};
+use super::rows::Rows;
+use super::value;
 use super::{locations, rollups};
+use crate::both::both;
 use crate::failpoint::{Failpoint, reach};
 use crate::sql::{LOCATION, Parameter};
 use crate::value::{Type, Value};
@@ -271,33 +273,44 @@ async fn insert(
     rows: &(dyn RowBatch + 'static),
     known_bodies: &HashMap<String, BodyLocation>,
 ) -> Result<(), ClickhouseError> {
-    let (mut fastpath, mut jsonl, mut openvpn) = (Rows::default(), Rows::default(), Rows::default());
+    let mut jsonl = locations::no_entries();
+    let mut openvpn = Rows::of("obs_openvpn", openvpn::NAMES.into_iter().chain(["update_time"]));
     for Taken { index, cells, openvpn: row } in &decided.taken {
-        for (cell, column) in cells.iter().zip(fastpath::COLUMNS) {
-            let is_link = column.kind == Type::OptionalUInt64;
-            fastpath.cell(cell, is_link, is_link);
-        }
-        let Provenance { ruleset, fingerprints_sha256, body_sha256 } = rows[*index].provenance();
-        fastpath.text(&ruleset).text(&fingerprints_sha256).text(&body_sha256).moment(context.moment);
         let [uid, report_id, input, ..] = cells;
-        jsonl.cell(report_id, false, false).cell(input, false, false).cell(uid, false, false);
-        jsonl.cell(&cells[fastpath::measurement_start_time], false, false);
+        jsonl.cell(report_id, false).cell(input, false).cell(uid, false);
+        jsonl.cell(&cells[fastpath::measurement_start_time], false);
         let new = &rows[*index];
         locations::push(&mut jsonl, new.body().or_else(|| known_bodies.get(new.uid())));
         jsonl.moment(context.moment);
         if let Some(cells) = row {
             for (column, cell) in cells.iter().enumerate() {
-                openvpn.cell(cell, column == WIDE, false);
+                openvpn.cell(cell, column == WIDE);
             }
             openvpn.moment(context.moment);
         }
     }
-    let columns = openvpn::NAMES.join(", ");
-    context.http.insert(&format!("obs_openvpn ({columns}, update_time)"), openvpn).await?;
-    context.http.insert(&locations::entry_columns(), jsonl).await?;
-    let columns = fastpath::NAMES.join(", ");
-    let fastpath_columns = format!("fastpath ({columns}, ruleset, fingerprints_sha256, body_sha256, update_time)");
-    context.http.insert(&fastpath_columns, fastpath).await
+    context.http.insert(openvpn).await?;
+    // The rows are prepared while the server writes the entries.
+    let (written, fastpath) = both(context.http.insert(jsonl), async { rows_of(context, decided, rows) }).await;
+    written?;
+    context.http.insert(fastpath).await
+}
+
+/// The accepted rows, as rows of `fastpath`.
+fn rows_of(context: &ChangeContext<'_>, decided: &Decided<'_>, rows: &(dyn RowBatch + 'static)) -> Rows {
+    let provenance = ["ruleset", "fingerprints_sha256", "body_sha256", "update_time"];
+    let mut fastpath = Rows::of("fastpath", fastpath::NAMES.into_iter().chain(provenance));
+    for Taken { index, cells, .. } in &decided.taken {
+        for (cell, column) in cells.iter().zip(fastpath::COLUMNS) {
+            match column.kind {
+                Type::OptionalUInt64 => fastpath.optional_int(cell, true),
+                _ => fastpath.cell(cell, false),
+            };
+        }
+        let Provenance { ruleset, fingerprints_sha256, body_sha256 } = rows[*index].provenance();
+        fastpath.text(&ruleset).text(&fingerprints_sha256).text(&body_sha256).moment(context.moment);
+    }
+    fastpath
 }
 
 /// Records refusals; deletes those of measurements that are no longer refused.
@@ -314,7 +327,8 @@ async fn set_aside(
         true => HashSet::new(),
         false => known(context, "refused", aside.iter().copied()).await?,
     };
-    let mut refused = Rows::default();
+    let columns = ["measurement_uid", "column_name", "message", "row_json"];
+    let mut refused = Rows::of("refused", columns.into_iter().chain(LOCATION).chain(["update_time"]));
     for refusal in decided.set_aside.iter().filter(|refusal| !before.contains(uid(refusal))) {
         let new = &rows[refusal.index];
         refused.text(new.uid()).text(&refusal.column).text(&refusal.message);
@@ -322,9 +336,7 @@ async fn set_aside(
         locations::push(&mut refused, new.body().or_else(|| known_bodies.get(new.uid())));
         refused.moment(context.moment);
     }
-    let location = LOCATION.join(", ");
-    let columns = format!("refused (measurement_uid, column_name, message, row_json, {location}, update_time)");
-    context.http.insert(&columns, refused).await?;
+    context.http.insert(refused).await?;
     if replace {
         let taken = decided.taken.iter().map(|taken| rows[taken.index].uid());
         let ended = known(context, "refused", taken.filter(|uid| !aside.contains(uid))).await?;
@@ -333,7 +345,8 @@ async fn set_aside(
     Ok(())
 }
 
-const REJECTED: &str = "rejected (can, position, measurement_uid, code, path, message, update_time)";
+/// The columns of a rejection.
+const REJECTED: [&str; 7] = ["can", "position", "measurement_uid", "code", "path", "message", "update_time"];
 
 /// Returns the positions of the rejections of some cans.
 const POSITIONS: &str = "SELECT can, toString(position) FROM rejected WHERE can IN {uids:Array(String)}";
@@ -355,19 +368,14 @@ async fn reject(context: &ChangeContext<'_>, decided: &Decided<'_>) -> Result<()
         decided.rejected.iter().partition(|rejection| decided.cans.binary_search(&&*rejection.can).is_ok());
     let before = positions(context, decided.cans.iter().copied().chain(others.iter().map(|other| &*other.can))).await?;
     let is_new = |rejection: &&Rejection| !before.contains(&(rejection.can.to_string(), rejection.position));
-    let mut rows = Rows::default();
+    let mut rows = Rows::of("rejected", REJECTED);
     for Rejection { can, position, uid, code, path, message } in
         again.into_iter().chain(others.into_iter().filter(is_new))
     {
-        rows.text(can)
-            .uint64(position.cast_unsigned())
-            .optional_text(uid.as_deref())
-            .text(code)
-            .text(path)
-            .text(message);
+        rows.text(can).int64(*position).optional_text(uid.as_deref()).text(code).text(path).text(message);
         rows.moment(context.moment);
     }
-    context.http.insert(REJECTED, rows).await?;
+    context.http.insert(rows).await?;
     let had: HashSet<&str> = before.iter().map(|(can, _)| &**can).collect();
     for cans in chunks(decided.cans.iter().copied().filter(|can| had.contains(can))) {
         let parameters = [("cans".to_owned(), value::texts(cans)), ("moment".to_owned(), context.moment.to_string())];

@@ -3,7 +3,8 @@
 use super::context::ChangeContext;
 use super::error::ClickhouseError;
 use super::lease::Lease;
-use super::value::{self, Rows};
+use super::rows::Rows;
+use super::value;
 use super::{batch, rollups};
 use crate::failpoint::{Failpoint, reach};
 use crate::rollup::{ROLLUPS, Rollup};
@@ -36,9 +37,9 @@ pub(super) async fn remove(
     let days: BTreeSet<u16> = entries.times.iter().map(|&time| value::day(time)).collect();
     rollups::mark(context, "", &days).await?;
     if matches!(outcome, RemoveOutcome::Removed | RemoveOutcome::Banned) {
-        let mut removed = Rows::default();
+        let mut removed = Rows::of("removed", ["measurement_uid", "reason", "update_time"]);
         removed.text(uid).text(reason).moment(context.moment);
-        context.http.insert("removed", removed).await?;
+        context.http.insert(removed).await?;
     }
     // Also if the measurement was removed before, because that removal may have been interrupted.
     if was_refused {
@@ -97,7 +98,7 @@ pub(super) async fn replace_lists(
     lists: &[ListedUrl],
     lease: &mut Lease,
 ) -> Result<(), ClickhouseError> {
-    let mut rows = Rows::default();
+    let mut rows = Rows::of("citizenlab_next", ["url", "domain", "cc", "category_code"]);
     for ListedUrl { url, domain, cc, category_code } in lists {
         rows.text(url).text(domain).text(cc).text(category_code);
     }
@@ -107,8 +108,8 @@ pub(super) async fn replace_lists(
     let swap = match lists.is_empty() {
         true => "TRUNCATE TABLE citizenlab",
         false => {
-            let fill = "INSERT INTO citizenlab_next FORMAT RowBinary";
-            lease.hold(context.http.untracked().refill("citizenlab_next", fill, &[], Some(rows))).await?;
+            let fill = rows.insert();
+            lease.hold(context.http.untracked().refill("citizenlab_next", &fill, &[], Some(rows))).await?;
             "ALTER TABLE citizenlab REPLACE PARTITION tuple() FROM citizenlab_next"
         }
     };

@@ -5,8 +5,8 @@
 //! build time. It would replace only [`form`].
 
 use super::error::ClickhouseError;
+use super::rows::Rows;
 use super::value;
-use super::value::Rows;
 use crate::deadline::Deadline;
 use crate::failpoint::{Failpoint, reach};
 use crate::retry::RetryPolicy;
@@ -34,15 +34,17 @@ use url::form_urlencoded::Serializer;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Settings of every statement. `wait_end_of_query` buffers the result, so that every error has an HTTP status.
-/// `insert_deduplicate` is off so that deleted rows can be inserted again. `do_not_merge_…` is possible because all rows
-/// with the same key are in one partition.
-const SETTINGS: [(&str, &str); 8] = [
+/// `insert_deduplicate` is off so that deleted rows can be inserted again. `optimize_on_insert`, which looks for rows with
+/// the same key, is off because a batch has none. `do_not_merge_…` is possible because all rows with the same key are in one
+/// partition.
+const SETTINGS: [(&str, &str); 9] = [
     ("wait_end_of_query", "1"),
     ("final", "1"),
     ("join_use_nulls", "1"),
     ("do_not_merge_across_partitions_select_final", "1"),
     ("aggregate_functions_null_for_empty", "1"),
     ("insert_deduplicate", "0"),
+    ("optimize_on_insert", "0"),
     ("max_partitions_per_insert_block", "0"),
     ("cancel_http_readonly_queries_on_client_close", "1"),
 ];
@@ -172,12 +174,12 @@ impl Http {
         self.change(&[Message { sql, is_step: false, ..Message::default() }]).await
     }
 
-    /// Inserts rows into `TABLE (COLUMN, …)`. Inserting the same rows again must have no effect.
-    pub(super) async fn insert(&self, into: &str, rows: Rows) -> Result<(), ClickhouseError> {
+    /// Inserts rows. Inserting the same rows again must have no effect.
+    pub(super) async fn insert(&self, rows: Rows) -> Result<(), ClickhouseError> {
         if rows.is_empty() {
             return Ok(());
         }
-        let sql = format!("INSERT INTO {into} FORMAT RowBinary");
+        let sql = rows.insert();
         self.change(&[Message { sql: &sql, rows: Some(rows.into()), ..Message::default() }]).await
     }
 

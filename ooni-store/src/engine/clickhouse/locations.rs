@@ -7,7 +7,8 @@
 use super::batch;
 use super::context::ChangeContext;
 use super::error::ClickhouseError;
-use super::value::{self, Rows};
+use super::rows::Rows;
+use super::value;
 use crate::sql::{self, Dialect, LOCATION, LOCATION_TYPES};
 use crate::value::{Type, Value};
 use crate::write::rejection::LONGEST_KEY;
@@ -30,15 +31,19 @@ struct Entry {
     body: BodyLocation,
 }
 
-/// The columns of entries in `jsonl`.
-pub(super) fn entry_columns() -> String {
-    format!("jsonl (report_id, input, measurement_uid, measurement_start_time, {}, update_time)", LOCATION.join(", "))
+/// No entries of `jsonl`.
+pub(super) fn no_entries() -> Rows {
+    let columns = ["report_id", "input", "measurement_uid", "measurement_start_time"];
+    Rows::of("jsonl", columns.into_iter().chain(LOCATION).chain(["update_time"]))
 }
 
 /// Appends a location to a row. The path of an unknown one is empty.
 pub(super) fn push(rows: &mut Rows, body: Option<&BodyLocation>) {
     for (value, (is_wide, is_optional)) in sql::location_values(body).iter().zip(KINDS) {
-        rows.cell(value, is_wide, is_optional);
+        match is_optional {
+            true => rows.optional_int(value, is_wide),
+            false => rows.cell(value, is_wide),
+        };
     }
 }
 
@@ -85,7 +90,8 @@ pub(super) async fn set(
     let entries = entries(context, uids().filter(|uid| has_row(uid))).await?;
     let archived = stored(context, "archived", uids()).await?;
     let refused = stored(context, "refused", uids()).await?;
-    let (mut jsonl, mut others, mut refusals) = (Rows::default(), Rows::default(), Vec::new());
+    let no_archived = Rows::of("archived", ["measurement_uid"].into_iter().chain(LOCATION).chain(["update_time"]));
+    let (mut jsonl, mut others, mut refusals) = (no_entries(), no_archived, Vec::new());
     let mut set = LocationsSet { removed: removed.len() as u64, ..LocationsSet::default() };
     for (uid, body) in &bodies {
         if has_row(uid) {
@@ -93,7 +99,7 @@ pub(super) async fn set(
             for Entry { report_id, input, start, .. } in
                 entries.get(uid).into_iter().flatten().filter(|entry| entry.body != *body)
             {
-                jsonl.text(report_id).text(input).text(uid).cell(&Value::Time(*start), false, false);
+                jsonl.text(report_id).text(input).text(uid).cell(&Value::Time(*start), false);
                 push(&mut jsonl, Some(body));
                 jsonl.moment(context.moment);
             }
@@ -109,9 +115,8 @@ pub(super) async fn set(
             refusals.push(&**uid);
         }
     }
-    context.http.insert(&entry_columns(), jsonl).await?;
-    let columns = format!("archived (measurement_uid, {}, update_time)", LOCATION.join(", "));
-    context.http.insert(&columns, others).await?;
+    context.http.insert(jsonl).await?;
+    context.http.insert(others).await?;
     set_refused(context, refusals).await?;
     Ok(set)
 }

@@ -9,7 +9,8 @@ use super::context::ChangeContext;
 use super::error::ClickhouseError;
 use super::http::{Http, Parameter};
 use super::lease::Lease;
-use super::value::{self, Rows};
+use super::rows::Rows;
+use super::value;
 use crate::failpoint::{Failpoint, interval, reach};
 use crate::query::filter::Window;
 use crate::rollup::{ROLLUPS, Rollup};
@@ -40,11 +41,11 @@ pub(super) async fn mark(
     rollup: &str,
     days: &BTreeSet<u16>,
 ) -> Result<(), ClickhouseError> {
-    let mut rows = Rows::default();
+    let mut rows = Rows::of("dirty", ["change", "rollup_name", "day"]);
     for &day in days {
         rows.uint64(context.change).text(rollup).day(day);
     }
-    context.http.untracked().insert("dirty (change, rollup_name, day)", rows).await
+    context.http.untracked().insert(rows).await
 }
 
 /// Records that a change is done.
