@@ -1,5 +1,5 @@
--- Bulk loads. A load begins in a store without rows: the secondary indexes of fastpath and of rollups are dropped, and rows are
--- written without counting them in rollups. Finishing it counts the rows and builds the indexes, step by step, and then empties
+-- Bulk loads. A load begins in a store without rows: the secondary indexes of fastpath and of rollups are dropped, except those to
+-- which rows in the order of time append, and rows are written without counting them in rollups. Finishing it counts the rows and builds the indexes, step by step, and then empties
 -- these tables except bulk_loader.
 
 -- The months with rows of the load. Queries that read them fail.

@@ -7,9 +7,10 @@
 //! [`Engine::refresh_rollups`]. Several processes can write. Rows with the same uid that two of them write at the same time
 //! become one, unless they differ in the start of the measurement. A lease lets one process at a time rebuild rollups.
 //!
-//! `batch` writes batches, `locations` sets the locations of bodies, `change` makes other changes, and `context` is what their statements share. `http` is the HTTP
-//! client, `error` has its errors, `slots` limits concurrent queries, `rows` are rows to be inserted, and `value` converts other values. `rollups` and `lease`
-//! rebuild rollups, `schema` migrates tables, and `reference` reads the tables of the reference.
+//! `batch` writes batches, `locations` sets the locations of bodies, `change` makes other changes, and `context` is what their
+//! statements share. `http` is the HTTP client, `error` has its errors, `slots` limits concurrent queries, `rows` are rows to be
+//! inserted, and `value` converts other values. `rollups` and `lease` rebuild rollups, `schema` migrates tables, and `reference`
+//! reads the tables of the reference.
 
 mod batch;
 mod change;

@@ -2,9 +2,9 @@
 //!
 //! A batch is one transaction in a write-ahead log, and every commit is synced, so an acknowledged write survives a crash of
 //! the process or the machine. `file` opens files, `statements` has the statements that write, `prepared` and `encoded` prepare
-//! batches outside of the writing thread, `batch` writes them, `bulk` those of bulk loads, `locations` sets the locations of bodies, `schema` migrates tables, `value` converts values,
-//! `rollups` updates rollups, and `threads` runs the threads that own the connections. `log` has the rows that the rollups do
-//! not count yet, and `folder` the thread that folds them.
+//! batches outside of the writing thread, `batch` writes them, `bulk` those of bulk loads, `locations` sets the locations of
+//! bodies, `schema` migrates tables, `value` converts values, `rollups` updates rollups, and `threads` runs the threads that own
+//! the connections. `log` has the rows that the rollups do not count yet, and `folder` the thread that folds them.
 
 mod batch;
 mod bulk;
