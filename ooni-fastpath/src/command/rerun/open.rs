@@ -224,8 +224,8 @@ fn check_store(store: Option<&BlockingStore>, arguments: &Rerun, mark: &Mark) ->
     }
 }
 
-/// The journal is at --journal, or else beside the output file, or beside the store if there is no file. A run with `--stop-after` that writes
-/// to a store alone has no journal: it cannot be resumed, and it overwrites nothing.
+/// The journal is at --journal, or else beside the output file, or beside the store if there is no file. A run with
+/// `--stop-after` that writes to a store alone has no journal: it cannot be resumed, and it overwrites nothing.
 fn journal_path(arguments: &Rerun) -> Result<Option<PathBuf>, String> {
     if arguments.journal.is_some() {
         return Ok(arguments.journal.clone());
