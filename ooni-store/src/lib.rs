@@ -9,7 +9,6 @@
 
 // Stores and their queries.
 pub mod blocking;
-mod both;
 mod deadline;
 mod engine;
 mod error;

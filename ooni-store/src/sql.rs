@@ -25,7 +25,7 @@ pub(crate) use self::counts::{
 pub(crate) use self::locations::{
     LOCATION, LOCATION_TYPES, archived, body_locations, located, location, unarchived, values as location_values,
 };
-pub(crate) use self::log::LOG_HAS_ROWS;
+pub(crate) use self::log::LOG_STATE;
 pub(crate) use self::measurements::{
     UID, measurement, measurements, refusal, refusals, rejection, rejections, removal, removals, uid_tables,
 };

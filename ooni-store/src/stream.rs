@@ -1,7 +1,7 @@
 //! [`RowStream`]: a long result, read page by page so that memory is bounded.
 
 use crate::error::Error;
-use futures_core::Stream;
+use futures_util::Stream;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;

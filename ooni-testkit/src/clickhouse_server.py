@@ -36,6 +36,7 @@ class Engine:
         self.session = Session(str(Path(folder) / "data"))
         self.upload = Path(folder) / "upload"
         self.lock = threading.Lock()
+        self.database = None
         self.settings = {}
 
     def execute(self, given, fields, body):
@@ -49,13 +50,19 @@ class Engine:
         else:
             query += body.decode()
         with self.lock:
-            self.session.query("USE " + quoted(given.get("database", "default"), "`"))
+            self.use(given.get("database", "default"))
             self.set(settings)
             if data is not None:
                 self.upload.write_bytes(data)
                 query = re.sub(r"(?i)\sFORMAT\s+(\w+)\s*$", rf" FROM INFILE '{self.upload}' FORMAT \1", query)
             output = given.get("default_format", "TabSeparated")
             return self.session.query(query, output, params=parameters).bytes()
+
+    def use(self, database):
+        """Makes a database the current one."""
+        if self.database != database:
+            self.session.query("USE " + quoted(database, "`"))
+            self.database = database
 
     def set(self, settings):
         """Sets exactly these settings in the session."""

@@ -124,13 +124,23 @@ impl Server {
         shared(SERVER.get_or_init(|| Server::postgres(false).map_err(|error| format!("{error:#}"))))
     }
 
-    /// The ClickHouse engine shared by all tests of a process, started on first use.
+    /// The first of the ClickHouse engines shared by all tests of a process, started on first use.
     ///
     /// # Errors
     /// As [`Server::clickhouse`], on one line.
     pub fn shared_clickhouse() -> Result<&'static Server, &'static str> {
-        static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
-        shared(SERVER.get_or_init(|| Server::clickhouse().map_err(|error| format!("{error:#}"))))
+        Server::nth_clickhouse(0)
+    }
+
+    /// One of the ClickHouse engines shared by all tests of a process: any number selects one of them. There are two, because an
+    /// engine runs one query at a time and tests should not all wait for each other.
+    ///
+    /// # Errors
+    /// As [`Server::clickhouse`], on one line.
+    pub fn nth_clickhouse(number: usize) -> Result<&'static Server, &'static str> {
+        static SERVERS: [OnceLock<Result<Server, String>>; 2] = [const { OnceLock::new() }; 2];
+        let server = &SERVERS[number % SERVERS.len()];
+        shared(server.get_or_init(|| Server::clickhouse().map_err(|error| format!("{error:#}"))))
     }
 
     /// Stops a PostgreSQL server and starts it again with the same data and port. Returns when it accepts connections.

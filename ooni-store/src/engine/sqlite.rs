@@ -28,7 +28,6 @@ use self::threads::{Interrupt, ReaderPool, WriterThread};
 use super::{Engine, Rows, Workload};
 use crate::app::lists::{ListChanges, list_changes};
 use crate::app::row::{AppRow, AsnName};
-use crate::both::both;
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::failpoint::{Failpoint, reach};
@@ -41,6 +40,7 @@ use crate::write::bulk::{BulkResult, FinishedMonth};
 use crate::write::removal::RemoveOutcome;
 use crate::write::row::{BatchResult, BodyLocation, ListedUrl, LocationsSet, OnExisting, RowBatch};
 use crate::write::tally::Tally;
+use futures_util::future::join;
 use ooni_core::time::DateTime;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::BTreeMap;
@@ -398,7 +398,7 @@ impl Engine for Sqlite {
             let last = counted.as_ref().map(|counted| counted.last);
             let next = self.count(last, deadline);
             let step = self.transact(deadline, move |transaction, _| bulk::step(transaction, counted));
-            let (next, step) = both(next, step).await;
+            let (next, step) = join(next, step).await;
             counted = match step? {
                 Step::Done => next?,
                 Step::Stale => self.count(None, deadline).await?,

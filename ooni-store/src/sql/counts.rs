@@ -180,8 +180,7 @@ impl Builder {
     /// As [`Builder::part`], counted from the rows of a table: `fastpath`, or the log of rollups.
     fn rows(&mut self, query: &Aggregation, part: &Part, numbers: &[String], distinct: &str, table: &str) {
         let filter = self.select(query, part, Source::Rows, numbers, distinct);
-        let source = if table == LOG { self.dialect.log() } else { table };
-        self.push(source).push(" AS f");
+        self.push(table).push(" AS f");
         if filter.category.is_some() || query.axes.contains(&Axis::CategoryCode) {
             // SQLite would read the log once for each entry of a category.
             let is_log_first = table == LOG && self.dialect == Dialect::Sqlite;

@@ -5,14 +5,14 @@
 
 use super::builder::Builder;
 use super::dialect::Dialect;
-use super::statement::Statement;
+use super::statement::{Parameter, Statement};
 use crate::query::planner::{Part, Source};
 use crate::value::Type;
 
-/// Whether the log has rows. The order makes PostgreSQL use the index, which skips rows that were deleted and not cleaned up
-/// yet.
-pub(crate) const LOG_HAS_ROWS: &str = "SELECT (SELECT r.id FROM rollup_log AS r
-    WHERE r.id > (SELECT g.id FROM rollup_log_folded AS g) ORDER BY r.id LIMIT 1) IS NOT NULL";
+/// The id of the last row of the log that was folded, and whether the log has rows. The order makes PostgreSQL use the index, which
+/// skips rows that were deleted and not cleaned up yet.
+pub(crate) const LOG_STATE: &str = "SELECT g.id,
+    (SELECT r.id FROM rollup_log AS r WHERE r.id > g.id ORDER BY r.id LIMIT 1) IS NOT NULL FROM rollup_log_folded AS g";
 
 /// The condition on the rows that are in the log.
 pub(super) const IN_LOG: &str = "f.id > (SELECT g.id FROM rollup_log_folded AS g)";
@@ -20,18 +20,14 @@ pub(super) const IN_LOG: &str = "f.id > (SELECT g.id FROM rollup_log_folded AS g
 /// The table of the log.
 pub(super) const LOG: &str = "rollup_log";
 
-impl Dialect {
-    /// The rows that are in the log: a table, of which [`Builder::in_log`] says which rows those are, or a function.
-    pub(super) fn log(self) -> &'static str {
-        if self == Dialect::Postgres { "rollup_log_rows()" } else { LOG }
-    }
-}
-
 impl Builder {
-    /// The condition on the rows of [`Dialect::log`] that are in the log.
+    /// The condition on the rows of [`LOG`] that are in the log.
     pub(super) fn in_log(&mut self) {
-        if self.dialect != Dialect::Postgres {
-            self.and().push(IN_LOG);
+        self.and().push(IN_LOG);
+        if self.dialect == Dialect::Postgres {
+            // It cannot foresee the result of the subquery, but how many rows are after a constant. If many rows were deleted and not
+            // cleaned up yet, it should use the key, which skips them.
+            self.and().push("f.id > ").value(Parameter::Folded(0));
         }
     }
 }

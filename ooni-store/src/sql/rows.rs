@@ -215,7 +215,7 @@ pub(crate) fn inputs(dialect: Dialect, cc: &str, weeks: &[DateTime]) -> Statemen
     let part = |sql: &mut Builder, number: &str, table: &str, week: &str| {
         sql.has_condition = false;
         sql.push("SELECT f.input AS input, ").push(number).push(" AS number FROM ");
-        sql.push(if table == LOG { dialect.log() } else { table }).push(" AS f");
+        sql.push(table).push(" AS f");
         sql.indexed_texts("f.test_name", &["web_connectivity".to_owned()]);
         sql.indexed_texts("f.probe_cc", &[cc.to_owned()]);
         sql.weeks(week, weeks);

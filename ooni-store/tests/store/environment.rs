@@ -188,7 +188,7 @@ fn off_loopback_tls_is_the_default() {
 fn certificate_authorities_of_clickhouse() {
     skip_without!(Server::shared_clickhouse());
     let engine = OnClickhouse::empty();
-    let address = format!("127.0.0.1:{}", Server::shared_clickhouse().unwrap().port);
+    let address = engine.address();
     let authority = Authority::new("private").unwrap();
     let server = tls_termination(tls_config(&authority.issue(&["127.0.0.1"]).unwrap()), &address);
     let url = engine.url().replace(&address, &server.address) + "?secure=1";

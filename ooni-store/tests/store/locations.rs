@@ -214,7 +214,6 @@ fn downgrade(engine: &dyn Engine, version: u32, set_version: &str) {
     let newer = ["archived", "rollup_log", "rollup_log_folded", "bulk_load", "bulk_index", "bulk_month", "bulk_loader"];
     let rollups = ["rollup_network", "rollup_country_day", "rollup_network_next", "rollup_country_day_next"];
     if engine.url().starts_with("postgres:") {
-        engine.query("DROP FUNCTION rollup_log_rows()");
         engine.query("DROP AGGREGATE total(bigint)");
     }
     for table in newer.into_iter().chain(rollups) {

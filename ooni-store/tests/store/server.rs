@@ -9,7 +9,7 @@ use ooni_testkit::server::Server;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
@@ -124,18 +124,15 @@ impl Engine for OnPostgres {
     }
 }
 
-/// A database on a server with ClickHouse's engine, which all tests of a process share.
+/// A database on a server with ClickHouse's engine. All tests of a process share the servers.
 pub(crate) struct OnClickhouse {
     name: String,
-}
-
-fn clickhouse() -> &'static Server {
-    Server::shared_clickhouse().unwrap()
+    server: &'static Server,
 }
 
 /// What a statement returns, as text; nothing for null.
-fn query(database: &str, sql: &str) -> Vec<Vec<String>> {
-    let mut connection = TcpStream::connect(("127.0.0.1", clickhouse().port)).unwrap();
+fn query(server: &Server, database: &str, sql: &str) -> Vec<Vec<String>> {
+    let mut connection = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
     write!(
         connection,
         "POST /?database={database}&final=1&default_format=JSONCompactStringsEachRow HTTP/1.1\r\nConnection: close\r\n\
@@ -159,24 +156,30 @@ impl OnClickhouse {
 
     /// A database without tables.
     pub(crate) fn empty() -> OnClickhouse {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        query("default", &format!("CREATE DATABASE {name} ENGINE = Atomic"));
-        OnClickhouse { name }
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let (name, server) = (format!("test_{number}"), Server::nth_clickhouse(number).unwrap());
+        query(server, "default", &format!("CREATE DATABASE {name} ENGINE = Atomic"));
+        OnClickhouse { name, server }
+    }
+
+    /// The address of its server.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.server.port)
     }
 }
 
 impl Drop for OnClickhouse {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            query("default", &format!("DROP DATABASE {}", self.name));
+            query(self.server, "default", &format!("DROP DATABASE {}", self.name));
         }
     }
 }
 
 impl Engine for OnClickhouse {
     fn query(&self, sql: &str) -> Vec<Vec<String>> {
-        query(&self.name, sql)
+        query(self.server, &self.name, sql)
     }
 
     fn has_transactions(&self) -> bool {
@@ -191,7 +194,7 @@ impl Engine for OnClickhouse {
     }
 
     fn url(&self) -> String {
-        clickhouse().clickhouse_url(&self.name)
+        self.server.clickhouse_url(&self.name)
     }
 
     fn table(&self, name: &str) -> Vec<Vec<String>> {

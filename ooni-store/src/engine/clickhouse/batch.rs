@@ -9,13 +9,13 @@ use super::error::ClickhouseError;
 use super::rows::Rows;
 use super::value;
 use super::{locations, rollups};
-use crate::both::both;
 use crate::failpoint::{Failpoint, reach};
 use crate::sql::{LOCATION, Parameter};
 use crate::value::{Type, Value};
 use crate::write::batch::{self, Decided, Taken};
 use crate::write::rejection::{LONGEST_KEY, Rejection};
 use crate::write::row::{BatchResult, BodyLocation, Provenance, Refusal, RowBatch};
+use futures_util::future::join;
 use ooni_core::row::schema::{fastpath, openvpn};
 use ooni_core::time::DateTime;
 use std::borrow::Cow;
@@ -291,7 +291,7 @@ async fn insert(
     }
     context.http.insert(openvpn).await?;
     // The rows are prepared while the server writes the entries.
-    let (written, fastpath) = both(context.http.insert(jsonl), async { rows_of(context, decided, rows) }).await;
+    let (written, fastpath) = join(context.http.insert(jsonl), async { rows_of(context, decided, rows) }).await;
     written?;
     context.http.insert(fastpath).await
 }

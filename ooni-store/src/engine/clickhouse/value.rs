@@ -22,7 +22,7 @@ pub(super) fn day(time: DateTime) -> u16 {
 pub(super) fn parameter(parameter: &Parameter) -> String {
     match parameter {
         Parameter::Text(text) => escaped(text),
-        Parameter::Int(value) => value.to_string(),
+        Parameter::Int(value) | Parameter::Folded(value) => value.to_string(),
         Parameter::Link(id) => id.to_string(),
         Parameter::Time(time) => moment(*time),
         Parameter::Texts(values) => texts(values.iter().map(String::as_str)),

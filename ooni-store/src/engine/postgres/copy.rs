@@ -4,7 +4,7 @@ use super::error::PgError;
 use super::value::encoded;
 use crate::value::Value;
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_sink::Sink;
+use futures_util::Sink;
 use postgres_types::{IsNull, ToSql, Type};
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -15,6 +15,9 @@ use tokio_postgres::Client;
 /// How often the task looks how many rows are in the log, while there are some.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Rows that are folded before their space is made available again.
+const VACUUM: u64 = 10_000;
+
 /// The task. It begins when this store has written something, and ends with it; what is in the log then stays there.
 pub(super) struct Folder {
     connect: Connect,
@@ -47,10 +50,10 @@ impl Drop for Folder {
 
 /// Folds the log whenever it is large, or something was in it for a while.
 async fn fold_always(connect: Connect, written: Arc<Notify>) {
-    let mut client = None;
+    let (mut client, mut folded) = (None, 0);
     loop {
         written.notified().await;
-        while let Err(error) = fold_until_empty(&connect, &mut client).await {
+        while let Err(error) = fold_until_empty(&connect, &mut client, &mut folded).await {
             let error = error.of(&connect.url);
             tracing::warn!(error = %error, "rollups could not be brought up to date; trying again");
             client = None;
@@ -59,7 +62,8 @@ async fn fold_always(connect: Connect, written: Arc<Notify>) {
     }
 }
 
-async fn fold_until_empty(connect: &Connect, slot: &mut Option<Client>) -> Result<(), PgError> {
+/// `folded` is the number of rows whose space is not available yet.
+async fn fold_until_empty(connect: &Connect, slot: &mut Option<Client>, folded: &mut u64) -> Result<(), PgError> {
     loop {
         if slot.as_ref().is_none_or(Client::is_closed) {
             *slot = Some(connected(connect).await?);
@@ -73,8 +77,13 @@ async fn fold_until_empty(connect: &Connect, slot: &mut Option<Client>) -> Resul
                 _ => sleep(LOOK).await,
             }
         }
-        if !log::fold_first(client).await? {
-            sleep(PAUSE).await;
+        match log::fold_first(client).await? {
+            Some(rows) => *folded += rows,
+            None => sleep(PAUSE).await,
+        }
+        if *folded >= VACUUM {
+            log::vacuum(client).await?;
+            *folded = 0;
         }
     }
 }

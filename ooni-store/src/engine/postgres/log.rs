@@ -30,6 +30,9 @@ const FOLDED: &str = "SELECT id FROM rollup_log_folded";
 
 const DELETE: &str = "DELETE FROM rollup_log WHERE id <= $1";
 
+/// Makes room for new rows where rows were deleted, without a lock that queries wait for.
+const VACUUM: &str = "VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) rollup_log";
+
 const SET_FOLDED: &str = "UPDATE rollup_log_folded SET id = $1";
 
 /// Rows that are read at once.
@@ -93,30 +96,34 @@ pub(super) async fn lock_shared(transaction: &Transaction<'_>) -> Result<(), Err
 /// Moves all rows from the log into the rollups. Until the transaction ends, no other one changes the rollups.
 pub(super) async fn fold_all(transaction: &Transaction<'_>) -> Result<(), PgError> {
     lock(transaction).await?;
-    while fold(transaction).await? {}
+    while fold(transaction).await? > 0 {}
     Ok(())
 }
 
-/// Moves the first rows from the log into the rollups, unless another transaction changes them; then it returns false.
-pub(super) async fn fold_first(client: &mut Client) -> Result<bool, PgError> {
+/// Makes the space of deleted rows available to new ones. Autovacuum does so once a minute, but a query may read the table as a
+/// whole.
+pub(super) async fn vacuum(client: &Client) -> Result<(), Error> {
+    client.batch_execute(VACUUM).await
+}
+
+/// Moves the first rows from the log into the rollups, and returns how many; `None` if another transaction changes the rollups.
+pub(super) async fn fold_first(client: &mut Client) -> Result<Option<u64>, PgError> {
     let transaction = client.transaction().await?;
     // If this commit is lost, the rows are still in the log.
     transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;
     let is_locked = transaction.query_one(TRY_LOCK, &[]).await?.try_get(0)?;
-    if is_locked {
-        fold(&transaction).await?;
-    }
+    let folded = if is_locked { Some(fold(&transaction).await?) } else { None };
     transaction.commit().await?;
-    Ok(is_locked)
+    Ok(folded)
 }
 
-/// Moves the first rows from the log into the rollups. Returns false if there are none.
-async fn fold(transaction: &Transaction<'_>) -> Result<bool, PgError> {
+/// Moves the first rows from the log into the rollups, and returns how many.
+async fn fold(transaction: &Transaction<'_>) -> Result<u64, PgError> {
     let mut last: i64 = transaction.query_one(FOLDED, &[]).await?.try_get(0)?;
     let select = format!("SELECT {}, id FROM rollup_log WHERE id > $1 ORDER BY id LIMIT {PIECE_ROWS}", names());
     let select = transaction.prepare_typed(&select, &[Type::INT8]).await?;
     let portal = transaction.bind(&select, &[&last]).await?;
-    let (mut tally, mut bytes) = (Tally::default(), 0);
+    let (mut tally, mut bytes, mut folded) = (Tally::default(), 0, 0);
     while bytes <= PIECE_BYTES {
         let rows = transaction.query_portal(&portal, PAGE).await?;
         for row in &rows {
@@ -124,19 +131,20 @@ async fn fold(transaction: &Transaction<'_>) -> Result<bool, PgError> {
             tally.add_cells(&cells(row)?);
             last = row.try_get(COLUMNS.len())?;
         }
+        folded += rows.len() as u64;
         if rows.len() < PAGE as usize {
             break;
         }
     }
-    if tally.is_empty() {
-        return Ok(false);
+    if folded == 0 {
+        return Ok(0);
     }
     reach(Failpoint::LogRead);
     rollups::update(transaction, tally).await?;
     transaction.execute(DELETE, &[&last]).await?;
     transaction.execute(SET_FOLDED, &[&last]).await?;
     reach(Failpoint::LogFolded);
-    Ok(true)
+    Ok(folded)
 }
 
 /// The columns of a row, texts without a copy if they need no decoding.

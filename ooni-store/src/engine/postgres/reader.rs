@@ -3,19 +3,19 @@
 use super::connect::Connect;
 use super::error::PgError;
 use super::{bulk, value};
-use crate::both::{all, both};
 use crate::deadline::Deadline;
 use crate::engine::Workload;
 use crate::options::StoreOptions;
-use crate::sql::{LOG_HAS_ROWS, Statement};
+use crate::sql::{LOG_STATE, Statement};
 use deadpool_postgres::{Object, Pool, Timeouts};
-use futures_core::Stream;
+use futures_util::Stream;
+use futures_util::future::{join, join_all};
 use ooni_core::time::DateTime;
 use postgres_types::{ToSql, Type};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::slice;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use tokio_postgres::{Client, Row};
 
 /// Begins a transaction whose queries see one moment.
@@ -34,8 +34,8 @@ pub(super) struct Readers {
     aggregations: Pool,
     /// How many callers may wait for a connection of a pool.
     queue: usize,
-    /// Whether the log of rollups had rows when it was read last.
-    log_had_rows: AtomicBool,
+    /// The log of rollups when it was read last.
+    log: Mutex<Log>,
 }
 
 impl Readers {
@@ -45,7 +45,7 @@ impl Readers {
             lookups: connect.pool(options.lookup_readers)?,
             aggregations: connect.pool(options.aggregation_readers)?,
             queue: options.queue,
-            log_had_rows: AtomicBool::new(true),
+            log: Mutex::new(Log { folded: 0, has_rows: true }),
         })
     }
 
@@ -62,7 +62,7 @@ impl Readers {
             Some(_) => Ok(self.read(client, slice::from_ref(statement), false).await?.pop().unwrap_or_default()),
             None => {
                 let (unfinished, rows) =
-                    both(unfinished(client, slice::from_ref(statement)), query(client, statement)).await;
+                    join(unfinished(client, slice::from_ref(statement)), query(client, statement)).await;
                 // A statement that is cancelled for its size must not be taken for one that has ended.
                 if !matches!(rows, Err(PgError::TooLarge(_))) {
                     check(&unfinished?, slice::from_ref(statement))?;
@@ -91,17 +91,15 @@ impl Readers {
         statements: &[Statement],
         reads_rows: bool,
     ) -> Result<Vec<Vec<Row>>, PgError> {
-        // Adding the log is always right. If it was empty before, it is left out, unless it turns out to have rows now.
-        let mut with_log = self.log_had_rows.load(Ordering::Relaxed);
+        let mut expected = *self.log.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let Snapshot { unfinished, log_has_rows, results } =
-                snapshot(client, statements, reads_rows, with_log).await?;
-            self.log_had_rows.store(log_has_rows, Ordering::Relaxed);
+            let Snapshot { unfinished, log, results } = snapshot(client, statements, reads_rows, expected).await?;
+            *self.log.lock().unwrap_or_else(PoisonError::into_inner) = log;
             check(&unfinished, statements)?;
-            if with_log || !log_has_rows {
+            if log.is_covered_by(expected) {
                 return results;
             }
-            with_log = true;
+            expected = log;
         }
     }
 
@@ -168,35 +166,55 @@ async fn query(client: &Client, statement: &Statement) -> Result<Vec<Row>, PgErr
     Ok(all)
 }
 
+/// The state of the log of rollups.
+#[derive(Clone, Copy)]
+struct Log {
+    /// The id of the last row that was folded.
+    folded: i64,
+    /// Whether there are rows after it.
+    has_rows: bool,
+}
+
+impl Log {
+    /// Whether statements that expected this state read all of the log. Reading a part that was folded or is empty does no harm.
+    fn is_covered_by(self, expected: Log) -> bool {
+        !self.has_rows || expected.has_rows && expected.folded <= self.folded
+    }
+}
+
 /// What was read in a transaction.
 struct Snapshot {
     unfinished: Vec<DateTime>,
-    log_has_rows: bool,
+    log: Log,
     results: Result<Vec<Vec<Row>>, PgError>,
 }
 
-/// Runs statements in a transaction of their own; everything is sent before the first answer arrives. `reads_rows` says whether
-/// they read `fastpath`, `with_log` whether they add the log of rollups.
+/// Runs statements in a transaction of their own. Futures that are joined are first polled in order: everything is sent in order before the first
+/// answer arrives. `reads_rows` says whether
+/// they read `fastpath`. They add that part of the log of rollups which is expected.
 async fn snapshot(
     client: &Client,
     statements: &[Statement],
     reads_rows: bool,
-    with_log: bool,
+    expected: Log,
 ) -> Result<Snapshot, PgError> {
     let begin = if reads_rows { format!("{BEGIN}; {LOCK}") } else { BEGIN.to_owned() };
-    let queries = all(statements.iter().map(|statement| {
-        let statement = statement.by_log(with_log);
-        async move { client.query_typed(&statement.sql, &parameters(statement)).await }
+    let queries = join_all(statements.iter().map(|statement| {
+        let statement = statement.by_log(expected.has_rows).clone().after(expected.folded);
+        async move { client.query_typed(&statement.sql, &parameters(&statement)).await }
     }));
     // If a query fails, this rolls back.
     let commit = client.batch_execute("COMMIT");
-    let state = both(unfinished(client, statements), client.query_typed(LOG_HAS_ROWS, &[]));
+    let state = join(unfinished(client, statements), client.query_typed(LOG_STATE, &[]));
     let (begun, ((unfinished, log), (results, committed))) =
-        both(client.batch_execute(&begin), both(state, both(queries, commit))).await;
+        join(client.batch_execute(&begin), join(state, join(queries, commit))).await;
     begun?;
-    let log_has_rows = log?.first().map_or(Ok(false), |row| row.try_get(0))?;
+    let log = match log?.first() {
+        Some(row) => Log { folded: row.try_get(0)?, has_rows: row.try_get(1)? },
+        None => return Err(PgError::foreign()),
+    };
     let results = results.into_iter().collect::<Result<_, _>>().and_then(|results| committed.map(|()| results));
-    Ok(Snapshot { unfinished: unfinished?, log_has_rows, results: results.map_err(PgError::from) })
+    Ok(Snapshot { unfinished: unfinished?, log, results: results.map_err(PgError::from) })
 }
 
 /// The values of a statement and their types.

@@ -2,7 +2,7 @@
 
 use super::{rollups, value};
 use crate::failpoint::{Failpoint, reach};
-use crate::sql::LOG_HAS_ROWS;
+use crate::sql::LOG_STATE;
 use crate::value::Value;
 use crate::write::log::{PIECE_BYTES, PIECE_ROWS};
 use crate::write::tally::{COLUMNS, Cells, Tally};
@@ -36,7 +36,7 @@ impl Log {
 
 /// Whether the log has rows.
 pub(super) fn has_rows(connection: &Connection) -> Result<bool> {
-    connection.prepare_cached(LOG_HAS_ROWS)?.query_row([], |row| row.get(0))
+    connection.prepare_cached(LOG_STATE)?.query_row([], |row| row.get(1))
 }
 
 /// The number of rows in the log.

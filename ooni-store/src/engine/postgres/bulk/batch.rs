@@ -1,7 +1,6 @@
 //! [`BulkBatch`]: writes a batch of a bulk load.
 
 use super::{Loads, hold, lock};
-use crate::both::both;
 use crate::deadline::Deadline;
 use crate::engine::postgres::batch::{self as usual, Batch, LONGEST_ROW};
 use crate::engine::postgres::change::Change;
@@ -11,6 +10,7 @@ use crate::write::batch::{self, Taken};
 use crate::write::bulk::BulkResult;
 use crate::write::row::{BodyLocation, RowBatch};
 use crate::write::tally::Tally;
+use futures_util::future::join;
 use ooni_core::time::DateTime;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -90,7 +90,7 @@ impl Change for BulkBatch<'_> {
         // Boxed, so that futures do not become large.
         let (first, second_half) =
             (Box::pin(first.send(transaction, tally)), Box::pin(self.write_second(part(second))));
-        let (kept, of_second) = both(first, second_half).await;
+        let (kept, of_second) = join(first, second_half).await;
         let kept = kept?
             + match of_second? {
                 Some(kept) => kept,

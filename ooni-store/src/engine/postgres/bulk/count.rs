@@ -10,7 +10,7 @@ use crate::query::grain::Grain;
 use crate::rollup::{COUNTS, ROLLUPS, Rollup};
 use crate::sql::{self, Dialect};
 use crate::write::tally::COLUMNS;
-use futures_core::Stream as _;
+use futures_util::Stream as _;
 use ooni_core::time::DateTime;
 use postgres_types::Type;
 use std::future::poll_fn;
