@@ -75,26 +75,18 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Creates a generator with a seed; its rows begin at [`BEGIN`], [`PER_DAY`] a day.
+    /// Creates a generator that goes on after so many rows; it draws other numbers. Its days begin at [`BEGIN`].
     ///
     /// # Errors
     /// The template measurement is not stored.
-    pub fn new(seed: u64) -> anyhow::Result<Rows> {
-        Rows::from(seed, BEGIN, PER_DAY)
-    }
-
-    /// Creates a generator that goes on after so many rows of [`Rows::new`]; it draws other numbers.
-    ///
-    /// # Errors
-    /// As [`Rows::new`].
-    pub fn after(seed: u64, rows: u64) -> anyhow::Result<Rows> {
-        Ok(Rows { made: rows, ..Rows::new(seed.wrapping_add(rows))? })
+    pub fn after(seed: u64, rows: u64, per_day: u64) -> anyhow::Result<Rows> {
+        Ok(Rows { made: rows, ..Rows::from(seed.wrapping_add(rows), BEGIN, per_day)? })
     }
 
     /// Creates a generator whose rows begin at a Unix time, so many a day.
     ///
     /// # Errors
-    /// As [`Rows::new`].
+    /// The template measurement is not stored.
     pub fn from(seed: u64, begin: i64, per_day: u64) -> anyhow::Result<Rows> {
         let text = br#"{"report_id":"20240102T030400Z_webconnectivity_IT_30722_n1_Wx3jQh1Zl5uhXyHq","probe_cc":"IT",
             "probe_asn":"AS30722","test_name":"web_connectivity","test_version":"0.4.3","input":"https://example.org/",

@@ -32,7 +32,10 @@ struct Arguments {
     /// Seed of the random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Duration of the queries, in seconds
+    /// Rows per day. OONI has about 1,400,000, which share cells of rollups more often
+    #[arg(long, default_value_t = PER_DAY, value_parser = clap::value_parser!(u64).range(1..))]
+    per_day: u64,
+    /// Duration of the queries, in seconds; 0 for no queries
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Number of concurrent readers beside one writer; 0 for one reader and no writer [default: one per processor]
@@ -121,7 +124,7 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
     let machine = Machine::here();
     let (mut loaded, mut steady, mut by_size, mut settled) = (None, None, BTreeMap::new(), 0.0);
     let mut rows = store.count().await?;
-    let mut made = Rows::after(arguments.seed, rows)?;
+    let mut made = Rows::after(arguments.seed, rows, arguments.per_day)?;
     if rows == 0 {
         rows = arguments.n;
         store.replace_test_lists(rows::lists()).await?;
@@ -135,7 +138,7 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
         settled = begun.elapsed().as_secs_f64();
     }
     let stats = store.stats().await?;
-    let days = (rows / PER_DAY) as i64;
+    let days = (rows / arguments.per_day) as i64;
     let readers = arguments.readers.unwrap_or_else(processors);
     let alone = engine == CLICKHOUSE || readers == 0;
     let (readers, writer) = if alone { (1, None) } else { (readers, Some(made)) };

@@ -121,8 +121,10 @@ impl Sqlite {
     async fn prepare(&self, rows: &Arc<dyn RowBatch>, replace: bool, deadline: Deadline) -> Result<Prepared, Error> {
         let (rows, max_row_bytes) = (Arc::clone(rows), self.file.options.max_row_bytes);
         let prepare = tokio::task::spawn_blocking(move || Prepared::new(rows, replace, max_row_bytes));
-        // It ends without a result if the runtime is shut down.
-        deadline.run(prepare).await?.map_err(|_| Error::timeout())
+        deadline.run(prepare).await?.map_err(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Error::timeout(), // the runtime is being shut down
+        })
     }
 
     /// Counts rows of a bulk load for the rollups: those after a rowid, or after those that the rollups have.

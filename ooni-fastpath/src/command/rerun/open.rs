@@ -40,17 +40,12 @@ pub(super) fn check_files(arguments: &Rerun) -> Result<(), String> {
     let mut files: Vec<(&str, PathBuf)> = Vec::new();
     if let Some(out) = arguments.out.as_ref().filter(is_file) {
         files.push(("--out", out.clone()));
-        if arguments.journal.is_none() {
-            files.push(("the journal of --out", Journal::path_of(out)));
-        }
         if FileFormat::of(out) == Some(FileFormat::Parquet) {
             files.push(("the spool of --out", beside(out, ".spool")));
             files.push(("the unfinished file of --out", beside(out, ".partial")));
         }
     }
-    if let Some(journal) = &arguments.journal {
-        files.push(("--journal", journal.clone()));
-    }
+    files.extend(journal_path(arguments)?);
     if let Some(report) = arguments.report.as_ref().filter(is_file) {
         files.push(("--report", report.clone()));
     }
@@ -60,9 +55,6 @@ pub(super) fn check_files(arguments: &Rerun) -> Result<(), String> {
         files.push(("--db-uri", store.to_owned()));
         for suffix in ["-wal", "-shm"] {
             files.push(("a file of --db-uri", beside(store, suffix)));
-        }
-        if arguments.out.is_none() && arguments.journal.is_none() {
-            files.push(("the journal of --db-uri", Journal::path_of(store)));
         }
     }
     if arguments.write_to_disk {
@@ -82,7 +74,7 @@ pub(super) fn open(
     sink: &dyn Fn() -> Box<dyn Sink>,
 ) -> Result<Opened, String> {
     let mut journal = match journal_path(arguments)? {
-        Some(path) => Some(Journal::open(&path)?),
+        Some((_, path)) => Some(open_journal(arguments, &path)?),
         None => None,
     };
     let opened = open_all(arguments, ruleset, end, sink, &mut journal);
@@ -226,26 +218,30 @@ fn check_store(store: Option<&BlockingStore>, arguments: &Rerun, mark: &Mark) ->
 
 /// The journal is at --journal, or else beside the output file, or beside the store if there is no file. A run with
 /// `--stop-after` that writes to a store alone has no journal: it cannot be resumed, and it overwrites nothing.
-fn journal_path(arguments: &Rerun) -> Result<Option<PathBuf>, String> {
-    if arguments.journal.is_some() {
-        return Ok(arguments.journal.clone());
-    }
-    match &arguments.out {
-        Some(out) if out.as_os_str() == "-" => Ok(None),
-        Some(out) => {
-            let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            fs::metadata(folder).map_err(|error| format!("{}: {error}", out.display()))?;
-            Ok(Some(Journal::path_of(out)))
+///
+/// Also returns how messages call it.
+fn journal_path(arguments: &Rerun) -> Result<Option<(&'static str, PathBuf)>, String> {
+    Ok(match (&arguments.journal, &arguments.out) {
+        (Some(journal), _) => Some(("--journal", journal.clone())),
+        (None, Some(out)) if out.as_os_str() == "-" => None,
+        (None, Some(out)) => Some(("the journal of --out", Journal::path_of(out))),
+        (None, None) if arguments.no_write_to_db || arguments.stop_after.is_some() => None,
+        (None, None) => {
+            let store = local_path(&arguments.db_uri).map_err(|error| error.to_string())?;
+            Some(("the journal of --db-uri", Journal::path_of(&store)))
         }
-        None if arguments.no_write_to_db || arguments.stop_after.is_some() => Ok(None),
-        None => {
-            let path = local_path(&arguments.db_uri).map_err(|error| error.to_string())?;
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-            }
-            Ok(Some(Journal::path_of(&path)))
-        }
+    })
+}
+
+/// Opens the journal. The folder of a store is created, that of an output must exist.
+fn open_journal(arguments: &Rerun, path: &Path) -> Result<Journal, String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (&arguments.journal, &arguments.out) {
+        (Some(_), _) => {}
+        (None, Some(out)) => drop(fs::metadata(folder).map_err(|error| format!("{}: {error}", out.display()))?),
+        (None, None) => fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?,
     }
+    Journal::open(path)
 }
 
 /// The arguments that must be the same for a run to be resumed.
