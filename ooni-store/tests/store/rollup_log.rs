@@ -210,6 +210,28 @@ fn folds_by_itself(engine: &dyn Engine) {
     }
 }
 
+/// The log does not grow with what was ever written: the space of folded rows is used again, long before autovacuum comes.
+#[test]
+fn postgres_uses_the_space_of_folded_rows_again() {
+    skip_without!(Server::shared_postgres());
+    let engine = OnPostgres::new();
+    let store = engine.open();
+    let bytes_after = |round: u16| {
+        let row = |number: u16| {
+            let mut row = measured((number % 60) as u8, number);
+            row.row.measurement_uid = format!("{round}-{number}");
+            row
+        };
+        store.write(&(0..12_000).map(row).collect::<Vec<_>>(), OnExisting::Keep).unwrap();
+        wait_until_folded(&engine);
+        // Less than a minute, after which autovacuum would have come.
+        sleep(Duration::from_millis(500));
+        engine.query("SELECT pg_relation_size('rollup_log')")[0][0].parse::<u64>().unwrap()
+    };
+    let sizes = [0, 1, 2, 3].map(bytes_after);
+    assert!(sizes[0] > 0 && sizes[3] < 3 * sizes[0], "{sizes:?}");
+}
+
 /// Processes that are killed while they fold.
 #[cfg(all(debug_assertions, unix))] // failpoints need both
 mod killed {

@@ -238,7 +238,9 @@ fn open_journal(arguments: &Rerun, path: &Path) -> Result<Journal, String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match (&arguments.journal, &arguments.out) {
         (Some(_), _) => {}
-        (None, Some(out)) => drop(fs::metadata(folder).map_err(|error| format!("{}: {error}", out.display()))?),
+        (None, Some(out)) => {
+            fs::metadata(folder).map_err(|error| format!("{}: {error}", out.display()))?;
+        }
         (None, None) => fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?,
     }
     Journal::open(path)
