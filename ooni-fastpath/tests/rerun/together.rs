@@ -140,7 +140,7 @@ fn arguments_must_name_distinct_files() {
         (&["--report", &bench.path("x.db-wal"), "--db-uri", &store("x.db")], "--report and a file of --db-uri"),
         (
             &["--report", &bench.path("x.db.journal"), "--db-uri", &store("x.db")],
-            "--report and the journal of --db-uri",
+            "the journal of --db-uri and --report",
         ),
         (
             &["--out", &bench.path("x.parquet"), "--report", &bench.path("x.parquet.spool")],
