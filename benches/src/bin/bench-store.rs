@@ -142,7 +142,10 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
     let readers = arguments.readers.unwrap_or_else(processors);
     let alone = engine == CLICKHOUSE || readers == 0;
     let (readers, writer) = if alone { (1, None) } else { (readers, Some(made)) };
-    let (queries, beside) = under_load(&store, days, readers, writer, Duration::from_secs(arguments.seconds)).await?;
+    let (queries, beside) = match arguments.seconds {
+        0 => (BTreeMap::new(), 0.0),
+        seconds => under_load(&store, days, readers, writer, Duration::from_secs(seconds)).await?,
+    };
     let mut rollups = BTreeMap::new();
     for rollup in ROLLUPS.iter().filter(|_| arguments.rebuild) {
         let begun = Instant::now();
@@ -289,6 +292,9 @@ fn report(measured: &Measured) -> Result<String> {
     }
     if bulk.is_some() || steady.is_some() {
         writeln!(out, "  rollups up to date {settled:.1} s after the last batch")?;
+    }
+    if queries.is_empty() {
+        return Ok(out);
     }
     let load = match *beside > 0.0 {
         true => format!("{readers} readers, and a writer of {beside:.0} rows/s:"),
