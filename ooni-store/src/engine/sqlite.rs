@@ -424,7 +424,7 @@ fn snapshot(connection: &Connection, statements: &[Statement]) -> rusqlite::Resu
             return Ok(Err(Error::loading(&loading)));
         }
     }
-    let has_log = statements.iter().any(|statement| statement.with_log.is_some()) && log::has_rows(&transaction)?;
+    let has_log = statements.iter().any(|statement| statement.with_log.is_some()) && log::rows(&transaction)? > 0;
     let all = statements.iter().map(|statement| query(&transaction, statement.by_log(has_log)));
     let all = all.collect::<rusqlite::Result<_>>()?;
     transaction.commit()?;

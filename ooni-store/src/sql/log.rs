@@ -9,8 +9,8 @@ use super::statement::{Parameter, Statement};
 use crate::query::planner::{Part, Source};
 use crate::value::Type;
 
-/// The id of the last row of the log that was folded, and whether the log has rows. The order makes PostgreSQL use the index, which
-/// skips rows that were deleted and not cleaned up yet.
+/// The id of the last row of the log that was folded, and whether the log has rows, in PostgreSQL. The order makes it use the index,
+/// which skips rows that were deleted and not cleaned up yet.
 pub(crate) const LOG_STATE: &str = "SELECT g.id,
     (SELECT r.id FROM rollup_log AS r WHERE r.id > g.id ORDER BY r.id LIMIT 1) IS NOT NULL FROM rollup_log_folded AS g";
 

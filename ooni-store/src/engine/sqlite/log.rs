@@ -2,7 +2,6 @@
 
 use super::{rollups, value};
 use crate::failpoint::{Failpoint, reach};
-use crate::sql::LOG_STATE;
 use crate::value::Value;
 use crate::write::log::{PIECE_BYTES, PIECE_ROWS};
 use crate::write::tally::{COLUMNS, Cells, Tally};
@@ -32,11 +31,6 @@ impl Log {
     fn rows(&self) -> u64 {
         self.last.abs_diff(self.folded)
     }
-}
-
-/// Whether the log has rows.
-pub(super) fn has_rows(connection: &Connection) -> Result<bool> {
-    connection.prepare_cached(LOG_STATE)?.query_row([], |row| row.get(1))
 }
 
 /// The number of rows in the log.
