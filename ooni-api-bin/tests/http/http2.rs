@@ -153,9 +153,10 @@ fn other_requests_do_not_keep_a_response() {
 
 #[test]
 fn slow_clients_get_the_whole_response() {
+    // Less than the whole response takes, much more than the time between two updates.
     let server = server(|config| {
-        config.server.header_timeout = 1;
-        config.server.body_timeout = 1;
+        config.server.header_timeout = 2;
+        config.server.body_timeout = 2;
     });
     for path in ["/text/200000", "/chunks/20000"] {
         let mut client = Client::connect(&server, 0);

@@ -69,7 +69,7 @@ impl Dialect {
         let kind = match (self, value) {
             (Dialect::Sqlite | Dialect::Postgres, _) => return self.number(number),
             (Dialect::Clickhouse, Parameter::Text(_)) => "String",
-            (Dialect::Clickhouse, Parameter::Int(_) | Parameter::Folded(_)) => "Int64",
+            (Dialect::Clickhouse, Parameter::Int(_) | Parameter::Folded) => "Int64",
             (Dialect::Clickhouse, Parameter::Link(_)) => "UInt64",
             // Window bounds can lie outside the range of a column.
             (Dialect::Clickhouse, Parameter::Time(_)) => "DateTime64(0, 'UTC')",

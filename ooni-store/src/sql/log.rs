@@ -27,7 +27,7 @@ impl Builder {
         if self.dialect == Dialect::Postgres {
             // It cannot foresee the result of the subquery, but how many rows are after a constant. If many rows were deleted and not
             // cleaned up yet, it should use the key, which skips them.
-            self.and().push("f.id > ").value(Parameter::Folded(0));
+            self.and().push("f.id > ").value(Parameter::Folded);
         }
     }
 }

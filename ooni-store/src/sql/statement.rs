@@ -15,8 +15,9 @@ pub(crate) enum Parameter {
     Link(u64),
     /// A time.
     Time(DateTime),
-    /// The id of a row of the log of rollups. Rows up to it were folded before the statement is executed; others may be, too.
-    Folded(i64),
+    /// The id of the last row of the log of rollups that is known to be folded; others may be, too. An engine that keeps
+    /// this id sends it; 0 is always right.
+    Folded,
     /// An array of texts.
     Texts(Vec<String>),
     /// An array of integers.
@@ -66,13 +67,6 @@ impl Statement {
     /// The statement to execute, given whether the log of rollups has rows.
     pub(crate) fn by_log(&self, has_rows: bool) -> &Statement {
         self.with_log.as_deref().filter(|_| has_rows).unwrap_or(self)
-    }
-
-    /// Sets the parameters that are a row of the log which was folded.
-    pub(crate) fn after(mut self, folded: i64) -> Statement {
-        let ids = self.parameters.iter_mut().filter(|parameter| matches!(parameter, Parameter::Folded(_)));
-        ids.for_each(|id| *id = Parameter::Folded(folded));
-        self
     }
 }
 

@@ -8,6 +8,8 @@ mod bulk;
 mod bulk_killed;
 mod charts;
 mod clickhouse;
+#[cfg(all(debug_assertions, unix))] // failpoints need both
+mod clickhouse_killed;
 mod deadlines;
 mod environment;
 mod explain;
@@ -39,7 +41,6 @@ mod rollups;
 mod rows;
 mod secrets;
 mod server;
-mod statements;
 mod support;
 mod tls;
 mod tracing_spans;

@@ -22,7 +22,8 @@ pub(super) fn day(time: DateTime) -> u16 {
 pub(super) fn parameter(parameter: &Parameter) -> String {
     match parameter {
         Parameter::Text(text) => escaped(text),
-        Parameter::Int(value) | Parameter::Folded(value) => value.to_string(),
+        Parameter::Int(value) => value.to_string(),
+        Parameter::Folded => "0".to_owned(),
         Parameter::Link(id) => id.to_string(),
         Parameter::Time(time) => moment(*time),
         Parameter::Texts(values) => texts(values.iter().map(String::as_str)),

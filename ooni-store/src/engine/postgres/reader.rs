@@ -6,7 +6,7 @@ use super::{bulk, value};
 use crate::deadline::Deadline;
 use crate::engine::Workload;
 use crate::options::StoreOptions;
-use crate::sql::{LOG_STATE, Statement};
+use crate::sql::{LOG_STATE, Parameter, Statement};
 use deadpool_postgres::{Object, Pool, Timeouts};
 use futures_util::Stream;
 use futures_util::future::{join, join_all};
@@ -189,9 +189,9 @@ struct Snapshot {
     results: Result<Vec<Vec<Row>>, PgError>,
 }
 
-/// Runs statements in a transaction of their own. Futures that are joined are first polled in order: everything is sent in order before the first
-/// answer arrives. `reads_rows` says whether
-/// they read `fastpath`. They add that part of the log of rollups which is expected.
+/// Runs statements in a transaction of their own. Futures that are joined are first polled in order, so everything is sent
+/// in order before the first answer arrives. `reads_rows` says whether the statements read `fastpath`. They add that part
+/// of the log of rollups which is expected.
 async fn snapshot(
     client: &Client,
     statements: &[Statement],
@@ -200,8 +200,8 @@ async fn snapshot(
 ) -> Result<Snapshot, PgError> {
     let begin = if reads_rows { format!("{BEGIN}; {LOCK}") } else { BEGIN.to_owned() };
     let queries = join_all(statements.iter().map(|statement| {
-        let statement = statement.by_log(expected.has_rows).clone().after(expected.folded);
-        async move { client.query_typed(&statement.sql, &parameters(&statement)).await }
+        let statement = statement.by_log(expected.has_rows);
+        async { client.query_typed(&statement.sql, &parameters_after(statement, &expected.folded)).await }
     }));
     // If a query fails, this rolls back.
     let commit = client.batch_execute("COMMIT");
@@ -219,7 +219,17 @@ async fn snapshot(
 
 /// The values of a statement and their types.
 pub(super) fn parameters(statement: &Statement) -> Vec<(&(dyn ToSql + Sync), Type)> {
-    let typed = |parameter| (parameter as &(dyn ToSql + Sync), value::kind(parameter));
+    parameters_after(statement, &0)
+}
+
+/// The same for a statement that reads the log of rollups after a row that was folded.
+fn parameters_after<'a>(statement: &'a Statement, folded: &'a i64) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    let typed = |parameter: &'a Parameter| -> (&'a (dyn ToSql + Sync), Type) {
+        match parameter {
+            Parameter::Folded => (folded, Type::INT8),
+            parameter => (parameter, value::kind(parameter)),
+        }
+    };
     statement.parameters.iter().map(typed).collect()
 }
 

@@ -49,7 +49,8 @@ impl ToSql for Parameter {
                 return values.iter().map(|&id| Value::Int(id)).collect::<Vec<_>>().to_sql(kind, out);
             }
             Parameter::Text(text) => out.put_slice(encoded(text).as_bytes()),
-            Parameter::Int(value) | Parameter::Folded(value) => out.put_i64(*value),
+            Parameter::Int(value) => out.put_i64(*value),
+            Parameter::Folded => out.put_i64(0),
             Parameter::Link(id) => put_decimal(out, *id),
             Parameter::Time(time) => put_time(out, *time),
         }
@@ -67,7 +68,7 @@ impl ToSql for Parameter {
 pub(super) fn kind(parameter: &Parameter) -> Type {
     match parameter {
         Parameter::Text(_) => Type::TEXT,
-        Parameter::Int(_) | Parameter::Folded(_) => Type::INT8,
+        Parameter::Int(_) | Parameter::Folded => Type::INT8,
         Parameter::Link(_) => Type::NUMERIC,
         Parameter::Time(_) => Type::TIMESTAMP,
         Parameter::Texts(_) => Type::TEXT_ARRAY,

@@ -62,7 +62,8 @@ impl ToSql for Parameter {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
         Ok(match self {
             Parameter::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-            Parameter::Int(value) | Parameter::Folded(value) => ToSqlOutput::Owned(SqlValue::Integer(*value)),
+            Parameter::Int(value) => ToSqlOutput::Owned(SqlValue::Integer(*value)),
+            Parameter::Folded => ToSqlOutput::Owned(SqlValue::Integer(0)),
             Parameter::Link(id) => ToSqlOutput::Owned(integer(*id)),
             Parameter::Time(time) => ToSqlOutput::Owned(SqlValue::Integer(time.timestamp())),
             Parameter::Texts(values) => json(values),

@@ -1,8 +1,6 @@
 //! Changes on ClickHouse that are killed before each of their statements: no accepted row is lost, no rollup is wrong, and
 //! repeating the change completes it.
 
-#![cfg(all(debug_assertions, unix))] // failpoints need both
-
 use crate::rollups::{entries, rollup_is_as_rows, rollups_are_right};
 use crate::server::OnClickhouse;
 use crate::support::{Engine, Fields, Open, SOUND, location, measured, new, open, uids};
@@ -21,19 +19,6 @@ const SIGKILL: Option<i32> = Some(9);
 
 /// Statements of a refresh: one takes the lease, three rebuild each rollup, one deletes records, and one ends the lease.
 const REFRESH: u32 = 1 + 3 * ROLLUPS.len() as u32 + 2;
-
-/// Changes, the number of statements of each, and the statements before which it is killed.
-const CHANGES: [(&str, u32, &[u32]); 9] = [
-    ("write", 6, &[1, 2, 3, 4, 5, 6]),
-    ("reject", 3, &[1, 2, 3]),
-    ("replace", 9, &[1, 2, 3, 4, 5, 6, 7, 8, 9]),
-    ("locate", 4, &[1, 2, 3, 4]),
-    ("remove", 6, &[1, 2, 3, 4, 5, 6]),
-    ("restore", 2, &[1, 2]),
-    ("drop", 5, &[1, 2, 3, 4, 5]),
-    ("lists", 7, &[1, 2, 3, 4, 5, 6, 7]),
-    ("refresh", REFRESH, &[1, 2, 3, 4, 5, REFRESH / 2, REFRESH - 2, REFRESH - 1, REFRESH]),
-];
 
 /// Rows of the `number`th change: one of openvpn, one that is refused, and some others.
 fn rows(number: u8, is_new: bool) -> Vec<ScoredRow> {
@@ -81,7 +66,7 @@ fn change(store: &Open, change: &str, number: u8) {
     }
 }
 
-/// The child process of [`killed_before_each_statement`]: makes a change.
+/// The child process of the tests: makes a change.
 #[test]
 #[ignore = "a child process of another test"]
 fn changer() {
@@ -91,7 +76,7 @@ fn changer() {
 
 fn child(engine: &OnClickhouse, change: &str, number: u8, kill: u32) -> ExitStatus {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "statements::changer", "--ignored", "--test-threads", "1"])
+        .args(["--exact", "clickhouse_killed::changer", "--ignored", "--test-threads", "1"])
         .envs([("STORE", &*engine.url()), ("CHANGE", change), ("NUMBER", &number.to_string())])
         // Leases expire immediately, because their holder was killed.
         .env("FASTPATH_CHECKPOINTS", "1")
@@ -109,13 +94,42 @@ fn dump(engine: &OnClickhouse) -> Vec<Vec<String>> {
     TABLES.iter().flat_map(|table| engine.table(table)).chain(lists).collect()
 }
 
+/// A change, the number of its statements, and those before which it is killed.
+type Change = (&'static str, u32, &'static [u32]);
+
 #[test]
-fn killed_before_each_statement() {
+fn writes() {
+    are_killed_before_each_statement(&[
+        ("write", 6, &[1, 2, 3, 4, 5, 6]),
+        ("reject", 3, &[1, 2, 3]),
+        ("replace", 9, &[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    ]);
+}
+
+#[test]
+fn changes_of_single_measurements() {
+    are_killed_before_each_statement(&[
+        ("locate", 4, &[1, 2, 3, 4]),
+        ("remove", 6, &[1, 2, 3, 4, 5, 6]),
+        ("restore", 2, &[1, 2]),
+    ]);
+}
+
+#[test]
+fn changes_of_whole_tables() {
+    are_killed_before_each_statement(&[
+        ("drop", 5, &[1, 2, 3, 4, 5]),
+        ("lists", 7, &[1, 2, 3, 4, 5, 6, 7]),
+        ("refresh", REFRESH, &[1, 2, 3, 4, 5, REFRESH / 2, REFRESH - 2, REFRESH - 1, REFRESH]),
+    ]);
+}
+
+fn are_killed_before_each_statement(changes: &[Change]) {
     skip_without!(Server::shared_clickhouse());
     let (killed, whole) = (OnClickhouse::new(), OnClickhouse::new());
     let (killed_store, whole_store) = (killed.open(), whole.open());
     let mut number = 0;
-    for (name, statements, kills) in CHANGES {
+    for &(name, statements, kills) in changes {
         for &kill in kills {
             number += 1;
             let both = |name| [&killed_store, &whole_store].map(|store| change(store, name, number));
