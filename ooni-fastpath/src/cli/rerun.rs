@@ -37,10 +37,11 @@ pub struct Rerun {
 
     /// Load a store that does not serve yet
     ///
-    /// Rows of months without rows are written without indexes and rollups, which are built when the run ends: several
-    /// times as fast. Until then, queries that read these months fail. On SQLite the whole store must be without rows.
-    /// Months that hold rows are written as usual. Several runs, with different days, can load a store at once; the last
-    /// one finishes the months. If it is killed, --resume or "fastpath store finish" does.
+    /// Rows of months without rows are written without indexes and rollups, which are built when the run ends. A store
+    /// takes rows two to three times as fast then. Until the end, queries that read these months fail. On SQLite the
+    /// whole store must be without rows. Months that hold rows are written as usual. Several runs, with different days,
+    /// can load a store at once; the last one finishes the months. If it is killed, --resume or "fastpath store finish"
+    /// does.
     #[arg(long, conflicts_with_all = ["update", "no_write_to_db"])]
     pub bulk: bool,
 
