@@ -1,6 +1,6 @@
 //! A bulk load: rows are written without indexes and rollups, which are built at the end. The store is checked afterwards.
 //!
-//! Two batches are in flight, those of two loaders: while the store writes one, it prepares the other. Batches are generated
+//! Two batches are in flight: while the store writes one, it prepares the other. Batches are generated
 //! in groups while nothing is written, and only the time to write them is measured, including the wait for the last of a
 //! group.
 
@@ -35,7 +35,7 @@ pub struct Loaded {
     pub months: usize,
     /// The batches; without the time to generate them.
     pub batches: Spent,
-    /// Indexes and uniqueness, for all months, and rollups.
+    /// The indexes and rollups of all months.
     pub finish: Spent,
     /// Size of the store.
     pub bytes: u64,

@@ -175,6 +175,11 @@ pub(crate) trait Engine: Send + Sync {
         async { Ok(Vec::new()) }
     }
 
+    /// Builds the indexes that a bulk load dropped, if no month is unfinished. Returns how many.
+    fn build_dropped_indexes(&self, _deadline: Deadline) -> impl Future<Output = Result<u64, Error>> + Send {
+        async { Ok(0) }
+    }
+
     /// What some statements of an aggregation return, all of it read in one snapshot; one after the other where there
     /// are no snapshots.
     fn snapshot(

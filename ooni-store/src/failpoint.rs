@@ -84,7 +84,8 @@ impl Failpoint {
         Failpoint::Complete,
     ];
 
-    /// The points of a bulk load, beside those of every change. All are reached before the change is committed.
+    /// The points of a bulk load, beside those of every change. All are reached before the step is committed, except
+    /// [`IndexBuilt`](Failpoint::IndexBuilt) on PostgreSQL.
     pub const BULK: [Failpoint; 4] =
         [Failpoint::MonthBegun, Failpoint::IndexBuilt, Failpoint::MonthCounted, Failpoint::MonthFinishing];
 

@@ -1,5 +1,6 @@
 //! [`Store`]: a database of measurements on any of the engines. Its queries are in `store/`: rows in `rows`, counts in
-//! `counts`, those of charts in `charts`, bulk loads in `bulk`, application tables in `app`, and the state of the store in `state`.
+//! `counts`, those of charts in `charts`, bulk loads in `bulk`, application tables in `app`, and the state of the store
+//! in `state`.
 
 mod app;
 pub(crate) mod bulk;
@@ -35,9 +36,10 @@ use tracing::{Instrument, Span, debug_span};
 /// Each call has one deadline: that of [`Store::with_deadline`], or else the limit of [`StoreOptions`]. A read whose future
 /// is dropped is cancelled.
 ///
-/// When the future of a write is ready, the change is durable. It is one transaction, and every later answer has it. Rollups
-/// count new rows a little later; until then queries add those rows, and on ClickHouse they count all rows of their days. A
-/// deadline ends a write only until COMMIT is sent. A write whose future is dropped may or may not be committed. All writes are idempotent.
+/// When the future of a write is ready, the change is durable. It is one transaction, and every later answer has it.
+/// Rollups count new rows a little later; until then queries add those rows, and on ClickHouse they count all rows of
+/// their days. A deadline ends a write only until COMMIT is sent. A write whose future is dropped may or may not be
+/// committed. All writes are idempotent.
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<AnyEngine>,
@@ -98,13 +100,14 @@ impl Store {
 
     /// Writes a batch: an `Arc<Vec<T>>` of any [`Incoming`](crate::Incoming), or an `Arc<BatchInput<T>>`.
     ///
-    /// A row's key is its `measurement_uid`: a row that occurs twice, in one batch or in two, is written once. Rows that a
-    /// table does not accept are recorded in `refused` with the reason, and the others are written. `refused` also has one
-    /// row per uid, and [`OnExisting`] says which one is kept. With [`OnExisting::Replace`], an accepted row deletes an earlier
-    /// refusal. A measurement that was [removed](Store::remove) is refused. `update_time` is the time of the call.
+    /// A row's key is its `measurement_uid`: a row that occurs twice, in one batch or in two, is written once. Rows
+    /// that a table does not accept are recorded in `refused` with the reason, and the others are written. `refused`
+    /// also has one row per uid, and [`OnExisting`] says which one is kept. With [`OnExisting::Replace`], an accepted
+    /// row deletes an earlier refusal. A measurement that was [removed](Store::remove) is refused. `update_time` is the
+    /// time of the call.
     ///
-    /// Rejections of the cans that [begin](crate::BatchInput::begin_can) in the batch are deleted, then those of uids that
-    /// are stored. Then the rejections of the batch are written, except those whose key already has one.
+    /// Rejections of the cans that [begin](crate::BatchInput::begin_can) in the batch are deleted, then those of uids
+    /// that are stored. Then the rejections of the batch are written, except those whose key already has one.
     ///
     /// # Errors
     /// No row of the batch was written, unless [`Error::is_outcome_unknown`].
@@ -113,10 +116,10 @@ impl Store {
         self.write_within(span, |deadline| self.engine.write(rows, on_existing, deadline)).await
     }
 
-    /// Sets the locations of bodies, in one transaction. Rows and rollups are not changed, and locations that are already set
-    /// stay as they are. The location of a measurement without a row is kept as well, and becomes that of its row when one is
-    /// written; uids of more than 600 bytes have no row and are not kept. If a uid occurs more than once, the last location
-    /// is set.
+    /// Sets the locations of bodies, in one transaction. Rows and rollups are not changed, and locations that are
+    /// already set stay as they are. The location of a measurement without a row is kept as well, and becomes that of
+    /// its row when one is written; uids of more than 600 bytes have no row and are not kept. If a uid occurs more than
+    /// once, the last location is set.
     ///
     /// # Errors
     /// No location was set, unless [`Error::is_outcome_unknown`].
@@ -127,8 +130,8 @@ impl Store {
         self.write_within(span, |deadline| self.engine.set_body_locations(bodies, deadline)).await
     }
 
-    /// Removes a measurement from all tables permanently and records the reason; the reason of an earlier removal is kept. If
-    /// the measurement is in no table, nothing changes, unless `ban` is set: then it is refused from now on.
+    /// Removes a measurement from all tables permanently and records the reason; the reason of an earlier removal is
+    /// kept. If the measurement is in no table, nothing changes, unless `ban` is set: then it is refused from now on.
     ///
     /// # Errors
     /// Nothing was removed, unless [`Error::is_outcome_unknown`].
@@ -283,8 +286,8 @@ impl Read<'_> {
         self.query(statement).await?.into_iter().map(|cells| row(cells).ok_or_else(|| self.foreign())).collect()
     }
 
-    /// Fails if a month is in a bulk load: what a look-up did not find could be there. If not, the look-up is to be repeated,
-    /// because the month may have been finished since.
+    /// Fails if a month is in a bulk load: what a look-up did not find could be there. If not, the look-up is to be
+    /// repeated, because the month may have been finished since.
     async fn check_loads(&self) -> Result<(), Error> {
         let unfinished = self.run(self.store.engine.unfinished_months(self.deadline)).await?;
         self.run(async { write::bulk::check(&unfinished, Window::default()) }).await

@@ -132,8 +132,8 @@ impl Server {
         Server::nth_clickhouse(0)
     }
 
-    /// One of the ClickHouse engines shared by all tests of a process: any number selects one of them. There are two, because an
-    /// engine runs one query at a time and tests should not all wait for each other.
+    /// One of the ClickHouse engines shared by all tests of a process: any number selects one of them. There are two,
+    /// because an engine runs one query at a time and tests should not all wait for each other.
     ///
     /// # Errors
     /// As [`Server::clickhouse`], on one line.

@@ -125,19 +125,23 @@ async fn measure(engine: &str, url: &str, arguments: &Arguments) -> Result<Measu
     let (mut loaded, mut steady, mut by_size, mut settled) = (None, None, BTreeMap::new(), 0.0);
     let mut rows = store.count().await?;
     let mut made = Rows::after(arguments.seed, rows, arguments.per_day)?;
-    if rows == 0 {
+    let is_new = rows == 0;
+    if is_new {
         rows = arguments.n;
         store.replace_test_lists(rows::lists()).await?;
         match arguments.bulk {
             true => loaded = Some(bulk::load(&store, &mut made, rows, arguments.check).await?),
             false => steady = Some(fill(&store, &mut made, rows).await?),
         }
+    }
+    // Its size is that of these rows, without those that follow.
+    let stats = store.stats().await?;
+    if is_new {
         by_size = batches(&store, &mut made).await?;
         let begun = Instant::now();
         store.refresh_rollups().await?;
         settled = begun.elapsed().as_secs_f64();
     }
-    let stats = store.stats().await?;
     let days = (rows / arguments.per_day) as i64;
     let readers = arguments.readers.unwrap_or_else(processors);
     let alone = engine == CLICKHOUSE || readers == 0;

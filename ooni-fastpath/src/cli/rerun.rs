@@ -37,11 +37,12 @@ pub struct Rerun {
 
     /// Load a store that does not serve yet
     ///
-    /// Rows of months without rows are written without indexes and rollups, which are built when the run ends. A store
-    /// takes rows two to three times as fast then. Until the end, queries that read these months fail. On SQLite the
-    /// whole store must be without rows. Months that hold rows are written as usual. Several runs, with different days,
-    /// can load a store at once; the last one finishes the months. If it is killed, --resume or "fastpath store finish"
-    /// does.
+    /// Rows are written without indexes and rollups, which are built at the end. The store takes rows two to three
+    /// times as fast; a rerun gains less, because it also scores. Only months without rows are loaded this way (on
+    /// SQLite: only a store without rows). Other rows are written as usual. Until a month is finished, queries that
+    /// read it (on SQLite: all queries) fail. Several runs, with different days, can load a store at once; the last one
+    /// finishes the months. After a kill, --resume continues the load, and "fastpath store finish" finishes what killed
+    /// runs have loaded. On ClickHouse, all rows are written as usual.
     #[arg(long, conflicts_with_all = ["update", "no_write_to_db"])]
     pub bulk: bool,
 

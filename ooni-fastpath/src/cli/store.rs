@@ -194,9 +194,9 @@ pub enum StoreCommand {
     ///
     /// Copies measurements, including those that were refused, rejected or removed, and test lists, which replace those of
     /// the target. Measurements that the target already has are kept, so a stopped copy can be completed by repeating the
-    /// command, with --after to skip what was copied. A target without rows is loaded in bulk: indexes and rollups are built
-    /// at the end, and until then queries on the target fail. The column update_time gets the time
-    /// of the copy. "fastpath compare FROM TO" shows differences afterwards.
+    /// command, with --after to skip what was copied. A target without rows is loaded in bulk: indexes and rollups are
+    /// built at the end, and until then queries on the target fail. The column update_time gets the time of the copy.
+    /// "fastpath compare FROM TO" shows differences afterwards.
     Copy {
         /// The store to read
         #[arg(value_name = "FROM")]
@@ -207,6 +207,9 @@ pub enum StoreCommand {
         /// Skip measurements up to this uid, which were copied before
         #[arg(long, value_name = "UID")]
         after: Option<String>,
+        /// Load a target that has rows in bulk, too: those months that have none. It must not serve yet
+        #[arg(long)]
+        bulk: bool,
     },
     /// Import the database of the reference, OONI's own backend
     ///
@@ -232,7 +235,8 @@ pub enum StoreCommand {
     },
     /// Finish the months of bulk loads that were interrupted
     ///
-    /// Builds the indexes and rollups that are missing. Continues where an earlier call was interrupted.
+    /// Builds the indexes and rollups that are missing. Continues where an earlier call was interrupted. Within a
+    /// minute after a load was killed, it reports that a loader is still writing, and has to be repeated then.
     Finish {
         #[command(flatten)]
         store: StoreArguments,

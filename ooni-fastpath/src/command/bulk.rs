@@ -63,13 +63,13 @@ impl BulkLoad {
             show(&format!("{rows} rows of {months} were written the usual way: {why}"));
         }
         match (store.wait(self.load.end())?, span(&store.wait(store.store.unfinished_months())?)) {
-            (_, None) => Ok(()),
-            (0, Some(_)) => finish(store, show),
-            (others, Some(months)) => {
+            (others @ 1.., Some(months)) => {
                 let loaders = if others == 1 { "loader is" } else { "loaders are" };
                 show(&format!("{others} other {loaders} writing; the last one finishes {months}"));
                 Ok(())
             }
+            // Without unfinished months, indexes may still be missing.
+            _ => finish(store, show),
         }
     }
 }
@@ -79,8 +79,12 @@ impl BulkLoad {
 /// # Errors
 /// The months are not finished.
 pub(super) fn finish(store: &BlockingStore, mut show: impl FnMut(&str)) -> Result<(), Error> {
-    let show = |finished: FinishedMonth| show(&format!("{}: finished, {} rows", name(finished.month), finished.rows));
-    store.wait(store.store.finish_months(show))
+    let month = |finished: FinishedMonth| show(&format!("{}: finished, {} rows", name(finished.month), finished.rows));
+    let indexes = store.wait(store.store.finish_months(month))?;
+    if indexes > 0 {
+        show(&format!("{indexes} indexes of other tables built"));
+    }
+    Ok(())
 }
 
 /// The name of a month.

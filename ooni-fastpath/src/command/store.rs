@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Store) -> CommandResult {
             let rows = change(&store.db_uri, |store| store.wait(store.store.drop_month(*month)))?;
             Ok(done(&format!("{rows} measurements deleted")))
         }
-        StoreCommand::Copy { from, to, after } => copy::run(from, to, after.clone()),
+        StoreCommand::Copy { from, to, after, bulk } => copy::run(from, to, after.clone(), *bulk),
         StoreCommand::Import { from, to, after } => import::run(from, to, after.clone()),
         StoreCommand::Finish { store } => finish(&store.db_uri),
         StoreCommand::Export { days, out, store } => export::run(days, out, &store.db_uri),

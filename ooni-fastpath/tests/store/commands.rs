@@ -1,6 +1,8 @@
 //! The commands that maintain a store, on every engine. Messages for invalid arguments are in `cli.rs`.
 
-use crate::support::{Engine, Fields, Open, SOUND, location, measured, new, open_to_read, sound, stored, text};
+use crate::support::{
+    Engine, Fields, InFile, Open, SOUND, location, measured, new, of_day, open_to_read, sound, stored, text,
+};
 use ooni_core::error::{Code, Error};
 use ooni_store::rollup::ROLLUPS;
 use ooni_store::{BatchInput, Incoming, ListedUrl, OnExisting, Rejection, Removal, ScoredRow};
@@ -98,6 +100,25 @@ pub(crate) fn content(store: &Open) -> Vec<String> {
     all.extend(waiting.archived().map(|archived| format!("{:?}", archived.unwrap())));
     all.extend(waiting.wait(waiting.store.test_lists(&[])).unwrap().iter().map(|entry| format!("{entry:?}")));
     all
+}
+
+/// Copies to a store that has rows of one month, in a bulk load.
+pub(crate) fn months_without_rows_are_loaded(to: &dyn Engine) {
+    let from = InFile::new();
+    let mut rows = sound(0..30);
+    for (row, day) in rows.iter_mut().zip(16..) {
+        row.row.measurement_start_time = of_day(day);
+    }
+    from.open().write(&rows, OnExisting::Keep).unwrap();
+    done(&["migrate", "--db-uri", &to.url()]);
+    to.open().write(&rows[..5], OnExisting::Keep).unwrap();
+    let output = done(&["store", "copy", "--bulk", &from.url(), &to.url()]);
+    let usual = "10 rows of 2024-01 were written the usual way: there were rows before the load";
+    assert!(output.contains(usual), "{output}");
+    assert!(output.contains("2024-02: finished, 15 rows\n"), "{output}");
+    assert!(output.contains("30 measurements: 25 copied, 5 already there, 0 refused\n"), "{output}");
+    assert!(content(&from.open()) == content(&to.open()));
+    done(&["rollup", "check", "--db-uri", &to.url()]);
 }
 
 /// Copies a store to another one, and back.

@@ -70,6 +70,14 @@ const ENDS: [(Failpoint, u32); 4] = [
     (Failpoint::Committed, 1),
 ];
 
+/// The steps of a bulk load that all engines with bulk loads reach.
+const OF_LOAD: [(Failpoint, u32); 4] = [
+    (Failpoint::MonthBegun, 1),
+    (Failpoint::IndexBuilt, 4),
+    (Failpoint::MonthCounted, 1),
+    (Failpoint::MonthFinishing, 1),
+];
+
 /// The same for many transactions that add rows, which are counted in rollups at the end of the command.
 const ENDS_OF_MANY: [(Failpoint, u32); 6] = [
     (Failpoint::RowsWritten, 4),
@@ -127,7 +135,7 @@ fn killed_everywhere(new: fn() -> Box<dyn Engine>, writing: &Writing<'_>) {
 /// The steps at which to kill, which occurrence of the step, and whether it is known to be reached.
 fn kills(steps: &[(Failpoint, u32)], has_transactions: bool) -> Vec<(Failpoint, u32, bool)> {
     if !has_transactions {
-        // Between rows, and between the rollups of most commands; `statements.rs` tests every statement.
+        // Between rows, and between the rollups of most commands; `clickhouse_killed.rs` of ooni-store tests every statement.
         return vec![(Failpoint::StatementComing, 3, true), (Failpoint::StatementComing, 30, false)];
     }
     let of = |point: Failpoint| {
@@ -135,7 +143,9 @@ fn kills(steps: &[(Failpoint, u32)], has_transactions: bool) -> Vec<(Failpoint, 
         // In the middle of the known occurrences: earlier changes are there, later ones are not.
         (point, times.map_or(1, |times| times / 2 + 1), times.is_some())
     };
-    Failpoint::STORE.into_iter().map(of).collect()
+    let is_bulk = steps.iter().any(|(step, _)| Failpoint::BULK.contains(step));
+    let bulk = Failpoint::BULK.into_iter().filter(|_| is_bulk);
+    Failpoint::STORE.into_iter().chain(bulk).map(of).collect()
 }
 
 /// Kills every command that writes.
@@ -153,7 +163,7 @@ pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
     let lists = [&without_rows(1, (Failpoint::ListsReplaced, 1))[..], &[(Failpoint::RollupEmptied, 1)]].concat();
     let copied = BENCH.rows.url();
     // Refused measurements first, then the others in a bulk load, then rejections.
-    let copies = ENDS_OF_LOAD.map(|(step, times)| (step, 3 * times));
+    let copies = [&ENDS_OF_LOAD.map(|(step, times)| (step, 3 * times))[..], &OF_LOAD].concat();
     let writings = [
         Writing { store: Empty, arguments: &["rerun"], steps: ENDS_OF_MANY.to_vec() },
         // The rows differ in nothing that rollups count.
@@ -174,14 +184,15 @@ pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
         },
         Writing { store: Rows, arguments: &["store", "drop-month", month], steps: of_one(&[]) },
         Writing { store: Rows, arguments: &["store", "load-test-lists", others.to_str().unwrap()], steps: lists },
-        Writing { store: Empty, arguments: &["store", "copy", &copied], steps: copies.to_vec() },
+        Writing { store: Empty, arguments: &["store", "copy", &copied], steps: copies },
+        Writing { store: Empty, arguments: &["rerun", "--bulk"], steps: [&ENDS_OF_LOAD[..], &OF_LOAD].concat() },
         Writing {
             store: Wrong,
             arguments: &["rollup", "rebuild"],
             steps: without_rows(MANY, (Failpoint::RollupEmptied, MANY)).to_vec(),
         },
     ];
-    for point in Failpoint::STORE {
+    for point in Failpoint::STORE.into_iter().chain(Failpoint::BULK) {
         assert!(writings.iter().any(|writing| writing.steps.iter().any(|(step, _)| *step == point)), "{point:?}");
     }
     writings.iter().for_each(|writing| killed_everywhere(new, writing));

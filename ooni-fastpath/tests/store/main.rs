@@ -63,6 +63,12 @@ engines! {
 }
 
 #[test]
+fn months_of_postgres_without_rows_are_loaded() {
+    skip_without!(Server::shared_postgres());
+    commands::months_without_rows_are_loaded(&OnPostgres::new());
+}
+
+#[test]
 #[cfg(all(debug_assertions, unix))]
 fn commands_that_are_killed_over_sqlite() {
     failpoints::commands_that_are_killed(|| Box::new(InFile::new()));
@@ -77,7 +83,7 @@ fn commands_that_are_killed_over_postgres() {
 
 #[test]
 #[cfg(all(debug_assertions, unix))]
-#[ignore = "takes minutes on the engine of chdb; every change of it is killed before each statement in store/statements.rs"]
+#[ignore = "takes minutes on the engine of chdb; clickhouse_killed.rs of ooni-store kills every change"]
 fn commands_that_are_killed_over_clickhouse() {
     skip_without!(Server::shared_clickhouse());
     failpoints::commands_that_are_killed(|| Box::new(OnClickhouse::new()));

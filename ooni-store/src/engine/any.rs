@@ -205,6 +205,10 @@ impl AnyEngine {
         with_engine!(self, engine => Box::pin(engine.finish_month(month, deadline)))
     }
 
+    pub(crate) fn build_dropped_indexes(&self, deadline: Deadline) -> Boxed<'_, u64> {
+        with_engine!(self, engine => Box::pin(engine.build_dropped_indexes(deadline)))
+    }
+
     pub(crate) fn snapshot(&self, statements: Vec<Statement>, deadline: Deadline) -> Boxed<'_, Vec<Rows>> {
         with_engine!(self, engine => Box::pin(engine.snapshot(statements, deadline)))
     }

@@ -1,16 +1,17 @@
 //! [`Clickhouse`]: the store for more data than one machine can hold. It is a database on a ClickHouse server, or on a
 //! cluster whose servers have the same tables.
 //!
-//! There are no transactions. Every statement that changes data is idempotent and is repeated when the connection is lost;
-//! repeating an interrupted change completes it. A change first records the days that it touches. Rows of these days are
-//! counted until the rollups have been rebuilt, which happens once a minute while rows are written and in
-//! [`Engine::refresh_rollups`]. Several processes can write. Rows with the same uid that two of them write at the same time
-//! become one, unless they differ in the start of the measurement. A lease lets one process at a time rebuild rollups.
+//! There are no transactions. Every statement that changes data is idempotent and is repeated when the connection is
+//! lost; repeating an interrupted change completes it. A change first records the days that it touches. Rows of these
+//! days are counted until the rollups have been rebuilt, which happens once a minute while rows are written and in
+//! [`Engine::refresh_rollups`]. Several processes can write. Rows with the same uid that two of them write at the same
+//! time become one, unless they differ in the start of the measurement. A lease lets one process at a time rebuild
+//! rollups.
 //!
-//! `batch` writes batches, `locations` sets the locations of bodies, `change` makes other changes, and `context` is what their
-//! statements share. `http` is the HTTP client, `error` has its errors, `slots` limits concurrent queries, `rows` are rows to be
-//! inserted, and `value` converts other values. `rollups` and `lease` rebuild rollups, `schema` migrates tables, and `reference`
-//! reads the tables of the reference.
+//! `batch` writes batches, `locations` sets the locations of bodies, `change` makes other changes, and `context` is
+//! what their statements share. `http` is the HTTP client, `error` has its errors, `slots` limits concurrent queries,
+//! `rows` are rows to be inserted, and `value` converts other values. `rollups` and `lease` rebuild rollups, `schema`
+//! migrates tables, and `reference` reads the tables of the reference.
 
 mod batch;
 mod change;

@@ -1,10 +1,10 @@
 //! [`Postgres`]: the store of a backend, in a database on a PostgreSQL server.
 //!
-//! One connection writes and two pools of connections read. Every change is one transaction that includes the rollups. An
-//! advisory lock of the database lets one process write at a time. `writer` makes the changes of `batch`, `change` and
-//! `locations`, and `reader` reads. `connect`, `settings`, `password_file` and `service_file` are about connections; `partition` creates
-//! partitions, `value` converts values, `rollups` updates rollups, and `schema` migrates tables. `log` has the rows that the
-//! rollups do not count yet, and `folder` the task that folds them.
+//! One connection writes and two pools of connections read. Every change is one transaction that includes the rollups.
+//! An advisory lock of the database lets one process write at a time. `writer` makes the changes of `batch`, `change`
+//! and `locations`, and `reader` reads. `connect`, `settings`, `password_file` and `service_file` are about
+//! connections; `partition` creates partitions, `value` converts values, `rollups` updates rollups, and `schema`
+//! migrates tables. `log` has the rows that the rollups do not count yet, and `folder` the task that folds them.
 
 mod batch;
 mod bulk;
@@ -210,6 +210,10 @@ impl Engine for Postgres {
 
     async fn finish_month(&self, month: DateTime, deadline: Deadline) -> Result<Vec<FinishedMonth>, Error> {
         Ok(self.load(|loads| loads.finish(month, deadline)).await?.into_iter().collect())
+    }
+
+    async fn build_dropped_indexes(&self, deadline: Deadline) -> Result<u64, Error> {
+        self.load(|loads| loads.build_indexes(deadline)).await
     }
 
     async fn set_body_locations(

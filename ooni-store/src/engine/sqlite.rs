@@ -1,10 +1,11 @@
 //! [`Sqlite`]: the store of a single machine, in a file.
 //!
-//! A batch is one transaction in a write-ahead log, and every commit is synced, so an acknowledged write survives a crash of
-//! the process or the machine. `file` opens files, `statements` has the statements that write, `prepared` and `encoded` prepare
-//! batches outside of the writing thread, `batch` writes them, `bulk` those of bulk loads, `locations` sets the locations of
-//! bodies, `schema` migrates tables, `value` converts values, `rollups` updates rollups, and `threads` runs the threads that own
-//! the connections. `log` has the rows that the rollups do not count yet, and `folder` the thread that folds them.
+//! A batch is one transaction in a write-ahead log, and every commit is synced, so an acknowledged write survives a
+//! crash of the process or the machine. `file` opens files, `statements` has the statements that write, `prepared` and
+//! `encoded` prepare batches outside of the writing thread, `batch` writes them, `bulk` those of bulk loads,
+//! `locations` sets the locations of bodies, `schema` migrates tables, `value` converts values, `rollups` updates
+//! rollups, and `threads` runs the threads that own the connections. `log` has the rows that the rollups do not count
+//! yet, and `folder` the thread that folds them.
 
 mod batch;
 mod bulk;
@@ -116,8 +117,8 @@ impl Sqlite {
         self.transact(deadline, change_unless_loading).await?
     }
 
-    /// Prepares a batch on another thread, so that the one that writes has less to do for it. The caller keeps the rows until
-    /// they are written, since dropping them takes time as well.
+    /// Prepares a batch on another thread, so that the one that writes has less to do for it. The caller keeps the rows
+    /// until they are written, since dropping them takes time as well.
     async fn prepare(&self, rows: &Arc<dyn RowBatch>, replace: bool, deadline: Deadline) -> Result<Prepared, Error> {
         let (rows, max_row_bytes) = (Arc::clone(rows), self.file.options.max_row_bytes);
         let prepare = tokio::task::spawn_blocking(move || Prepared::new(rows, replace, max_row_bytes));

@@ -21,8 +21,8 @@ pub(crate) fn aggregation(dialect: Dialect, query: &Aggregation, parts: &[Part])
     })
 }
 
-/// As [`aggregation`], but a group can occur once for each part, and once more for its log of rollups. Adding them up elsewhere
-/// saves the engine from grouping twice.
+/// As [`aggregation`], but a group can occur once for each part, and once more for its log of rollups. Adding them up
+/// elsewhere saves the engine from grouping twice.
 pub(crate) fn aggregation_by_part(dialect: Dialect, query: &Aggregation, parts: &[Part]) -> Statement {
     aggregated(dialect, query, parts, |sql, numbers| {
         sql.all_parts(query, parts, numbers, "", &COUNTS.map(|count| format!("p.{count}")));
@@ -75,8 +75,8 @@ pub(crate) fn distinct(dialect: Dialect, query: &Aggregation, of: Axis, parts: &
 /// The axes that [`listed_counts`] joins.
 pub(crate) const OF_LISTS: [Axis; 2] = [Axis::Input, Axis::ProbeCc];
 
-/// All entries of the test lists, each with the number of measurements, and of those with an anomaly, of its URL in the country
-/// of its list. The axes of the query are [`OF_LISTS`].
+/// All entries of the test lists, each with the number of measurements, and of those with an anomaly, of its URL in the
+/// country of its list. The axes of the query are [`OF_LISTS`].
 pub(crate) fn listed_counts(dialect: Dialect, query: &Aggregation, parts: &[Part]) -> Statement {
     let count = |name: &str| format!("CAST(coalesce(c.{name}, 0) AS BIGINT)");
     let columns = format!("l.url, l.domain, l.cc, l.category_code, {}, {}", count("measurements"), count("anomalies"));

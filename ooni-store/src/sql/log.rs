@@ -1,7 +1,7 @@
 //! The log of rollups in SQL: rows that were added and that the rollups do not count yet.
 //!
-//! A part of an aggregation that reads a rollup has the cells of the rollup, and what the rows in the log add to them. Rows of
-//! the log have the columns of `fastpath` that rollups use, so they are counted by the same expressions.
+//! A part of an aggregation that reads a rollup has the cells of the rollup, and what the rows in the log add to them.
+//! Rows of the log have the columns of `fastpath` that rollups use, so they are counted by the same expressions.
 
 use super::builder::Builder;
 use super::dialect::Dialect;
@@ -9,8 +9,8 @@ use super::statement::{Parameter, Statement};
 use crate::query::planner::{Part, Source};
 use crate::value::Type;
 
-/// The id of the last row of the log that was folded, and whether the log has rows, in PostgreSQL. The order makes it use the index,
-/// which skips rows that were deleted and not cleaned up yet.
+/// The id of the last row of the log that was folded, and whether the log has rows, in PostgreSQL. The order makes it
+/// use the index, which skips rows that were deleted and not cleaned up yet.
 pub(crate) const LOG_STATE: &str = "SELECT g.id,
     (SELECT r.id FROM rollup_log AS r WHERE r.id > g.id ORDER BY r.id LIMIT 1) IS NOT NULL FROM rollup_log_folded AS g";
 
@@ -25,8 +25,8 @@ impl Builder {
     pub(super) fn in_log(&mut self) {
         self.and().push(IN_LOG);
         if self.dialect == Dialect::Postgres {
-            // It cannot foresee the result of the subquery, but how many rows are after a constant. If many rows were deleted and not
-            // cleaned up yet, it should use the key, which skips them.
+            // It cannot foresee the result of the subquery, but how many rows are after a constant. If many rows were
+            // deleted and not cleaned up yet, it should use the key, which skips them.
             self.and().push("f.id > ").value(Parameter::Folded);
         }
     }

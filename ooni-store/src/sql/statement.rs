@@ -38,11 +38,12 @@ pub(crate) struct Statement {
     /// Maximum bytes of the result's texts, if it has more than one row. Beyond that the call fails with
     /// [`ErrorKind::TooLarge`](crate::ErrorKind).
     pub(crate) max_bytes: usize,
-    /// The starts of the measurements whose rows or counts it reads; `None` if it reads none, or only look-ups by key. While
-    /// a month in this window is being loaded in bulk, the statement fails with [`ErrorKind::Busy`](crate::ErrorKind).
+    /// The starts of the measurements whose rows or counts it reads; `None` if it reads none, or only look-ups by key.
+    /// While a month in this window is being loaded in bulk, the statement fails with
+    /// [`ErrorKind::Busy`](crate::ErrorKind).
     pub(crate) window: Option<Window>,
-    /// The same query, with what the rows in the log of rollups add. The statement itself reads rollups alone, so it is right
-    /// only while the log is empty; engines look in the same snapshot.
+    /// The same query, with what the rows in the log of rollups add. The statement itself reads rollups alone, so it is
+    /// right only while the log is empty; engines look in the same snapshot.
     pub(crate) with_log: Option<Box<Statement>>,
 }
 

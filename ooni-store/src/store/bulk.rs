@@ -82,11 +82,12 @@ impl Store {
         self.write_within(span, |deadline| self.engine.finish_month(month, deadline)).await
     }
 
-    /// Finishes all months of bulk loads, some at once; calls `done` after each.
+    /// Finishes all months of bulk loads, some at once; calls `done` after each. Then builds those indexes of other tables that
+    /// the engine dropped when the load began, and returns how many there were. Until then, some queries are slow.
     ///
     /// # Errors
     /// As [`Store::finish_month`]. Other months may be finished.
-    pub async fn finish_months(&self, mut done: impl FnMut(FinishedMonth)) -> Result<(), Error> {
+    pub async fn finish_months(&self, mut done: impl FnMut(FinishedMonth)) -> Result<u64, Error> {
         let at_once = std::thread::available_parallelism().map_or(1, usize::from);
         let mut months = self.unfinished_months().await?.into_iter();
         let mut running = JoinSet::new();
@@ -100,8 +101,10 @@ impl Store {
             match running.join_next().await {
                 Some(Ok(finished)) => finished?.into_iter().for_each(&mut done),
                 Some(Err(_)) => return Err(Error::timeout().of(self.engine.name())), // the runtime is shutting down
-                None => return Ok(()),
+                None => break,
             }
         }
+        let span = self.span("build_indexes");
+        self.write_within(span, |deadline| self.engine.build_dropped_indexes(deadline)).await
     }
 }

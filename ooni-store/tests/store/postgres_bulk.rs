@@ -83,13 +83,18 @@ fn loaders_of_the_same_rows() {
     assert_eq!(of("fastpath_2024_02"), of("fastpath_2024_04"));
 }
 
-/// Some indexes of tables that were empty are missing until the last month is finished.
+/// Indexes of tables other than those of the months.
+fn indexes(engine: &OnPostgres) -> Vec<Vec<String>> {
+    engine.query("SELECT indexdef FROM pg_indexes WHERE tablename !~ '^fastpath_....' ORDER BY 1")
+}
+
+/// Some indexes of tables that were empty are missing until all months are finished.
 #[test]
-fn indexes_are_built_with_the_last_month() {
+fn indexes_are_built_after_the_last_month() {
     skip_without!(Server::shared_postgres());
     let engine = OnPostgres::new();
     let store = engine.open();
-    let indexes = || engine.query("SELECT indexdef FROM pg_indexes WHERE tablename !~ '^fastpath_....' ORDER BY 1");
+    let indexes = || indexes(&engine);
     let before = indexes();
     for first in [0, 20_000] {
         let load_of = begin(&store, "a loader");
@@ -109,6 +114,32 @@ fn indexes_are_built_with_the_last_month() {
         assert_eq!(engine.query("SELECT name FROM bulk_index"), Vec::<Vec<String>>::new());
     }
     rollups_are_right(&store);
+}
+
+/// One that was killed while or after it built an index.
+#[test]
+fn indexes_whose_build_was_interrupted() {
+    skip_without!(Server::shared_postgres());
+    let engine = OnPostgres::new();
+    let store = engine.open();
+    let before = indexes(&engine);
+    load(&store, &begin(&store, "a loader"), rows(0..2000));
+    for month in unfinished(&store) {
+        store.0.wait(store.0.store.finish_month(month)).unwrap();
+    }
+    // The store can be read without them.
+    assert_eq!(store.count().unwrap(), 2000);
+    let dropped = engine.query("SELECT name, definition FROM bulk_index ORDER BY name");
+    assert_eq!(before.len() - indexes(&engine).len(), dropped.len());
+    for index in &dropped[..2] {
+        engine.query(&index[1]);
+    }
+    let incomplete = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'NAME'::regclass";
+    engine.query(&incomplete.replace("NAME", &dropped[0][0]));
+    assert_eq!(store.0.wait(store.0.store.finish_months(drop)).unwrap(), 4);
+    assert_eq!(indexes(&engine), before);
+    let incomplete = engine.query("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid");
+    assert_eq!(incomplete, Vec::<Vec<String>>::new());
 }
 
 /// Rollups that have cells of a month that has no rows, as no write leaves them.

@@ -15,13 +15,13 @@ use std::sync::Arc;
 /// Measurements per batch.
 const BATCH: usize = 10_000;
 
-/// Copies a store.
-pub(super) fn run(from: &str, to: &str, after: Option<String>) -> CommandResult {
+/// Copies a store; with `bulk` in a bulk load even if the target has rows.
+pub(super) fn run(from: &str, to: &str, after: Option<String>, bulk: bool) -> CommandResult {
     let loader = format!("store copy {}", without_password(from));
     let from = BlockingStore::open_to_read(from).map_err(|error| error.to_string())?;
     let to = BlockingStore::open(to).map_err(|error| error.to_string())?;
     refuse_same(&from, &to)?;
-    let mut target = Target::of(to, &loader).map_err(|error| error.to_string())?;
+    let mut target = Target::of(to, &loader, bulk).map_err(|error| error.to_string())?;
     let beside = copy_beside(&from, &mut target).map_err(|error| error.to_string())?;
     let (text, is_good) = measurements(&mut target, from.measurements(after.clone()), after, "copied")?;
     let to = target.store;
@@ -46,13 +46,17 @@ fn refuse_same(from: &BlockingStore, to: &BlockingStore) -> Result<(), String> {
 /// The target of a copy or import.
 pub(super) struct Target {
     pub(super) store: BlockingStore,
-    /// The load in which a store without rows is written.
+    /// The load in which it is written, if that is not the usual way.
     bulk: Option<BulkLoad>,
 }
 
 impl Target {
-    pub(super) fn of(store: BlockingStore, loader: &str) -> Result<Target, Error> {
-        let bulk = BulkLoad::into_empty(&store, loader)?;
+    /// Begins a bulk load if `bulk` says so or the store has no rows.
+    pub(super) fn of(store: BlockingStore, loader: &str, bulk: bool) -> Result<Target, Error> {
+        let bulk = match bulk {
+            true => Some(BulkLoad::begin(&store, loader)?),
+            false => BulkLoad::into_empty(&store, loader)?,
+        };
         Ok(Target { store, bulk })
     }
 

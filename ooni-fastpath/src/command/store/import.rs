@@ -20,7 +20,7 @@ pub(super) fn run(from: &str, to: &str, after: Option<String>) -> CommandResult 
     let from = BlockingReference::open(from).map_err(|error| error.to_string())?;
     let to = BlockingStore::open(to).map_err(|error| error.to_string())?;
     let lists = from.test_lists().and_then(|lists| copy::lists(&to, lists)).map_err(|error| error.to_string())?;
-    let mut target = copy::Target::of(to, &loader).map_err(|error| error.to_string())?;
+    let mut target = copy::Target::of(to, &loader, false).map_err(|error| error.to_string())?;
     let (text, is_good) = copy::measurements(&mut target, from.measurements(after.clone()), after, "imported")?;
     Ok((format!("{text}{lists} entries of test lists\n"), is_good))
 }

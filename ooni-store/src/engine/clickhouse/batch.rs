@@ -197,8 +197,9 @@ pub(super) async fn delete_rows(context: &ChangeContext<'_>, rows: &[(&str, Date
     Ok(())
 }
 
-/// Those of some uids that a table may have. The uids of a batch are mostly neighbours in the order of the table. So if they do
-/// not fit into one statement, all uids from the first to the last of them are read, unless these are many more.
+/// Those of some uids that a table may have. The uids of a batch are mostly neighbours in the order of the table. So if
+/// they do not fit into one statement, all uids from the first to the last of them are read, unless these are many
+/// more.
 async fn likely<'u>(
     context: &ChangeContext<'_>,
     table: &str,

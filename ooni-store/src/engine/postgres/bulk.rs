@@ -1,10 +1,11 @@
 //! [`Loads`]: bulk loads.
 //!
-//! Rows of a month that held none go to a table that is no partition of `fastpath` yet and has no indexes. Their locations and
-//! the rows of other tables are written as usual, so the key of `jsonl` finds duplicates at once. Bulk writes hold the lock of
-//! changes in its shared mode: they do not wait for each other, and other changes do not run beside them. `batch` writes,
-//! `finish` builds the indexes of a month and makes it a partition, and `count` and `cells` count its rows in the rollups. Some
-//! indexes of other tables, if these are empty, are dropped as well until the last month is finished (`indexes`).
+//! Rows of a month that held none go to a table that is no partition of `fastpath` yet and has no indexes. Their
+//! locations and the rows of other tables are written as usual, so the key of `jsonl` finds duplicates at once. Bulk
+//! writes hold the lock of changes in its shared mode: they do not wait for each other, and other changes do not run
+//! beside them. `batch` writes, `finish` builds the indexes of a month and makes it a partition, and `count` and
+//! `cells` count its rows in the rollups. Some indexes of other tables, if these are empty, are dropped as well until
+//! all months are finished (`indexes`).
 
 mod batch;
 mod cells;
@@ -122,13 +123,13 @@ impl Loads {
     /// Finishes a month. It is tried again if the connection is lost.
     pub(super) async fn finish(&self, month: DateTime, deadline: Deadline) -> Result<Option<FinishedMonth>, PgError> {
         let finishing = finish::Finishing::new(&self.connect, month);
-        let mut attempts = RetryPolicy::PATIENT.start(deadline);
-        loop {
-            match deadline.run(Box::pin(finishing.finish())).await.unwrap_or(Err(PgError::Timeout)) {
-                Err(error) if error.is_transient() && attempts.again().await => {}
-                done => return done,
-            }
-        }
+        patiently(deadline, || finishing.finish()).await
+    }
+
+    /// Builds the indexes that were dropped, if no month is unfinished; returns how many. It is tried again if the connection
+    /// is lost.
+    pub(super) async fn build_indexes(&self, deadline: Deadline) -> Result<u64, PgError> {
+        patiently(deadline, || indexes::build(&self.connect)).await
     }
 
     async fn change<C: Change>(&self, change: &C, deadline: Deadline) -> Result<C::Outcome, PgError> {
@@ -137,6 +138,20 @@ impl Loads {
         let outcome = writer.change(change, deadline).await;
         lock(&self.idle).push(writer);
         outcome
+    }
+}
+
+/// Repeats a step of finishing if the connection is lost.
+async fn patiently<T, F>(deadline: Deadline, step: impl Fn() -> F) -> Result<T, PgError>
+where
+    F: Future<Output = Result<T, PgError>>,
+{
+    let mut attempts = RetryPolicy::PATIENT.start(deadline);
+    loop {
+        match deadline.run(Box::pin(step())).await.unwrap_or(Err(PgError::Timeout)) {
+            Err(error) if error.is_transient() && attempts.again().await => {}
+            done => return done,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The log of rollups: appends the rows that a change adds, and folds them into the rollups.
 //!
-//! Whoever changes rollups holds an advisory lock, so that one process folds at a time, while another one writes. Whoever also
-//! takes the lock of writers takes that one first.
+//! Whoever changes rollups holds an advisory lock, so that one process folds at a time, while another one writes.
+//! Whoever also takes the lock of writers takes that one first.
 
 use super::copy::Copy;
 use super::error::PgError;
@@ -38,8 +38,8 @@ const SET_FOLDED: &str = "UPDATE rollup_log_folded SET id = $1";
 /// Rows that are read at once.
 const PAGE: i32 = 5000;
 
-/// Brings the rollups, or the log, up to date with a change of the rows. Returns whether rows were appended to the log, which
-/// may have `most` rows afterwards.
+/// Brings the rollups, or the log, up to date with a change of the rows. Returns whether rows were appended to the log,
+/// which may have `most` rows afterwards.
 ///
 /// The log has only rows that are added. If rows are deleted, it is folded first, since it may have them.
 pub(super) async fn record(transaction: &Transaction<'_>, tally: Tally, most: u64) -> Result<bool, PgError> {
@@ -87,8 +87,8 @@ pub(super) async fn lock(transaction: &Transaction<'_>) -> Result<(), Error> {
     transaction.execute(LOCK, &[]).await.map(drop)
 }
 
-/// Waits until no transaction folds the log. Others that take the lock in this mode change the rollups beside this one, and must
-/// do so in the order of [`ROLLUPS`](crate::rollup::ROLLUPS) and of keys.
+/// Waits until no transaction folds the log. Others that take the lock in this mode change the rollups beside this one,
+/// and must do so in the order of [`ROLLUPS`](crate::rollup::ROLLUPS) and of keys.
 pub(super) async fn lock_shared(transaction: &Transaction<'_>) -> Result<(), Error> {
     transaction.execute(LOCK_SHARED, &[]).await.map(drop)
 }
@@ -100,13 +100,14 @@ pub(super) async fn fold_all(transaction: &Transaction<'_>) -> Result<(), PgErro
     Ok(())
 }
 
-/// Makes the space of deleted rows available to new ones. Autovacuum does so once a minute, but a query may read the table as a
-/// whole.
+/// Makes the space of deleted rows available to new ones. Autovacuum does so once a minute, but a query may read the
+/// table as a whole.
 pub(super) async fn vacuum(client: &Client) -> Result<(), Error> {
     client.batch_execute(VACUUM).await
 }
 
-/// Moves the first rows from the log into the rollups, and returns how many; `None` if another transaction changes the rollups.
+/// Moves the first rows from the log into the rollups, and returns how many; `None` if another transaction changes the
+/// rollups.
 pub(super) async fn fold_first(client: &mut Client) -> Result<Option<u64>, PgError> {
     let transaction = client.transaction().await?;
     // If this commit is lost, the rows are still in the log.

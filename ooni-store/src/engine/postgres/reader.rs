@@ -21,10 +21,10 @@ use tokio_postgres::{Client, Row};
 /// Begins a transaction whose queries see one moment.
 const BEGIN: &str = "START TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
-/// Makes rows and partitions be of one moment. The lock comes first: DROP TABLE removes a partition for every snapshot, and
-/// waits for the lock. The next query takes the snapshot, then locks a table for the first time. That makes the session process
-/// pending invalidations, so it sees all partitions that were created before. Partitions that are attached later, with their
-/// rows, are of months that are being loaded in bulk.
+/// Makes rows and partitions be of one moment. The lock comes first: DROP TABLE removes a partition for every snapshot,
+/// and waits for the lock. The next query takes the snapshot, then locks a table for the first time. That makes the
+/// session process pending invalidations, so it sees all partitions that were created before. Partitions that are
+/// attached later, with their rows, are of months that are being loaded in bulk.
 const LOCK: &str = "LOCK TABLE ONLY fastpath IN ACCESS SHARE MODE";
 
 /// Connections for reading.
@@ -176,7 +176,8 @@ struct Log {
 }
 
 impl Log {
-    /// Whether statements that expected this state read all of the log. Reading a part that was folded or is empty does no harm.
+    /// Whether statements that expected this state read all of the log. Reading a part that was folded or is empty does
+    /// no harm.
     fn is_covered_by(self, expected: Log) -> bool {
         !self.has_rows || expected.has_rows && expected.folded <= self.folded
     }

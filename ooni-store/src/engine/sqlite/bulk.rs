@@ -1,7 +1,7 @@
 //! Bulk loads: rows are written without secondary indexes and rollups, which are built when the load is finished.
 //!
-//! A load covers the whole store, which has no rows when it begins. The keys of the tables stay, since uids begin with a time
-//! and come nearly in order. Finishing is a sequence of steps, each a transaction, that anyone can continue.
+//! A load covers the whole store, which has no rows when it begins. The keys of the tables stay, since uids begin with
+//! a time and come nearly in order. Finishing is a sequence of steps, each a transaction, that anyone can continue.
 
 use super::prepared::Prepared;
 use super::{batch, rollups, value};
@@ -95,8 +95,8 @@ fn counted(connection: &Connection) -> Result<Option<i64>> {
     connection.prepare_cached(COUNTED)?.query_row([], |row| row.get(0)).optional()
 }
 
-/// Writes a batch: as part of a load if there is one or the store has no rows, or else the usual way. Returns the result, and
-/// whether it was written the usual way.
+/// Writes a batch: as part of a load if there is one or the store has no rows, or else the usual way. Returns the
+/// result, and whether it was written the usual way.
 pub(super) fn write(transaction: &Transaction<'_>, batch: Prepared, tally: &mut Tally) -> Result<(BatchResult, bool)> {
     let is_loading = counted(transaction)?.is_some();
     let is_usual = !is_loading && transaction.prepare_cached(HAS_ROWS)?.query_row([], |row| row.get(0))?;
@@ -174,7 +174,8 @@ pub(super) enum Step {
     Finished(Vec<FinishedMonth>),
 }
 
-/// Does the next step to finish a load: adds counts to the rollups if there are any, else builds an index, or else ends the load.
+/// Does the next step to finish a load: adds counts to the rollups if there are any, else builds an index, or else ends
+/// the load.
 pub(super) fn step(transaction: &Transaction<'_>, next: Option<Counted>) -> Result<Step> {
     let Some(counted) = counted(transaction)? else { return Ok(Step::Finished(Vec::new())) };
     match next {

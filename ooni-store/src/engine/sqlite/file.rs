@@ -20,8 +20,8 @@ const CACHE_KIB: i64 = 384 << 10;
 /// Prepared statements that a connection caches: a few per rollup.
 const STATEMENTS: usize = 64;
 
-/// Pages in the log at which a checkpoint runs: 768 MiB, less than what the log may have. A batch of ten thousand rows writes about
-/// twenty thousand pages, mostly the same as the batch before, and a checkpoint writes each of them once.
+/// Pages in the log at which a checkpoint runs: 768 MiB, less than what the log may have. A batch of ten thousand rows
+/// writes about twenty thousand pages, mostly the same as the batch before, and a checkpoint writes each of them once.
 const CHECKPOINT_PAGES: i64 = 192 << 10;
 
 /// A database file.

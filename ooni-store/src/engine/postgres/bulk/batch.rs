@@ -140,8 +140,8 @@ struct Part<'p, 'r> {
 impl Change for Part<'_, '_> {
     type Outcome = Option<u64>;
 
-    /// The lock and those of the tables are taken later, without waiting: if a process waited for the other half of the batch,
-    /// this one would wait for that process, and the other half waits for this one.
+    /// The lock and those of the tables are taken later, without waiting: if a process waited for the other half of the
+    /// batch, this one would wait for that process, and the other half waits for this one.
     fn lock(&self) -> &'static str {
         "SELECT"
     }

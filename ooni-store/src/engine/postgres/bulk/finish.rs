@@ -1,7 +1,7 @@
 //! [`Finishing`]: builds the indexes of a month, makes it a partition, and counts its rows. Each step is a transaction, and a
 //! step that was done is not done again.
 
-use super::{count, indexes, unfinished};
+use super::count;
 use crate::engine::postgres::connect::Connect;
 use crate::engine::postgres::error::PgError;
 use crate::engine::postgres::partition;
@@ -12,8 +12,8 @@ use crate::sql::Parameter;
 use crate::write::bulk::FinishedMonth;
 use ooni_core::time::DateTime;
 use std::sync::Mutex;
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Transaction};
 
 /// Returns the indexes of `fastpath`: the names, the definitions, and whether it is the key.
 const INDEXES: &str = "
@@ -111,21 +111,11 @@ impl<'a> Finishing<'a> {
             count::delete(&transaction, self.month).await?;
         }
         let rows = Box::pin(count::count(&transaction, table, self.month)).await?;
-        self.forget(&transaction).await?;
+        transaction.execute("DELETE FROM bulk_month WHERE month = $1", &[&Parameter::Time(self.month)]).await?;
         reach(Failpoint::MonthFinishing);
         let finished = FinishedMonth { month: self.month, rows };
         *super::lock(&self.counted) = Some(finished);
         transaction.commit().await?;
         Ok(Some(finished))
-    }
-
-    /// Marks the month as finished. Months are finished one after another, so that one of them is the last.
-    async fn forget(&self, transaction: &Transaction<'_>) -> Result<(), PgError> {
-        transaction.batch_execute("LOCK TABLE bulk_month IN SHARE ROW EXCLUSIVE MODE").await?;
-        transaction.execute("DELETE FROM bulk_month WHERE month = $1", &[&Parameter::Time(self.month)]).await?;
-        if unfinished(transaction).await?.is_empty() {
-            indexes::build(transaction).await?;
-        }
-        Ok(())
     }
 }
