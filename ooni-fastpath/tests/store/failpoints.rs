@@ -162,8 +162,8 @@ pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
     let others = BENCH.path("others");
     let lists = [&without_rows(1, (Failpoint::ListsReplaced, 1))[..], &[(Failpoint::RollupEmptied, 1)]].concat();
     let copied = BENCH.rows.url();
-    // Refused measurements first, then the others in a bulk load, then rejections.
-    let copies = [&ENDS_OF_LOAD.map(|(step, times)| (step, 3 * times))[..], &OF_LOAD].concat();
+    // A copy writes refused measurements first, then the others in a bulk load, then rejections.
+    let loads = [&ENDS_OF_LOAD.map(|(step, times)| (step, 3 * times))[..], &OF_LOAD].concat();
     let writings = [
         Writing { store: Empty, arguments: &["rerun"], steps: ENDS_OF_MANY.to_vec() },
         // The rows differ in nothing that rollups count.
@@ -184,8 +184,8 @@ pub(crate) fn commands_that_are_killed(new: fn() -> Box<dyn Engine>) {
         },
         Writing { store: Rows, arguments: &["store", "drop-month", month], steps: of_one(&[]) },
         Writing { store: Rows, arguments: &["store", "load-test-lists", others.to_str().unwrap()], steps: lists },
-        Writing { store: Empty, arguments: &["store", "copy", &copied], steps: copies },
-        Writing { store: Empty, arguments: &["rerun", "--bulk"], steps: [&ENDS_OF_LOAD[..], &OF_LOAD].concat() },
+        Writing { store: Empty, arguments: &["store", "copy", &copied], steps: loads.clone() },
+        Writing { store: Empty, arguments: &["rerun", "--bulk"], steps: loads },
         Writing {
             store: Wrong,
             arguments: &["rollup", "rebuild"],
