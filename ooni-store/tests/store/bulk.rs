@@ -3,6 +3,7 @@
 use crate::rollups::{answers_are_those_of_the_rows, entries, rollups_are_right};
 use crate::support::{Engine, Fields, InFile, Open, SOUND, location, measured, new, of_day, open_to_read};
 use ooni_core::error::{Code, Error as CoreError};
+use ooni_core::time::DateTime;
 use ooni_store::query::aggregate::{Aggregation, Axis};
 use ooni_store::query::filter::{Filter, Window};
 use ooni_store::query::list::List;
@@ -29,7 +30,7 @@ pub(crate) fn finish(store: &Open, load: &Load) -> Vec<FinishedMonth> {
     finished
 }
 
-pub(crate) fn unfinished(store: &Open) -> Vec<ooni_core::time::DateTime> {
+pub(crate) fn unfinished(store: &Open) -> Vec<DateTime> {
     store.0.wait(store.0.store.unfinished_months()).unwrap()
 }
 
@@ -202,6 +203,27 @@ pub(crate) fn months_with_rows_are_written_the_usual_way(engine: &dyn Engine) {
     assert_eq!(steady.get(&january), Some(&of_january), "{steady:?}");
     finish(&store, &loader);
     assert_eq!((written.inserted, written.already), (39, 3));
+    assert_eq!(store.count().unwrap(), 40);
+    rollups_are_right(&store);
+    answers_are_those_of_the_rows(engine, &store);
+}
+
+/// PostgreSQL has partitions for the months of 2012 to 2039.
+pub(crate) fn dates_without_partitions(engine: &dyn Engine) {
+    let store = engine.open();
+    let mut rows: Vec<_> = (0..40).map(|uid| measured(uid, u16::from(uid) * 401)).collect();
+    let dates = [2009, 2045].map(|year| DateTime::new(year, 5, 1, 0, 0, 0).unwrap());
+    for (row, date) in rows.iter_mut().zip(dates) {
+        row.row.measurement_start_time = date.plus_seconds(100).unwrap();
+    }
+    let loader = begin(&store, "a loader");
+    let BulkResult { written, steady } = load(&store, &loader, rows);
+    assert_eq!(written.inserted, 40);
+    if engine.url().starts_with("postgres:") {
+        assert_eq!(steady, dates.map(|month| (month, 1)).into());
+    }
+    let finished: u64 = finish(&store, &loader).iter().map(|month| month.rows).sum();
+    assert_eq!(finished + steady.values().sum::<u64>(), 40);
     assert_eq!(store.count().unwrap(), 40);
     rollups_are_right(&store);
     answers_are_those_of_the_rows(engine, &store);

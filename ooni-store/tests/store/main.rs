@@ -52,7 +52,7 @@ use support::{Engine, InFile};
 
 /// Runs the tests that every engine must pass.
 fn behaves(new: fn() -> Box<dyn Engine>) {
-    let tests: [fn(&dyn Engine); 29] = [
+    let tests: [fn(&dyn Engine); 30] = [
         rows::rows_read_back,
         rows::a_row_is_written_once,
         rows::replacing_replaces_all,
@@ -81,6 +81,7 @@ fn behaves(new: fn() -> Box<dyn Engine>) {
         long_texts::a_very_long_text_leaves_the_others_alone,
         bulk::a_uid_is_loaded_once,
         bulk::months_with_rows_are_written_the_usual_way,
+        bulk::dates_without_partitions,
         bulk::unfinished_months_are_not_read,
     ];
     for test in tests {
