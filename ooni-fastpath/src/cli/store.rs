@@ -207,7 +207,7 @@ pub enum StoreCommand {
         /// Skip measurements up to this uid, which were copied before
         #[arg(long, value_name = "UID")]
         after: Option<String>,
-        /// Load a target that has rows in bulk, too: those months that have none. It must not serve yet
+        /// Load months without rows in bulk even if the target has other rows. For a target that does not serve yet
         #[arg(long)]
         bulk: bool,
     },
